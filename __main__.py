@@ -1,0 +1,122 @@
+"""The program: what `pulumi up` deploys, by stack.
+
+The primary stack owns its region and all data pairs, both halves; the dr stack owns what runs in the recovery region,
+and calls no API of the primary region. `dr:role` in Pulumi.<stack>.yaml says which one this is.
+"""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_aws import s3
+
+from components.data_keys import DataKeys, DataKeysArgs
+from components.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
+from components.route53_failover import Route53Failover, Route53FailoverArgs
+from components.tagging import tags_of
+from dr import clients, config, contract, control, state
+from dr.errors import DrError
+from dr.objectives import PRIMARY_DNS_WEIGHT
+from dr.topology import CONTROL, Role, Topology
+
+
+def primary(topology: Topology) -> None:
+    """Layer 1, data redundancy: keys and bucket pairs. Layer 3, failover: the zone and the primary record."""
+    tags = tags_of(topology)
+    keys = DataKeys(
+        "data",
+        DataKeysArgs(
+            alias=topology.bucket_prefix,
+            source_region=topology.primary.region,
+            replica_region=topology.recovery.region,
+            protect=topology.protect_data,
+            tags=tags,
+        ),
+    )
+    pairs = {
+        pair.name: ReplicatedBucket(
+            pair.name,
+            ReplicatedBucketArgs(
+                pair=pair,
+                source=BucketSide(topology.bucket(pair, Role.PRIMARY), topology.primary.region),
+                replica=BucketSide(topology.bucket(pair, Role.RECOVERY), topology.recovery.region),
+                keys=keys,
+                protect=topology.protect_data,
+                tags=tags,
+            ),
+        )
+        for pair in topology.pairs
+    }
+    failover = Route53Failover(
+        "primary",
+        Route53FailoverArgs(
+            role=Role.PRIMARY,
+            dns=topology.dns,
+            endpoint=topology.primary.endpoint,
+            weight=PRIMARY_DNS_WEIGHT,
+            lever_region=topology.recovery.region,
+            lever_prefix=topology.bucket_prefix,
+            zone_id=topology.dns.zone_id,
+            tags=tags,
+        ),
+    )
+    publish_contract(topology, failover, pairs[CONTROL].source_name)
+    pulumi.export("primary_bucket", pairs["datasets"].source_name)
+    pulumi.export("secondary_bucket", pairs["datasets"].replica_name)
+    pulumi.export("buckets", {name: [pair.source_name, pair.replica_name] for name, pair in pairs.items()})
+    pulumi.export("zone_id", failover.zone_id)
+    pulumi.export("name_servers", failover.name_servers)
+
+
+def recovery(topology: Topology) -> None:
+    """Layer 3, failover: the recovery record, whose weight is the tier's."""
+    deployed = control.read_control(topology, Role.RECOVERY)
+    half = deployed.halves.get(Role.RECOVERY)
+    state.guard_tier(topology.tier, half.tier if half else None, deployed.day)
+    topology = topology.with_activation(deployed.day.activation)
+
+    of_primary = pulumi.StackReference("primary", stack_name=f"{pulumi.get_organization()}/dr/{topology.primary_stack}")
+    failover = Route53Failover(
+        "recovery",
+        Route53FailoverArgs(
+            role=Role.RECOVERY,
+            dns=topology.dns,
+            endpoint=topology.recovery.endpoint,
+            weight=topology.objective.dns_weight,
+            lever_region=topology.recovery.region,
+            lever_prefix=topology.bucket_prefix,
+            zone_id=of_primary.require_output("zone_id"),
+            tags=tags_of(topology),
+        ),
+    )
+    publish_contract(topology, failover, pulumi.Output.from_input(deployed.bucket))
+    pulumi.export("primary_bucket", of_primary.require_output("primary_bucket"))
+    pulumi.export("secondary_bucket", of_primary.require_output("secondary_bucket"))
+    pulumi.export("tier", str(topology.running_tier))
+
+
+def publish_contract(topology: Topology, failover: Route53Failover, bucket: pulumi.Output[str]) -> None:
+    """Write this stack's half where `dr` finds it, and export it."""
+    half = failover.record.apply(lambda record: contract.document(topology, pulumi.get_stack(), record))
+    s3.BucketObjectv2(
+        "contract",
+        bucket=bucket,
+        key=contract.key_of(topology.role),
+        content=pulumi.Output.json_dumps(half, indent=2),
+        content_type="application/json",
+        region=topology.here.region,
+    )
+    pulumi.export("contract", half)
+
+
+def main() -> None:
+    """Deploy the stack that is selected."""
+    raw = pulumi.runtime.get_config_env()
+    topology = config.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
+    {Role.PRIMARY: primary, Role.RECOVERY: recovery}[topology.role](topology)
+
+
+try:
+    main()
+except DrError as error:
+    # A RunError is shown as its text alone, without a traceback.
+    raise pulumi.RunError(str(error)) from error

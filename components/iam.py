@@ -1,0 +1,117 @@
+"""IAM documents. Pure: ARNs in, JSON out, no resources."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EncryptedBucket:
+    """A bucket as a policy sees it.
+
+    Args:
+        name: The bucket's name.
+        region: Its region.
+        key_arn: ARN of the KMS key its objects are encrypted with.
+    """
+
+    name: str
+    region: str
+    key_arn: str
+
+    @property
+    def arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:aws:s3:::{self.name}"
+
+
+def _document(statements: list[dict[str, Any]]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def trust_service(service: str) -> str:
+    """A trust policy: this AWS service, and nobody else, may assume the role."""
+    return _document([{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}])
+
+
+def tls_only(bucket: str) -> str:
+    """A bucket policy that denies every request without TLS.
+
+    The wildcards deny, they do not allow: everybody, every action, every object.
+    """
+    arn = f"arn:aws:s3:::{bucket}"
+    return _document(
+        [
+            {
+                "Sid": "DenyWithoutTls",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ]
+    )
+
+
+def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bool) -> str:
+    """What S3 needs to replicate each of two buckets to the other, and nothing else.
+
+    The actions are those of the S3 user guide, "Setting up permissions for live replication", and for KMS
+    "Replicating encrypted objects": with bucket keys the encryption context is the bucket's ARN.
+
+    Args:
+        one: A bucket.
+        other: The bucket in the other region.
+        locked: Whether Object Lock is on: retention and legal holds are then read, too.
+    """
+    lock_actions = ["s3:GetObjectRetention", "s3:GetObjectLegalHold"] if locked else []
+    buckets = [one, other]
+    # Every object of just these two buckets: the only wildcard, and replication knows no narrower one.
+    objects = [f"{bucket.arn}/*" for bucket in buckets]
+    return _document(
+        [
+            {
+                "Sid": "ReadConfiguration",
+                "Effect": "Allow",
+                "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"],
+                "Resource": [bucket.arn for bucket in buckets],
+            },
+            {
+                "Sid": "ReadVersions",
+                "Effect": "Allow",
+                "Action": [
+                    "s3:GetObjectVersionForReplication",
+                    "s3:GetObjectVersionAcl",
+                    "s3:GetObjectVersionTagging",
+                    *lock_actions,
+                ],
+                "Resource": objects,
+            },
+            {
+                "Sid": "WriteReplicas",
+                "Effect": "Allow",
+                "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
+                "Resource": objects,
+            },
+            *(_use_key(bucket, "Decrypt", ["kms:Decrypt"]) for bucket in buckets),
+            *(_use_key(bucket, "Encrypt", ["kms:Encrypt", "kms:GenerateDataKey"]) for bucket in buckets),
+        ]
+    )
+
+
+def _use_key(bucket: EncryptedBucket, purpose: str, actions: list[str]) -> dict[str, Any]:
+    return {
+        "Sid": f"{purpose}In{bucket.region.replace('-', '')}",
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": bucket.key_arn,
+        "Condition": {
+            "StringEquals": {
+                "kms:ViaService": f"s3.{bucket.region}.amazonaws.com",
+                "kms:EncryptionContext:aws:s3:arn": bucket.arn,
+            }
+        },
+    }

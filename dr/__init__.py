@@ -1,0 +1,1 @@
+"""Disaster recovery for machine-learning inference: the domain, and the operator's command."""

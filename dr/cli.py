@@ -1,0 +1,113 @@
+"""The `dr` command: arguments, exit codes, and one short function a command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from dr.errors import DrError, Exit, Failed, Problem
+from dr.topology import Role
+
+app = typer.Typer(
+    name="dr",
+    help="Plan, check, rehearse and run the recovery of inference in another AWS region.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Result = TypeVar("Result")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Project = Annotated[Path, typer.Option(envvar="DR_PROJECT", help="The folder that holds Pulumi.yaml.")]
+Stack = Annotated[str, typer.Option(envvar="DR_STACK", help="The recovery stack: its file holds the tier.")]
+
+
+def guarded(as_json: bool, work: Callable[[], Result]) -> Result:
+    """Run a command's work; an error of this project is printed as one, and ends with its exit code."""
+    try:
+        return work()
+    except DrError as error:
+        if as_json:
+            from dr.report import error_dict
+
+            typer.echo(json.dumps(error_dict(error), indent=2))
+        else:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(error.exit_code) from error
+
+
+@app.callback()
+def main() -> None:
+    """Keep inference alive when a whole AWS region is lost."""
+
+
+@app.command()
+def status(as_json: Json = False, project: Project = Path(), stack: Stack = "dr") -> None:
+    """Show what is deployed, what it promises, and what can be seen of it now.
+
+    Exit code 0: all objectives that can be seen are met. 1: one is missed. 4: one could not be measured.
+    """
+
+    def work() -> Any:
+        from dr.operations.status import run
+        from dr.project import load_topology
+
+        return run(load_topology(project, stack))
+
+    report = guarded(as_json, work)
+    from dr.report import show, status_dict, status_text
+
+    if as_json:
+        typer.echo(json.dumps(status_dict(report), indent=2))
+    else:
+        show(status_text(report))
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def contract(
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+    role: Annotated[Role | None, typer.Option(help="One half only.")] = None,
+) -> None:
+    """Print what both stacks made, as read from the control bucket of a region that answers."""
+
+    def work() -> tuple[list[Any], str]:
+        from dr.clients import Unreachable
+        from dr.control import read_control
+        from dr.project import load_topology
+
+        topology = load_topology(project, stack)
+        try:
+            found = read_control(topology, Role.RECOVERY)
+        except Unreachable:
+            found = read_control(topology, Role.PRIMARY)
+        source = f"s3://{found.bucket} ({found.region})"
+        wanted = [role] if role else list(Role)
+        missing = [each for each in wanted if each not in found.halves]
+        if role and missing:
+            remedy = "`pulumi up` of the stack that owns it; if it is deployed, wait for replication"
+            raise Failed(Problem(f"contract of {role}", f"{source} does not have it", remedy))
+        return [found.halves[each] for each in wanted if each in found.halves], source
+
+    halves, source = guarded(as_json, work)
+    if as_json:
+        typer.echo(json.dumps({str(half.role): half.to_dict() for half in halves}, indent=2))
+        return
+    from dr.report import contract_text, show
+
+    show(contract_text(halves, source))
+
+
+def run() -> None:
+    """The entry of `python -m dr`."""
+    try:
+        app(prog_name="dr")
+    except KeyboardInterrupt:
+        sys.exit(int(Exit.FAILED))

@@ -1,0 +1,76 @@
+"""Reading the control bucket: what was deployed, and what the day is like.
+
+Either region's control bucket holds everything, so all of this works from the region that lives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dr import contract, state
+from dr.clients import Missing, read_object
+from dr.contract import Half
+from dr.errors import Problem, Refused
+from dr.state import DayState
+from dr.topology import CONTROL, Role, Topology
+
+
+@dataclass(frozen=True)
+class Control:
+    """What one region's control bucket says.
+
+    Args:
+        role: Whose region it is.
+        region: The region that was asked.
+        bucket: The bucket's name.
+        halves: The halves of the contract that are there.
+        day: The state of the day.
+    """
+
+    role: Role
+    region: str
+    bucket: str
+    halves: dict[Role, Half]
+    day: DayState
+
+
+def read_half(region: str, bucket: str, role: Role) -> Half | None:
+    """A half of the contract, or None when it was never written.
+
+    Raises:
+        Invalid: it cannot be understood.
+        Unreachable: the region does not answer.
+        Refused: there is no such bucket.
+    """
+    text = _read(region, bucket, contract.key_of(role))
+    return contract.parse(text, f"s3://{bucket}/{contract.key_of(role)}") if text is not None else None
+
+
+def read_control(topology: Topology, role: Role) -> Control:
+    """Both halves and the state of the day, from one region.
+
+    Raises:
+        Refused: the primary stack, which makes the control buckets, was never deployed.
+        Invalid: a document cannot be understood.
+        Unreachable: the region does not answer.
+    """
+    region, bucket = topology.site(role).region, topology.bucket(CONTROL, role)
+    halves = {each: half for each in Role if (half := read_half(region, bucket, each))}
+    text = _read(region, bucket, state.KEY)
+    day = state.parse(text, f"s3://{bucket}/{state.KEY}") if text is not None else DayState()
+    return Control(role, region, bucket, halves, day)
+
+
+def _read(region: str, bucket: str, key: str) -> bytes | None:
+    try:
+        return read_object(region, bucket, key)
+    except Missing as error:
+        if "NoSuchBucket" not in str(error):
+            return None
+        raise Refused(
+            Problem(
+                "the primary stack",
+                f"it is not deployed: {region} has no control bucket {bucket}",
+                "`pulumi up -s primary` first; if it is deployed, compare dr:bucketPrefix, the regions and the account",
+            )
+        ) from error

@@ -1,0 +1,102 @@
+"""An append-only record of what was done and when: one JSON object a line.
+
+The journal is what a drill or a failover leaves behind: reports and measured recovery times are computed from it, and a
+run that was killed resumes by reading it. A line is on disk before the step it announces begins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dr.errors import Failed, Problem
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a journal.
+
+    Args:
+        at: When it was written, UTC.
+        run: The run it belongs to: one invocation of an operation, and its resumptions.
+        event: What happened: "run.started", "step.done", ...
+        step: The step it is about, or "".
+        data: Facts about it, JSON values only.
+    """
+
+    at: datetime
+    run: str
+    event: str
+    step: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The entry as one line of JSON, without a line end."""
+        record: dict[str, Any] = {
+            "at": self.at.isoformat(timespec="milliseconds"),
+            "run": self.run,
+            "event": self.event,
+        }
+        if self.step:
+            record["step"] = self.step
+        if self.data:
+            record["data"] = dict(self.data)
+        return json.dumps(record)
+
+
+class Journal:
+    """A journal in a local file. Appends are flushed to disk; nothing is ever rewritten.
+
+    Args:
+        path: The file; its folder is made when the first line is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, run: str, event: str, step: str = "", **data: Any) -> Entry:
+        """Write one line and wait until it is on disk.
+
+        Raises:
+            Failed: the file cannot be written (a full disk, a read-only folder): nothing goes on unrecorded.
+        """
+        entry = Entry(datetime.now(UTC), run, event, step, data)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(entry.to_json() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise Failed(
+                Problem(
+                    str(self.path),
+                    f"the journal cannot be written: {error.strerror}",
+                    "free some space or make the folder writable; no step runs without its record",
+                )
+            ) from error
+        return entry
+
+    def entries(self, run: str | None = None) -> Iterator[Entry]:
+        """All entries in order, or those of one run. A torn last line (a killed writer) is left out."""
+        if not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8") as file:
+            for line in file:
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:
+                    continue
+                if run in (None, record["run"]):
+                    yield Entry(
+                        datetime.fromisoformat(record["at"]),
+                        record["run"],
+                        record["event"],
+                        record.get("step", ""),
+                        record.get("data", {}),
+                    )

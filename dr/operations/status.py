@@ -1,0 +1,117 @@
+"""Status: what is deployed, what it promises, and what can be seen of it now. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from dr import probes, sets
+from dr.clients import Unreachable
+from dr.control import Control, read_control
+from dr.errors import DrError, Exit
+from dr.objectives import TIERS, Tier
+from dr.probes import Finding, Status
+from dr.state import DayState
+from dr.topology import Role, Topology
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """The answer of `dr status`.
+
+    Args:
+        primary: The primary region.
+        recovery: The recovery region.
+        tier: The tier that is deployed, or None where that could not be read or was never deployed.
+        read_from: The region whose control bucket was read.
+        day: The state of the day.
+        findings: What every probe found.
+    """
+
+    primary: str
+    recovery: str
+    tier: Tier | None
+    read_from: str
+    day: DayState
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> Exit:
+        """Failed where anything is missed, else unknown where anything could not be measured."""
+        found = {finding.status for finding in self.findings}
+        if Status.MISSED in found:
+            return Exit.FAILED
+        return Exit.UNKNOWN if Status.UNKNOWN in found else Exit.OK
+
+
+def run(topology: Topology) -> StatusReport:
+    """Look at everything, side by side.
+
+    Raises:
+        Unreachable: neither region's control bucket answers.
+        Refused: nothing is deployed.
+    """
+    controls, findings = _read_controls(topology)
+    control = controls[0]
+    halves = control.halves
+    owner, taker = halves.get(Role.PRIMARY), halves.get(Role.RECOVERY)
+    tier = taker.tier if taker else None
+    primary, recovery = topology.primary.region, topology.recovery.region
+    looks: list[tuple[str, Callable[[], Finding]]] = []
+    if owner:
+        buckets = dict(owner.buckets)
+        there = {pair: sides.recovery for pair, sides in buckets.items()}
+        rpo = TIERS[tier or topology.tier].rpo
+        for pair, sides in buckets.items():
+            looks.append((f"replication of {pair}", partial(probes.replication, pair, sides, primary, recovery)))
+        looks += [
+            (f"model set {name}", partial(probes.newest_set, name, buckets, primary, recovery, rpo))
+            for name in _set_names(recovery, there, findings)
+        ]
+    for half in halves.values():
+        serves = half.role is Role.PRIMARY or bool(tier and tier >= Tier.WARM)
+        looks.append((f"endpoint of {half.region}", partial(probes.endpoint, half.dns, half.region, serves)))
+        looks.append((f"lever {half.dns.lever}", partial(probes.lever, half.dns, recovery)))
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        findings += pool.map(lambda look: probes.measured(*look), looks)
+    return StatusReport(primary, recovery, tier, control.region, control.day, tuple(findings))
+
+
+def _set_names(region: str, buckets: dict[str, str], findings: list[Finding]) -> list[str]:
+    try:
+        return sets.names(region, buckets)
+    except DrError as error:
+        findings.append(Finding("model sets", Status.UNKNOWN, error.problems[0].fact, error.problems[0].remedy))
+        return []
+
+
+def _read_controls(topology: Topology) -> tuple[list[Control], list[Finding]]:
+    """The control buckets that answer, the recovery region's first, and a finding for each."""
+    roles = (Role.RECOVERY, Role.PRIMARY)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        answers = list(pool.map(partial(_try_control, topology), roles))
+    controls = [answer for answer in answers if isinstance(answer, Control)]
+    if not controls:
+        raise next(answer for answer in answers if isinstance(answer, Unreachable))
+    findings = []
+    for role, answer in zip(roles, answers, strict=True):
+        name = f"control bucket of {topology.site(role).region}"
+        if isinstance(answer, Unreachable):
+            findings.append(Finding(name, Status.UNKNOWN, answer.problems[0].fact, answer.problems[0].remedy))
+            continue
+        lacking = [str(each) for each in Role if each not in answer.halves]
+        if lacking:
+            hint = "`pulumi up` of that stack; if it is deployed, wait for replication"
+            findings.append(Finding(name, Status.MISSED, f"lacks the contract of {', '.join(lacking)}", hint))
+        else:
+            findings.append(Finding(name, Status.MET, "holds both halves of the contract"))
+    return controls, findings
+
+
+def _try_control(topology: Topology, role: Role) -> Control | Unreachable:
+    try:
+        return read_control(topology, role)
+    except Unreachable as error:
+        return error

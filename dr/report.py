@@ -1,0 +1,96 @@
+"""From results to text and JSON. Decides nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dr.contract import Half
+from dr.errors import DrError
+from dr.objectives import TIERS, Tier, describe_duration
+from dr.operations.status import StatusReport
+from dr.probes import Status
+
+STYLES = {Status.MET: "green", Status.MISSED: "bold red", Status.UNKNOWN: "yellow", Status.INFO: "dim"}
+
+
+def objective_text(tier: Tier) -> str:
+    """A tier with what it promises."""
+    spec = TIERS[tier]
+    return f"{tier} (objectives: RTO {describe_duration(spec.rto)}, RPO {describe_duration(spec.rpo)})"
+
+
+def status_text(report: StatusReport) -> RenderableType:
+    """A status for a person."""
+    head = Table.grid(padding=(0, 2))
+    head.add_row("primary", report.primary)
+    head.add_row("recovery", report.recovery)
+    head.add_row("tier", objective_text(report.tier) if report.tier else "the dr stack is not deployed")
+    day = report.day
+    head.add_row("incident", f"{day.incident.id} since {day.incident.opened}" if day.incident else "none")
+    head.add_row("read from", report.read_from)
+    table = Table("status", "what", "found", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for finding in report.findings:
+        found = Text(finding.measured)
+        if finding.hint and finding.status is not Status.MET:
+            found.append(f"\n-> {finding.hint}", style="dim")
+        table.add_row(Text(finding.status, style=STYLES[finding.status]), finding.name, found)
+    return Group(head, "", table)
+
+
+def status_dict(report: StatusReport) -> dict[str, Any]:
+    """A status as JSON values; the objectives are in seconds, and are objectives, not measurements."""
+    spec = TIERS[report.tier] if report.tier else None
+    return {
+        "primary": report.primary,
+        "recovery": report.recovery,
+        "tier": report.tier.value if report.tier else None,
+        "objectives": {"rto_seconds": spec.rto.total_seconds(), "rpo_seconds": spec.rpo.total_seconds()}
+        if spec
+        else None,
+        "read_from": report.read_from,
+        "day": json.loads(report.day.to_json()),
+        "findings": [asdict(finding) for finding in report.findings],
+        "exit_code": int(report.exit_code),
+    }
+
+
+def contract_text(halves: list[Half], source: str) -> RenderableType:
+    """The contract for a person."""
+    parts: list[RenderableType] = [Text(f"read from {source}", style="dim")]
+    for half in halves:
+        table = Table.grid(padding=(0, 2))
+        table.add_row(Text(str(half.role), style="bold"), half.region)
+        table.add_row("stack", half.stack)
+        if half.tier:
+            table.add_row("tier", objective_text(half.tier))
+        table.add_row("public name", f"{half.dns.public_name} -> {half.dns.endpoint}, weight {half.dns.weight}")
+        table.add_row("regional name", half.dns.regional_name)
+        table.add_row("check", f"{half.dns.check_id} = endpoint {half.dns.endpoint_check_id}")
+        table.add_row("", f"and lever {half.dns.lever} {half.dns.lever_check_id} (alarm {half.dns.lever_alarm})")
+        for pair, sides in half.buckets.items():
+            table.add_row(pair, f"{sides.primary} <-> {sides.recovery}")
+        parts += ["", table]
+    return Group(*parts)
+
+
+def error_dict(error: DrError) -> dict[str, Any]:
+    """An error as JSON values."""
+    return {
+        "error": error.kind,
+        "problems": [asdict(problem) for problem in error.problems],
+        "exit_code": int(error.exit_code),
+    }
+
+
+def show(renderable: RenderableType) -> None:
+    """Print to standard output; without a terminal at full width, so that logs and pipes are never cut."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(renderable, highlight=False)

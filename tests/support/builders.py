@@ -1,0 +1,66 @@
+"""One compliant example of each thing, for tests that break one field of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dr import config
+from dr.contract import Half, document
+from dr.contract import parse as parse_half
+from dr.topology import BucketPair, Role, Topology
+
+ACCOUNT = "123456789012"
+
+SETTINGS = {
+    "aws:region": "us-east-1",
+    "dr:role": "primary",
+    "dr:tier": "pilot",
+    "dr:primaryRegion": "us-east-1",
+    "dr:recoveryRegion": "us-west-2",
+    "dr:domain": "ml.example.com",
+    "dr:primaryEndpoint": "serving.us-east-1.ml.example.com",
+    "dr:recoveryEndpoint": "serving.us-west-2.ml.example.com",
+    "dr:bucketPrefix": "ml-dr",
+}
+
+
+def settings(role: Role = Role.PRIMARY, /, **changes: str | None) -> dict[str, str]:
+    """A stack's configuration. Keywords replace keys of the `dr` namespace; None removes one."""
+    values = {**SETTINGS, "dr:role": str(role), "aws:region": "us-east-1" if role is Role.PRIMARY else "us-west-2"}
+    for key, value in changes.items():
+        if value is None:
+            values.pop(f"dr:{key}")
+        else:
+            values[f"dr:{key}"] = value
+    return values
+
+
+def topology(role: Role = Role.PRIMARY, /, **changes: str | None) -> Topology:
+    """A topology; keywords as for `settings`."""
+    return config.load(settings(role, **changes), ACCOUNT)
+
+
+def pair(**changes: Any) -> BucketPair:
+    """A bucket pair."""
+    return BucketPair(**{"name": "datasets", "replicate_deletes": False, **changes})
+
+
+DNS = {
+    "zone_id": "Z0000000EXAMPLE",
+    "public_name": "inference.ml.example.com",
+    "regional_name": "inference-primary.ml.example.com",
+    "endpoint": "serving.us-east-1.ml.example.com",
+    "weight": 100,
+    "check_id": "check-both",
+    "endpoint_check_id": "check-endpoint",
+    "lever": "engage",
+    "lever_check_id": "check-lever",
+    "lever_alarm": "ml-dr-lever-engage",
+}
+
+
+def half(role: Role = Role.PRIMARY, /, **changes: Any) -> Half:
+    """A half of the contract; keywords replace fields of the document."""
+    written = document(topology(role), str(role), DNS)
+    return parse_half(json.dumps({**written, **changes}), "test")

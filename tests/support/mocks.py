@@ -1,0 +1,142 @@
+"""A cloud that exists only in memory: it computes ids and ARNs by type, as AWS would, and records requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import pulumi
+from pulumi.runtime import mocks
+
+from tests.support.builders import ACCOUNT
+
+Computed = Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
+"""Logical name, inputs and region to the id and what AWS adds to the inputs."""
+
+
+def _bucket(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    bucket = inputs.get("bucket", name)
+    return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}", "bucketRegion": region}
+
+
+def _key(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    return f"key-{name}", {"keyId": f"key-{name}", "arn": f"arn:aws:kms:{region}:{ACCOUNT}:key/key-{name}"}
+
+
+def _role(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    role = inputs.get("name", f"{name}-0a1b2c3")
+    return role, {"name": role, "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}
+
+
+def _zone(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    zone = f"Z0{name.upper().replace('-', '')}"
+    return zone, {"zoneId": zone, "nameServers": [f"ns-{n}.example.net" for n in range(4)]}
+
+
+def _check(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    return f"id-of-{name}", {"arn": f"arn:aws:route53:::healthcheck/id-of-{name}"}
+
+
+def _alarm(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    alarm = inputs["name"]
+    return alarm, {"arn": f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{alarm}"}
+
+
+def _of_bucket(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    return inputs["bucket"], {}
+
+
+COMPUTED: dict[str, Computed] = {
+    "aws:s3/bucket:Bucket": _bucket,
+    "aws:s3/bucketVersioning:BucketVersioning": _of_bucket,
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _of_bucket,
+    "aws:kms/key:Key": _key,
+    "aws:iam/role:Role": _role,
+    "aws:route53/zone:Zone": _zone,
+    "aws:route53/healthCheck:HealthCheck": _check,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
+}
+
+
+@dataclass
+class Made:
+    """A resource that was asked for."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    protect: bool = False
+    retain_on_delete: bool = False
+    parent: str = ""
+
+
+@dataclass
+class Cloud(mocks.Mocks):
+    """Records resources; answers reads from what a test put into `existing`."""
+
+    outputs_of_primary: Mapping[str, Any] = field(default_factory=dict)
+    made: list[Made] = field(default_factory=list)
+    exports: dict[str, Any] = field(default_factory=dict)
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        """The id and the state AWS would answer with."""
+        if args.typ == "pulumi:pulumi:StackReference":
+            return args.name, {"name": args.inputs["name"], "outputs": dict(self.outputs_of_primary)}
+        if not args.custom and not args.resource_id:
+            return "", dict(args.inputs)
+        if args.resource_id:
+            identity = args.resource_id
+            extra = COMPUTED[args.typ](args.name, {"bucket": identity, "name": identity}, "")[1]
+        else:
+            region = args.inputs.get("region", "global")
+            identity, extra = COMPUTED.get(args.typ, lambda *_: (f"id-of-{args.name}", {}))(
+                args.name, args.inputs, region
+            )
+            self.made.append(Made(args.typ, args.name, dict(args.inputs)))
+        return identity, {**args.inputs, **extra}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        """No function is expected."""
+        raise AssertionError(f"unexpected call of {args.token}")
+
+    def of(self, short: str) -> dict[str, Made]:
+        """Resources by name, whose type ends like this: "BucketPolicy"."""
+        return {made.name: made for made in self.made if made.type.endswith(f":{short}")}
+
+    def one(self, short: str, name: str) -> dict[str, Any]:
+        """Inputs of one resource."""
+        return self.of(short)[name].inputs
+
+
+@contextmanager
+def _options_recorded(cloud: Cloud) -> Iterator[None]:
+    """The mock monitor does not hand resource options to mocks, so they are taken from the request."""
+    original = mocks.MockMonitor.RegisterResource
+    options: dict[tuple[str, str], Any] = {}
+
+    def register(self: Any, request: Any) -> Any:
+        options[request.type, request.name] = request
+        return original(self, request)
+
+    with mock.patch.object(mocks.MockMonitor, "RegisterResource", register):
+        yield
+    for made in cloud.made:
+        request = options[made.type, made.name]
+        made.protect, made.retain_on_delete, made.parent = request.protect, request.retainOnDelete, request.parent
+
+
+def deploy(build: Callable[[], object], stack: str = "primary", cloud: Cloud | None = None) -> Cloud:
+    """Run a piece of program against a cloud in memory, and give back what it asked for and exported."""
+    target = cloud or Cloud()
+    pulumi.runtime.set_mocks(target, project="dr", stack=stack, preview=False)
+    pulumi.runtime.set_all_config({"aws:region": "us-east-1"})
+
+    def export(name: str, value: object) -> None:
+        pulumi.Output.from_input(value).apply(lambda known: target.exports.update({name: known}))
+
+    with mock.patch("pulumi.export", export), _options_recorded(target):
+        pulumi.runtime.test(build)()
+    return target

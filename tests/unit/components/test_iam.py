@@ -1,0 +1,67 @@
+import json
+from typing import Any
+
+import pytest
+
+from components.iam import EncryptedBucket, replicate_both_ways, tls_only, trust_service
+
+ONE = EncryptedBucket("one", "us-east-1", "arn:aws:kms:us-east-1:123456789012:key/1")
+OTHER = EncryptedBucket("other", "us-west-2", "arn:aws:kms:us-west-2:123456789012:key/2")
+
+
+def statements(locked: bool = False) -> dict[str, dict[str, Any]]:
+    document = json.loads(replicate_both_ways(ONE, OTHER, locked))
+    return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_replication_reads_versions_by_the_action_s3_uses_for_it() -> None:
+    actions = statements()["ReadVersions"]["Action"]
+
+    assert "s3:GetObjectVersionForReplication" in actions
+    assert "s3:GetObjectVersion" not in actions
+
+
+def test_no_action_is_a_wildcard() -> None:
+    assert not [action for each in statements().values() for action in listed(each["Action"]) if "*" in action]
+
+
+def test_every_resource_is_one_of_the_two_buckets_or_keys() -> None:
+    allowed = {ONE.arn, OTHER.arn, f"{ONE.arn}/*", f"{OTHER.arn}/*", ONE.key_arn, OTHER.key_arn}
+    named = {resource for each in statements().values() for resource in listed(each["Resource"])}
+
+    assert named == allowed
+
+
+@pytest.mark.parametrize(("sid", "bucket"), [("DecryptInuseast1", ONE), ("EncryptInuswest2", OTHER)])
+def test_a_key_is_used_only_by_s3_for_its_own_bucket(sid: str, bucket: EncryptedBucket) -> None:
+    conditions = statements()[sid]["Condition"]["StringEquals"]
+
+    assert conditions["kms:ViaService"] == f"s3.{bucket.region}.amazonaws.com"
+    assert conditions["kms:EncryptionContext:aws:s3:arn"] == bucket.arn
+
+
+def test_retention_is_read_only_where_object_lock_is_on() -> None:
+    assert "s3:GetObjectRetention" not in statements()["ReadVersions"]["Action"]
+    assert "s3:GetObjectRetention" in statements(locked=True)["ReadVersions"]["Action"]
+
+
+def test_a_policy_fits_into_a_role() -> None:
+    assert len(replicate_both_ways(ONE, OTHER, True)) < 10_240
+
+
+def test_requests_without_tls_are_denied_for_the_bucket_and_its_objects() -> None:
+    (statement,) = json.loads(tls_only("one"))["Statement"]
+
+    assert statement["Effect"] == "Deny"
+    assert statement["Resource"] == ["arn:aws:s3:::one", "arn:aws:s3:::one/*"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_only_the_service_may_assume_the_role() -> None:
+    (statement,) = json.loads(trust_service("s3.amazonaws.com"))["Statement"]
+
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}

@@ -1,0 +1,186 @@
+"""The command against moto: both regions' control buckets with what the stacks leave in them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from dr import contract, state
+from dr.cli import app
+from dr.clients import Unreachable
+from dr.errors import Exit, Problem
+from dr.state import DayState, Incident
+from dr.topology import Role
+from tests.support.builders import half
+
+ROOT = Path(__file__).parents[3]
+REGIONS = {Role.PRIMARY: "us-east-1", Role.RECOVERY: "us-west-2"}
+PAIRS = ("datasets", "models", "registry", "control")
+
+
+def bucket(role: Role, pair: str) -> str:
+    return f"ml-dr-123456789012-{REGIONS[role]}-{pair}"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--project", str(ROOT)])
+
+
+@pytest.fixture
+def empty() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def deployed(empty: None) -> dict[Role, Any]:
+    """Both regions as the stacks leave them: buckets, rules, contract, checks and alarms."""
+    checks, clients = boto3.client("route53", "us-east-1"), {}
+    for role, region in REGIONS.items():
+        s3 = clients[role] = boto3.client("s3", region)
+        for pair in PAIRS:
+            where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            s3.create_bucket(Bucket=bucket(role, pair), **where)
+            s3.put_bucket_versioning(Bucket=bucket(role, pair), VersioningConfiguration={"Status": "Enabled"})
+    for role, s3 in clients.items():
+        other = Role.RECOVERY if role is Role.PRIMARY else Role.PRIMARY
+        for pair in PAIRS:
+            rule = {
+                "Status": "Enabled",
+                "Priority": 1,
+                "Filter": {"Prefix": ""},
+                "DeleteMarkerReplication": {"Status": "Disabled"},
+                "Destination": {"Bucket": f"arn:aws:s3:::{bucket(other, pair)}"},
+            }
+            configuration = {"Role": "arn:aws:iam::123456789012:role/r", "Rules": [rule]}
+            s3.put_bucket_replication(Bucket=bucket(role, pair), ReplicationConfiguration=configuration)
+        config = {"Type": "HTTPS", "FullyQualifiedDomainName": "serving.example.com"}
+        check = checks.create_health_check(CallerReference=str(role), HealthCheckConfig=config)["HealthCheck"]["Id"]
+        alarm = f"ml-dr-lever-{role}"
+        boto3.client("cloudwatch", "us-west-2").put_metric_alarm(
+            AlarmName=alarm, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1, Threshold=1
+        )
+        written = half(role).to_dict()
+        written["dns"] |= {"endpoint_check_id": check, "lever_alarm": alarm}
+        for each in REGIONS:
+            clients[each].put_object(
+                Bucket=bucket(each, "control"), Key=contract.key_of(role), Body=json.dumps(written)
+            )
+    return clients
+
+
+@pytest.mark.usefixtures("deployed")
+def test_status_is_met_where_everything_is_as_deployed() -> None:
+    result = run("status", "--json")
+
+    report = json.loads(result.output)
+    assert result.exit_code == Exit.OK, result.output
+    assert report["tier"] == "pilot"
+    assert report["objectives"] == {"rto_seconds": 1800.0, "rpo_seconds": 3600.0}
+    assert {finding["status"] for finding in report["findings"]} == {"met", "info"}
+    assert "replication of datasets" in {finding["name"] for finding in report["findings"]}
+
+
+@pytest.mark.usefixtures("deployed")
+def test_status_reads_well_for_a_person() -> None:
+    output = run("status").output
+
+    assert "pilot (objectives: RTO 30 min, RPO 1 h)" in output
+    assert "enabled both ways" in output
+
+
+def test_a_rule_that_is_gone_is_missed_with_the_way_to_restore_it(deployed: dict[Role, Any]) -> None:
+    deployed[Role.RECOVERY].delete_bucket_replication(Bucket=bucket(Role.RECOVERY, "models"))
+    result = run("status")
+
+    assert result.exit_code == Exit.FAILED
+    assert f"no enabled rule {bucket(Role.RECOVERY, 'models')}" in result.output
+    assert "pulumi up -s primary" in result.output
+
+
+def test_an_open_incident_is_shown(deployed: dict[Role, Any]) -> None:
+    day = DayState(incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "drill"))
+    deployed[Role.RECOVERY].put_object(Bucket=bucket(Role.RECOVERY, "control"), Key=state.KEY, Body=day.to_json())
+
+    assert "i-7 since 2026-11-23" in run("status").output
+
+
+@pytest.mark.usefixtures("deployed")
+def test_with_the_primary_dead_status_is_unknown_and_never_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dr import clients, control, probes
+
+    def dead(subject: str, region: str) -> Any:
+        if "us-east-1" in region:
+            raise Unreachable(Problem(subject, f"{region} did not answer", "look at the region's health"))
+        return clients.calls(subject, region)
+
+    monkeypatch.setattr(probes, "calls", dead)
+    monkeypatch.setattr(control, "read_object", _read_with_primary_dead(control.read_object))
+    result = run("status", "--json")
+
+    report = json.loads(result.output)
+    assert result.exit_code == Exit.UNKNOWN
+    assert report["read_from"] == "us-west-2"
+    status = {finding["name"]: finding["status"] for finding in report["findings"]}
+    assert status["control bucket of us-east-1"] == "unknown"
+    assert status["control bucket of us-west-2"] == "met"
+    assert status["replication of datasets"] == "unknown"
+    assert status["endpoint of us-west-2"] == "unknown"
+
+
+def _read_with_primary_dead(read: Any) -> Any:
+    def read_object(region: str, name: str, key: str) -> bytes:
+        if region == "us-east-1":
+            raise Unreachable(Problem(name, f"{region} did not answer", "look at the region's health"))
+        return bytes(read(region, name, key))
+
+    return read_object
+
+
+@pytest.mark.usefixtures("empty")
+def test_status_before_anything_is_deployed_is_refused() -> None:
+    result = run("status")
+
+    assert result.exit_code == Exit.REFUSED
+    assert "`pulumi up -s primary` first" in result.output
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_contract_is_printed_with_where_it_was_read() -> None:
+    result = run("contract")
+
+    assert result.exit_code == Exit.OK
+    assert f"read from s3://{bucket(Role.RECOVERY, 'control')} (us-west-2)" in result.output
+    assert bucket(Role.PRIMARY, "datasets") in result.output
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_contract_as_json_has_one_entry_a_role() -> None:
+    assert set(json.loads(run("contract", "--json").output)) == {"primary", "recovery"}
+    assert set(json.loads(run("contract", "--json", "--role", "recovery").output)) == {"recovery"}
+
+
+def test_a_half_that_was_never_written_is_a_failure(deployed: dict[Role, Any]) -> None:
+    where = {"Bucket": bucket(Role.RECOVERY, "control"), "Key": contract.key_of(Role.RECOVERY)}
+    deployed[Role.RECOVERY].delete_object(**where)
+    result = run("contract", "--role", "recovery")
+
+    assert result.exit_code == Exit.FAILED
+    assert "does not have it" in result.output
+
+
+def test_an_error_is_json_where_json_is_asked_for() -> None:
+    result = run("status", "--json", "--stack", "no-such-stack")
+
+    answer = json.loads(result.output)
+    assert result.exit_code == answer["exit_code"] == Exit.INVALID
+    assert answer["problems"][0]["remedy"].startswith("`pulumi stack init no-such-stack`")
+
+
+def test_an_unknown_option_is_invalid_input() -> None:
+    assert run("status", "--no-such-option").exit_code == Exit.INVALID

@@ -1,0 +1,52 @@
+import socket
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from dr.clients import Missing, Unreachable, calls, client
+from dr.errors import Exit, Failed
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def test_a_service_that_does_not_answer_is_unreachable(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
+    with pytest.raises(Unreachable) as caught, calls("s3://bucket", "us-east-1"):
+        client("s3", "us-east-1").list_objects_v2(Bucket="bucket")
+
+    assert "us-east-1 did not answer" in str(caught.value)
+    assert "make up" in str(caught.value)
+
+
+def error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "said so"}}, "GetObject")
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "NoSuchKey", "404"])
+def test_what_does_not_exist_is_missing(code: str) -> None:
+    with pytest.raises(Missing, match=f"{code} in us-east-1: said so"), calls("s3://bucket", "us-east-1"):
+        raise error(code)
+
+
+def test_a_refusal_keeps_the_code_and_names_the_operation() -> None:
+    with pytest.raises(Failed) as caught, calls("s3://bucket", "us-east-1"):
+        raise error("AccessDenied")
+
+    assert not isinstance(caught.value, (Missing, Unreachable))
+    assert "AccessDenied" in str(caught.value)
+    assert "GetObject was refused" in str(caught.value)
+    assert isinstance(caught.value.__cause__, ClientError)
+
+
+def test_missing_credentials_say_how_to_get_some() -> None:
+    with pytest.raises(Failed, match="aws sso login"), calls("s3://bucket", "us-east-1"):
+        raise NoCredentialsError()
+
+
+def test_every_error_class_has_its_exit_code() -> None:
+    assert (Unreachable.exit_code, Missing.exit_code, Failed.exit_code) == (Exit.FAILED,) * 3

@@ -1,0 +1,175 @@
+import json
+
+import pytest
+
+from dr import config
+from dr.errors import Invalid
+from dr.objectives import Tier
+from dr.topology import CONTROL, DnsFailover, LockMode, Role
+from tests.support.builders import ACCOUNT, settings, topology
+
+
+def problems_of(values: dict[str, str]) -> str:
+    with pytest.raises(Invalid) as caught:
+        config.load(values, ACCOUNT)
+    return str(caught.value)
+
+
+def test_the_example_is_a_topology() -> None:
+    made = topology()
+
+    assert (made.primary.region, made.recovery.region) == ("us-east-1", "us-west-2")
+    assert made.here is made.primary
+    assert made.tier is Tier.PILOT
+    assert made.bucket("datasets", Role.RECOVERY) == f"ml-dr-{ACCOUNT}-us-west-2-datasets"
+    assert [pair.name for pair in made.pairs] == ["datasets", "models", "registry", "control"]
+    assert made.protect_data
+
+
+def test_an_unknown_tier_names_the_nearest() -> None:
+    assert 'dr:tier: "wram" is no tier' in (text := problems_of(settings(tier="wram")))
+    assert 'did you mean "warm"?' in text
+
+
+def test_one_region_twice_is_refused() -> None:
+    text = problems_of(settings(recoveryRegion="us-east-1"))
+
+    assert 'dr:recoveryRegion: "us-east-1" is the primary region too' in text
+
+
+def test_an_unknown_region_is_refused_with_the_nearest() -> None:
+    text = problems_of(settings(recoveryRegion="us-wset-2"))
+
+    assert 'dr:recoveryRegion: "us-wset-2" is no AWS region' in text
+    assert 'did you mean "us-west-2"?' in text
+
+
+def test_a_region_of_another_partition_is_unknown() -> None:
+    assert '"cn-north-1" is no AWS region' in problems_of(settings(recoveryRegion="cn-north-1"))
+
+
+def test_a_bucket_name_that_is_too_long_is_refused_with_its_length() -> None:
+    text = problems_of(settings(bucketPrefix="a-very-long-name-for-a-platform-of-machine-learning"))
+
+    assert "has 83 characters; S3 allows 63" in text
+    assert "by 20" in text
+
+
+def test_a_prefix_that_cannot_begin_a_bucket_name_is_refused() -> None:
+    assert 'dr:bucketPrefix: "ML_DR" cannot begin a bucket name' in problems_of(settings(bucketPrefix="ML_DR"))
+
+
+@pytest.mark.parametrize("key", ["domain", "role", "primaryRegion", "bucketPrefix"])
+def test_a_missing_key_is_named_with_the_command_that_sets_it(key: str) -> None:
+    text = problems_of(settings(**{key: None}))
+
+    assert f"dr:{key}: is not set" in text
+    assert f"pulumi config set dr:{key} <value>" in text
+
+
+def test_a_key_that_nobody_reads_is_refused_with_the_nearest() -> None:
+    text = problems_of(settings(teir="warm"))
+
+    assert "dr:teir: no such key; nobody would read it" in text
+    assert 'did you mean "tier"?' in text
+
+
+def test_keys_of_other_namespaces_are_left_alone() -> None:
+    assert config.load({**settings(), "other:key": "x"}, ACCOUNT)
+
+
+def test_a_domain_that_is_a_url_is_refused() -> None:
+    assert '"https://example.com" is no host name' in problems_of(settings(domain="https://example.com"))
+
+
+def test_a_stack_in_the_wrong_region_is_refused() -> None:
+    text = problems_of({**settings(Role.RECOVERY), "aws:region": "us-east-1"})
+
+    assert 'aws:region: "us-east-1" is set, but the recovery stack deploys "us-west-2"' in text
+
+
+def test_stored_credentials_are_refused() -> None:
+    text = problems_of({**settings(), "aws:profile": "me"})
+
+    assert "aws:profile: is set" in text
+    assert "AWS_PROFILE" in text
+
+
+def test_an_interval_route53_does_not_have_is_refused() -> None:
+    assert "dr:healthCheckInterval: 15 s is no interval of Route 53" in problems_of(settings(healthCheckInterval="15"))
+
+
+def test_a_word_for_true_that_is_none_is_refused() -> None:
+    assert 'dr:protectData: "perhaps" is not understood' in problems_of(settings(protectData="perhaps"))
+
+
+def test_several_faults_are_all_reported_at_once() -> None:
+    wrong = settings(tier="wram", recoveryRegion="us-east-1", domain=None, teir="x", bucketPrefix="p" * 40)
+    with pytest.raises(Invalid) as caught:
+        config.load(wrong, ACCOUNT)
+
+    subjects = [problem.subject for problem in caught.value.problems]
+    assert {"dr:tier", "dr:recoveryRegion", "dr:domain", "dr:teir", "dr:bucketPrefix"} <= set(subjects)
+    assert f"{len(subjects)} problems" in str(caught.value)
+
+
+def buckets(*entries: dict[str, object]) -> dict[str, str]:
+    return settings(buckets=json.dumps(entries))
+
+
+def test_an_entry_changes_a_standard_pair_and_leaves_the_rest() -> None:
+    made = config.load(buckets({"name": "models", "archiveDays": 90}), ACCOUNT)
+
+    assert made.pair("models").archive_days == 90
+    assert made.pair("datasets").archive_days is None
+    assert len(made.pairs) == 4
+
+
+def test_an_entry_of_another_name_is_a_pair_of_its_own() -> None:
+    lock = {"mode": "COMPLIANCE", "days": 30}
+    made = config.load(buckets({"name": "audit", "lock": lock, "replicateDeletes": True}), ACCOUNT)
+
+    audit = made.pairs[-1]
+    assert (audit.name, audit.replicate_deletes) == ("audit", True)
+    assert audit.lock
+    assert (audit.lock.mode, audit.lock.days) == (LockMode.COMPLIANCE, 30)
+
+
+def test_an_existing_bucket_is_the_source_of_its_pair() -> None:
+    made = config.load(buckets({"name": "datasets", "existing": "our-old-data"}), ACCOUNT)
+
+    assert made.bucket("datasets", Role.PRIMARY) == "our-old-data"
+    assert made.bucket("datasets", Role.RECOVERY) == f"ml-dr-{ACCOUNT}-us-west-2-datasets"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"name": "UPPER"}, '"UPPER" cannot be part of a bucket name'),
+        ({"name": "x", "nocurrentDays": 3}, 'did you mean "noncurrentDays"?'),
+        ({"name": "x", "archiveDays": 0}, "dr:buckets[0].archiveDays"),
+        ({"name": "x", "lock": {"mode": "SOME", "days": 1}}, "use GOVERNANCE or COMPLIANCE"),
+        ({"name": "x", "existing": "b", "lock": {"mode": "COMPLIANCE", "days": 1}}, "Object Lock is for pairs"),
+        ({"name": "x", "existingKey": "alias/mine"}, "dr:buckets[0].existingKey"),
+        ({"name": CONTROL, "existing": "mine"}, '"mine" cannot be the control bucket'),
+    ],
+)
+def test_an_entry_that_is_wrong_is_named_with_its_place(entry: dict[str, object], message: str) -> None:
+    assert message in problems_of(buckets(entry))
+
+
+def test_two_entries_of_one_name_are_refused() -> None:
+    assert "two entries have the same name" in problems_of(buckets({"name": "x"}, {"name": "x"}))
+
+
+def test_manual_failover_and_an_existing_zone_are_understood() -> None:
+    made = topology(dnsFailover="manual", hostedZone="Z0ABC", protectData="false")
+
+    assert made.dns.failover is DnsFailover.MANUAL
+    assert made.dns.zone_id == "Z0ABC"
+    assert not made.protect_data
+
+
+def test_detection_is_interval_times_failures_plus_ttl() -> None:
+    assert topology().dns.detection_seconds == 90
+    assert topology(healthCheckInterval="30").dns.detection_seconds == 150
