@@ -75,7 +75,7 @@ def calls(subject: str, region: str) -> Iterator[None]:
         raise Failed(Problem(subject, "there are no AWS credentials", remedy)) from error
     except (ConnectionError, HTTPClientError) as error:
         remedy = "look at the region's health and at your network; a sandbox that does not run is started by `make up`"
-        raise Unreachable(Problem(subject, f"{region} did not answer: {error}", remedy)) from error
+        raise Unreachable(Problem(subject, f"{region} does not answer ({type(error).__name__})", remedy)) from error
     except BotoCoreError as error:
         raise Failed(Problem(subject, f"{type(error).__name__}: {error}", "mend what it names")) from error
 

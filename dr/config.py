@@ -148,7 +148,7 @@ class StackSettings(_Model):
     primary_endpoint: HostName
     recovery_endpoint: HostName
     bucket_prefix: str
-    hosted_zone: str | None = Field(default=None, pattern=r"^Z[A-Z0-9]{1,31}$")
+    hosted_zone: str = Field(default="", pattern=r"^(Z[A-Z0-9]{1,31})?$")
     dns_failover: DnsFailover = DnsFailover.AUTOMATIC
     health_check_interval: int = 10
     buckets: tuple[PairSettings, ...] = ()
@@ -222,7 +222,7 @@ def load(raw: Mapping[str, str], account: str) -> Topology:
         pairs=pairs,
         dns=Dns(
             settings.domain.rstrip("."),
-            settings.hosted_zone,
+            settings.hosted_zone or None,
             settings.dns_failover,
             settings.health_check_interval,
         ),

@@ -18,6 +18,9 @@ from dr.probes import Status
 
 STYLES = {Status.MET: "green", Status.MISSED: "bold red", Status.UNKNOWN: "yellow", Status.INFO: "dim"}
 
+WANTING = (Status.MISSED, Status.UNKNOWN)
+"""What a person is advised about; each advice once, however many findings give it."""
+
 
 def objective_text(tier: Tier) -> str:
     """A tier with what it promises."""
@@ -36,11 +39,10 @@ def status_text(report: StatusReport) -> RenderableType:
     head.add_row("read from", report.read_from)
     table = Table("status", "what", "found", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for finding in report.findings:
-        found = Text(finding.measured)
-        if finding.hint and finding.status is not Status.MET:
-            found.append(f"\n-> {finding.hint}", style="dim")
-        table.add_row(Text(finding.status, style=STYLES[finding.status]), finding.name, found)
-    return Group(head, "", table)
+        table.add_row(Text(finding.status, style=STYLES[finding.status]), finding.name, finding.measured)
+    hints = dict.fromkeys(finding.hint for finding in report.findings if finding.hint and finding.status in WANTING)
+    advice = [Text(f"-> {hint}", style="bold") for hint in hints]
+    return Group(head, "", table, *([Text(), *advice] if advice else []))
 
 
 def status_dict(report: StatusReport) -> dict[str, Any]:

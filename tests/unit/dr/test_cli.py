@@ -116,7 +116,7 @@ def test_with_the_primary_dead_status_is_unknown_and_never_met(monkeypatch: pyte
 
     def dead(subject: str, region: str) -> Any:
         if "us-east-1" in region:
-            raise Unreachable(Problem(subject, f"{region} did not answer", "look at the region's health"))
+            raise Unreachable(Problem(subject, f"{region} does not answer", "look at the region's health"))
         return clients.calls(subject, region)
 
     monkeypatch.setattr(probes, "calls", dead)
@@ -136,7 +136,7 @@ def test_with_the_primary_dead_status_is_unknown_and_never_met(monkeypatch: pyte
 def _read_with_primary_dead(read: Any) -> Any:
     def read_object(region: str, name: str, key: str) -> bytes:
         if region == "us-east-1":
-            raise Unreachable(Problem(name, f"{region} did not answer", "look at the region's health"))
+            raise Unreachable(Problem(name, f"{region} does not answer", "look at the region's health"))
         return bytes(read(region, name, key))
 
     return read_object

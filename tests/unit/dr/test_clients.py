@@ -19,7 +19,7 @@ def test_a_service_that_does_not_answer_is_unreachable(closed_port: int, monkeyp
     with pytest.raises(Unreachable) as caught, calls("s3://bucket", "us-east-1"):
         client("s3", "us-east-1").list_objects_v2(Bucket="bucket")
 
-    assert "us-east-1 did not answer" in str(caught.value)
+    assert "us-east-1 does not answer" in str(caught.value)
     assert "make up" in str(caught.value)
 
 

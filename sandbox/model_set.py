@@ -1,0 +1,163 @@
+"""A real model set: a small classifier, trained in seconds on data that a package ships.
+
+`make up` publishes it in the primary region and reads all of it from the recovery region. It is small, and it is not a
+stand-in: a scikit-learn model with its data, parameters and metrics, which an inference server can load.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from dr import sets
+from dr.sets import Item
+from dr.steps import Report, State, Step, Verdict
+
+NAME = "digits"
+PARAMETERS: Mapping[str, Any] = {
+    "algorithm": "sklearn.svm.SVC",
+    "C": 10.0,
+    "gamma": 0.001,
+    "random_state": 7,
+    "test_size": 0.25,
+}
+"""Everything that decides what comes out of the training, besides data and library versions."""
+
+
+class HasRegions(Protocol):
+    """What these steps need of the world they run in."""
+
+    primary_region: str
+    recovery_region: str
+
+    def buckets(self, region: str) -> Mapping[str, str]:
+        """A region's bucket by pair."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Files of a trained model, in a folder."""
+
+    folder: Path
+
+    @property
+    def items(self) -> list[Item]:
+        """The files as parts of a set: each in the pair it belongs to."""
+        return [
+            Item("data", "datasets", self.folder / "digits.csv"),
+            Item("parameters", "registry", self.folder / "parameters.json"),
+            Item("metrics", "registry", self.folder / "metrics.json"),
+            Item("model", "models", self.folder / "model.joblib"),
+        ]
+
+
+def train(folder: Path) -> Trained:
+    """Train the classifier and write data, parameters, metrics and model to a folder. The same every time.
+
+    Args:
+        folder: An existing, empty folder.
+    """
+    import joblib
+    import numpy
+    import sklearn
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+    from sklearn.svm import SVC
+
+    pixels, labels = load_digits(return_X_y=True)
+    table = numpy.column_stack([pixels, labels])
+    numpy.savetxt(folder / "digits.csv", table, fmt="%d", delimiter=",")
+    seed = PARAMETERS["random_state"]
+    x_train, x_test, y_train, y_test = train_test_split(
+        pixels, labels, test_size=PARAMETERS["test_size"], random_state=seed, stratify=labels
+    )
+    model = SVC(C=PARAMETERS["C"], gamma=PARAMETERS["gamma"])
+    model.fit(x_train, y_train)
+    joblib.dump(model, folder / "model.joblib")
+    parameters = {**PARAMETERS, "scikit-learn": sklearn.__version__, "numpy": numpy.__version__}
+    metrics = {"accuracy": round(float(model.score(x_test, y_test)), 4), "test_samples": len(y_test)}
+    for name, values in (("parameters", parameters), ("metrics", metrics)):
+        (folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")
+    return Trained(folder)
+
+
+def steps() -> list[Step[HasRegions]]:
+    """Publish in the primary region, then see it whole in the recovery region."""
+    return [
+        Step(
+            name="publish-set",
+            title="Train and publish the model set",
+            evaluate=_published,
+            act=_publish,
+            expected=timedelta(seconds=5),
+        ),
+        Step(
+            name="verify-replica",
+            title="Read the set from its replica",
+            evaluate=_replicated,
+            act=_wait_for_replication,
+            timeout=timedelta(minutes=2),
+            expected=timedelta(seconds=2),
+        ),
+    ]
+
+
+def _published(world: HasRegions) -> Verdict:
+    """A set is published when the primary holds its newest version whole, so that a torn one is published again."""
+    region = world.primary_region
+    manifest = sets.newest(region, world.buckets(region), NAME)
+    if manifest is None:
+        return Verdict(State.NEEDED, f"{region} holds no set {NAME}")
+    return _whole(world, region, manifest)
+
+
+def _publish(world: HasRegions, report: Report) -> None:
+    with tempfile.TemporaryDirectory(prefix="ml-dr-") as folder:
+        report("training a classifier of handwritten digits", None)
+        trained = train(Path(folder))
+        sets.publish(world.primary_region, world.buckets(world.primary_region), NAME, trained.items, report)
+
+
+def _replicated(world: HasRegions) -> Verdict:
+    """Whether the recovery region holds the primary's newest set, byte for byte."""
+    manifest = sets.newest(world.primary_region, world.buckets(world.primary_region), NAME)
+    if manifest is None:
+        return Verdict(State.NEEDED, f"{world.primary_region} holds no set {NAME}")
+    region = world.recovery_region
+    copy = sets.newest(region, world.buckets(region), NAME)
+    if copy != manifest:
+        return Verdict(State.NEEDED, f"the manifest of {manifest.set_id} has not arrived in {region}")
+    return _whole(world, region, copy)
+
+
+def _wait_for_replication(world: HasRegions, report: Report) -> None:
+    """Nothing to do but wait: S3 copies by itself, and `verify` looks until it has."""
+    report(f"waiting for {world.recovery_region}", None)
+
+
+def _whole(world: HasRegions, region: str, manifest: sets.Manifest) -> Verdict:
+    copies = sets.read_copies(region, world.buckets(region), manifest)
+    intact = [copy for copy in copies if copy.intact]
+    size = sum(copy.entry.size for copy in copies)
+    detail = f"{manifest.set_id}: {len(intact)} of {len(copies)} objects intact in {region}, {size:,} bytes"
+    return Verdict(State.DONE if len(intact) == len(copies) else State.NEEDED, detail)
+
+
+def hashes(world: HasRegions) -> dict[str, dict[str, str]]:
+    """Hash of every part in both regions, read from the regions: part to region to hash.
+
+    Raises:
+        DrError: a region does not answer.
+    """
+    regions = (world.primary_region, world.recovery_region)
+    found: dict[str, dict[str, str]] = {}
+    for region in regions:
+        manifest = sets.newest(region, world.buckets(region), NAME)
+        for copy in sets.read_copies(region, world.buckets(region), manifest) if manifest else []:
+            found.setdefault(copy.entry.part, {})[region] = copy.sha256 or "missing"
+    return found
