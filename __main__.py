@@ -56,6 +56,7 @@ def primary(topology: Topology) -> None:
             lever_region=topology.recovery.region,
             lever_prefix=topology.bucket_prefix,
             zone_id=topology.dns.zone_id,
+            protect=topology.protect_data,
             tags=tags,
         ),
     )

@@ -25,7 +25,7 @@ class DataKeysArgs:
         alias: The alias of both keys, without `alias/`.
         source_region: Region of the first key.
         replica_region: Region of the second; must be another one.
-        protect: Guard the replica's key against deletion, by Pulumi and by `pulumi destroy`.
+        protect: Guard both keys against deletion by Pulumi, and keep them if they are removed from the program.
         tags: Tags of both keys.
     """
 
@@ -53,8 +53,9 @@ class DataKeys(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DataKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:data:DataKeys", name, None, opts)
-        self.source_arn = self._key(f"{name}-source", args, args.source_region, pulumi.ResourceOptions(parent=self))
+        # Both: a bucket that is not empty survives `pulumi destroy`, and would not be readable without its key.
         kept = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
+        self.source_arn = self._key(f"{name}-source", args, args.source_region, kept)
         self.replica_arn = self._key(f"{name}-replica", args, args.replica_region, kept)
         self.register_outputs({"source_arn": self.source_arn, "replica_arn": self.replica_arn})
 

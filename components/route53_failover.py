@@ -67,6 +67,7 @@ class Route53FailoverArgs:
         lever_region: Region of the lever's metric and alarm: the recovery region, for both records.
         lever_prefix: Makes the alarm's name unique in that region.
         zone_id: An existing hosted zone; None makes one for `dns.domain`.
+        protect: Guard a zone that is made here against deletion: clients of both regions find the service by it.
         tags: Tags of checks, alarm and zone.
     """
 
@@ -77,6 +78,7 @@ class Route53FailoverArgs:
     lever_region: str
     lever_prefix: str
     zone_id: pulumi.Input[str] | None = None
+    protect: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -142,7 +144,7 @@ class Route53Failover(pulumi.ComponentResource):
             name=self._args.dns.domain,
             comment="inference over two regions",
             tags=dict(self._args.tags),
-            opts=self._opts,
+            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect, retain_on_delete=self._args.protect),
         )
         self.zone_id = zone.zone_id
         self.name_servers = zone.name_servers

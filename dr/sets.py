@@ -143,7 +143,7 @@ def publish(
     items: Sequence[Item],
     report: Callable[[str, float | None], None] = lambda text, share: None,
 ) -> Manifest:
-    """Write a set: its objects side by side, then the manifest. Equal content is not published twice.
+    """Write a set: its objects side by side, then the manifest. Equal content that is there whole is left as it is.
 
     Args:
         region: The region that is written to.
@@ -153,15 +153,15 @@ def publish(
         report: Called with a text and the share done.
 
     Returns:
-        The manifest; the newest one where that has the same content already.
+        The manifest; the newest one where that has the same content, and is whole.
     """
     hashes = {item.part: _hash_file(item.path) for item in items}
     digest = digest_of(hashes)
     before = newest(region, buckets, name)
-    if before and before.digest == digest:
+    if before and before.digest == digest and all(copy.intact for copy in read_copies(region, buckets, before)):
         return before
     now = datetime.now(UTC)
-    set_id = f"{now:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    set_id = f"{now:%Y%m%dT%H%M%S.%fZ}-{digest[:8]}"
 
     def upload(item: Item) -> Entry:
         key = f"sets/{name}/{set_id}/{item.path.name}"

@@ -30,12 +30,11 @@ def test_both_keys_have_the_same_alias() -> None:
     }
 
 
-def test_the_replicas_key_is_guarded_against_deletion() -> None:
-    made = keys().of("Key")
+def test_both_keys_are_guarded_against_deletion() -> None:
+    made = keys().made
 
-    assert made["data-replica"].protect
-    assert made["data-replica"].retain_on_delete
-    assert not made["data-source"].protect
+    assert len(made) == 4
+    assert all(each.protect and each.retain_on_delete for each in made)
 
 
 def test_without_protection_nothing_is_guarded() -> None:

@@ -93,6 +93,13 @@ def test_a_zone_is_made_only_where_none_is_named() -> None:
     assert cloud.one("Record", "entry-record")["zoneId"] == "Z0EXISTING"
 
 
+@pytest.mark.parametrize("protect", [True, False])
+def test_the_zone_is_guarded_while_data_is(protect: bool) -> None:
+    zone = failover(protect=protect).of("Zone")["entry-zone"]
+
+    assert (zone.protect, zone.retain_on_delete) == (protect, protect)
+
+
 @pytest.mark.parametrize(("role", "name"), [(Role.PRIMARY, "inference-primary"), (Role.RECOVERY, "inference-dr")])
 def test_a_region_has_a_name_of_its_own_without_a_check(role: Role, name: str) -> None:
     record = failover(role).one("Record", "entry-regional-record")

@@ -1,0 +1,1 @@
+"""What AWS does by itself and moto does not: objects that replicate, health checks that look."""

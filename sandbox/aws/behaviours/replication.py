@@ -1,0 +1,292 @@
+"""S3 replication: object versions that really reach the other bucket, and what is known of it on both sides.
+
+The rules are those of the S3 user guide's chapter "Replicating objects". A version keeps its id, its bytes, metadata,
+tags, lock and time of creation. Replicas are never replicated on; of them only changes of tags, retention and legal
+hold go back, where a rule has ReplicaModifications. State is on moto's own versions, as attributes:
+
+- `replicas`: the status, PENDING, COMPLETED or FAILED, by destination bucket;
+- `is_replica`;
+- `replication_status`: what S3 says of the version as a whole.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import threading
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
+
+from sandbox.aws.call import PARTITION, Answer, Call, find_bucket
+from sandbox.aws.extensions import s3_replication as rules_of
+from sandbox.aws.extensions.kms import unusable
+from sandbox.aws.extensions.s3 import object_version
+from sandbox.aws.faults import Faults
+
+#: Held by every request that changes S3 and by every copy.
+WRITES = threading.RLock()
+
+CREATES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
+CHANGES = frozenset({"PutObjectTagging", "DeleteObjectTagging", "PutObjectRetention", "PutObjectLegalHold"})
+#: Storage classes that S3 does not replicate from.
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+#: Seconds between two looks at whether a region that was gone is back.
+LOOK_AGAIN = 0.2
+
+Status = Literal["COMPLETED", "FAILED"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One version (or what changed about it) on its way to one bucket."""
+
+    bucket: str
+    key: str
+    version: str
+    rule: dict[str, Any]
+    change: bool
+
+    @property
+    def destination(self) -> str:
+        return rules_of.destination_of(self.rule)
+
+
+class Replicator:
+    """Queues what S3 requests leave to copy, and copies it, in order, while both regions can be reached."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._ready = threading.Condition()
+        # One queue a pair of regions: what waits for a region keeps its order and holds nothing else up.
+        self._queues: dict[tuple[str, str], deque[Task]] = {}
+        self._working = 0
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="replication", daemon=True)
+        self._done: dict[Status, int] = {"COMPLETED": 0, "FAILED": 0}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._ready:
+            self._stopped = True
+            self._ready.notify()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Look at the queues now: a region may be back."""
+        with self._ready:
+            self._ready.notify()
+
+    def forget(self) -> None:
+        with self._ready:
+            self._queues.clear()
+            self._done = {"COMPLETED": 0, "FAILED": 0}
+
+    def counts(self) -> dict[str, int]:
+        """Copies pending, and failed and made since the start."""
+        with self._ready:
+            pending = sum(map(len, self._queues.values())) + self._working
+            return {"pending": pending, "failed": self._done["FAILED"], "copied": self._done["COMPLETED"]}
+
+    def observe(self, call: Call, answer: Answer) -> None:
+        """Queue what an S3 request that succeeded leaves to replicate. The caller holds WRITES."""
+        bucket = call.bucket
+        if bucket is None or not getattr(bucket, "replication", None) or not bucket.is_versioned:
+            return
+        marked = call.operation == "DeleteObject" and "versionId" not in call.request.args
+        if call.operation in CREATES or (marked and answer.header("x-amz-delete-marker")):
+            self._created(bucket, bucket.keys.get(call.uri["Key"]))
+        elif call.operation == "DeleteObjects":
+            objects = call.parameters["Delete"]["Objects"]
+            current = [bucket.keys.get(entry["Key"]) for entry in objects if not entry.get("VersionId")]
+            # What could not be deleted has no marker as its current version.
+            for version in current:
+                if isinstance(version, FakeDeleteMarker):
+                    self._created(bucket, version)
+        elif call.operation in CHANGES:
+            self._changed(bucket, object_version(call))
+
+    def _created(self, bucket: FakeBucket, version: FakeKey | FakeDeleteMarker) -> None:
+        # A request that is repeated names a version that was queued before.
+        if not hasattr(version, "replicas"):
+            self._queue(bucket, version, _rules_for(bucket, version), change=False)
+
+    def _changed(self, bucket: FakeBucket, version: Any) -> None:
+        if getattr(version, "is_replica", False):
+            rules = [rule for rule in _matching(bucket, version) if rules_of.selects_replica_changes(rule)]
+        else:
+            done = getattr(version, "replicas", {})
+            rules = [rule for rule in _matching(bucket, version) if rules_of.destination_of(rule) in done]
+        self._queue(bucket, version, rules, change=True)
+
+    def _queue(self, bucket: FakeBucket, version: Any, rules: list[dict[str, Any]], *, change: bool) -> None:
+        for rule in rules:
+            task = Task(bucket.name, version.name, version.version_id, rule, change)
+            destination = find_bucket(task.destination)
+            regions = (bucket.region_name, destination.region_name if destination else bucket.region_name)
+            _record(version, task.destination, "PENDING")
+            with self._ready:
+                self._queues.setdefault(regions, deque()).append(task)
+                self._ready.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                while (task := self._next()) is None and not self._stopped:
+                    self._ready.wait(LOOK_AGAIN if any(self._queues.values()) else None)
+                if task is None:
+                    return
+                self._working = 1
+            status: Status | None = "FAILED"
+            try:
+                status = _copy(task)
+            except Exception:  # noqa: BLE001  whatever moto raises, the other copies go on and this one has FAILED
+                sys.stderr.write(f"replication of {task} failed\n{traceback.format_exc()}")
+            with WRITES:
+                version = _find(task.bucket, task.key, task.version)
+                if version is None and status == "FAILED":
+                    status = None  # deleted while it was read
+                elif version is not None and status:
+                    _record(version, task.destination, status)
+            with self._ready:
+                self._working = 0
+                if status:
+                    self._done[status] += 1
+
+    def _next(self) -> Task | None:
+        if self._stopped:
+            return None
+        for regions, queue in self._queues.items():
+            if queue and not self._faults.unreachable(*regions):
+                return queue.popleft()
+        return None
+
+
+def _matching(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
+    """The rules that select a version: of those to one bucket, the one with the highest priority."""
+    is_marker = isinstance(version, FakeDeleteMarker)
+    tags = {} if is_marker else _backend(bucket).tagger.get_tag_dict_for_resource(version.arn)
+    chosen: dict[str, dict[str, Any]] = {}
+    configured = bucket.replication["Rules"]  # type: ignore[attr-defined]
+    for rule in sorted(configured, key=lambda rule: -int(rule.get("Priority", 0))):
+        selected = version.name.startswith(rules_of.prefix_of(rule)) and rules_of.tags_of(rule).items() <= tags.items()
+        if rule["Status"] == "Enabled" and selected:
+            chosen.setdefault(rules_of.destination_of(rule), rule)
+    return list(chosen.values())
+
+
+def _rules_for(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
+    """The rules by which a version that was just made is copied."""
+    rules = _matching(bucket, version)
+    if isinstance(version, FakeDeleteMarker):
+        return [rule for rule in rules if rules_of.copies_delete_markers(rule)]
+    if version.storage_class in ARCHIVED:
+        return []
+    return [rule for rule in rules if rules_of.selects_kms(rule)] if _is_kms(version) else rules
+
+
+def _copy(task: Task) -> Status | None:
+    """Carry a task out. None if there is nothing to copy any more."""
+    source, destination = find_bucket(task.bucket), find_bucket(task.destination)
+    version = _find(task.bucket, task.key, task.version)
+    if source is None or version is None:
+        return None
+    if destination is None or not destination.is_versioned:
+        return "FAILED"
+    present = _find(task.destination, task.key, task.version)
+    if present is not None or task.change:
+        if isinstance(present, FakeKey) and isinstance(version, FakeKey):
+            with WRITES:
+                _copy_changeable(version, source, present, destination)
+        return "COMPLETED" if present is not None else "FAILED"
+    copied: Any
+    if isinstance(version, FakeDeleteMarker):
+        copied = copy.copy(version)
+    else:
+        if _cannot_hold(version, task.rule, source, destination):
+            return "FAILED"
+        copied = _replica(version, task.rule, source, destination)
+    copied.last_modified = version.last_modified
+    copied.is_replica, copied.replicas, copied.replication_status = True, {}, "REPLICA"
+    with WRITES:
+        # By time of creation, so that both buckets agree on the current version whatever arrives first.
+        older = [held for held in destination.keys.getlist(task.key, []) if held.last_modified <= copied.last_modified]
+        newer = [held for held in destination.keys.getlist(task.key, []) if held.last_modified > copied.last_modified]
+        destination.keys.setlist(task.key, [*older, copied, *newer])
+    return "COMPLETED"
+
+
+def _cannot_hold(version: FakeKey, rule: dict[str, Any], source: FakeBucket, destination: FakeBucket) -> bool:
+    """Whether S3 could not make the replica: a key that cannot be used, a lock the destination cannot hold."""
+    if (version.lock_mode or version.lock_legal_status == "ON") and not destination.object_lock_enabled:
+        return True
+    if not _is_kms(version):
+        return False
+    replica_key = rule["Destination"]["EncryptionConfiguration"]["ReplicaKmsKeyID"]
+    keys = [(version.kms_key_id, source.region_name), (replica_key, destination.region_name)]
+    return any(key and unusable(key, region) for key, region in keys)
+
+
+def _replica(version: FakeKey, rule: dict[str, Any], source: FakeBucket, destination: FakeBucket) -> FakeKey:
+    target = rule["Destination"]
+    replica = FakeKey(
+        name=version.name,
+        value=version.value,
+        account_id=destination.account_id,
+        region_name=PARTITION,
+        storage=target.get("StorageClass", version.storage_class),
+        etag=version.etag.strip('"'),
+        is_versioned=True,
+        version_id=version.version_id,
+        multipart=version.multipart,
+        bucket_name=destination.name,
+        encryption=version.encryption,
+        kms_key_id=target["EncryptionConfiguration"]["ReplicaKmsKeyID"] if _is_kms(version) else None,
+        bucket_key_enabled=version.bucket_key_enabled,
+        checksum_value=version.checksum_value,
+        checksum_type=version.checksum_type,
+        checksum_parts=version.checksum_parts,
+    )
+    replica.checksum_algorithm = version.checksum_algorithm
+    replica.website_redirect_location = version.website_redirect_location
+    replica.set_acl(version.acl)
+    replica.set_metadata(dict(version.metadata), replace=True)
+    _copy_changeable(version, source, replica, destination)
+    return replica
+
+
+def _copy_changeable(version: FakeKey, source: FakeBucket, copied: FakeKey, destination: FakeBucket) -> None:
+    """What may change about a version after it was made."""
+    copied.lock_mode, copied.lock_until = version.lock_mode, version.lock_until
+    copied.lock_legal_status = version.lock_legal_status
+    tags = _backend(source).tagger.get_tag_dict_for_resource(version.arn)
+    tagger = _backend(destination).tagger
+    tagger.delete_all_tags_for_resource(copied.arn)
+    tagger.tag_resource(copied.arn, tagger.convert_dict_to_tags_input(tags))
+
+
+def _record(version: Any, destination: str, status: str) -> None:
+    """Note the status of one copy; the version's own is the worst of them."""
+    version.replicas = {**getattr(version, "replicas", {}), destination: status}
+    ranked = [status for status in ("FAILED", "PENDING") if status in version.replicas.values()]
+    settled = "REPLICA" if getattr(version, "is_replica", False) else "COMPLETED"
+    version.replication_status = ranked[0] if ranked else settled
+
+
+def _find(bucket: str, key: str, version: str) -> Any:
+    found = find_bucket(bucket)
+    held = found.keys.getlist(key, []) if found else []
+    return next((candidate for candidate in held if candidate.version_id == version), None)
+
+
+def _is_kms(version: FakeKey) -> bool:
+    return (version.encryption or "").startswith("aws:kms")
+
+
+def _backend(bucket: FakeBucket) -> S3Backend:
+    return s3_backends[bucket.account_id][PARTITION]

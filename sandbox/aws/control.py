@@ -1,0 +1,106 @@
+"""The sandbox's own API beside AWS's, under /_sandbox/: faults, the record of calls, endpoints' health, reset."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from moto.s3.models import s3_backends
+
+from sandbox.aws import faults
+from sandbox.aws.behaviours import health
+from sandbox.aws.call import ACCOUNT, PARTITION, Answer, Call
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Emulator
+
+PREFIX = "/_sandbox/"
+CALLS_KEPT = 50_000
+
+
+class CallRecord:
+    """The latest calls, numbered from 1."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
+        self._numbers = itertools.count(1)
+        self.latest = 0
+
+    def add(self, call: Call, target: str, status: int) -> None:
+        """Record a call; `status` 0 is a connection that was cut."""
+        entry = {
+            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            "service": call.service,
+            "operation": call.operation,
+            "region": call.region,
+            "target": target,
+            "status": status,
+            "agent": call.environ.get("HTTP_USER_AGENT", ""),
+        }
+        with self._lock:
+            self.latest = next(self._numbers)
+            self._calls.append({"n": self.latest} | entry)
+
+    def since(self, number: int) -> dict[str, Any]:
+        """The calls after `number`; `next` is the number to ask with the next time."""
+        with self._lock:
+            # Numbers rise by one, so the answer is the tail of the deque.
+            wanted = max(0, min(self.latest - number, len(self._calls)))
+            calls = list(itertools.islice(reversed(self._calls), wanted))[::-1]
+            return {"next": self.latest, "calls": calls}
+
+
+def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) -> Answer:
+    """Answer one request of the control API; what is wrong with it is said in a JSON object's `error`."""
+    arguments = {key: values[-1] for key, values in parse_qs(query).items()}
+    try:
+        content = json.loads(body) if body else None
+        match method, path.removeprefix(PREFIX):
+            case "GET", "health":
+                return Answer.of_json(_health(emulator))
+            case "GET", "faults":
+                return Answer.of_json(emulator.faults.listed())
+            case "POST", "faults":
+                emulator.faults.add(faults.parse(content))
+                return Answer.of_json(emulator.faults.listed())
+            case "DELETE", "faults":
+                emulator.faults.clear(arguments.get("region"))
+                emulator.replication.wake()
+                return Answer.of_json(emulator.faults.listed())
+            case "GET", "calls":
+                return Answer.of_json(emulator.calls.since(int(arguments.get("since", "0"))))
+            case "GET", "endpoints":
+                return Answer.of_json(emulator.endpoints)
+            case "POST", "endpoints":
+                _set_endpoint(emulator, content)
+                return Answer.of_json(emulator.endpoints)
+            case "GET", "dns":
+                return Answer.of_json(health.resolve(emulator, arguments["name"], arguments.get("type", "A")))
+            case "POST", "reset":
+                emulator.reset()
+                return Answer.of_json(_health(emulator))
+    except (ValueError, KeyError) as error:
+        return Answer.of_json({"error": f"{method} {path}: {error}"}, 400)
+    return Answer.of_json({"error": f"the sandbox's control API has no {method} {path}"}, 404)
+
+
+def _health(emulator: Emulator) -> dict[str, Any]:
+    return {
+        "id": emulator.id,
+        "pid": emulator.pid,
+        "started": emulator.started,
+        "buckets": len(s3_backends[ACCOUNT][PARTITION].buckets),
+        "replication": emulator.replication.counts(),
+    }
+
+
+def _set_endpoint(emulator: Emulator, content: Any) -> None:
+    if not isinstance(content, dict) or not {"host", "healthy"} <= set(content):
+        raise ValueError(f'an endpoint is {{"host": name, "healthy": true or false}}; got {content!r}')
+    emulator.endpoints[health.plain(str(content["host"]))] = bool(content["healthy"])

@@ -1,0 +1,261 @@
+"""AWS on loopback: moto in this process, behind a wrapper that makes it behave as AWS does for this topology.
+
+`python -m sandbox.aws.emulator --state DIR` serves until SIGTERM. Tests use `running()`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import functools
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import sys
+import threading
+import traceback
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto.backend_index import backend_url_patterns
+from moto.backends import list_of_moto_modules
+from moto.core.base_backend import BackendDict
+from moto.core.exceptions import ServiceException
+from moto.core.model_instances import reset_model_data
+from moto.core.parse import RequestParserError
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import LISTEN_QUEUE, BaseWSGIServer, make_server
+
+from sandbox.aws import control
+from sandbox.aws.behaviours import health, replication
+from sandbox.aws.call import Answer, AwsError, Call, NotEmulatedError, identify
+from sandbox.aws.extensions import HANDLERS, cloudwatch, kms, route53, s3, s3_replication
+from sandbox.aws.faults import ConnectionCutError, Faults
+from sandbox.aws.guard import is_loopback, stay_on_loopback
+
+PORT = re.compile(r":\d+$")
+#: Their import registers what they answer.
+EXTENSIONS = (cloudwatch, kms, route53, s3, s3_replication)
+
+
+class Emulator:
+    """One emulated AWS. moto's backends are global to the process, so there is one of these at a time."""
+
+    def __init__(self) -> None:
+        self.id = str(uuid.uuid4())
+        self.pid = os.getpid()
+        self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.faults = Faults()
+        self.calls = control.CallRecord()
+        self.endpoints: dict[str, bool] = {}
+        self.replication = replication.Replicator(self.faults)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto looks through its folders at every request; which of its services a host names never changes.
+        self._moto.get_backend_for_host = functools.cache(self._moto.get_backend_for_host)  # type: ignore[method-assign]
+
+    def reset(self) -> None:
+        """Empty moto and forget faults, calls and endpoints."""
+        with replication.WRITES:
+            BackendDict.reset()
+            reset_model_data()
+            self.replication.forget()
+        self.faults.clear()
+        self.endpoints.clear()
+        self.calls = control.CallRecord()
+
+    def handle(self, environ: dict[str, Any], body: bytes) -> Answer:
+        """Answer one HTTP request. Raises ConnectionCutError where a fault takes the connection away."""
+        path, host = environ["PATH_INFO"], environ.get("HTTP_HOST", "")
+        if environ["REQUEST_METHOD"] == "CONNECT":
+            host = environ["RAW_URI"]  # what a client wants of a proxy
+        if path in health.PATHS:
+            return health.answer(self, host, path)
+        if not is_loopback(PORT.sub("", host)):
+            return Answer.of_text(f"{host} refused: the sandbox answers for this machine only\n", 403)
+        if path.startswith(control.PREFIX):
+            return control.answer(self, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
+        call = identify(self, environ, body)
+        if path.startswith("/moto-api"):
+            return self.ask_moto(call)
+        target, status = call.target, 0
+        try:
+            answer = self._answer(call)
+            status = answer.status
+            return answer
+        finally:
+            self.calls.add(call, target, status)
+
+    def ask_moto(self, call: Call) -> Answer:
+        """moto's own answer. Raises NotEmulatedError where moto has none."""
+        if not _in_moto(call.service):
+            raise NotEmulatedError(call)
+        started: list[Any] = []
+        chunks = self._moto(call.wsgi(), lambda *arguments: started.extend(arguments))
+        body = b"".join(chunks)
+        chunks.close()
+        status, headers = int(started[0].split()[0]), dict(started[1])
+        unrouted = status == 404 and (call.model is None or headers.get("Content-Type", "").startswith("text/html"))
+        if unrouted and call.service != "s3":
+            raise NotEmulatedError(call)
+        return Answer(status, body, headers)
+
+    def _answer(self, call: Call) -> Answer:
+        try:
+            self.faults.apply(call)
+            s3.refuse_misrouted(call)
+            with replication.WRITES if s3.writes(call) else contextlib.nullcontext():
+                handler = HANDLERS.get((call.service, call.operation))
+                content = handler(call, lambda: self.ask_moto(call)) if handler else self.ask_moto(call)
+                answer = content if isinstance(content, Answer) else call.result(content)
+                if call.service == "s3" and answer.status < 300:
+                    self.replication.observe(call, answer)
+                return answer
+        except ServiceException as error:
+            return call.error(error)
+        except ConnectionCutError:
+            raise
+        except NotImplementedError:
+            return call.error(NotEmulatedError(call))
+        except RequestParserError as error:
+            code = "MalformedXML" if call.service == "s3" else "SerializationException"
+            return call.error(AwsError(code, str(error)))
+        except Exception as error:  # noqa: BLE001  moto's defects are of any kind, and it would answer an HTML page
+            sys.stderr.write(f"{call.name} failed\n{traceback.format_exc()}")
+            return call.error(NotEmulatedError(call, f" (it failed: {type(error).__name__}: {error})"))
+
+
+@functools.cache
+def _in_moto(service: str) -> bool:
+    """Whether moto has the service at all; asked for another, its dispatcher breaks."""
+    host = f"http://{service}.us-east-1.amazonaws.com"
+    by_name = service.replace("-", "") in set(list_of_moto_modules())
+    return by_name or any(pattern.match(host) for _, pattern in backend_url_patterns)
+
+
+class Handler(MotoRequestHandler):
+    """HTTP/1.1 with kept-alive connections, which werkzeug's own handler closes after every answer."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        environ = self.make_environ()
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        chunked = environ.get("wsgi.input_terminated")
+        body = environ["wsgi.input"].read() if chunked else self.rfile.read(length)
+        try:
+            answer = self.server.app.handle(environ, body)  # type: ignore[attr-defined]
+        except ConnectionCutError:
+            # Lingering for 0 s resets the connection instead of ending it politely.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        if self.command != "HEAD" and answer.status not in (204, 304):
+            headers["content-length"] = str(len(answer.body))  # an extension may have changed moto's body
+        headers.setdefault("date", self.date_time_string())
+        self.send_response_only(answer.status)
+        for name, value in headers.items():
+            if name not in ("connection", "transfer-encoding"):
+                self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: the control API has the record of calls."""
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    # Shared, because a session reads botocore's service models anew.
+    return boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
+
+
+class Running:
+    """An emulator that serves in this process."""
+
+    def __init__(self, emulator: Emulator, port: int) -> None:
+        self.emulator = emulator
+        self.endpoint = f"http://127.0.0.1:{port}"
+
+    def client(self, service: str, region: str, **options: Any) -> Any:
+        """A boto3 client of the emulator."""
+        return _session().client(service, region_name=region, endpoint_url=self.endpoint, **options)
+
+
+def serve(emulator: Emulator, port: int = 0) -> BaseWSGIServer:
+    """A server bound to loopback, its socket listening; the caller runs `serve_forever`. Raises OSError."""
+    stay_on_loopback()
+    with socket.create_server(("127.0.0.1", port), backlog=LISTEN_QUEUE) as listening:
+        # Typed as a WSGI application; the handler above calls `handle` instead.
+        application: Any = emulator
+        return make_server(
+            "127.0.0.1", port, application, threaded=True, request_handler=Handler, fd=listening.fileno()
+        )
+
+
+@contextlib.contextmanager
+def running(port: int = 0) -> Iterator[Running]:
+    """An empty emulator served by threads of this process, ended with the block."""
+    emulator = Emulator()
+    emulator.reset()
+    server = serve(emulator, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    emulator.replication.start()
+    try:
+        yield Running(emulator, server.port)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        emulator.replication.stop()
+
+
+def main() -> None:
+    """Serve in the foreground and say so in DIR/emulator.json until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.aws.emulator", description="Serve AWS until SIGTERM.")
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where emulator.json is written")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    arguments = parser.parse_args()
+    emulator = Emulator()
+    try:
+        server = serve(emulator, arguments.port)
+    except OSError as error:
+        sys.exit(f"port {arguments.port} cannot be bound ({error}); leave --port out to take a free one")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # shutdown() waits for serve_forever, which runs in this very thread.
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    emulator.replication.start()
+    file = arguments.state / "emulator.json"
+    written = {
+        "pid": emulator.pid,
+        "port": server.port,
+        "endpoint": f"http://127.0.0.1:{server.port}",
+        "id": emulator.id,
+        "started": emulator.started,
+    }
+    arguments.state.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(f".{emulator.pid}")
+    draft.write_text(json.dumps(written))
+    draft.replace(file)
+    try:
+        server.serve_forever(poll_interval=0.05)
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(file.read_text())["id"] == emulator.id:
+                file.unlink()
+        server.server_close()
+        emulator.replication.stop()
+
+
+if __name__ == "__main__":
+    main()

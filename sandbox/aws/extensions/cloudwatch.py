@@ -1,0 +1,119 @@
+"""CloudWatch: an alarm's state comes from the datapoints, whenever somebody looks.
+
+Evaluation follows "Configuring how CloudWatch alarms treat missing data" of the CloudWatch user guide for alarms on
+one metric with a plain statistic; alarms on expressions, percentiles or anomaly bands keep the state they have.
+Actions are not run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from moto.cloudwatch.models import Alarm, MetricDatumBase, Statistics, cloudwatch_backends
+from moto.core.utils import utcnow
+
+from sandbox.aws.call import ACCOUNT, Answer, Call
+from sandbox.aws.extensions import Moto, answers
+
+COMPARE = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+#: CloudWatch looks at more periods than it evaluates, so that a late datapoint does not count as missing.
+SPARE_PERIODS = 2
+#: Seconds for which SetAlarmState holds, until the next evaluation.
+STATE_SET_BY_HAND = 60
+
+
+@answers("cloudwatch", "PutMetricAlarm")
+def put_metric_alarm(call: Call, moto: Moto) -> Answer:
+    """A new alarm has INSUFFICIENT_DATA, an existing one keeps its state."""
+    alarms = cloudwatch_backends[ACCOUNT][call.region].alarms
+    before = alarms.get(call.parameters["AlarmName"])
+    answer = moto()
+    alarm = alarms.get(call.parameters["AlarmName"])
+    if alarm and alarm is not before:
+        alarm.state_value = before.state_value if before else "INSUFFICIENT_DATA"
+        alarm.history = before.history if before else []
+    return answer
+
+
+@answers("cloudwatch", "DescribeAlarms", "DescribeAlarmsForMetric")
+def describe_alarms(call: Call, moto: Moto) -> Answer:
+    now = utcnow()
+    for alarm in list(cloudwatch_backends[ACCOUNT][call.region].alarms.values()):
+        update(alarm, now)
+    return moto()
+
+
+@answers("cloudwatch", "SetAlarmState")
+def set_alarm_state(call: Call, moto: Moto) -> Answer:
+    answer = moto()
+    alarm = cloudwatch_backends[ACCOUNT][call.region].alarms.get(call.parameters["AlarmName"])
+    if alarm and answer.status < 300:
+        vars(alarm)["by_hand_until"] = utcnow() + datetime.timedelta(seconds=STATE_SET_BY_HAND)
+    return answer
+
+
+def update(alarm: Alarm, now: datetime.datetime) -> None:
+    """Give the alarm the state its datapoints call for."""
+    if not alarm.metric_name or not alarm.statistic or now < getattr(alarm, "by_hand_until", now):
+        return
+    values = datapoints(alarm, alarm.region_name, now)
+    state = evaluate(values, alarm, alarm.treat_missing_data or "missing") or alarm.state_value
+    if state != alarm.state_value:
+        seen = f"{len(values)} datapoints {values} against the threshold {alarm.threshold}"
+        alarm.update_state(f"Threshold Crossed: {seen}", json.dumps({"recentDatapoints": values}), state)
+
+
+def datapoints(alarm: Any, region: str, now: datetime.datetime) -> list[float]:
+    """The newest values, at most EvaluationPeriods of them, oldest first; a period without data has none.
+
+    `alarm` is anything with a moto alarm's attributes; `now` is naive UTC, as all of moto's times are.
+    """
+    period, wanted = int(alarm.period), int(alarm.evaluation_periods)
+    dimensions = sorted((dimension.name, dimension.value) for dimension in alarm.dimensions)
+    buckets: dict[int, list[MetricDatumBase]] = {}
+    newest = int(now.replace(tzinfo=datetime.UTC).timestamp()) // period
+    for datum in list(cloudwatch_backends[ACCOUNT][region].metric_data):
+        if datum.namespace != alarm.namespace or datum.name != alarm.metric_name:
+            continue
+        if sorted((dimension.name, dimension.value) for dimension in datum.dimensions) != dimensions:
+            continue
+        age = newest - int(datum.timestamp.replace(tzinfo=datetime.UTC).timestamp()) // period
+        if 0 <= age < wanted + SPARE_PERIODS:
+            buckets.setdefault(-age, []).append(datum)
+    values = [_statistic(alarm.statistic, buckets[age], now) for age in sorted(buckets)]
+    return values[-wanted:]
+
+
+def evaluate(values: Sequence[float], alarm: Any, missing: str) -> str | None:
+    """OK, ALARM or INSUFFICIENT_DATA; None where missing data is to leave the state as it is."""
+    periods = int(alarm.evaluation_periods)
+    needed = int(alarm.datapoints_to_alarm or periods)
+    breaches = COMPARE[alarm.comparison_operator]
+    breaching = sum(bool(breaches(value, alarm.threshold)) for value in values)
+    absent = periods - len(values)
+    if not values:
+        return {"breaching": "ALARM", "notBreaching": "OK", "ignore": None}.get(missing, "INSUFFICIENT_DATA")
+    if missing == "breaching":
+        breaching += absent
+    if missing == "missing":
+        needed = min(needed, len(values))
+    if breaching >= needed:
+        return "ALARM"
+    if missing == "ignore" and breaching + absent >= needed:
+        return None
+    return "OK"
+
+
+def _statistic(name: str, data: list[MetricDatumBase], now: datetime.datetime) -> float:
+    statistics = Statistics([name], now)
+    statistics.metric_data = data
+    return float(statistics.get_statistics_for_type(name) or 0.0)

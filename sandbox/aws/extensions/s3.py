@@ -1,0 +1,199 @@
+"""S3: regions, the defaults of a new bucket, keys that must exist, policies with conditions, lifecycle, retention."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+from moto.s3.models import FakeBucket, FakeKey, PublicAccessBlock
+
+from sandbox.aws.call import Answer, AwsError, Call, NotEmulatedError, find_bucket
+from sandbox.aws.extensions import Moto, answers
+from sandbox.aws.extensions.kms import unusable
+
+#: moto takes an S3 request whose subresource it does not know for the plain operation of the same method: it
+#: creates or deletes the bucket, or lists it. Only what moto routes rightly, or an extension answers, passes.
+ROUTED = frozenset(
+    {
+        *("ListBuckets", "CreateBucket", "HeadBucket", "DeleteBucket", "GetBucketLocation"),
+        *("ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "ListParts"),
+        *("GetObject", "HeadObject", "PutObject", "CopyObject", "DeleteObject", "DeleteObjects", "RestoreObject"),
+        *("GetObjectAttributes", "SelectObjectContent", "GetObjectAcl", "PutObjectAcl"),
+        *("GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
+        *("GetObjectLegalHold", "PutObjectLegalHold", "GetObjectRetention", "PutObjectRetention"),
+        *("CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload"),
+        *("GetBucketVersioning", "PutBucketVersioning", "GetBucketPolicyStatus", "GetBucketAcl", "PutBucketAcl"),
+        *("GetBucketLogging", "PutBucketLogging"),
+        *("GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration"),
+        *("GetBucketAccelerateConfiguration", "PutBucketAccelerateConfiguration"),
+        *("GetObjectLockConfiguration", "PutObjectLockConfiguration"),
+        *("GetBucketInventoryConfiguration", "PutBucketInventoryConfiguration", "ListBucketInventoryConfigurations"),
+        *(f"{verb}Bucket{of}" for verb in ("Get", "Put", "Delete") for of in ("Policy", "Website", "Tagging", "Cors")),
+        *(f"{verb}Bucket{of}" for verb in ("Get", "Put", "Delete") for of in ("Encryption", "Replication")),
+        *(f"{verb}BucketOwnershipControls" for verb in ("Get", "Put", "Delete")),
+        *(f"{verb}PublicAccessBlock" for verb in ("Get", "Put", "Delete")),
+        *("GetBucketLifecycleConfiguration", "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"),
+    }
+)
+
+#: SSE-S3, what every bucket has since January 2023 until it is given something else.
+DEFAULT_ENCRYPTION: dict[str, Any] = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
+
+
+def writes(call: Call) -> bool:
+    """Whether the request changes S3: moto's read-then-set of a key's versions loses one when two run at once."""
+    return call.service == "s3" and call.method in ("PUT", "POST", "DELETE")
+
+
+def refuse_misrouted(call: Call) -> None:
+    """Refuse what moto would do something else for, and send a request for another region's bucket there."""
+    if call.service != "s3" or call.model is None:
+        return
+    if call.operation not in ROUTED:
+        raise NotEmulatedError(call)
+    bucket = call.bucket
+    if bucket and bucket.region_name != call.region and call.operation not in ("CreateBucket", "GetBucketLocation"):
+        raise AwsError(
+            "PermanentRedirect",
+            "The bucket you are attempting to access must be addressed using the specified endpoint. "
+            "Please send all future requests to this endpoint.",
+            301,
+            {"x-amz-bucket-region": bucket.region_name},
+        )
+
+
+@answers("s3", "CreateBucket")
+def create_bucket(call: Call, moto: Moto) -> Answer:
+    """What a new bucket has by itself: ACLs off and public access blocked (since April 2023), SSE-S3."""
+    existed = call.bucket is not None
+    answer = moto()
+    bucket = find_bucket(call.uri["Bucket"])
+    if bucket and not existed:
+        bucket.ownership_rule = bucket.ownership_rule or "BucketOwnerEnforced"  # type: ignore[assignment]
+        bucket.public_access_block = PublicAccessBlock("true", "true", "true", "true")
+        bucket.encryption = DEFAULT_ENCRYPTION
+    return answer
+
+
+@answers("s3", "DeleteBucketEncryption")
+def delete_bucket_encryption(call: Call, moto: Moto) -> Answer:
+    answer = moto()
+    if call.bucket:
+        call.bucket.encryption = DEFAULT_ENCRYPTION
+    return answer
+
+
+@answers("s3", "PutObject", "CreateMultipartUpload", "CopyObject", "UploadPartCopy")
+def write_object(call: Call, moto: Moto) -> Answer:
+    """A key that S3 would use must exist in the bucket's region and be enabled."""
+    if call.operation in ("CopyObject", "UploadPartCopy"):
+        _refuse_unreachable_source(call)
+    if call.bucket:
+        default = (call.bucket.encryption or DEFAULT_ENCRYPTION)["Rule"]["ApplyServerSideEncryptionByDefault"]
+        algorithm = call.environ.get("HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION")
+        key = call.environ.get("HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION_AWS_KMS_KEY_ID")
+        if (algorithm or default["SSEAlgorithm"]).startswith("aws:kms"):
+            _refuse_unusable_key(key or default.get("KMSMasterKeyID"), call.bucket.region_name)
+    return moto()
+
+
+@answers("s3", "GetObject", "HeadObject")
+def read_object(call: Call, moto: Moto) -> Answer:
+    """Adds the replication status; an object is not read without its key."""
+    version = object_version(call)
+    encrypted = isinstance(version, FakeKey) and (version.encryption or "").startswith("aws:kms")
+    if call.bucket and encrypted and call.operation == "GetObject":
+        _refuse_unusable_key(version.kms_key_id, call.bucket.region_name)
+    answer = moto()
+    if status := getattr(version, "replication_status", None):
+        answer.headers["x-amz-replication-status"] = status
+    return answer
+
+
+@answers("s3", "GetObjectRetention")
+def get_object_retention(call: Call, moto: Moto) -> dict[str, Any]:
+    version = object_version(call)
+    if not isinstance(version, FakeKey):
+        raise AwsError("NoSuchKey", "The specified key does not exist.", 404)
+    if not version.lock_mode:
+        raise AwsError(
+            "NoSuchObjectLockConfiguration", "The specified object does not have a ObjectLock configuration", 404
+        )
+    return {"Retention": {"Mode": version.lock_mode, "RetainUntilDate": version.lock_until}}
+
+
+@answers("s3", "PutBucketLifecycleConfiguration")
+def put_lifecycle(call: Call, moto: Moto) -> Answer:
+    """moto validates; the document is kept whole, because moto forgets parts of it."""
+    document = call.parameters["LifecycleConfiguration"]
+    answer = moto()
+    if answer.status < 300:
+        for rule in document.get("Rules", []):
+            rule.setdefault("ID", str(uuid.uuid4()))
+        minimum = call.parameters.get("TransitionDefaultMinimumObjectSize", "all_storage_classes_128K")
+        vars(call.bucket)["lifecycle"] = document | {"TransitionDefaultMinimumObjectSize": minimum}
+    return answer
+
+
+@answers("s3", "GetBucketLifecycleConfiguration")
+def get_lifecycle(call: Call, moto: Moto) -> Answer | dict[str, Any]:
+    answer = moto()
+    return answer if answer.status >= 300 else vars(call.bucket)["lifecycle"]
+
+
+def object_version(call: Call) -> Any:
+    """The version (a FakeKey or a FakeDeleteMarker) that a request on an object names, or the current one."""
+    if call.bucket is None:
+        return None
+    wanted = call.request.args.get("versionId")
+    versions = call.bucket.keys.getlist(call.uri["Key"], [])
+    if wanted is None:
+        return versions[-1] if versions else None
+    return next((version for version in versions if version.version_id == wanted), None)
+
+
+def _refuse_unusable_key(key: str | None, region: str) -> None:
+    # Without a key id S3 takes the account's own aws/s3 key, which is always there.
+    if key and not key.endswith("alias/aws/s3") and (problem := unusable(key, region)):
+        raise AwsError(f"KMS.{problem.code}", problem.message, 400)
+
+
+def _refuse_unreachable_source(call: Call) -> None:
+    source = find_bucket(call.environ["HTTP_X_AMZ_COPY_SOURCE"].lstrip("/").partition("/")[0])
+    if source and call.emulator.faults.unreachable(source.region_name):
+        raise AwsError("ServiceUnavailable", f"{source.region_name}, the region of the source, cannot be reached", 503)
+
+
+def _permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+    """What the bucket policy says of an action.
+
+    moto answers DENIED for every statement with a Condition, so that a policy that only asks for TLS would close
+    the bucket. Here aws:SecureTransport is true, the sandbox's loopback standing for TLS; a statement with any
+    other condition, or for one principal only, does not apply.
+    """
+    statements = json.loads(bucket.policy)["Statement"] if bucket.policy else []
+    results = {
+        IAMPolicyStatement({**statement, "Condition": {}}).is_action_permitted(action, resource)
+        for statement in (statements if isinstance(statements, list) else [statements])
+        if _applies(statement)
+    }
+    for result in (PermissionResult.DENIED, PermissionResult.PERMITTED):
+        if result in results:
+            return result
+    return PermissionResult.NEUTRAL
+
+
+def _applies(statement: dict[str, Any]) -> bool:
+    principal = statement.get("Principal", "*")
+    who = principal.get("AWS", []) if isinstance(principal, dict) else principal
+    if who != "*" and (not isinstance(who, list) or "*" not in who):
+        return False
+    operators = list((statement.get("Condition") or {"Bool": {"aws:SecureTransport": "true"}}).items())
+    (operator, asked), alone = operators[0], len(operators) == 1
+    secure = {key.lower(): str(value).lower().strip("[]'") for key, value in asked.items()}
+    return alone and operator.startswith("Bool") and secure == {"aws:securetransport": "true"}
+
+
+FakeBucket.get_permission = _permission  # type: ignore[method-assign, assignment]

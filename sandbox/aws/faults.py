@@ -1,0 +1,162 @@
+"""Faults put into the emulated AWS: a region that is gone or slow, an operation that fails."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from botocore.exceptions import UnknownServiceError
+from moto.core.utils import get_service_model
+
+from sandbox.aws.call import AwsError, Call
+
+REGION = re.compile(
+    r"\b(?:us|eu|ap|sa|ca|af|me|il|mx)-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-\d\b"
+)
+
+#: HTTP status AWS answers with, by error code; what is not here is the client's fault (400).
+STATUS = {
+    "SlowDown": 503,
+    "ServiceUnavailable": 503,
+    "Unavailable": 503,
+    "RequestLimitExceeded": 503,
+    "InternalError": 500,
+    "InternalFailure": 500,
+    "ServiceFailure": 500,
+    "KMSInternalException": 500,
+    "AccessDenied": 403,
+    "InvalidClientTokenId": 403,
+    "ExpiredToken": 403,
+    "NoSuchBucket": 404,
+    "NoSuchKey": 404,
+    "NoSuchEntity": 404,
+    "OperationAborted": 409,
+}
+
+
+class ConnectionCutError(ConnectionError):
+    """The request gets no answer: its connection is closed, as by a region that is gone."""
+
+
+@dataclass
+class RegionFault:
+    """A region that cannot be reached, or answers `slow` seconds late. `with_global` takes IAM, Route 53 … too."""
+
+    region: str
+    unreachable: bool = False
+    slow: float = 0.0
+    with_global: bool = False
+    kind: str = "region"
+
+
+@dataclass
+class OperationFault:
+    """An operation (`s3:PutObject`) that fails with `error`, `times` times or until cleared, in one region or all."""
+
+    operation: str
+    error: str
+    times: int | None = None
+    region: str | None = None
+    kind: str = "operation"
+
+    def hits(self, call: Call) -> bool:
+        return self.operation == call.name and self.region in (None, call.target, call.region)
+
+
+def parse(document: Any) -> RegionFault | OperationFault:
+    """A fault from its JSON form. Raises ValueError that says what is wrong and what is allowed."""
+    kinds: dict[str, type[RegionFault] | type[OperationFault]] = {"region": RegionFault, "operation": OperationFault}
+    if not isinstance(document, dict) or document.get("kind") not in kinds:
+        raise ValueError(f'a fault is a JSON object with "kind": one of {", ".join(kinds)}; got {document!r}')
+    make = kinds[document["kind"]]
+    fields = sorted(make.__dataclass_fields__)
+    if unknown := sorted(set(document) - set(fields)):
+        raise ValueError(f"a {document['kind']} fault has no {', '.join(unknown)}; it has {', '.join(fields)}")
+    try:
+        fault = make(**document)
+    except TypeError as error:
+        raise ValueError(f"the {document['kind']} fault {document!r} is incomplete: {error}") from error
+    if fault.region is not None and not REGION.fullmatch(str(fault.region)):
+        raise ValueError(f"{fault.region!r} is not a region; us-east-1 is one")
+    if isinstance(fault, RegionFault):
+        fault.slow = float(fault.slow)
+        if fault.slow < 0 or not (fault.unreachable or fault.slow):
+            raise ValueError(
+                f'region fault of {fault.region} does nothing: give "unreachable": true or "slow": seconds'
+            )
+    else:
+        _check_operation(fault.operation)
+        if fault.times is not None and (not isinstance(fault.times, int) or fault.times < 1):
+            raise ValueError(f'"times" is {fault.times!r}; it is a whole number from 1, or absent for always')
+    return fault
+
+
+def _check_operation(name: str) -> None:
+    service, _, operation = str(name).partition(":")
+    try:
+        known = get_service_model(service).operation_names
+    except UnknownServiceError as error:
+        raise ValueError(f"{name!r} names no service that boto3 knows; an operation is written s3:PutObject") from error
+    if operation not in known:
+        near = difflib.get_close_matches(operation, known, 1)
+        raise ValueError(f"{service} has no operation {operation!r}" + (f"; nearest is {near[0]}" if near else ""))
+
+
+class Faults:
+    """The faults in force. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._regions: dict[str, RegionFault] = {}
+        self._operations: list[OperationFault] = []
+
+    def add(self, fault: RegionFault | OperationFault) -> None:
+        """Put a fault in force; a region has one at a time, the latest."""
+        with self._lock:
+            if isinstance(fault, RegionFault):
+                self._regions[fault.region] = fault
+            else:
+                self._operations.append(fault)
+
+    def clear(self, region: str | None = None) -> None:
+        """Heal one region, or everything."""
+        with self._lock:
+            if region is None:
+                self._regions.clear()
+                self._operations.clear()
+            else:
+                self._regions.pop(region, None)
+
+    def listed(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [*map(asdict, self._regions.values()), *map(asdict, self._operations)]
+
+    def unreachable(self, *regions: str) -> bool:
+        """Whether any of the regions ("global" included) is gone."""
+        with self._lock:
+            gone = [fault for fault in self._regions.values() if fault.unreachable]
+        if "global" in regions and any(fault.with_global for fault in gone):
+            return True
+        return any(fault.region in regions for fault in gone)
+
+    def apply(self, call: Call) -> None:
+        """Let the faults act on a request: delay it, raise ConnectionCutError or the AWS error it is to get."""
+        # An S3 request needs the endpoint it was signed for and the bucket's own region.
+        regions = {call.target} if call.target == "global" else {call.target, call.region}
+        if self.unreachable(*regions):
+            raise ConnectionCutError(f"{call.name}: one of {sorted(regions)} cannot be reached")
+        with self._lock:
+            delay = max((fault.slow for fault in self._regions.values() if fault.region in regions), default=0.0)
+            fault = next((fault for fault in self._operations if fault.hits(call)), None)
+            if fault and fault.times is not None:
+                fault.times -= 1
+                if not fault.times:
+                    self._operations.remove(fault)
+        if delay:
+            time.sleep(delay)
+        if fault:
+            raise AwsError(fault.error, f"{call.name} was made to fail by the sandbox", STATUS.get(fault.error, 400))

@@ -1,0 +1,101 @@
+"""Metric alarms.
+
+After internal/service/cloudwatch/metric_alarm.go of the provider that the real plugin wraps (terraform-provider-aws).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sandbox.aws.resources.model import AutoName, Problem, ResourceType, Tags
+from sandbox.aws.resources.resource import Resource
+
+
+def _put_alarm(alarm: Resource) -> None:
+    arguments = alarm.arguments("put_metric_alarm")
+    if "ThresholdMetricId" not in arguments:
+        arguments.setdefault("Threshold", 0)
+    alarm.send("put_metric_alarm", **arguments)
+
+
+def _read_alarm(alarm: Resource) -> dict[str, Any] | None:
+    answer = alarm.send("describe_alarms", AlarmNames=[alarm.id], AlarmTypes=["MetricAlarm"])
+    return next(iter(answer["MetricAlarms"]), None)
+
+
+def _delete_alarm(alarm: Resource) -> None:
+    alarm.send("delete_alarms", AlarmNames=[alarm.id])
+
+
+def _arn(alarm: Resource) -> str:
+    if arn := alarm.state.get("arn"):
+        return str(arn)
+    found = _read_alarm(alarm)
+    return found["AlarmArn"] if found else ""
+
+
+def _alarm_tags(alarm: Resource) -> dict[str, str]:
+    answer = alarm.send("list_tags_for_resource", ResourceARN=_arn(alarm))
+    return {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
+
+
+def _write_alarm_tags(alarm: Resource, added: dict[str, str], removed: list[str]) -> None:
+    if removed:
+        alarm.send("untag_resource", ResourceARN=_arn(alarm), TagKeys=removed)
+    if added:
+        tags = [{"Key": name, "Value": value} for name, value in added.items()]
+        alarm.send("tag_resource", ResourceARN=_arn(alarm), Tags=tags)
+
+
+def _period(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    period = inputs.get("period", 60)
+    if period not in (10, 20, 30) and (period < 60 or period % 60):
+        yield "period", f"{period} s is not 10, 20, 30 or a multiple of 60"
+
+
+def _actions(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in ("alarmActions", "okActions", "insufficientDataActions"):
+        for index, action in enumerate(inputs.get(name, ())):
+            if not re.match(r"arn:aws[\w-]*:", action):
+                yield f"{name}[{index}]", f"{action!r} is not an ARN"
+
+
+METRIC = ("metricName", "namespace", "period", "statistic", "extendedStatistic", "dimensions", "unit")
+ALARM = ResourceType(
+    token="aws:cloudwatch/metricAlarm:MetricAlarm",
+    service="cloudwatch",
+    shape="PutMetricAlarmInput",
+    properties="""name=AlarmName! alarmDescription actionsEnabled alarmActions:set okActions:set
+                  insufficientDataActions:set namespace metricName dimensions statistic extendedStatistic period unit
+                  evaluationPeriods! datapointsToAlarm threshold thresholdMetricId comparisonOperator! treatMissingData
+                  evaluateLowSampleCountPercentiles=EvaluateLowSampleCountPercentile
+                  metricQueries=Metrics:set{id! accountId expression label period returnData
+                      metric=MetricStat{metricName=Metric.MetricName! namespace=Metric.Namespace
+                                        dimensions=Metric.Dimensions period! stat! unit}}""",
+    outputs="arn=AlarmArn:string",
+    identity="{AlarmName}",
+    auto_name=AutoName("name", 255),
+    defaults={"actionsEnabled": True, "treatMissingData": "missing"},
+    computed=frozenset({"threshold", "evaluateLowSampleCountPercentiles"}),
+    replace_on=frozenset({"name"}),
+    allowed={
+        "treatMissingData": ("missing", "ignore", "breaching", "notBreaching"),
+        "evaluateLowSampleCountPercentiles": ("evaluate", "ignore"),
+    },
+    exclusive=(
+        *(("metricQueries", name) for name in METRIC),
+        ("statistic", "extendedStatistic"),
+        ("threshold", "thresholdMetricId"),
+    ),
+    needs={"": ("metricName", "metricQueries"), "metricName": ("statistic", "extendedStatistic")},
+    checks=(_period, _actions),
+    create=_put_alarm,
+    read=_read_alarm,
+    update=(("", _put_alarm),),
+    delete=_delete_alarm,
+    tags=Tags(_alarm_tags, _write_alarm_tags),
+)
+
+TYPES = (ALARM,)

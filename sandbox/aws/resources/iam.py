@@ -1,0 +1,111 @@
+"""Roles and the policies inside them.
+
+After internal/service/iam/{role,role_policy}.go of the provider that the real plugin wraps (terraform-provider-aws).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.aws.resources.check import matches
+from sandbox.aws.resources.model import AutoName, Call, ResourceType, Tags
+from sandbox.aws.resources.resource import Resource
+
+NAME = r"[\w+=,.@-]+"
+
+
+def _read_role(role: Resource) -> dict[str, Any]:
+    found = role.send("get_role", RoleName=role.id)["Role"]
+    boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    return {**found, "PermissionsBoundary": boundary}
+
+
+def _trust(role: Resource) -> None:
+    role.send("update_assume_role_policy", RoleName=role.id, PolicyDocument=role.wanted["assumeRolePolicy"])
+
+
+def _describe(role: Resource) -> None:
+    described = {"Description": role.wanted.get("description", "")}
+    role.send("update_role", **role.arguments("update_role") | described)
+
+
+def _bound(role: Resource) -> None:
+    if boundary := role.wanted.get("permissionsBoundary"):
+        role.send("put_role_permissions_boundary", RoleName=role.id, PermissionsBoundary=boundary)
+    else:
+        role.send("delete_role_permissions_boundary", RoleName=role.id)
+
+
+def _delete_role(role: Resource) -> None:
+    for profile in role.send("list_instance_profiles_for_role", RoleName=role.id)["InstanceProfiles"]:
+        name = profile["InstanceProfileName"]
+        role.send("remove_role_from_instance_profile", InstanceProfileName=name, RoleName=role.id)
+    if role.state.get("forceDetachPolicies"):
+        for policy in role.send("list_attached_role_policies", RoleName=role.id)["AttachedPolicies"]:
+            role.send("detach_role_policy", RoleName=role.id, PolicyArn=policy["PolicyArn"])
+        for name in role.send("list_role_policies", RoleName=role.id)["PolicyNames"]:
+            role.send("delete_role_policy", RoleName=role.id, PolicyName=name)
+    # Policies of the role may be on their way out at the same time.
+    role.retry(lambda: role.send("delete_role", RoleName=role.id), ("DeleteConflict",))
+
+
+def _role_tags(role: Resource) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in role.send("list_role_tags", RoleName=role.id)["Tags"]}
+
+
+def _write_role_tags(role: Resource, added: dict[str, str], removed: list[str]) -> None:
+    if removed:
+        role.send("untag_role", RoleName=role.id, TagKeys=removed)
+    if added:
+        tags = [{"Key": name, "Value": value} for name, value in added.items()]
+        role.send("tag_role", RoleName=role.id, Tags=tags)
+
+
+ROLE = ResourceType(
+    token="aws:iam/role:Role",
+    service="iam",
+    shape="CreateRoleRequest",
+    properties="""name=RoleName! path description assumeRolePolicy=AssumeRolePolicyDocument:json!
+                  maxSessionDuration permissionsBoundary forceDetachPolicies:boolean""",
+    outputs="arn=Arn:string uniqueId=RoleId:string createDate=CreateDate:timestamp",
+    identity="{RoleName}",
+    regional=False,
+    auto_name=AutoName("name", 64),
+    defaults={"path": "/", "maxSessionDuration": 3600, "forceDetachPolicies": False},
+    replace_on=frozenset({"name", "path"}),
+    checks=(
+        matches("name", NAME, "letters, digits and _+=,.@-"),
+        matches("description", r"[^‘’“”]*", "without curly quotes, which IAM refuses"),  # noqa: RUF001 - those it is about
+    ),
+    create=Call("create_role"),
+    read=_read_role,
+    update=(
+        ("assumeRolePolicy", _trust),
+        ("description maxSessionDuration", _describe),
+        ("permissionsBoundary", _bound),
+    ),
+    delete=_delete_role,
+    tags=Tags(_role_tags, _write_role_tags),
+    retries=("Invalid principal in policy", "ConcurrentModification"),
+)
+
+ROLE_POLICY = ResourceType(
+    token="aws:iam/rolePolicy:RolePolicy",
+    service="iam",
+    shape="PutRolePolicyRequest",
+    properties="name=PolicyName! policy=PolicyDocument:json! role=RoleName!",
+    identity="{RoleName}:{PolicyName}",
+    regional=False,
+    auto_name=AutoName("name", 128),
+    replace_on=frozenset({"name", "role"}),
+    checks=(
+        matches("name", NAME, "letters, digits and _+=,.@-"),
+        matches("role", r"[\w+=,.@-]{1,128}", "the name of a role (not its ARN)"),
+    ),
+    create=Call("put_role_policy"),
+    read=Call("get_role_policy"),
+    update=(("policy", Call("put_role_policy")),),
+    delete=Call("delete_role_policy"),
+)
+
+TYPES = (ROLE, ROLE_POLICY)

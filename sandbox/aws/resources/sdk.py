@@ -1,0 +1,48 @@
+"""What the Pulumi SDK knows of a type, for messages only: importing the SDK takes seconds."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from types import ModuleType
+from typing import Any
+
+
+def known_properties(token: str, path: tuple[str, ...] = ()) -> frozenset[str]:
+    """Pulumi's names of the inputs of a type, or of an object inside it; none if the SDK does not know it."""
+    module, name = _place(token)
+    # The arguments' class has another name where an object inside the type took the plain one.
+    arguments = getattr(module, f"{name}InitArgs", None) or getattr(module, f"{name}Args", None)
+    getters = _getters(arguments)
+    for step in path:
+        annotation = str(getters[step].__annotations__["return"]) if step in getters else ""
+        inner = re.findall(r"(\w+Args)\b", annotation)
+        getters = _getters(getattr(module, inner[0])) if inner else {}
+    return frozenset(getters)
+
+
+def known_outputs(token: str) -> frozenset[str]:
+    """Pulumi's names of all properties that a resource of a type has."""
+    module, name = _place(token)
+    return frozenset(_getters(getattr(module, name, None)))
+
+
+def _place(token: str) -> tuple[ModuleType | None, str]:
+    _, service, _, name = re.split("[:/]", token)
+    try:
+        return importlib.import_module(f"pulumi_aws.{service}.{_snake(name)}"), name
+    except ModuleNotFoundError:
+        return None, name
+
+
+def _getters(of: Any) -> dict[str, Any]:
+    found = {}
+    for name in dir(of):
+        getter = getattr(getattr(of, name, None), "fget", None)
+        if getter is not None:
+            found[getattr(getter, "_pulumi_name", name)] = getter
+    return found
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

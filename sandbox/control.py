@@ -1,0 +1,29 @@
+"""Talks to a running emulator's control API: faults, health, calls."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from dr.errors import Failed, Problem
+from sandbox.server_process import Server
+
+
+def ask(server: Server, method: str, path: str, content: object = None) -> Any:
+    """Call the control API and return its JSON.
+
+    Raises:
+        Failed: it does not answer, or refuses.
+    """
+    data = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(f"{server.endpoint}/_sandbox/{path}", data=data, method=method)  # noqa: S310 # loopback
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 # loopback
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        said = error.read().decode(errors="replace")
+        raise Failed(Problem(f"/_sandbox/{path}", f"{error.code}: {said}", "mend what it names")) from error
+    except (urllib.error.URLError, OSError) as error:
+        raise Failed(Problem("the sandbox", f"it does not answer: {error}", "`make down`, then `make up`")) from error

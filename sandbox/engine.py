@@ -1,0 +1,263 @@
+"""The real Pulumi engine, pointed at the sandbox: its environment, its plugins, and one operation at a time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dr.errors import Failed, Problem
+from dr.steps import Report
+from sandbox.local import ROOT, Local
+from sandbox.server_process import Server
+from sandbox.toolchain import Toolchain
+
+PROJECT = "dr"
+ORGANIZATION = "organization"
+"""What a file backend calls the organization of every stack."""
+
+WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+"""The state is written once, at the end. Much faster, and a killed engine loses it: only where nothing can be lost."""
+
+
+def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str, str]:
+    """Variables that point AWS SDKs, the engine and this project's commands at a sandbox, and at nothing else.
+
+    Whoever uses them also removes the `foreign` ones: a person's profile, a token, an endpoint of one service.
+    """
+    nobody = local.folder / "no-aws-configuration"
+    path = [local.commands, toolchain.pulumi.parent, Path(sys.executable).parent]
+    return {
+        "AWS_ENDPOINT_URL": server.endpoint,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": str(nobody),
+        "AWS_SHARED_CREDENTIALS_FILE": str(nobody),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "PULUMI_HOME": str(local.pulumi_home),
+        "PULUMI_BACKEND_URL": local.backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "sandbox",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "DR_PROJECT": str(local.project),
+        "DR_SANDBOX_STATE": str(local.folder),
+        "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(ROOT / ".local" / "cache" / "pycache")),
+        "PATH": os.pathsep.join(dict.fromkeys([*map(str, path), *os.environ.get("PATH", "").split(os.pathsep)])),
+    }
+
+
+def foreign(variables: Mapping[str, str]) -> list[str]:
+    """Names of variables of this process that would lead an SDK or the engine elsewhere."""
+    return [name for name in os.environ if name.startswith(("AWS_", "PULUMI_")) and name not in variables]
+
+
+def enter(variables: Mapping[str, str]) -> None:
+    """Make the sandbox's variables those of this process."""
+    for name in foreign(variables):
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+def install_plugins(local: Local, toolchain: Toolchain) -> None:
+    """Put launchers of the plugins, and of `dr`, where the engine and a shell look. Cheap, and done at every start."""
+    sdk = importlib.metadata.version("pulumi-aws")
+    python = [sys.executable, "-P"]
+    launchers = {
+        local.pulumi_home / "plugins" / f"resource-aws-v{sdk}" / "pulumi-resource-aws": [
+            *(sys.executable, "-m", "sandbox.aws.provider")
+        ],
+        local.commands / "dr": [sys.executable, "-m", "dr"],
+    }
+    if toolchain.runner:
+        host = local.pulumi_home / "plugins" / f"language-python-v{toolchain.version}" / "pulumi-language-python"
+        script = str(ROOT / "sandbox" / "language_host.py")
+        launchers[host] = [*python, script, "--runner", str(toolchain.runner)]
+    for path, command in launchers.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The program finds its modules by its own folder; commands of the project by this.
+        found = f"PYTHONPATH={shlex.quote(str(ROOT))} " if "-m" in command else ""
+        text = f'#!/bin/sh\n{found}exec {shlex.join(command)} "$@"\n'
+        if not path.exists() or path.read_text() != text:
+            draft = path.with_suffix(f".{os.getpid()}")
+            draft.write_text(text)
+            draft.chmod(0o755)
+            draft.replace(path)
+
+
+@dataclass
+class Watch:
+    """Follows the engine's events: counts resources, keeps what was said.
+
+    Args:
+        report: Told how many resources are done.
+        expected: How many there will be, where that is known.
+    """
+
+    report: Report
+    expected: int | None = None
+    done: int = 0
+    changes: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    changed: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    """Operation, URN and the properties that differ."""
+
+    def __call__(self, event: Any) -> None:
+        """Take one engine event (`pulumi.automation.EngineEvent`)."""
+        if event.resource_pre_event and event.resource_pre_event.metadata.op != "same":
+            metadata = event.resource_pre_event.metadata
+            self.changed.append((str(metadata.op.value), metadata.urn, list(metadata.detailed_diff or {})))
+        if event.res_outputs_event:
+            self.done += 1
+            share = min(self.done / self.expected, 1.0) if self.expected else None
+            of = f" of {self.expected}" if self.expected and self.expected >= self.done else ""
+            self.report(f"{self.done}{of} resources", share)
+        if event.diagnostic_event and event.diagnostic_event.severity == "error":
+            self.errors.append(event.diagnostic_event.message.strip())
+        if event.summary_event:
+            self.changes = {str(getattr(op, "value", op)): n for op, n in event.summary_event.resource_changes.items()}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an operation of the engine did: operation ("create", "update", "same", ...) to number of resources."""
+
+    counts: Mapping[str, int]
+    changed: tuple[tuple[str, str, list[str]], ...]
+
+    def __str__(self) -> str:
+        words = {
+            "create": "created",
+            "update": "updated",
+            "delete": "deleted",
+            "replace": "replaced",
+            "same": "unchanged",
+        }
+        return ", ".join(f"{number} {words.get(op, op)}" for op, number in self.counts.items()) or "nothing"
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing changed."""
+        return not any(number for op, number in self.counts.items() if op != "same")
+
+
+def _silent(text: str, share: float | None) -> None:
+    """Reports to nobody."""
+
+
+class Engine:
+    """The engine, working on one sandbox.
+
+    Args:
+        local: The sandbox's folder.
+        toolchain: Which engine.
+        variables: The environment it runs in.
+    """
+
+    def __init__(self, local: Local, toolchain: Toolchain, variables: Mapping[str, str]) -> None:
+        self.local, self.toolchain, self.variables = local, toolchain, dict(variables)
+        install_plugins(local, toolchain)
+        local.backend.mkdir(parents=True, exist_ok=True)
+
+    def up(
+        self, stack: str, report: Report = _silent, extra: Mapping[str, str] | None = None, **options: Any
+    ) -> Changes:
+        """Deploy a stack. Raises Failed with what the engine said."""
+        return self._run(stack, "up", report, extra, **options)
+
+    def preview(self, stack: str, report: Report = _silent, **options: Any) -> Changes:
+        """What `up` would do."""
+        return self._run(stack, "preview", report, **options)
+
+    def refresh(self, stack: str, report: Report = _silent, **options: Any) -> Changes:
+        """Read what is deployed into the state."""
+        return self._run(stack, "refresh", report, **options)
+
+    def destroy(self, stack: str, report: Report = _silent, **options: Any) -> Changes:
+        """Delete what the stack made."""
+        return self._run(stack, "destroy", report, **options)
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """A stack's outputs; empty before it was deployed."""
+        deployment = self._deployment(stack)
+        roots = [each for each in deployment.get("resources", []) if each["type"] == "pulumi:pulumi:Stack"]
+        return dict(roots[0].get("outputs", {})) if roots else {}
+
+    def resources(self, stack: str) -> list[dict[str, Any]]:
+        """A stack's resources, as its state has them."""
+        return list(self._deployment(stack).get("resources", []))
+
+    def checkpoint(self, stack: str) -> Path:
+        """The file that holds a stack's state."""
+        return self.local.backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+
+    def _deployment(self, stack: str) -> dict[str, Any]:
+        try:
+            checkpoint = json.loads(self.checkpoint(stack).read_text())["checkpoint"]
+        except FileNotFoundError:
+            return {}
+        return dict(checkpoint.get("latest") or {})
+
+    def _run(
+        self,
+        stack: str,
+        operation: str,
+        report: Report,
+        extra: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Changes:
+        from pulumi import automation
+
+        expected = len(self.resources(stack)) or None
+        watch = Watch(report, expected)
+        self._drop_dead_locks(stack)
+        try:
+            # Given a root, the SDK looks in its `bin`; an engine that is elsewhere was found on PATH.
+            folder = self.toolchain.pulumi.parent
+            command = automation.PulumiCommand(root=str(folder.parent) if folder.name == "bin" else None)
+            workspace = automation.LocalWorkspaceOptions(
+                env_vars={**self.variables, **(extra or {})}, pulumi_command=command
+            )
+            selected = automation.create_or_select_stack(stack, work_dir=str(self.local.project), opts=workspace)
+            run: Callable[..., Any] = getattr(selected, operation)
+            run(on_event=watch, **options)
+        except automation.CommandError as error:
+            raise self._failure(stack, operation, watch, str(error)) from error
+        return Changes(watch.changes, tuple(watch.changed))
+
+    def _drop_dead_locks(self, stack: str) -> None:
+        """An engine that was killed leaves its lock; one whose process is gone guards nothing."""
+        for lock in (self.local.backend / ".pulumi" / "locks" / ORGANIZATION / PROJECT / stack).glob("*.json"):
+            try:
+                alive = psutil.pid_exists(json.loads(lock.read_text())["pid"])
+            except (json.JSONDecodeError, KeyError, FileNotFoundError):
+                continue
+            if not alive:
+                lock.unlink(missing_ok=True)
+
+    def _failure(self, stack: str, operation: str, watch: Watch, output: str) -> Failed:
+        said = "\n".join(dict.fromkeys(watch.errors)) or _stderr(output)
+        if "incorrect passphrase" in output or "incorrect passphrase" in said:
+            fact = "PULUMI_CONFIG_PASSPHRASE is not the one the stack's encryptionsalt was made with"
+            remedy = f'the sandbox\'s is "sandbox"; `git checkout Pulumi.{stack}.yaml` brings its salt back'
+        elif "currently locked" in output:
+            fact = f"another engine works on it: {said}"
+            remedy = f"wait for it; if none runs, `pulumi cancel -s {stack}` in `make shell`"
+        else:
+            fact, remedy = said, "mend what it says and run the same command again; what is deployed stays deployed"
+        return Failed(Problem(f"pulumi {operation} -s {stack}", fact, remedy))
+
+
+def _stderr(output: str) -> str:
+    """The part of a CommandError's text that the engine wrote to its error stream."""
+    return output.partition("stderr:")[2].strip() or output.strip()

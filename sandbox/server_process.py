@@ -1,0 +1,125 @@
+"""The emulator as a process in the background: started, found again, and stopped by its pid."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+import psutil
+
+from dr.errors import Failed, Problem, Refused
+from sandbox.local import ROOT, Local, read_json
+
+MODULE = "sandbox.aws.emulator"
+START_SECONDS = 60
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running emulator.
+
+    Args:
+        pid: Its process.
+        endpoint: Its address.
+        run: The id of this run: an emulator forgets everything when it stops.
+        started: When, ISO 8601.
+    """
+
+    pid: int
+    endpoint: str
+    run: str
+    started: str
+
+
+def find(local: Local) -> Server | None:
+    """The emulator that runs in this folder, or None. A file left by a killed one, or a reused pid, is none."""
+    said = read_json(local.emulator)
+    if not said:
+        return None
+    process = _process(said["pid"], local)
+    return Server(said["pid"], said["endpoint"], said["id"], said["started"]) if process else None
+
+
+def require(local: Local) -> Server:
+    """The emulator that runs in this folder.
+
+    Raises:
+        Refused: none does.
+    """
+    server = find(local)
+    if server is None:
+        raise Refused(Problem("the sandbox", f"it is not running in {local.folder}", "`make up` starts it"))
+    return server
+
+
+def start(local: Local) -> Server:
+    """Start an emulator in the background and wait until it answers.
+
+    Raises:
+        Failed: it ended or did not answer; the message has the end of its log.
+    """
+    running = find(local)
+    if running:
+        return running
+    local.emulator.unlink(missing_ok=True)
+    local.folder.mkdir(parents=True, exist_ok=True)
+    with local.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", MODULE, "--state", str(local.folder)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        server = find(local)
+        if server and _answers(server):
+            return server
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    tail = "\n".join(local.log.read_text(errors="replace").splitlines()[-5:]) or "its log is empty"
+    raise Failed(Problem("the sandbox's AWS", f"it did not start: {tail}", f"read {local.log}, then `make up` again"))
+
+
+def stop(local: Local) -> bool:
+    """Stop the emulator of this folder, by its pid. Returns whether one was running."""
+    server = find(local)
+    process = _process(server.pid, local) if server else None
+    if process is None:
+        local.emulator.unlink(missing_ok=True)
+        return False
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_SECONDS)
+    local.emulator.unlink(missing_ok=True)
+    return True
+
+
+def _process(pid: int, local: Local) -> psutil.Process | None:
+    """The process of that pid, if it is an emulator of this folder and not another program that got the number."""
+    try:
+        process = psutil.Process(pid)
+        command = process.cmdline()
+        alive = process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+    return process if alive and MODULE in command and str(local.folder) in command else None
+
+
+def _answers(server: Server) -> bool:
+    try:
+        with urllib.request.urlopen(f"{server.endpoint}/_sandbox/health", timeout=5) as answer:  # noqa: S310 # loopback
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

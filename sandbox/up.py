@@ -1,0 +1,184 @@
+"""What `make up` does, as steps: each looks first, so that a second run with nothing changed changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from dr import clients, sets, state
+from dr.errors import DrError
+from dr.project import read_config
+from dr.steps import Report, State, Step, Verdict
+from dr.topology import CONTROL
+from sandbox import model_set, server_process
+from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, enter, environment
+from sandbox.local import ROOT, Local, read_json, write_json
+from sandbox.server_process import Server
+from sandbox.toolchain import Toolchain, ensure_pulumi, find_pulumi
+
+PRIMARY, RECOVERY = "primary", "dr"
+PROGRAM = ("__main__.py", "components", "dr", "requirements.lock")
+"""What a deployment depends on, besides its configuration."""
+
+
+@dataclass
+class World:
+    """What the steps work on; filled in as they go.
+
+    Args:
+        local: The sandbox's folder.
+        notices: What a person should know, though it is no error.
+    """
+
+    local: Local
+    toolchain: Toolchain | None = None
+    server: Server | None = None
+    engine: Engine | None = None
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def primary_region(self) -> str:
+        """By configuration."""
+        return read_config(self.local.project, PRIMARY)["dr:primaryRegion"]
+
+    @property
+    def recovery_region(self) -> str:
+        """By configuration."""
+        return read_config(self.local.project, RECOVERY)["dr:recoveryRegion"]
+
+    def buckets(self, region: str) -> Mapping[str, str]:
+        """A region's bucket by pair, as the primary stack exported them."""
+        side = 0 if region == self.primary_region else 1
+        return {pair: names[side] for pair, names in self.ready_engine.outputs(PRIMARY)["buckets"].items()}
+
+    @property
+    def ready_engine(self) -> Engine:
+        """The engine, once toolchain and emulator are there."""
+        if self.engine is None:
+            if self.toolchain is None or self.server is None:
+                raise RuntimeError("the steps before this one have not run")
+            variables = environment(self.local, self.server, self.toolchain)
+            enter(variables)
+            clients.client.cache_clear()
+            self.engine = Engine(self.local, self.toolchain, variables)
+        return self.engine
+
+
+def steps() -> list[Step[Any]]:
+    """Everything `up` does, in order."""
+    return [
+        Step("toolchain", "Get the Pulumi engine", _have_toolchain, _get_toolchain, expected=timedelta(minutes=4)),
+        Step("emulator", "Start AWS on this machine", _emulator_is_ours, _start_emulator, _emulator_runs),
+        _deploy(PRIMARY, "Deploy the primary stack"),
+        _deploy(RECOVERY, "Deploy the dr stack"),
+        *model_set.steps(),
+    ]
+
+
+def _have_toolchain(world: World) -> Verdict:
+    world.toolchain = find_pulumi()
+    if world.toolchain is None:
+        return Verdict(State.NEEDED, "no engine yet")
+    return Verdict(State.DONE, f"pulumi {world.toolchain.version}, {world.toolchain.origin}")
+
+
+def _get_toolchain(world: World, report: Report) -> None:
+    world.toolchain = ensure_pulumi(report)
+
+
+def _emulator_is_ours(world: World) -> Verdict:
+    """Whether it runs, and the local stacks are of this run of it and whole."""
+    runs = _emulator_runs(world)
+    if runs.state is not State.DONE or world.server is None:
+        return runs
+    if read_json(world.local.deployed).get("run") != world.server.run or _first_deployment(world.local).exists():
+        return Verdict(State.NEEDED, "the local stacks are not of this run of it")
+    return runs
+
+
+def _emulator_runs(world: World) -> Verdict:
+    world.server = server_process.find(world.local)
+    return Verdict(State.DONE, world.server.endpoint) if world.server else Verdict(State.NEEDED, "it is not running")
+
+
+def _start_emulator(world: World, report: Report) -> None:
+    """Start it. It keeps nothing across a stop, so stacks of another run begin anew with it."""
+    local = world.local
+    world.server = server_process.find(local)
+    if world.server and _first_deployment(local).exists():
+        # A first deployment that was cut off wrote no state: what it made is not known to anybody.
+        server_process.stop(local)
+        world.server = None
+    world.server = world.server or server_process.start(local)
+    if local.backend.exists():
+        world.notices.append("The local AWS keeps nothing across a stop, so the local stacks began anew.")
+        shutil.rmtree(local.backend)
+    world.engine = None
+    write_json(local.deployed, {"run": world.server.run})
+    _first_deployment(local).touch()
+
+
+def _first_deployment(local: Local) -> Path:
+    """A mark: nothing was deployed completely yet, so the engine may go without checkpoints."""
+    return local.folder / "first-deployment"
+
+
+def _deploy(stack: str, title: str) -> Step[Any]:
+    def evaluate(world: World) -> Verdict:
+        if read_json(world.local.deployed).get(stack) != _fingerprint(world, stack):
+            return Verdict(State.NEEDED, "program, configuration or state differ from what was deployed")
+        count = len(world.ready_engine.resources(stack))
+        return Verdict(State.DONE, f"{count} resources")
+
+    def act(world: World, report: Report) -> None:
+        first = _first_deployment(world.local)
+        changes = world.ready_engine.up(stack, report, WITHOUT_CHECKPOINTS if first.exists() else None)
+        if stack == RECOVERY:
+            first.unlink(missing_ok=True)
+        report(str(changes), 1.0)
+        write_json(world.local.deployed, {**read_json(world.local.deployed), stack: _fingerprint(world, stack)})
+
+    return Step(f"deploy-{stack}", title, evaluate, act, expected=timedelta(seconds=10))
+
+
+def _fingerprint(world: World, stack: str) -> str:
+    """Changes with everything that a deployment depends on, and with the state it left."""
+    digest = hashlib.sha256()
+    project = world.local.project
+    files = [project / "Pulumi.yaml", project / f"Pulumi.{stack}.yaml", world.ready_engine.checkpoint(stack)]
+    for name in PROGRAM:
+        files += sorted((ROOT / name).rglob("*.py")) if (ROOT / name).is_dir() else [ROOT / name]
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes() if file.exists() else b"")
+    if stack == RECOVERY:
+        digest.update(_state_of_the_day(world))
+    return digest.hexdigest()
+
+
+def _state_of_the_day(world: World) -> bytes:
+    bucket = world.ready_engine.outputs(PRIMARY).get("buckets", {}).get(CONTROL)
+    if not bucket:
+        return b""
+    try:
+        return clients.read_object(world.recovery_region, bucket[1], state.KEY)
+    except DrError:
+        # There is none on an ordinary day; whatever else is wrong, the deployment itself will say.
+        return b""
+
+
+def newest_set(world: World) -> sets.Manifest | None:
+    """The set that was published last."""
+    return sets.newest(world.primary_region, world.buckets(world.primary_region), model_set.NAME)
+
+
+def forget(local: Local) -> None:
+    """Drop the local stacks: what they describe is gone with the emulator."""
+    shutil.rmtree(local.backend, ignore_errors=True)
+    for file in (local.deployed, _first_deployment(local)):
+        file.unlink(missing_ok=True)

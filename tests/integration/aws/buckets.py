@@ -1,0 +1,60 @@
+"""A bucket in each of two regions, and the rules that tie them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+
+PRIMARY, RECOVERY = "us-east-1", "us-west-2"
+#: Seconds a test waits for something that takes milliseconds.
+PATIENCE = 30.0
+
+
+@dataclass
+class Pair:
+    """A versioned bucket in each region, and a client for each."""
+
+    source: Any
+    replica: Any
+    names: tuple[str, str] = ("data-primary", "data-recovery")
+
+    def rule(self, **changes: Any) -> dict[str, Any]:
+        """A rule that copies everything to the recovery region's bucket."""
+        return {
+            "ID": "everything",
+            "Priority": 1,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "DeleteMarkerReplication": {"Status": "Enabled"},
+            "Destination": {"Bucket": f"arn:aws:s3:::{self.names[1]}"},
+        } | changes
+
+    def replicate(self, *rules: dict[str, Any]) -> None:
+        self.source.put_bucket_replication(Bucket=self.names[0], ReplicationConfiguration=configuration(*rules))
+
+    def replicate_back(self, *rules: dict[str, Any]) -> None:
+        self.replica.put_bucket_replication(Bucket=self.names[1], ReplicationConfiguration=configuration(*rules))
+
+    def back(self, **changes: Any) -> dict[str, Any]:
+        """A rule that copies everything to the primary region's bucket."""
+        return self.rule(Destination={"Bucket": f"arn:aws:s3:::{self.names[0]}"}, **changes)
+
+
+def configuration(*rules: dict[str, Any]) -> dict[str, Any]:
+    return {"Role": "arn:aws:iam::123456789012:role/replication", "Rules": list(rules)}
+
+
+def make_bucket(client: Any, name: str, **options: Any) -> None:
+    """A versioned bucket in the client's region."""
+    region = client.meta.region_name
+    if region != "us-east-1":
+        options["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    client.create_bucket(Bucket=name, **options)
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def once() -> Config:
+    """A client that tries once, so that a fault is seen as it is."""
+    return Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, HTTPClientError
+
+from sandbox.aws.emulator import Running
+from tests.integration.aws.buckets import PRIMARY, RECOVERY, Pair, once
+
+Control = Callable[..., Any]
+
+
+def test_an_unreachable_region_gives_no_answer(aws: Running, pair: Pair, control: Control) -> None:
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
+    with pytest.raises(HTTPClientError):
+        aws.client("kms", PRIMARY, config=once()).list_keys()
+    assert aws.client("kms", RECOVERY, config=once()).list_keys()["Keys"] is not None
+    assert control("GET", "calls")["calls"][-2]["status"] == 0
+
+
+def test_s3_goes_by_the_region_of_the_bucket(aws: Running, pair: Pair, control: Control) -> None:
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
+    client = aws.client("s3", RECOVERY, config=once())
+    client.head_bucket(Bucket=pair.names[1])
+    with pytest.raises(HTTPClientError):
+        client.head_bucket(Bucket=pair.names[0])
+
+
+def test_the_endpoint_of_a_dead_region_serves_no_other_regions_bucket(
+    aws: Running, pair: Pair, control: Control
+) -> None:
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
+    with pytest.raises(HTTPClientError):
+        aws.client("s3", PRIMARY, config=once()).head_bucket(Bucket=pair.names[1])
+
+
+def test_a_copy_from_a_dead_region_is_unavailable(aws: Running, pair: Pair, control: Control) -> None:
+    pair.source.put_object(Bucket=pair.names[0], Key="k", Body=b"v")
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        aws.client("s3", RECOVERY, config=once()).copy_object(
+            Bucket=pair.names[1], Key="k", CopySource={"Bucket": pair.names[0], "Key": "k"}
+        )
+
+
+@pytest.mark.parametrize(("service", "call"), [("iam", "list_roles"), ("route53", "list_hosted_zones")])
+def test_global_services_outlive_a_region_unless_they_are_taken_too(
+    aws: Running, control: Control, service: str, call: str
+) -> None:
+    client = aws.client(service, PRIMARY, config=once())
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
+    getattr(client, call)()
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True, "with_global": True})
+    with pytest.raises(HTTPClientError):
+        getattr(client, call)()
+    control("DELETE", f"faults?region={PRIMARY}")
+    getattr(client, call)()
+
+
+def test_a_slow_region_answers_late(aws: Running, control: Control) -> None:
+    control("POST", "faults", {"kind": "region", "region": RECOVERY, "slow": 0.5})
+    started = time.monotonic()
+    aws.client("sts", RECOVERY).get_caller_identity()
+    assert time.monotonic() - started >= 0.5
+
+
+def test_an_operation_fails_as_often_as_asked(aws: Running, pair: Pair, control: Control) -> None:
+    control("POST", "faults", {"kind": "operation", "operation": "s3:PutObject", "error": "SlowDown", "times": 2})
+    client = aws.client("s3", PRIMARY, config=once())
+    for _ in range(2):
+        with pytest.raises(ClientError) as caught:
+            client.put_object(Bucket=pair.names[0], Key="k", Body=b"v")
+        assert caught.value.response["Error"]["Code"] == "SlowDown"
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    client.put_object(Bucket=pair.names[0], Key="k", Body=b"v")
+    assert control("GET", "faults") == []
+
+
+def test_an_operation_fails_in_the_region_asked_for_only(aws: Running, control: Control) -> None:
+    fault = {"kind": "operation", "operation": "kms:ListKeys", "error": "AccessDeniedException", "region": RECOVERY}
+    control("POST", "faults", fault)
+    aws.client("kms", PRIMARY).list_keys()
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        aws.client("kms", RECOVERY).list_keys()
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "call"),
+    [("sts", "GetCallerIdentity", "get_caller_identity"), ("ec2", "DescribeVpcs", "describe_vpcs")],
+)
+def test_an_error_put_in_speaks_the_services_protocol(
+    aws: Running, control: Control, service: str, operation: str, call: str
+) -> None:
+    control("POST", "faults", {"kind": "operation", "operation": f"{service}:{operation}", "error": "AccessDenied"})
+    with pytest.raises(ClientError) as caught:
+        getattr(aws.client(service, PRIMARY, config=once()), call)()
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    assert f"{service}:{operation} was made to fail" in caught.value.response["Error"]["Message"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"kind": "weather"}, "one of region, operation"),
+        ({"kind": "region", "region": "us-est-1", "unreachable": True}, "'us-est-1' is not a region"),
+        ({"kind": "region", "region": PRIMARY}, "does nothing"),
+        ({"kind": "region", "region": PRIMARY, "unreachable": True, "slowly": 1}, "has no slowly"),
+        ({"kind": "operation", "operation": "s3:PutObjekt", "error": "SlowDown"}, "nearest is PutObject"),
+        ({"kind": "operation", "operation": "s4:PutObject", "error": "SlowDown"}, "names no service"),
+        ({"kind": "operation", "operation": "s3:PutObject"}, "incomplete"),
+        ({"kind": "operation", "operation": "s3:PutObject", "error": "SlowDown", "times": 0}, '"times" is 0'),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(control: Control, fault: dict[str, Any], said: str) -> None:
+    assert said in control("POST", "faults", fault)["error"]
+    assert control("GET", "faults") == []

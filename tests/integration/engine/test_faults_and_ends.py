@@ -1,0 +1,154 @@
+"""How deployments fail, go on and end: each with the real engine in a sandbox of its own."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dr.errors import Failed
+from sandbox.engine import WITHOUT_CHECKPOINTS
+from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[SandboxUnderTest]:
+    with sandbox_in(tmp_path) as made:
+        yield made
+
+
+def test_a_failed_create_leaves_a_state_from_which_the_next_up_goes_on_and_destroy_leaves_nothing(
+    sandbox: SandboxUnderTest,
+) -> None:
+    sandbox.configure("primary", protectData="false")
+    sandbox.fault(kind="operation", operation="s3:PutBucketReplication", error="AccessDenied", times=99, region=None)
+    with pytest.raises(Failed, match="AccessDenied"):
+        sandbox.engine.up("primary")
+    made = len(sandbox.engine.resources("primary"))
+    assert 20 < made < 92
+
+    sandbox.mend()
+    sandbox.engine.up("primary")
+    assert len(sandbox.engine.resources("primary")) == 92
+    assert sandbox.engine.up("primary").none
+
+    s3 = sandbox.client("s3", EAST)
+    s3.put_object(Bucket="ml-dr-123456789012-us-east-1-datasets", Key="a", Body=b"1")
+    sandbox.engine.destroy("primary")
+    assert s3.list_buckets()["Buckets"] == []
+    assert sandbox.client("route53", EAST).list_hosted_zones()["HostedZones"] == []
+    assert sandbox.client("route53", EAST).list_health_checks()["HealthChecks"] == []
+    assert sandbox.client("iam", EAST).list_roles()["Roles"] == []
+    for region in (EAST, WEST):
+        assert sandbox.client("cloudwatch", region).describe_alarms()["MetricAlarms"] == []
+        kms = sandbox.client("kms", region)
+        states = {kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] for key in kms.list_keys()["Keys"]}
+        assert states <= {"PendingDeletion"}
+
+
+def test_destroying_the_primary_stack_never_takes_replicas_keys_or_the_zone(sandbox: SandboxUnderTest) -> None:
+    sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+    replica = "ml-dr-123456789012-us-west-2-models"
+    sandbox.client("s3", WEST).put_object(Bucket=replica, Key="survivor", Body=b"survivor")
+    mark = sandbox.mark()
+    with pytest.raises(Failed, match="protected"):
+        sandbox.engine.destroy("primary")
+
+    deletes = {(call["service"], call["target"]) for call in sandbox.calls(mark) if "Delet" in call["operation"]}
+    assert ("s3", WEST) not in deletes
+    assert not [service for service, _ in deletes if service in ("kms", "iam")]
+    s3 = sandbox.client("s3", WEST)
+    assert s3.get_object(Bucket=replica, Key="survivor")["Body"].read() == b"survivor"
+    assert s3.get_bucket_versioning(Bucket=replica)["Status"] == "Enabled"
+    (zone,) = sandbox.client("route53", EAST).list_hosted_zones()["HostedZones"]
+    assert zone["Name"] == "ml.example.com."
+
+
+def test_the_dr_stack_before_the_primary_is_made_or_deployed_says_what_to_do(sandbox: SandboxUnderTest) -> None:
+    for _ in ("before it is made", "made and not deployed"):
+        with pytest.raises(Failed) as caught:
+            sandbox.engine.up("dr")
+        assert "us-west-2 has no control bucket ml-dr-123456789012-us-west-2-control" in str(caught.value)
+        assert "`pulumi up -s primary` first" in str(caught.value)
+        sandbox.engine.preview("primary")
+
+
+def test_a_bucket_name_that_is_taken_is_named(sandbox: SandboxUnderTest) -> None:
+    taken = "ml-dr-123456789012-us-east-1-models"
+    sandbox.client("s3", EAST).create_bucket(Bucket=taken)
+    with pytest.raises(Failed) as caught:
+        sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+
+    assert taken in str(caught.value)
+    assert "BucketAlready" in str(caught.value)
+
+
+def test_an_existing_bucket_is_adopted_and_survives(sandbox: SandboxUnderTest) -> None:
+    s3 = sandbox.client("s3", EAST)
+    s3.create_bucket(Bucket="our-old-data")
+    settings = [{"name": "datasets", "existing": "our-old-data"}]
+    sandbox.configure("primary", buckets=settings, protectData="false")
+    sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+
+    assert s3.get_bucket_versioning(Bucket="our-old-data")["Status"] == "Enabled"
+    assert sandbox.engine.outputs("primary")["primary_bucket"] == "our-old-data"
+    s3.put_object(Bucket="our-old-data", Key="kept", Body=b"kept")
+    sandbox.engine.destroy("primary")
+    assert [each["Name"] for each in s3.list_buckets()["Buckets"]] == ["our-old-data"]
+    assert s3.get_bucket_versioning(Bucket="our-old-data")["Status"] == "Enabled"
+    assert s3.get_object(Bucket="our-old-data", Key="kept")["Body"].read() == b"kept"
+
+
+PROGRAMS = {
+    "an unknown property": (
+        "from pulumi_aws import s3\ns3.Bucket('b', bucket='b-of-ours', website={'index_document': 'i.html'})",
+        "website",
+    ),
+    "an unknown type": ("from pulumi_aws import sqs\nsqs.Queue('q')", "aws:sqs/queue:Queue"),
+}
+
+
+@pytest.mark.parametrize("what", PROGRAMS)
+def test_what_the_sandbox_does_not_carry_is_an_error_that_names_it(what: str, tmp_path: Path) -> None:
+    program, named = PROGRAMS[what]
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__main__.py").write_text(program)
+    with (
+        sandbox_in(tmp_path, copy_project(tmp_path / "project", tmp_path / "program")) as sandbox,
+        pytest.raises(Failed) as caught,
+    ):
+        sandbox.engine.up("primary")
+
+    assert named in str(caught.value)
+
+
+IMPORTS = """
+    import pulumi
+    from pulumi_aws import s3
+    s3.Bucket("mine", bucket="made-by-hand", force_destroy=True, opts=pulumi.ResourceOptions(import_="made-by-hand"))
+"""
+
+
+def test_a_bucket_made_by_hand_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(IMPORTS))
+    with sandbox_in(tmp_path, copy_project(tmp_path / "project", tmp_path / "program")) as sandbox:
+        sandbox.client("s3", EAST).create_bucket(Bucket="made-by-hand")
+        assert sandbox.engine.up("primary").counts["import"] == 1
+        assert sandbox.engine.up("primary").none
+
+
+def test_the_lock_of_a_killed_engine_does_not_stop_the_next(sandbox: SandboxUnderTest) -> None:
+    locks = sandbox.local.backend / ".pulumi/locks/organization/dr/primary"
+    locks.mkdir(parents=True)
+    gone = {"pid": 2**22 + 1, "username": "somebody", "hostname": "here", "timestamp": "2026-11-23T03:00:00Z"}
+    (locks / "dead.json").write_text(json.dumps(gone))
+
+    assert sandbox.engine.preview("primary").counts == {"create": 91}

@@ -1,0 +1,163 @@
+"""The first command on a new machine. Nothing is installed: uv and Python are stand-ins that write down their calls."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("sh", "cmp", "cp", "dirname", "ln", "make", "mkdir", "mv", "sleep")
+
+FAKE_UV = f"""\
+#!/bin/sh
+echo "$@" >> "$UV_CALLS"
+echo "index=$UV_DEFAULT_INDEX" >> "$UV_CALLS"
+sleep 0.2
+case "$1" in
+    venv) while [ "$1" != --clear ]; do shift; done; mkdir -p "$4/bin"; ln -sf '{sys.executable}' "$4/bin/python" ;;
+    pip) exit "${{UV_FAILS:-0}}" ;;
+esac
+"""
+
+
+class Checkout:
+    """The files that the bootstrap needs, in a folder with a space in its name, and a PATH of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "a check out"
+        self.path = folder / "path"
+        self.calls = folder / "uv calls"
+        (self.folder / "sandbox").mkdir(parents=True)
+        self.path.mkdir()
+        for name in ("Makefile", "sandbox/bootstrap.sh"):
+            shutil.copyfile(ROOT / name, self.folder / name)
+        (self.folder / "requirements.lock").write_text("boto3==1.0\n")
+        for name in TOOLS:
+            found = shutil.which(name)
+            assert found, f"these tests need {name}"
+            (self.path / name).symlink_to(found)
+        self.command("uv", FAKE_UV)
+        self.command("python3", f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+
+    def command(self, name: str, script: str) -> None:
+        (self.path / name).write_text(script)
+        (self.path / name).chmod(0o755)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        environment = {"PATH": str(self.path), "HOME": os.environ["HOME"], "UV_CALLS": str(self.calls), **variables}
+        return subprocess.Popen(
+            ["make", *arguments],  # make's directory is the checkout: its own path has a space
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **variables)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def uv_calls(self) -> list[str]:
+        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
+        return [line.split(" --")[0] for line in lines if not line.startswith("index=")]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_the_lock_is_installed_with_its_hashes(checkout: Checkout) -> None:
+    done = checkout.run("ready")
+
+    assert done.returncode == 0, done.stderr
+    assert checkout.uv_calls() == ["venv", "pip sync"]
+    assert "--require-hashes requirements.lock" in checkout.calls.read_text()
+    assert (checkout.folder / ".local/venv/installed.lock").read_text() == "boto3==1.0\n"
+
+
+def test_a_second_run_calls_nothing_not_even_python(checkout: Checkout) -> None:
+    checkout.run("ready")
+    checkout.command("python3", "#!/bin/sh\nexit 1\n")
+
+    assert checkout.run("ready").returncode == 0
+    assert len(checkout.uv_calls()) == 2
+
+
+def test_a_changed_lock_is_installed_into_the_same_environment(checkout: Checkout) -> None:
+    checkout.run("ready")
+    (checkout.folder / "requirements.lock").write_text("boto3==1.1\n")
+    checkout.run("ready")
+
+    assert checkout.uv_calls() == ["venv", "pip sync", "pip sync"]
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Checkout) -> None:
+    checkout.run("ready")
+    (checkout.folder / ".local/venv/bin/python").unlink()
+    checkout.run("ready")
+
+    assert checkout.uv_calls() == ["venv", "pip sync"] * 2
+
+
+def test_an_installation_that_failed_is_begun_again(checkout: Checkout) -> None:
+    assert checkout.run("ready", UV_FAILS="1").returncode != 0
+    assert checkout.run("ready").returncode == 0
+    assert checkout.uv_calls() == ["venv", "pip sync", "pip sync"]
+
+
+def test_two_at_once_in_one_checkout_install_once(checkout: Checkout) -> None:
+    both = [checkout.start("ready"), checkout.start("ready")]
+
+    assert [process.communicate(timeout=60) and process.returncode for process in both] == [0, 0]
+    assert checkout.uv_calls() == ["venv", "pip sync"]
+
+
+def test_the_mirror_that_pip_is_set_to_is_uvs_too(checkout: Checkout) -> None:
+    checkout.run("ready", PIP_INDEX_URL="https://mirror.example/simple a b")
+
+    assert "index=https://mirror.example/simple a b" in checkout.calls.read_text()
+
+
+def test_the_mirror_that_uv_is_set_to_stays(checkout: Checkout) -> None:
+    checkout.run("ready", PIP_INDEX_URL="https://mirror.example", UV_DEFAULT_INDEX="https://mine.example")
+
+    assert "index=https://mine.example" in checkout.calls.read_text()
+    assert "https://mirror.example" not in checkout.calls.read_text()
+
+
+def test_an_old_python_is_named_with_its_version(checkout: Checkout) -> None:
+    checkout.command("python3", "#!/bin/sh\necho 3.9.6\n")
+    done = checkout.run("ready")
+
+    assert done.returncode != 0
+    assert "needs Python 3.11 or newer, and PATH has none: python3 is 3.9.6;" in done.stderr
+    assert "make up PYTHON=" in done.stderr
+    assert not (checkout.folder / ".local").exists()
+
+
+def test_without_any_python_it_says_so(checkout: Checkout) -> None:
+    (checkout.path / "python3").unlink()
+
+    assert "no python at all" in checkout.run("ready").stderr
+
+
+def test_a_newer_python_behind_an_old_python3_is_found(checkout: Checkout) -> None:
+    (checkout.path / "python3").rename(checkout.path / "python3.12")
+    checkout.command("python3", "#!/bin/sh\necho 3.9.6\n")
+
+    assert checkout.run("ready").returncode == 0
+
+
+def test_down_installs_nothing(checkout: Checkout) -> None:
+    done = checkout.run("down")
+
+    assert (done.returncode, done.stdout) == (0, "Nothing runs: nothing is installed.\n")
+    assert not (checkout.folder / ".local").exists()

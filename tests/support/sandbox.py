@@ -1,0 +1,94 @@
+"""A sandbox of a test's own: emulator, engine and project files in a folder of its own, gone at the end."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from sandbox import server_process
+from sandbox.control import ask
+from sandbox.engine import Engine, environment
+from sandbox.local import ROOT, Local
+from sandbox.server_process import Server
+from sandbox.toolchain import ensure_pulumi
+
+STACKS = ("primary", "dr")
+
+
+@dataclass
+class SandboxUnderTest:
+    """A running sandbox."""
+
+    local: Local
+    server: Server
+    engine: Engine
+
+    def client(self, service: str, region: str) -> Any:
+        """A boto3 client of it."""
+        session = boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
+        return session.client(service, region_name=region, endpoint_url=self.server.endpoint)
+
+    def configure(self, stack: str, **values: object) -> None:
+        """Set keys of the `dr` namespace in a stack's file, as `pulumi config set` does; None removes one."""
+        import yaml
+
+        path = self.local.project / f"Pulumi.{stack}.yaml"
+        content = yaml.safe_load(path.read_text())
+        for key, value in values.items():
+            content["config"].pop(f"dr:{key}", None)
+            if value is not None:
+                content["config"][f"dr:{key}"] = value
+        path.write_text(yaml.safe_dump(content))
+
+    def lose(self, region: str) -> None:
+        """Take a region away, with the global control planes."""
+        self.fault(kind="region", region=region, unreachable=True, with_global=True)
+
+    def fault(self, **content: object) -> None:
+        """Break something."""
+        ask(self.server, "POST", "faults", content)
+
+    def mend(self) -> None:
+        """Mend everything."""
+        ask(self.server, "DELETE", "faults")
+
+    def mark(self) -> int:
+        """A point in the record of calls."""
+        return int(ask(self.server, "GET", "calls")["next"])
+
+    def calls(self, since: int) -> list[dict[str, Any]]:
+        """API calls since a point."""
+        return list(ask(self.server, "GET", f"calls?since={since}")["calls"])
+
+    def operations(self, since: int) -> Counter[str]:
+        """How often which operation was called since a point: "s3:PutObject"."""
+        return Counter(f"{call['service']}:{call['operation']}" for call in self.calls(since))
+
+
+def copy_project(folder: Path, main: Path = ROOT) -> Path:
+    """The project's files in a folder, running the program of the checkout."""
+    folder.mkdir(parents=True)
+    for name in ("Pulumi.yaml", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
+        shutil.copy(ROOT / name, folder / name)
+    file = folder / "Pulumi.yaml"
+    file.write_text(file.read_text() + f'main: "{main}"\n')
+    return folder
+
+
+@contextmanager
+def sandbox_in(folder: Path, project: Path | None = None) -> Iterator[SandboxUnderTest]:
+    """A sandbox whose folder is below the given one."""
+    local = Local(folder / "state", project or copy_project(folder / "project"))
+    toolchain = ensure_pulumi(lambda text, share: None)
+    server = server_process.start(local)
+    try:
+        yield SandboxUnderTest(local, server, Engine(local, toolchain, environment(local, server, toolchain)))
+    finally:
+        server_process.stop(local)
