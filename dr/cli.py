@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -21,16 +22,16 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Result = TypeVar("Result")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Project = Annotated[Path, typer.Option(envvar="DR_PROJECT", help="The folder that holds Pulumi.yaml.")]
 Stack = Annotated[str, typer.Option(envvar="DR_STACK", help="The recovery stack: its file holds the tier.")]
 
 
-def guarded(as_json: bool, work: Callable[[], Result]) -> Result:
-    """Run a command's work; an error of this project is printed as one, and ends with its exit code."""
+@contextmanager
+def errors_shown(as_json: bool = False) -> Iterator[None]:
+    """An error of this project is printed as one, and ends the command with its exit code."""
     try:
-        return work()
+        yield
     except DrError as error:
         if as_json:
             from dr.report import error_dict
@@ -53,13 +54,11 @@ def status(as_json: Json = False, project: Project = Path(), stack: Stack = "dr"
     Exit code 0: all objectives that can be seen are met. 1: one is missed. 4: one could not be measured.
     """
 
-    def work() -> Any:
-        from dr.operations.status import run
-        from dr.project import load_topology
+    from dr.operations.status import run
+    from dr.project import load_topology
 
-        return run(load_topology(project, stack))
-
-    report = guarded(as_json, work)
+    with errors_shown(as_json):
+        report = run(load_topology(project, stack))
     from dr.report import show, status_dict, status_text
 
     if as_json:
@@ -78,25 +77,21 @@ def contract(
 ) -> None:
     """Print what both stacks made, as read from the control bucket of a region that answers."""
 
-    def work() -> tuple[list[Any], str]:
-        from dr.clients import Unreachable
-        from dr.control import read_control
-        from dr.project import load_topology
+    from dr.clients import Unreachable
+    from dr.control import read_control
+    from dr.project import load_topology
 
+    with errors_shown(as_json):
         topology = load_topology(project, stack)
         try:
             found = read_control(topology, Role.RECOVERY)
         except Unreachable:
             found = read_control(topology, Role.PRIMARY)
         source = f"s3://{found.bucket} ({found.region})"
-        wanted = [role] if role else list(Role)
-        missing = [each for each in wanted if each not in found.halves]
-        if role and missing:
+        if role and role not in found.halves:
             remedy = "`pulumi up` of the stack that owns it; if it is deployed, wait for replication"
             raise Failed(Problem(f"contract of {role}", f"{source} does not have it", remedy))
-        return [found.halves[each] for each in wanted if each in found.halves], source
-
-    halves, source = guarded(as_json, work)
+        halves = [half for each, half in found.halves.items() if role in (None, each)]
     if as_json:
         typer.echo(json.dumps({str(half.role): half.to_dict() for half in halves}, indent=2))
         return

@@ -9,8 +9,6 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -18,8 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dr.cli import Json
-from dr.errors import DrError, Invalid, Problem
+from dr.cli import Json, errors_shown
+from dr.errors import Invalid, Problem
 from sandbox import server_process
 from sandbox.control import ask
 from sandbox.local import Local
@@ -33,21 +31,6 @@ app = typer.Typer(
 )
 fault = typer.Typer(help="Break something, see what is broken, mend it.", no_args_is_help=True)
 app.add_typer(fault, name="fault")
-
-
-@contextmanager
-def errors_shown(as_json: bool = False) -> Iterator[None]:
-    """An error of this project is printed as one, and ends the command with its exit code."""
-    try:
-        yield
-    except DrError as error:
-        if as_json:
-            from dr.report import error_dict
-
-            typer.echo(json.dumps(error_dict(error), indent=2))
-        else:
-            typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
 
 
 @app.command()
@@ -207,7 +190,6 @@ def fault_operation(
 ) -> None:
     """Let the next calls of one operation fail."""
     with errors_shown():
-        _known_operation(operation)
         if region:
             _known_region(region)
         server = server_process.require(Local.from_environment())
@@ -273,24 +255,6 @@ def _known_region(region: str) -> None:
         near = difflib.get_close_matches(region, known_regions(), n=1)
         hint = f'did you mean "{near[0]}"?' if near else "use a name such as us-east-1"
         raise Invalid(Problem("region", f'"{region}" is no AWS region', hint))
-
-
-def _known_operation(operation: str) -> None:
-    """A fault of an operation that no client can call would never fire."""
-    import botocore.session
-
-    service, _, name = operation.partition(":")
-    session = botocore.session.get_session()
-    services = session.get_available_services()
-    if service not in services:
-        near = difflib.get_close_matches(service, services, n=1)
-        hint = f'did you mean "{near[0]}:{name}"?' if near else "write it as service:Operation, such as s3:PutObject"
-        raise Invalid(Problem("operation", f'"{operation}" names no AWS service', hint))
-    names = session.get_service_model(service).operation_names
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f'did you mean "{service}:{near[0]}"?' if near else "write it as service:Operation, such as s3:PutObject"
-        raise Invalid(Problem("operation", f'"{service}" has no operation "{name}"', hint))
 
 
 def _seconds(text: str) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 
-from dr.errors import Failed, Problem
+from dr.errors import Failed, Invalid, Problem
 from sandbox.server_process import Server
 
 
@@ -15,7 +16,8 @@ def ask(server: Server, method: str, path: str, content: object = None) -> Any:
     """Call the control API and return its JSON.
 
     Raises:
-        Failed: it does not answer, or refuses.
+        Invalid: what was asked for means nothing.
+        Failed: it does not answer, or could not do it.
     """
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(f"{server.endpoint}/_sandbox/{path}", data=data, method=method)  # noqa: S310 # loopback
@@ -23,7 +25,8 @@ def ask(server: Server, method: str, path: str, content: object = None) -> Any:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 # loopback
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        said = error.read().decode(errors="replace")
-        raise Failed(Problem(f"/_sandbox/{path}", f"{error.code}: {said}", "mend what it names")) from error
+        answer = json.loads(error.read())
+        kind = Invalid if error.code == HTTPStatus.BAD_REQUEST else Failed
+        raise kind(Problem("the sandbox", answer["error"], "mend what it names")) from error
     except (urllib.error.URLError, OSError) as error:
         raise Failed(Problem("the sandbox", f"it does not answer: {error}", "`make down`, then `make up`")) from error

@@ -109,6 +109,7 @@ class Watch:
     done: int = 0
     changes: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     changed: list[tuple[str, str, list[str]]] = field(default_factory=list)
     """Operation, URN and the properties that differ."""
 
@@ -122,18 +123,26 @@ class Watch:
             share = min(self.done / self.expected, 1.0) if self.expected else None
             of = f" of {self.expected}" if self.expected and self.expected >= self.done else ""
             self.report(f"{self.done}{of} resources", share)
-        if event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self.errors.append(event.diagnostic_event.message.strip())
+        if event.diagnostic_event and event.diagnostic_event.severity in ("error", "warning"):
+            said = self.errors if event.diagnostic_event.severity == "error" else self.warnings
+            said.append(event.diagnostic_event.message.strip())
         if event.summary_event:
             self.changes = {str(getattr(op, "value", op)): n for op, n in event.summary_event.resource_changes.items()}
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What an operation of the engine did: operation ("create", "update", "same", ...) to number of resources."""
+    """What an operation of the engine did.
+
+    Args:
+        counts: Operation ("create", "update", "same", ...) to number of resources.
+        changed: Operation, URN and differing properties of each resource that is not the same.
+        warnings: What the engine and plugins warned of.
+    """
 
     counts: Mapping[str, int]
     changed: tuple[tuple[str, str, list[str]], ...]
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         words = {
@@ -233,7 +242,7 @@ class Engine:
             run(on_event=watch, **options)
         except automation.CommandError as error:
             raise self._failure(stack, operation, watch, str(error)) from error
-        return Changes(watch.changes, tuple(watch.changed))
+        return Changes(watch.changes, tuple(watch.changed), tuple(watch.warnings))
 
     def _drop_dead_locks(self, stack: str) -> None:
         """An engine that was killed leaves its lock; one whose process is gone guards nothing."""

@@ -16,6 +16,7 @@ from dr.journal import Journal
 from dr.steps import Runner
 from sandbox import model_set
 from sandbox.aws.emulator import Running, running
+from tests.support.buckets import make_bucket
 
 PAIRS = ("datasets", "models", "registry")
 
@@ -43,11 +44,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
 def world(aws: Running) -> World:
     made = World()
     for region in (made.primary_region, made.recovery_region):
-        s3 = aws.client("s3", region)
-        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         for bucket in made.buckets(region).values():
-            s3.create_bucket(Bucket=bucket, **where)
-            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            make_bucket(aws.client("s3", region), bucket)
     for pair in PAIRS:
         rule = {
             "Status": "Enabled",

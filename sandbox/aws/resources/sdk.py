@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -28,11 +29,10 @@ def known_outputs(token: str) -> frozenset[str]:
 
 
 def _place(token: str) -> tuple[ModuleType | None, str]:
+    """The module that defines a type's class. Through its service: imported by itself it spoils the lazy service."""
     _, service, _, name = re.split("[:/]", token)
-    try:
-        return importlib.import_module(f"pulumi_aws.{service}.{_snake(name)}"), name
-    except ModuleNotFoundError:
-        return None, name
+    known = getattr(getattr(importlib.import_module("pulumi_aws"), service, None), name, None)
+    return (sys.modules[known.__module__] if known else None), name
 
 
 def _getters(of: Any) -> dict[str, Any]:
@@ -42,7 +42,3 @@ def _getters(of: Any) -> dict[str, Any]:
         if getter is not None:
             found[getattr(getter, "_pulumi_name", name)] = getter
     return found
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.aws.emulator import Running, running
-from tests.integration.aws.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, make_bucket
+from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, make_bucket
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from moto.core.utils import get_service_model
 from sandbox.aws.emulator import Running
 from sandbox.aws.extensions import HANDLERS
 from sandbox.aws.extensions.s3 import ROUTED
-from tests.integration.aws.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, once
+from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, once
 
 ROOT = Path(__file__).parents[3]
 

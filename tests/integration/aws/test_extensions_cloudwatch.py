@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.aws.emulator import Running
-from tests.integration.aws.buckets import RECOVERY
+from tests.support.buckets import RECOVERY
 
 ALARM = {
     "AlarmName": "engaged",

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws.emulator import Running
-from tests.integration.aws.buckets import PRIMARY, RECOVERY
+from tests.support.buckets import PRIMARY, RECOVERY
 
 ENDPOINT = {
     "Type": "HTTPS",

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws.emulator import Running
-from tests.integration.aws.buckets import PRIMARY, RECOVERY, Pair, make_bucket
+from tests.support.buckets import PRIMARY, RECOVERY, Pair, make_bucket
 
 BUCKET = "data-primary"
 

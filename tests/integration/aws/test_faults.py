@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
 from sandbox.aws.emulator import Running
-from tests.integration.aws.buckets import PRIMARY, RECOVERY, Pair, once
+from tests.support.buckets import PRIMARY, RECOVERY, Pair, once
 
 Control = Callable[..., Any]
 

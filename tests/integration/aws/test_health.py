@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.aws.emulator import Running
-from tests.integration.aws.buckets import PRIMARY, RECOVERY
+from tests.support.buckets import PRIMARY, RECOVERY
 
 Control = Callable[..., Any]
 NAMES = {PRIMARY: "serving.us-east-1.example.com", RECOVERY: "serving.us-west-2.example.com"}

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws.emulator import Running
-from tests.integration.aws.buckets import PRIMARY, RECOVERY, Pair, configuration, make_bucket
+from tests.support.buckets import PRIMARY, RECOVERY, Pair, configuration, make_bucket
 
 Control = Callable[..., Any]
 Settle = Callable[[], dict[str, int]]

@@ -42,7 +42,10 @@ def _mended(deployed: SandboxUnderTest) -> Iterator[None]:
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
 def test_a_second_up_changes_nothing(deployed: SandboxUnderTest, stack: str) -> None:
-    assert deployed.engine.up(stack).none
+    changes = deployed.engine.up(stack)
+
+    assert changes.none
+    assert changes.warnings == ()
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])

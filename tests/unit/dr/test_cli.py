@@ -16,6 +16,7 @@ from dr.clients import Unreachable
 from dr.errors import Exit, Problem
 from dr.state import DayState, Incident
 from dr.topology import Role
+from tests.support.buckets import make_bucket
 from tests.support.builders import half
 
 ROOT = Path(__file__).parents[3]
@@ -44,9 +45,7 @@ def deployed(empty: None) -> dict[Role, Any]:
     for role, region in REGIONS.items():
         s3 = clients[role] = boto3.client("s3", region)
         for pair in PAIRS:
-            where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            s3.create_bucket(Bucket=bucket(role, pair), **where)
-            s3.put_bucket_versioning(Bucket=bucket(role, pair), VersioningConfiguration={"Status": "Enabled"})
+            make_bucket(s3, bucket(role, pair))
     for role, s3 in clients.items():
         other = Role.RECOVERY if role is Role.PRIMARY else Role.PRIMARY
         for pair in PAIRS:

@@ -1,0 +1,113 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dr.errors import Failed, Refused
+from sandbox import server_process
+from sandbox.engine import environment, foreign, install_plugins
+from sandbox.local import Local, read_json, write_json
+from sandbox.server_process import Server
+from sandbox.toolchain import Toolchain
+
+SERVER = Server(1, "http://127.0.0.1:4566", "run", "2026-11-23T03:00:00+00:00")
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Local:
+    return Local(tmp_path / "a folder", tmp_path)
+
+
+@pytest.fixture
+def toolchain(tmp_path: Path) -> Toolchain:
+    return Toolchain(tmp_path / "tool chain/bin/pulumi", "3.258.0", "cached", tmp_path / "tool chain/bin/runner")
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def write(local: Local, pid: int) -> None:
+    write_json(local.emulator, {"pid": pid, "endpoint": "http://127.0.0.1:1", "id": "x", "started": "now"})
+
+
+def test_there_is_no_sandbox_where_none_was_started(local: Local) -> None:
+    assert server_process.find(local) is None
+    with pytest.raises(Refused, match="`make up` starts it"):
+        server_process.require(local)
+
+
+def test_a_pid_that_another_program_got_is_no_sandbox_and_is_not_killed(
+    local: Local, stranger: subprocess.Popen[bytes]
+) -> None:
+    write(local, stranger.pid)
+
+    assert server_process.find(local) is None
+    assert not server_process.stop(local)
+    assert stranger.poll() is None
+
+
+def test_a_file_that_was_torn_by_a_crash_is_none(local: Local) -> None:
+    local.folder.mkdir()
+    local.emulator.write_text('{"pid": 1')
+
+    assert read_json(local.emulator) == {}
+    assert server_process.find(local) is None
+
+
+def test_an_emulator_that_does_not_start_fails_with_its_log(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_process, "MODULE", "no_such_module")
+    with pytest.raises(Failed, match="No module named no_such_module"):
+        server_process.start(local)
+
+
+def test_a_write_leaves_no_draft(local: Local) -> None:
+    write_json(local.deployed, {"a": 1})
+
+    assert json.loads(local.deployed.read_text()) == {"a": 1}
+    assert [file.name for file in local.folder.iterdir()] == ["deployed.json"]
+
+
+def test_nothing_of_a_person_is_in_the_environment(
+    local: Local, toolchain: Toolchain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.setenv(name, "theirs")
+    variables = environment(local, SERVER, toolchain)
+
+    assert set(foreign(variables)) >= {
+        *("AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE")
+    }
+    assert str(Path.home() / ".aws") not in json.dumps(variables)
+    assert variables["PULUMI_HOME"].startswith(str(local.folder))
+
+
+def test_commands_of_the_sandbox_come_first_on_the_path(local: Local, toolchain: Toolchain) -> None:
+    path = environment(local, SERVER, toolchain)["PATH"].split(os.pathsep)
+
+    assert path[:3] == [str(local.commands), str(toolchain.pulumi.parent), str(Path(sys.executable).parent)]
+
+
+def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolchain) -> None:
+    install_plugins(local, toolchain)
+    launcher = local.commands / "dr"
+
+    done = subprocess.run([launcher, "--help"], capture_output=True, text=True, check=True)
+    assert "status" in done.stdout
+    plugins = {path.name for path in (local.pulumi_home / "plugins").iterdir()}
+    assert "language-python-v3.258.0" in plugins
+
+
+def test_a_toolchain_with_a_language_host_of_its_own_keeps_it(local: Local, tmp_path: Path) -> None:
+    install_plugins(local, Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None))
+
+    plugins = {path.name.partition("-v")[0] for path in (local.pulumi_home / "plugins").iterdir()}
+    assert plugins == {"resource-aws"}
