@@ -1,7 +1,7 @@
 # Every command of the project. All that they make is in .local/, except the engine, which is in the user's cache.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down shell status test lint format lock clean ready
+.PHONY: help up down shell status test lint format lock clean install
 
 python := .local/venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
@@ -9,36 +9,36 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
 help: ## what there is to call
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-up: ready ## install what is missing, start the sandbox, deploy both stacks to it
+up: install ## install what is missing, start the sandbox, deploy both stacks to it
 	@$(python) -m sandbox up $(ARGS)
 
 down: ## stop the sandbox; what is installed stays
 	@if [ -x $(python) ]; then $(python) -m sandbox down $(ARGS); else echo "Nothing runs: nothing is installed."; fi
 
-shell: ready ## a shell in which pulumi, dr and boto3 work against the sandbox
+shell: install ## a shell in which pulumi, dr and boto3 work against the sandbox
 	@unset MAKEFLAGS MFLAGS MAKELEVEL; exec $(python) -m sandbox shell
 
-status: ready ## what runs in the sandbox
+status: install ## what runs in the sandbox
 	@$(python) -m sandbox status $(ARGS)
 
-test: ready ## all tests, those with the real engine included; ARGS="-k replication" chooses
+test: install ## all tests, those with the real engine included; ARGS="-k replication" chooses
 	@$(python) -m sandbox.toolchain
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: ready ## what must be clean before a commit
+lint: install ## what must be clean before a commit
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
 
-format: ready ## format the code, and sort its imports
+format: install ## format the code, and sort its imports
 	@$(python) -m ruff check --select I --fix
 	@$(python) -m ruff format
 
-lock: ## write requirements.lock again; ARGS=--upgrade takes newer versions
+lock: ## write requirements.txt again; ARGS=--upgrade takes newer versions
 	@sh sandbox/bootstrap.sh lock $(ARGS)
 
 clean: down ## stop the sandbox and remove .local
 	@rm -rf .local
 
-ready:
+install: ## install what requirements.txt names in .local/venv, and nothing else
 	@sh sandbox/bootstrap.sh

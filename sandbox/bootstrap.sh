@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .local/venv what requirements.lock says. `bootstrap.sh lock` writes requirements.lock again.
+# Makes .local/venv what requirements.txt says. `bootstrap.sh lock` writes requirements.txt again.
 # Needs a POSIX shell and Python 3.11 or newer; takes milliseconds when there is nothing to do.
 set -eu
 
@@ -8,7 +8,7 @@ cd "$root"
 venv=.local/venv
 stamp=$venv/installed.lock
 
-up_to_date() { [ -x "$venv/bin/python" ] && cmp -s requirements.lock "$stamp"; }
+up_to_date() { [ -x "$venv/bin/python" ] && cmp -s requirements.txt "$stamp"; }
 
 say() { echo "ml-dr: $*" >&2; }
 
@@ -49,18 +49,18 @@ find_uv() {
 install() {
     up_to_date && return # another `make` did it while this one waited
     uv=$(find_uv)
-    say "installing what requirements.lock names in $venv"
+    say "installing what requirements.txt names in $venv"
     [ -x "$venv/bin/python" ] || "$uv" venv --quiet --clear --python "$python" "$venv"
-    "$uv" pip sync --python "$venv/bin/python" --require-hashes requirements.lock
-    cp requirements.lock "$stamp.new"
+    "$uv" pip sync --python "$venv/bin/python" --require-hashes requirements.txt
+    cp requirements.txt "$stamp.new"
     mv "$stamp.new" "$stamp"
 }
 
 lock() {
     uv=$(find_uv)
     "$uv" pip compile --quiet --universal --generate-hashes --all-extras --no-header --python "$python" \
-        --output-file requirements.lock "$@" pyproject.toml
-    say "wrote requirements.lock"
+        --output-file requirements.txt "$@" pyproject.toml
+    say "wrote requirements.txt"
 }
 
 case "${1:-install}" in

@@ -19,7 +19,7 @@ from rich.table import Table
 from dr.cli import Json, errors_shown
 from dr.errors import Invalid, Problem
 from sandbox import server_process
-from sandbox.control import ask
+from sandbox.emulator_client import ask
 from sandbox.local import Local
 
 app = typer.Typer(

@@ -22,7 +22,7 @@ from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain, ensure_pulumi, find_pulumi
 
 PRIMARY, RECOVERY = "primary", "dr"
-PROGRAM = ("__main__.py", "components", "dr", "requirements.lock")
+PROGRAM = ("__main__.py", "components", "dr", "requirements.txt")
 """What a deployment depends on, besides its configuration."""
 
 

@@ -36,7 +36,7 @@ class Checkout:
         self.path.mkdir()
         for name in ("Makefile", "sandbox/bootstrap.sh"):
             shutil.copyfile(ROOT / name, self.folder / name)
-        (self.folder / "requirements.lock").write_text("boto3==1.0\n")
+        (self.folder / "requirements.txt").write_text("boto3==1.0\n")
         for name in TOOLS:
             found = shutil.which(name)
             assert found, f"these tests need {name}"
@@ -75,59 +75,59 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_the_lock_is_installed_with_its_hashes(checkout: Checkout) -> None:
-    done = checkout.run("ready")
+    done = checkout.run("install")
 
     assert done.returncode == 0, done.stderr
     assert checkout.uv_calls() == ["venv", "pip sync"]
-    assert "--require-hashes requirements.lock" in checkout.calls.read_text()
+    assert "--require-hashes requirements.txt" in checkout.calls.read_text()
     assert (checkout.folder / ".local/venv/installed.lock").read_text() == "boto3==1.0\n"
 
 
 def test_a_second_run_calls_nothing_not_even_python(checkout: Checkout) -> None:
-    checkout.run("ready")
+    checkout.run("install")
     checkout.command("python3", "#!/bin/sh\nexit 1\n")
 
-    assert checkout.run("ready").returncode == 0
+    assert checkout.run("install").returncode == 0
     assert len(checkout.uv_calls()) == 2
 
 
 def test_a_changed_lock_is_installed_into_the_same_environment(checkout: Checkout) -> None:
-    checkout.run("ready")
-    (checkout.folder / "requirements.lock").write_text("boto3==1.1\n")
-    checkout.run("ready")
+    checkout.run("install")
+    (checkout.folder / "requirements.txt").write_text("boto3==1.1\n")
+    checkout.run("install")
 
     assert checkout.uv_calls() == ["venv", "pip sync", "pip sync"]
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Checkout) -> None:
-    checkout.run("ready")
+    checkout.run("install")
     (checkout.folder / ".local/venv/bin/python").unlink()
-    checkout.run("ready")
+    checkout.run("install")
 
     assert checkout.uv_calls() == ["venv", "pip sync"] * 2
 
 
 def test_an_installation_that_failed_is_begun_again(checkout: Checkout) -> None:
-    assert checkout.run("ready", UV_FAILS="1").returncode != 0
-    assert checkout.run("ready").returncode == 0
+    assert checkout.run("install", UV_FAILS="1").returncode != 0
+    assert checkout.run("install").returncode == 0
     assert checkout.uv_calls() == ["venv", "pip sync", "pip sync"]
 
 
 def test_two_at_once_in_one_checkout_install_once(checkout: Checkout) -> None:
-    both = [checkout.start("ready"), checkout.start("ready")]
+    both = [checkout.start("install"), checkout.start("install")]
 
     assert [process.communicate(timeout=60) and process.returncode for process in both] == [0, 0]
     assert checkout.uv_calls() == ["venv", "pip sync"]
 
 
 def test_the_mirror_that_pip_is_set_to_is_uvs_too(checkout: Checkout) -> None:
-    checkout.run("ready", PIP_INDEX_URL="https://mirror.example/simple a b")
+    checkout.run("install", PIP_INDEX_URL="https://mirror.example/simple a b")
 
     assert "index=https://mirror.example/simple a b" in checkout.calls.read_text()
 
 
 def test_the_mirror_that_uv_is_set_to_stays(checkout: Checkout) -> None:
-    checkout.run("ready", PIP_INDEX_URL="https://mirror.example", UV_DEFAULT_INDEX="https://mine.example")
+    checkout.run("install", PIP_INDEX_URL="https://mirror.example", UV_DEFAULT_INDEX="https://mine.example")
 
     assert "index=https://mine.example" in checkout.calls.read_text()
     assert "https://mirror.example" not in checkout.calls.read_text()
@@ -135,7 +135,7 @@ def test_the_mirror_that_uv_is_set_to_stays(checkout: Checkout) -> None:
 
 def test_an_old_python_is_named_with_its_version(checkout: Checkout) -> None:
     checkout.command("python3", "#!/bin/sh\necho 3.9.6\n")
-    done = checkout.run("ready")
+    done = checkout.run("install")
 
     assert done.returncode != 0
     assert "needs Python 3.11 or newer, and PATH has none: python3 is 3.9.6;" in done.stderr
@@ -146,14 +146,14 @@ def test_an_old_python_is_named_with_its_version(checkout: Checkout) -> None:
 def test_without_any_python_it_says_so(checkout: Checkout) -> None:
     (checkout.path / "python3").unlink()
 
-    assert "no python at all" in checkout.run("ready").stderr
+    assert "no python at all" in checkout.run("install").stderr
 
 
 def test_a_newer_python_behind_an_old_python3_is_found(checkout: Checkout) -> None:
     (checkout.path / "python3").rename(checkout.path / "python3.12")
     checkout.command("python3", "#!/bin/sh\necho 3.9.6\n")
 
-    assert checkout.run("ready").returncode == 0
+    assert checkout.run("install").returncode == 0
 
 
 def test_down_installs_nothing(checkout: Checkout) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 
 from sandbox import server_process
-from sandbox.control import ask
+from sandbox.emulator_client import ask
 from sandbox.engine import Engine, environment
 from sandbox.local import ROOT, Local
 from sandbox.server_process import Server
