@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from dr import contract
-from dr.errors import Failed
 from dr.topology import Role
-from sandbox.engine import WITHOUT_CHECKPOINTS
-from tests.support.sandbox import SandboxUnderTest, sandbox_in
+from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
 
@@ -23,21 +19,6 @@ READS = ("Get", "List", "Head", "Describe", "Test")
 
 def bucket(region: str, pair: str) -> str:
     return f"ml-dr-123456789012-{region}-{pair}"
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
-    with sandbox_in(tmp_path_factory.mktemp("stacks")) as sandbox:
-        first = sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
-        assert first.counts == {"create": 91}
-        assert sandbox.engine.up("dr", extra=WITHOUT_CHECKPOINTS).counts == {"create": 9}
-        yield sandbox
-
-
-@pytest.fixture(autouse=True)
-def _mended(deployed: SandboxUnderTest) -> Iterator[None]:
-    yield
-    deployed.mend()
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
@@ -164,102 +145,6 @@ def test_the_engage_lever_closes_a_healthy_primary(deployed: SandboxUnderTest) -
         assert answer(deployed, "inference.ml.example.com") == ["serving.us-west-2.ml.example.com"]
     finally:
         pull(0)
-
-
-def changed(changes: Any, name: str) -> tuple[str, list[str]]:
-    (found,) = [(op, keys) for op, urn, keys in changes.changed if urn.endswith(f"::{name}")]
-    return found
-
-
-def test_a_diff_names_the_property(deployed: SandboxUnderTest) -> None:
-    deployed.configure("primary", buckets=[{"name": "models", "noncurrentDays": 7}])
-    try:
-        changes = deployed.engine.preview("primary")
-    finally:
-        deployed.configure("primary", buckets=None)
-
-    assert changes.counts == {"same": 89, "update": 2}
-    operation, properties = changed(changes, "models-source-lifecycle")
-    assert operation == "update"
-    assert properties == ["rules[0].noncurrentVersionExpiration.noncurrentDays"]
-
-
-def test_refresh_finds_what_was_changed_by_hand_and_up_restores_it(deployed: SandboxUnderTest) -> None:
-    s3, name = deployed.client("s3", WEST), bucket(WEST, "models")
-    access = {
-        "BlockPublicAcls": True,
-        "BlockPublicPolicy": False,
-        "IgnorePublicAcls": True,
-        "RestrictPublicBuckets": True,
-    }
-    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=access)
-
-    drift = deployed.engine.preview("primary", refresh=True)
-    assert drift.counts["update"] == 1
-    assert ["blockPublicPolicy"] in [
-        keys for op, urn, keys in drift.changed if urn.endswith("::models-replica-public-access")
-    ]
-    assert deployed.engine.up("primary", refresh=True).counts["update"] == 1
-    answer = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
-    assert set(answer.values()) == {True}
-
-
-def test_the_tier_changes_in_place_and_back(deployed: SandboxUnderTest) -> None:
-    zone, route53 = deployed.engine.outputs("primary")["zone_id"], deployed.client("route53", EAST)
-
-    def weights() -> dict[str, int]:
-        records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
-        return {record["SetIdentifier"]: record["Weight"] for record in records if "Weight" in record}
-
-    try:
-        deployed.configure("dr", tier="Active-Active")
-        there = deployed.engine.up("dr")
-        assert there.counts == {"same": 7, "update": 2}
-        assert changed(there, "recovery-record") == ("update", ["weightedRoutingPolicies[0].weight"])
-        assert weights() == {"primary": 100, "recovery": 100}
-    finally:
-        deployed.configure("dr", tier="pilot")
-        back = deployed.engine.up("dr")
-    assert back.counts == {"same": 7, "update": 2}
-    assert weights() == {"primary": 100, "recovery": 0}
-
-
-def test_the_dr_stack_is_updated_with_the_primary_and_global_control_planes_lost(deployed: SandboxUnderTest) -> None:
-    deployed.lose(EAST)
-    mark = deployed.mark()
-    try:
-        deployed.configure("dr", tier="warm")
-        changes = deployed.engine.up("dr")
-    finally:
-        deployed.configure("dr", tier="pilot")
-
-    assert changes.counts == {"same": 8, "update": 1}
-    calls = deployed.calls(mark)
-    assert {call["target"] for call in calls} == {WEST}
-    assert {call["service"] for call in calls} == {"s3", "sts"}
-    deployed.mend()
-    deployed.engine.up("dr")
-
-
-def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: SandboxUnderTest) -> None:
-    try:
-        deployed.configure("dr", tier="wram")
-        with pytest.raises(Failed) as caught:
-            deployed.engine.up("dr")
-    finally:
-        deployed.configure("dr", tier="pilot")
-
-    assert 'dr:tier: "wram" is no tier' in str(caught.value)
-    assert 'did you mean "warm"?' in str(caught.value)
-    assert "Traceback" not in str(caught.value)
-
-
-def test_a_wrong_passphrase_is_named_with_the_right_one(deployed: SandboxUnderTest) -> None:
-    with pytest.raises(Failed) as caught:
-        deployed.engine.up("dr", extra={"PULUMI_CONFIG_PASSPHRASE": "wrong"})
-
-    assert "PULUMI_CONFIG_PASSPHRASE is not the one" in str(caught.value)
-    assert 'the sandbox\'s is "sandbox"' in str(caught.value)
 
 
 def test_deploying_leaves_the_stack_files_as_they_were(deployed: SandboxUnderTest) -> None:
