@@ -16,13 +16,16 @@ import psutil
 
 from dr.errors import Failed, Problem
 from dr.steps import Report
-from sandbox.local import ROOT, Local
+from sandbox.local import ROOT, Local, read_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
 
 PROJECT = "dr"
 ORGANIZATION = "organization"
 """What a file backend calls the organization of every stack."""
+
+ENDED = "an unhandled error occurred: the program ended with exit code"
+"""What the engine adds to the error that the program has shown."""
 
 WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """The state is written once, at the end. Much faster, and a killed engine loses it: only where nothing can be lost."""
@@ -93,6 +96,18 @@ def install_plugins(local: Local, toolchain: Toolchain) -> None:
             draft.write_text(text)
             draft.chmod(0o755)
             draft.replace(path)
+
+
+def drop_dead_locks(local: Local) -> list[int]:
+    """Remove locks of engines that were killed, which guard nothing. Returns the processes of engines that work."""
+    working = []
+    for lock in (local.backend / ".pulumi" / "locks").rglob("*.json"):
+        pid = read_json(lock).get("pid")
+        if pid and psutil.pid_exists(pid):
+            working.append(pid)
+        else:
+            lock.unlink(missing_ok=True)
+    return working
 
 
 @dataclass
@@ -229,7 +244,7 @@ class Engine:
 
         expected = len(self.resources(stack)) or None
         watch = Watch(report, expected)
-        self._drop_dead_locks(stack)
+        drop_dead_locks(self.local)
         try:
             # Given a root, the SDK looks in its `bin`; an engine that is elsewhere was found on PATH.
             folder = self.toolchain.pulumi.parent
@@ -244,18 +259,9 @@ class Engine:
             raise self._failure(stack, operation, watch, str(error)) from error
         return Changes(watch.changes, tuple(watch.changed), tuple(watch.warnings))
 
-    def _drop_dead_locks(self, stack: str) -> None:
-        """An engine that was killed leaves its lock; one whose process is gone guards nothing."""
-        for lock in (self.local.backend / ".pulumi" / "locks" / ORGANIZATION / PROJECT / stack).glob("*.json"):
-            try:
-                alive = psutil.pid_exists(json.loads(lock.read_text())["pid"])
-            except (json.JSONDecodeError, KeyError, FileNotFoundError):
-                continue
-            if not alive:
-                lock.unlink(missing_ok=True)
-
     def _failure(self, stack: str, operation: str, watch: Watch, output: str) -> Failed:
-        said = "\n".join(dict.fromkeys(watch.errors)) or _stderr(output)
+        errors = [error for error in dict.fromkeys(watch.errors) if not error.startswith(ENDED)]
+        said = "\n".join(errors) or _stderr(output)
         if "incorrect passphrase" in output or "incorrect passphrase" in said:
             fact = "PULUMI_CONFIG_PASSPHRASE is not the one the stack's encryptionsalt was made with"
             remedy = f'the sandbox\'s is "sandbox"; `git checkout Pulumi.{stack}.yaml` brings its salt back'

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dr import clients, sets, state
-from dr.errors import DrError
+from dr.errors import DrError, Failed, Problem, Refused
 from dr.project import read_config
 from dr.steps import Report, State, Step, Verdict
 from dr.topology import CONTROL
 from sandbox import model_set, server_process
-from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, enter, environment
+from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, drop_dead_locks, enter, environment
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain, ensure_pulumi, find_pulumi
@@ -96,7 +96,7 @@ def _emulator_is_ours(world: World) -> Verdict:
     runs = _emulator_runs(world)
     if runs.state is not State.DONE or world.server is None:
         return runs
-    if read_json(world.local.deployed).get("run") != world.server.run or _first_deployment(world.local).exists():
+    if read_json(world.local.deployed).get("run") != world.server.run or _cut_off(world.local).exists():
         return Verdict(State.NEEDED, "the local stacks are not of this run of it")
     return runs
 
@@ -109,9 +109,12 @@ def _emulator_runs(world: World) -> Verdict:
 def _start_emulator(world: World, report: Report) -> None:
     """Start it. It keeps nothing across a stop, so stacks of another run begin anew with it."""
     local = world.local
+    if pids := drop_dead_locks(local):
+        remedy = f"wait for it, or stop it (`kill {pids[0]}`), then `make up` again"
+        raise Refused(Problem("the local stacks", f"an engine still works on them, pid {pids[0]}", remedy))
     world.server = server_process.find(local)
-    if world.server and _first_deployment(local).exists():
-        # A first deployment that was cut off wrote no state: what it made is not known to anybody.
+    if world.server and _cut_off(local).exists():
+        # What that deployment made is known to nobody: it wrote no state.
         server_process.stop(local)
         world.server = None
     world.server = world.server or server_process.start(local)
@@ -120,12 +123,12 @@ def _start_emulator(world: World, report: Report) -> None:
         shutil.rmtree(local.backend)
     world.engine = None
     write_json(local.deployed, {"run": world.server.run})
-    _first_deployment(local).touch()
+    _cut_off(local).unlink(missing_ok=True)
 
 
-def _first_deployment(local: Local) -> Path:
-    """A mark: nothing was deployed completely yet, so the engine may go without checkpoints."""
-    return local.folder / "first-deployment"
+def _cut_off(local: Local) -> Path:
+    """A mark that is there while an engine works without checkpoints: one that is found was left by a killed run."""
+    return local.folder / "deploying-without-checkpoints"
 
 
 def _deploy(stack: str, title: str) -> Step[Any]:
@@ -136,10 +139,17 @@ def _deploy(stack: str, title: str) -> Step[Any]:
         return Verdict(State.DONE, f"{count} resources")
 
     def act(world: World, report: Report) -> None:
-        first = _first_deployment(world.local)
-        changes = world.ready_engine.up(stack, report, WITHOUT_CHECKPOINTS if first.exists() else None)
-        if stack == RECOVERY:
-            first.unlink(missing_ok=True)
+        mark = _cut_off(world.local)
+        first = not world.ready_engine.resources(stack)
+        try:
+            if first:
+                mark.touch()
+            changes = world.ready_engine.up(stack, report, WITHOUT_CHECKPOINTS if first else None)
+        except Failed:
+            # The engine ended by itself and has written what it made.
+            mark.unlink(missing_ok=True)
+            raise
+        mark.unlink(missing_ok=True)
         report(str(changes), 1.0)
         write_json(world.local.deployed, {**read_json(world.local.deployed), stack: _fingerprint(world, stack)})
 
@@ -180,5 +190,5 @@ def newest_set(world: World) -> sets.Manifest | None:
 def forget(local: Local) -> None:
     """Drop the local stacks: what they describe is gone with the emulator."""
     shutil.rmtree(local.backend, ignore_errors=True)
-    for file in (local.deployed, _first_deployment(local)):
+    for file in (local.deployed, _cut_off(local)):
         file.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,36 @@ def test_up_again_killed_and_down(checkout: Checkout) -> None:
     checkout.run("down")
     assert not psutil.pid_exists(pid)
     assert "was not running" in checkout.run("down")
+
+
+def test_a_mistake_is_mended_and_up_goes_on_from_there(checkout: Checkout) -> None:
+    stack = checkout.local.project / "Pulumi.dr.yaml"
+    right = stack.read_text()
+    stack.write_text(right.replace("dr:tier: pilot", "dr:tier: wram"))
+    said = checkout.run("up", code=1)
+    assert 'did you mean "warm"?' in said
+    assert "an unhandled error" not in said
+    emulator = checkout.pid
+
+    stack.write_text(right)
+    assert "4 of 4 objects intact in us-west-2" in checkout.run("up")
+    assert checkout.pid == emulator
+
+
+def test_a_first_deployment_that_was_killed_begins_anew(checkout: Checkout) -> None:
+    command = [sys.executable, "-m", "sandbox", "up"]
+    up = subprocess.Popen(command, cwd=ROOT, env=checkout.variables, stdout=subprocess.DEVNULL, start_new_session=True)
+    mark = checkout.local.folder / "deploying-without-checkpoints"
+    deadline = time.monotonic() + 60
+    while not mark.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(up.pid, signal.SIGKILL)
+    up.wait()
+
+    again = checkout.run("up")
+    assert "the local stacks began anew" in again
+    assert "4 of 4 objects intact in us-west-2" in again
 
 
 def test_the_shells_variables_lead_everything_to_the_sandbox(checkout: Checkout) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dr.errors import Failed
+from sandbox import server_process
 from sandbox.engine import WITHOUT_CHECKPOINTS
 from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
 
@@ -143,6 +144,15 @@ def test_a_bucket_made_by_hand_is_imported(tmp_path: Path) -> None:
         sandbox.client("s3", EAST).create_bucket(Bucket="made-by-hand")
         assert sandbox.engine.up("primary").counts["import"] == 1
         assert sandbox.engine.up("primary").none
+
+
+def test_a_sandbox_that_does_not_run_is_named_with_how_to_start_it(sandbox: SandboxUnderTest) -> None:
+    server_process.stop(sandbox.local)
+    with pytest.raises(Failed) as caught:
+        sandbox.engine.preview("primary")
+
+    assert "us-east-1 does not answer" in str(caught.value)
+    assert "started by `make up`" in str(caught.value)
 
 
 def test_the_lock_of_a_killed_engine_does_not_stop_the_next(sandbox: SandboxUnderTest) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dr.errors import Failed, Refused
 from sandbox import server_process
-from sandbox.engine import environment, foreign, install_plugins
+from sandbox.engine import drop_dead_locks, environment, foreign, install_plugins
 from sandbox.local import Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
@@ -111,3 +111,14 @@ def test_a_toolchain_with_a_language_host_of_its_own_keeps_it(local: Local, tmp_
 
     plugins = {path.name.partition("-v")[0] for path in (local.pulumi_home / "plugins").iterdir()}
     assert plugins == {"resource-aws"}
+
+
+def test_locks_of_engines_that_are_gone_are_removed_and_those_of_living_ones_kept(
+    local: Local, stranger: subprocess.Popen[bytes]
+) -> None:
+    locks = local.backend / ".pulumi/locks/organization/dr/primary"
+    for name, pid in (("dead", 2**22 + 1), ("living", stranger.pid)):
+        write_json(locks / f"{name}.json", {"pid": pid})
+
+    assert drop_dead_locks(local) == [stranger.pid]
+    assert [lock.name for lock in locks.iterdir()] == ["living.json"]
