@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import string
 from collections.abc import Iterator
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import utcnow
+from moto.moto_api._internal import mock_random
 from moto.route53.exceptions import NoSuchHealthCheck
-from moto.route53.models import FakeZone, HealthCheck, RecordSet, Route53Backend, route53_backends
+from moto.route53.models import FakeZone, HealthCheck, HostedZoneIdentifier, RecordSet, Route53Backend, route53_backends
 from moto.route53.utils import validate_domain_name
+from moto.utilities.id_generator import IdSourceContext, moto_id_manager
 
 from sandbox.aws.behaviours import health
 from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
@@ -20,6 +23,16 @@ from sandbox.aws.extensions import Moto, answers
 ENDPOINT_DEFAULTS = {"RequestInterval": 30, "FailureThreshold": 3, "MeasureLatency": False}
 DEFAULT_PORT = {"HTTP": 80, "HTTP_STR_MATCH": 80, "HTTPS": 443, "HTTPS_STR_MATCH": 443}
 ROUTING = ("Weight", "Failover", "Region", "GeoLocation", "MultiValueAnswer")
+
+
+def _zone_id(context: IdSourceContext) -> str | None:
+    """A zone's id as AWS makes them: all begin with Z, and software checks that."""
+    if not isinstance(context.get("resource_identifier"), HostedZoneIdentifier):
+        return None
+    return "Z" + "".join(mock_random.choice(string.ascii_uppercase + string.digits) for _ in range(20))
+
+
+moto_id_manager.add_id_source(_zone_id)
 
 
 def backend() -> Route53Backend:

@@ -108,3 +108,25 @@ def test_a_wrong_passphrase_is_named_with_the_right_one(deployed: SandboxUnderTe
 
     assert "PULUMI_CONFIG_PASSPHRASE is not the one" in str(caught.value)
     assert 'the sandbox\'s is "sandbox"' in str(caught.value)
+
+
+def test_a_check_whose_interval_cannot_change_is_replaced_and_the_record_follows(deployed: SandboxUnderTest) -> None:
+    route53 = deployed.client("route53", EAST)
+
+    def interval() -> int:
+        check = deployed.engine.outputs("dr")["contract"]["dns"]["endpoint_check_id"]
+        config = route53.get_health_check(HealthCheckId=check)["HealthCheck"]["HealthCheckConfig"]
+        return int(config["RequestInterval"])
+
+    try:
+        deployed.configure("dr", healthCheckInterval="30")
+        changes = deployed.engine.up("dr")
+        assert changes.counts == {"replace": 1, "same": 6, "update": 2}
+        differ = [keys for op, urn, keys in changes.changed if urn.endswith("::recovery-endpoint")]
+        assert ["requestInterval"] in differ
+        assert interval() == 30
+    finally:
+        deployed.configure("dr", healthCheckInterval=None)
+        deployed.engine.up("dr")
+    assert interval() == 10
+    assert len(route53.list_health_checks()["HealthChecks"]) == 6

@@ -107,6 +107,22 @@ def test_an_existing_bucket_is_adopted_and_survives(sandbox: SandboxUnderTest) -
     assert s3.get_object(Bucket="our-old-data", Key="kept")["Body"].read() == b"kept"
 
 
+def test_an_existing_zone_gets_the_records_and_stays(sandbox: SandboxUnderTest) -> None:
+    route53 = sandbox.client("route53", EAST)
+    zone = route53.create_hosted_zone(Name="ml.example.com", CallerReference="ours")["HostedZone"]["Id"].rpartition(
+        "/"
+    )[2]
+    sandbox.configure("primary", hostedZone=zone, protectData="false")
+    sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+
+    assert sandbox.engine.outputs("primary")["zone_id"] == zone
+    assert sandbox.engine.outputs("primary")["name_servers"] == []
+    names = {record["Name"] for record in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]}
+    assert {"inference.ml.example.com.", "inference-primary.ml.example.com."} <= names
+    sandbox.engine.destroy("primary")
+    assert len(route53.list_hosted_zones()["HostedZones"]) == 1
+
+
 PROGRAMS = {
     "an unknown property": (
         "from pulumi_aws import s3\ns3.Bucket('b', bucket='b-of-ours', website={'index_document': 'i.html'})",
