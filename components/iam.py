@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+BACKUP_POLICIES = {
+    "backup": "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup",
+    "restore": "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores",
+    "s3-backup": "arn:aws:iam::aws:policy/AWSBackupServiceRolePolicyForS3Backup",
+    "s3-restore": "arn:aws:iam::aws:policy/AWSBackupServiceRolePolicyForS3Restore",
+}
+"""What AWS Backup needs to back up and restore, S3 apart, which the first two leave out.
+
+AWS's own policies, and wide: what a tag will select is not known beforehand, and AWS extends them with each type of
+resource it learns to back up. Both halves, because no role is made on the day of a restore.
+"""
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,31 @@ def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bo
             },
             *(_use_key(bucket, "Decrypt", ["kms:Decrypt"]) for bucket in buckets),
             *(_use_key(bucket, "Encrypt", ["kms:Encrypt", "kms:GenerateDataKey"]) for bucket in buckets),
+        ]
+    )
+
+
+def keep_recovery_points(admins: Sequence[str]) -> str:
+    """A vault's access policy: nobody but these may delete recovery points, shorten their retention, or lift this.
+
+    The wildcards deny, they do not allow: everybody else, every recovery point. AWS Config's rule
+    backup-recovery-point-manual-deletion-disabled asks for just this form.
+    """
+    return _document(
+        [
+            {
+                "Sid": "KeepRecoveryPoints",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": [
+                    "backup:DeleteRecoveryPoint",
+                    "backup:UpdateRecoveryPointLifecycle",
+                    "backup:PutBackupVaultAccessPolicy",
+                    "backup:DeleteBackupVaultAccessPolicy",
+                ],
+                "Resource": "*",
+                "Condition": {"ArnNotLike": {"aws:PrincipalArn": sorted(admins)}},
+            }
         ]
     )
 

@@ -17,8 +17,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from dr import network
 from dr.errors import Invalid, Problem
-from dr.objectives import Tier, parse_tier
+from dr.objectives import Nat, Tier, parse_tier
 from dr.topology import (
     CONTROL,
     STANDARD_PAIRS,
@@ -34,6 +35,8 @@ from dr.topology import (
 )
 
 NAMESPACE = "dr"
+LISTS = ("buckets", "tags", "primaryZones", "recoveryZones")
+"""Keys whose values are lists or objects, not text."""
 MAX_BUCKET_NAME = 63
 """S3 user guide, bucket naming rules."""
 CREDENTIAL_KEYS = (
@@ -84,6 +87,13 @@ def _tier(value: object) -> object:
         return parse_tier(value)
     except Invalid as error:
         raise _fail(error.problems[0].fact, error.problems[0].remedy) from error
+
+
+def _nat(value: object) -> object:
+    """None leaves it to the tier."""
+    if isinstance(value, str) and value not in ("auto", *Nat):
+        raise _fail(f'"{value}" is no way to the internet', f"use auto, {', '.join(Nat)}")
+    return None if value == "auto" else value
 
 
 RegionName = Annotated[str, BeforeValidator(_region)]
@@ -154,6 +164,14 @@ class StackSettings(_Model):
     buckets: tuple[PairSettings, ...] = ()
     primary_stack: str = Field(default="primary", min_length=1)
     protect_data: bool = True
+    backup_retention_days: int = Field(default=35, ge=1, le=36_500)
+    primary_cidr: str
+    recovery_cidr: str
+    primary_zones: tuple[str, ...]
+    recovery_zones: tuple[str, ...]
+    nat: Annotated[Nat | None, BeforeValidator(_nat)] = None
+    private_endpoints: bool = False
+    existing_vpc: str = Field(default="", pattern=r"^(vpc-[0-9a-f]{8,17})?$")
     tags: Mapping[str, str] = Field(default_factory=dict)
 
     @field_validator("bucket_prefix")
@@ -194,6 +212,7 @@ def load(raw: Mapping[str, str], account: str) -> Topology:
     except ValidationError as error:
         problems += [_problem(detail) for detail in error.errors()]
     problems += _cross_checks(values, raw.get("aws:region"))
+    problems += network.problems(values)
     problems += [
         Problem(
             key,
@@ -215,8 +234,20 @@ def load(raw: Mapping[str, str], account: str) -> Topology:
     return Topology(
         role=settings.role,
         tier=settings.tier,
-        primary=Site(Role.PRIMARY, settings.primary_region, settings.primary_endpoint),
-        recovery=Site(Role.RECOVERY, settings.recovery_region, settings.recovery_endpoint),
+        primary=Site(
+            Role.PRIMARY,
+            settings.primary_region,
+            settings.primary_endpoint,
+            settings.primary_cidr,
+            settings.primary_zones,
+        ),
+        recovery=Site(
+            Role.RECOVERY,
+            settings.recovery_region,
+            settings.recovery_endpoint,
+            settings.recovery_cidr,
+            settings.recovery_zones,
+        ),
         account=account,
         bucket_prefix=settings.bucket_prefix,
         pairs=pairs,
@@ -228,13 +259,17 @@ def load(raw: Mapping[str, str], account: str) -> Topology:
         ),
         primary_stack=settings.primary_stack,
         protect_data=settings.protect_data,
+        backup_retention_days=settings.backup_retention_days,
         tags=settings.tags,
+        nat=settings.nat,
+        private_endpoints=settings.private_endpoints,
+        existing_vpc=settings.existing_vpc or None,
     )
 
 
 def _decode(key: str, text: str) -> object:
     """Lists and objects come as JSON, all else as the text a person wrote."""
-    if key.partition(":")[2] in ("buckets", "tags") and isinstance(text, str):
+    if key.partition(":")[2] in LISTS and isinstance(text, str):
         try:
             return json.loads(text)
         except json.JSONDecodeError:

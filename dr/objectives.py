@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import total_ordering
 
 from dr.errors import Invalid, Problem
@@ -46,6 +46,17 @@ SPELLINGS = {
 """Every spelling `parse_tier` understands; case, spaces and underscores do not matter."""
 
 
+class Nat(StrEnum):
+    """How private subnets reach the internet."""
+
+    NONE = "none"
+    """Not at all."""
+    ONE = "one"
+    """By one NAT gateway: the loss of its zone cuts off the others."""
+    ZONE = "zone"
+    """By one in each zone."""
+
+
 @dataclass(frozen=True)
 class TierSpec:
     """What a tier promises and what it runs in the recovery region.
@@ -57,22 +68,26 @@ class TierSpec:
         dns_weight: Weight of the recovery record. Route 53 answers with a record of weight 0 only when every record
             of a higher weight is unhealthy (Route 53 developer guide, "How Route 53 chooses records when health
             checking is configured"), so 0 means standby.
+        nat: NAT gateways of the recovery region: what costs most there without serving anybody.
     """
 
     rto: timedelta
     rpo: timedelta
     runs: str
     dns_weight: int
+    nat: Nat
 
 
 PRIMARY_DNS_WEIGHT = 100
 """Weight of the primary record, in every tier."""
 
 TIERS = {
-    Tier.BACKUP: TierSpec(timedelta(hours=8), timedelta(hours=24), "data, keys and the DNS record", 0),
-    Tier.PILOT: TierSpec(timedelta(minutes=30), timedelta(hours=1), "data, and a cluster without GPU nodes", 0),
-    Tier.WARM: TierSpec(timedelta(minutes=5), timedelta(minutes=15), "data, and inference at its floor", 0),
-    Tier.ACTIVE: TierSpec(timedelta(seconds=150), timedelta(minutes=15), "the same as the primary", 100),
+    Tier.BACKUP: TierSpec(timedelta(hours=8), timedelta(hours=24), "data, keys and the DNS record", 0, Nat.NONE),
+    Tier.PILOT: TierSpec(
+        timedelta(minutes=30), timedelta(hours=1), "data, and a cluster without GPU nodes", 0, Nat.ONE
+    ),
+    Tier.WARM: TierSpec(timedelta(minutes=5), timedelta(minutes=15), "data, and inference at its floor", 0, Nat.ZONE),
+    Tier.ACTIVE: TierSpec(timedelta(seconds=150), timedelta(minutes=15), "the same as the primary", 100, Nat.ZONE),
 }
 """The tier table: objectives to be met, not measurements."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from dr.objectives import TIERS, Tier, TierSpec
+from dr.objectives import TIERS, Nat, Tier, TierSpec
 
 READY_PATH = "/v2/health/ready"
 """Readiness of the V2 inference protocol: what a region answers when it can serve."""
@@ -50,11 +50,15 @@ class Site:
         role: What it is for.
         region: Its AWS name.
         endpoint: The host name that serves inference there.
+        cidr: The block of its VPC; the regions' blocks do not overlap.
+        zones: Its availability zones, two at least.
     """
 
     role: Role
     region: str
     endpoint: str
+    cidr: str
+    zones: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,10 @@ class Topology:
         protect_data: Whether the recovery half is guarded against deletion.
         tags: Tags for every resource, besides the project's own.
         activation: What was brought up by hand in an incident; None when nothing was.
+        nat: How private subnets reach the internet; None leaves it to the tier.
+        private_endpoints: Whether a cluster reaches AWS's APIs by endpoints in its VPC.
+        existing_vpc: Id of a VPC in this stack's region to use; None makes one.
+        backup_retention_days: How long recovery points and their copies are kept.
     """
 
     role: Role
@@ -170,6 +178,10 @@ class Topology:
     protect_data: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
     activation: Tier | None = None
+    nat: Nat | None = None
+    private_endpoints: bool = False
+    existing_vpc: str | None = None
+    backup_retention_days: int = 35
 
     @property
     def here(self) -> Site:
@@ -182,9 +194,25 @@ class Topology:
         return max(self.tier, self.activation) if self.activation else self.tier
 
     @property
+    def backup_vault(self) -> str:
+        """Name of the backup vault, the same in both regions."""
+        return f"{self.bucket_prefix}-backups"
+
+    @property
     def objective(self) -> TierSpec:
         """What the configured tier promises."""
         return TIERS[self.tier]
+
+    @property
+    def nat_here(self) -> Nat:
+        """How private subnets of this stack's region reach the internet: as configured, else as its tier has it."""
+        tier = Tier.ACTIVE if self.role is Role.PRIMARY else self.running_tier
+        return self.nat or TIERS[tier].nat
+
+    @property
+    def private_endpoints_here(self) -> bool:
+        """Whether this stack makes interface endpoints: they serve a cluster, and tier `backup` has none."""
+        return self.private_endpoints and (self.role is Role.PRIMARY or self.running_tier > Tier.BACKUP)
 
     def with_activation(self, activation: Tier | None) -> Topology:
         """The same topology on a day on which more was brought up."""

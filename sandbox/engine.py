@@ -127,6 +127,7 @@ class Watch:
     warnings: list[str] = field(default_factory=list)
     changed: list[tuple[str, str, list[str]]] = field(default_factory=list)
     """Operation, URN and the properties that differ."""
+    violations: list[str] = field(default_factory=list)
 
     def __call__(self, event: Any) -> None:
         """Take one engine event (`pulumi.automation.EngineEvent`)."""
@@ -141,6 +142,12 @@ class Watch:
         if event.diagnostic_event and event.diagnostic_event.severity in ("error", "warning"):
             said = self.errors if event.diagnostic_event.severity == "error" else self.warnings
             said.append(event.diagnostic_event.message.strip())
+        if event.policy_event:
+            broken = event.policy_event
+            resource = str(broken.resource_urn or "").rpartition("::")[2]
+            self.violations.append(
+                f"{broken.enforcement_level} {broken.policy_name}, {resource}: {broken.message.strip()}"
+            )
         if event.summary_event:
             self.changes = {str(getattr(op, "value", op)): n for op, n in event.summary_event.resource_changes.items()}
 
@@ -153,11 +160,13 @@ class Changes:
         counts: Operation ("create", "update", "same", ...) to number of resources.
         changed: Operation, URN and differing properties of each resource that is not the same.
         warnings: What the engine and plugins warned of.
+        violations: Of which policies: level, policy and resource, and what the policy says.
     """
 
     counts: Mapping[str, int]
     changed: tuple[tuple[str, str, list[str]], ...]
     warnings: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         words = {
@@ -257,10 +266,11 @@ class Engine:
             run(on_event=watch, **options)
         except automation.CommandError as error:
             raise self._failure(stack, operation, watch, str(error)) from error
-        return Changes(watch.changes, tuple(watch.changed), tuple(watch.warnings))
+        return Changes(watch.changes, tuple(watch.changed), tuple(watch.warnings), tuple(watch.violations))
 
     def _failure(self, stack: str, operation: str, watch: Watch, output: str) -> Failed:
         errors = [error for error in dict.fromkeys(watch.errors) if not error.startswith(ENDED)]
+        errors += [violation for violation in watch.violations if violation.startswith("mandatory")]
         said = "\n".join(errors) or _stderr(output)
         if "incorrect passphrase" in output or "incorrect passphrase" in said:
             fact = "PULUMI_CONFIG_PASSPHRASE is not the one the stack's encryptionsalt was made with"

@@ -36,13 +36,13 @@ from werkzeug.serving import LISTEN_QUEUE, BaseWSGIServer, make_server
 from sandbox.aws import control
 from sandbox.aws.behaviours import health, replication
 from sandbox.aws.call import Answer, AwsError, Call, NotEmulatedError, identify
-from sandbox.aws.extensions import HANDLERS, cloudwatch, kms, route53, s3, s3_replication
+from sandbox.aws.extensions import HANDLERS, backup, cloudwatch, ec2, iam, kms, route53, s3, s3_replication
 from sandbox.aws.faults import ConnectionCutError, Faults
 from sandbox.aws.guard import is_loopback, stay_on_loopback
 
 PORT = re.compile(r":\d+$")
 #: Their import registers what they answer.
-EXTENSIONS = (cloudwatch, kms, route53, s3, s3_replication)
+EXTENSIONS = (backup, cloudwatch, ec2, iam, kms, route53, s3, s3_replication)
 
 
 class Emulator:

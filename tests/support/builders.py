@@ -22,6 +22,10 @@ SETTINGS = {
     "dr:primaryEndpoint": "serving.us-east-1.ml.example.com",
     "dr:recoveryEndpoint": "serving.us-west-2.ml.example.com",
     "dr:bucketPrefix": "ml-dr",
+    "dr:primaryCidr": "10.0.0.0/16",
+    "dr:recoveryCidr": "10.1.0.0/16",
+    "dr:primaryZones": '["us-east-1a", "us-east-1b", "us-east-1c"]',
+    "dr:recoveryZones": '["us-west-2a", "us-west-2b", "us-west-2c"]',
 }
 
 

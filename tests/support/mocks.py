@@ -45,6 +45,25 @@ def _alarm(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[st
     return alarm, {"arn": f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{alarm}"}
 
 
+def _vault(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    vault = inputs["name"]
+    return vault, {"arn": f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{vault}"}
+
+
+def _ec2(kind: str, prefix: str) -> Computed:
+    """Ids as EC2 gives them, with the logical name for the digits."""
+
+    def computed(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+        identity = f"{prefix}-{name}"
+        return identity, {"arn": f"arn:aws:ec2:{region}:{ACCOUNT}:{kind}/{identity}"}
+
+    return computed
+
+
+def _log_group(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    return inputs["name"], {"arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
+
+
 def _of_bucket(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     return inputs["bucket"], {}
 
@@ -54,7 +73,16 @@ COMPUTED: dict[str, Computed] = {
     "aws:s3/bucketVersioning:BucketVersioning": _of_bucket,
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _of_bucket,
     "aws:kms/key:Key": _key,
+    "aws:ec2/vpc:Vpc": _ec2("vpc", "vpc"),
+    "aws:ec2/subnet:Subnet": _ec2("subnet", "subnet"),
+    "aws:ec2/internetGateway:InternetGateway": _ec2("internet-gateway", "igw"),
+    "aws:ec2/routeTable:RouteTable": _ec2("route-table", "rtb"),
+    "aws:ec2/natGateway:NatGateway": _ec2("natgateway", "nat"),
+    "aws:ec2/eip:Eip": _ec2("elastic-ip", "eipalloc"),
+    "aws:ec2/securityGroup:SecurityGroup": _ec2("security-group", "sg"),
+    "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:iam/role:Role": _role,
+    "aws:backup/vault:Vault": _vault,
     "aws:route53/zone:Zone": _zone,
     "aws:route53/healthCheck:HealthCheck": _check,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,

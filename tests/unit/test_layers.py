@@ -19,7 +19,9 @@ CORE = (
     "contract",
     "control",
     "errors",
+    "existing_vpc",
     "journal",
+    "network",
     "objectives",
     "probes",
     "sets",
@@ -29,7 +31,7 @@ CORE = (
 )
 """Modules of dr/ that also run in a function or a pod: the standard library and boto3 only."""
 
-PURE = ("iam", "tagging")
+PURE = ("backup_rules", "iam", "network_iam", "tagging")
 """Modules of components/ that calculate, and make no resource."""
 
 

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from moto import mock_aws
 
+from components.network import ENDPOINTS
 from dr import contract, state
 from dr.objectives import Tier
 from dr.project import read_config
@@ -50,6 +51,11 @@ def weight(cloud: Cloud) -> int:
     return int(policy["weight"])
 
 
+def ways_out(zones_with_nat: str) -> set[str]:
+    gateways = {f"network-nat-{zone}{part}" for zone in zones_with_nat for part in ("", "-address")}
+    return gateways | {f"network-private-{zone}-internet" for zone in "abc" if zones_with_nat}
+
+
 def test_the_primary_stack_makes_all_pairs_from_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = run("primary", monkeypatch)
 
@@ -84,13 +90,20 @@ def test_the_tier_changes_nothing_in_the_primary_stack(tier: Tier, monkeypatch: 
 
 @pytest.mark.parametrize("tier", list(Tier))
 @pytest.mark.usefixtures("control")
-def test_the_dr_stack_makes_the_same_resources_in_every_tier(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dr_stack_differs_by_tier_in_its_ways_out_and_its_backup_plan_alone(
+    tier: Tier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud = run("dr", monkeypatch, tier=str(tier))
 
-    assert {each.name for each in cloud.made} == {
+    names = {each.name for each in cloud.made}
+    assert {name for name in names if not name.startswith(("network-", "backup-"))} == {
         *("recovery-endpoint", "recovery-lever", "recovery-lever-check", "recovery-check"),
         *("recovery-record", "recovery-regional-record", "contract"),
     }
+    backup = {each.name for each in run("dr", monkeypatch, tier="backup").made}
+    plan = set() if tier is Tier.BACKUP else {"backup-plan", "backup-selection"}
+    assert names - backup == plan | ways_out({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
+    assert backup <= names
     assert weight(cloud) == (100 if tier is Tier.ACTIVE else 0)
     assert cloud.exports["tier"] == str(tier)
     assert cloud.one("BucketObjectv2", "contract")["bucket"] == CONTROL
@@ -102,6 +115,54 @@ def test_nothing_of_the_dr_stack_is_in_the_primary_region(tier: Tier, monkeypatc
     regions = {each.inputs.get("region") for each in run("dr", monkeypatch, tier=str(tier)).made}
 
     assert regions <= {"us-west-2", None}
+
+
+def test_backups_of_the_primary_are_copied_to_a_vault_that_outlives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = run("primary", monkeypatch)
+
+    vaults = cloud.of("Vault")
+    assert {made.inputs["region"] for made in vaults.values()} == {"us-east-1", "us-west-2"}
+    assert vaults["backup-recovery-vault"].protect
+    assert not any(made.inputs["forceDestroy"] for made in vaults.values())
+    (rule,) = cloud.one("Plan", "backup-plan")["rules"]
+    (copied,) = rule["copyActions"]
+    assert copied["destinationVaultArn"] == "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr-backups"
+    assert rule["lifecycle"] == copied["lifecycle"] == {"deleteAfter": 35}
+
+
+@pytest.mark.usefixtures("control")
+def test_the_recovery_region_backs_up_to_the_vault_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    (rule,) = run("dr", monkeypatch, tier="pilot").one("Plan", "backup-plan")["rules"]
+
+    assert rule["targetVaultName"] == "ml-dr-backups"
+    assert rule["copyActions"] == []
+
+
+@pytest.mark.parametrize(("stack", "region"), [("primary", "us-east-1"), ("dr", "us-west-2")])
+@pytest.mark.usefixtures("control")
+def test_each_stack_makes_the_network_of_its_own_region(
+    stack: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = run(stack, monkeypatch, tier="warm")
+
+    subnets = cloud.of("Subnet").values()
+    assert {each.inputs["availabilityZone"] for each in subnets} == {f"{region}{letter}" for letter in "abc"}
+    assert {each.inputs["region"] for each in subnets} == {region}
+    assert len(cloud.of("NatGateway")) == 3
+    assert cloud.exports["vpc_id"] == "vpc-network-vpc"
+
+
+@pytest.mark.usefixtures("control")
+def test_interface_endpoints_come_with_the_cluster_and_not_in_tier_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = [len(run("dr", monkeypatch, tier=str(tier), privateEndpoints="true").of("VpcEndpoint")) for tier in Tier]
+
+    assert counts == [1, 1 + len(ENDPOINTS), 1 + len(ENDPOINTS), 1 + len(ENDPOINTS)]
+
+
+@pytest.mark.usefixtures("control")
+def test_a_named_vpc_that_is_not_there_stops_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pulumi.RunError, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
+        run("dr", monkeypatch, existingVpc="vpc-0123456789abcdef0")
 
 
 @pytest.mark.usefixtures("control")
@@ -125,6 +186,7 @@ def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: py
     cloud = run("dr", monkeypatch, tier="pilot")
 
     assert cloud.exports["tier"] == "warm"
+    assert len(cloud.of("NatGateway")) == 3
     assert weight(cloud) == 0
 
 

@@ -1,6 +1,7 @@
-"""Roles and the policies inside them.
+"""Roles, the policies inside them, and those attached to them.
 
-After internal/service/iam/{role,role_policy}.go of the provider that the real plugin wraps (terraform-provider-aws).
+After internal/service/iam/{role,role_policy,role_policy_attachment}.go of the provider that the real plugin wraps
+(terraform-provider-aws).
 """
 
 from __future__ import annotations
@@ -108,4 +109,26 @@ ROLE_POLICY = ResourceType(
     delete=Call("delete_role_policy"),
 )
 
-TYPES = (ROLE, ROLE_POLICY)
+
+def _read_attachment(attachment: Resource) -> dict[str, Any] | None:
+    named = attachment.identity()
+    attached = attachment.send("list_attached_role_policies", RoleName=named["RoleName"])["AttachedPolicies"]
+    return named if named["PolicyArn"] in [policy["PolicyArn"] for policy in attached] else None
+
+
+ROLE_POLICY_ATTACHMENT = ResourceType(
+    token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    service="iam",
+    shape="AttachRolePolicyRequest",
+    properties="role=RoleName! policyArn!",
+    identity="{RoleName}/{PolicyArn}",
+    regional=False,
+    replace_on=frozenset({"role", "policyArn"}),
+    checks=(matches("policyArn", r"arn:aws[\w-]*:.+", "the ARN of a policy"),),
+    create=Call("attach_role_policy"),
+    read=_read_attachment,
+    delete=Call("detach_role_policy"),
+    retries=("ConcurrentModification",),
+)
+
+TYPES = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT)

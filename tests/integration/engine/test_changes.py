@@ -26,7 +26,8 @@ def test_a_diff_names_the_property(deployed: SandboxUnderTest) -> None:
     finally:
         deployed.configure("primary", buckets=None)
 
-    assert changes.counts == {"same": 89, "update": 2}
+    assert changes.counts.keys() == {"same", "update"}
+    assert changes.counts["update"] == 2
     operation, properties = changed(changes, "models-source-lifecycle")
     assert operation == "update"
     assert properties == ["rules[0].noncurrentVersionExpiration.noncurrentDays"]
@@ -62,13 +63,16 @@ def test_the_tier_changes_in_place_and_back(deployed: SandboxUnderTest) -> None:
     try:
         deployed.configure("dr", tier="Active-Active")
         there = deployed.engine.up("dr")
-        assert there.counts == {"same": 7, "update": 2}
+        # The record and the contract; a NAT gateway with its address in two zones more, and their routes.
+        assert there.counts.items() >= {"update": 2 + 2, "create": 4}.items()
+        assert there.counts.keys() == {"same", "update", "create"}
         assert changed(there, "recovery-record") == ("update", ["weightedRoutingPolicies[0].weight"])
         assert weights() == {"primary": 100, "recovery": 100}
     finally:
         deployed.configure("dr", tier="pilot")
         back = deployed.engine.up("dr")
-    assert back.counts == {"same": 7, "update": 2}
+    assert back.counts.items() >= {"update": 2 + 2, "delete": 4}.items()
+    assert back.counts.keys() == {"same", "update", "delete"}
     assert weights() == {"primary": 100, "recovery": 0}
 
 
@@ -81,10 +85,10 @@ def test_the_dr_stack_is_updated_with_the_primary_and_global_control_planes_lost
     finally:
         deployed.configure("dr", tier="pilot")
 
-    assert changes.counts == {"same": 8, "update": 1}
+    assert changes.counts.keys() == {"same", "update", "create"}
     calls = deployed.calls(mark)
     assert {call["target"] for call in calls} == {WEST}
-    assert {call["service"] for call in calls} == {"s3", "sts"}
+    assert {call["service"] for call in calls} == {"ec2", "s3", "sts"}
     deployed.mend()
     deployed.engine.up("dr")
 
@@ -121,7 +125,8 @@ def test_a_check_whose_interval_cannot_change_is_replaced_and_the_record_follows
     try:
         deployed.configure("dr", healthCheckInterval="30")
         changes = deployed.engine.up("dr")
-        assert changes.counts == {"replace": 1, "same": 6, "update": 2}
+        assert changes.counts.keys() == {"replace", "same", "update"}
+        assert (changes.counts["replace"], changes.counts["update"]) == (1, 2)
         differ = [keys for op, urn, keys in changes.changed if urn.endswith("::recovery-endpoint")]
         assert ["requestInterval"] in differ
         assert interval() == 30

@@ -269,3 +269,11 @@ EXAMPLES = {
     "record": Example(RECORD, _record, frozenset({"weightedRoutingPolicies[0].weight"})),
     "alarm": Example(ALARM, _plain(_alarm(tags=TAGS), _alarm(tags=TAGS, threshold=0.5)), frozenset({"threshold"})),
 }
+
+from tests.integration.provider.examples_ec2 import EXAMPLES_EC2  # noqa: E402  it takes `Example` from here
+
+EXAMPLES |= EXAMPLES_EC2
+
+from tests.integration.provider.examples_backup import EXAMPLES_BACKUP  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_BACKUP

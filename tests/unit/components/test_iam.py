@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from components.iam import EncryptedBucket, replicate_both_ways, tls_only, trust_service
+from components.iam import (
+    BACKUP_POLICIES,
+    EncryptedBucket,
+    keep_recovery_points,
+    replicate_both_ways,
+    tls_only,
+    trust_service,
+)
 
 ONE = EncryptedBucket("one", "us-east-1", "arn:aws:kms:us-east-1:123456789012:key/1")
 OTHER = EncryptedBucket("other", "us-west-2", "arn:aws:kms:us-west-2:123456789012:key/2")
@@ -65,3 +72,23 @@ def test_only_the_service_may_assume_the_role() -> None:
     (statement,) = json.loads(trust_service("s3.amazonaws.com"))["Statement"]
 
     assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+
+
+def test_deleting_recovery_points_is_denied_to_all_but_the_admins() -> None:
+    admins = ["arn:aws:iam::123456789012:role/b", "arn:aws:iam::123456789012:role/a"]
+    (statement,) = json.loads(keep_recovery_points(admins))["Statement"]
+
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert "backup:DeleteRecoveryPoint" in statement["Action"]
+    assert statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"] == sorted(admins)
+
+
+def test_a_vaults_policy_names_each_action_since_aws_backup_takes_no_wildcard_there() -> None:
+    (statement,) = json.loads(keep_recovery_points(["arn:aws:iam::123456789012:role/a"]))["Statement"]
+
+    assert not [action for action in statement["Action"] if "*" in action]
+
+
+def test_what_is_attached_for_backups_is_what_aws_keeps_for_them() -> None:
+    assert all(arn.startswith("arn:aws:iam::aws:policy/") for arn in BACKUP_POLICIES.values())
+    assert all("AWSBackupServiceRolePolicyFor" in arn for arn in BACKUP_POLICIES.values())

@@ -4,7 +4,7 @@ import pytest
 
 from dr import config
 from dr.errors import Invalid
-from dr.objectives import Tier
+from dr.objectives import Nat, Tier
 from dr.topology import CONTROL, DnsFailover, LockMode, Role
 from tests.support.builders import ACCOUNT, settings, topology
 
@@ -173,3 +173,52 @@ def test_manual_failover_and_an_existing_zone_are_understood() -> None:
 def test_detection_is_interval_times_failures_plus_ttl() -> None:
     assert topology().dns.detection_seconds == 90
     assert topology(healthCheckInterval="30").dns.detection_seconds == 150
+
+
+@pytest.mark.parametrize(
+    ("tier", "nat", "endpoints"),
+    [("backup", Nat.NONE, False), ("pilot", Nat.ONE, True), ("warm", Nat.ZONE, True), ("active", Nat.ZONE, True)],
+)
+def test_the_tier_decides_on_ways_out_of_the_recovery_region_alone(tier: str, nat: Nat, endpoints: bool) -> None:
+    recovery = topology(Role.RECOVERY, tier=tier, privateEndpoints="true")
+    primary = topology(tier=tier, privateEndpoints="true")
+
+    assert (recovery.nat_here, recovery.private_endpoints_here) == (nat, endpoints)
+    assert (primary.nat_here, primary.private_endpoints_here) == (Nat.ZONE, True)
+
+
+def test_nat_is_what_was_brought_up_by_hand_if_that_is_more() -> None:
+    assert topology(Role.RECOVERY, tier="backup").with_activation(Tier.WARM).nat_here is Nat.ZONE
+
+
+@pytest.mark.parametrize("nat", list(Nat))
+def test_nat_can_be_set_whatever_the_tier(nat: Nat) -> None:
+    assert topology(Role.RECOVERY, nat=str(nat)).nat_here is nat
+    assert topology(nat=str(nat)).nat_here is nat
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recoveryCidr": "10.0.128.0/17"}, "dr:recoveryCidr: 10.0.128.0/17 overlaps 10.0.0.0/16"),
+        ({"primaryCidr": "10.0.0.0/24"}, "dr:primaryCidr: 10.0.0.0/24 is too small: 256 addresses / 8 / 8 leave 4"),
+        ({"primaryZones": '["us-east-1a"]'}, "dr:primaryZones: 1 of the 2 zones"),
+        ({"primaryZones": '["us-east-1a", "us-west-2a"]'}, 'dr:primaryZones: "us-west-2a" is not in us-east-1'),
+        ({"recoveryZones": '["us-west-2a", "us-west-2a"]'}, "dr:recoveryZones: us-west-2a is named twice"),
+        ({"recoveryZones": "us-west-2a"}, "dr:recoveryZones"),
+        ({"primaryCidr": None}, "dr:primaryCidr: is not set"),
+        ({"nat": "two"}, 'dr:nat: "two" is no way to the internet\n    -> use auto, none, one, zone'),
+        ({"existingVpc": "mine"}, 'dr:existingVpc: "mine" is not understood'),
+        ({"existingVpc": "vpc-0a1b2c3d", "nat": "one"}, 'dr:nat: "one" is for a VPC that is made here'),
+        ({"existingVpc": "vpc-0a1b2c3d", "privateEndpoints": "true"}, 'dr:privateEndpoints: "true" is for a VPC'),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(changes: dict[str, str | None], message: str) -> None:
+    assert message in problems_of(settings(**changes))
+
+
+def test_a_wrong_network_is_reported_with_everything_else() -> None:
+    text = problems_of(settings(tier="wram", primaryCidr="10.0.0.0/30", recoveryZones="[]", nat="two"))
+
+    for key in ("dr:tier", "dr:primaryCidr", "dr:recoveryZones", "dr:nat"):
+        assert f"{key}: " in text

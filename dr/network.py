@@ -1,0 +1,115 @@
+"""A region's network as arithmetic: which block each subnet gets, and what cannot be a network. Pure.
+
+A block is cut into eight: the first seven are the private subnets of zones a to g, the eighth is cut into eight again,
+of which the first seven are their public subnets. A zone's blocks depend on its letter alone, so that adding or taking
+away a zone never moves another. Of a /16: 8,192 addresses a zone for nodes and pods, 1,024 for load balancers and NAT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from dr.errors import Problem
+
+ZONE_LETTERS = "abcdefg"
+"""No region of AWS has more zones."""
+CUT_BITS = 3
+"""Eight parts a cut: seven zones and one more."""
+LARGEST_VPC, SMALLEST_SUBNET = 16, 28
+"""Prefixes, VPC user guide: "VPC CIDR blocks" and "Subnet sizing"."""
+SMALLEST_VPC = SMALLEST_SUBNET - 2 * CUT_BITS
+FEWEST_ZONES = 2
+"""EKS asks for subnets in two zones at least (EKS user guide, "Subnet requirements for clusters")."""
+
+
+@dataclass(frozen=True)
+class ZoneBlocks:
+    """A zone's share of a network.
+
+    Args:
+        zone: The zone: "us-east-1a".
+        public: Block of its public subnet: load balancers and NAT gateways.
+        private: Block of its private subnet: nodes and pods.
+    """
+
+    zone: str
+    public: str
+    private: str
+
+    @property
+    def letter(self) -> str:
+        """What tells it from the other zones of its region: "a"."""
+        return self.zone[-1]
+
+
+def zone_blocks(cidr: str, zones: Sequence[str]) -> list[ZoneBlocks]:
+    """What each zone gets of a block."""
+    parts = list(IPv4Network(cidr).subnets(CUT_BITS))
+    public = list(parts[-1].subnets(CUT_BITS))
+    places = [(zone, ZONE_LETTERS.index(zone[-1])) for zone in zones]
+    return [ZoneBlocks(zone, str(public[place]), str(parts[place])) for zone, place in places]
+
+
+def cidr_problem(cidr: str) -> tuple[str, str] | None:
+    """What is wrong with a network's block, and the way out; None if nothing is."""
+    try:
+        block = IPv4Network(cidr, strict=False)
+    except ValueError:
+        return f'"{cidr}" is no IPv4 block', "use a block such as 10.0.0.0/16"
+    if cidr != str(block):
+        return f'"{cidr}" is no network address', f"use {block}"
+    if block.prefixlen < LARGEST_VPC:
+        return f"{block} has {block.num_addresses:,} addresses; a VPC has 65,536 (/16) at most", "use a /16"
+    if block.prefixlen > SMALLEST_VPC:
+        share = block.num_addresses // 4**CUT_BITS
+        return (
+            f"{block} is too small: {block.num_addresses:,} addresses / 8 / 8 leave {share} for a public subnet, and "
+            f"AWS's smallest (/{SMALLEST_SUBNET}) has {2 ** (32 - SMALLEST_SUBNET)}",
+            f"use a /{SMALLEST_VPC} or larger; a /16 leaves room for pods, which take an address each",
+        )
+    return None
+
+
+def overlap_problem(one: str, other: str) -> tuple[str, str] | None:
+    """Whether two valid blocks overlap."""
+    if not IPv4Network(one).overlaps(IPv4Network(other)):
+        return None
+    return f"{other} overlaps {one}; networks that overlap can never be connected", "use two apart, such as 10.1.0.0/16"
+
+
+def zone_problems(zones: Sequence[str], region: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with a region's zones."""
+    example = ", ".join(f"{region}{letter}" for letter in ZONE_LETTERS[:3])
+    for zone in zones:
+        if zone[:-1] != region or zone[-1:] not in ZONE_LETTERS:
+            yield f'"{zone}" is not in {region}', f"use zones of that region, such as {example}"
+    if twice := sorted({zone for zone in zones if zones.count(zone) > 1}):
+        yield f"{', '.join(twice)} is named twice", "name each zone once"
+    elif len(zones) < FEWEST_ZONES:
+        named = ", ".join(zones) or "none"
+        fact = f"{len(zones)} of the {FEWEST_ZONES} zones it takes to survive the loss of one: {named}"
+        yield fact, f"name {FEWEST_ZONES} or more, such as {example}"
+
+
+def problems(values: Mapping[str, object]) -> list[Problem]:
+    """What is wrong with the network's keys of a configuration, as far as they are of the right type."""
+    found: list[Problem] = []
+    blocks: dict[str, str] = {}
+    for side in ("primary", "recovery"):
+        cidr, zones, region = (values.get(f"{side}{key}") for key in ("Cidr", "Zones", "Region"))
+        if isinstance(cidr, str):
+            wrong = cidr_problem(cidr)
+            found += [Problem(f"dr:{side}Cidr", *wrong)] if wrong else []
+            blocks |= {} if wrong else {side: cidr}
+        if isinstance(zones, list) and isinstance(region, str) and all(isinstance(zone, str) for zone in zones):
+            found += [Problem(f"dr:{side}Zones", *wrong) for wrong in zone_problems(zones, region)]
+    if len(blocks) == 2 and (wrong := overlap_problem(blocks["primary"], blocks["recovery"])):
+        found.append(Problem("dr:recoveryCidr", *wrong))
+    if vpc := values.get("existingVpc"):
+        for key, plain in (("nat", "auto"), ("privateEndpoints", "false")):
+            if (value := values.get(key, plain)) != plain:
+                fact = f'"{value}" is for a VPC that is made here, and {vpc} is not: its ways out are somebody\'s own'
+                found.append(Problem(f"dr:{key}", fact, f"`pulumi config rm dr:{key}`, or make `dr:existingVpc` empty"))
+    return found

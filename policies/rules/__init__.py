@@ -1,0 +1,1 @@
+"""Rules on what may be deployed. They judge what the engine shows, and know no program."""

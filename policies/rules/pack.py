@@ -1,0 +1,85 @@
+"""The rules as the engine runs them. Every rule is turned into a policy of the SDK here, and only here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from . import access, backup, compute, stacks, storage, traffic
+from .exceptions import allowed
+from .model import UNKNOWN, Resource, Rule
+
+RULES: tuple[Rule, ...] = tuple(
+    rule for module in (storage, traffic, access, stacks, compute, backup) for rule in module.RULES
+)
+
+
+def policies() -> list[Policy]:
+    """All rules, as policies."""
+    return [policy(rule) for rule in RULES]
+
+
+def policy(rule: Rule) -> Policy:
+    """A rule as a policy of the SDK."""
+    level = EnforcementLevel[rule.level.name]
+
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        for message in violations(rule, resource_of(args)):
+            report(message, None)
+
+    def validate_stack(args: StackValidationArgs, report: ReportViolation) -> None:
+        stack = [resource_of(each) for each in args.resources]
+        for each in stack:
+            for message in violations(rule, each, stack):
+                report(message, each.urn)
+
+    if rule.check_in_stack:
+        return StackValidationPolicy(rule.name, rule.description, validate_stack, level)
+    return ResourceValidationPolicy(rule.name, rule.description, validate, level)
+
+
+def violations(rule: Rule, resource: Resource, stack: Sequence[Resource] = ()) -> list[str]:
+    """Messages on what is wrong and not a recorded exception."""
+    facts = rule.facts(resource, stack)
+    return [rule.message(fact) for fact in facts if not allowed(rule.name, resource, fact)]
+
+
+def resource_of(args: ResourceValidationArgs | PolicyResource) -> Resource:
+    """What the SDK shows of a resource."""
+    references: Mapping[str, Sequence[PolicyResource]] = getattr(args, "property_dependencies", {})
+    return Resource(
+        type=args.resource_type,
+        name=args.name,
+        props=plain(args.props),
+        urn=args.urn,
+        provider_region=plain(args.provider.props).get("region") if args.provider else None,
+        references={name: frozenset(each.urn for each in found) for name, found in references.items()},
+    )
+
+
+def plain(value: Any) -> Any:
+    """Mappings and lists of the SDK, which raise where a value is unknown, as plain ones that have UNKNOWN there."""
+    if isinstance(value, Mapping):
+        return {key: _known(value, key) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_known(value, number) for number in range(len(value))]
+    return value
+
+
+def _known(container: Any, key: Any) -> Any:
+    try:
+        return plain(container[key])
+    except UnknownValueError:
+        return UNKNOWN

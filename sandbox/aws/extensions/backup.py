@@ -1,0 +1,219 @@
+"""AWS Backup: selections, new versions of a plan, access policies of vaults, and what plans and locks refuse.
+
+After the API reference as botocore carries it; messages as in reports of others where they are known.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from moto.backup.models import Plan, Vault, backup_backends
+from moto.iam.models import iam_backends
+
+from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
+from sandbox.aws.extensions import Moto, answers
+
+NAME = re.compile(r"[a-zA-Z0-9_.-]{1,50}")
+SCHEDULE = re.compile(r"cron\(\S+( \S+){5}\)")
+#: Cold storage is kept, and paid for, this long at least.
+LEAST_COLD_DAYS = 90
+LONGEST_DAYS = 36_500
+LEAST_START_WINDOW = 60
+
+
+# Plans -----------------------------------------------------------------------------------------------------------
+
+
+@answers("backup", "CreateBackupPlan")
+def create_plan(call: Call, moto: Moto) -> Answer:
+    _refuse_document(call.parameters["BackupPlan"])
+    return moto()
+
+
+@answers("backup", "UpdateBackupPlan")
+def update_plan(call: Call, moto: Moto) -> dict[str, Any]:
+    """The document as a whole, as a new version; a rule that keeps its name keeps its id."""
+    plan, document = _plan(call), call.parameters["BackupPlan"]
+    _refuse_document(document)
+    ids = {rule["RuleName"]: rule["RuleId"] for rule in plan.backup_plan["Rules"]}
+    # moto's constructor fills in what a rule leaves out.
+    fresh = Plan(document, plan.creator_request_id, backup_backends[ACCOUNT][call.region])
+    for rule in document["Rules"]:
+        rule["RuleId"] = ids.get(rule["RuleName"], rule["RuleId"])
+    for name in ("backup_plan", "version_id", "creation_date", "advanced_backup_settings"):
+        setattr(plan, name, getattr(fresh, name))
+    return plan.to_dict()
+
+
+@answers("backup", "DeleteBackupPlan")
+def delete_plan(call: Call, moto: Moto) -> Answer:
+    plan = _plan(call)
+    if _selections(plan):
+        message = "Related backup plan selections must be deleted prior to backup plan deletion"
+        raise AwsError("InvalidRequestException", message)
+    answer = moto()
+    # moto would keep its name taken for ever.
+    del backup_backends[ACCOUNT][call.region].plans[plan.backup_plan_id]
+    return answer
+
+
+def _plan(call: Call) -> Plan:
+    plan = backup_backends[ACCOUNT][call.region].plans.get(call.parameters["BackupPlanId"])
+    if plan is None:
+        raise AwsError("ResourceNotFoundException", "Failed reading Backup plan with provided version")
+    return plan
+
+
+def _refuse_document(document: dict[str, Any]) -> None:
+    if not NAME.fullmatch(document["BackupPlanName"]):
+        raise _wrong(f"Invalid backup plan name {document['BackupPlanName']}: 1 to 50 alphanumeric or '-_.' characters")
+    for rule in document["Rules"]:
+        for problem in _rule_problems(rule):
+            raise _wrong(f"Error in rule {rule['RuleName']} : {problem}")
+
+
+def _rule_problems(rule: dict[str, Any]) -> Iterator[str]:
+    if not SCHEDULE.fullmatch(rule.get("ScheduleExpression", "cron(0 5 ? * * *)")):
+        yield f"Invalid schedule expression {rule['ScheduleExpression']}"
+    if rule.get("StartWindowMinutes", LEAST_START_WINDOW) < LEAST_START_WINDOW:
+        yield f"Invalid start window. StartWindowMinutes cannot be less than {LEAST_START_WINDOW}"
+    for kept in (rule, *rule.get("CopyActions", ())):
+        days = kept.get("Lifecycle", {}).get("DeleteAfterDays")
+        cold = kept.get("Lifecycle", {}).get("MoveToColdStorageAfterDays")
+        if days is not None and not 1 <= days <= LONGEST_DAYS:
+            yield f"Invalid lifecycle. DeleteAfterDays cannot be less than 1 or more than {LONGEST_DAYS} days"
+        if days is not None and cold is not None and days < cold + LEAST_COLD_DAYS:
+            least = f"{LEAST_COLD_DAYS} days apart from MoveToColdStorageAfterDays"
+            yield f"Invalid lifecycle. DeleteAfterDays cannot be less than {least}"
+
+
+def _wrong(message: str) -> AwsError:
+    return AwsError("InvalidParameterValueException", message)
+
+
+# Selections ------------------------------------------------------------------------------------------------------
+
+
+@answers("backup", "CreateBackupSelection")
+def create_selection(call: Call, moto: Moto) -> dict[str, Any]:
+    selections, wanted = _selections_of(call), call.parameters["BackupSelection"]
+    if not NAME.fullmatch(wanted["SelectionName"]):
+        raise _wrong(f"Invalid selection name {wanted['SelectionName']}: 1 to 50 alphanumeric or '-_.' characters")
+    if not _assumable(wanted["IamRoleArn"]):
+        raise _wrong(f"IAM Role {wanted['IamRoleArn']} cannot be assumed by AWS Backup")
+    made = {
+        "SelectionId": str(uuid4()),
+        "BackupPlanId": call.parameters["BackupPlanId"],
+        "CreationDate": datetime.datetime.now(datetime.UTC),
+    }
+    selections[made["SelectionId"]] = made | {"BackupSelection": wanted}
+    if token := call.parameters.get("CreatorRequestId"):
+        selections[made["SelectionId"]]["CreatorRequestId"] = token
+    return made
+
+
+@answers("backup", "GetBackupSelection")
+def get_selection(call: Call, moto: Moto) -> dict[str, Any]:
+    return _selection(call)
+
+
+@answers("backup", "ListBackupSelections")
+def list_selections(call: Call, moto: Moto) -> dict[str, Any]:
+    listed = [
+        {name: value for name, value in {**found, **found["BackupSelection"]}.items() if name in LISTED}
+        for found in _selections(_plan(call)).values()
+    ]
+    return {"BackupSelectionsList": listed}
+
+
+LISTED = ("SelectionId", "SelectionName", "BackupPlanId", "CreationDate", "CreatorRequestId", "IamRoleArn")
+
+
+@answers("backup", "DeleteBackupSelection")
+def delete_selection(call: Call, moto: Moto) -> dict[str, Any]:
+    del _selections_of(call)[_selection(call)["SelectionId"]]
+    return {}
+
+
+def _selections(plan: Plan) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = vars(plan).setdefault("selections", {})
+    return found
+
+
+def _selections_of(call: Call) -> dict[str, dict[str, Any]]:
+    try:
+        return _selections(_plan(call))
+    except AwsError as error:
+        raise _wrong(f"Cannot find Backup plan with ID {call.parameters['BackupPlanId']}") from error
+
+
+def _selection(call: Call) -> dict[str, Any]:
+    selections = _selections_of(call)
+    if call.parameters["SelectionId"] not in selections:
+        raise AwsError("ResourceNotFoundException", f"Cannot find selection with ID {call.parameters['SelectionId']}")
+    return selections[call.parameters["SelectionId"]]
+
+
+def _assumable(arn: str) -> bool:
+    roles = iam_backends[ACCOUNT][PARTITION].roles.values()
+    return any(role.arn == arn and "backup.amazonaws.com" in role.assume_role_policy_document for role in roles)
+
+
+# Vaults ----------------------------------------------------------------------------------------------------------
+
+
+@answers("backup", "DescribeBackupVault")
+def describe_vault(call: Call, moto: Moto) -> dict[str, Any]:
+    """moto leaves out how many recovery points there are, and the vault's type."""
+    return {**_vault(call).to_list_dict(), "VaultType": "BACKUP_VAULT"}
+
+
+@answers("backup", "PutBackupVaultLockConfiguration")
+def lock_vault(call: Call, moto: Moto) -> Answer:
+    """Before its lock date a compliance lock can be changed, into one without a date, too."""
+    answer = moto()
+    if answer.status < 300 and "ChangeableForDays" not in call.parameters:
+        _vault(call).lock_date = None
+    return answer
+
+
+@answers("backup", "PutBackupVaultAccessPolicy")
+def put_policy(call: Call, moto: Moto) -> dict[str, Any]:
+    vault, policy = _vault(call), call.parameters.get("Policy", "")
+    try:
+        json.loads(policy)
+    except ValueError as error:
+        raise _wrong(f"The policy is not JSON: {error}") from error
+    vars(vault)["access_policy"] = policy
+    return {}
+
+
+@answers("backup", "GetBackupVaultAccessPolicy")
+def get_policy(call: Call, moto: Moto) -> dict[str, Any]:
+    vault = _vault(call)
+    if "access_policy" not in vars(vault):
+        raise AwsError("ResourceNotFoundException", f"Backup vault {vault.backup_vault_name} has no access policy")
+    return {
+        "BackupVaultName": vault.backup_vault_name,
+        "BackupVaultArn": vault.backup_vault_arn,
+        "Policy": vars(vault)["access_policy"],
+    }
+
+
+@answers("backup", "DeleteBackupVaultAccessPolicy")
+def delete_policy(call: Call, moto: Moto) -> dict[str, Any]:
+    vars(_vault(call)).pop("access_policy", None)
+    return {}
+
+
+def _vault(call: Call) -> Vault:
+    name = call.parameters["BackupVaultName"]
+    vault = backup_backends[ACCOUNT][call.region].vaults.get(name)
+    if vault is None:
+        raise AwsError("ResourceNotFoundException", f"Backup vault {name} not found")
+    return vault

@@ -1,0 +1,84 @@
+"""EC2: what holds a subnet or an address, addresses of a NAT gateway, and whether a flow log is delivered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.logs.models import logs_backends
+
+from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
+from sandbox.aws.extensions import Moto, answers
+
+GONE = ("deleted", "deleting", "failed", "terminated")
+
+
+@answers("ec2", "DeleteSubnet")
+def delete_subnet(call: Call, moto: Moto) -> Answer:
+    """Refused while a NAT gateway, an endpoint or an instance is in it; moto deletes it."""
+    backend, subnet = ec2_backends[ACCOUNT][call.region], call.parameters["SubnetId"]
+    held = any(nat.subnet_id == subnet and nat.state not in GONE for nat in backend.nat_gateways.values())
+    held |= any(
+        subnet in (endpoint.subnet_ids or ()) and endpoint.state not in GONE
+        for endpoint in backend.vpc_end_points.values()
+    )
+    held |= any(one.subnet_id == subnet and one.state not in GONE for one in backend.all_instances())
+    if held:
+        message = f"The subnet '{subnet}' has dependencies and cannot be deleted."
+        raise AwsError("DependencyViolation", message)
+    return moto()
+
+
+@answers("ec2", "DeleteNatGateway")
+def delete_nat_gateway(call: Call, moto: Moto) -> Answer:
+    """Its addresses are free again, and its network interface is gone; moto keeps both."""
+    answer = moto()
+    backend = ec2_backends[ACCOUNT][call.region]
+    nat = backend.nat_gateways.get(call.parameters["NatGatewayId"])
+    if answer.status < 300 and nat:
+        interface = nat._eni
+        for address in backend.addresses:
+            if address.eni is interface:
+                backend.disassociate_address(address=address.public_ip)
+        backend.enis.pop(interface.id, None)
+    return answer
+
+
+@answers("ec2", "ReleaseAddress")
+def release_address(call: Call, moto: Moto) -> Answer:
+    """Refused while something uses the address; moto takes it away."""
+    wanted = call.parameters.get("AllocationId")
+    for address in ec2_backends[ACCOUNT][call.region].addresses:
+        if wanted and address.allocation_id == wanted and address.association_id:
+            raise AwsError("InvalidIPAddress.InUse", f"The address {address.public_ip} is in use.")
+    return moto()
+
+
+@answers("ec2", "ModifyVpcEndpoint")
+def modify_vpc_endpoint(call: Call, moto: Moto) -> Answer:
+    """Private DNS and the routes of a gateway endpoint too; moto leaves both as they were."""
+    answer = moto()
+    backend, parameters = ec2_backends[ACCOUNT][call.region], call.parameters
+    endpoint = backend.vpc_end_points.get(parameters["VpcEndpointId"])
+    if answer.status >= 300 or endpoint is None:
+        return answer
+    if "PrivateDnsEnabled" in parameters:
+        endpoint.private_dns_enabled = parameters["PrivateDnsEnabled"]
+    prefixes = endpoint.destination_prefix_list_id
+    for table in parameters.get("AddRouteTableIds", ()):
+        backend.create_route(table, None, destination_prefix_list_id=prefixes, gateway_id=endpoint.id)
+    for table in parameters.get("RemoveRouteTableIds", ()):
+        backend.delete_route(table, None, destination_prefix_list_id=prefixes)
+    return answer
+
+
+@answers("ec2", "DescribeFlowLogs")
+def describe_flow_logs(call: Call, moto: Moto) -> Answer:
+    """Delivery by ARN succeeds while the log group is there; moto knows groups by name alone."""
+    groups: dict[str, Any] = logs_backends[ACCOUNT][call.region].groups
+    for log in ec2_backends[ACCOUNT][call.region].flow_logs.values():
+        if log.log_destination_type == "cloud-watch-logs" and log.log_destination:
+            there = log.log_destination.partition(":log-group:")[2] in groups
+            log.deliver_logs_status = "SUCCESS" if there else "FAILED"
+            log.deliver_logs_error_message = None if there else "Access error"
+    return moto()

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.backup.models import backup_backends
+
+from sandbox.aws.emulator import Running
+from tests.support.buckets import PRIMARY, RECOVERY
+
+COPIES = "arn:aws:backup:us-east-1:123456789012:backup-vault:copies"
+
+
+@pytest.fixture
+def backup(aws: Running) -> Any:
+    return aws.client("backup", RECOVERY)
+
+
+@pytest.fixture
+def vault(backup: Any) -> str:
+    return str(backup.create_backup_vault(BackupVaultName="data")["BackupVaultName"])
+
+
+@pytest.fixture
+def plan(backup: Any) -> str:
+    return str(backup.create_backup_plan(BackupPlan=document())["BackupPlanId"])
+
+
+@pytest.fixture
+def role(aws: Running) -> str:
+    return make_role(aws, "backup", "backup.amazonaws.com")
+
+
+def make_role(aws: Running, name: str, service: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam = aws.client("iam", PRIMARY)
+    return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"])
+
+
+def document(days: int = 30, **rule: Any) -> dict[str, Any]:
+    lifecycle = {"DeleteAfterDays": days}
+    copies = [{"DestinationBackupVaultArn": COPIES, "Lifecycle": lifecycle}]
+    daily = {"RuleName": "daily", "TargetBackupVaultName": "data", "Lifecycle": lifecycle, "CopyActions": copies}
+    return {"BackupPlanName": "ml-dr", "Rules": [daily | rule]}
+
+
+def selection(role: str, **changes: Any) -> dict[str, Any]:
+    tag = {"ConditionType": "STRINGEQUALS", "ConditionKey": "backup", "ConditionValue": "enabled"}
+    return {"SelectionName": "tagged", "IamRoleArn": role, "ListOfTags": [tag], **changes}
+
+
+def refusal(call: Callable[[], Any]) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+# Plans -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_update_is_a_new_version_of_the_same_plan(backup: Any, plan: str) -> None:
+    before = backup.get_backup_plan(BackupPlanId=plan)
+    updated = backup.update_backup_plan(BackupPlanId=plan, BackupPlan=document(days=60))
+    after = backup.get_backup_plan(BackupPlanId=plan)
+
+    assert updated["BackupPlanArn"] == before["BackupPlanArn"]
+    assert updated["VersionId"] == after["VersionId"] != before["VersionId"]
+    (old,), (new,) = before["BackupPlan"]["Rules"], after["BackupPlan"]["Rules"]
+    assert (old["Lifecycle"], new["Lifecycle"]) == ({"DeleteAfterDays": 30}, {"DeleteAfterDays": 60})
+    assert new["RuleId"] == old["RuleId"]
+    assert new["StartWindowMinutes"] == 480  # AWS's default, where a rule says nothing
+
+
+def test_an_update_keeps_what_the_plan_selects(backup: Any, plan: str, role: str) -> None:
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role))
+    backup.update_backup_plan(BackupPlanId=plan, BackupPlan=document(days=60))
+
+    assert len(backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]) == 1
+
+
+def test_a_plan_that_is_not_there_is_not_updated(backup: Any) -> None:
+    code, _ = refusal(lambda: backup.update_backup_plan(BackupPlanId="none", BackupPlan=document()))
+
+    assert code == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"ScheduleExpression": "0 2 * * *"}, "Error in rule daily : Invalid schedule expression 0 2 * * *"),
+        ({"ScheduleExpression": "cron(0 2 * * *)"}, "Invalid schedule expression"),
+        ({"StartWindowMinutes": 30}, "StartWindowMinutes cannot be less than 60"),
+        ({"Lifecycle": {"DeleteAfterDays": 0}}, "DeleteAfterDays cannot be less than 1 or more than 36500 days"),
+        (
+            {"Lifecycle": {"DeleteAfterDays": 100, "MoveToColdStorageAfterDays": 30}},
+            "DeleteAfterDays cannot be less than 90 days apart from MoveToColdStorageAfterDays",
+        ),
+        (
+            {"CopyActions": [{"DestinationBackupVaultArn": COPIES, "Lifecycle": {"DeleteAfterDays": 36_501}}]},
+            "Invalid lifecycle",
+        ),
+    ],
+)
+def test_a_rule_that_aws_does_not_take_is_refused_when_made_and_when_changed(
+    backup: Any, plan: str, rule: dict[str, Any], message: str
+) -> None:
+    wrong = document(**rule)
+    for call in (
+        lambda: backup.create_backup_plan(BackupPlan={**wrong, "BackupPlanName": "another"}),
+        lambda: backup.update_backup_plan(BackupPlanId=plan, BackupPlan=wrong),
+    ):
+        code, said = refusal(call)
+        assert code == "InvalidParameterValueException"
+        assert message in said
+
+
+def test_a_plan_name_of_more_than_50_characters_is_refused(backup: Any) -> None:
+    long = {**document(), "BackupPlanName": "a" * 51}
+
+    assert refusal(lambda: backup.create_backup_plan(BackupPlan=long))[0] == "InvalidParameterValueException"
+
+
+def test_a_plan_is_deleted_after_what_it_selects_and_can_be_made_again(backup: Any, plan: str, role: str) -> None:
+    made = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role))["SelectionId"]
+    assert refusal(lambda: backup.delete_backup_plan(BackupPlanId=plan)) == (
+        "InvalidRequestException",
+        "Related backup plan selections must be deleted prior to backup plan deletion",
+    )
+    backup.delete_backup_selection(BackupPlanId=plan, SelectionId=made)
+    assert backup.delete_backup_plan(BackupPlanId=plan)["DeletionDate"]
+
+    assert backup.list_backup_plans()["BackupPlansList"] == []
+    again = backup.create_backup_plan(BackupPlan=document())["BackupPlanId"]
+    assert again != plan
+
+
+# Selections ------------------------------------------------------------------------------------------------------
+
+
+def test_a_selection_is_read_back_as_written(backup: Any, plan: str, role: str) -> None:
+    made = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role), CreatorRequestId="once")
+    found = backup.get_backup_selection(BackupPlanId=plan, SelectionId=made["SelectionId"])
+
+    assert found["BackupSelection"] == selection(role)
+    assert (found["BackupPlanId"], found["SelectionId"]) == (plan, made["SelectionId"])
+    assert found["CreationDate"] == made["CreationDate"]
+    (listed,) = backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]
+    assert (listed["SelectionName"], listed["IamRoleArn"], listed["CreatorRequestId"]) == ("tagged", role, "once")
+    assert listed["SelectionId"] == made["SelectionId"]
+
+
+def test_a_deleted_selection_is_gone(backup: Any, plan: str, role: str) -> None:
+    made = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role))["SelectionId"]
+    backup.delete_backup_selection(BackupPlanId=plan, SelectionId=made)
+
+    for call in (backup.get_backup_selection, backup.delete_backup_selection):
+        assert refusal(lambda call=call: call(BackupPlanId=plan, SelectionId=made))[0] == "ResourceNotFoundException"
+
+
+def test_a_selection_of_a_plan_that_is_not_there_is_refused(backup: Any, role: str) -> None:
+    for call in (
+        lambda: backup.create_backup_selection(BackupPlanId="none", BackupSelection=selection(role)),
+        lambda: backup.get_backup_selection(BackupPlanId="none", SelectionId="none"),
+    ):
+        assert refusal(call) == ("InvalidParameterValueException", "Cannot find Backup plan with ID none")
+    code, _ = refusal(lambda: backup.list_backup_selections(BackupPlanId="none"))
+    assert code == "ResourceNotFoundException"
+
+
+def test_a_role_that_aws_backup_cannot_assume_is_refused(aws: Running, backup: Any, plan: str) -> None:
+    others = make_role(aws, "others", "s3.amazonaws.com")
+    for arn in (others, "arn:aws:iam::123456789012:role/none"):
+        wrong = selection(arn)
+        code, message = refusal(
+            lambda wrong=wrong: backup.create_backup_selection(BackupPlanId=plan, BackupSelection=wrong)
+        )
+        assert (code, message) == ("InvalidParameterValueException", f"IAM Role {arn} cannot be assumed by AWS Backup")
+
+
+def test_a_selection_name_of_more_than_50_characters_is_refused(backup: Any, plan: str, role: str) -> None:
+    long = selection(role, SelectionName="a" * 51)
+    code, _ = refusal(lambda: backup.create_backup_selection(BackupPlanId=plan, BackupSelection=long))
+
+    assert code == "InvalidParameterValueException"
+
+
+# Vaults ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_vault_keeps_its_access_policy(backup: Any, vault: str) -> None:
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    backup.put_backup_vault_access_policy(BackupVaultName=vault, Policy=policy)
+    found = backup.get_backup_vault_access_policy(BackupVaultName=vault)
+    assert found["Policy"] == policy
+    assert found["BackupVaultArn"] == "arn:aws:backup:us-west-2:123456789012:backup-vault:data"
+
+    backup.delete_backup_vault_access_policy(BackupVaultName=vault)
+    code, _ = refusal(lambda: backup.get_backup_vault_access_policy(BackupVaultName=vault))
+    assert code == "ResourceNotFoundException"
+
+
+def test_a_policy_that_is_not_json_is_refused(backup: Any, vault: str) -> None:
+    code, _ = refusal(lambda: backup.put_backup_vault_access_policy(BackupVaultName=vault, Policy="{"))
+
+    assert code == "InvalidParameterValueException"
+
+
+def test_a_vault_of_another_region_is_not_found(aws: Running, vault: str) -> None:
+    code, _ = refusal(lambda: aws.client("backup", PRIMARY).get_backup_vault_access_policy(BackupVaultName=vault))
+
+    assert code == "ResourceNotFoundException"
+
+
+def test_a_grace_below_three_days_is_refused(backup: Any, vault: str) -> None:
+    code, _ = refusal(lambda: backup.put_backup_vault_lock_configuration(BackupVaultName=vault, ChangeableForDays=2))
+
+    assert code == "InvalidParameterValueException"
+    assert not backup.describe_backup_vault(BackupVaultName=vault)["Locked"]
+
+
+def test_a_compliance_lock_can_be_changed_and_lifted_before_its_date_only(backup: Any, vault: str) -> None:
+    def lock(days: int) -> None:
+        backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=days, ChangeableForDays=3)
+
+    lock(7)
+    found = backup.describe_backup_vault(BackupVaultName=vault)
+    due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(3)
+    assert found["Locked"]
+    assert abs(found["LockDate"] - due) < datetime.timedelta(minutes=1)
+    lock(8)
+    backup.delete_backup_vault_lock_configuration(BackupVaultName=vault)
+    assert not backup.describe_backup_vault(BackupVaultName=vault)["Locked"]
+
+    lock(9)
+    backup_backends["123456789012"][RECOVERY].vaults[vault].lock_date = 0.0  # long ago
+    for call in (lambda: lock(1), lambda: backup.delete_backup_vault_lock_configuration(BackupVaultName=vault)):
+        assert refusal(call)[0] == "InvalidRequestException"
+    assert backup.describe_backup_vault(BackupVaultName=vault)["MinRetentionDays"] == 9
+
+
+def test_a_lock_without_a_grace_has_no_date_even_after_one_that_had(backup: Any, vault: str) -> None:
+    backup.put_backup_vault_lock_configuration(BackupVaultName=vault, ChangeableForDays=3)
+    backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7)
+
+    found = backup.describe_backup_vault(BackupVaultName=vault)
+    assert found["Locked"]
+    assert "LockDate" not in found

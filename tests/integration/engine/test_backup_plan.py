@@ -1,0 +1,157 @@
+"""Vaults and plans of both regions, deployed by the real engine and read back with boto3."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dr.errors import Failed
+from sandbox.local import ROOT
+from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+VAULT_ARN = "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr"
+
+PROGRAM = """
+    import sys
+    sys.path.insert(0, {root!r})
+    from components.backup_plan import BackupPlan, BackupPlanArgs
+    from components.backup_rules import BackupRule, VaultLock
+    from components.backup_vault import BackupVault, BackupVaultArgs
+    from components.data_keys import DataKeys, DataKeysArgs
+
+    EAST, WEST = "us-east-1", "us-west-2"
+    ADMINS = ["arn:aws:iam::123456789012:role/break-glass"]
+    lock = VaultLock({lock_days}, 365)
+    keys = DataKeys("data", DataKeysArgs("ml-dr", EAST, WEST, protect=False))
+    here = BackupVault("primary", BackupVaultArgs("ml-dr", EAST, keys.source_arn, protect=False))
+    there = BackupVault(
+        "recovery", BackupVaultArgs("ml-dr", WEST, keys.replica_arn, lock, ADMINS, protect={protect})
+    )
+    rules = [BackupRule(retention_days={days})]
+    BackupPlan("primary", BackupPlanArgs("ml-dr", EAST, here.vault_name, there.arn, rules, copy_lock=lock))
+    BackupPlan("recovery", BackupPlanArgs("ml-dr", WEST, there.vault_name, running={running}, vault_lock=lock))
+"""
+
+
+SETTINGS = {"root": str(ROOT), "days": 30, "lock_days": 7, "running": True, "protect": False}
+
+
+class Deployed:
+    """The program in a sandbox of its own; `up` deploys it as it is, but for what is named."""
+
+    def __init__(self, sandbox: SandboxUnderTest, file: Path) -> None:
+        self.sandbox, self.file = sandbox, file
+
+    def up(self, **changes: Any) -> Any:
+        self.file.write_text(textwrap.dedent(PROGRAM).format(**{**SETTINGS, **changes}))
+        return self.sandbox.engine.up("primary")
+
+    def backup(self, region: str) -> Any:
+        return self.sandbox.client("backup", region)
+
+    def vault(self, region: str) -> dict[str, Any]:
+        return dict(self.backup(region).describe_backup_vault(BackupVaultName="ml-dr"))
+
+    def plans(self, region: str) -> list[dict[str, Any]]:
+        listed = self.backup(region).list_backup_plans()["BackupPlansList"]
+        return [self.backup(region).get_backup_plan(BackupPlanId=plan["BackupPlanId"]) for plan in listed]
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("backups")
+    file = folder / "program" / "__main__.py"
+    file.parent.mkdir()
+    with sandbox_in(folder, copy_project(folder / "project", file.parent)) as sandbox:
+        yield Deployed(sandbox, file)
+
+
+@pytest.fixture
+def deployed(deployment: Deployed) -> Deployed:
+    """Deployed as it is, whatever the test before did."""
+    deployment.up()
+    return deployment
+
+
+def test_both_regions_back_up_what_is_tagged_and_the_first_copies_to_the_second(deployed: Deployed) -> None:
+    for region in (EAST, WEST):
+        (plan,) = deployed.plans(region)
+        (rule,) = plan["BackupPlan"]["Rules"]
+        assert rule["TargetBackupVaultName"] == "ml-dr"
+        assert rule["ScheduleExpression"] == "cron(0 2 * * ? *)"
+        assert rule["Lifecycle"] == {"DeleteAfterDays": 30}
+        copies = [{"DestinationBackupVaultArn": VAULT_ARN, "Lifecycle": {"DeleteAfterDays": 30}}]
+        assert rule.get("CopyActions", []) == (copies if region == EAST else [])
+        assert deployed.vault(region)["EncryptionKeyArn"].startswith(f"arn:aws:kms:{region}:123456789012:key/")
+
+        client, chosen = deployed.backup(region), {"BackupPlanId": plan["BackupPlanId"]}
+        (listed,) = client.list_backup_selections(**chosen)["BackupSelectionsList"]
+        selected = client.get_backup_selection(SelectionId=listed["SelectionId"], **chosen)["BackupSelection"]
+        tag = {"ConditionType": "STRINGEQUALS", "ConditionKey": "backup", "ConditionValue": "enabled"}
+        assert selected["ListOfTags"] == [tag]
+        iam, role = deployed.sandbox.client("iam", EAST), selected["IamRoleArn"].rpartition("/")[2]
+        assert len(iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]) == 4
+
+    assert deployed.vault(EAST)["Locked"] is False
+    locked = deployed.vault(WEST)
+    assert (locked["Locked"], locked["MinRetentionDays"], locked["MaxRetentionDays"]) == (True, 7, 365)
+    assert "LockDate" not in locked  # governance
+    policy = deployed.backup(WEST).get_backup_vault_access_policy(BackupVaultName="ml-dr")["Policy"]
+    assert "role/break-glass" in json.loads(policy)["Statement"][0]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][0]
+
+
+def test_retention_and_lock_change_a_plan_can_pause_and_destroy_leaves_nothing(deployed: Deployed) -> None:
+    assert deployed.up().none
+    assert deployed.sandbox.engine.preview("primary", refresh=True).none
+
+    (before,) = deployed.plans(EAST)
+    changes = deployed.up(days=60)
+    assert [(op, urn.rpartition("::")[2]) for op, urn, _ in changes.changed] == [("update", "primary-plan")]
+    (after,) = deployed.plans(EAST)
+    assert after["BackupPlanId"] == before["BackupPlanId"]
+    assert after["BackupPlan"]["Rules"][0]["Lifecycle"] == {"DeleteAfterDays": 60}
+
+    mark = deployed.sandbox.mark()
+    changes = deployed.up(days=60, running=False)
+    assert {(op, urn.rpartition("::")[2]) for op, urn, _ in changes.changed} == {
+        ("delete", "recovery-plan"),
+        ("delete", "recovery-selection"),
+    }
+    assert deployed.plans(WEST) == []
+    assert deployed.up(days=60).counts["create"] == 2
+    written = [call for call in deployed.sandbox.calls(mark) if not call["operation"].startswith(("Get", "List"))]
+    assert {(call["service"], call["target"]) for call in written} <= {("backup", WEST), ("sts", EAST)}
+
+    changes = deployed.up(days=60, lock_days=8)
+    assert {urn.rpartition("::")[2] for _, urn, _ in changes.changed} == {"recovery-lock"}
+    locked = deployed.vault(WEST)
+    assert (locked["Locked"], locked["MinRetentionDays"]) == (True, 8)
+    assert deployed.up(days=60, lock_days=8).none
+
+    deployed.sandbox.engine.destroy("primary")
+    for region in (EAST, WEST):
+        assert deployed.backup(region).list_backup_vaults()["BackupVaultList"] == []
+        assert deployed.plans(region) == []
+    assert deployed.sandbox.client("iam", EAST).list_roles()["Roles"] == []
+
+
+def test_a_protected_vault_is_never_unlocked_by_a_change_of_its_lock_and_is_not_destroyed(deployed: Deployed) -> None:
+    deployed.up(protect=True)
+    mark = deployed.sandbox.mark()
+    deployed.up(protect=True, lock_days=8)
+    locked = deployed.vault(WEST)
+    assert (locked["Locked"], locked["MinRetentionDays"]) == (True, 8)
+    assert "backup:DeleteBackupVaultLockConfiguration" not in deployed.sandbox.operations(mark)
+    assert deployed.up(protect=True, lock_days=8).none
+
+    with pytest.raises(Failed, match="protected"):
+        deployed.sandbox.engine.destroy("primary")
+    assert deployed.vault(WEST)["Locked"] is True

@@ -1,0 +1,195 @@
+"""Both regions' networks: as deployed, and through the tiers in place. Read back with boto3."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from components.network import ENDPOINTS
+from dr.errors import Failed
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+STACK = {EAST: "primary", WEST: "dr"}
+BLOCK = {EAST: "10.0.0.0/16", WEST: "10.1.0.0/16"}
+NAT_OF = {"backup": "", "pilot": "a", "warm": "abc", "active": "abc"}
+"""The zones with a NAT gateway, by tier."""
+
+
+def vpc_of(deployed: SandboxUnderTest, region: str) -> str:
+    return str(deployed.engine.outputs(STACK[region])["vpc_id"])
+
+
+def in_vpc(deployed: SandboxUnderTest, region: str, operation: str, answer: str, word: str = "Filters") -> Any:
+    """What a describe call finds in the VPC of a region's stack."""
+    wanted = [{"Name": "vpc-id", "Values": [vpc_of(deployed, region)]}]
+    return getattr(deployed.client("ec2", region), operation)(**{word: wanted})[answer]
+
+
+def name_of(thing: dict[str, Any]) -> str:
+    return str({tag["Key"]: tag["Value"] for tag in thing["Tags"]}["Name"])
+
+
+def nat_zones(deployed: SandboxUnderTest, region: str) -> str:
+    gateways = in_vpc(deployed, region, "describe_nat_gateways", "NatGateways", "Filter")
+    return "".join(sorted(name_of(each)[-1] for each in gateways if each["State"] == "available"))
+
+
+def ways_out(deployed: SandboxUnderTest, region: str) -> dict[str, str]:
+    """By private route table: the zone of the NAT gateway that its default route leads to."""
+    gateways = in_vpc(deployed, region, "describe_nat_gateways", "NatGateways", "Filter")
+    zones = {each["NatGatewayId"]: name_of(each)[-1] for each in gateways if each["State"] == "available"}
+    found = {}
+    for table in in_vpc(deployed, region, "describe_route_tables", "RouteTables"):
+        for route in table["Routes"]:
+            if route.get("DestinationCidrBlock") == "0.0.0.0/0" and "NatGatewayId" in route:
+                found[name_of(table)[-1]] = zones[route["NatGatewayId"]]
+    return found
+
+
+def stable(deployed: SandboxUnderTest) -> dict[str, Any]:
+    """What no tier may replace: ids of everything but NAT gateways, addresses and routes."""
+    comes_and_goes = ("natGateway:", "eip:", "route:")
+    return {
+        each["urn"]: each.get("id")
+        for each in deployed.engine.resources("dr")
+        if ":ec2/" in each["type"] and not each["type"].rpartition("/")[2].startswith(comes_and_goes)
+    }
+
+
+@pytest.mark.parametrize("region", [EAST, WEST])
+def test_the_network_has_its_block_and_two_subnets_in_each_of_three_zones(
+    deployed: SandboxUnderTest, region: str
+) -> None:
+    (vpc,) = deployed.client("ec2", region).describe_vpcs(VpcIds=[vpc_of(deployed, region)])["Vpcs"]
+    subnets = in_vpc(deployed, region, "describe_subnets", "Subnets")
+
+    assert vpc["CidrBlock"] == BLOCK[region]
+    assert sorted(each["AvailabilityZone"] for each in subnets) == sorted([f"{region}{zone}" for zone in "abc"] * 2)
+    roles = [tag["Key"] for each in subnets for tag in each["Tags"] if tag["Key"].startswith("kubernetes.io/role/")]
+    assert sorted(roles) == ["kubernetes.io/role/elb"] * 3 + ["kubernetes.io/role/internal-elb"] * 3
+
+
+@pytest.mark.parametrize("region", [EAST, WEST])
+def test_the_default_group_is_closed_s3_is_reached_and_flows_are_logged(
+    deployed: SandboxUnderTest, region: str
+) -> None:
+    (group,) = in_vpc(deployed, region, "describe_security_groups", "SecurityGroups")
+    assert (group["GroupName"], group["IpPermissions"], group["IpPermissionsEgress"]) == ("default", [], [])
+    (endpoint,) = in_vpc(deployed, region, "describe_vpc_endpoints", "VpcEndpoints")
+    assert endpoint["ServiceName"] == f"com.amazonaws.{region}.s3"
+    assert len(endpoint["RouteTableIds"]) == 4
+    (log,) = deployed.client("ec2", region).describe_flow_logs()["FlowLogs"]
+    assert (log["ResourceId"], log["DeliverLogsStatus"]) == (vpc_of(deployed, region), "SUCCESS")
+    (logs,) = deployed.client("logs", region).describe_log_groups()["logGroups"]
+    assert (logs["logGroupName"], logs["retentionInDays"]) == ("/ml-dr/vpc-flow-logs", 30)
+
+
+def test_the_primary_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTest) -> None:
+    assert nat_zones(deployed, EAST) == "abc"
+    assert ways_out(deployed, EAST) == {"a": "a", "b": "b", "c": "c"}
+
+
+def test_tiers_change_the_ways_out_in_place_there_and_back(deployed: SandboxUnderTest) -> None:
+    before = stable(deployed)
+    tier = "pilot"
+    for new in ("backup", "pilot", "warm", "backup", "pilot"):
+        deployed.configure("dr", tier=new)
+        changes = deployed.engine.up("dr")
+
+        old_zones, zones = NAT_OF[tier], NAT_OF[new]
+        expected = {
+            "create": 2 * len(set(zones) - set(old_zones)) + (3 if zones and not old_zones else 0),
+            "delete": 2 * len(set(old_zones) - set(zones)) + (3 if old_zones and not zones else 0),
+        }
+        done = Counter(op for op, urn, _ in changes.changed if urn.rpartition("::")[2].startswith("network-"))
+        assert {name: done[name] for name in expected} == expected, (tier, new)
+        assert done.keys() <= {"create", "update", "delete"}
+        assert nat_zones(deployed, WEST) == zones
+        target = dict(zip("abc", zones * 3 if len(zones) == 1 else zones, strict=bool(zones)))
+        assert ways_out(deployed, WEST) == target
+        assert len(deployed.client("ec2", WEST).describe_addresses()["Addresses"]) == len(zones)
+        assert stable(deployed) == before
+        tier = new
+    assert deployed.engine.preview("dr", refresh=True).none
+
+
+def test_interface_endpoints_come_and_go_in_place(deployed: SandboxUnderTest) -> None:
+    before = stable(deployed)
+    try:
+        deployed.configure("dr", privateEndpoints="true")
+        there = deployed.engine.up("dr")
+        found = in_vpc(deployed, WEST, "describe_vpc_endpoints", "VpcEndpoints")
+    finally:
+        deployed.configure("dr", privateEndpoints=None)
+        back = deployed.engine.up("dr")
+
+    assert there.counts["create"] == back.counts["delete"] == len(ENDPOINTS) + 1
+    assert {each["ServiceName"].partition(f"{WEST}.")[2] for each in found} == {"s3", *ENDPOINTS}
+    assert all(len(each["SubnetIds"]) == 3 for each in found if each["VpcEndpointType"] == "Interface")
+    assert stable(deployed) == before
+
+
+def test_a_zone_is_taken_away_and_the_others_stay(deployed: SandboxUnderTest) -> None:
+    before = stable(deployed)
+    try:
+        deployed.configure("dr", recoveryZones=[f"{WEST}a", f"{WEST}c"])
+        deployed.engine.up("dr")
+        left = stable(deployed)
+    finally:
+        deployed.configure("dr", recoveryZones=None)
+        deployed.engine.up("dr")
+
+    gone = {urn.rpartition("::")[2] for urn in before.keys() - left.keys()}
+    assert gone == {
+        *("network-private-b", "network-private-b-subnet", "network-private-b-association"),
+        *("network-public-b-subnet", "network-public-b-association"),
+    }
+    assert left == {urn: id for urn, id in before.items() if urn in left}
+
+
+def test_flow_logs_stopped_by_hand_come_back(deployed: SandboxUnderTest) -> None:
+    ec2 = deployed.client("ec2", WEST)
+    (log,) = ec2.describe_flow_logs()["FlowLogs"]
+    ec2.delete_flow_logs(FlowLogIds=[log["FlowLogId"]])
+
+    assert deployed.engine.up("dr", refresh=True).counts["create"] == 1
+    assert len(ec2.describe_flow_logs()["FlowLogs"]) == 1
+
+
+def test_a_named_vpc_that_is_not_there_stops_the_engine_with_its_name(deployed: SandboxUnderTest) -> None:
+    try:
+        deployed.configure("dr", existingVpc="vpc-0123456789abcdef0")
+        with pytest.raises(Failed, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
+            deployed.engine.preview("dr")
+    finally:
+        deployed.configure("dr", existingVpc=None)
+
+
+def test_a_named_vpc_is_used_and_left_as_it_is(deployed: SandboxUnderTest) -> None:
+    ec2 = deployed.client("ec2", WEST)
+    theirs = ec2.create_vpc(CidrBlock=BLOCK[WEST])["Vpc"]["VpcId"]
+    for number, (zone, role) in enumerate((zone, role) for zone in "ab" for role in ("elb", "internal-elb")):
+        tags = [{"Key": f"kubernetes.io/role/{role}", "Value": "1"}]
+        ec2.create_subnet(
+            VpcId=theirs,
+            CidrBlock=f"10.1.{number}.0/24",
+            AvailabilityZone=f"{WEST}{zone}",
+            TagSpecifications=[{"ResourceType": "subnet", "Tags": tags}],
+        )
+    try:
+        deployed.configure("dr", existingVpc=theirs)
+        deployed.engine.up("dr")
+        assert vpc_of(deployed, WEST) == theirs
+        assert stable(deployed) == {}
+        assert in_vpc(deployed, WEST, "describe_vpc_endpoints", "VpcEndpoints") == []
+        assert len(in_vpc(deployed, WEST, "describe_route_tables", "RouteTables")) == 1
+    finally:
+        deployed.configure("dr", existingVpc=None)
+        deployed.engine.up("dr")
+    assert vpc_of(deployed, WEST) != theirs
+    assert len(ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [theirs]}])["Subnets"]) == 4

@@ -1,0 +1,207 @@
+"""One example of every rule: a stack that keeps it, and the same broken in one field, with what is reported."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.policies import NOT_KNOWN, REMOVED, TAGS, Given, provider
+from tests.support.policy_examples_storage import BUCKET, EAST, ONE, STORAGE, WEST, Example
+
+
+def allows(**changes: object) -> dict[str, str]:
+    statement = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{ONE}/*"}
+    return {"policy": json.dumps({"Statement": [{**statement, **changes}]})}
+
+
+def of_kind(token: str, **props: object) -> Given:
+    return Given(token, "it", props)
+
+
+RECORD = of_kind(
+    "aws:route53/record:Record",
+    name="inference.example.com",
+    ttl=60.0,
+    weightedRoutingPolicies=[{"weight": 100.0}],
+    healthCheckId=NOT_KNOWN,
+)
+LEVER_CHECK = of_kind(
+    "aws:route53/healthCheck:HealthCheck", type="CLOUDWATCH_METRIC", cloudwatchAlarmRegion=WEST, tags=TAGS
+)
+ALARM = of_kind(
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+    namespace="DisasterRecovery",
+    metricName="ReplicaAge",
+    alarmActions=[NOT_KNOWN],
+    region=WEST,
+    tags=TAGS,
+)
+CLUSTER = of_kind(
+    "aws:eks/cluster:Cluster",
+    enabledClusterLogTypes=["api", "audit", "authenticator"],
+    encryptionConfig={"provider": {"keyArn": NOT_KNOWN}, "resources": ["secrets"]},
+)
+ROLE_POLICY = of_kind("aws:iam/rolePolicy:RolePolicy", **allows())
+KEPT = {"lifecycle": {"deleteAfter": 35.0}}
+VAULT = "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr"
+PLAN = of_kind(
+    "aws:backup/plan:Plan",
+    region=EAST,
+    tags=TAGS,
+    rules=[{"ruleName": "daily", **KEPT, "copyActions": [{"destinationVaultArn": VAULT, **KEPT}]}],
+)
+SUBNETS = tuple(
+    Given("aws:ec2/subnet:Subnet", f"subnet-{zone}", {"availabilityZone": f"us-east-1{zone}"}) for zone in "ab"
+)
+NODES = Given(
+    "aws:eks/nodeGroup:NodeGroup",
+    "it",
+    {"subnetIds": [NOT_KNOWN, NOT_KNOWN]},
+    {"subnetIds": ["subnet-a", "subnet-b"]},
+)
+FLOW_LOG = Given("aws:ec2/flowLog:FlowLog", "log", {"vpcId": "vpc-1"})
+OF_RECOVERY = of_kind("aws:cloudwatch/logGroup:LogGroup", region=WEST, tags={**TAGS, "role": "recovery"})
+
+EXAMPLES = (
+    *STORAGE,
+    Example(
+        "kms-key-rotation-enabled",
+        (of_kind("aws:kms/key:Key", enableKeyRotation=True),),
+        (
+            ("it", "enableKeyRotation", False, "enableKeyRotation is false, not true"),
+            ("it", "enableKeyRotation", REMOVED, "enableKeyRotation is not set, not true"),
+        ),
+    ),
+    Example(
+        "route53-record-health-check",
+        (RECORD,),
+        (
+            (
+                "it",
+                "healthCheckId",
+                REMOVED,
+                '"inference.example.com" is weighted or failover, and has no healthCheckId',
+            ),
+        ),
+    ),
+    Example("route53-record-short-ttl", (RECORD,), (("it", "ttl", 300.0, "ttl is 300 s, more than 60 s"),)),
+    Example(
+        "route53-check-alarm-in-recovery-region",
+        (LEVER_CHECK, provider()),
+        (
+            (
+                "it",
+                "cloudwatchAlarmRegion",
+                EAST,
+                'the primary stack\'s check reads an alarm in "us-east-1", and the stack is in us-east-1',
+            ),
+        ),
+    ),
+    Example(
+        "cloudwatch-alarm-outside-primary-region",
+        (ALARM, provider()),
+        (("it", "region", EAST, "an alarm on DisasterRecovery is in us-east-1, the primary region"),),
+    ),
+    Example("cloudwatch-alarm-has-action", (ALARM,), (("it", "alarmActions", [], "alarmActions is empty"),)),
+    Example(
+        "iam-policy-no-wildcard-action",
+        (ROLE_POLICY,),
+        (
+            ("it", "policy", allows(Action=["s3:Get*"])["policy"], 'statement Read has Action "s3:Get*"'),
+            ("it", "policy", allows(NotAction="iam:*")["policy"], "statement Read allows by NotAction"),
+        ),
+    ),
+    Example(
+        "iam-policy-no-wildcard-resource",
+        (ROLE_POLICY,),
+        tuple(
+            ("it", "policy", allows(Resource=[value])["policy"], f'statement Read has Resource "{value}"')
+            for value in ("*", "arn:aws:s3:::*", "arn:aws:s3:::data-*/x", "arn:aws:kms:us-east-1:123456789012:key/*")
+        ),
+    ),
+    Example(
+        "tags-required",
+        (BUCKET,),
+        (
+            (ONE, "tags.workload", REMOVED, "tag workload is not set"),
+            (ONE, "tags.project", "other", 'tag project is "other", not ml-dr'),
+            (ONE, "tags.role", "dr", 'tag role is "dr", not primary or recovery'),
+        ),
+    ),
+    Example(
+        "tags-backup-enabled",
+        (BUCKET,),
+        (
+            (ONE, "tags.backup", REMOVED, 'tag backup is not set, not "enabled"'),
+            (ONE, "tags.backup", "disabled", 'tag backup is "disabled", not "enabled"'),
+        ),
+    ),
+    Example(
+        "stack-recovery-in-recovery-region",
+        (OF_RECOVERY, provider(WEST)),
+        (("it", "region", EAST, 'it is in "us-east-1", and the recovery stack is in us-west-2'),),
+    ),
+    Example(
+        "ec2-vpc-flow-logs",
+        (of_kind("aws:ec2/vpc:Vpc", id="vpc-1"), FLOW_LOG),
+        (("log", "vpcId", "vpc-2", "the VPC has no FlowLog"),),
+    ),
+    Example(
+        "ec2-launch-template-imdsv2",
+        (of_kind("aws:ec2/launchTemplate:LaunchTemplate", metadataOptions={"httpTokens": "required"}),),
+        (
+            (
+                "it",
+                "metadataOptions.httpTokens",
+                "optional",
+                'metadataOptions.httpTokens is "optional", not "required"',
+            ),
+        ),
+    ),
+    Example(
+        "eks-cluster-logging",
+        (CLUSTER,),
+        (("it", "enabledClusterLogTypes", ["api"], "enabledClusterLogTypes lacks audit, authenticator"),),
+    ),
+    Example(
+        "eks-cluster-secrets-encrypted",
+        (CLUSTER,),
+        (
+            ("it", "encryptionConfig", REMOVED, "encryptionConfig.provider.keyArn is not set"),
+            ("it", "encryptionConfig.resources", ["x"], 'encryptionConfig.resources is ["x"], without "secrets"'),
+        ),
+    ),
+    Example(
+        "eks-node-group-two-zones",
+        (NODES, *SUBNETS),
+        (
+            ("it", "subnetIds", ["subnet-1"], "the node group has 1 subnets"),
+            (
+                "subnet-b",
+                "availabilityZone",
+                "us-east-1a",
+                "all subnets of the node group are in us-east-1a",
+            ),
+        ),
+    ),
+    Example(
+        "backup-plan-copies-to-another-region",
+        (PLAN,),
+        (
+            ("it", "rules.0.copyActions", [], 'rule "daily" copies to no other region than us-east-1'),
+            (
+                "it",
+                "rules.0.copyActions.0.destinationVaultArn",
+                VAULT.replace(WEST, EAST),
+                'rule "daily" copies to no other region than us-east-1',
+            ),
+        ),
+    ),
+    Example(
+        "backup-plan-retention",
+        (PLAN,),
+        (
+            ("it", "rules.0.lifecycle", REMOVED, 'rule "daily" has no lifecycle.deleteAfter'),
+            ("it", "rules.0.copyActions.0.lifecycle", REMOVED, 'a copy of rule "daily" has no lifecycle.deleteAfter'),
+        ),
+    ),
+)

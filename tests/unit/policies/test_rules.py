@@ -1,0 +1,185 @@
+"""Each rule: an example that holds, and the same broken in one field, with the message."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pulumi_policy import EnforcementLevel
+
+from policies.rules.exceptions import EXCEPTIONS, Exemption
+from policies.rules.model import UNKNOWN, Resource, Rule
+from policies.rules.pack import RULES
+from policies.rules.stacks import TAGGED
+from sandbox.aws.resources.catalog import CATALOG
+from tests.support.policies import NOT_KNOWN, POLICIES, Given, provider, violations
+from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, PLAN, of_kind
+from tests.support.policy_examples_storage import BUCKET, EAST, WEST, Example, setting
+
+ROOT = Path(__file__).parents[3]
+REMEDIES = {rule.name: rule.remedy for rule in RULES}
+BROKEN = [
+    pytest.param(example, *case[:3], case[3], id=f"{example.rule}-{case[0]}-{case[1]}-{number}")
+    for example in EXAMPLES
+    for number, case in enumerate(example.broken)
+]
+
+
+def changed(example: Example, name: str, path: str, value: object) -> list[Given]:
+    return [each.but(path, value) if each.name == name else each for each in example.stack]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.rule)
+def test_what_holds_is_not_reported(example: Example) -> None:
+    assert violations(example.rule, *example.stack) == []
+
+
+@pytest.mark.parametrize(("example", "name", "path", "value", "fact"), BROKEN)
+def test_what_is_broken_in_one_field_is_reported_with_the_value_and_the_way_out(
+    example: Example, name: str, path: str, value: object, fact: str
+) -> None:
+    said = violations(example.rule, *changed(example, name, path, value))
+
+    assert said == [f"{fact} -> {REMEDIES[example.rule]}"]
+
+
+@pytest.mark.parametrize(("example", "name", "path", "value", "fact"), BROKEN)
+def test_what_is_not_known_yet_is_neither_reported_nor_a_reason_to_stop(
+    example: Example, name: str, path: str, value: object, fact: str
+) -> None:
+    # A policy that reads an unknown the SDK's way raises, and the engine says "can't run policy".
+    assert violations(example.rule, *changed(example, name, path, NOT_KNOWN)) == []
+
+
+def test_every_rule_has_an_example_that_is_broken() -> None:
+    assert [example.rule for example in EXAMPLES] == [rule.name for rule in RULES]
+    assert all(example.broken for example in EXAMPLES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_is_named_by_path_and_says_what_must_hold_why_and_the_way_out(rule: Rule) -> None:
+    assert re.fullmatch(r"(s3|kms|route53|cloudwatch|iam|tags|stack|ec2|eks|backup)(-[a-z0-9]+)+", rule.name)
+    assert rule.says.endswith(".")
+    assert " must " in rule.says
+    assert rule.why
+    assert rule.remedy
+    assert (rule.check is None) != (rule.check_in_stack is None)
+    assert POLICIES[rule.name].description == f"{rule.says} Because {rule.why}."
+    assert POLICIES[rule.name].enforcement_level is EnforcementLevel[rule.level.name]
+
+
+def test_names_are_unique() -> None:
+    assert len(POLICIES) == len(RULES)
+
+
+def test_an_adopted_bucket_keeps_the_settings_of_its_owner() -> None:
+    adopted = BUCKET.but("tags", {"project": "somebody's"})
+
+    assert violations("s3-bucket-public-access-blocked", BUCKET) != []
+    assert violations("s3-bucket-public-access-blocked", adopted) == []
+
+
+def test_a_setting_is_found_by_what_it_was_made_of_while_its_bucket_is_not_known() -> None:
+    block = setting("BucketPublicAccessBlock", NOT_KNOWN, blockPublicAcls=False)
+    of_it = Given(block.type, "block", block.props, {"bucket": [BUCKET.name]})
+    other = Given(BUCKET.type, "other", {**BUCKET.props, "bucket": "other"})
+    of_other = Given(block.type, "block", block.props, {"bucket": ["other"]})
+
+    assert "blockPublicAcls is false" in violations("s3-bucket-public-access-blocked", BUCKET, of_it)[0]
+    said = violations("s3-bucket-public-access-blocked", BUCKET, other, of_other)
+    assert said[0].startswith("the bucket has no BucketPublicAccessBlock")
+
+
+def test_a_flow_log_is_found_by_what_it_was_made_of() -> None:
+    vpc = of_kind("aws:ec2/vpc:Vpc", id=NOT_KNOWN)
+
+    assert violations("ec2-vpc-flow-logs", vpc) != []
+    assert (
+        violations("ec2-vpc-flow-logs", vpc, Given(FLOW_LOG.type, "log", {"vpcId": NOT_KNOWN}, {"vpcId": ["it"]})) == []
+    )
+
+
+def test_a_record_that_takes_no_part_in_failover_is_free() -> None:
+    plain = of_kind("aws:route53/record:Record", name="docs.example.com", ttl=3600.0)
+
+    assert violations("route53-record-short-ttl", plain) == []
+    assert violations("route53-record-health-check", plain) == []
+
+
+def test_the_recovery_stack_reads_its_alarm_at_home() -> None:
+    rule = "route53-check-alarm-in-recovery-region"
+    check = LEVER_CHECK.but("tags.role", "recovery")
+
+    assert violations(rule, check, provider(WEST)) == []
+    assert violations(rule, check.but("cloudwatchAlarmRegion", EAST), provider(WEST)) != []
+
+
+def test_the_recovery_stack_has_no_second_provider_elsewhere() -> None:
+    alarm = ALARM.but("tags.role", "recovery")
+    second = Given("pulumi:providers:aws", "east", {"region": EAST})
+    rule = "stack-recovery-in-recovery-region"
+
+    assert violations(rule, alarm, provider(WEST), second) == []
+    assert violations(rule, alarm.but("region", EAST), provider(WEST), second) != []
+
+
+FIND = {"Sid": "Find", "Effect": "Allow", "Action": "logs:DescribeLogGroups"}
+ALL_GROUPS = json.dumps({"Statement": {**FIND, "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:*"}})
+FLOW_LOGS = Given("aws:iam/rolePolicy:RolePolicy", "network-flow-logs-policy", {"policy": ALL_GROUPS})
+
+EXCEPTED = (
+    ("iam-policy-no-wildcard-resource", (FLOW_LOGS,)),
+    ("cloudwatch-alarm-has-action", (ALARM.but("alarmActions", []).but("metricName", "Lever"),)),
+    ("cloudwatch-alarm-outside-primary-region", (ALARM.but("region", EAST).but("namespace", "AWS/S3"), provider())),
+    ("backup-plan-copies-to-another-region", (PLAN.but("tags.role", "recovery").but("rules.0.copyActions", []),)),
+)
+
+
+@pytest.mark.parametrize(("rule", "stack"), EXCEPTED, ids=[rule for rule, _ in EXCEPTED])
+def test_a_recorded_exception_is_not_reported(rule: str, stack: tuple[Given, ...]) -> None:
+    assert violations(rule, *stack) == []
+
+
+def test_every_exception_is_of_a_rule_has_a_reason_and_is_tested() -> None:
+    assert [each.rule for each in EXCEPTIONS] == [rule for rule, _ in EXCEPTED]
+    assert {each.rule for each in EXCEPTIONS} <= set(POLICIES)
+    assert all(each.reason.endswith(".") for each in EXCEPTIONS)
+
+
+def test_an_exception_covers_just_what_it_names() -> None:
+    exception = Exemption("a-rule", "Why.", resource="nodes-*", where={"tags.role": "primary"}, fact='* Resource "x"')
+    nodes = Resource("t", "nodes-role", {"tags": {"role": "primary"}})
+
+    assert exception.covers("a-rule", nodes, 'a statement has Resource "x"')
+    assert not exception.covers("another", nodes, 'a statement has Resource "x"')
+    assert not exception.covers("a-rule", nodes, 'a statement has Resource "*"')
+    assert not exception.covers("a-rule", Resource("t", "other", nodes.props), 'a statement has Resource "x"')
+    assert not exception.covers("a-rule", Resource("t", "nodes-role", {"tags": UNKNOWN}), 'has Resource "x"')
+
+
+def test_every_type_that_the_program_tags_has_to_be_tagged() -> None:
+    taggable = {token for token, kind in CATALOG.items() if kind.tags}
+
+    assert taggable - set(TAGGED) <= {"aws:s3/bucketObjectv2:BucketObjectv2"}
+
+
+def test_the_document_lists_every_rule_and_every_exception() -> None:
+    text = (ROOT / "docs/policies.md").read_text()
+    rows = [f"| `{rule.name}` | {rule.says} | {rule.why} | {rule.level} |" for rule in RULES]
+    reasons = [f"| `{each.rule}` | {each.described} | {each.reason} |" for each in EXCEPTIONS]
+
+    assert [line for line in text.splitlines() if line.startswith("| `")] == [*rows, *reasons]
+
+
+def test_importing_rules_starts_nothing_and_needs_no_sdk() -> None:
+    program = (
+        "import sys, policies.rules.storage, policies.rules.traffic, policies.rules.exceptions; "
+        "print([name for name in sys.modules if name.startswith('pulumi')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"

@@ -1,0 +1,70 @@
+"""Workflows: nothing that moves is trusted, and no job may do more than it needs. Their syntax is actionlint's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parents[2] / ".github" / "workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+JOBS = [
+    pytest.param(path, name, job, id=f"{path.stem}-{name}")
+    for path in WORKFLOWS
+    for name, job in yaml.safe_load(path.read_text())["jobs"].items()
+]
+ALLOWED = {
+    ("preview", "aws"): {"contents": "read", "id-token": "write"},
+    ("preview", "comment"): {"pull-requests": "write"},
+}
+"""Jobs that may do more than read the repository."""
+
+
+def test_the_workflows_are_there() -> None:
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "preview.yml"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_action_is_pinned_by_its_commit_and_says_its_version(path: Path) -> None:
+    uses = re.findall(r"uses: (.*)", path.read_text())
+
+    assert uses
+    assert [each for each in uses if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_has_no_permission_of_its_own_no_key_and_one_run_at_a_time(path: Path) -> None:
+    text, parsed = path.read_text(), yaml.safe_load(path.read_text())
+
+    assert parsed["permissions"] == {}
+    assert parsed["concurrency"]["group"]
+    assert "secrets." not in text
+    assert "pull_request_target" not in text
+
+
+@pytest.mark.parametrize(("path", "name", "job"), JOBS)
+def test_a_job_has_just_the_permissions_it_needs_and_an_end(path: Path, name: str, job: dict[str, Any]) -> None:
+    assert job["permissions"] == ALLOWED.get((path.stem, name), {"contents": "read"})
+    assert 0 < job["timeout-minutes"] <= 60
+
+
+@pytest.mark.parametrize(("path", "name", "job"), JOBS)
+def test_no_step_puts_what_a_pull_request_says_into_a_shells_text(path: Path, name: str, job: dict[str, Any]) -> None:
+    assert [step["run"] for step in job["steps"] if "${{" in step.get("run", "")] == []
+
+
+@pytest.mark.parametrize(("path", "name", "job"), JOBS)
+def test_no_checkout_leaves_a_token_behind(path: Path, name: str, job: dict[str, Any]) -> None:
+    checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_a_pull_request_from_a_fork_reaches_no_job_with_more_than_read_access() -> None:
+    jobs = yaml.safe_load((FOLDER / "preview.yml").read_text())["jobs"]
+
+    for name in ("aws", "comment"):
+        assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs[name]["if"]
