@@ -5,6 +5,8 @@ SHELL := /bin/sh
 
 python := .local/venv/bin/python
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
+# It is written there, so that nothing is compiled twice.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## what there is to call
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile

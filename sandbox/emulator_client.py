@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from dr.errors import Failed, Invalid, Problem
-from sandbox.server_process import Server
+from sandbox.server_process import LOOPBACK, Server
 
 
 def ask(server: Server, method: str, path: str, content: object = None) -> Any:
@@ -22,7 +22,7 @@ def ask(server: Server, method: str, path: str, content: object = None) -> Any:
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(f"{server.endpoint}/_sandbox/{path}", data=data, method=method)  # noqa: S310 # loopback
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 # loopback
+        with LOOPBACK.open(request, timeout=30) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         answer = json.loads(error.read())

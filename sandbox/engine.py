@@ -37,7 +37,10 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
     Whoever uses them also removes the `foreign` ones: a person's profile, a token, an endpoint of one service.
     """
     nobody = local.folder / "no-aws-configuration"
-    path = [local.commands, toolchain.pulumi.parent, Path(sys.executable).parent]
+    path = [local.commands, Path(sys.executable).parent, toolchain.pulumi.parent]
+    # Where both are set, Python reads the lower-case one and Go the other.
+    direct = ["127.0.0.1", "localhost", *filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy")))]
+    direct = list(dict.fromkeys(",".join(direct).split(",")))
     return {
         "AWS_ENDPOINT_URL": server.endpoint,
         "AWS_ACCESS_KEY_ID": "sandbox",
@@ -47,7 +50,8 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
         "AWS_CONFIG_FILE": str(nobody),
         "AWS_SHARED_CREDENTIALS_FILE": str(nobody),
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
+        "NO_PROXY": ",".join(direct),
+        "no_proxy": ",".join(direct),
         "PULUMI_HOME": str(local.pulumi_home),
         "PULUMI_BACKEND_URL": local.backend.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "sandbox",
@@ -56,6 +60,8 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
         "DR_PROJECT": str(local.project),
         "DR_SANDBOX_STATE": str(local.folder),
         "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(ROOT / ".local" / "cache" / "pycache")),
+        # Not written, the SDK would be compiled anew by every run of the program: seconds each time.
+        "PYTHONDONTWRITEBYTECODE": "",
         "PATH": os.pathsep.join(dict.fromkeys([*map(str, path), *os.environ.get("PATH", "").split(os.pathsep)])),
     }
 

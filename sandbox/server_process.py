@@ -15,6 +15,9 @@ from dr.errors import Failed, Problem, Refused
 from sandbox.local import ROOT, Local, read_json
 
 MODULE = "sandbox.aws.emulator"
+LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine itself, whatever proxy a person's environment names."""
+
 START_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -119,7 +122,7 @@ def _process(pid: int, local: Local) -> psutil.Process | None:
 
 def _answers(server: Server) -> bool:
     try:
-        with urllib.request.urlopen(f"{server.endpoint}/_sandbox/health", timeout=5) as answer:  # noqa: S310 # loopback
+        with LOOPBACK.open(f"{server.endpoint}/_sandbox/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

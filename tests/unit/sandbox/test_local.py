@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from dr.errors import Failed, Refused
 from sandbox import server_process
 from sandbox.engine import drop_dead_locks, environment, foreign, install_plugins
-from sandbox.local import Local, read_json, write_json
+from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
 
@@ -93,7 +95,36 @@ def test_nothing_of_a_person_is_in_the_environment(
 def test_commands_of_the_sandbox_come_first_on_the_path(local: Local, toolchain: Toolchain) -> None:
     path = environment(local, SERVER, toolchain)["PATH"].split(os.pathsep)
 
-    assert path[:3] == [str(local.commands), str(toolchain.pulumi.parent), str(Path(sys.executable).parent)]
+    assert path[:3] == [str(local.commands), str(Path(sys.executable).parent), str(toolchain.pulumi.parent)]
+
+
+def test_the_emulator_is_asked_past_a_persons_proxy() -> None:
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        # Proxies of the environment are read when an opener is made: in a process of its own.
+        server = Server(1, f"http://127.0.0.1:{http.server_port}", "run", "now")
+        code = f"from sandbox.emulator_client import *; print(ask({server!r}, 'GET', 'health'))"
+        variables = {**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True)
+        http.shutdown()
+    assert done.stdout == "{}\n", done.stderr
+
+
+def test_this_machine_is_reached_past_a_persons_proxy(
+    local: Local, toolchain: Toolchain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "corp.example")
+    variables = environment(local, SERVER, toolchain)
+
+    assert variables["no_proxy"] == variables["NO_PROXY"] == "127.0.0.1,localhost,corp.example"
 
 
 def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolchain) -> None:
