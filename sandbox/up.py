@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from dr import clients, sets, state
+from dr import clients, state
 from dr.errors import DrError, Failed, Problem, Refused
 from dr.project import read_config
 from dr.steps import Report, State, Step, Verdict
@@ -180,11 +180,6 @@ def _state_of_the_day(world: World) -> bytes:
     except DrError:
         # There is none on an ordinary day; whatever else is wrong, the deployment itself will say.
         return b""
-
-
-def newest_set(world: World) -> sets.Manifest | None:
-    """The set that was published last."""
-    return sets.newest(world.primary_region, world.buckets(world.primary_region), model_set.NAME)
 
 
 def forget(local: Local) -> None:
