@@ -25,7 +25,7 @@ status: install ## what runs in the sandbox
 
 test: install ## all tests, those with the real engine included; ARGS="-k replication" chooses
 	@$(python) -m sandbox.toolchain
-	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install ## what must be clean before a commit
 	@$(python) -m ruff check

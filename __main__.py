@@ -6,28 +6,27 @@ and calls no API of the primary region. `dr:role` in Pulumi.<stack>.yaml says wh
 
 from __future__ import annotations
 
+import gc
+
 import pulumi
 from pulumi_aws import s3
 
-from components.backup_plan import BackupPlan, BackupPlanArgs
-from components.backup_rules import BackupRule
-from components.backup_vault import BackupVault, BackupVaultArgs
 from components.data_keys import DataKeys, DataKeysArgs
-from components.network import Network, NetworkArgs
+from components.hosted_zone import HostedZone, HostedZoneArgs
 from components.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
 from components.route53_failover import Route53Failover, Route53FailoverArgs
 from components.tagging import tags_of
-from dr import clients, config, contract, control, existing_vpc, state
+from dr import clients, config, contract, control, state
 from dr.errors import DrError
 from dr.objectives import PRIMARY_DNS_WEIGHT, Tier
-from dr.topology import CONTROL, Role, Topology
-
-BACKUP_SCHEDULE = "cron(0 2/12 * * ? *)"
-"""At 02:00 and 14:00 UTC: with one backup a day, the newest copy would be older than 24 h while the next is made."""
+from dr.topology import CONTROL, MODELS, Role, Topology
+from stacks.backups import backup_plan, backup_vault
+from stacks.region import region, region_certificate
+from stacks.watching import early_warnings, heartbeat, watch
 
 
 def primary(topology: Topology) -> None:
-    """Layer 1, data: keys, bucket pairs, backups. Layer 2: the network. Layer 3, failover: zone and record."""
+    """Layer 1, data: keys, bucket pairs, backups. Layer 2: the region. Layer 3, failover: zone and record."""
     tags = tags_of(topology)
     keys = DataKeys(
         "data",
@@ -56,18 +55,27 @@ def primary(topology: Topology) -> None:
     keys_by_role = {Role.PRIMARY: keys.source_arn, Role.RECOVERY: keys.replica_arn}
     vaults = {role: backup_vault(topology, role, key_arn) for role, key_arn in keys_by_role.items()}
     backup_plan(topology, vaults[Role.PRIMARY].vault_name, copy_to=vaults[Role.RECOVERY].arn)
-    network = region_network(topology)
+    zone = HostedZone(
+        "zone",
+        HostedZoneArgs(
+            domain=topology.dns.domain, existing=topology.dns.zone_id, protect=topology.protect_data, tags=tags
+        ),
+    )
+    certificate = region_certificate(topology, zone.zone_id)
+    here = region(topology, certificate, topology.pair(MODELS).existing_key or keys.source_arn)
+    heartbeat(topology, pairs[CONTROL].source_name, keys.source_arn)
+    early_warnings(topology, here)
     failover = Route53Failover(
         "primary",
         Route53FailoverArgs(
             role=Role.PRIMARY,
             dns=topology.dns,
-            endpoint=topology.primary.endpoint,
+            endpoint=topology.primary.endpoint or here.endpoint.dns_name,
             weight=PRIMARY_DNS_WEIGHT,
             lever_region=topology.recovery.region,
             lever_prefix=topology.bucket_prefix,
-            zone_id=topology.dns.zone_id,
-            protect=topology.protect_data,
+            zone_id=zone.zone_id,
+            alert_topic_arn=topology.alert_topic_arn(Role.RECOVERY),
             tags=tags,
         ),
     )
@@ -75,13 +83,14 @@ def primary(topology: Topology) -> None:
     pulumi.export("primary_bucket", pairs["datasets"].source_name)
     pulumi.export("secondary_bucket", pairs["datasets"].replica_name)
     pulumi.export("buckets", {name: [pair.source_name, pair.replica_name] for name, pair in pairs.items()})
-    pulumi.export("vpc_id", network.vpc_id)
-    pulumi.export("zone_id", failover.zone_id)
-    pulumi.export("name_servers", failover.name_servers)
+    pulumi.export("replica_key_arn", keys.replica_arn)
+    pulumi.export("vpc_id", here.network.vpc_id)
+    pulumi.export("zone_id", zone.zone_id)
+    pulumi.export("name_servers", zone.name_servers)
 
 
 def recovery(topology: Topology) -> None:
-    """Layer 1: backups made here. Layer 2: the network. Layer 3: the recovery record. The tier says what runs."""
+    """Layer 1: backups made here. Layer 2: the region. Layer 3: the recovery record. The tier says what runs."""
     deployed = control.read_control(topology, Role.RECOVERY)
     half = deployed.halves.get(Role.RECOVERY)
     state.guard_tier(topology.tier, half.tier if half else None, deployed.day)
@@ -89,80 +98,29 @@ def recovery(topology: Topology) -> None:
 
     of_primary = pulumi.StackReference("primary", stack_name=f"{pulumi.get_organization()}/dr/{topology.primary_stack}")
     backup_plan(topology, topology.backup_vault, running=topology.running_tier > Tier.BACKUP)
-    network = region_network(topology)
+    certificate = region_certificate(topology)
+    key_arn = of_primary.require_output("replica_key_arn")
+    here = region(topology, certificate, key_arn)
+    watch(topology, here, key_arn)
     failover = Route53Failover(
         "recovery",
         Route53FailoverArgs(
             role=Role.RECOVERY,
             dns=topology.dns,
-            endpoint=topology.recovery.endpoint,
+            endpoint=topology.recovery.endpoint or here.endpoint.dns_name,
             weight=topology.objective.dns_weight,
             lever_region=topology.recovery.region,
             lever_prefix=topology.bucket_prefix,
             zone_id=of_primary.require_output("zone_id"),
+            alert_topic_arn=here.alerts.arn,
             tags=tags_of(topology),
         ),
     )
     publish_contract(topology, failover, pulumi.Output.from_input(deployed.bucket))
     pulumi.export("primary_bucket", of_primary.require_output("primary_bucket"))
     pulumi.export("secondary_bucket", of_primary.require_output("secondary_bucket"))
-    pulumi.export("vpc_id", network.vpc_id)
+    pulumi.export("vpc_id", here.network.vpc_id)
     pulumi.export("tier", str(topology.running_tier))
-
-
-def backup_vault(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -> BackupVault:
-    """A region's vault. The recovery region's outlives the primary; the primary's is emptied only by who means it."""
-    return BackupVault(
-        f"backup-{role}",
-        BackupVaultArgs(
-            name=topology.backup_vault,
-            region=topology.site(role).region,
-            key_arn=key_arn,
-            protect=topology.protect_data and role is Role.RECOVERY,
-            force_destroy=not topology.protect_data,
-            tags=tags_of(topology),
-        ),
-    )
-
-
-def backup_plan(
-    topology: Topology,
-    vault_name: pulumi.Input[str],
-    copy_to: pulumi.Output[str] | None = None,
-    running: bool = True,
-) -> BackupPlan:
-    """Back up what is tagged in this stack's region; the recovery region has a plan of its own for after a failover."""
-    return BackupPlan(
-        "backup",
-        BackupPlanArgs(
-            name=f"{topology.backup_vault}-{topology.role}",
-            region=topology.here.region,
-            vault_name=vault_name,
-            copy_to=copy_to,
-            rules=(BackupRule("twice-daily", BACKUP_SCHEDULE, topology.backup_retention_days),),
-            running=running,
-            tags=tags_of(topology),
-        ),
-    )
-
-
-def region_network(topology: Topology) -> Network:
-    """The VPC of this stack's region, or the one that is named."""
-    here = topology.here
-    return Network(
-        "network",
-        NetworkArgs(
-            label=topology.bucket_prefix,
-            account=topology.account,
-            region=here.region,
-            cidr=here.cidr,
-            zones=here.zones,
-            nat=topology.nat_here,
-            private_endpoints=topology.private_endpoints_here,
-            existing=existing_vpc.find(topology.existing_vpc, here) if topology.existing_vpc else None,
-            tags=tags_of(topology),
-        ),
-    )
 
 
 def publish_contract(topology: Topology, failover: Route53Failover, bucket: pulumi.Output[str]) -> None:
@@ -181,6 +139,8 @@ def publish_contract(topology: Topology, failover: Route53Failover, bucket: pulu
 
 def main() -> None:
     """Deploy the stack that is selected."""
+    # All that is made here lives until the end; looking through it again and again is a tenth of every preview.
+    gc.disable()
     raw = pulumi.runtime.get_config_env()
     topology = config.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
     {Role.PRIMARY: primary, Role.RECOVERY: recovery}[topology.role](topology)

@@ -40,13 +40,22 @@ class EncryptedBucket:
         return f"arn:aws:s3:::{self.name}"
 
 
-def _document(statements: list[dict[str, Any]]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+def document(statements: Sequence[dict[str, Any]]) -> str:
+    """A policy document of these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def trust_service(service: str) -> str:
-    """A trust policy: this AWS service, and nobody else, may assume the role."""
-    return _document([{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}])
+def trust_service(service: str, account: str | None = None) -> str:
+    """A trust policy: this AWS service, and nobody else, may assume the role.
+
+    Args:
+        service: "lambda.amazonaws.com".
+        account: For a service that acts for whoever asks: only for this account.
+    """
+    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    if account:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    return document([statement])
 
 
 def tls_only(bucket: str) -> str:
@@ -55,7 +64,7 @@ def tls_only(bucket: str) -> str:
     The wildcards deny, they do not allow: everybody, every action, every object.
     """
     arn = f"arn:aws:s3:::{bucket}"
-    return _document(
+    return document(
         [
             {
                 "Sid": "DenyWithoutTls",
@@ -84,7 +93,7 @@ def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bo
     buckets = [one, other]
     # Every object of just these two buckets: the only wildcard, and replication knows no narrower one.
     objects = [f"{bucket.arn}/*" for bucket in buckets]
-    return _document(
+    return document(
         [
             {
                 "Sid": "ReadConfiguration",
@@ -109,8 +118,8 @@ def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bo
                 "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
                 "Resource": objects,
             },
-            *(_use_key(bucket, "Decrypt", ["kms:Decrypt"]) for bucket in buckets),
-            *(_use_key(bucket, "Encrypt", ["kms:Encrypt", "kms:GenerateDataKey"]) for bucket in buckets),
+            *(use_key(bucket, "Decrypt", ["kms:Decrypt"]) for bucket in buckets),
+            *(use_key(bucket, "Encrypt", ["kms:Encrypt", "kms:GenerateDataKey"]) for bucket in buckets),
         ]
     )
 
@@ -121,7 +130,7 @@ def keep_recovery_points(admins: Sequence[str]) -> str:
     The wildcards deny, they do not allow: everybody else, every recovery point. AWS Config's rule
     backup-recovery-point-manual-deletion-disabled asks for just this form.
     """
-    return _document(
+    return document(
         [
             {
                 "Sid": "KeepRecoveryPoints",
@@ -140,7 +149,93 @@ def keep_recovery_points(admins: Sequence[str]) -> str:
     )
 
 
-def _use_key(bucket: EncryptedBucket, purpose: str, actions: list[str]) -> dict[str, Any]:
+def publish_alarms(topic_arn: str, account: str) -> str:
+    """A topic's policy: CloudWatch may publish alarms of this account, and nobody may do anything without TLS."""
+    return document(
+        [
+            {
+                "Sid": "Alarms",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            },
+            {
+                "Sid": "DenyWithoutTls",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ]
+    )
+
+
+def write_logs(group_arn: str) -> dict[str, Any]:
+    """A statement: write to one log group that is there."""
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    # Every stream of just this group: each process has one of its own.
+    return {"Sid": "Log", "Effect": "Allow", "Action": actions, "Resource": f"{group_arn}:*"}
+
+
+def invoke_function(arn: str) -> str:
+    """Start one function."""
+    return document([{"Sid": "Start", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}])
+
+
+def write_object(bucket: EncryptedBucket, key: str) -> str:
+    """Write one object."""
+    put = {"Sid": "Write", "Effect": "Allow", "Action": "s3:PutObject", "Resource": f"{bucket.arn}/{key}"}
+    return document([put, use_key(bucket, "Encrypt", ["kms:GenerateDataKey"])])
+
+
+def read_document(bucket: EncryptedBucket, key: str) -> list[dict[str, Any]]:
+    """Statements: read one object, and be told when it is not there: without ListBucket S3 says access denied."""
+    return [
+        {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket.arn}/{key}"},
+        {"Sid": "Missing", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket.arn},
+        use_key(bucket, "Decrypt", ["kms:Decrypt"]),
+    ]
+
+
+def publish_metrics(namespace: str) -> dict[str, Any]:
+    """A statement: publish metrics of one namespace. PutMetricData knows no narrower resource; the condition does."""
+    only = {"StringEquals": {"cloudwatch:namespace": namespace}}
+    action = "cloudwatch:PutMetricData"
+    return {"Sid": "Publish", "Effect": "Allow", "Action": action, "Resource": "*", "Condition": only}
+
+
+def key_for_alarms(account: str) -> str:
+    """A key policy: the account decides by IAM who uses the key, and CloudWatch may, for messages to encrypted topics.
+
+    In a key policy `*` is the key itself. The first statement is KMS's default one: without it nobody could change the
+    policy any more. CloudWatch's actions are those of the CloudWatch user guide, "Permissions for Amazon SNS".
+    """
+    return document(
+        [
+            {
+                "Sid": "Account",
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            {
+                "Sid": "AlarmMessages",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            },
+        ]
+    )
+
+
+def use_key(bucket: EncryptedBucket, purpose: str, actions: list[str]) -> dict[str, Any]:
+    """A statement: use a bucket's key, for objects of just that bucket, through S3 of its region."""
     return {
         "Sid": f"{purpose}In{bucket.region.replace('-', '')}",
         "Effect": "Allow",

@@ -28,6 +28,11 @@ REPLICATION_MINUTES = 15
 """The only value Replication Time Control takes."""
 
 
+def rule_id(region: str) -> str:
+    """Id of the replication rule to a region, that metrics are told apart by."""
+    return f"to-{region}"
+
+
 @dataclass(frozen=True)
 class BucketSide:
     """One side of the pair.
@@ -234,7 +239,7 @@ class ReplicatedBucket(pulumi.ComponentResource):
             role=role_arn,
             rules=[
                 {
-                    "id": f"to-{destination.region}",
+                    "id": rule_id(destination.region),
                     "priority": 1,
                     "status": "Enabled",
                     "filter": {"prefix": ""},

@@ -13,16 +13,15 @@ Costs about $4 a month a region: an HTTPS check every 10 s ($0.75 + $1 + $1), tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_aws import cloudwatch, route53
 
+from dr import levers
 from dr.topology import READY_PATH, RECORD_TTL_SECONDS, Dns, DnsFailover, Role
 
-LEVER_NAMESPACE = "DisasterRecovery"
-LEVER_METRIC = "Lever"
 LEVER_PERIOD_SECONDS = 60
 HTTPS_PORT = 443
 
@@ -50,9 +49,9 @@ def lever_of(role: Role, failover: DnsFailover) -> Lever:
     1. With automatic failover, missing data leaves it open; with manual failover it is shut until it is admitted.
     """
     if role is Role.PRIMARY:
-        return Lever("engage", "GreaterThanOrEqualToThreshold", "LastKnownStatus")
+        return Lever(levers.ENGAGE, "GreaterThanOrEqualToThreshold", "LastKnownStatus")
     shut = failover is DnsFailover.MANUAL
-    return Lever("admit", "LessThanThreshold", "Unhealthy" if shut else "LastKnownStatus")
+    return Lever(levers.ADMIT, "LessThanThreshold", "Unhealthy" if shut else "LastKnownStatus")
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,10 @@ class Route53FailoverArgs:
         weight: The record's weight, 0 to 255; 0 is standby.
         lever_region: Region of the lever's metric and alarm: the recovery region, for both records.
         lever_prefix: Makes the alarm's name unique in that region.
-        zone_id: An existing hosted zone; None makes one for `dns.domain`.
-        protect: Guard a zone that is made here against deletion: clients of both regions find the service by it.
-        tags: Tags of checks, alarm and zone.
+        zone_id: The hosted zone.
+        alert_topic_arn: The recovery region's topic, that is told of a lever. CloudWatch does not look whether it is
+            there (PutMetricAlarm, AlarmActions), so the primary may name the one that the other stack will make.
+        tags: Tags of checks and alarm.
     """
 
     role: Role
@@ -77,8 +77,8 @@ class Route53FailoverArgs:
     weight: int
     lever_region: str
     lever_prefix: str
-    zone_id: pulumi.Input[str] | None = None
-    protect: bool = True
+    zone_id: pulumi.Input[str]
+    alert_topic_arn: pulumi.Input[str]
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,20 +90,15 @@ class Route53Failover(pulumi.ComponentResource):
     """A region's way into the zone.
 
     Attributes:
-        zone_id: The hosted zone.
-        name_servers: Of a zone that was made here: what the parent zone has to delegate to. Empty otherwise.
         record: The fields of `dr.contract.DnsRecord`.
     """
 
-    zone_id: pulumi.Output[str]
-    name_servers: pulumi.Output[Sequence[str]]
     record: pulumi.Output[dict[str, object]]
 
     def __init__(self, name: str, args: Route53FailoverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:traffic:Route53Failover", name, None, opts)
         self._name, self._args = name, args
         self._opts = pulumi.ResourceOptions(parent=self)
-        self._find_zone()
         endpoint_check = self._endpoint_check()
         lever = lever_of(args.role, args.dns.failover)
         alarm, lever_check = self._lever(lever)
@@ -117,7 +112,7 @@ class Route53Failover(pulumi.ComponentResource):
         )
         self._records(check.id)
         self.record = pulumi.Output.all(
-            zone_id=self.zone_id,
+            zone_id=args.zone_id,
             public_name=args.dns.public_name,
             regional_name=args.dns.regional_name(args.role),
             endpoint=args.endpoint,
@@ -128,26 +123,11 @@ class Route53Failover(pulumi.ComponentResource):
             lever_check_id=lever_check.id,
             lever_alarm=alarm.name,
         )
-        self.register_outputs({"zone_id": self.zone_id, "name_servers": self.name_servers, "record": self.record})
+        self.register_outputs({"record": self.record})
 
     def _tags(self, what: str) -> dict[str, str]:
         """A health check has no name but its tag."""
         return {**self._args.tags, "Name": f"{self._args.lever_prefix} {self._args.role}: {what}"}
-
-    def _find_zone(self) -> None:
-        if self._args.zone_id is not None:
-            self.zone_id = pulumi.Output.from_input(self._args.zone_id)
-            self.name_servers = pulumi.Output.from_input([])
-            return
-        zone = route53.Zone(
-            f"{self._name}-zone",
-            name=self._args.dns.domain,
-            comment="inference over two regions",
-            tags=dict(self._args.tags),
-            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect, retain_on_delete=self._args.protect),
-        )
-        self.zone_id = zone.zone_id
-        self.name_servers = zone.name_servers
 
     def _endpoint_check(self) -> route53.HealthCheck:
         dns = self._args.dns
@@ -169,14 +149,16 @@ class Route53Failover(pulumi.ComponentResource):
             f"{self._name}-lever",
             name=f"{args.lever_prefix}-lever-{lever.name}",
             alarm_description=f"In alarm while the {args.role} record is closed by its lever",
-            namespace=LEVER_NAMESPACE,
-            metric_name=LEVER_METRIC,
+            namespace=levers.NAMESPACE,
+            metric_name=levers.METRIC,
             dimensions={"Lever": lever.name, "Workload": args.lever_prefix},
             statistic="Maximum",
             period=LEVER_PERIOD_SECONDS,
             evaluation_periods=1,
             threshold=1,
             comparison_operator=lever.comparison,
+            alarm_actions=[args.alert_topic_arn],
+            ok_actions=[args.alert_topic_arn],
             region=args.lever_region,
             tags=dict(args.tags),
             opts=self._opts,
@@ -196,7 +178,7 @@ class Route53Failover(pulumi.ComponentResource):
         dns, role, endpoint = self._args.dns, self._args.role, self._args.endpoint
         route53.Record(
             f"{self._name}-record",
-            zone_id=self.zone_id,
+            zone_id=self._args.zone_id,
             name=dns.public_name,
             type="CNAME",
             ttl=RECORD_TTL_SECONDS,
@@ -208,7 +190,7 @@ class Route53Failover(pulumi.ComponentResource):
         )
         route53.Record(
             f"{self._name}-regional-record",
-            zone_id=self.zone_id,
+            zone_id=self._args.zone_id,
             name=dns.regional_name(role),
             type="CNAME",
             ttl=RECORD_TTL_SECONDS,

@@ -44,7 +44,10 @@ def client(service: str, region: str) -> Any:
     return session.client(service, region_name=region, config=config)
 
 
-NOT_FOUND = {"NoSuchBucket", "NoSuchKey", "404", "NotFound", "NoSuchHealthCheck", "NoSuchHostedZone", "NoSuchVersion"}
+NOT_FOUND = {
+    *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone"),
+    *("404", "NotFound", "ResourceNotFoundException"),
+}
 
 
 @contextmanager

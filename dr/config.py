@@ -6,187 +6,140 @@ nobody reads. So the schema in Pulumi.yaml calls every scalar a string, and all 
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 
-from dr import network
+from dr import bucket_settings, capacity, network
+from dr.bucket_settings import PairSettings
+from dr.capacity import Workload
 from dr.errors import Invalid, Problem
-from dr.objectives import Nat, Tier, parse_tier
-from dr.topology import (
-    CONTROL,
-    STANDARD_PAIRS,
-    BucketPair,
-    Dns,
-    DnsFailover,
-    Lock,
-    LockMode,
-    Role,
-    Site,
-    Topology,
-    bucket_name,
+from dr.objectives import Tier
+from dr.setting_types import (
+    AlertAddress,
+    AutoCount,
+    BucketPart,
+    CheckInterval,
+    Cidr,
+    Count,
+    Days,
+    EksName,
+    HostName,
+    NatName,
+    OptionalHostName,
+    Rate,
+    RegionName,
+    RoleArn,
+    Settings,
+    TierName,
+    nearest,
 )
+from dr.topology import STANDARD_PAIRS, BucketPair, Dns, DnsFailover, Role, Site, Topology
 
 NAMESPACE = "dr"
-LISTS = ("buckets", "tags", "primaryZones", "recoveryZones")
+LISTS = (
+    *("buckets", "tags", "primaryZones", "recoveryZones", "gpuInstanceTypes"),
+    *("apiCidrs", "clientCidrs", "operatorRoles", "alertAddresses"),
+)
 """Keys whose values are lists or objects, not text."""
-MAX_BUCKET_NAME = 63
-"""S3 user guide, bucket naming rules."""
 CREDENTIAL_KEYS = (
     *("accessKey", "secretKey", "token", "profile"),
     *("assumeRole", "assumeRoles", "assumeRoleWithWebIdentity"),
 )
 
-HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-BUCKET_PART = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
-
-@cache
-def known_regions() -> tuple[str, ...]:
-    """The regions of the `aws` partition that botocore knows.
-
-    Partitions apart (China, GovCloud) have other ARNs and cannot replicate to or from this one.
-    """
-    import botocore.session  # not before it is needed: it reads a large data file
-
-    return tuple(sorted(botocore.session.get_session().get_available_regions("ec2", partition_name="aws")))
-
-
-def _fail(fact: str, remedy: str) -> PydanticCustomError:
-    return PydanticCustomError("config", "{fact}", {"fact": fact, "remedy": remedy})
-
-
-def _nearest(value: str, names: Any, otherwise: str) -> str:
-    near = difflib.get_close_matches(value, list(names), n=1, cutoff=0.5)
-    return f'did you mean "{near[0]}"?' if near else otherwise
-
-
-def _region(value: object) -> object:
-    if isinstance(value, str) and value not in known_regions():
-        raise _fail(f'"{value}" is no AWS region', _nearest(value, known_regions(), "use a name such as us-west-2"))
-    return value
-
-
-def _host(value: object) -> object:
-    if isinstance(value, str) and not HOST_NAME.fullmatch(value):
-        raise _fail(f'"{value}" is no host name', "use a name such as ml.example.com, in lower case, without a scheme")
-    return value
-
-
-def _tier(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_tier(value)
-    except Invalid as error:
-        raise _fail(error.problems[0].fact, error.problems[0].remedy) from error
-
-
-def _nat(value: object) -> object:
-    """None leaves it to the tier."""
-    if isinstance(value, str) and value not in ("auto", *Nat):
-        raise _fail(f'"{value}" is no way to the internet', f"use auto, {', '.join(Nat)}")
-    return None if value == "auto" else value
-
-
-RegionName = Annotated[str, BeforeValidator(_region)]
-HostName = Annotated[str, BeforeValidator(_host)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
-
-
-class LockSettings(_Model):
-    """Object Lock of a pair."""
-
-    mode: LockMode
-    days: int = Field(ge=1, le=36_500)
-
-
-class PairSettings(_Model):
-    """One entry of `dr:buckets`: a pair of one's own, or changes to a standard one."""
-
-    name: str
-    replicate_deletes: bool | None = None
-    noncurrent_days: int | None = Field(default=None, ge=1)
-    archive_days: int | None = Field(default=None, ge=1)
-    lock: LockSettings | None = None
-    existing: str | None = None
-    existing_key: str | None = Field(default=None, pattern=r"^arn:aws:kms:[a-z0-9-]+:\d{12}:key/.+$")
-
-    @field_validator("name")
-    @classmethod
-    def _name_fits_into_a_bucket_name(cls, value: str) -> str:
-        if not BUCKET_PART.fullmatch(value):
-            raise _fail(f'"{value}" cannot be part of a bucket name', "use lower-case letters, digits and dashes")
-        return value
-
-    @model_validator(mode="after")
-    def _lock_needs_a_bucket_of_its_own(self) -> PairSettings:
-        if self.lock and self.existing:
-            raise _fail(
-                f'"{self.existing}" exists already; Object Lock is for pairs that are made with it',
-                "drop `lock` or `existing`",
-            )
-        return self
-
-    def apply(self, standard: BucketPair | None) -> BucketPair:
-        """The pair this entry describes."""
-        values: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"lock"})
-        if self.lock:
-            values["lock"] = Lock(self.lock.mode, self.lock.days)
-        base = standard or BucketPair(self.name, replicate_deletes=False)
-        return BucketPair(**{**vars(base), **values})
-
-
-class StackSettings(_Model):
+class StackSettings(Settings):
     """Every key of the `dr` namespace."""
 
     role: Role
-    tier: Annotated[Tier, BeforeValidator(_tier)] = Tier.PILOT
+    tier: TierName = Tier.PILOT
     primary_region: RegionName
     recovery_region: RegionName
     domain: HostName
-    primary_endpoint: HostName
-    recovery_endpoint: HostName
-    bucket_prefix: str
+    primary_endpoint: OptionalHostName = ""
+    recovery_endpoint: OptionalHostName = ""
+    bucket_prefix: BucketPart
     hosted_zone: str = Field(default="", pattern=r"^(Z[A-Z0-9]{1,31})?$")
     dns_failover: DnsFailover = DnsFailover.AUTOMATIC
-    health_check_interval: int = 10
+    health_check_interval: CheckInterval = 10
     buckets: tuple[PairSettings, ...] = ()
     primary_stack: str = Field(default="primary", min_length=1)
     protect_data: bool = True
-    backup_retention_days: int = Field(default=35, ge=1, le=36_500)
+    backup_retention_days: Days = 35
     primary_cidr: str
     recovery_cidr: str
     primary_zones: tuple[str, ...]
     recovery_zones: tuple[str, ...]
-    nat: Annotated[Nat | None, BeforeValidator(_nat)] = None
+    nat: NatName = None
     private_endpoints: bool = False
     existing_vpc: str = Field(default="", pattern=r"^(vpc-[0-9a-f]{8,17})?$")
+    existing_cluster: EksName = ""
+    peak_requests: Rate = 60.0
+    requests_per_replica: Rate = 10.0
+    max_replicas: Count = 10
+    warm_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
+    min_available: AutoCount = None
+    gpu_instance_types: Annotated[tuple[str, ...], Field(min_length=1)] = ("g5.2xlarge", "g6.2xlarge")
+    gpus_per_replica: Count = 1
+    model_memory_gib: Rate = 16.0
+    reserved_gpu_nodes: Annotated[int, Field(ge=0)] = 0
+    api_cidrs: tuple[Cidr, ...] = ()
+    client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = ("0.0.0.0/0",)
+    operator_roles: tuple[RoleArn, ...] = ()
+    alert_addresses: tuple[AlertAddress, ...] = ()
     tags: Mapping[str, str] = Field(default_factory=dict)
 
-    @field_validator("bucket_prefix")
-    @classmethod
-    def _prefix_fits_into_a_bucket_name(cls, value: str) -> str:
-        if not BUCKET_PART.fullmatch(value):
-            raise _fail(f'"{value}" cannot begin a bucket name', "use lower-case letters, digits and dashes")
-        return value
+    @property
+    def workload(self) -> Workload:
+        """What is served."""
+        return Workload(
+            peak_requests=self.peak_requests,
+            requests_per_replica=self.requests_per_replica,
+            max_replicas=self.max_replicas,
+            warm_fraction=self.warm_fraction,
+            min_available=self.min_available,
+            gpu_types=self.gpu_instance_types,
+            gpus_per_replica=self.gpus_per_replica,
+            model_memory_gib=self.model_memory_gib,
+        )
 
-    @field_validator("health_check_interval")
-    @classmethod
-    def _interval_is_one_that_route53_has(cls, value: int) -> int:
-        if value not in (10, 30):
-            raise _fail(f"{value} s is no interval of Route 53", "use 10 (about $1 a month more a check) or 30")
-        return value
+    def topology(self, account: str) -> Topology:
+        """The topology these settings describe."""
+        return Topology(
+            role=self.role,
+            tier=self.tier,
+            primary=Site(
+                Role.PRIMARY, self.primary_region, self.primary_endpoint or None, self.primary_cidr, self.primary_zones
+            ),
+            recovery=Site(
+                Role.RECOVERY,
+                self.recovery_region,
+                self.recovery_endpoint or None,
+                self.recovery_cidr,
+                self.recovery_zones,
+            ),
+            account=account,
+            bucket_prefix=self.bucket_prefix,
+            pairs=bucket_settings.pairs_of(self.buckets),
+            dns=Dns(self.domain.rstrip("."), self.hosted_zone or None, self.dns_failover, self.health_check_interval),
+            workload=self.workload,
+            reserved_gpu_nodes=self.reserved_gpu_nodes,
+            api_cidrs=self.api_cidrs,
+            client_cidrs=self.client_cidrs,
+            operator_roles=self.operator_roles,
+            alert_addresses=self.alert_addresses,
+            primary_stack=self.primary_stack,
+            protect_data=self.protect_data,
+            backup_retention_days=self.backup_retention_days,
+            tags=self.tags,
+            nat=self.nat,
+            private_endpoints=self.private_endpoints,
+            existing_vpc=self.existing_vpc or None,
+            existing_cluster=self.existing_cluster or None,
+        )
 
 
 def setting_keys() -> list[str]:
@@ -207,13 +160,29 @@ def load(raw: Mapping[str, str], account: str) -> Topology:
     values = {key.partition(":")[2]: _decode(key, text) for key, text in raw.items() if key.startswith(f"{NAMESPACE}:")}
     problems: list[Problem] = []
     settings: StackSettings | None = None
+    pairs: tuple[BucketPair, ...] = STANDARD_PAIRS
     try:
         settings = StackSettings.model_validate(values)
     except ValidationError as error:
         problems += [_problem(detail) for detail in error.errors()]
     problems += _cross_checks(values, raw.get("aws:region"))
     problems += network.problems(values)
-    problems += [
+    problems += _credential_problems(raw)
+    if settings:
+        pairs = bucket_settings.pairs_of(settings.buckets)
+        problems += bucket_settings.pair_problems(settings.buckets)
+        zones = {"primary": settings.primary_zones, "recovery": settings.recovery_zones}
+        problems += capacity.problems(settings.workload, settings.tier, zones)
+    regions = [str(values.get(key, "")) for key in ("primaryRegion", "recoveryRegion")]
+    prefix = str(values.get("bucketPrefix", ""))
+    problems += bucket_settings.name_problems(prefix, account, regions, [pair.name for pair in pairs])
+    if problems or not settings:
+        raise Invalid(*problems)
+    return settings.topology(account)
+
+
+def _credential_problems(raw: Mapping[str, str]) -> list[Problem]:
+    return [
         Problem(
             key,
             "is set, so the program and `dr` could work in two accounts, or a key could be stored in a file",
@@ -222,49 +191,6 @@ def load(raw: Mapping[str, str], account: str) -> Topology:
         for key in raw
         if key.partition(":")[0] == "aws" and key.partition(":")[2] in CREDENTIAL_KEYS
     ]
-    pairs: tuple[BucketPair, ...] = ()
-    if settings:
-        pairs, pair_problems = _pairs(settings)
-        problems += pair_problems
-    regions = [str(values.get(key, "")) for key in ("primaryRegion", "recoveryRegion")]
-    names = [pair.name for pair in pairs or STANDARD_PAIRS]
-    problems += _long_bucket_names(str(values.get("bucketPrefix", "")), account, regions, names)
-    if problems or not settings:
-        raise Invalid(*problems)
-    return Topology(
-        role=settings.role,
-        tier=settings.tier,
-        primary=Site(
-            Role.PRIMARY,
-            settings.primary_region,
-            settings.primary_endpoint,
-            settings.primary_cidr,
-            settings.primary_zones,
-        ),
-        recovery=Site(
-            Role.RECOVERY,
-            settings.recovery_region,
-            settings.recovery_endpoint,
-            settings.recovery_cidr,
-            settings.recovery_zones,
-        ),
-        account=account,
-        bucket_prefix=settings.bucket_prefix,
-        pairs=pairs,
-        dns=Dns(
-            settings.domain.rstrip("."),
-            settings.hosted_zone or None,
-            settings.dns_failover,
-            settings.health_check_interval,
-        ),
-        primary_stack=settings.primary_stack,
-        protect_data=settings.protect_data,
-        backup_retention_days=settings.backup_retention_days,
-        tags=settings.tags,
-        nat=settings.nat,
-        private_endpoints=settings.private_endpoints,
-        existing_vpc=settings.existing_vpc or None,
-    )
 
 
 def _decode(key: str, text: str) -> object:
@@ -288,7 +214,7 @@ def _problem(detail: Any) -> Problem:
             names = [name.partition(":")[2] for name in setting_keys()]
             if len(path) > 1:
                 names = [to_camel(name) for name in PairSettings.model_fields]
-            hint = _nearest(path[-1], names, f"known are {', '.join(names)}")
+            hint = nearest(path[-1], names, f"known are {', '.join(names)}")
             return Problem(key, "no such key; nobody would read it", f"{hint} Otherwise `pulumi config rm {key}`")
         case "config":
             return Problem(key, context["fact"], context["remedy"])
@@ -311,6 +237,15 @@ def _cross_checks(values: Mapping[str, object], provider_region: str | None) -> 
                 "`pulumi config set dr:recoveryRegion <another region>`",
             )
         )
+    if values.get("existingCluster") and not values.get("existingVpc"):
+        problems.append(
+            Problem(
+                "dr:existingCluster",
+                f'"{values["existingCluster"]}" has a VPC, and dr:existingVpc does not name it: nodes and the load '
+                "balancer would be in a network that does not reach the cluster",
+                "`pulumi config set dr:existingVpc <the cluster's VPC>`",
+            )
+        )
     role = values.get("role")
     here = {"primary": primary, "recovery": recovery}.get(str(role))
     if here and provider_region != here:
@@ -322,36 +257,3 @@ def _cross_checks(values: Mapping[str, object], provider_region: str | None) -> 
             )
         )
     return problems
-
-
-def _pairs(settings: StackSettings) -> tuple[tuple[BucketPair, ...], list[Problem]]:
-    """The standard pairs with what the configuration changes, and pairs of one's own after them."""
-    entries = {entry.name: entry for entry in settings.buckets}
-    problems = []
-    if len(entries) < len(settings.buckets):
-        problems.append(Problem("dr:buckets", "two entries have the same name", "give each pair a name of its own"))
-    if CONTROL in entries and entries[CONTROL].existing:
-        problems.append(
-            Problem(
-                "dr:buckets.control.existing",
-                f'"{entries[CONTROL].existing}" cannot be the control bucket: an operator finds it by its made name',
-                "drop `existing` of this pair",
-            )
-        )
-    standard = {pair.name: pair for pair in STANDARD_PAIRS}
-    pairs = tuple(entries[name].apply(pair) if name in entries else pair for name, pair in standard.items())
-    return pairs + tuple(entry.apply(None) for name, entry in entries.items() if name not in standard), problems
-
-
-def _long_bucket_names(prefix: str, account: str, regions: Iterable[str], pairs: Iterable[str]) -> list[Problem]:
-    names = {pair: [bucket_name(prefix, account, region, pair) for region in regions] for pair in pairs}
-    return [
-        Problem(
-            "dr:bucketPrefix",
-            f'bucket name "{name}" has {len(name)} characters; S3 allows {MAX_BUCKET_NAME}',
-            f'shorten "{prefix}" or the pair\'s name "{pair}" by {len(name) - MAX_BUCKET_NAME}',
-        )
-        for pair, sides in names.items()
-        for name in sides
-        if len(name) > MAX_BUCKET_NAME
-    ]

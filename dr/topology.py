@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from dr.capacity import Capacity, Workload, capacity
 from dr.objectives import TIERS, Nat, Tier, TierSpec
 
 READY_PATH = "/v2/health/ready"
@@ -49,14 +50,14 @@ class Site:
     Args:
         role: What it is for.
         region: Its AWS name.
-        endpoint: The host name that serves inference there.
+        endpoint: A host name of one's own that serves inference there; None is the load balancer that is made there.
         cidr: The block of its VPC; the regions' blocks do not overlap.
         zones: Its availability zones, two at least.
     """
 
     role: Role
     region: str
-    endpoint: str
+    endpoint: str | None
     cidr: str
     zones: tuple[str, ...]
 
@@ -132,10 +133,12 @@ class Dns:
 
 CONTROL = "control"
 """The pair that holds contracts and the state of the day."""
+MODELS = "models"
+"""The pair that inference loads its models from."""
 
 STANDARD_PAIRS = (
     BucketPair("datasets", replicate_deletes=False),
-    BucketPair("models", replicate_deletes=False),
+    BucketPair(MODELS, replicate_deletes=False),
     BucketPair("registry", replicate_deletes=False, noncurrent_days=30),
     BucketPair(CONTROL, replicate_deletes=True, noncurrent_days=30),
 )
@@ -163,7 +166,14 @@ class Topology:
         nat: How private subnets reach the internet; None leaves it to the tier.
         private_endpoints: Whether a cluster reaches AWS's APIs by endpoints in its VPC.
         existing_vpc: Id of a VPC in this stack's region to use; None makes one.
+        existing_cluster: Name of an EKS cluster in this stack's region to serve from; None makes one.
         backup_retention_days: How long recovery points and their copies are kept.
+        workload: What is served: requests, replicas, GPUs.
+        reserved_gpu_nodes: GPU nodes whose capacity is reserved in this region, and paid for whether they run or not.
+        api_cidrs: Where a cluster's API may be called from over the internet; none keeps it inside the VPC.
+        client_cidrs: Where inference may be asked from.
+        operator_roles: ARNs of IAM roles that administer the clusters.
+        alert_addresses: Who is told of alarms: e-mail addresses and HTTPS URLs.
     """
 
     role: Role
@@ -181,7 +191,14 @@ class Topology:
     nat: Nat | None = None
     private_endpoints: bool = False
     existing_vpc: str | None = None
+    existing_cluster: str | None = None
     backup_retention_days: int = 35
+    workload: Workload = field(default_factory=Workload)
+    reserved_gpu_nodes: int = 0
+    api_cidrs: tuple[str, ...] = ()
+    client_cidrs: tuple[str, ...] = ("0.0.0.0/0",)
+    operator_roles: tuple[str, ...] = ()
+    alert_addresses: tuple[str, ...] = ()
 
     @property
     def here(self) -> Site:
@@ -204,19 +221,37 @@ class Topology:
         return TIERS[self.tier]
 
     @property
+    def tier_here(self) -> Tier:
+        """What runs in this stack's region: the primary is always active."""
+        return Tier.ACTIVE if self.role is Role.PRIMARY else self.running_tier
+
+    @property
+    def capacity_here(self) -> Capacity:
+        """Replicas and GPU nodes of this stack's region."""
+        return capacity(self.workload, self.tier_here, len(self.here.zones))
+
+    @property
+    def alert_topic(self) -> str:
+        """Name of the topic that alarms go to, the same in both regions."""
+        return f"{self.bucket_prefix}-alerts"
+
+    @property
     def nat_here(self) -> Nat:
         """How private subnets of this stack's region reach the internet: as configured, else as its tier has it."""
-        tier = Tier.ACTIVE if self.role is Role.PRIMARY else self.running_tier
-        return self.nat or TIERS[tier].nat
+        return self.nat or TIERS[self.tier_here].nat
 
     @property
     def private_endpoints_here(self) -> bool:
         """Whether this stack makes interface endpoints: they serve a cluster, and tier `backup` has none."""
-        return self.private_endpoints and (self.role is Role.PRIMARY or self.running_tier > Tier.BACKUP)
+        return self.private_endpoints and self.tier_here > Tier.BACKUP
 
     def with_activation(self, activation: Tier | None) -> Topology:
         """The same topology on a day on which more was brought up."""
         return replace(self, activation=activation)
+
+    def alert_topic_arn(self, role: Role) -> str:
+        """The topic of a region, told without asking: an alarm may name it before the other stack has made it."""
+        return f"arn:aws:sns:{self.site(role).region}:{self.account}:{self.alert_topic}"
 
     def bucket(self, pair: BucketPair | str, role: Role) -> str:
         """Name of one side of a pair.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -31,6 +30,10 @@ app = typer.Typer(
 )
 fault = typer.Typer(help="Break something, see what is broken, mend it.", no_args_is_help=True)
 app.add_typer(fault, name="fault")
+clock = typer.Typer(help="The sandbox's clock.")
+app.add_typer(clock, name="clock")
+CLOCK_STEP_SECONDS = 300
+"""So much at once, so that the progress is seen."""
 
 
 @app.command()
@@ -138,6 +141,46 @@ def dns(as_json: Json = False) -> None:
     Console(width=None if Console().is_terminal else 180).print(table, highlight=False)
 
 
+@clock.callback(invoke_without_command=True)
+def clock_show(context: typer.Context) -> None:
+    """The sandbox's time: the machine's, and what it was put forward by."""
+    if context.invoked_subcommand is None:
+        with errors_shown():
+            typer.echo(ask(_running(), "GET", "clock")["now"])
+
+
+@clock.command("advance")
+def clock_advance(by: Annotated[str, typer.Argument(help="How far: 90s, 20m or 2h.")]) -> None:
+    """Put it forward, through every minute between: schedules run, alarms are looked at, messages arrive."""
+    from rich.progress import Progress as Bar
+
+    with errors_shown():
+        left = _duration(by)
+        server = _running()
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("minutes", total=left)
+            while left > 0:
+                step = min(left, CLOCK_STEP_SECONDS)
+                answer = ask(server, "POST", "clock", {"advance": step})
+                left -= step
+                bar.advance(task, step)
+        typer.echo(answer["now"])
+
+
+@app.command()
+def messages(as_json: Json = False) -> None:
+    """What alarms said, and to whom."""
+    with errors_shown():
+        found = ask(_running(), "GET", "messages")["messages"]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("time", "topic", "told", "said", box=None)
+    for each in found:
+        table.add_row(each["time"], f"{each['topic']} in {each['region']}", each["endpoint"], each["subject"] or "")
+    Console().print(table if found else "Nobody was told anything.", highlight=False)
+
+
 @app.command()
 def logs(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows.")] = False,
@@ -230,6 +273,11 @@ def _describe(each: dict[str, Any]) -> str:
     return f"{each['region']} {how}{', global control planes too' if each.get('with_global') else ''}"
 
 
+def _running() -> server_process.Server:
+    """The emulator, where it runs."""
+    return server_process.require(Local.from_environment())
+
+
 def _ready(world: Any) -> Any:
     """A world whose sandbox runs; nothing is built or started for a look."""
     from sandbox.toolchain import find_pulumi
@@ -249,12 +297,21 @@ def _environment() -> dict[str, str]:
 
 
 def _known_region(region: str) -> None:
-    from dr.config import known_regions
+    from dr.setting_types import known_regions, nearest
 
     if region not in known_regions():
-        near = difflib.get_close_matches(region, known_regions(), n=1)
-        hint = f'did you mean "{near[0]}"?' if near else "use a name such as us-east-1"
+        hint = nearest(region, known_regions(), "use a name such as us-east-1")
         raise Invalid(Problem("region", f'"{region}" is no AWS region', hint))
+
+
+def _duration(text: str) -> float:
+    """Seconds of "90s", "20m" or "2h"."""
+    found = re.fullmatch(r"(\d+)([smh])", text)
+    if not found or int(found[1]) == 0:
+        raise Invalid(
+            Problem("clock advance", f'"{text}" is no time', "use 90s, 20m or 2h; the clock only goes forward")
+        )
+    return int(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]
 
 
 def _seconds(text: str) -> float:

@@ -26,3 +26,17 @@ def _nobodys_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     clients.client.cache_clear()
     yield
     clients.client.cache_clear()
+
+
+LONGEST = ("test_tiers.py", "test_network.py", "test_commands.py", "test_watching.py")
+"""Files that take minutes, the longest first: begun last, one would keep a worker busy alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, then everything else with the real engine."""
+
+    def turn(item: pytest.Item) -> tuple[int, bool]:
+        engine = item.get_closest_marker("engine") is not None
+        return LONGEST.index(item.path.name) if engine and item.path.name in LONGEST else len(LONGEST), not engine
+
+    items.sort(key=turn)

@@ -51,9 +51,40 @@ EXCEPTIONS: tuple[Exemption, ...] = (
         reason="Flow logs look for their group by name, and logs:DescribeLogGroups knows no narrower resource.",
     ),
     Exemption(
-        rule="cloudwatch-alarm-has-action",
-        where={"namespace": "DisasterRecovery", "metricName": "Lever"},
-        reason="A lever's alarm is a switch that a Route 53 health check reads; pulling it is an act, not news.",
+        rule="iam-policy-no-wildcard-resource",
+        resource="*-load-balancer-policy",
+        fact='statement Describe has Resource "[*]"',
+        reason="The load balancer controller looks for its targets, and describing knows no narrower resource.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="*-autoscaler-policy",
+        fact='statement Describe has Resource "[*]"',
+        reason="The cluster autoscaler looks for its groups, and describing knows no narrower resource.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="*-autoscaler-policy",
+        fact='statement Groups has Resource "arn:aws:eks:*:nodegroup/*/[*]"',
+        reason="Node groups of just one cluster: EKS puts an id that it makes up behind their names.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="*-autoscaler-policy",
+        fact='statement Resize has Resource "arn:aws:autoscaling:*:autoScalingGroup:[*]"',
+        reason="EKS makes up the groups' names; a condition on EKS's tag holds it to those of one cluster.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="prober-policy",
+        fact='statement Publish has Resource "[*]"',
+        reason="PutMetricData knows no narrower resource; a condition holds it to one namespace.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="republisher-policy",
+        fact='statement Publish has Resource "[*]"',
+        reason="PutMetricData knows no narrower resource; a condition holds it to one namespace.",
     ),
     Exemption(
         rule="cloudwatch-alarm-outside-primary-region",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import UNKNOWN, Facts, Level, Resource, Rule, Stack, home_of, items, look, role_of, shown
+from .model import UNKNOWN, Facts, Resource, Rule, Stack, home_of, items, look, role_of, shown
 
 RECORD = "aws:route53/record:Record"
 METRIC_ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -95,6 +95,5 @@ RULES = (
         remedy="add the region's alarm topic to alarmActions",
         types=(METRIC_ALARM, COMPOSITE_ALARM),
         check=has_action,
-        level=Level.ADVISORY,
     ),
 )

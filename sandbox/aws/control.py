@@ -12,9 +12,10 @@ from urllib.parse import parse_qs
 
 from moto.s3.models import s3_backends
 
-from sandbox.aws import faults
+from sandbox.aws import clock, faults
 from sandbox.aws.behaviours import health
 from sandbox.aws.call import ACCOUNT, PARTITION, Answer, Call
+from sandbox.aws.extensions import service_quotas
 
 if TYPE_CHECKING:
     from sandbox.aws.emulator import Emulator
@@ -80,8 +81,19 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
             case "POST", "endpoints":
                 _set_endpoint(emulator, content)
                 return Answer.of_json(emulator.endpoints)
+            case "POST", "quotas":
+                _set_quota(content)
+                return Answer.of_json(content)
             case "GET", "dns":
                 return Answer.of_json(health.resolve(emulator, arguments["name"], arguments.get("type", "A")))
+            case "GET", "clock":
+                return Answer.of_json({"now": clock.now().isoformat(timespec="seconds")})
+            case "POST", "clock":
+                emulator.minutes.follows = bool(content.get("follow", emulator.minutes.follows))
+                ran = emulator.minutes.advance(float(content.get("advance", 0)))
+                return Answer.of_json({"now": clock.now().isoformat(timespec="seconds"), "minutes": ran})
+            case "GET", "messages":
+                return Answer.of_json(emulator.messages.since(int(arguments.get("since", "0"))))
             case "POST", "reset":
                 emulator.reset()
                 return Answer.of_json(_health(emulator))
@@ -98,6 +110,12 @@ def _health(emulator: Emulator) -> dict[str, Any]:
         "buckets": len(s3_backends[ACCOUNT][PARTITION].buckets),
         "replication": emulator.replication.counts(),
     }
+
+
+def _set_quota(content: Any) -> None:
+    if not isinstance(content, dict) or set(content) != {"region", "service", "code", "value"}:
+        raise ValueError(f'a quota is {{"region", "service", "code", "value"}}; got {content!r}')
+    service_quotas.set_value(content["region"], content["service"], content["code"], float(content["value"]))
 
 
 def _set_endpoint(emulator: Emulator, content: Any) -> None:

@@ -14,8 +14,10 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import sys
+import tempfile
 import threading
 import traceback
 import uuid
@@ -34,34 +36,78 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import LISTEN_QUEUE, BaseWSGIServer, make_server
 
 from sandbox.aws import control
-from sandbox.aws.behaviours import health, replication
+from sandbox.aws.authority import Authority
+from sandbox.aws.behaviours import functions, health, messages, minutes, replication
 from sandbox.aws.call import Answer, AwsError, Call, NotEmulatedError, identify
-from sandbox.aws.extensions import HANDLERS, backup, cloudwatch, ec2, iam, kms, route53, s3, s3_replication
+from sandbox.aws.extensions import (
+    HANDLERS,
+    acm,
+    awslambda,
+    backup,
+    cloudwatch,
+    cloudwatch_composite,
+    ec2,
+    ec2_capacity,
+    eks,
+    eks_access,
+    eks_nodes,
+    elbv2,
+    iam,
+    kms,
+    route53,
+    s3,
+    s3_replication,
+    scheduler,
+    service_quotas,
+    sns,
+)
 from sandbox.aws.faults import ConnectionCutError, Faults
 from sandbox.aws.guard import is_loopback, stay_on_loopback
 
 PORT = re.compile(r":\d+$")
 #: Their import registers what they answer.
-EXTENSIONS = (backup, cloudwatch, ec2, iam, kms, route53, s3, s3_replication)
+EXTENSIONS = (
+    *(acm, awslambda, backup, cloudwatch, cloudwatch_composite, ec2, ec2_capacity, eks, eks_access, eks_nodes),
+    *(elbv2, iam, kms, route53, s3, s3_replication, scheduler, service_quotas, sns),
+)
 
 
 class Emulator:
     """One emulated AWS. moto's backends are global to the process, so there is one of these at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.id = str(uuid.uuid4())
         self.pid = os.getpid()
         self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.faults = Faults()
         self.calls = control.CallRecord()
         self.endpoints: dict[str, bool] = {}
+        self.endpoint = ""
+        """Where it serves, once it does."""
         self.replication = replication.Replicator(self.faults)
+        self.messages = messages.Messages(self.faults)
+        self.functions = functions.Functions(self)
+        self.authority = Authority(folder)
+        self.minutes = minutes.Minutes(self)
         self._moto = DomainDispatcherApplication(create_backend_app)
         # moto looks through its folders at every request; which of its services a host names never changes.
         self._moto.get_backend_for_host = functools.cache(self._moto.get_backend_for_host)  # type: ignore[method-assign]
 
+    def client(self, service: str, region: str, **options: Any) -> Any:
+        """A boto3 client of this emulator."""
+        return _session().client(service, region_name=region, endpoint_url=self.endpoint, **options)
+
+    def stop(self) -> None:
+        """End what it started."""
+        self.replication.stop()
+        self.minutes.stop()
+        self.functions.stop()
+
     def reset(self) -> None:
-        """Empty moto and forget faults, calls and endpoints."""
+        """Empty moto and forget faults, calls, messages and endpoints; the clock is the machine's again."""
+        self.functions.stop()
+        self.minutes.forget()
+        self.messages.forget()
         with replication.WRITES:
             BackendDict.reset()
             reset_model_data()
@@ -73,8 +119,6 @@ class Emulator:
     def handle(self, environ: dict[str, Any], body: bytes) -> Answer:
         """Answer one HTTP request. Raises ConnectionCutError where a fault takes the connection away."""
         path, host = environ["PATH_INFO"], environ.get("HTTP_HOST", "")
-        if environ["REQUEST_METHOD"] == "CONNECT":
-            host = environ["RAW_URI"]  # what a client wants of a proxy
         if path in health.PATHS:
             return health.answer(self, host, path)
         if not is_loopback(PORT.sub("", host)):
@@ -91,6 +135,16 @@ class Emulator:
             return answer
         finally:
             self.calls.add(call, target, status)
+
+    def tunnel(self, host: str) -> ssl.SSLContext | None:
+        """How to answer over TLS as a host; None for a name that nothing here is known by."""
+        name = PORT.sub("", host)
+        region = health.region_serving(self, name)
+        if region is None:
+            return None
+        if self.faults.unreachable(region):
+            raise ConnectionCutError(f"{name}: {region} cannot be reached")
+        return self.authority.context(name)
 
     def ask_moto(self, call: Call) -> Answer:
         """moto's own answer. Raises NotEmulatedError where moto has none."""
@@ -151,12 +205,35 @@ class Handler(MotoRequestHandler):
         chunked = environ.get("wsgi.input_terminated")
         body = environ["wsgi.input"].read() if chunked else self.rfile.read(length)
         try:
+            if self.command == "CONNECT":
+                self._tunnel(environ["RAW_URI"])
+                return
             answer = self.server.app.handle(environ, body)  # type: ignore[attr-defined]
         except ConnectionCutError:
             # Lingering for 0 s resets the connection instead of ending it politely.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             return
+        self._answer(answer)
+
+    def _tunnel(self, host: str) -> None:
+        """Be the endpoint that a client wants to reach through this proxy, over TLS."""
+        context = self.server.app.tunnel(host)  # type: ignore[attr-defined]
+        if context is None:
+            self._answer(Answer.of_text(f"{host} refused: the sandbox answers for this machine only\n", 403))
+            return
+        self.send_response_only(200, "Connection established")
+        self.end_headers()
+        try:
+            self.request = context.wrap_socket(self.connection, server_side=True)
+        except OSError:  # the client does not trust the sandbox's authority, or went away
+            self.close_connection = True
+            return
+        # From here on requests come through the tunnel.
+        self.setup()
+        self.close_connection = False
+
+    def _answer(self, answer: Answer) -> None:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         if self.command != "HEAD" and answer.status not in (204, 304):
             headers["content-length"] = str(len(answer.body))  # an extension may have changed moto's body
@@ -188,7 +265,7 @@ class Running:
 
     def client(self, service: str, region: str, **options: Any) -> Any:
         """A boto3 client of the emulator."""
-        return _session().client(service, region_name=region, endpoint_url=self.endpoint, **options)
+        return self.emulator.client(service, region, **options)
 
 
 def serve(emulator: Emulator, port: int = 0) -> BaseWSGIServer:
@@ -197,15 +274,18 @@ def serve(emulator: Emulator, port: int = 0) -> BaseWSGIServer:
     with socket.create_server(("127.0.0.1", port), backlog=LISTEN_QUEUE) as listening:
         # Typed as a WSGI application; the handler above calls `handle` instead.
         application: Any = emulator
-        return make_server(
+        server = make_server(
             "127.0.0.1", port, application, threaded=True, request_handler=Handler, fd=listening.fileno()
         )
+    emulator.endpoint = f"http://127.0.0.1:{server.port}"
+    return server
 
 
 @contextlib.contextmanager
 def running(port: int = 0) -> Iterator[Running]:
-    """An empty emulator served by threads of this process, ended with the block."""
-    emulator = Emulator()
+    """An empty emulator served by threads of this process, ended with the block. Its clock moves when it is told to."""
+    folder = tempfile.TemporaryDirectory(prefix="emulator-")
+    emulator = Emulator(Path(folder.name))
     emulator.reset()
     server = serve(emulator, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -217,7 +297,8 @@ def running(port: int = 0) -> Iterator[Running]:
         server.shutdown()
         server.server_close()
         thread.join()
-        emulator.replication.stop()
+        emulator.stop()
+        folder.cleanup()
 
 
 def main() -> None:
@@ -226,7 +307,8 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where emulator.json is written")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     arguments = parser.parse_args()
-    emulator = Emulator()
+    arguments.state.mkdir(parents=True, exist_ok=True)
+    emulator = Emulator(arguments.state)
     try:
         server = serve(emulator, arguments.port)
     except OSError as error:
@@ -235,15 +317,16 @@ def main() -> None:
         # shutdown() waits for serve_forever, which runs in this very thread.
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     emulator.replication.start()
+    emulator.minutes.start()
     file = arguments.state / "emulator.json"
     written = {
         "pid": emulator.pid,
         "port": server.port,
-        "endpoint": f"http://127.0.0.1:{server.port}",
+        "endpoint": emulator.endpoint,
+        "authority": str(emulator.authority.file),
         "id": emulator.id,
         "started": emulator.started,
     }
-    arguments.state.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{emulator.pid}")
     draft.write_text(json.dumps(written))
     draft.replace(file)
@@ -253,8 +336,9 @@ def main() -> None:
         with contextlib.suppress(OSError, ValueError):
             if json.loads(file.read_text())["id"] == emulator.id:
                 file.unlink()
+                emulator.authority.file.unlink()
         server.server_close()
-        emulator.replication.stop()
+        emulator.stop()
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         response = provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE, hasDetailedDiff=True)
         found = diff.differences(kind, state, wanted, request.ignoreChanges)
         for path, change in found.items():
-            replaced = diff.replaces(kind, path)
+            replaced = diff.replaces(kind, path, change)
             sort = provider_pb2.PropertyDiff.Kind.Value(f"{change.value}_REPLACE" if replaced else change.value)
             response.detailedDiff[path].kind = sort
             response.changes = provider_pb2.DiffResponse.DIFF_SOME

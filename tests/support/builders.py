@@ -19,8 +19,6 @@ SETTINGS = {
     "dr:primaryRegion": "us-east-1",
     "dr:recoveryRegion": "us-west-2",
     "dr:domain": "ml.example.com",
-    "dr:primaryEndpoint": "serving.us-east-1.ml.example.com",
-    "dr:recoveryEndpoint": "serving.us-west-2.ml.example.com",
     "dr:bucketPrefix": "ml-dr",
     "dr:primaryCidr": "10.0.0.0/16",
     "dr:recoveryCidr": "10.1.0.0/16",

@@ -64,6 +64,56 @@ def _log_group(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dic
     return inputs["name"], {"arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
 
 
+def _regional(service: str, kind: str, **more: Any) -> Computed:
+    """An ARN of a service, and what else is computed."""
+
+    def computed(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+        arn = f"arn:aws:{service}:{region}:{ACCOUNT}:{kind}/{inputs.get('name', name)}"
+        return arn, {"arn": arn, **{key: value.format(region=region, name=name) for key, value in more.items()}}
+
+    return computed
+
+
+def _cluster(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    network = {**inputs["vpcConfig"], "clusterSecurityGroupId": f"sg-of-{inputs['name']}", "vpcId": "vpc-of-cluster"}
+    return inputs["name"], {"endpoint": f"https://{name}.gr7.{region}.eks.amazonaws.com", "vpcConfig": network}
+
+
+def _node_group(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    group = inputs["nodeGroupName"]
+    made = [{"autoscalingGroups": [{"name": f"eks-{group}-0a1b2c3"}]}]
+    return f"{inputs['clusterName']}:{group}", {"resources": made}
+
+
+def _topic(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    arn = f"arn:aws:sns:{region}:{ACCOUNT}:{inputs['name']}"
+    return arn, {"arn": arn}
+
+
+def _function(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    return inputs["name"], {"arn": f"arn:aws:lambda:{region}:{ACCOUNT}:function:{inputs['name']}"}
+
+
+def _template(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    return f"lt-{name}", {"latestVersion": 1, "defaultVersion": 1}
+
+
+def _certificate(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    arn = f"arn:aws:acm:{region}:{ACCOUNT}:certificate/{name}"
+    names = [inputs["domainName"], *inputs.get("subjectAlternativeNames", ())]
+    # Not in the order they were asked for, as ACM does.
+    options = [
+        {
+            "domainName": each,
+            "resourceRecordName": f"_proof.{each}.",
+            "resourceRecordType": "CNAME",
+            "resourceRecordValue": f"_of-{each}.acm-validations.aws.",
+        }
+        for each in reversed(names)
+    ]
+    return arn, {"arn": arn, "domainValidationOptions": options}
+
+
 def _of_bucket(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     return inputs["bucket"], {}
 
@@ -80,6 +130,16 @@ COMPUTED: dict[str, Computed] = {
     "aws:ec2/natGateway:NatGateway": _ec2("natgateway", "nat"),
     "aws:ec2/eip:Eip": _ec2("elastic-ip", "eipalloc"),
     "aws:ec2/securityGroup:SecurityGroup": _ec2("security-group", "sg"),
+    "aws:ec2/launchTemplate:LaunchTemplate": _template,
+    "aws:eks/cluster:Cluster": _cluster,
+    "aws:eks/nodeGroup:NodeGroup": _node_group,
+    "aws:acm/certificate:Certificate": _certificate,
+    "aws:lb/loadBalancer:LoadBalancer": _regional(
+        "elasticloadbalancing", "loadbalancer", dnsName="{name}-0123456789abcdef.elb.{region}.amazonaws.com"
+    ),
+    "aws:sns/topic:Topic": _topic,
+    "aws:lambda/function:Function": _function,
+    "aws:lb/targetGroup:TargetGroup": _regional("elasticloadbalancing", "targetgroup"),
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:iam/role:Role": _role,
     "aws:backup/vault:Vault": _vault,

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from dr.bucket_settings import PairSettings
 from dr.cli import app as dr_app
-from dr.config import PairSettings, setting_keys
+from dr.config import setting_keys
 from dr.objectives import TIERS, describe_duration
 from sandbox.cli import app as sandbox_app
 

@@ -9,18 +9,26 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 FORBIDDEN = {
-    "dr": {"pulumi", "pulumi_aws", "components", "policies", "sandbox"},
-    "components": {"policies", "sandbox", "boto3", "botocore"},
-    "policies": {"dr", "components", "sandbox", "boto3"},
-    "sandbox": {"components", "policies"},
+    "dr": {"pulumi", "pulumi_aws", "components", "policies", "sandbox", "stacks"},
+    "components": {"policies", "sandbox", "stacks", "boto3", "botocore"},
+    "stacks": {"policies", "sandbox", "boto3", "botocore"},
+    "policies": {"dr", "components", "sandbox", "stacks", "boto3"},
+    "sandbox": {"components", "policies", "stacks"},
 }
 CORE = (
+    "alerts",
+    "capacity",
     "clients",
     "contract",
     "control",
     "errors",
     "existing_vpc",
+    "functions/prober",
+    "functions/republisher",
+    "functions/settings",
+    "gpus",
     "journal",
+    "levers",
     "network",
     "objectives",
     "probes",
@@ -31,7 +39,7 @@ CORE = (
 )
 """Modules of dr/ that also run in a function or a pod: the standard library and boto3 only."""
 
-PURE = ("backup_rules", "iam", "network_iam", "tagging")
+PURE = ("alarm_rules", "backup_rules", "cluster_iam", "iam", "network_iam", "tagging")
 """Modules of components/ that calculate, and make no resource."""
 
 

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from moto import mock_aws
 
+from components.gpu_inference_cluster import ADDONS
 from components.network import ENDPOINTS
 from dr import contract, state
 from dr.objectives import Tier
@@ -22,7 +23,10 @@ from tests.support.mocks import Cloud, deploy
 
 ROOT = Path(__file__).parents[2]
 CONTROL = "ml-dr-123456789012-us-west-2-control"
-OF_PRIMARY = {"zone_id": "Z0PRIMARY", "primary_bucket": "one", "secondary_bucket": "other"}
+OF_PRIMARY = {
+    **{"zone_id": "Z0PRIMARY", "primary_bucket": "one", "secondary_bucket": "other"},
+    "replica_key_arn": "arn:aws:kms:us-west-2:123456789012:key/replica",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +41,22 @@ def control() -> Any:
     s3 = boto3.client("s3", "us-west-2")
     s3.create_bucket(Bucket=CONTROL, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     return s3
+
+
+CLUSTER = {
+    *("cluster", "cluster-system", "cluster-gpu", "cluster-from-load-balancer"),
+    *("cluster-inference", "cluster-load-balancer", "cluster-autoscaler"),
+    *(f"cluster-{addon}" for addon in ADDONS),
+}
+"""What a running cluster adds to a stack."""
+WATCHES = ("prober", "republisher", "alarms-")
+GPU_NODES = {
+    Tier.BACKUP: [],
+    Tier.PILOT: [(0, 0, 10)],
+    Tier.WARM: [(3, 3, 10)],
+    Tier.ACTIVE: [(6, 6, 10)],
+}
+"""Least, first and most."""
 
 
 def run(stack: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> Cloud:
@@ -61,7 +81,7 @@ def test_the_primary_stack_makes_all_pairs_from_one_list(monkeypatch: pytest.Mon
 
     assert len(cloud.of("Bucket")) == 8
     assert len(cloud.of("BucketReplicationConfig")) == 8
-    assert len(cloud.of("Key")) == 2
+    assert len(cloud.of("Key")) == 3
     assert set(cloud.exports["buckets"]) == {"datasets", "models", "registry", "control"}
 
 
@@ -90,21 +110,27 @@ def test_the_tier_changes_nothing_in_the_primary_stack(tier: Tier, monkeypatch: 
 
 @pytest.mark.parametrize("tier", list(Tier))
 @pytest.mark.usefixtures("control")
-def test_the_dr_stack_differs_by_tier_in_its_ways_out_and_its_backup_plan_alone(
+def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cluster_alone(
     tier: Tier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud = run("dr", monkeypatch, tier=str(tier))
 
     names = {each.name for each in cloud.made}
-    assert {name for name in names if not name.startswith(("network-", "backup-"))} == {
+    assert {name for name in names if not name.startswith(("network-", "backup-", "cluster", *WATCHES))} == {
         *("recovery-endpoint", "recovery-lever", "recovery-lever-check", "recovery-check"),
-        *("recovery-record", "recovery-regional-record", "contract"),
+        *("recovery-record", "recovery-regional-record", "contract", "region", "region-alias"),
+        *("inference", "inference-issued", "inference-clients", "inference-from-0.0.0.0/0", "inference-to-pods"),
+        *("inference-pods", "inference-tls", "alerts", "alerts-policy"),
     }
     backup = {each.name for each in run("dr", monkeypatch, tier="backup").made}
     plan = set() if tier is Tier.BACKUP else {"backup-plan", "backup-selection"}
-    assert names - backup == plan | ways_out({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
+    cluster = set() if tier is Tier.BACKUP else CLUSTER | {"alarms-nodes-busy"}
+    cluster |= {"alarms-recovery-down"} if tier > Tier.PILOT else set()
+    assert names - backup == plan | cluster | ways_out({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
     assert backup <= names
     assert weight(cloud) == (100 if tier is Tier.ACTIVE else 0)
+    sizes = [each.inputs["scalingConfig"] for name, each in cloud.of("NodeGroup").items() if name == "cluster-gpu"]
+    assert [(size["minSize"], size["desiredSize"], size["maxSize"]) for size in sizes] == GPU_NODES[tier]
     assert cloud.exports["tier"] == str(tier)
     assert cloud.one("BucketObjectv2", "contract")["bucket"] == CONTROL
 

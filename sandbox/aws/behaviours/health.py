@@ -10,9 +10,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from moto.core.utils import utcnow
 from moto.route53.models import FakeZone, HealthCheck, RecordSet, route53_backends
 
+from sandbox.aws import clock
 from sandbox.aws.call import ACCOUNT, PARTITION, Answer
 from sandbox.aws.extensions import cloudwatch
 from sandbox.aws.faults import REGION, ConnectionCutError
@@ -46,13 +46,25 @@ def region_of(name: str) -> str | None:
 
 def answer(emulator: Emulator, host: str, path: str) -> Answer:
     """Answer a health request for the endpoint that the Host header names."""
-    name = host.partition(":")[0]
+    name = served_as(emulator, host.partition(":")[0])
     region = region_of(name)
     if region and emulator.faults.unreachable(region):
         raise ConnectionCutError(f"{name}: {region} cannot be reached")
     healthy, reason = _endpoint(emulator, name)
     status = 200 if healthy else 503 if region else 404
     return Answer.of_text(f"{PATHS[path] if healthy else reason}\n", status)
+
+
+def served_as(emulator: Emulator, name: str) -> str:
+    """What a name leads to by the zones of the sandbox: a load balancer's name, or itself."""
+    answer = resolve(emulator, name, "A")
+    last: str = answer["data"][0] if answer["data"] else answer["chain"][-1]
+    return last
+
+
+def region_serving(emulator: Emulator, name: str) -> str | None:
+    """The region that a name leads to; None if it leads nowhere."""
+    return region_of(served_as(emulator, name))
 
 
 def config_of(check: HealthCheck) -> dict[str, Any]:
@@ -115,7 +127,7 @@ def _calculated(emulator: Emulator, config: dict[str, Any], depth: int) -> Verdi
 def _alarm(emulator: Emulator, check: HealthCheck, config: dict[str, Any]) -> Verdict:
     """From the metric itself, never from the alarm's state."""
     alarm, region = vars(check)["alarm"], config["AlarmIdentifier"]["Region"]
-    values = [] if emulator.faults.unreachable(region) else cloudwatch.datapoints(alarm, region, utcnow())
+    values = [] if emulator.faults.unreachable(region) else cloudwatch.datapoints(alarm, region, clock.utcnow())
     if not values:
         status = config.get("InsufficientDataHealthStatus", "LastKnownStatus")
         # A check that never had data is healthy, as every new one.

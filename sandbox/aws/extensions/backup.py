@@ -13,10 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 from moto.backup.models import Plan, Vault, backup_backends
-from moto.iam.models import iam_backends
 
-from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
+from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
+from sandbox.aws.extensions.iam import role_trusts
 
 NAME = re.compile(r"[a-zA-Z0-9_.-]{1,50}")
 SCHEDULE = re.compile(r"cron\(\S+( \S+){5}\)")
@@ -104,7 +104,7 @@ def create_selection(call: Call, moto: Moto) -> dict[str, Any]:
     selections, wanted = _selections_of(call), call.parameters["BackupSelection"]
     if not NAME.fullmatch(wanted["SelectionName"]):
         raise _wrong(f"Invalid selection name {wanted['SelectionName']}: 1 to 50 alphanumeric or '-_.' characters")
-    if not _assumable(wanted["IamRoleArn"]):
+    if not role_trusts(wanted["IamRoleArn"], "backup.amazonaws.com"):
         raise _wrong(f"IAM Role {wanted['IamRoleArn']} cannot be assumed by AWS Backup")
     made = {
         "SelectionId": str(uuid4()),
@@ -159,11 +159,6 @@ def _selection(call: Call) -> dict[str, Any]:
     return selections[call.parameters["SelectionId"]]
 
 
-def _assumable(arn: str) -> bool:
-    roles = iam_backends[ACCOUNT][PARTITION].roles.values()
-    return any(role.arn == arn and "backup.amazonaws.com" in role.assume_role_policy_document for role in roles)
-
-
 # Vaults ----------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +166,13 @@ def _assumable(arn: str) -> bool:
 def describe_vault(call: Call, moto: Moto) -> dict[str, Any]:
     """moto leaves out how many recovery points there are, and the vault's type."""
     return {**_vault(call).to_list_dict(), "VaultType": "BACKUP_VAULT"}
+
+
+@answers("backup", "ListRecoveryPointsByBackupVault")
+def list_recovery_points(call: Call, moto: Moto) -> dict[str, Any]:
+    """None: no backup job runs here."""
+    _vault(call)
+    return {"RecoveryPoints": []}
 
 
 @answers("backup", "PutBackupVaultLockConfiguration")

@@ -2,7 +2,7 @@
 
 Evaluation follows "Configuring how CloudWatch alarms treat missing data" of the CloudWatch user guide for alarms on
 one metric with a plain statistic; alarms on expressions, percentiles or anomaly bands keep the state they have.
-Actions are not run.
+Actions are run by behaviours/alarms.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from moto.cloudwatch.models import Alarm, MetricDatumBase, Statistics, cloudwatch_backends
-from moto.core.utils import utcnow
 
+from sandbox.aws import clock
 from sandbox.aws.call import ACCOUNT, Answer, Call
 from sandbox.aws.extensions import Moto, answers
 
@@ -41,23 +41,28 @@ def put_metric_alarm(call: Call, moto: Moto) -> Answer:
     if alarm and alarm is not before:
         alarm.state_value = before.state_value if before else "INSUFFICIENT_DATA"
         alarm.history = before.history if before else []
+        vars(alarm)["told"] = vars(before).get("told", []) if before else []
     return answer
 
 
 @answers("cloudwatch", "DescribeAlarms", "DescribeAlarmsForMetric")
 def describe_alarms(call: Call, moto: Moto) -> Answer:
-    now = utcnow()
-    for alarm in list(cloudwatch_backends[ACCOUNT][call.region].alarms.values()):
-        update(alarm, now)
+    from sandbox.aws.behaviours import alarms
+
+    alarms.evaluate(call.emulator, call.region)
     return moto()
 
 
 @answers("cloudwatch", "SetAlarmState")
 def set_alarm_state(call: Call, moto: Moto) -> Answer:
-    answer = moto()
+    from sandbox.aws.behaviours import alarms
+
     alarm = cloudwatch_backends[ACCOUNT][call.region].alarms.get(call.parameters["AlarmName"])
+    before = alarm.state_value if alarm else ""
+    answer = moto()
     if alarm and answer.status < 300:
-        vars(alarm)["by_hand_until"] = utcnow() + datetime.timedelta(seconds=STATE_SET_BY_HAND)
+        vars(alarm)["by_hand_until"] = clock.utcnow() + datetime.timedelta(seconds=STATE_SET_BY_HAND)
+        alarms.changed(call.emulator, alarm, before)
     return answer
 
 

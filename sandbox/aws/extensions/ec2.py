@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.logs.models import logs_backends
 
 from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
+
+# moto tells neither whose a rule is, nor what it is for where its peer is a group.
+SecurityGroupRule.group_owner_id = ACCOUNT  # type: ignore[attr-defined]
+SecurityGroupRule.description = property(  # type: ignore[assignment, method-assign]
+    lambda rule: (rule.ip_range or {}).get("Description") or (rule.source_group or {}).get("Description")
+)
 
 GONE = ("deleted", "deleting", "failed", "terminated")
 

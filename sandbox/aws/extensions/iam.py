@@ -30,3 +30,11 @@ def name_policy(call: Call, moto: Moto) -> Answer:
 def _kept_by_aws() -> dict[str, dict[str, Any]]:
     policies: dict[str, dict[str, Any]] = json.loads(aws_managed_policies_data)
     return policies
+
+
+def role_trusts(arn: str, service: str) -> bool | None:
+    """Whether a role's trust policy names a service; None if there is no such role."""
+    for role in iam_backends[ACCOUNT][PARTITION].roles.values():
+        if role.arn == arn:
+            return service in role.assume_role_policy_document
+    return None

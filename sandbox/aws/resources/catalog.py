@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from sandbox.aws.resources import backup, cloudwatch, ec2, ec2_access, iam, kms, logs, route53, s3, s3_settings
+from sandbox.aws.resources import (
+    acm,
+    backup,
+    cloudwatch,
+    ec2,
+    ec2_access,
+    ec2_compute,
+    eks,
+    elbv2,
+    functions,
+    iam,
+    kms,
+    logs,
+    route53,
+    s3,
+    s3_settings,
+    sns,
+)
 from sandbox.aws.resources.model import ResourceType
 
 CATALOG: dict[str, ResourceType] = {
     kind.token: kind
-    for service in (s3, s3_settings, kms, iam, route53, cloudwatch, ec2, ec2_access, logs, backup)
+    for service in (
+        *(s3, s3_settings, kms, iam, route53, acm, backup),
+        *(cloudwatch, logs, sns, functions),
+        *(ec2, ec2_access, ec2_compute, eks, elbv2),
+    )
     for kind in service.TYPES
 }

@@ -18,8 +18,16 @@ from sandbox.aws.resources.sdk import known_properties
 from sandbox.aws.resources.values import UNKNOWN, known
 
 TYPES = {"string": (str,), "integer": (int,), "float": (int, float), "boolean": (bool,), "map": (dict,)}
-TYPES |= {"json": (str,), "timestamp": (str,), "list": (list,), "set": (list,), "only": (list,), "object": (dict,)}
-ARTICLES = {"integer": "a whole number", "float": "a number", "json": "JSON text"}
+TYPES |= {
+    "json": (str,),
+    "timestamp": (str,),
+    "list": (list,),
+    "set": (list,),
+    "only": (list,),
+    "object": (dict,),
+    "archive": (dict,),
+}
+ARTICLES = {"integer": "a whole number", "float": "a number", "json": "JSON text", "archive": "an archive"}
 ARTICLES |= dict.fromkeys(("list", "set", "only"), "a list")
 
 
@@ -41,6 +49,10 @@ def check(
         if key not in inputs and value is not None:
             inputs[key] = value
             completed.add(key)
+    for path, value in kind.defaults.items():
+        outer, _, inner = path.partition(".")
+        if inner and isinstance(inputs.get(outer), dict):
+            inputs[outer] = {inner: value, **inputs[outer]}
     problems = list(_problems(kind, "", (), kind.fields, inputs))
     problems += _combination_problems(kind, inputs)
     if not problems:
@@ -60,7 +72,7 @@ def _defaults(
     connections: Connections,
     seed: bytes,
 ) -> Iterator[tuple[str, Any]]:
-    yield from kind.defaults.items()
+    yield from ((path, value) for path, value in kind.defaults.items() if "." not in path)
     if kind.regional:
         yield "region", connections.region
     if kind.auto_name and kind.auto_name.property not in inputs:

@@ -1,6 +1,7 @@
-"""Metric alarms.
+"""Metric and composite alarms.
 
-After internal/service/cloudwatch/metric_alarm.go of the provider that the real plugin wraps (terraform-provider-aws).
+After internal/service/cloudwatch/{metric,composite}_alarm.go of the provider that the real plugin wraps
+(terraform-provider-aws).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.aws.resources.model import AutoName, Problem, ResourceType, Tags
+from sandbox.aws.resources.model import AutoName, Call, Problem, ResourceType, Tags
 from sandbox.aws.resources.resource import Resource
 
 
@@ -32,7 +33,7 @@ def _delete_alarm(alarm: Resource) -> None:
 def _arn(alarm: Resource) -> str:
     if arn := alarm.state.get("arn"):
         return str(arn)
-    found = _read_alarm(alarm)
+    found: Any = alarm.type.read(alarm)
     return found["AlarmArn"] if found else ""
 
 
@@ -98,4 +99,30 @@ ALARM = ResourceType(
     tags=Tags(_alarm_tags, _write_alarm_tags),
 )
 
-TYPES = (ALARM,)
+
+def _read_composite(alarm: Resource) -> dict[str, Any] | None:
+    answer = alarm.send("describe_alarms", AlarmNames=[alarm.id], AlarmTypes=["CompositeAlarm"])
+    return next(iter(answer["CompositeAlarms"]), None)
+
+
+COMPOSITE_ALARM = ResourceType(
+    token="aws:cloudwatch/compositeAlarm:CompositeAlarm",
+    service="cloudwatch",
+    shape="PutCompositeAlarmInput",
+    properties="""alarmName! alarmRule! alarmDescription actionsEnabled alarmActions:set okActions:set
+                  insufficientDataActions:set""",
+    outputs="arn=AlarmArn:string",
+    identity="{AlarmName}",
+    defaults={"actionsEnabled": True},
+    replace_on=frozenset({"alarmName", "actionsEnabled"}),
+    checks=(_actions,),
+    create=Call("put_composite_alarm"),
+    read=_read_composite,
+    update=(("", Call("put_composite_alarm")),),
+    delete=_delete_alarm,
+    tags=Tags(_alarm_tags, _write_alarm_tags),
+    # The alarms that its rule names may be on their way at the same time.
+    retries=("does not exist",),
+)
+
+TYPES = (ALARM, COMPOSITE_ALARM)

@@ -37,9 +37,11 @@ def top_level(paths: Iterable[str]) -> set[str]:
     return {re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths}
 
 
-def replaces(kind: ResourceType, path: str) -> bool:
+def replaces(kind: ResourceType, path: str, change: Change = Change.UPDATE) -> bool:
     """Whether a change at this path cannot be made in place."""
     path = any_element(path)
+    if change is Change.DELETE and path in kind.replace_on_removal:
+        return True
     return any(_within(path, root) or _within(root, path) for root in kind.replace_on | {"region"})
 
 

@@ -81,8 +81,11 @@ class ResourceType:
     regional: bool = True
     auto_name: AutoName | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    """By property; `outer.inner` is set where the program sets the object around it."""
     computed: frozenset[str] = frozenset()
     replace_on: frozenset[str] = frozenset()
+    replace_on_removal: frozenset[str] = frozenset()
+    """Properties that can be set and changed in place, and not be taken away."""
     renewed: frozenset[str] = frozenset()
     """Outputs that any update changes."""
     equal: Mapping[str, Callable[[Any, Any], bool]] = field(default_factory=dict)

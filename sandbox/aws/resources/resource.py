@@ -96,7 +96,8 @@ class Resource:
         if body:
             inner = operation_members(self.type.service, operation, body)
             given[body] = {name: value for name, value in known.items() if name in inner}
-        if self.creating and self.type.tags and "Tags" in taken:
+        # Some services take tags, but not an empty list of them.
+        if self.creating and self.type.tags and "Tags" in taken and self.wanted["tagsAll"]:
             key, content = self.type.tags.pair
             given["Tags"] = [{key: name, content: value} for name, value in sorted(self.wanted["tagsAll"].items())]
             self.tagged = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import re
 import sys
 from types import ModuleType
@@ -31,6 +32,8 @@ def known_outputs(token: str) -> frozenset[str]:
 def _place(token: str) -> tuple[ModuleType | None, str]:
     """The module that defines a type's class. Through its service: imported by itself it spoils the lazy service."""
     _, service, _, name = re.split("[:/]", token)
+    # A service whose name is a word of Python's has another one in the SDK.
+    service = f"{service}_" if keyword.iskeyword(service) else service
     known = getattr(getattr(importlib.import_module("pulumi_aws"), service, None), name, None)
     return (sys.modules[known.__module__] if known else None), name
 

@@ -75,8 +75,8 @@ def test_no_connection_and_no_look_up_leaves_the_process(aws: Running) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "arguments"),
     [
-        ("eks", "ListAddons", {"clusterName": "inference"}),
-        ("ec2", "DescribeCapacityReservations", {}),
+        ("eks", "ListInsights", {"clusterName": "inference"}),
+        ("ec2", "DescribeInstanceTopology", {}),
         ("rds", "SwitchoverGlobalCluster", {"GlobalClusterIdentifier": "a", "TargetDbClusterIdentifier": "b"}),
         ("cloudwatch", "ListMetricStreams", {}),
         ("kms", "UpdatePrimaryRegion", {"KeyId": "mrk-1", "PrimaryRegion": RECOVERY}),

@@ -135,7 +135,8 @@ def test_the_shells_variables_lead_everything_to_the_sandbox(checkout: Checkout)
 
 
 def test_without_a_sandbox_commands_say_how_to_start_one(checkout: Checkout) -> None:
-    for arguments in (("env",), ("shell",), ("dns",), ("fault", "list"), ("fault", "region", "us-east-1", "--heal")):
+    looks = (("env",), ("shell",), ("dns",), ("clock",), ("messages",))
+    for arguments in (*looks, ("fault", "list"), ("fault", "region", "us-east-1", "--heal")):
         assert "`make up` starts it" in checkout.run(*arguments, code=3)
     assert json.loads(checkout.run("status", "--json", code=1)) == {"running": False}
     assert "was never started" in checkout.run("logs")
@@ -143,7 +144,7 @@ def test_without_a_sandbox_commands_say_how_to_start_one(checkout: Checkout) -> 
     assert "started by `make up`" in checkout.run("status", program="dr", code=1, **dead)
 
 
-def test_faults_are_set_listed_and_mended(checkout: Checkout) -> None:
+def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(checkout: Checkout) -> None:
     checkout.run("up")
 
     checkout.run("fault", "region", "us-east-1", "--unreachable", "--with-global")
@@ -159,6 +160,10 @@ def test_faults_are_set_listed_and_mended(checkout: Checkout) -> None:
         assert "PutObject" in said
     assert checkout.run("fault", "clear") == "Nothing is broken.\n"
     table = checkout.run("dns")
-    assert "serving.us-east-1.ml.example.com" in next(
-        line for line in table.splitlines() if line.split()[:1] == ["yes"]
-    )
+    assert ".elb.us-east-1.amazonaws.com" in next(line for line in table.splitlines() if line.split()[:1] == ["yes"])
+
+    assert json.loads(checkout.run("messages", "--json")) == []
+    assert checkout.run("messages") == "Nobody was told anything.\n"
+    before = checkout.run("clock")
+    assert checkout.run("clock", "advance", "20m") > before
+    assert '"soon" is no time' in checkout.run("clock", "advance", "soon", code=2)

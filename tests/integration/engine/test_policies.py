@@ -1,4 +1,7 @@
-"""The policy pack, run by the real engine on both stacks at every tier, and on programs that break it."""
+"""The policy pack, run by the real engine on the primary stack and on programs that break it.
+
+The dr stack is held to it at every tier in test_tiers.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from dr.errors import Failed
-from dr.objectives import Tier
 from sandbox.engine import WITHOUT_CHECKPOINTS
 from sandbox.local import ROOT
 from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
@@ -33,14 +35,6 @@ def test_the_primary_stack_keeps_every_rule_once_all_is_known(primary_up: Sandbo
     assert primary_up.engine.preview("primary", policy_packs=PACK).violations == ()
 
 
-@pytest.mark.parametrize("tier", list(Tier))
-def test_the_dr_stack_keeps_every_rule_at_every_tier(primary_up: SandboxUnderTest, tier: Tier) -> None:
-    primary_up.configure("dr", tier=str(tier))
-
-    assert primary_up.engine.preview("dr", policy_packs=PACK).violations == ()
-    assert primary_up.engine.up("dr", policy_packs=PACK).violations == ()
-
-
 def test_an_adopted_bucket_breaks_no_rule(primary_up: SandboxUnderTest) -> None:
     primary_up.client("s3", "us-east-1").create_bucket(Bucket="our-old-data")
     primary_up.configure("primary", buckets=[{"name": "datasets", "existing": "our-old-data"}], protectData="false")
@@ -57,14 +51,6 @@ BROKEN = """
     s3.BucketPublicAccessBlock("block", bucket=bucket.bucket, block_public_acls=False, block_public_policy=True,
         ignore_public_acls=True, restrict_public_buckets=True)
     kms.Key("stale", description="never rotated", tags=tags)
-"""
-
-ADVISED = """
-    from pulumi_aws import cloudwatch
-    tags = {"project": "ml-dr", "workload": "ml-dr", "role": "primary"}
-    cloudwatch.MetricAlarm("quiet", name="quiet", namespace="AWS/S3", metric_name="ReplicationLatency",
-        statistic="Maximum", period=60, evaluation_periods=1, threshold=1,
-        comparison_operator="GreaterThanOrEqualToThreshold", tags=tags)
 """
 
 
@@ -89,11 +75,3 @@ def test_a_program_that_breaks_a_mandatory_rule_is_stopped_with_reason_and_remed
         (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(repaired))
         with pytest.raises(Failed, match="blockPublicAcls is false, not true -> give the bucket"):
             sandbox.engine.preview("primary", policy_packs=PACK)
-
-
-def test_an_advisory_rule_is_shown_and_stops_nothing(tmp_path: Path) -> None:
-    with running(ADVISED, tmp_path) as sandbox:
-        (said,) = sandbox.engine.preview("primary", policy_packs=PACK).violations
-
-    assert said.startswith("advisory cloudwatch-alarm-has-action, quiet: An alarm must have an action.")
-    assert said.endswith("alarmActions is empty -> add the region's alarm topic to alarmActions")

@@ -121,15 +121,21 @@ def answer(deployed: SandboxUnderTest, name: str) -> list[str]:
     return data
 
 
+def load_balancer(deployed: SandboxUnderTest, region: str) -> list[str]:
+    """The name of a region's load balancer, as AWS tells it."""
+    (found,) = deployed.client("elbv2", region).describe_load_balancers()["LoadBalancers"]
+    return [found["DNSName"]]
+
+
 def test_the_primary_answers_while_it_is_healthy(deployed: SandboxUnderTest) -> None:
-    assert answer(deployed, "inference.ml.example.com") == ["serving.us-east-1.ml.example.com"]
-    assert answer(deployed, "inference-dr.ml.example.com") == ["serving.us-west-2.ml.example.com"]
+    assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, EAST)
+    assert answer(deployed, "inference-dr.ml.example.com") == load_balancer(deployed, WEST)
 
 
 def test_the_recovery_region_answers_when_the_primary_is_lost(deployed: SandboxUnderTest) -> None:
     deployed.fault(kind="region", region=EAST, unreachable=True)
 
-    assert answer(deployed, "inference.ml.example.com") == ["serving.us-west-2.ml.example.com"]
+    assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, WEST)
 
 
 def test_the_engage_lever_closes_a_healthy_primary(deployed: SandboxUnderTest) -> None:
@@ -142,7 +148,7 @@ def test_the_engage_lever_closes_a_healthy_primary(deployed: SandboxUnderTest) -
 
     pull(1)
     try:
-        assert answer(deployed, "inference.ml.example.com") == ["serving.us-west-2.ml.example.com"]
+        assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, WEST)
     finally:
         pull(0)
 

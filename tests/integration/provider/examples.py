@@ -98,6 +98,8 @@ class Example:
     """The property paths in which the changed inputs differ."""
     stays: bool = False
     """Whether AWS keeps the setting, in some form, after it was deleted."""
+    imports: bool = True
+    """Whether it can be imported."""
 
 
 def _in_bucket(first: Inputs, second: Inputs, **bucket: Any) -> Callable[[Any, str], tuple[Inputs, Inputs]]:
@@ -277,3 +279,15 @@ EXAMPLES |= EXAMPLES_EC2
 from tests.integration.provider.examples_backup import EXAMPLES_BACKUP  # noqa: E402  likewise
 
 EXAMPLES |= EXAMPLES_BACKUP
+
+from tests.integration.provider.examples_eks import EXAMPLES_EKS  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_EKS
+
+from tests.integration.provider.examples_elbv2 import EXAMPLES_ELBV2  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_ELBV2
+
+from tests.integration.provider.examples_watching import EXAMPLES_WATCHING  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_WATCHING

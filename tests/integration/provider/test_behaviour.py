@@ -60,8 +60,8 @@ def test_a_taken_bucket_name_is_named(engine: Engine, region: str, code: str) ->
 
 
 def test_a_type_nobody_carries_is_named(engine: Engine) -> None:
-    error = _error(lambda: engine.check("aws:eks/cluster:Cluster", "c", {}))
-    assert "not carried by the sandbox: resource type aws:eks/cluster:Cluster" in error.details()
+    error = _error(lambda: engine.check("aws:ecs/cluster:Cluster", "c", {}))
+    assert "not carried by the sandbox: resource type aws:ecs/cluster:Cluster" in error.details()
 
 
 def test_a_function_nobody_carries_is_named(engine: Engine) -> None:

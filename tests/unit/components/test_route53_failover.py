@@ -6,6 +6,8 @@ from components.route53_failover import Route53Failover, Route53FailoverArgs
 from dr.topology import Dns, DnsFailover, Role
 from tests.support.mocks import Cloud, deploy
 
+TOPIC = "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"
+
 
 def args(role: Role = Role.PRIMARY, **changes: Any) -> Route53FailoverArgs:
     values = {
@@ -15,6 +17,8 @@ def args(role: Role = Role.PRIMARY, **changes: Any) -> Route53FailoverArgs:
         "weight": 100,
         "lever_region": "us-west-2",
         "lever_prefix": "ml-dr",
+        "zone_id": "Z0EXISTING",
+        "alert_topic_arn": TOPIC,
         **changes,
     }
     return Route53FailoverArgs(**values)
@@ -84,20 +88,6 @@ def test_a_levers_alarm_is_of_a_kind_that_route53_can_follow() -> None:
     assert alarm["statistic"] == "Maximum"
     assert alarm["period"] >= 60
     assert "datapointsToAlarm" not in alarm
-
-
-def test_a_zone_is_made_only_where_none_is_named() -> None:
-    assert failover().one("Zone", "entry-zone")["name"] == "ml.example.com"
-    cloud = failover(zone_id="Z0EXISTING")
-    assert not cloud.of("Zone")
-    assert cloud.one("Record", "entry-record")["zoneId"] == "Z0EXISTING"
-
-
-@pytest.mark.parametrize("protect", [True, False])
-def test_the_zone_is_guarded_while_data_is(protect: bool) -> None:
-    zone = failover(protect=protect).of("Zone")["entry-zone"]
-
-    assert (zone.protect, zone.retain_on_delete) == (protect, protect)
 
 
 @pytest.mark.parametrize(("role", "name"), [(Role.PRIMARY, "inference-primary"), (Role.RECOVERY, "inference-dr")])

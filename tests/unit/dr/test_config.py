@@ -56,7 +56,7 @@ def test_a_bucket_name_that_is_too_long_is_refused_with_its_length() -> None:
 
 
 def test_a_prefix_that_cannot_begin_a_bucket_name_is_refused() -> None:
-    assert 'dr:bucketPrefix: "ML_DR" cannot begin a bucket name' in problems_of(settings(bucketPrefix="ML_DR"))
+    assert 'dr:bucketPrefix: "ML_DR" cannot be part of a bucket name' in problems_of(settings(bucketPrefix="ML_DR"))
 
 
 @pytest.mark.parametrize("key", ["domain", "role", "primaryRegion", "bucketPrefix"])
@@ -222,3 +222,45 @@ def test_a_wrong_network_is_reported_with_everything_else() -> None:
 
     for key in ("dr:tier", "dr:primaryCidr", "dr:recoveryZones", "dr:nat"):
         assert f"{key}: " in text
+
+
+def test_an_endpoint_of_ones_own_is_kept_and_none_is_the_load_balancers() -> None:
+    assert topology().primary.endpoint is None
+    assert topology(primaryEndpoint="serving.example.com").primary.endpoint == "serving.example.com"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fact"),
+    [
+        ("gpuInstanceTypes", '["g5.2xlrage"]', '"g5.2xlrage" is no instance type'),
+        ("modelMemoryGib", "40", "a replica needs 40 GiB"),
+        ("minAvailable", "5", "leave 4 when the fullest is lost; 5 need 8 replicas, or 6 zones"),
+        ("maxReplicas", "5", "5 is fewer than the 6 replicas of the peak"),
+        ("alertAddresses", '["nobody"]', '"nobody" is no e-mail address'),
+        ("apiCidrs", '["10.0.0.1/8"]', '"10.0.0.1/8" is no network address'),
+        ("clientCidrs", '["everybody"]', '"everybody" is no IPv4 block'),
+        ("operatorRoles", '["admin"]', '"admin" is no ARN of an IAM role'),
+        ("warmFraction", "1.5", '"1.5" is not understood'),
+        ("reservedGpuNodes", "-1", '"-1" is not understood'),
+    ],
+)
+def test_a_wrong_value_of_the_workload_is_refused(key: str, value: str, fact: str) -> None:
+    text = problems_of(settings(**{key: value}))
+
+    assert f"dr:{key}" in text
+    assert fact in text
+
+
+def test_the_floor_is_the_tiers() -> None:
+    assert topology(Role.RECOVERY, tier="warm").capacity_here.replicas == 3
+    assert topology(Role.PRIMARY, tier="warm").capacity_here.replicas == 6
+
+
+def test_a_cluster_that_exists_needs_its_vpc_named() -> None:
+    assert "dr:existingVpc" in problems_of(settings(existingCluster="serving"))
+    made = topology(existingCluster="serving", existingVpc="vpc-0123456789abcdef0")
+    assert made.existing_cluster == "serving"
+
+
+def test_the_topic_of_a_region_is_known_by_its_name() -> None:
+    assert topology().alert_topic_arn(Role.RECOVERY) == f"arn:aws:sns:us-west-2:{ACCOUNT}:ml-dr-alerts"

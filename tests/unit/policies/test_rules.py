@@ -131,9 +131,30 @@ FIND = {"Sid": "Find", "Effect": "Allow", "Action": "logs:DescribeLogGroups"}
 ALL_GROUPS = json.dumps({"Statement": {**FIND, "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:*"}})
 FLOW_LOGS = Given("aws:iam/rolePolicy:RolePolicy", "network-flow-logs-policy", {"policy": ALL_GROUPS})
 
+
+def pods(role: str, sid: str, resource: str) -> Given:
+    statement = {"Sid": sid, "Effect": "Allow", "Action": "ec2:DescribeVpcs", "Resource": resource}
+    policy = json.dumps({"Statement": [statement]})
+    return Given("aws:iam/rolePolicy:RolePolicy", f"cluster-roles-{role}-policy", {"policy": policy})
+
+
+def publisher(function: str) -> Given:
+    statement = {"Sid": "Publish", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*"}
+    policy = json.dumps({"Statement": [statement]})
+    return Given("aws:iam/rolePolicy:RolePolicy", f"{function}-policy", {"policy": policy})
+
+
+NODE_GROUPS = "arn:aws:eks:us-east-1:123456789012:nodegroup/ml-dr/*"
+SCALING_GROUPS = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*"
+
 EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (FLOW_LOGS,)),
-    ("cloudwatch-alarm-has-action", (ALARM.but("alarmActions", []).but("metricName", "Lever"),)),
+    ("iam-policy-no-wildcard-resource", (pods("load-balancer", "Describe", "*"),)),
+    ("iam-policy-no-wildcard-resource", (pods("autoscaler", "Describe", "*"),)),
+    ("iam-policy-no-wildcard-resource", (pods("autoscaler", "Groups", NODE_GROUPS),)),
+    ("iam-policy-no-wildcard-resource", (pods("autoscaler", "Resize", SCALING_GROUPS),)),
+    ("iam-policy-no-wildcard-resource", (publisher("prober"),)),
+    ("iam-policy-no-wildcard-resource", (publisher("republisher"),)),
     ("cloudwatch-alarm-outside-primary-region", (ALARM.but("region", EAST).but("namespace", "AWS/S3"), provider())),
     ("backup-plan-copies-to-another-region", (PLAN.but("tags.role", "recovery").but("rules.0.copyActions", []),)),
 )

@@ -52,7 +52,8 @@ def test_a_type_has_tags_exactly_if_the_sdk_gives_it_some(kind: ResourceType) ->
 @KINDS
 def test_every_path_in_a_table_is_a_property(kind: ResourceType) -> None:
     paths = {any_element(path) for _, _, path in _paths(kind.fields)}
-    named = {*kind.defaults, *kind.computed, *kind.replace_on, *kind.equal, *kind.allowed}
+    named = {*kind.defaults, *kind.computed, *kind.replace_on, *kind.replace_on_removal, *kind.equal}
+    named |= {path.removesuffix("[]") for path in kind.allowed}
     named |= {name for group in kind.exclusive for name in group}
     named |= {name for choices in kind.needs.values() for name in choices} | (kind.needs.keys() - {""})
     named |= {name for names, _ in kind.update for name in names.split()}
@@ -109,6 +110,60 @@ def test_replacement_follows_what_was_read_in_the_real_provider() -> None:
         "route53/record:Record": ["name", "zoneId"],
         "cloudwatch/metricAlarm:MetricAlarm": ["name"],
         "cloudwatch/logGroup:LogGroup": ["name"],
+        "acm/certificate:Certificate": ["domainName", "keyAlgorithm", "subjectAlternativeNames", "validationMethod"],
+        "acm/certificateValidation:CertificateValidation": ["certificateArn", "validationRecordFqdns"],
+        "cloudwatch/compositeAlarm:CompositeAlarm": ["actionsEnabled", "alarmName"],
+        "sns/topic:Topic": ["name"],
+        "sns/topicPolicy:TopicPolicy": ["arn"],
+        "sns/topicSubscription:TopicSubscription": ["endpoint", "protocol", "topic"],
+        "lambda/function:Function": ["name"],
+        "scheduler/schedule:Schedule": ["groupName", "name"],
+        "ec2/launchTemplate:LaunchTemplate": ["name"],
+        "ec2/capacityReservation:CapacityReservation": [
+            "availabilityZone",
+            "ebsOptimized",
+            "ephemeralStorage",
+            "instanceMatchCriteria",
+            "instancePlatform",
+            "instanceType",
+            "tenancy",
+        ],
+        "vpc/securityGroupIngressRule:SecurityGroupIngressRule": ["securityGroupId"],
+        "vpc/securityGroupEgressRule:SecurityGroupEgressRule": ["securityGroupId"],
+        "eks/cluster:Cluster": [
+            "accessConfig.bootstrapClusterCreatorAdminPermissions",
+            "bootstrapSelfManagedAddons",
+            "kubernetesNetworkConfig.ipFamily",
+            "kubernetesNetworkConfig.serviceIpv4Cidr",
+            "name",
+            "roleArn",
+        ],
+        "eks/nodeGroup:NodeGroup": [
+            "amiType",
+            "capacityType",
+            "clusterName",
+            "diskSize",
+            "instanceTypes",
+            "launchTemplate.id",
+            "launchTemplate.name",
+            "nodeGroupName",
+            "nodeRoleArn",
+            "subnetIds",
+        ],
+        "eks/addon:Addon": ["addonName", "clusterName"],
+        "eks/accessEntry:AccessEntry": ["clusterName", "principalArn", "type"],
+        "eks/accessPolicyAssociation:AccessPolicyAssociation": [
+            "accessScope",
+            "accessScope.namespaces",
+            "accessScope.type",
+            "clusterName",
+            "policyArn",
+            "principalArn",
+        ],
+        "eks/podIdentityAssociation:PodIdentityAssociation": ["clusterName", "namespace", "serviceAccount"],
+        "lb/loadBalancer:LoadBalancer": ["internal", "loadBalancerType", "name"],
+        "lb/targetGroup:TargetGroup": ["ipAddressType", "name", "port", "protocol", "targetType", "vpcId"],
+        "lb/listener:Listener": ["loadBalancerArn"],
         "ec2/vpc:Vpc": ["cidrBlock", "instanceTenancy"],
         "ec2/subnet:Subnet": ["availabilityZone", "cidrBlock", "vpcId"],
         "ec2/internetGateway:InternetGateway": [],

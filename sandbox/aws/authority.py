@@ -1,0 +1,114 @@
+"""A certificate authority of the sandbox's own: endpoints answer over TLS with certificates that it signs.
+
+Whoever trusts its file, and goes through the emulator as a proxy, reaches `https://inference-dr.<domain>` as on AWS.
+The key is made anew at every start and never written.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+import tempfile
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+LIFETIME = datetime.timedelta(days=30)
+
+
+class Authority:
+    """Signs certificates for names, when the first one asks.
+
+    Args:
+        folder: Where its certificate is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    @property
+    def file(self) -> Path:
+        """The certificate to trust, in PEM."""
+        with self._lock:
+            path = self._folder / "authority.pem"
+            if not path.exists():
+                path.write_bytes(self._root[2])
+            return path
+
+    @cached_property
+    def _root(self) -> tuple[Any, Any, bytes]:
+        key, certificate = self._made("the sandbox's authority", None)
+        return key, certificate, _pem(certificate)
+
+    def context(self, name: str) -> ssl.SSLContext:
+        """How to serve TLS as a name."""
+        with self._lock:
+            if name not in self._contexts:
+                self._contexts[name] = self._serve_as(name)
+            return self._contexts[name]
+
+    def _serve_as(self, name: str) -> ssl.SSLContext:
+        from cryptography.hazmat.primitives import serialization
+
+        key, certificate = self._made(name, self._root)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # The module loads keys from files alone; this one is gone as soon as it is read.
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(private + _pem(certificate))
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
+
+    def _made(self, name: str, root: tuple[Any, Any, bytes] | None) -> tuple[Any, Any]:
+        """A key and its certificate, signed by the root or, being the root, by itself."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.x509.oid import NameOID
+
+        key = ec.generate_private_key(ec.SECP256R1())
+        # A common name has 64 characters at most; the whole name is among the alternative ones.
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+        now = datetime.datetime.now(datetime.UTC)
+        signer = root[0] if root else key
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(root[1].subject if root else subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + LIFETIME)
+            .add_extension(x509.BasicConstraints(ca=root is None, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        )
+        if root:
+            names = x509.SubjectAlternativeName([x509.DNSName(name)])
+            builder = builder.add_extension(names, critical=False)
+        else:
+            usage = x509.KeyUsage(
+                digital_signature=False,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=True,
+                crl_sign=True,
+                encipher_only=False,
+                decipher_only=False,
+            )
+            builder = builder.add_extension(usage, critical=True)
+        return key, builder.sign(signer, hashes.SHA256())
+
+
+def _pem(certificate: Any) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return bytes(certificate.public_bytes(serialization.Encoding.PEM))

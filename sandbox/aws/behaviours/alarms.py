@@ -1,0 +1,114 @@
+"""Alarms that fire: states from datapoints and rules, every minute and whenever somebody looks, and their actions.
+
+A change of state runs the actions of the new state once. Topics get the message that CloudWatch sends; whether they
+take it is decided as AWS decides it, by the topic's policy and its key's. Functions as actions are not emulated. In a
+region that cannot be reached nothing is evaluated and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from moto.cloudwatch.models import Alarm, cloudwatch_backends
+
+from sandbox.aws import clock
+from sandbox.aws.call import ACCOUNT
+from sandbox.aws.extensions import cloudwatch, cloudwatch_composite
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Emulator
+
+LOCK = threading.RLock()
+"""A change that two requests see at once has one message."""
+ACTIONS = {"ALARM": "alarm_actions", "OK": "ok_actions", "INSUFFICIENT_DATA": "insufficient_data_actions"}
+REGION_NAMES = {"us-east-1": "US East (N. Virginia)", "us-west-2": "US West (Oregon)", "eu-west-1": "EU (Ireland)"}
+
+
+def regions_with_alarms() -> list[str]:
+    """Regions that have any alarm."""
+    return [region for region, backend in cloudwatch_backends[ACCOUNT].items() if backend.alarms]
+
+
+def evaluate(emulator: Emulator, region: str) -> None:
+    """Bring every alarm of a region up to date: those on metrics first, since rules are about them."""
+    if emulator.faults.unreachable(region):
+        return
+    with LOCK:
+        alarms = list(cloudwatch_backends[ACCOUNT][region].alarms.values())
+        now = clock.utcnow()
+        for alarm in [each for each in alarms if each.rule is None]:
+            before = alarm.state_value
+            cloudwatch.update(alarm, now)
+            changed(emulator, alarm, before)
+        for alarm in [each for each in alarms if each.rule is not None]:
+            before, state = alarm.state_value, cloudwatch_composite.state(alarm)
+            if state != before and now >= getattr(alarm, "by_hand_until", now):
+                alarm.update_state(f"{alarm.rule} is {str(state == 'ALARM').lower()}", "{}", state)
+            changed(emulator, alarm, before)
+
+
+def changed(emulator: Emulator, alarm: Alarm, before: str) -> None:
+    """Run the actions of a new state, and note both."""
+    if alarm.state_value == before:
+        return
+    _note(alarm, "StateUpdate", f"Alarm updated from {before} to {alarm.state_value}")
+    if not alarm.actions_enabled:
+        return
+    for action in getattr(alarm, ACTIONS[alarm.state_value]) or ():
+        if ":sns:" not in action:
+            _note(alarm, "Action", f"Failed to execute action {action}: the sandbox knows topics as actions only")
+            continue
+        refused = emulator.messages.publish(action, _subject(alarm), json.dumps(_message(alarm, before)))
+        done = f"Failed to execute action {action}: {refused}" if refused else f"Successfully executed action {action}"
+        _note(alarm, "Action", done)
+
+
+def _note(alarm: Alarm, kind: str, summary: str) -> None:
+    cloudwatch_composite.told(alarm).append(
+        {
+            "AlarmName": alarm.name,
+            "AlarmType": "CompositeAlarm" if alarm.rule else "MetricAlarm",
+            "Timestamp": clock.now(),
+            "HistoryItemType": kind,
+            "HistorySummary": summary,
+            "HistoryData": "{}",
+        }
+    )
+
+
+def _subject(alarm: Alarm) -> str:
+    region = REGION_NAMES.get(alarm.region_name, alarm.region_name)
+    return f'{alarm.state_value}: "{alarm.name}" in {region}'
+
+
+def _message(alarm: Alarm, before: str) -> dict[str, Any]:
+    """What CloudWatch publishes (CloudWatch user guide, "Notify users on alarm changes")."""
+    message = {
+        "AlarmName": alarm.name,
+        "AlarmDescription": alarm.description,
+        "AWSAccountId": ACCOUNT,
+        "AlarmConfigurationUpdatedTimestamp": f"{alarm.configuration_updated_timestamp.isoformat()}Z",
+        "NewStateValue": alarm.state_value,
+        "NewStateReason": alarm.state_reason,
+        "StateChangeTime": f"{alarm.state_updated_timestamp.isoformat()}Z",
+        "Region": REGION_NAMES.get(alarm.region_name, alarm.region_name),
+        "AlarmArn": alarm.alarm_arn,
+        "OldStateValue": before,
+    }
+    if alarm.rule:
+        return message | {"AlarmRule": alarm.rule}
+    trigger = {
+        "MetricName": alarm.metric_name,
+        "Namespace": alarm.namespace,
+        "StatisticType": "Statistic",
+        "Statistic": str(alarm.statistic).upper(),
+        "Dimensions": [{"name": one.name, "value": one.value} for one in alarm.dimensions],
+        "Period": alarm.period,
+        "EvaluationPeriods": alarm.evaluation_periods,
+        "ComparisonOperator": alarm.comparison_operator,
+        "Threshold": alarm.threshold,
+        "TreatMissingData": alarm.treat_missing_data or "missing",
+    }
+    return message | {"Trigger": trigger}

@@ -1,0 +1,67 @@
+"""EventBridge schedules that start their targets: functions, and calls of any AWS API, on the sandbox's clock.
+
+Rates only. A target that fails is noted and not tried again: the next minute has its own turn. Context attributes in
+the input are replaced as the EventBridge Scheduler user guide has them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import sys
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.scheduler.models import Schedule, scheduler_backends
+
+from sandbox.aws.call import ACCOUNT
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Emulator
+
+RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+MINUTES = {"minute": 1, "hour": 60, "day": 1440}
+UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:(?P<service>[a-z0-9-]+):(?P<operation>\w+)")
+
+
+def minutes_of(expression: str) -> int | None:
+    """Minutes between two turns; None for what is no rate."""
+    found = RATE.fullmatch(expression)
+    return int(found[1]) * MINUTES[found[2]] if found else None
+
+
+def run(emulator: Emulator, minute: datetime.datetime) -> None:
+    """Start what is due in a minute."""
+    number = int(minute.timestamp()) // 60
+    for region, backend in list(scheduler_backends[ACCOUNT].items()):
+        if emulator.faults.unreachable(region):
+            continue
+        for group in list(backend.schedule_groups.values()):
+            for schedule in list(group.schedules.values()):
+                every = minutes_of(schedule.schedule_expression)
+                if schedule.state == "ENABLED" and every and number % every == 0:
+                    _start(emulator, region, schedule, minute)
+
+
+def _start(emulator: Emulator, region: str, schedule: Schedule, minute: datetime.datetime) -> None:
+    target: dict[str, Any] = schedule.target
+    attributes = {
+        "scheduled-time": minute.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "schedule-arn": schedule.arn,
+        "execution-id": uuid.uuid4().hex,
+        "attempt-number": "1",
+    }
+    text = target.get("Input") or "{}"
+    for name, value in attributes.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    try:
+        if api := UNIVERSAL.fullmatch(target["Arn"]):
+            client = emulator.client(api["service"], region)
+            getattr(client, xform_name(api["operation"]))(**json.loads(text))
+        else:
+            emulator.functions.invoke(region, target["Arn"].rpartition(":function:")[2], json.loads(text))
+    except (ClientError, BotoCoreError, AttributeError, KeyError, TypeError, ValueError) as error:
+        sys.stderr.write(f"schedule {schedule.name} in {region}: {type(error).__name__}: {error}\n")

@@ -1,0 +1,81 @@
+"""ACM: a certificate is issued when the records that prove its names are in DNS. moto issues it after a minute.
+
+A name's record is the same for every certificate of an account, in every region: one CNAME proves a name for all.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from typing import Any
+
+from moto import settings
+from moto.acm.models import acm_backends
+from moto.route53.models import route53_backends
+
+from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
+from sandbox.aws.extensions import Moto, answers
+
+# Never by the clock alone.
+settings.ACM_VALIDATION_WAIT = 10**9
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(" ".join((ACCOUNT, *parts)).encode()).hexdigest()[:32]
+
+
+def record_of(name: str) -> tuple[str, str]:
+    """Name and value of the CNAME that proves a name; a wildcard is proved with the name under it."""
+    bare = name.removeprefix("*.")
+    return f"_{_digest('name', bare)}.{bare}.", f"_{_digest('value', bare)}.xlfgrmvvlj.acm-validations.aws."
+
+
+def _proved(name: str) -> bool:
+    wanted, value = (part.rstrip(".") for part in record_of(name))
+    return any(
+        record.type == "CNAME"
+        and record.name.rstrip(".") == wanted
+        and value in [found.rstrip(".") for found in record.records]
+        for zone in route53_backends[ACCOUNT][PARTITION].zones.values()
+        if not zone.private_zone
+        for record in zone.rrsets
+    )
+
+
+@answers("acm", "DescribeCertificate")
+def describe(call: Call, moto: Moto) -> Answer:
+    """Looks for the records: a certificate that was issued stays so."""
+    answer = moto()
+    if answer.status >= 300:
+        return answer
+    content: dict[str, Any] = json.loads(answer.body)
+    shown = content["Certificate"]
+    if shown["Type"] != "AMAZON_ISSUED":
+        return answer
+    held = acm_backends[ACCOUNT][call.region].get_certificate(shown["CertificateArn"])
+    names = [option["DomainName"] for option in shown["DomainValidationOptions"]]
+    proved = {name: held.status == "ISSUED" or _proved(name) for name in names}
+    if held.status == "PENDING_VALIDATION" and all(proved.values()):
+        held.status = "ISSUED"
+        vars(held)["issued_at"] = datetime.datetime.now(datetime.UTC).timestamp()
+    shown["Status"] = held.status
+    shown.pop("IssuedAt", None)
+    if held.status == "ISSUED":
+        shown["IssuedAt"] = vars(held).get("issued_at", shown["CreatedAt"])
+    for option in shown["DomainValidationOptions"]:
+        record, value = record_of(option["DomainName"])
+        option["ResourceRecord"] = {"Name": record, "Type": "CNAME", "Value": value}
+        option["ValidationStatus"] = "SUCCESS" if proved[option["DomainName"]] else "PENDING_VALIDATION"
+    return Answer.of_json(content)
+
+
+@answers("acm", "DeleteCertificate")
+def delete(call: Call, moto: Moto) -> Answer:
+    """Refused while a listener has it."""
+    from sandbox.aws.extensions.elbv2 import listeners_with
+
+    arn = call.parameters["CertificateArn"]
+    if held := listeners_with(call.region, arn):
+        raise AwsError("ResourceInUseException", f"Certificate {arn} is in use by {', '.join(held)}")
+    return moto()

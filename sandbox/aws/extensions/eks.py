@@ -1,0 +1,335 @@
+"""EKS: clusters, with what moto leaves out or forgets, and the updates that DescribeUpdate tells of.
+
+All of EKS is answered here and in eks_nodes.py and eks_access.py: a cluster is the description that DescribeCluster
+gives, kept as it is. Nothing takes time, so everything is ACTIVE at once. There is no Kubernetes behind the endpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from moto.ec2.models import ec2_backends
+from moto.eks.models import eks_backends
+from moto.kms.models import kms_backends
+
+from sandbox.aws.call import ACCOUNT, AwsError, Call
+from sandbox.aws.extensions import Moto, answers
+from sandbox.aws.extensions.iam import role_trusts
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+VERSIONS = ("1.33", "1.34", "1.35", "1.36")
+"""In standard support (EKS user guide, "Understand the Kubernetes version lifecycle")."""
+CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nof the sandbox\n-----END CERTIFICATE-----\n").decode()
+ARNS = ("arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn")
+"""What EKS calls the ARN of a cluster, and of the things in it."""
+Things = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Cluster:
+    """A cluster, and what is in it."""
+
+    about: dict[str, Any]
+    groups: Things = field(default_factory=dict)
+    addons: Things = field(default_factory=dict)
+    entries: Things = field(default_factory=dict)
+    identities: Things = field(default_factory=dict)
+    updates: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    def find(self, things: Things, name: str, what: str) -> dict[str, Any]:
+        """One of the things in it. Raises AwsError."""
+        if name not in things:
+            raise missing(f"No {what} found for name: {name} in cluster: {self.about['name']}")
+        return things[name]
+
+    def updated(self, kind: str, parameters: dict[str, Any], of: str = "") -> dict[str, Any]:
+        """Note an update, which is done at once; `of` is the node group or add-on, where it is not the cluster's."""
+        id = str(uuid4())
+        said = [{"type": name, "value": str(value)} for name, value in parameters.items()]
+        update = {"id": id, "status": "Successful", "type": kind, "params": said, "createdAt": now()}
+        self.updates[of, id] = update | {"errors": []}
+        return {"update": self.updates[of, id]}
+
+
+def now() -> datetime.datetime:
+    """What is put into `createdAt`."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def missing(message: str) -> AwsError:
+    """What is named is not there."""
+    return AwsError("ResourceNotFoundException", message)
+
+
+def wrong(message: str) -> AwsError:
+    """A parameter cannot be."""
+    return AwsError("InvalidParameterException", message)
+
+
+def taken(message: str) -> AwsError:
+    """It exists, or is held by something."""
+    return AwsError("ResourceInUseException", message)
+
+
+def clusters(region: str) -> dict[str, Cluster]:
+    """The clusters of a region, kept with moto's own state, so that a reset takes them along."""
+    kept: dict[str, Cluster] = vars(eks_backends[ACCOUNT][region]).setdefault("sandbox_clusters", {})
+    return kept
+
+
+def cluster_of(call: Call) -> Cluster:
+    """The cluster a call is about. Raises AwsError."""
+    name = call.parameters.get("clusterName") or call.parameters.get("name", "")
+    if name not in clusters(call.region):
+        raise missing(f"No cluster found for name: {name}.")
+    return clusters(call.region)[name]
+
+
+def check_role(arn: str, service: str) -> None:
+    """A role that is to be passed: it has to be there, and to trust the service."""
+    if (trusts := role_trusts(arn, service)) is False:
+        raise wrong(f"The trust policy of role {arn} does not allow {service} to assume it")
+    if trusts is None:
+        raise wrong(f"Role with arn: {arn}, could not be assumed because it does not exist")
+
+
+def subnets_of(region: str, ids: list[str]) -> list[Any]:
+    """Subnets by id. Raises AwsError for one that is not there."""
+    known = {subnet.id: subnet for zones in ec2_backends[ACCOUNT][region].subnets.values() for subnet in zones.values()}
+    if gone := [id for id in ids if id not in known]:
+        raise wrong(f"The subnet ID '{gone[0]}' does not exist")
+    return [known[id] for id in ids]
+
+
+@answers("eks", "CreateCluster")
+def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
+    wanted, kept = call.parameters, clusters(call.region)
+    name = wanted["name"]
+    if name in kept:
+        raise taken(f"Cluster already exists with name: {name}")
+    check_role(wanted["roleArn"], "eks.amazonaws.com")
+    version = wanted.get("version", VERSIONS[-2])
+    if version not in VERSIONS:
+        raise wrong(f"unsupported Kubernetes version {version}; supported are {', '.join(VERSIONS)}")
+    digest = hashlib.sha256(f"{call.region} {name}".encode()).hexdigest().upper()[:32]
+    host = f"{digest}.gr7.{call.region}.eks.amazonaws.com"
+    access = {"authenticationMode": "CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": True}
+    about = {
+        "name": name,
+        "arn": f"arn:aws:eks:{call.region}:{ACCOUNT}:cluster/{name}",
+        "createdAt": now(),
+        "version": version,
+        "endpoint": f"https://{host}",
+        "roleArn": wanted["roleArn"],
+        "resourcesVpcConfig": _network(call, name, wanted["resourcesVpcConfig"]),
+        "kubernetesNetworkConfig": {"serviceIpv4Cidr": "172.20.0.0/16", "ipFamily": "ipv4"}
+        | wanted.get("kubernetesNetworkConfig", {}),
+        "logging": _logging({}, wanted.get("logging", {})),
+        "identity": {"oidc": {"issuer": f"https://oidc.eks.{call.region}.amazonaws.com/id/{digest}"}},
+        "status": "ACTIVE",
+        "certificateAuthority": {"data": CA},
+        "platformVersion": "eks.1",
+        "tags": wanted.get("tags", {}),
+        "encryptionConfig": _encryption(call, wanted.get("encryptionConfig", [])),
+        "accessConfig": access | wanted.get("accessConfig", {}),
+        "upgradePolicy": {"supportType": "EXTENDED"} | wanted.get("upgradePolicy", {}),
+        "zonalShiftConfig": {"enabled": False} | wanted.get("zonalShiftConfig", {}),
+        "deletionProtection": wanted.get("deletionProtection", False),
+        "health": {"issues": []},
+    }
+    kept[name] = Cluster(about)
+    return {"cluster": about}
+
+
+def _network(call: Call, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What the cluster's network is, with a security group of the cluster's own."""
+    vpc, endpoints = _vpc_of(call.region, wanted), _endpoints({}, wanted)
+    backend = ec2_backends[ACCOUNT][call.region]
+    group = backend.create_security_group(
+        f"eks-cluster-sg-{name}-{uuid4().int % 10**9}",
+        "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any "
+        "managed workloads.",
+        vpc_id=vpc,
+        tags={"aws:eks:cluster-name": name, f"kubernetes.io/cluster/{name}": "owned"},
+    )
+    return {
+        "subnetIds": wanted["subnetIds"],
+        "securityGroupIds": wanted.get("securityGroupIds", []),
+        "clusterSecurityGroupId": group.id,
+        "vpcId": vpc,
+        **endpoints,
+    }
+
+
+def _vpc_of(region: str, wanted: dict[str, Any]) -> str:
+    """The VPC of subnets and groups that a cluster may be in. Raises AwsError."""
+    subnets = subnets_of(region, wanted["subnetIds"])
+    if len({subnet.availability_zone for subnet in subnets}) < 2:
+        raise wrong("Subnets specified must be in at least two different AZs")
+    (vpc, *others) = {subnet.vpc_id for subnet in subnets}
+    if others:
+        raise wrong("Subnets specified must be in the same VPC")
+    groups = ec2_backends[ACCOUNT][region].groups[vpc]
+    if gone := [id for id in wanted.get("securityGroupIds", ()) if id not in groups]:
+        raise wrong(f"The security group ID '{gone[0]}' does not exist in {vpc}")
+    return str(vpc)
+
+
+def _endpoints(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    public = wanted.get("endpointPublicAccess", before.get("endpointPublicAccess", True))
+    private = wanted.get("endpointPrivateAccess", before.get("endpointPrivateAccess", False))
+    blocks = wanted.get("publicAccessCidrs") or before.get("publicAccessCidrs") or ["0.0.0.0/0"]
+    if not public and not private:
+        raise wrong("Private and public endpoint access cannot both be disabled")
+    return {
+        "endpointPublicAccess": public,
+        "endpointPrivateAccess": private,
+        "publicAccessCidrs": blocks if public else [],
+    }
+
+
+def _encryption(call: Call, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The key has to be in the region of the cluster, as an ARN of it (API reference, Provider)."""
+    keys = {key.arn for key in kms_backends[ACCOUNT][call.region].keys.values()}
+    for arn in (each["provider"]["keyArn"] for each in wanted):
+        if arn not in keys:
+            raise wrong(f"The keyArn in encryptionConfig provider is invalid: no key {arn} in {call.region}")
+    return wanted
+
+
+def _logging(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """AWS tells what is on and what is off, each once."""
+    on = {kind for each in before.get("clusterLogging", ()) if each["enabled"] for kind in each["types"]}
+    for each in wanted.get("clusterLogging", ()):
+        on = on | set(each["types"]) if each.get("enabled") else on - set(each["types"])
+    parts = [([kind for kind in LOG_TYPES if (kind in on) is enabled], enabled) for enabled in (True, False)]
+    return {"clusterLogging": [{"types": types, "enabled": enabled} for types, enabled in parts if types]}
+
+
+@answers("eks", "DescribeCluster")
+def describe_cluster(call: Call, moto: Moto) -> dict[str, Any]:
+    return {"cluster": cluster_of(call).about}
+
+
+@answers("eks", "ListClusters")
+def list_clusters(call: Call, moto: Moto) -> dict[str, Any]:
+    return {"clusters": sorted(clusters(call.region))}
+
+
+@answers("eks", "DeleteCluster")
+def delete_cluster(call: Call, moto: Moto) -> dict[str, Any]:
+    cluster = cluster_of(call)
+    if cluster.about["deletionProtection"]:
+        raise AwsError("InvalidRequestException", "Cluster has deletion protection enabled")
+    if cluster.groups:
+        raise taken("Cluster has nodegroups attached")
+    network = cluster.about["resourcesVpcConfig"]
+    ec2_backends[ACCOUNT][call.region].delete_security_group(group_id=network["clusterSecurityGroupId"])
+    del clusters(call.region)[cluster.about["name"]]
+    return {"cluster": cluster.about | {"status": "DELETING"}}
+
+
+@answers("eks", "UpdateClusterConfig")
+def update_cluster_config(call: Call, moto: Moto) -> dict[str, Any]:
+    """One kind of change a call, as AWS takes it."""
+    about, wanted = cluster_of(call).about, call.parameters
+    kinds = {
+        "resourcesVpcConfig": "EndpointAccessUpdate",
+        "logging": "LoggingUpdate",
+        "accessConfig": "AccessConfigUpdate",
+        "upgradePolicy": "UpgradePolicyUpdate",
+        "zonalShiftConfig": "ZonalShiftConfigUpdate",
+        "deletionProtection": "DeletionProtectionUpdate",
+    }
+    given = [name for name in kinds if name in wanted]
+    if len(given) != 1:
+        raise wrong(f"The type for cluster update was not provided, or is not one: {', '.join(given) or 'none'}")
+    (name,) = given
+    if name == "resourcesVpcConfig":
+        network = about[name] | {key: value for key, value in wanted[name].items() if key.endswith("Ids")}
+        if _vpc_of(call.region, network) != network["vpcId"]:
+            raise wrong(f"Subnets provided must belong to the VPC of the cluster, {network['vpcId']}")
+        about[name] = network | _endpoints(about[name], wanted[name])
+    elif name == "logging":
+        about[name] = _logging(about[name], wanted[name])
+    elif name == "deletionProtection":
+        about[name] = wanted[name]
+    else:
+        about[name] = about[name] | wanted[name]
+    return cluster_of(call).updated(kinds[name], {name: wanted[name]})
+
+
+@answers("eks", "UpdateClusterVersion")
+def update_cluster_version(call: Call, moto: Moto) -> dict[str, Any]:
+    """One minor version up, and never down."""
+    cluster, version = cluster_of(call), call.parameters["version"]
+    before = cluster.about["version"]
+    if version not in VERSIONS or VERSIONS.index(version) != VERSIONS.index(before) + 1:
+        raise wrong(f"Unsupported Kubernetes minor version update from {before} to {version}")
+    cluster.about["version"] = version
+    return cluster.updated("VersionUpdate", {"Version": version})
+
+
+@answers("eks", "AssociateEncryptionConfig")
+def associate_encryption(call: Call, moto: Moto) -> dict[str, Any]:
+    """Added to a cluster without; it is never taken away."""
+    cluster = cluster_of(call)
+    if cluster.about["encryptionConfig"]:
+        raise wrong("Encryption is already enabled for this cluster")
+    cluster.about["encryptionConfig"] = _encryption(call, call.parameters["encryptionConfig"])
+    return cluster.updated("AssociateEncryptionConfig", {"EncryptionConfig": "secrets"})
+
+
+def _updated(call: Call) -> str:
+    """What was updated: a node group, an add-on, or the cluster itself."""
+    return str(call.parameters.get("nodegroupName") or call.parameters.get("addonName", ""))
+
+
+@answers("eks", "DescribeUpdate")
+def describe_update(call: Call, moto: Moto) -> dict[str, Any]:
+    updates, named = cluster_of(call).updates, (_updated(call), call.parameters["updateId"])
+    if named not in updates:
+        raise missing(f"No update found for ID: {call.parameters['updateId']}")
+    return {"update": updates[named]}
+
+
+@answers("eks", "ListUpdates")
+def list_updates(call: Call, moto: Moto) -> dict[str, Any]:
+    return {"updateIds": [id for of, id in cluster_of(call).updates if of == _updated(call)]}
+
+
+# Tags ------------------------------------------------------------------------------------------------------------
+
+
+def _tagged(call: Call) -> dict[str, str]:
+    """The tags of what an ARN names: a cluster, or something in it."""
+    arn = call.parameters["resourceArn"]
+    for cluster in clusters(call.region).values():
+        inside = (cluster.groups, cluster.addons, cluster.entries, cluster.identities)
+        for thing in (cluster.about, *(each for things in inside for each in things.values())):
+            if arn in [thing.get(name) for name in ARNS]:
+                return thing["tags"]  # type: ignore[no-any-return]
+    raise AwsError("NotFoundException", f"The specified resource could not be found: {arn}")
+
+
+@answers("eks", "TagResource")
+def tag(call: Call, moto: Moto) -> dict[str, Any]:
+    _tagged(call).update(call.parameters["tags"])
+    return {}
+
+
+@answers("eks", "UntagResource")
+def untag(call: Call, moto: Moto) -> dict[str, Any]:
+    for key in call.parameters["tagKeys"]:
+        _tagged(call).pop(key, None)
+    return {}
+
+
+@answers("eks", "ListTagsForResource")
+def list_tags(call: Call, moto: Moto) -> dict[str, Any]:
+    return {"tags": _tagged(call)}

@@ -1,0 +1,252 @@
+"""EKS: node groups, each with an Auto Scaling group that is there under the name EKS gives it.
+
+The Auto Scaling group has its sizes, subnets and tags, and no instances: nodes are not emulated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+from sandbox.aws.call import ACCOUNT, AwsError, Call
+from sandbox.aws.extensions import Moto, answers
+from sandbox.aws.extensions.eks import VERSIONS, Cluster, check_role, cluster_of, now, subnets_of, taken, wrong
+
+DEFAULT_TYPES = ["t3.medium"]
+RELEASE = ".0-20261101"
+"""What an image's release has after the version of Kubernetes, where none is asked for."""
+LARGEST_GROUP = 450
+"""Nodes a managed node group may have (EKS service quotas)."""
+
+
+def _group(call: Call) -> dict[str, Any]:
+    cluster = cluster_of(call)
+    return cluster.find(cluster.groups, call.parameters["nodegroupName"], "node group")
+
+
+@answers("eks", "CreateNodegroup")
+def create_group(call: Call, moto: Moto) -> dict[str, Any]:
+    wanted, cluster = call.parameters, cluster_of(call)
+    name = wanted["nodegroupName"]
+    if name in cluster.groups:
+        raise taken(f"NodeGroup already exists with name {name} and cluster name {cluster.about['name']}")
+    check_role(wanted["nodeRole"], "ec2.amazonaws.com")
+    if {subnet.vpc_id for subnet in subnets_of(call.region, wanted["subnets"])} != {
+        cluster.about["resourcesVpcConfig"]["vpcId"]
+    }:
+        raise wrong("Subnets are not in the VPC of the cluster")
+    template = _template(call, wanted["launchTemplate"]) if "launchTemplate" in wanted else None
+    _check_nodes(call, wanted, template)
+    scaling = {"minSize": 1, "maxSize": 2, "desiredSize": 2} | wanted.get("scalingConfig", {})
+    _check_sizes(scaling)
+    version = _version(cluster, wanted.get("version", cluster.about["version"]))
+    made = {
+        "nodegroupName": name,
+        "nodegroupArn": f"arn:aws:eks:{call.region}:{ACCOUNT}:nodegroup/{cluster.about['name']}/{name}/{uuid4()}",
+        "clusterName": cluster.about["name"],
+        "version": version,
+        "releaseVersion": wanted.get("releaseVersion", f"{version}{RELEASE}"),
+        "createdAt": now(),
+        "modifiedAt": now(),
+        "status": "ACTIVE",
+        "capacityType": wanted.get("capacityType", "ON_DEMAND"),
+        "scalingConfig": scaling,
+        "instanceTypes": wanted.get("instanceTypes") or ([] if template else DEFAULT_TYPES),
+        "subnets": wanted["subnets"],
+        "amiType": wanted.get("amiType", "AL2023_x86_64_STANDARD"),
+        "nodeRole": wanted["nodeRole"],
+        "labels": wanted.get("labels", {}),
+        "taints": wanted.get("taints", []),
+        "updateConfig": _update_config(wanted.get("updateConfig") or {"maxUnavailable": 1}),
+        "nodeRepairConfig": {"enabled": False} | wanted.get("nodeRepairConfig", {}),
+        "health": {"issues": []},
+        "tags": wanted.get("tags", {}),
+    }
+    made |= {"launchTemplate": template} if template else {"diskSize": wanted.get("diskSize", 20)}
+    scaling_group = _make_scaling_group(call, cluster, made)
+    made["resources"] = {"autoScalingGroups": [{"name": scaling_group.name}]}
+    cluster.groups[name] = made
+    return {"nodegroup": made}
+
+
+def _template(call: Call, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The launch template with id, name and version. Raises AwsError where it is not there."""
+    if ("id" in wanted) == ("name" in wanted):
+        raise wrong("Either provide launch template ID or launch template name in the request.")
+    for template in ec2_backends[ACCOUNT][call.region].launch_templates.values():
+        if template.id == wanted.get("id") or template.name == wanted.get("name"):
+            version = wanted.get("version", str(template.default_version_number))
+            if not version.isdigit() or not 1 <= int(version) <= template.latest_version_number:
+                raise wrong(f"Launch template version {version} of {template.id} does not exist")
+            return {"id": template.id, "name": template.name, "version": version}
+    raise wrong(f"Launch template {wanted.get('id') or wanted.get('name')} does not exist")
+
+
+def _check_nodes(call: Call, wanted: dict[str, Any], template: dict[str, Any] | None) -> None:
+    """What is said twice, in the template and beside it (EKS user guide, "Launch template configuration basics")."""
+    data: dict[str, Any] = {}
+    if template:
+        kept = ec2_backends[ACCOUNT][call.region].launch_templates[template["id"]]
+        data = kept.get_version(int(template["version"])).data
+        if "diskSize" in wanted:
+            raise wrong("Disk size must be specified within the launch template.")
+    types = wanted.get("instanceTypes", ())
+    if types and "InstanceType" in data:
+        raise AwsError("InvalidRequestException", "Cannot specify instance types in launch template and API request")
+    if "ImageId" in data and wanted.get("amiType", "CUSTOM") != "CUSTOM":
+        raise wrong(f"An AMI type of CUSTOM goes with the image in the launch template; got {wanted['amiType']}")
+    if gone := [name for name in types if name not in INSTANCE_TYPES]:
+        raise wrong(f"The following supplied instance types do not exist: [{', '.join(gone)}]")
+
+
+def _version(cluster: Cluster, version: str) -> str:
+    """A Kubernetes version of nodes: one on offer, and none above the control plane's. Raises AwsError."""
+    most = cluster.about["version"]
+    if version not in VERSIONS:
+        raise wrong(f"unsupported Kubernetes version {version}; supported are {', '.join(VERSIONS)}")
+    if VERSIONS.index(version) > VERSIONS.index(most):
+        raise wrong(f"Nodegroup Kubernetes version {version} is above the cluster's {most}")
+    return version
+
+
+def _update_config(wanted: dict[str, Any]) -> dict[str, Any]:
+    if ("maxUnavailable" in wanted) == ("maxUnavailablePercentage" in wanted):
+        raise wrong("Exactly one of maxUnavailable and maxUnavailablePercentage is required in updateConfig")
+    return wanted
+
+
+def _check_sizes(scaling: dict[str, int]) -> None:
+    least, most, desired = scaling["minSize"], scaling["maxSize"], scaling["desiredSize"]
+    if least > desired:
+        raise wrong(f"Minimum capacity {least} can't be greater than desired size {desired}")
+    if desired > most:
+        raise wrong(f"desired capacity {desired} can't be greater than max size {most}")
+    if not 1 <= most <= LARGEST_GROUP:
+        raise wrong(f"maximum capacity {most} must be between 1 and {LARGEST_GROUP}")
+
+
+def _make_scaling_group(call: Call, cluster: Cluster, group: dict[str, Any]) -> FakeAutoScalingGroup:
+    name = f"eks-{group['nodegroupName']}-{uuid4()}"
+    template = group.get("launchTemplate")
+    if not template:
+        made = ec2_backends[ACCOUNT][call.region].create_launch_template(name, "by EKS", {}, {})
+        template = {"id": made.id, "version": "1"}
+    owner = cluster.about["name"]
+    tags = {
+        "eks:cluster-name": owner,
+        "eks:nodegroup-name": group["nodegroupName"],
+        "k8s.io/cluster-autoscaler/enabled": "true",
+        f"k8s.io/cluster-autoscaler/{owner}": "owned",
+        f"kubernetes.io/cluster/{owner}": "owned",
+    }
+    made_group = autoscaling_backends[ACCOUNT][call.region].create_auto_scaling_group(
+        name=name,
+        availability_zones=[],
+        desired_capacity=0,
+        max_size=0,
+        min_size=0,
+        launch_config_name="",
+        launch_template={"LaunchTemplateId": template["id"], "Version": template["version"]},
+        vpc_zone_identifier=",".join(group["subnets"]),
+        default_cooldown=300,
+        health_check_period=15,
+        health_check_type="EC2",
+        load_balancers=[],
+        target_group_arns=[],
+        placement_group=None,
+        termination_policies=["AllocationStrategy", "OldestLaunchTemplate", "OldestInstance"],
+        tags=[
+            {
+                "key": key,
+                "value": value,
+                "resource_id": name,
+                "resource_type": "auto-scaling-group",
+                "propagate_at_launch": "true",
+            }
+            for key, value in tags.items()
+        ],
+    )
+    _resize(made_group, group["scalingConfig"])
+    return made_group
+
+
+def _resize(group: FakeAutoScalingGroup, scaling: dict[str, int]) -> None:
+    """Sizes alone: moto's own way would start instances."""
+    group.min_size, group.max_size = scaling["minSize"], scaling["maxSize"]
+    group.desired_capacity = scaling["desiredSize"]
+
+
+def _scaling_group(call: Call, group: dict[str, Any]) -> tuple[dict[str, FakeAutoScalingGroup], str]:
+    groups = autoscaling_backends[ACCOUNT][call.region].autoscaling_groups
+    return groups, group["resources"]["autoScalingGroups"][0]["name"]
+
+
+@answers("eks", "DescribeNodegroup")
+def describe_group(call: Call, moto: Moto) -> dict[str, Any]:
+    return {"nodegroup": _group(call)}
+
+
+@answers("eks", "ListNodegroups")
+def list_groups(call: Call, moto: Moto) -> dict[str, Any]:
+    return {"nodegroups": sorted(cluster_of(call).groups)}
+
+
+@answers("eks", "DeleteNodegroup")
+def delete_group(call: Call, moto: Moto) -> dict[str, Any]:
+    group = _group(call)
+    groups, name = _scaling_group(call, group)
+    groups.pop(name, None)
+    if "launchTemplate" not in group:
+        ec2_backends[ACCOUNT][call.region].delete_launch_template(name, None)
+    del cluster_of(call).groups[group["nodegroupName"]]
+    return {"nodegroup": group | {"status": "DELETING"}}
+
+
+@answers("eks", "UpdateNodegroupConfig")
+def update_group_config(call: Call, moto: Moto) -> dict[str, Any]:
+    group, wanted = _group(call), call.parameters
+    scaling = group["scalingConfig"] | wanted.get("scalingConfig", {})
+    _check_sizes(scaling)
+    labels, taints = wanted.get("labels", {}), wanted.get("taints", {})
+    kept = {name: value for name, value in group["labels"].items() if name not in labels.get("removeLabels", ())}
+    replaced = [(taint["key"], taint["effect"]) for part in taints.values() for taint in part]
+    left = [taint for taint in group["taints"] if (taint["key"], taint["effect"]) not in replaced]
+    group |= {
+        "scalingConfig": scaling,
+        "labels": kept | labels.get("addOrUpdateLabels", {}),
+        "taints": left + taints.get("addOrUpdateTaints", []),
+        "updateConfig": _update_config(wanted.get("updateConfig", group["updateConfig"])),
+        "nodeRepairConfig": wanted.get("nodeRepairConfig", group["nodeRepairConfig"]),
+        "modifiedAt": now(),
+    }
+    groups, name = _scaling_group(call, group)
+    _resize(groups[name], scaling)
+    return cluster_of(call).updated("ConfigUpdate", {"ScalingConfig": scaling}, group["nodegroupName"])
+
+
+@answers("eks", "UpdateNodegroupVersion")
+def update_group_version(call: Call, moto: Moto) -> dict[str, Any]:
+    """Another version of the same launch template, or of Kubernetes up to the control plane's: nodes are renewed."""
+    group, wanted, cluster = _group(call), call.parameters, cluster_of(call)
+    changes: dict[str, Any] = {"modifiedAt": now()}
+    if "launchTemplate" in wanted:
+        if "launchTemplate" not in group:
+            raise wrong("The node group was not created with a launch template, and cannot be updated with one")
+        template = changes["launchTemplate"] = _template(call, wanted["launchTemplate"])
+        if template["id"] != group["launchTemplate"]["id"]:
+            raise wrong("The launch template of a node group cannot be changed for another one")
+    # A request that names no version means the newest image of the one there is.
+    version = changes["version"] = _version(cluster, wanted.get("version", group["version"]))
+    if VERSIONS.index(version) < VERSIONS.index(group["version"]):
+        raise wrong(f"A node group cannot go back from Kubernetes version {group['version']} to {version}")
+    changes["releaseVersion"] = wanted.get("releaseVersion", f"{version}{RELEASE}")
+    group |= changes
+    if "launchTemplate" in changes:
+        groups, name = _scaling_group(call, group)
+        used = group["launchTemplate"]["version"]
+        groups[name].launch_template_version = groups[name].provided_launch_template_version = used
+    return cluster.updated("VersionUpdate", {"Version": version}, group["nodegroupName"])

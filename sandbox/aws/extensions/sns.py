@@ -1,0 +1,15 @@
+"""SNS: what is published is delivered to the sandbox's list of messages, and nowhere else."""
+
+from __future__ import annotations
+
+from sandbox.aws.call import Answer, Call
+from sandbox.aws.extensions import Moto, answers
+
+
+@answers("sns", "Publish")
+def publish(call: Call, moto: Moto) -> Answer:
+    answer = moto()
+    wanted = call.parameters
+    if answer.status < 300 and "TopicArn" in wanted:
+        call.emulator.messages.deliver(wanted["TopicArn"], wanted.get("Subject"), wanted["Message"])
+    return answer

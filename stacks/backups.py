@@ -1,0 +1,50 @@
+"""Backups: a vault in each region, and a plan in each stack."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.backup_plan import BackupPlan, BackupPlanArgs
+from components.backup_rules import BackupRule
+from components.backup_vault import BackupVault, BackupVaultArgs
+from components.tagging import tags_of
+from dr.topology import Role, Topology
+
+BACKUP_SCHEDULE = "cron(0 2/12 * * ? *)"
+"""At 02:00 and 14:00 UTC: with one backup a day, the newest copy would be older than 24 h while the next is made."""
+
+
+def backup_vault(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -> BackupVault:
+    """A region's vault. The recovery region's outlives the primary; the primary's is emptied only by who means it."""
+    return BackupVault(
+        f"backup-{role}",
+        BackupVaultArgs(
+            name=topology.backup_vault,
+            region=topology.site(role).region,
+            key_arn=key_arn,
+            protect=topology.protect_data and role is Role.RECOVERY,
+            force_destroy=not topology.protect_data,
+            tags=tags_of(topology),
+        ),
+    )
+
+
+def backup_plan(
+    topology: Topology,
+    vault_name: pulumi.Input[str],
+    copy_to: pulumi.Output[str] | None = None,
+    running: bool = True,
+) -> BackupPlan:
+    """Back up what is tagged in this stack's region; the recovery region has a plan of its own for after a failover."""
+    return BackupPlan(
+        "backup",
+        BackupPlanArgs(
+            name=f"{topology.backup_vault}-{topology.role}",
+            region=topology.here.region,
+            vault_name=vault_name,
+            copy_to=copy_to,
+            rules=(BackupRule("twice-daily", BACKUP_SCHEDULE, topology.backup_retention_days),),
+            running=running,
+            tags=tags_of(topology),
+        ),
+    )

@@ -1,0 +1,126 @@
+"""A region, as large as its tier: network, way in, cluster, and whom its alarms tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.alert_topic import AlertTopic, AlertTopicArgs
+from components.certificate import Certificate, CertificateArgs
+from components.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
+from components.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
+from components.network import Network, NetworkArgs
+from components.region_key import RegionKey, RegionKeyArgs
+from components.tagging import tags_of
+from dr import existing_cluster, existing_vpc, quotas
+from dr.objectives import Tier
+from dr.topology import MODELS, Role, Topology
+
+
+@dataclass(frozen=True)
+class Region:
+    """What both regions have."""
+
+    network: Network
+    endpoint: InferenceEndpoint
+    cluster: GpuInferenceCluster
+    alerts: AlertTopic
+
+
+def region(topology: Topology, certificate: Certificate, models_key_arn: pulumi.Input[str]) -> Region:
+    """What both regions have, each as large as its tier: network, way in, cluster, and whom alarms tell."""
+    here, tags = topology.here, tags_of(topology)
+    for warning in quotas.check(topology.capacity_here, here.region):
+        pulumi.warn(warning)
+    key = RegionKey(
+        "region",
+        RegionKeyArgs(
+            alias=f"{topology.bucket_prefix}-region",
+            account=topology.account,
+            region=here.region,
+            protect=topology.protect_data,
+            tags=tags,
+        ),
+    )
+    network = region_network(topology)
+    endpoint = InferenceEndpoint(
+        "inference",
+        InferenceEndpointArgs(
+            label=topology.bucket_prefix,
+            region=here.region,
+            vpc_id=network.vpc_id,
+            vpc_cidr=here.cidr,
+            public_subnet_ids=network.public_subnet_ids,
+            certificate_arn=certificate.arn,
+            client_cidrs=topology.client_cidrs,
+            protect=topology.protect_data,
+            tags=tags,
+        ),
+        # An address that faces the internet needs the VPC's way out.
+        pulumi.ResourceOptions(depends_on=[network]),
+    )
+    cluster_name, vpc_id = topology.existing_cluster, topology.existing_vpc
+    cluster = GpuInferenceCluster(
+        "cluster",
+        GpuInferenceClusterArgs(
+            name=topology.bucket_prefix,
+            account=topology.account,
+            region=here.region,
+            zones=here.zones,
+            private_subnet_ids=network.private_subnet_ids,
+            key_arn=key.arn,
+            running=topology.tier_here > Tier.BACKUP,
+            capacity=topology.capacity_here,
+            gpu_types=topology.workload.gpu_types,
+            models_bucket=topology.bucket(MODELS, topology.role),
+            models_key_arn=models_key_arn,
+            target_group_arn=endpoint.target_group_arn,
+            clients_group_id=endpoint.security_group_id,
+            reserved_nodes=topology.reserved_gpu_nodes,
+            api_cidrs=topology.api_cidrs,
+            operator_roles=topology.operator_roles,
+            existing=existing_cluster.find(cluster_name, vpc_id, here) if cluster_name and vpc_id else None,
+            tags=tags,
+        ),
+        # Nodes that start before their route out cannot join.
+        pulumi.ResourceOptions(depends_on=[network]),
+    )
+    alerts = AlertTopic(
+        "alerts",
+        AlertTopicArgs(
+            name=topology.alert_topic,
+            account=topology.account,
+            region=here.region,
+            key_arn=key.arn,
+            addresses=topology.alert_addresses,
+            tags=tags,
+        ),
+    )
+    return Region(network, endpoint, cluster, alerts)
+
+
+def region_certificate(topology: Topology, zone_id: pulumi.Input[str] | None = None) -> Certificate:
+    """The same names in both regions, proved once: by the stack that owns the zone."""
+    dns = topology.dns
+    names = (dns.public_name, dns.regional_name(Role.PRIMARY), dns.regional_name(Role.RECOVERY))
+    return Certificate("inference", CertificateArgs(names, topology.here.region, zone_id, tags_of(topology)))
+
+
+def region_network(topology: Topology) -> Network:
+    """The VPC of this stack's region, or the one that is named."""
+    here = topology.here
+    return Network(
+        "network",
+        NetworkArgs(
+            label=topology.bucket_prefix,
+            account=topology.account,
+            region=here.region,
+            cidr=here.cidr,
+            zones=here.zones,
+            nat=topology.nat_here,
+            private_endpoints=topology.private_endpoints_here,
+            existing=existing_vpc.find(topology.existing_vpc, here) if topology.existing_vpc else None,
+            tags=tags_of(topology),
+        ),
+    )

@@ -1,0 +1,388 @@
+"""Clock, alarms, composites, messages, functions and schedules, as they work together."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.aws.emulator import Running
+from tests.support.buckets import PRIMARY, RECOVERY
+
+ACCOUNT = "123456789012"
+TOPIC = f"arn:aws:sns:{RECOVERY}:{ACCOUNT}:alerts"
+Control = Callable[..., Any]
+
+
+def refusal(call: Callable[[], Any]) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def statement(**changes: Any) -> str:
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": TOPIC,
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+        **changes,
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+
+
+@pytest.fixture
+def topic(aws: Running) -> str:
+    """A topic that CloudWatch may publish to, with one subscriber."""
+    sns = aws.client("sns", RECOVERY)
+    arn = str(sns.create_topic(Name="alerts")["TopicArn"])
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=statement())
+    sns.subscribe(TopicArn=arn, Protocol="email", Endpoint="oncall@example.com")
+    return arn
+
+
+def alarm(aws: Running, name: str, **changes: Any) -> Any:
+    metrics = aws.client("cloudwatch", RECOVERY)
+    wanted = {
+        "AlarmName": name,
+        "Namespace": "dr",
+        "MetricName": name,
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": [TOPIC],
+        "OKActions": [TOPIC],
+    }
+    metrics.put_metric_alarm(**{**wanted, **changes})
+    return metrics
+
+
+def put(metrics: Any, name: str, value: float) -> None:
+    metrics.put_metric_data(Namespace="dr", MetricData=[{"MetricName": name, "Value": value}])
+
+
+def state(metrics: Any, name: str) -> str:
+    found = metrics.describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    return str((found["MetricAlarms"] + found["CompositeAlarms"])[0]["StateValue"])
+
+
+def messages(control: Control) -> list[dict[str, Any]]:
+    return list(control("GET", "messages")["messages"])
+
+
+# The clock and alarms --------------------------------------------------------------------------------------------
+
+
+def test_the_clock_goes_forward_minute_by_minute_and_never_back(control: Control) -> None:
+    before = control("GET", "clock")["now"]
+    moved = control("POST", "clock", {"advance": 3600})
+
+    assert moved["minutes"] == 60
+    assert moved["now"] > before
+    assert "the clock goes forward" in control("POST", "clock", {"advance": -1})["error"]
+    assert "86400 s at most" in control("POST", "clock", {"advance": 1e9})["error"]
+
+
+@pytest.mark.usefixtures("topic")
+def test_an_alarm_fires_once_and_ends_once_with_cloudwatchs_message(aws: Running, control: Control) -> None:
+    metrics = alarm(aws, "late")
+    control("POST", "clock", {"advance": 60})
+    put(metrics, "late", 5)
+    control("POST", "clock", {"advance": 60})
+    assert state(metrics, "late") == "ALARM"
+    control("POST", "clock", {"advance": 300})
+    assert state(metrics, "late") == "OK"
+
+    ok, fired, over = messages(control)
+    assert fired["subject"] == 'ALARM: "late" in US West (Oregon)'
+    assert (fired["region"], fired["topic"], fired["endpoint"]) == (RECOVERY, "alerts", "oncall@example.com")
+    said = json.loads(fired["message"])
+    assert (said["OldStateValue"], said["NewStateValue"]) == ("OK", "ALARM")
+    assert (said["Trigger"]["MetricName"], said["Trigger"]["Threshold"]) == ("late", 1.0)
+    assert [json.loads(each["message"])["NewStateValue"] for each in (ok, over)] == ["OK", "OK"]
+    history = metrics.describe_alarm_history(AlarmName="late")["AlarmHistoryItems"]
+    kinds = [item["HistoryItemType"] for item in history]
+    assert kinds.count("StateUpdate") == kinds.count("Action") == 3
+    assert history[0]["HistorySummary"] == f"Successfully executed action {TOPIC}"
+
+
+@pytest.mark.usefixtures("topic")
+def test_missing_data_breaches_where_it_is_to(aws: Running, control: Control) -> None:
+    metrics = alarm(aws, "silent", TreatMissingData="breaching", EvaluationPeriods=3)
+    control("POST", "clock", {"advance": 180})
+
+    assert state(metrics, "silent") == "ALARM"
+
+
+def test_a_topic_that_does_not_let_cloudwatch_publish_gets_nothing_and_the_history_says_so(
+    aws: Running, topic: str, control: Control
+) -> None:
+    sns = aws.client("sns", RECOVERY)
+    other = statement(Condition={"StringEquals": {"aws:SourceAccount": "999999999999"}})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=other)
+    metrics = alarm(aws, "late")
+    control("POST", "clock", {"advance": 60})
+
+    assert messages(control) == []
+    (action,) = metrics.describe_alarm_history(AlarmName="late", HistoryItemType="Action")["AlarmHistoryItems"]
+    assert action["HistorySummary"].startswith(f"Failed to execute action {topic}: the policy of {topic} does not let")
+
+
+@pytest.mark.parametrize(("allowed", "arrived"), [(True, 1), (False, 0)])
+def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(
+    aws: Running, topic: str, control: Control, allowed: bool, arrived: int
+) -> None:
+    kms = aws.client("kms", RECOVERY)
+    policy = statement(Action=["kms:Decrypt", "kms:GenerateDataKey*"], Resource="*") if allowed else None
+    key = kms.create_key(**({"Policy": policy} if policy else {}))["KeyMetadata"]["Arn"]
+    sns = aws.client("sns", RECOVERY)
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue=key)
+    alarm(aws, "late")
+    control("POST", "clock", {"advance": 60})
+
+    assert len(messages(control)) == arrived
+
+
+def test_in_an_unreachable_region_nothing_is_evaluated_until_it_is_back(
+    aws: Running, topic: str, control: Control
+) -> None:
+    metrics = alarm(aws, "silent", TreatMissingData="breaching")
+    control("POST", "faults", {"kind": "region", "region": RECOVERY, "unreachable": True})
+    control("POST", "clock", {"advance": 300})
+    assert messages(control) == []
+    control("DELETE", "faults")
+    control("POST", "clock", {"advance": 60})
+    assert state(metrics, "silent") == "ALARM"
+    assert len(messages(control)) == 1
+
+
+@pytest.mark.usefixtures("topic")
+def test_a_state_that_is_set_runs_actions_and_disabled_actions_do_not_run(aws: Running, control: Control) -> None:
+    metrics = alarm(aws, "late")
+    alarm(aws, "quiet", ActionsEnabled=False)
+    for name in ("late", "quiet"):
+        metrics.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="drill")
+
+    assert [json.loads(each["message"])["AlarmName"] for each in messages(control)] == ["late"]
+
+
+# Composite alarms ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("topic")
+def test_a_composite_alarm_follows_its_rule(aws: Running, control: Control) -> None:
+    metrics = alarm(aws, "one", AlarmActions=[], OKActions=[])
+    alarm(aws, "other", AlarmActions=[], OKActions=[])
+    rule = f'ALARM("one") AND NOT (OK(other) OR ALARM(arn:aws:cloudwatch:{RECOVERY}:{ACCOUNT}:alarm:missing-not))'
+    assert "missing-not" in refusal(lambda: metrics.put_composite_alarm(AlarmName="both", AlarmRule=rule))[1]
+    rule = f'ALARM("one") AND ALARM(arn:aws:cloudwatch:{RECOVERY}:{ACCOUNT}:alarm:other)'
+    metrics.put_composite_alarm(AlarmName="both", AlarmRule=rule, AlarmActions=[TOPIC])
+    put(metrics, "one", 1)
+    control("POST", "clock", {"advance": 60})
+    assert state(metrics, "both") == "OK"
+    put(metrics, "one", 1)
+    put(metrics, "other", 1)
+    control("POST", "clock", {"advance": 60})
+    assert state(metrics, "both") == "ALARM"
+    (fired,) = messages(control)
+    assert json.loads(fired["message"])["AlarmRule"] == rule
+
+
+@pytest.mark.parametrize("rule", ["ALARM(", "ALARM(one", "one", "ALARM(one) XOR ALARM(one)", "(ALARM(one)", ""])
+def test_a_rule_that_is_none_is_refused(aws: Running, rule: str) -> None:
+    metrics = alarm(aws, "one")
+    code, _ = refusal(lambda: metrics.put_composite_alarm(AlarmName="x", AlarmRule=rule or " "))
+
+    assert code == "ValidationError"
+
+
+@pytest.mark.parametrize(
+    ("rule", "fires"),
+    [
+        ("TRUE", True),
+        ("FALSE OR ALARM(one)", False),
+        ("NOT ALARM(one)", True),
+        ("OK(one) AND (TRUE OR FALSE)", True),
+        ("INSUFFICIENT_DATA(one)", False),
+    ],
+)
+def test_rules_are_read_as_documented(aws: Running, control: Control, rule: str, fires: bool) -> None:
+    metrics = alarm(aws, "one")
+    metrics.put_composite_alarm(AlarmName="rule", AlarmRule=rule)
+    control("POST", "clock", {"advance": 60})
+
+    assert state(metrics, "rule") == ("ALARM" if fires else "OK")
+
+
+# Functions and schedules -----------------------------------------------------------------------------------------
+
+CODE = """
+import json, os, time, urllib.request
+calls = 0
+
+def handler(event, context):
+    global calls
+    calls += 1
+    print("called", calls)
+    if event.get("fail"):
+        raise ValueError("no")
+    if "url" in event:
+        return urllib.request.urlopen(event["url"], timeout=5).read().decode()
+    time.sleep(event.get("sleep", 0))
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "MINE"))}
+    return {"event": event, "calls": calls, "environment": kept, "left": context.get_remaining_time_in_millis()}
+"""
+
+
+def zipped(code: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("main.py", code)
+    return buffer.getvalue()
+
+
+def role(aws: Running, service: str) -> str:
+    allowed = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    name = service.partition(".")[0]
+    made = aws.client("iam", PRIMARY).create_role(RoleName=name, AssumeRolePolicyDocument=policy)
+    return str(made["Role"]["Arn"])
+
+
+@pytest.fixture
+def function(aws: Running) -> Any:
+    functions = aws.client("lambda", RECOVERY)
+    functions.create_function(
+        FunctionName="prober",
+        Role=role(aws, "lambda.amazonaws.com"),
+        Runtime="python3.13",
+        Handler="main.handler",
+        Code={"ZipFile": zipped(CODE)},
+        Timeout=2,
+        Environment={"Variables": {"MINE": "yes"}},
+        LoggingConfig={"LogFormat": "Text", "LogGroup": "/ml-dr/prober"},
+    )
+    return functions
+
+
+def invoke(functions: Any, **event: Any) -> tuple[str, Any]:
+    answer = functions.invoke(FunctionName="prober", Payload=json.dumps(event))
+    return answer.get("FunctionError", ""), json.loads(answer["Payload"].read())
+
+
+def test_a_function_gets_its_event_and_the_environment_of_its_region(function: Any) -> None:
+    error, answer = invoke(function, number=1)
+
+    assert error == ""
+    assert answer["event"] == {"number": 1}
+    environment = answer["environment"]
+    assert (environment["AWS_REGION"], environment["MINE"]) == (RECOVERY, "yes")
+    assert environment["AWS_LAMBDA_FUNCTION_NAME"] == "prober"
+    assert 0 < answer["left"] <= 2000
+
+
+def test_a_process_is_kept_warm_until_its_code_changes(function: Any) -> None:
+    assert [invoke(function)[1]["calls"] for _ in range(3)] == [1, 2, 3]
+    function.update_function_code(FunctionName="prober", ZipFile=zipped(CODE.replace("calls = 0", "calls = 10")))
+    assert invoke(function)[1]["calls"] == 11
+
+
+def test_an_error_a_timeout_and_a_broken_module_are_answered_as_lambda_does(function: Any) -> None:
+    error, answer = invoke(function, fail=True)
+    assert (error, answer["errorType"], answer["errorMessage"]) == ("Unhandled", "ValueError", "no")
+    error, answer = invoke(function, sleep=5)
+    assert error == "Unhandled"
+    assert "Task timed out after 2.00 seconds" in answer["errorMessage"]
+    assert invoke(function)[0] == "", "the next one has a process of its own"
+    function.update_function_code(FunctionName="prober", ZipFile=zipped("import nothing_of_that_name"))
+    assert invoke(function)[1]["errorType"] == "ModuleNotFoundError"
+
+
+def test_invocations_and_errors_are_counted_and_logged(aws: Running, function: Any) -> None:
+    logs = aws.client("logs", RECOVERY)
+    logs.create_log_group(logGroupName="/ml-dr/prober")
+    invoke(function)
+    invoke(function, fail=True)
+    (stream,) = logs.describe_log_streams(logGroupName="/ml-dr/prober")["logStreams"]
+    events = logs.get_log_events(logGroupName="/ml-dr/prober", logStreamName=stream["logStreamName"])["events"]
+    assert [each["message"] for each in events] == ["called 1", "called 2"]
+    metrics = aws.client("cloudwatch", RECOVERY)
+    listed = metrics.list_metrics(Namespace="AWS/Lambda")["Metrics"]
+    assert {each["MetricName"] for each in listed} == {"Invocations", "Errors"}
+
+
+def schedule(aws: Running, target: str, text: str, **changes: Any) -> Any:
+    scheduler = aws.client("scheduler", RECOVERY)
+    wanted = {
+        "Name": "minute",
+        "ScheduleExpression": "rate(1 minute)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": target, "RoleArn": role(aws, "scheduler.amazonaws.com"), "Input": text},
+    }
+    scheduler.create_schedule(**{**wanted, **changes})
+    return scheduler
+
+
+def test_a_schedule_starts_a_function_every_minute_with_its_time(aws: Running, function: Any, control: Control) -> None:
+    arn = function.get_function(FunctionName="prober")["Configuration"]["FunctionArn"]
+    schedule(aws, arn, '{"time": "<aws.scheduler.scheduled-time>"}')
+    control("POST", "clock", {"advance": 180})
+
+    assert invoke(function)[1]["calls"] == 4
+
+
+def test_a_schedule_calls_an_api_by_itself(aws: Running, control: Control) -> None:
+    s3 = aws.client("s3", RECOVERY)
+    s3.create_bucket(Bucket="control", CreateBucketConfiguration={"LocationConstraint": RECOVERY})
+    put_object = {"Bucket": "control", "Key": "sentinel", "Body": '{"at": "<aws.scheduler.scheduled-time>"}'}
+    schedule(aws, "arn:aws:scheduler:::aws-sdk:s3:putObject", json.dumps(put_object))
+    control("POST", "clock", {"advance": 60})
+    first = json.load(s3.get_object(Bucket="control", Key="sentinel")["Body"])["at"]
+    control("POST", "clock", {"advance": 60})
+    second = json.load(s3.get_object(Bucket="control", Key="sentinel")["Body"])["at"]
+
+    assert first < second
+    assert first.endswith(":00Z")
+
+
+def test_a_schedule_that_could_not_start_is_refused(aws: Running, function: Any) -> None:
+    arn = function.get_function(FunctionName="prober")["Configuration"]["FunctionArn"]
+    assert "rate(...)" in refusal(lambda: schedule(aws, arn, "{}", ScheduleExpression="cron(0 2 * * ? *)"))[1]
+    stranger = {"Arn": arn, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/lambda", "Input": "{}"}
+    scheduler = aws.client("scheduler", RECOVERY)
+    code, _ = refusal(
+        lambda: scheduler.create_schedule(
+            Name="x", ScheduleExpression="rate(1 minute)", FlexibleTimeWindow={"Mode": "OFF"}, Target=stranger
+        )
+    )
+    assert code == "ValidationException"
+
+
+def test_a_function_reaches_an_endpoint_over_tls_by_its_name(aws: Running, function: Any, control: Control) -> None:
+    route53 = aws.client("route53", PRIMARY)
+    zone = route53.create_hosted_zone(Name="ml.example.com", CallerReference="one")["HostedZone"]["Id"]
+    record = {
+        "Name": "inference-primary.ml.example.com",
+        "Type": "CNAME",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": f"ml-dr-1.elb.{PRIMARY}.amazonaws.com"}],
+    }
+    changes = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
+    url = "https://inference-primary.ml.example.com/v2/health/ready"
+
+    assert invoke(function, url=url) == ("", "ready\n")
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
+    assert invoke(function, url=url)[0] == "Unhandled"
+    control("DELETE", "faults")
+    assert "403" in invoke(function, url="https://elsewhere.example.com/v2/health/ready")[1]["errorMessage"]

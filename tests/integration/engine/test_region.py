@@ -1,0 +1,135 @@
+"""What both regions are made of beside the network: way in, cluster, quotas. Read back with boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dr.errors import Failed
+from sandbox.emulator_client import ask
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+NAMES = {"inference.ml.example.com", "inference-primary.ml.example.com", "inference-dr.ml.example.com"}
+
+
+@pytest.fixture
+def quota(deployed: SandboxUnderTest) -> Iterator[Any]:
+    """Set the GPU quota of the recovery region."""
+
+    def set_to(vcpus: int) -> None:
+        ask(deployed.server, "POST", "quotas", {"region": WEST, "service": "ec2", "code": "L-DB2E81BA", "value": vcpus})
+
+    yield set_to
+    set_to(768)
+    deployed.configure("dr", tier=None)
+
+
+@pytest.mark.parametrize("region", [EAST, WEST])
+def test_the_way_in_is_a_network_load_balancer_with_an_issued_certificate(
+    deployed: SandboxUnderTest, region: str
+) -> None:
+    elb = deployed.client("elbv2", region)
+    (balancer,) = elb.describe_load_balancers()["LoadBalancers"]
+    assert (balancer["Type"], len(balancer["AvailabilityZones"])) == ("network", 3)
+    assert len(balancer["SecurityGroups"]) == 1
+    (listener,) = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    assert (listener["Protocol"], listener["Port"]) == ("TLS", 443)
+    acm = deployed.client("acm", region)
+    (certificate,) = (each["CertificateArn"] for each in listener["Certificates"])
+    found = acm.describe_certificate(CertificateArn=certificate)["Certificate"]
+    assert found["Status"] == "ISSUED"
+    assert {each["DomainName"] for each in found["DomainValidationOptions"]} == NAMES
+    (group,) = elb.describe_target_groups()["TargetGroups"]
+    assert (group["TargetType"], group["Port"], group["HealthCheckPath"]) == ("ip", 8080, "/v2/health/ready")
+
+
+def test_records_that_prove_the_names_are_the_primarys_alone(deployed: SandboxUnderTest) -> None:
+    owners = {
+        stack: [each for each in deployed.engine.resources(stack) if "inference-inference" in each["urn"]]
+        for stack in ("primary", "dr")
+    }
+
+    assert {each["type"] for each in owners["primary"]} == {"aws:route53/record:Record"}
+    assert owners["dr"] == []
+
+
+@pytest.mark.parametrize(("region", "gpus"), [(EAST, 6), (WEST, 0)])
+def test_each_region_has_a_private_cluster_with_nodes_of_its_tier(
+    deployed: SandboxUnderTest, region: str, gpus: int
+) -> None:
+    eks = deployed.client("eks", region)
+    cluster = eks.describe_cluster(name="ml-dr")["cluster"]
+    network = cluster["resourcesVpcConfig"]
+    assert (network["endpointPrivateAccess"], network["endpointPublicAccess"]) == (True, False)
+    assert len(network["subnetIds"]) == 3
+    on = [each["types"] for each in cluster["logging"]["clusterLogging"] if each["enabled"]]
+    assert set(on[0]) >= {"api", "audit", "authenticator"}
+    assert cluster["encryptionConfig"][0]["resources"] == ["secrets"]
+    sizes = {
+        name: eks.describe_nodegroup(clusterName="ml-dr", nodegroupName=name)["nodegroup"]["scalingConfig"]
+        for name in eks.list_nodegroups(clusterName="ml-dr")["nodegroups"]
+    }
+    assert sizes == {
+        "gpu": {"minSize": gpus, "desiredSize": gpus, "maxSize": 10},
+        "system": {"minSize": 2, "desiredSize": 2, "maxSize": 6},
+    }
+    groups = deployed.client("autoscaling", region).describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert sorted(each["DesiredCapacity"] for each in groups) == sorted([gpus, 2])
+
+
+def test_pods_read_models_with_a_role_that_may_do_nothing_else(deployed: SandboxUnderTest) -> None:
+    eks, iam = deployed.client("eks", WEST), deployed.client("iam", EAST)
+    (listed,) = eks.list_pod_identity_associations(clusterName="ml-dr", namespace="ml-serving")["associations"]
+    id = listed["associationId"]
+    role = eks.describe_pod_identity_association(clusterName="ml-dr", associationId=id)["association"]["roleArn"]
+    name = role.rpartition("/")[2]
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    statements = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]["Statement"]
+    resources = {resource for each in statements for resource in [each["Resource"]]}
+
+    assert {each for each in resources if ":s3:" in each} == {
+        "arn:aws:s3:::ml-dr-123456789012-us-west-2-models",
+        "arn:aws:s3:::ml-dr-123456789012-us-west-2-models/*",
+    }
+    assert all(":us-west-2:" in each for each in resources if ":kms:" in each)
+    assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
+
+
+def test_a_quota_that_holds_the_tier_but_no_failover_is_warned_of_at_preview(
+    deployed: SandboxUnderTest, quota: Any
+) -> None:
+    quota(24)
+    deployed.configure("dr", tier="warm")
+    (said,) = deployed.engine.preview("dr").warnings
+
+    assert "L-DB2E81BA" in said
+    assert "a failover to 10 nodes takes 80" in said
+
+
+def test_a_quota_below_what_the_tier_runs_stops_the_preview(deployed: SandboxUnderTest, quota: Any) -> None:
+    quota(23)
+    deployed.configure("dr", tier="warm")
+    with pytest.raises(Failed, match="is 23 vCPUs, and 3 nodes take 24: 8 each"):
+        deployed.engine.preview("dr")
+
+
+def test_a_quota_that_cannot_be_asked_is_unknown_and_stops_nothing(deployed: SandboxUnderTest) -> None:
+    deployed.fault(kind="operation", operation="service-quotas:GetServiceQuota", error="AccessDenied", region=WEST)
+    (said,) = deployed.engine.preview("dr").warnings
+
+    assert "unknown, AccessDenied in us-west-2" in said
+
+
+def test_a_named_cluster_that_is_not_there_stops_the_preview_with_its_name(deployed: SandboxUnderTest) -> None:
+    vpc = deployed.engine.outputs("dr")["vpc_id"]
+    try:
+        deployed.configure("dr", existingVpc=vpc, existingCluster="theirs")
+        with pytest.raises(Failed, match='dr:existingCluster: "theirs" is not in us-west-2'):
+            deployed.engine.preview("dr")
+    finally:
+        deployed.configure("dr", existingVpc=None, existingCluster=None)

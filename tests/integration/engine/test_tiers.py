@@ -1,0 +1,130 @@
+"""One flag, every change of it: each ordered pair of tiers on the real engine, under the policy pack."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from sandbox.local import ROOT
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+ROUND = [
+    "pilot",
+    "backup",
+    "pilot",
+    "warm",
+    "pilot",
+    "active",
+    "backup",
+    "warm",
+    "backup",
+    "active",
+    "warm",
+    "active",
+    "pilot",
+]
+"""A round that takes each of the twelve ordered pairs once, and ends where a sandbox begins."""
+
+NETWORK_COMES_AND_GOES = {"aws:ec2/natGateway:NatGateway", "aws:ec2/eip:Eip", "aws:ec2/route:Route"}
+"""What tiers add to the network and take from it."""
+
+SCALED_IN_PLACE = {
+    "aws:eks/nodeGroup:NodeGroup",
+    "aws:ec2/route:Route",
+    "aws:route53/record:Record",
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm",
+    "aws:s3/bucketObjectv2:BucketObjectv2",
+}
+"""What a change of tier may update: sizes, ways out, one weight, what *at risk* means, the contract."""
+
+RUNS = {"backup": (0, None), "pilot": (1, 0), "warm": (1, 3), "active": (1, 6)}
+"""By tier: EKS clusters, and GPU nodes."""
+
+
+def deployed_now(deployed: SandboxUnderTest) -> dict[str, tuple[str, Any]]:
+    """URN to type and id of what the dr stack has made in AWS."""
+    return {
+        each["urn"]: (each["type"], each.get("id"))
+        for each in deployed.engine.resources("dr")
+        if each["type"].startswith("aws:")
+    }
+
+
+def gpu_nodes(deployed: SandboxUnderTest) -> tuple[int, int | None]:
+    eks = deployed.client("eks", WEST)
+    clusters = eks.list_clusters()["clusters"]
+    sizes = [
+        eks.describe_nodegroup(clusterName=cluster, nodegroupName=group)["nodegroup"]
+        for cluster in clusters
+        for group in eks.list_nodegroups(clusterName=cluster)["nodegroups"]
+    ]
+    gpu = [group["scalingConfig"]["desiredSize"] for group in sizes if "NVIDIA" in group["amiType"]]
+    return len(clusters), sum(gpu) if gpu else None
+
+
+def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnderTest) -> None:
+    primary = deployed.engine.checkpoint("primary").read_bytes()
+    of_tier = {"pilot": deployed_now(deployed)}
+    seen = set()
+    for old, new in pairwise(ROUND):
+        before, mark = deployed_now(deployed), deployed.mark()
+        deployed.configure("dr", tier=new)
+        packs = [] if new in seen else [str(ROOT / "policies")]
+        if packs:
+            assert deployed.engine.preview("dr", policy_packs=packs).violations == (), new
+        seen.add(new)
+        changes = deployed.engine.up("dr", policy_packs=packs)
+        after = deployed_now(deployed)
+
+        done = {op: {urn for done_op, urn, _ in changes.changed if done_op == op} for op in changes.counts}
+        counts = {op: len(done.get(op, ())) for op in ("create", "update", "delete")}
+        print(f"{old} -> {new}: {counts}")
+        assert changes.counts.keys() <= {"create", "update", "delete", "same"}, (old, new)
+        assert {urn for urn in done.get("create", ()) if "::aws:" in urn or "$aws:" in urn} == after.keys() - before
+        assert {urn for urn in done.get("delete", ()) if "::aws:" in urn or "$aws:" in urn} == before.keys() - after
+        updated = {after[urn][0] for urn in done.get("update", ()) if urn in after}
+        assert updated <= SCALED_IN_PLACE, (old, new)
+        kept = {urn: (kind, id) for urn, (kind, id) in before.items() if kind not in NETWORK_COMES_AND_GOES}
+        assert {urn: after[urn] for urn in kept if urn in after} == {urn: kept[urn] for urn in kept if urn in after}
+        assert after.keys() == of_tier.setdefault(new, after).keys(), (old, new)
+        assert gpu_nodes(deployed) == RUNS[new]
+        assert not changes.warnings, changes.warnings
+
+        called = Counter((call["service"], call["target"]) for call in deployed.calls(mark))
+        assert {service for service, target in called if target == EAST} <= {"route53", "iam"}
+        weight = "active" in (old, new)
+        assert ("route53" in {service for service, _ in called}) == weight, (old, new)
+        assert "iam" not in {service for service, _ in called}, (old, new)
+
+        assert deployed.engine.up("dr").none, (old, new)
+    assert deployed.engine.checkpoint("primary").read_bytes() == primary
+    assert deployed.engine.up("primary").none
+
+
+def test_with_the_primary_region_dead_pilot_becomes_warm_without_iam_or_route_53(deployed: SandboxUnderTest) -> None:
+    deployed.lose(EAST)
+    mark = deployed.mark()
+    try:
+        deployed.configure("dr", tier="warm")
+        planned = deployed.engine.preview("dr")
+        changes = deployed.engine.up("dr")
+        again = deployed.engine.up("dr")
+        nodes = gpu_nodes(deployed)
+        calls = deployed.calls(mark)
+    finally:
+        deployed.mend()
+        deployed.configure("dr", tier=None)
+        deployed.engine.up("dr")
+
+    print(Counter(f"{call['service']} in {call['target']}" for call in calls))
+    assert planned.counts == changes.counts
+    assert again.none
+    assert nodes == RUNS["warm"]
+    assert {call["service"] for call in calls} & {"iam", "route53"} == set()
+    assert {call["target"] for call in calls} == {WEST}

@@ -1,0 +1,171 @@
+"""Alarms driven by their cause, in each region, to the message that arrives."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.emulator_client import ask
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+NAMESPACE = "DisasterRecovery"
+
+
+@pytest.fixture(scope="module")
+def told(deployment: SandboxUnderTest) -> SandboxUnderTest:
+    """Both stacks with somebody to tell, after a quarter of an hour of peace."""
+    for stack in ("primary", "dr"):
+        deployment.configure(stack, alertAddresses=["oncall@example.com"])
+        deployment.engine.up(stack)
+    advance(deployment, 15)
+    return deployment
+
+
+def advance(sandbox: SandboxUnderTest, minutes: int) -> None:
+    """Put the sandbox's clock forward, an hour at a time."""
+    while minutes > 0:
+        ask(sandbox.server, "POST", "clock", {"advance": 60 * min(minutes, 10)})
+        minutes -= 10
+
+
+def messages(sandbox: SandboxUnderTest, since: int) -> list[dict[str, Any]]:
+    return list(ask(sandbox.server, "GET", f"messages?since={since}")["messages"])
+
+
+def mark(sandbox: SandboxUnderTest) -> int:
+    return int(ask(sandbox.server, "GET", "messages")["next"])
+
+
+def states(sandbox: SandboxUnderTest, region: str) -> dict[str, str]:
+    found = sandbox.client("cloudwatch", region).describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    return {each["AlarmName"]: each["StateValue"] for each in (*found["MetricAlarms"], *found["CompositeAlarms"])}
+
+
+def firing(sandbox: SandboxUnderTest, region: str) -> set[str]:
+    return {name.removeprefix("ml-dr-") for name, state in states(sandbox, region).items() if state == "ALARM"}
+
+
+def test_in_peace_no_alarm_fires_and_every_one_tells_its_own_region(told: SandboxUnderTest) -> None:
+    for region in (EAST, WEST):
+        assert firing(told, region) == set()
+        found = told.client("cloudwatch", region).describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        topic = f"arn:aws:sns:{region}:123456789012:ml-dr-alerts"
+        for alarm in (*found["MetricAlarms"], *found["CompositeAlarms"]):
+            assert (alarm["AlarmActions"], alarm["OKActions"]) == ([topic], [topic]), alarm["AlarmName"]
+
+
+def test_the_prober_measures_every_minute_and_the_levers_are_published(told: SandboxUnderTest) -> None:
+    metrics = told.client("cloudwatch", WEST)
+    listed = {
+        (each["MetricName"], *sorted(one["Value"] for one in each["Dimensions"]))
+        for each in metrics.list_metrics(Namespace=NAMESPACE)["Metrics"]
+    }
+
+    assert listed == {
+        ("EndpointHealthy", "ml-dr", EAST),
+        ("EndpointHealthy", "ml-dr", WEST),
+        ("SentinelAgeSeconds", "ml-dr"),
+        ("Unmeasured", "ml-dr"),
+        ("Lever", "engage", "ml-dr"),
+        ("Lever", "admit", "ml-dr"),
+    }
+    log = told.client("logs", WEST).describe_log_groups(logGroupNamePrefix="/ml-dr-prober")["logGroups"]
+    assert [group["retentionInDays"] for group in log] == [30]
+
+
+def test_the_sentinel_is_written_in_the_primary_and_arrives_in_the_recovery_region(told: SandboxUnderTest) -> None:
+    both = [
+        told.client("s3", region).get_object(
+            Bucket=f"ml-dr-123456789012-{region}-control", Key="control/sentinel.json"
+        )["Body"]
+        for region in (EAST, WEST)
+    ]
+    first, second = (json.load(body)["written"] for body in both)
+
+    assert first == second
+
+
+def test_replication_that_is_late_warns_at_the_source(told: SandboxUnderTest) -> None:
+    since = mark(told)
+    of = [
+        {"Name": "SourceBucket", "Value": f"ml-dr-123456789012-{EAST}-models"},
+        {"Name": "DestinationBucket", "Value": f"ml-dr-123456789012-{WEST}-models"},
+        {"Name": "RuleId", "Value": f"to-{WEST}"},
+    ]
+    for _ in range(3):
+        late = {"MetricName": "ReplicationLatency", "Dimensions": of, "Value": 1200}
+        told.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/S3", MetricData=[late])
+        advance(told, 1)
+
+    (said,) = messages(told, since)
+    assert said["subject"] == 'ALARM: "ml-dr-models-replication-late" in US East (N. Virginia)'
+    assert (said["region"], said["endpoint"]) == (EAST, "oncall@example.com")
+    advance(told, 5)
+    assert firing(told, EAST) == set()
+
+
+def test_busy_gpu_nodes_are_told_of_after_two_periods(told: SandboxUnderTest) -> None:
+    since = mark(told)
+    groups = told.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
+    (name,) = (each["AutoScalingGroupName"] for each in groups if each["AutoScalingGroupName"].startswith("eks-gpu-"))
+    for _ in range(5):
+        of = [{"Name": "AutoScalingGroupName", "Value": name}]
+        busy = {"MetricName": "CPUUtilization", "Dimensions": of, "Value": 90}
+        told.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/EC2", MetricData=[busy])
+        advance(told, 1)
+
+    assert [each["subject"] for each in messages(told, since)] == ['ALARM: "ml-dr-nodes-busy" in US East (N. Virginia)']
+
+
+def test_the_loss_of_the_primary_is_seen_from_the_other_side_within_twenty_minutes(told: SandboxUnderTest) -> None:
+    since = mark(told)
+    told.lose(EAST)
+    try:
+        advance(told, 5)
+        assert firing(told, WEST) == {"primary-down"}, "one witness is not enough"
+        advance(told, 15)
+        assert firing(told, WEST) == {"primary-down", "sentinel-late", "recovery-at-risk", "region-impaired"}
+        subjects = [each["subject"] for each in messages(told, since)]
+        assert 'ALARM: "ml-dr-region-impaired" in US West (Oregon)' in subjects
+        assert {each["region"] for each in messages(told, since)} == {WEST}
+    finally:
+        told.mend()
+    advance(told, 5)
+    assert firing(told, WEST) == set()
+    assert 'OK: "ml-dr-region-impaired" in US West (Oregon)' in [each["subject"] for each in messages(told, since)]
+
+
+def test_a_prober_that_fails_is_a_risk_and_no_sign_of_an_impaired_region(told: SandboxUnderTest) -> None:
+    told.fault(kind="operation", operation="cloudwatch:PutMetricData", error="AccessDenied", region=WEST)
+    try:
+        advance(told, 20)
+        assert firing(told, WEST) >= {"prober-failing", "levers-failing", "recovery-at-risk"}
+        assert "region-impaired" not in firing(told, WEST)
+    finally:
+        told.mend()
+    advance(told, 10)
+    assert firing(told, WEST) == set()
+
+
+def test_a_lever_that_is_pulled_is_published_again_every_minute_and_told_of(told: SandboxUnderTest) -> None:
+    since, s3 = mark(told), told.client("s3", WEST)
+    bucket, key = f"ml-dr-123456789012-{WEST}-control", "control/state.json"
+    day = {"levers": {"engaged": True, "admitted": True}, "activation": None, "incident": None, "lease": None}
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps({**day, "version": 1}))
+    try:
+        advance(told, 5)
+        assert firing(told, WEST) == {"lever-engage"}
+        advance(told, 60)
+        assert firing(told, WEST) == {"lever-engage"}
+        assert [each["subject"] for each in messages(told, since)] == [
+            'ALARM: "ml-dr-lever-engage" in US West (Oregon)'
+        ]
+    finally:
+        s3.delete_object(Bucket=bucket, Key=key)
+    advance(told, 5)
+    assert firing(told, WEST) == set()

@@ -1,0 +1,63 @@
+from collections.abc import Iterator
+
+import pytest
+
+from dr import clients, quotas
+from dr.capacity import Workload, capacity
+from dr.errors import Invalid
+from dr.objectives import Tier
+from sandbox.aws.emulator import Running, running
+from sandbox.aws.extensions import service_quotas
+from sandbox.aws.faults import parse
+
+WARM = capacity(Workload(), Tier.WARM, 3)
+"""Three nodes of eight vCPUs, and ten after a failover."""
+REGION = "us-west-2"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    with running() as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
+        clients.client.cache_clear()
+        yield started
+
+
+def have(vcpus: float) -> None:
+    service_quotas.set_value(REGION, "ec2", "L-DB2E81BA", vcpus)
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_quota_that_holds_a_failover_is_not_spoken_of() -> None:
+    have(80)
+
+    assert quotas.check(WARM, REGION) == []
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_quota_below_what_a_failover_takes_is_warned_of_with_the_arithmetic() -> None:
+    have(79)
+    (said,) = quotas.check(WARM, REGION)
+
+    assert 'quota L-DB2E81BA, "Running On-Demand G and VT instances", in us-west-2 is 79 vCPUs' in said
+    assert "enough for the 3 nodes of this tier, but a failover to 10 nodes takes 80" in said
+    assert "--quota-code L-DB2E81BA --desired-value 80 --region us-west-2" in said
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_quota_below_what_the_tier_runs_is_refused() -> None:
+    have(23)
+    with pytest.raises(Invalid) as caught:
+        quotas.check(WARM, REGION)
+
+    assert "is 23 vCPUs, and 3 nodes take 24: 8 each" in str(caught.value)
+
+
+def test_a_quota_that_cannot_be_asked_is_unknown_and_stops_nobody(aws: Running) -> None:
+    aws.emulator.faults.add(
+        parse({"kind": "operation", "operation": "service-quotas:GetServiceQuota", "error": "AccessDenied"})
+    )
+    (said,) = quotas.check(WARM, REGION)
+
+    assert "unknown" in said
+    assert "a failover needs 80 vCPUs" in said
