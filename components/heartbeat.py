@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_aws import iam, scheduler
 
-from components.iam import EncryptedBucket, trust_service, write_object
+from components.iam import EncryptedBucket, write_object
+from components.minute_schedule import MinuteSchedule, MinuteScheduleArgs
 from dr.functions.prober import SENTINEL_KEY
 
 PUT_OBJECT = "arn:aws:scheduler:::aws-sdk:s3:putObject"
@@ -46,37 +46,22 @@ class Heartbeat(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HeartbeatArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:watch:Heartbeat", name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
-        role = iam.Role(
-            f"{name}-role",
-            assume_role_policy=trust_service("scheduler.amazonaws.com", args.account),
-            description=f"Writes {SENTINEL_KEY} in {args.region}",
-            tags=dict(args.tags),
-            opts=own,
-        )
-        writes = iam.RolePolicy(
-            f"{name}-policy",
-            role=role.name,
-            policy=pulumi.Output.all(args.bucket, args.key_arn).apply(
-                lambda known: write_object(EncryptedBucket(str(known[0]), args.region, str(known[1])), SENTINEL_KEY)
-            ),
-            opts=own,
-        )
-        scheduler.Schedule(
+        bucket, key = pulumi.Output.from_input(args.bucket), pulumi.Output.from_input(args.key_arn)
+        MinuteSchedule(
             f"{name}-schedule",
-            name=args.name,
-            schedule_expression="rate(1 minute)",
-            flexible_time_window=scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
-            target=scheduler.ScheduleTargetArgs(
-                arn=PUT_OBJECT,
-                role_arn=role.arn,
-                input=pulumi.Output.from_input(args.bucket).apply(_put_object),
-                retry_policy=scheduler.ScheduleTargetRetryPolicyArgs(
-                    maximum_event_age_in_seconds=60, maximum_retry_attempts=0
+            MinuteScheduleArgs(
+                name=args.name,
+                account=args.account,
+                region=args.region,
+                does=f"Writes {SENTINEL_KEY}",
+                target_arn=PUT_OBJECT,
+                input=bucket.apply(_put_object),
+                policy=pulumi.Output.all(bucket, key).apply(
+                    lambda known: write_object(EncryptedBucket(str(known[0]), args.region, str(known[1])), SENTINEL_KEY)
                 ),
+                tags=args.tags,
             ),
-            region=args.region,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[writes]),
+            pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 

@@ -40,7 +40,7 @@ class InferenceEndpointArgs:
         public_subnet_ids: A public subnet in each zone.
         certificate_arn: ARN of an issued certificate of that region.
         client_cidrs: Blocks that may ask.
-        protect: Refuse to delete the load balancer, as AWS does by its own flag.
+        protect: Guard the load balancer against deletion, by Pulumi and by AWS: records point at its name.
         tags: Tags of everything.
     """
 
@@ -84,7 +84,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             enable_deletion_protection=args.protect,
             region=args.region,
             tags=dict(args.tags),
-            opts=self._opts,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         targets = self._target_group()
         lb.Listener(

@@ -1,8 +1,9 @@
 """NodeGroup: managed nodes over all zones of a region, from a launch template.
 
-Sizes and the template's version change in place; everything that would replace a group (subnets, types, image) is the
-same in every tier. Several instance types are the order of preference: EKS asks for the next where one has no capacity
-(EKS user guide, "Managed node group capacity types", On-Demand: "prioritized").
+Sizes and the template's version change in place; what replaces a group (subnets, types, image) is the same in every
+tier. A group's name is made by Pulumi, so that its successor is there before it goes. Several instance types are the
+order of preference: EKS asks for the next where one has no capacity (EKS user guide, "Managed node group capacity
+types", On-Demand: "prioritized").
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class NodeGroupArgs:
     """Arguments of `NodeGroup`.
 
     Args:
-        pool: Its name, and the label `pool` of its nodes: "gpu".
+        pool: What its nodes are for, and their label `pool`: "gpu".
         cluster: Name of the cluster; None makes the template alone, so that only the group is left to make.
         region: The region.
         role_arn: The nodes' role.
@@ -81,7 +82,6 @@ class NodeGroup(pulumi.ComponentResource):
             group = eks.NodeGroup(
                 name,
                 cluster_name=args.cluster,
-                node_group_name=args.pool,
                 node_role_arn=args.role_arn,
                 subnet_ids=args.subnet_ids,
                 instance_types=list(args.instance_types),

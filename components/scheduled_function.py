@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi_aws import cloudwatch, iam, lambda_, scheduler
+from pulumi_aws import cloudwatch, iam, lambda_
 
 from components.function_code import code_of, handler_of
 from components.iam import document, invoke_function, trust_service, write_logs
+from components.minute_schedule import MinuteSchedule, MinuteScheduleArgs
 
 RUNTIME = "python3.13"
 MEMORY_MIB, TIMEOUT_SECONDS = 256, 55
@@ -101,35 +102,19 @@ class ScheduledFunction(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
-        starter = iam.Role(
-            f"{name}-schedule-role",
-            assume_role_policy=trust_service("scheduler.amazonaws.com", args.account),
-            description=f"Starts {args.name} in {args.region}",
-            tags=tags,
-            opts=own,
-        )
-        starts = iam.RolePolicy(
-            f"{name}-schedule-policy",
-            role=starter.name,
-            policy=function.arn.apply(invoke_function),
-            opts=own,
-        )
-        scheduler.Schedule(
+        MinuteSchedule(
             f"{name}-schedule",
-            name=args.name,
-            schedule_expression="rate(1 minute)",
-            flexible_time_window=scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
-            target=scheduler.ScheduleTargetArgs(
-                arn=function.arn,
-                role_arn=starter.arn,
+            MinuteScheduleArgs(
+                name=args.name,
+                account=args.account,
+                region=args.region,
+                does=f"Starts {args.name}",
+                target_arn=function.arn,
                 input='{"time": "<aws.scheduler.scheduled-time>"}',
-                # A minute that was missed is worth nothing in the next one.
-                retry_policy=scheduler.ScheduleTargetRetryPolicyArgs(
-                    maximum_event_age_in_seconds=60, maximum_retry_attempts=0
-                ),
+                policy=function.arn.apply(invoke_function),
+                tags=args.tags,
             ),
-            region=args.region,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[starts]),
+            own,
         )
         self.function_name = function.name
         self.register_outputs({"function_name": self.function_name})

@@ -80,7 +80,7 @@ def _cluster(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[
 
 
 def _node_group(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
-    group = inputs["nodeGroupName"]
+    group = inputs.get("nodeGroupName", f"{name}-0a1b2c3")
     made = [{"autoscalingGroups": [{"name": f"eks-{group}-0a1b2c3"}]}]
     return f"{inputs['clusterName']}:{group}", {"resources": made}
 

@@ -31,7 +31,10 @@ def test_the_load_balancer_faces_the_internet_in_every_zone_with_a_security_grou
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_it_refuses_to_be_deleted_while_data_is_protected(protect: bool) -> None:
-    assert endpoint(protect=protect).one("LoadBalancer", "inference")["enableDeletionProtection"] is protect
+    cloud = endpoint(protect=protect)
+
+    assert cloud.one("LoadBalancer", "inference")["enableDeletionProtection"] is protect
+    assert cloud.of("LoadBalancer")["inference"].protect is protect
 
 
 def test_clients_come_in_by_tls_alone_and_out_it_goes_to_pods_alone() -> None:

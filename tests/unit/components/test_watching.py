@@ -92,7 +92,7 @@ def test_the_heartbeat_writes_one_object_by_a_schedule_alone() -> None:
     args = HeartbeatArgs("ml-dr-heartbeat", ACCOUNT, "us-east-1", "ml-dr-control", KEY)
     cloud = deploy(lambda: Heartbeat("heartbeat", args))
     target = cloud.one("Schedule", "heartbeat-schedule")["target"]
-    write, key = json.loads(cloud.one("RolePolicy", "heartbeat-policy")["policy"])["Statement"]
+    write, key = json.loads(cloud.one("RolePolicy", "heartbeat-schedule-policy")["policy"])["Statement"]
 
     assert target["arn"] == "arn:aws:scheduler:::aws-sdk:s3:putObject"
     wanted = json.loads(target["input"])
