@@ -7,6 +7,9 @@ and calls no API of the primary region. `dr:role` in Pulumi.<stack>.yaml says wh
 from __future__ import annotations
 
 import gc
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pulumi
 from pulumi_aws import s3
@@ -16,17 +19,20 @@ from components.hosted_zone import HostedZone, HostedZoneArgs
 from components.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
 from components.route53_failover import Route53Failover, Route53FailoverArgs
 from components.tagging import tags_of
-from dr import clients, config, contract, control, state
+from dr import clients, config, contract, control, guards
 from dr.errors import DrError
 from dr.objectives import PRIMARY_DNS_WEIGHT, Tier
+from dr.operations import adopt
 from dr.topology import CONTROL, MODELS, Role, Topology
 from stacks.backups import backup_plan, backup_vault
+from stacks.names import name_resources
 from stacks.region import region, region_certificate
 from stacks.watching import early_warnings, heartbeat, watch
 
 
 def primary(topology: Topology) -> None:
     """Layer 1, data: keys, bucket pairs, backups. Layer 2: the region. Layer 3, failover: zone and record."""
+    guards.same_network(topology, control.read_own_half(topology))
     tags = tags_of(topology)
     keys = DataKeys(
         "data",
@@ -93,8 +99,9 @@ def recovery(topology: Topology) -> None:
     """Layer 1: backups made here. Layer 2: the region. Layer 3: the recovery record. The tier says what runs."""
     deployed = control.read_control(topology, Role.RECOVERY)
     half = deployed.halves.get(Role.RECOVERY)
-    state.guard_tier(topology.tier, half.tier if half else None, deployed.day)
     topology = topology.with_activation(deployed.day.activation)
+    guards.tier(topology, half.tier if half else None, deployed.day)
+    guards.same_network(topology, half)
 
     of_primary = pulumi.StackReference("primary", stack_name=f"{pulumi.get_organization()}/dr/{topology.primary_stack}")
     backup_plan(topology, topology.backup_vault, running=topology.running_tier > Tier.BACKUP)
@@ -141,8 +148,16 @@ def main() -> None:
     """Deploy the stack that is selected."""
     # All that is made here lives until the end; looking through it again and again is a tenth of every preview.
     gc.disable()
-    raw = pulumi.runtime.get_config_env()
-    topology = config.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
+    if "PULUMI_OPTION_DEBUG" not in os.environ:
+        # Five messages a resource that only `--debug` shows, each a call of the engine: a twelfth of every preview.
+        pulumi.log.debug = lambda *_, **__: None
+    raw, engine = pulumi.runtime.get_config_env(), adopt.Engine(Path.cwd(), pulumi.get_stack())
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, engine)
+        topology = config.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
+    if unfinished:
+        unfinished.result()
+    name_resources()
     {Role.PRIMARY: primary, Role.RECOVERY: recovery}[topology.role](topology)
 
 

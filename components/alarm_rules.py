@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dr.functions.prober import COPY_METRIC, ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
+from dr.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 from dr.levers import NAMESPACE
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
@@ -131,7 +132,7 @@ def function(what: str, says: str, name: str) -> AlarmRule:
     )
 
 
-PRIMARY_DOWN, RECOVERY_DOWN, SENTINEL, COPIES = "primary-down", "recovery-down", "sentinel-late", "copies-late"
+SENTINEL, COPIES = "sentinel-late", "copies-late"
 UNMEASURED = "unmeasured"
 PROBER, LEVERS = "prober", "levers"
 
@@ -233,7 +234,7 @@ def composites(primary: str, recovery: str, serving: bool) -> list[CompositeRule
         SENTINEL,
         COPIES,
         UNMEASURED,
-        f"{PROBER}-failing",
+        PROBER_FAILING,
         f"{LEVERS}-failing",
         *([RECOVERY_DOWN] if serving else ()),
     ]
@@ -247,6 +248,6 @@ def composites(primary: str, recovery: str, serving: bool) -> list[CompositeRule
             "region-impaired",
             f"{primary} neither answers nor writes: decide on failing over to {recovery}",
             all_of=[PRIMARY_DOWN, SENTINEL],
-            none_of=[f"{PROBER}-failing"],
+            none_of=[PROBER_FAILING],
         ),
     ]

@@ -24,7 +24,9 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Project = Annotated[Path, typer.Option(envvar="DR_PROJECT", help="The folder that holds Pulumi.yaml.")]
-Stack = Annotated[str, typer.Option(envvar="DR_STACK", help="The recovery stack: its file holds the tier.")]
+Stack = Annotated[
+    str, typer.Option("--stack", "-s", envvar="DR_STACK", help="The recovery stack: its file holds the tier.")
+]
 
 
 @contextmanager
@@ -98,6 +100,28 @@ def contract(
     from dr.report import contract_text, show
 
     show(contract_text(halves, source))
+
+
+@app.command()
+def adopt(
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack whose `pulumi up` was killed.")] = "dr",
+    yes: Annotated[bool, typer.Option("--yes", help="Write it into the stack's state; else it is only shown.")] = False,
+) -> None:
+    """Hand Pulumi what a killed `pulumi up` had begun to make, so that the next one goes on from there.
+
+    Looks up every change that was begun and not ended. Without --yes nothing is changed.
+    """
+    from dr.operations.adopt import Engine, run
+    from dr.report import adopted_list, adopted_text, progress, show
+
+    with errors_shown(as_json), progress(not as_json) as report:
+        found = run(Engine(project, stack), report, apply=yes)
+    if as_json:
+        typer.echo(json.dumps({"stack": stack, "written": yes and bool(found), "found": adopted_list(found)}, indent=2))
+    else:
+        show(adopted_text(stack, found, yes))
 
 
 def run() -> None:

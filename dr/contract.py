@@ -73,6 +73,7 @@ class Half:
         dns: This region's record.
         buckets: Bucket pairs by name; the primary's half has them, since it owns both sides.
         tier: The tier that is deployed; the recovery half has it.
+        network: The VPC it is in: the block of one that was made, or the id of one that was named.
         version: Version of the document.
     """
 
@@ -83,6 +84,7 @@ class Half:
     dns: DnsRecord
     buckets: Mapping[str, BucketRecord] = field(default_factory=dict)
     tier: Tier | None = None
+    network: str = ""
     version: int = VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,6 +115,7 @@ def document(topology: Topology, stack: str, dns: Mapping[str, Any]) -> dict[str
         dns=DnsRecord(**dns),
         buckets=buckets if is_primary else {},
         tier=None if is_primary else topology.running_tier,
+        network=topology.network_here,
     ).to_dict()
 
 
@@ -145,6 +148,7 @@ def parse(text: str | bytes, source: str) -> Half:
             dns=DnsRecord(**values["dns"]),
             buckets={name: BucketRecord(**sides) for name, sides in values["buckets"].items()},
             tier=Tier(values["tier"]) if values["tier"] else None,
+            network=values.get("network", ""),
             version=version,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

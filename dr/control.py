@@ -46,6 +46,19 @@ def read_half(region: str, bucket: str, role: Role) -> Half | None:
     return contract.parse(text, f"s3://{bucket}/{contract.key_of(role)}") if text is not None else None
 
 
+def read_own_half(topology: Topology) -> Half | None:
+    """What this topology's stack deployed last, from its own region; None before its first deployment.
+
+    Raises:
+        Invalid: it cannot be understood.
+        Unreachable: the region does not answer.
+    """
+    try:
+        return read_half(topology.here.region, topology.bucket(CONTROL, topology.role), topology.role)
+    except Refused:
+        return None
+
+
 def read_control(topology: Topology, role: Role) -> Control:
     """Both halves and the state of the day, from one region.
 

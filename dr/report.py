@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -13,8 +15,10 @@ from rich.text import Text
 from dr.contract import Half
 from dr.errors import DrError
 from dr.objectives import TIERS, Tier, describe_duration
+from dr.operations.adopt import Found
 from dr.operations.status import StatusReport
 from dr.probes import Status
+from dr.steps import Report
 
 STYLES = {Status.MET: "green", Status.MISSED: "bold red", Status.UNKNOWN: "yellow", Status.INFO: "dim"}
 
@@ -81,6 +85,32 @@ def contract_text(halves: list[Half], source: str) -> RenderableType:
     return Group(*parts)
 
 
+def adopted_text(stack: str, found: Sequence[Found], written: bool) -> RenderableType:
+    """What became of what was begun, for a person."""
+    if not found:
+        return Text(f"Nothing is pending in stack {stack}.")
+    table = Table("was", "resource", "what became of it", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for each in found:
+        table.add_row(each.pending.doing, each.pending.name, each.says)
+    done = f"Written into the state of stack {stack}."
+    ahead = f"-> `pulumi up -s {stack}`" if written else f"-> `dr adopt -s {stack} --yes` writes it into the state"
+    return Group(table, "", *([done] if written else []), Text(ahead, style="bold"))
+
+
+def adopted_list(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The same as JSON values."""
+    return [
+        {
+            "urn": each.pending.urn,
+            "was": each.pending.doing,
+            "region": each.pending.region,
+            "id": each.id,
+            "says": each.says,
+        }
+        for each in found
+    ]
+
+
 def error_dict(error: DrError) -> dict[str, Any]:
     """An error as JSON values."""
     return {
@@ -88,6 +118,17 @@ def error_dict(error: DrError) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in error.problems],
         "exit_code": int(error.exit_code),
     }
+
+
+@contextmanager
+def progress(shown: bool) -> Iterator[Report]:
+    """A live line on a terminal, beside what is printed; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not shown or not console.is_terminal:
+        yield lambda text, share: None
+        return
+    with console.status("") as status:
+        yield lambda text, share: status.update(text)
 
 
 def show(renderable: RenderableType) -> None:

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dr.errors import Invalid, Problem, Refused
+from dr.errors import Invalid, Problem
 from dr.objectives import Tier
 
 VERSION = 1
@@ -107,25 +107,3 @@ def parse(text: str | bytes, source: str) -> DayState:
                 "read the bucket's older versions of it and put the last good one back; without it nothing is changed",
             )
         ) from error
-
-
-def guard_tier(requested: Tier, deployed: Tier | None, day: DayState) -> None:
-    """Refuse to lower the tier while an incident is open.
-
-    Args:
-        requested: The tier that is configured.
-        deployed: The tier that was deployed last, or None before the first deployment.
-        day: The state of the day.
-
-    Raises:
-        Refused: an incident is open and the tier would be lower than what is deployed.
-    """
-    if day.incident and deployed and requested < deployed:
-        raise Refused(
-            Problem(
-                "dr:tier",
-                f'"{requested}" is less than "{deployed}", which is deployed, and incident {day.incident.id} is open'
-                f" since {day.incident.opened} ({day.incident.reason})",
-                f"`pulumi config set dr:tier {deployed} -s dr`, and lower it after failback has closed the incident",
-            )
-        )

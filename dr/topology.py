@@ -241,6 +241,11 @@ class Topology:
         return self.nat or TIERS[self.tier_here].nat
 
     @property
+    def network_here(self) -> str:
+        """The VPC of this stack's region: the id of the one that is named, or the block of the one that is made."""
+        return self.existing_vpc or self.here.cidr
+
+    @property
     def private_endpoints_here(self) -> bool:
         """Whether this stack makes interface endpoints: they serve a cluster, and tier `backup` has none."""
         return self.private_endpoints and self.tier_here > Tier.BACKUP

@@ -120,6 +120,7 @@ def shell() -> None:
 @app.command()
 def dns(as_json: Json = False) -> None:
     """List the zone's records with their health checks, and which of them answers now."""
+    from dr.report import show
     from sandbox.dns import records
     from sandbox.up import PRIMARY, World
 
@@ -138,7 +139,7 @@ def dns(as_json: Json = False) -> None:
         weight = "" if record.weight is None else str(record.weight)
         shown = (record.name, record.kind, str(record.ttl), weight, check, " ".join(record.values))
         table.add_row("yes" if record.answers else "", *shown)
-    Console(width=None if Console().is_terminal else 180).print(table, highlight=False)
+    show(table)
 
 
 @clock.callback(invoke_without_command=True)
@@ -170,6 +171,8 @@ def clock_advance(by: Annotated[str, typer.Argument(help="How far: 90s, 20m or 2
 @app.command()
 def messages(as_json: Json = False) -> None:
     """What alarms said, and to whom."""
+    from dr.report import show
+
     with errors_shown():
         found = ask(_running(), "GET", "messages")["messages"]
     if as_json:
@@ -178,7 +181,7 @@ def messages(as_json: Json = False) -> None:
     table = Table("time", "topic", "told", "said", box=None)
     for each in found:
         table.add_row(each["time"], f"{each['topic']} in {each['region']}", each["endpoint"], each["subject"] or "")
-    Console().print(table if found else "Nobody was told anything.", highlight=False)
+    show(table if found else "Nobody was told anything; dr:alertAddresses names who would be.")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from typing import Any
 
 import psutil
 
+from dr import unfinished
 from dr.errors import Failed, Problem
 from dr.steps import Report
+from dr.unfinished import Pending
 from sandbox.local import ROOT, Local, read_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
@@ -53,7 +56,9 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
         "NO_PROXY": ",".join(direct),
         "no_proxy": ",".join(direct),
         "PULUMI_HOME": str(local.pulumi_home),
-        "PULUMI_BACKEND_URL": local.backend.as_uri(),
+        # Without metadata: beside each file it would write another one, not in one step, and an engine killed in
+        # between leaves a stack that cannot be read.
+        "PULUMI_BACKEND_URL": f"{local.backend.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": "sandbox",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -205,13 +210,17 @@ class Engine:
 
     def __init__(self, local: Local, toolchain: Toolchain, variables: Mapping[str, str]) -> None:
         self.local, self.toolchain, self.variables = local, toolchain, dict(variables)
+        self._stacks: dict[str, Any] = {}
         install_plugins(local, toolchain)
         local.backend.mkdir(parents=True, exist_ok=True)
 
     def up(
         self, stack: str, report: Report = _silent, extra: Mapping[str, str] | None = None, **options: Any
     ) -> Changes:
-        """Deploy a stack. Raises Failed with what the engine said."""
+        """Deploy a stack, going on from where a killed deployment ended. Raises Failed with what the engine said."""
+        if self.pending(stack):
+            report("adopting what a killed deployment made", None)
+            self._adopt(stack)
         return self._run(stack, "up", report, extra, **options)
 
     def preview(self, stack: str, report: Report = _silent, **options: Any) -> Changes:
@@ -236,6 +245,10 @@ class Engine:
         """A stack's resources, as its state has them."""
         return list(self._deployment(stack).get("resources", []))
 
+    def pending(self, stack: str) -> list[Pending]:
+        """What a deployment that was killed had begun and not ended."""
+        return unfinished.pending(self._deployment(stack))
+
     def checkpoint(self, stack: str) -> Path:
         """The file that holds a stack's state."""
         return self.local.backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
@@ -246,6 +259,16 @@ class Engine:
         except FileNotFoundError:
             return {}
         return dict(checkpoint.get("latest") or {})
+
+    def _adopt(self, stack: str) -> None:
+        drop_dead_locks(self.local)
+        # A process of its own: the boto3 of this one may be pointed elsewhere.
+        command = [sys.executable, "-m", "dr", "adopt", "--stack", stack, "--project", str(self.local.project), "--yes"]
+        variables = {**os.environ, **self.variables}
+        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+        if done.returncode:
+            remedy = f"mend what it says, then `dr adopt -s {stack} --yes` in `make shell`"
+            raise Failed(Problem(f"dr adopt -s {stack}", done.stderr.strip(), remedy))
 
     def _run(
         self,
@@ -261,18 +284,29 @@ class Engine:
         watch = Watch(report, expected)
         drop_dead_locks(self.local)
         try:
-            # Given a root, the SDK looks in its `bin`; an engine that is elsewhere was found on PATH.
-            folder = self.toolchain.pulumi.parent
-            command = automation.PulumiCommand(root=str(folder.parent) if folder.name == "bin" else None)
-            workspace = automation.LocalWorkspaceOptions(
-                env_vars={**self.variables, **(extra or {})}, pulumi_command=command
-            )
-            selected = automation.create_or_select_stack(stack, work_dir=str(self.local.project), opts=workspace)
+            selected = self._selected(stack)
+            selected.workspace.env_vars = {**self.variables, **(extra or {})}
             run: Callable[..., Any] = getattr(selected, operation)
             run(on_event=watch, **options)
         except automation.CommandError as error:
             raise self._failure(stack, operation, watch, str(error)) from error
         return Changes(watch.changes, tuple(watch.changed), tuple(watch.warnings), tuple(watch.violations))
+
+    def _selected(self, stack: str) -> Any:
+        """The stack, made where there is none; asked for once, since each question starts the engine."""
+        from pulumi import automation
+
+        if stack not in self._stacks:
+            # Given a root, the SDK looks in its `bin`; an engine that is elsewhere was found on PATH.
+            folder = self.toolchain.pulumi.parent
+            command = automation.PulumiCommand(root=str(folder.parent) if folder.name == "bin" else None)
+            options = automation.LocalWorkspaceOptions(env_vars=self.variables, pulumi_command=command)
+            folder = self.local.project
+            selected = automation.create_or_select_stack(stack, work_dir=str(folder), opts=options)
+            # What the result of an update would tell besides its events costs three more starts, and nobody reads it.
+            selected.outputs, selected.info = dict, lambda *_: ""  # type: ignore[method-assign, assignment]
+            self._stacks[stack] = selected
+        return self._stacks[stack]
 
     def _failure(self, stack: str, operation: str, watch: Watch, output: str) -> Failed:
         errors = [error for error in dict.fromkeys(watch.errors) if not error.startswith(ENDED)]

@@ -60,6 +60,7 @@ from sandbox.aws.extensions import (
     scheduler,
     service_quotas,
     sns,
+    tagging,
 )
 from sandbox.aws.faults import ConnectionCutError, Faults
 from sandbox.aws.guard import is_loopback, stay_on_loopback
@@ -68,7 +69,7 @@ PORT = re.compile(r":\d+$")
 #: Their import registers what they answer.
 EXTENSIONS = (
     *(acm, awslambda, backup, cloudwatch, cloudwatch_composite, ec2, ec2_capacity, eks, eks_access, eks_nodes),
-    *(elbv2, iam, kms, route53, s3, s3_replication, scheduler, service_quotas, sns),
+    *(elbv2, iam, kms, route53, s3, s3_replication, scheduler, service_quotas, sns, tagging),
 )
 
 

@@ -15,6 +15,7 @@ from components.gpu_inference_cluster import ADDONS
 from components.network import ENDPOINTS
 from dr import contract, state
 from dr.objectives import Tier
+from dr.operations.adopt import Engine
 from dr.project import read_config
 from dr.state import DayState, Incident
 from dr.topology import Role
@@ -33,6 +34,14 @@ OF_PRIMARY = {
 def _aws() -> Iterator[None]:
     with mock_aws():
         yield
+
+
+@pytest.fixture(autouse=True)
+def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The stack's state as the engine exports it: nothing is pending."""
+    state: dict[str, Any] = {}
+    monkeypatch.setattr(Engine, "export", lambda self: state)
+    return state
 
 
 @pytest.fixture
@@ -232,6 +241,29 @@ def test_a_contract_of_a_newer_version_stops_the_dr_stack(
     newer = {**half(role).to_dict(), "version": 2}
     control.put_object(Bucket=CONTROL, Key=contract.key_of(role), Body=json.dumps(newer))
     with pytest.raises(pulumi.RunError, match="version 2, written by a newer program"):
+        run("dr", monkeypatch)
+
+
+def test_nothing_is_made_while_a_creation_is_pending(exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    urn = "urn:pulumi:primary::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
+    operation = {"resource": {"urn": urn, "inputs": {}}, "type": "creating"}
+    exported["deployment"] = {"pending_operations": [operation]}
+    with pytest.raises(pulumi.RunError, match="the last update was killed while it made network-nat-a"):
+        run("primary", monkeypatch)
+
+
+@pytest.mark.usefixtures("control")
+def test_every_resource_with_tags_carries_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stack in ("primary", "dr"):
+        tagged = [made for made in run(stack, monkeypatch, tier="active").made if "tags" in made.inputs]
+        assert [made.inputs["tags"]["resource"] for made in tagged] == [made.name for made in tagged]
+
+
+@pytest.mark.usefixtures("control")
+def test_a_region_that_would_move_to_another_vpc_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed = half(Role.RECOVERY, network="10.7.0.0/16")
+    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
+    with pytest.raises(pulumi.RunError, match=r"dr:recoveryCidr: us-west-2 is deployed in 10\.7\.0\.0/16"):
         run("dr", monkeypatch)
 
 

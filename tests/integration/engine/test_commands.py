@@ -110,9 +110,19 @@ def test_a_first_deployment_that_was_killed_begins_anew(checkout: Checkout) -> N
     assert "4 of 4 objects intact in us-west-2" in again
 
 
-def test_the_shells_variables_lead_everything_to_the_sandbox(checkout: Checkout) -> None:
-    checkout.run("up")
-    variables = checkout.env()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A sandbox that is up, for tests that only use it."""
+    made = Checkout(tmp_path_factory.mktemp("running"))
+    try:
+        made.run("up")
+        yield made
+    finally:
+        made.run("down")
+
+
+def test_the_shells_variables_lead_everything_to_the_sandbox(running: Checkout) -> None:
+    variables = running.env()
 
     s3 = boto3.client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"])
     assert len(s3.list_buckets()["Buckets"]) == 8
@@ -123,7 +133,7 @@ def test_the_shells_variables_lead_everything_to_the_sandbox(checkout: Checkout)
     shell = subprocess.run(
         ["sh", "-c", f"{script % shlex.quote(sys.executable)}; pulumi stack ls --json; dr status --json"],
         cwd=ROOT,
-        env={**checkout.variables, **person},
+        env={**running.variables, **person},
         capture_output=True,
         text=True,
         check=False,
@@ -131,7 +141,7 @@ def test_the_shells_variables_lead_everything_to_the_sandbox(checkout: Checkout)
     assert shell.stdout.startswith("none\n"), shell.stdout + shell.stderr
     assert '"name": "primary"' in shell.stdout
     assert '"exit_code": 0' in shell.stdout
-    assert str(checkout.local.pulumi_home) == variables["PULUMI_HOME"]
+    assert str(running.local.pulumi_home) == variables["PULUMI_HOME"]
 
 
 def test_without_a_sandbox_commands_say_how_to_start_one(checkout: Checkout) -> None:
@@ -144,26 +154,24 @@ def test_without_a_sandbox_commands_say_how_to_start_one(checkout: Checkout) -> 
     assert "started by `make up`" in checkout.run("status", program="dr", code=1, **dead)
 
 
-def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(checkout: Checkout) -> None:
-    checkout.run("up")
-
-    checkout.run("fault", "region", "us-east-1", "--unreachable", "--with-global")
-    checkout.run("fault", "operation", "s3:PutObject", "--error", "SlowDown", "--times", "3")
-    listed = checkout.run("fault", "list")
+def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(running: Checkout) -> None:
+    running.run("fault", "region", "us-east-1", "--unreachable", "--with-global")
+    running.run("fault", "operation", "s3:PutObject", "--error", "SlowDown", "--times", "3")
+    listed = running.run("fault", "list")
     assert "us-east-1 is unreachable, global control planes too" in listed
     assert "s3:PutObject answers SlowDown, 3 more times" in listed
-    status = checkout.run("status", program="dr", code=4, **checkout.env())
+    status = running.run("status", program="dr", code=4, **running.env())
     assert "us-east-1 does not answer" in status
     for operation in ("s4:PutObject", "PutObject", "s3:PutObjct"):
-        said = checkout.run("fault", "operation", operation, "--error", "SlowDown", code=2)
+        said = running.run("fault", "operation", operation, "--error", "SlowDown", code=2)
         assert said.startswith("invalid: ")
         assert "PutObject" in said
-    assert checkout.run("fault", "clear") == "Nothing is broken.\n"
-    table = checkout.run("dns")
+    assert running.run("fault", "clear") == "Nothing is broken.\n"
+    table = running.run("dns")
     assert ".elb.us-east-1.amazonaws.com" in next(line for line in table.splitlines() if line.split()[:1] == ["yes"])
 
-    assert json.loads(checkout.run("messages", "--json")) == []
-    assert checkout.run("messages") == "Nobody was told anything.\n"
-    before = checkout.run("clock")
-    assert checkout.run("clock", "advance", "20m") > before
-    assert '"soon" is no time' in checkout.run("clock", "advance", "soon", code=2)
+    assert json.loads(running.run("messages", "--json")) == []
+    assert running.run("messages") == "Nobody was told anything; dr:alertAddresses names who would be.\n"
+    before = running.run("clock")
+    assert running.run("clock", "advance", "20m") > before
+    assert '"soon" is no time' in running.run("clock", "advance", "soon", code=2)

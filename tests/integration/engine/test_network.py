@@ -96,6 +96,7 @@ def test_the_primary_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTest) 
 
 @pytest.mark.parametrize("tier", ["backup", "warm", "pilot"])
 def test_the_recovery_region_has_the_ways_out_of_its_tier(deployed: SandboxUnderTest, tier: str) -> None:
+    deployed.measure()
     deployed.configure("dr", tier=tier)
     deployed.engine.up("dr")
 
@@ -148,10 +149,14 @@ def test_flow_logs_stopped_by_hand_come_back(deployed: SandboxUnderTest) -> None
     assert len(ec2.describe_flow_logs()["FlowLogs"]) == 1
 
 
-def test_a_named_vpc_that_is_not_there_stops_the_engine_with_its_name(deployed: SandboxUnderTest) -> None:
-    try:
-        deployed.configure("dr", existingVpc="vpc-0123456789abcdef0")
-        with pytest.raises(Failed, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
-            deployed.engine.preview("dr")
-    finally:
-        deployed.configure("dr", existingVpc=None)
+def test_a_region_that_is_deployed_does_not_move_to_another_vpc(deployed: SandboxUnderTest) -> None:
+    for stack, key, value in (
+        ("dr", "existingVpc", "vpc-0123456789abcdef0"),
+        ("primary", "primaryCidr", "10.9.0.0/16"),
+    ):
+        try:
+            deployed.configure(stack, **{key: value})
+            with pytest.raises(Failed, match=f"refused: dr:{key}: .* cannot move to {value}"):
+                deployed.engine.preview(stack)
+        finally:
+            deployed.configure(stack, **{key: None})

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from dr import state
+from dr.errors import Failed
+from dr.objectives import Tier
+from dr.state import DayState, Incident
 from sandbox.local import ROOT
 from tests.support.sandbox import SandboxUnderTest
 
@@ -70,9 +74,9 @@ def gpu_nodes(deployed: SandboxUnderTest) -> tuple[int, int | None]:
 
 def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnderTest) -> None:
     primary = deployed.engine.checkpoint("primary").read_bytes()
-    of_tier = {"pilot": deployed_now(deployed)}
-    seen = set()
+    of_tier, seen = {"pilot": deployed_now(deployed)}, set()
     for old, new in pairwise(ROUND):
+        deployed.measure()
         before, mark = deployed_now(deployed), deployed.mark()
         deployed.configure("dr", tier=new)
         packs = [] if new in seen else [str(ROOT / "policies")]
@@ -107,7 +111,9 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
     assert deployed.engine.up("primary").none
 
 
-def test_with_the_primary_region_dead_pilot_becomes_warm_without_iam_or_route_53(deployed: SandboxUnderTest) -> None:
+def test_with_the_primary_dead_pilot_becomes_warm_without_iam_or_route_53_and_then_stays(
+    deployed: SandboxUnderTest,
+) -> None:
     deployed.lose(EAST)
     mark = deployed.mark()
     try:
@@ -117,8 +123,14 @@ def test_with_the_primary_region_dead_pilot_becomes_warm_without_iam_or_route_53
         again = deployed.engine.up("dr")
         nodes = gpu_nodes(deployed)
         calls = deployed.calls(mark)
+        # DNS follows health: what serves now is not taken away by a setting.
+        deployed.measure()
+        deployed.configure("dr", tier="backup")
+        with pytest.raises(Failed) as refused:
+            deployed.engine.preview("dr")
     finally:
         deployed.mend()
+        deployed.measure()
         deployed.configure("dr", tier=None)
         deployed.engine.up("dr")
 
@@ -128,3 +140,30 @@ def test_with_the_primary_region_dead_pilot_becomes_warm_without_iam_or_route_53
     assert nodes == RUNS["warm"]
     assert {call["service"] for call in calls} & {"iam", "route53"} == set()
     assert {call["target"] for call in calls} == {WEST}
+    assert "us-west-2 serves: us-east-1 has not answered for minutes" in str(refused.value)
+    assert "`pulumi config set dr:tier warm -s dr`" in str(refused.value)
+
+
+def test_what_an_incident_brought_up_stays_up_and_a_lower_tier_waits_for_its_end(deployed: SandboxUnderTest) -> None:
+    s3, place = deployed.client("s3", WEST), {"Bucket": f"ml-dr-123456789012-{WEST}-control", "Key": state.KEY}
+    incident = Incident("2026-11-25-a", "2026-11-25T03:00:00+00:00", "a drill")
+    s3.put_object(**place, Body=DayState(activation=Tier.WARM, incident=incident).to_json())
+    mark = deployed.mark()
+    try:
+        brought_up = deployed.engine.up("dr")
+        again = deployed.engine.up("dr")
+        nodes, serves = gpu_nodes(deployed), deployed.engine.outputs("dr")["tier"]
+        called = {call["service"] for call in deployed.calls(mark)}
+        s3.put_object(**place, Body=DayState(incident=incident).to_json())
+        with pytest.raises(Failed) as refused:
+            deployed.engine.up("dr")
+    finally:
+        s3.delete_object(**place)
+        deployed.measure()
+        deployed.engine.up("dr")
+
+    assert (brought_up.counts["create"], again.none) == (5, True)
+    assert (nodes, serves) == (RUNS["warm"], "warm")
+    assert "route53" not in called
+    assert '"pilot" is less than "warm", which is deployed, and incident 2026-11-25-a is open' in str(refused.value)
+    assert gpu_nodes(deployed) == RUNS["pilot"]

@@ -18,19 +18,9 @@ NAMESPACE = "DisasterRecovery"
 
 @pytest.fixture(scope="module")
 def told(deployment: SandboxUnderTest) -> SandboxUnderTest:
-    """Both stacks with somebody to tell, after a quarter of an hour of peace."""
-    for stack in ("primary", "dr"):
-        deployment.configure(stack, alertAddresses=["oncall@example.com"])
-        deployment.engine.up(stack)
-    advance(deployment, 15)
+    """Both stacks after a quarter of an hour of peace."""
+    deployment.advance(15)
     return deployment
-
-
-def advance(sandbox: SandboxUnderTest, minutes: int) -> None:
-    """Put the sandbox's clock forward, an hour at a time."""
-    while minutes > 0:
-        ask(sandbox.server, "POST", "clock", {"advance": 60 * min(minutes, 10)})
-        minutes -= 10
 
 
 def messages(sandbox: SandboxUnderTest, since: int) -> list[dict[str, Any]]:
@@ -100,24 +90,25 @@ def test_replication_that_is_late_warns_at_the_source(told: SandboxUnderTest) ->
     for _ in range(3):
         late = {"MetricName": "ReplicationLatency", "Dimensions": of, "Value": 1200}
         told.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/S3", MetricData=[late])
-        advance(told, 1)
+        told.advance(1)
 
     (said,) = messages(told, since)
     assert said["subject"] == 'ALARM: "ml-dr-models-replication-late" in US East (N. Virginia)'
     assert (said["region"], said["endpoint"]) == (EAST, "oncall@example.com")
-    advance(told, 5)
+    told.advance(5)
     assert firing(told, EAST) == set()
 
 
 def test_busy_gpu_nodes_are_told_of_after_two_periods(told: SandboxUnderTest) -> None:
     since = mark(told)
     groups = told.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
-    (name,) = (each["AutoScalingGroupName"] for each in groups if each["AutoScalingGroupName"].startswith("eks-gpu-"))
+    names = [each["AutoScalingGroupName"] for each in groups]
+    (name,) = (each for each in names if each.startswith("eks-cluster-gpu-"))
     for _ in range(5):
         of = [{"Name": "AutoScalingGroupName", "Value": name}]
         busy = {"MetricName": "CPUUtilization", "Dimensions": of, "Value": 90}
         told.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/EC2", MetricData=[busy])
-        advance(told, 1)
+        told.advance(1)
 
     assert [each["subject"] for each in messages(told, since)] == ['ALARM: "ml-dr-nodes-busy" in US East (N. Virginia)']
 
@@ -126,16 +117,16 @@ def test_the_loss_of_the_primary_is_seen_from_the_other_side_within_twenty_minut
     since = mark(told)
     told.lose(EAST)
     try:
-        advance(told, 5)
+        told.advance(5)
         assert firing(told, WEST) == {"primary-down"}, "one witness is not enough"
-        advance(told, 15)
+        told.advance(15)
         assert firing(told, WEST) == {"primary-down", "sentinel-late", "recovery-at-risk", "region-impaired"}
         subjects = [each["subject"] for each in messages(told, since)]
         assert 'ALARM: "ml-dr-region-impaired" in US West (Oregon)' in subjects
         assert {each["region"] for each in messages(told, since)} == {WEST}
     finally:
         told.mend()
-    advance(told, 5)
+    told.advance(5)
     assert firing(told, WEST) == set()
     assert 'OK: "ml-dr-region-impaired" in US West (Oregon)' in [each["subject"] for each in messages(told, since)]
 
@@ -143,12 +134,12 @@ def test_the_loss_of_the_primary_is_seen_from_the_other_side_within_twenty_minut
 def test_a_prober_that_fails_is_a_risk_and_no_sign_of_an_impaired_region(told: SandboxUnderTest) -> None:
     told.fault(kind="operation", operation="cloudwatch:PutMetricData", error="AccessDenied", region=WEST)
     try:
-        advance(told, 20)
+        told.advance(20)
         assert firing(told, WEST) >= {"prober-failing", "levers-failing", "recovery-at-risk"}
         assert "region-impaired" not in firing(told, WEST)
     finally:
         told.mend()
-    advance(told, 10)
+    told.advance(10)
     assert firing(told, WEST) == set()
 
 
@@ -158,14 +149,14 @@ def test_a_lever_that_is_pulled_is_published_again_every_minute_and_told_of(told
     day = {"levers": {"engaged": True, "admitted": True}, "activation": None, "incident": None, "lease": None}
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps({**day, "version": 1}))
     try:
-        advance(told, 5)
+        told.advance(5)
         assert firing(told, WEST) == {"lever-engage"}
-        advance(told, 60)
+        told.advance(60)
         assert firing(told, WEST) == {"lever-engage"}
         assert [each["subject"] for each in messages(told, since)] == [
             'ALARM: "ml-dr-lever-engage" in US West (Oregon)'
         ]
     finally:
         s3.delete_object(Bucket=bucket, Key=key)
-    advance(told, 5)
+    told.advance(5)
     assert firing(told, WEST) == set()

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from dr import state
-from dr.errors import Invalid, Refused
+from dr.errors import Invalid
 from dr.objectives import Tier
 from dr.state import DayState, Incident, Lease, Levers
 from dr.topology import Role
@@ -30,25 +30,6 @@ def test_a_state_of_a_newer_version_is_refused() -> None:
     text = json.dumps({**json.loads(BAD_DAY.to_json()), "version": 2})
     with pytest.raises(Invalid, match="version 2; this program reads 1"):
         state.parse(text, "test")
-
-
-def test_a_lower_tier_is_refused_while_an_incident_is_open() -> None:
-    with pytest.raises(Refused) as caught:
-        state.guard_tier(Tier.PILOT, Tier.WARM, BAD_DAY)
-
-    assert "incident 2026-11-23-a is open" in str(caught.value)
-    assert "pulumi config set dr:tier warm -s dr" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("requested", "deployed"), [(Tier.WARM, Tier.WARM), (Tier.ACTIVE, Tier.WARM), (Tier.PILOT, None)]
-)
-def test_the_same_or_a_higher_tier_goes_on_in_an_incident(requested: Tier, deployed: Tier | None) -> None:
-    state.guard_tier(requested, deployed, BAD_DAY)
-
-
-def test_a_lower_tier_is_fine_on_an_ordinary_day() -> None:
-    state.guard_tier(Tier.BACKUP, Tier.ACTIVE, DayState())
 
 
 @pytest.mark.parametrize("tier", list(Tier))

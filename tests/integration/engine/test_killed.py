@@ -1,0 +1,122 @@
+"""The engine killed at ten random moments of changes of tier, checkpoints on: the next `up` ends in the right state."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from dr.errors import Failed
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+WEST = "us-west-2"
+SEED = 20261125
+ROUND = ["active", "backup", "warm", "backup", "pilot", "backup", "active", "pilot", "backup", "pilot"]
+"""Most of them create or delete a cluster; it ends where a sandbox begins."""
+SLOWER_SECONDS = 0.15
+"""So that a kill finds calls on their way."""
+LATEST_CALL = 40
+"""A change makes more calls than that which change something."""
+CHANGING = ("Create", "Put", "Update", "Delete", "Modify", "Allocate", "Release", "Authorize", "Revoke", "Associate")
+
+
+@pytest.fixture
+def slow(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    yield deployed
+    deployed.mend()
+
+
+def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
+    """Start `pulumi up -s dr`, kill the engine alone once it has made so many calls; how many it had made."""
+    sandbox.fault(kind="region", region=WEST, slow=SLOWER_SECONDS)
+    mark, folder = sandbox.mark(), sandbox.local.project
+    command = [str(sandbox.engine.toolchain.pulumi), "up", "--yes", "--skip-preview", "-s", "dr", "--non-interactive"]
+    variables = {**os.environ, **sandbox.engine.variables}
+    engine = subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    made = 0
+    while made < calls and engine.poll() is None:
+        time.sleep(0.02)
+        made = sum(count for name, count in sandbox.operations(mark).items() if name.split(":")[1].startswith(CHANGING))
+    children = psutil.Process(engine.pid).children(recursive=True) if engine.poll() is None else []
+    engine.send_signal(signal.SIGKILL)
+    engine.wait()
+    # Plugins go on with what they were doing, and end when they see that the engine is gone.
+    psutil.wait_procs(children, timeout=30)
+    sandbox.mend()
+    return made
+
+
+def live(sandbox: SandboxUnderTest) -> dict[str, set[str]]:
+    """What the recovery region has of the things that come and go with a tier, by kind."""
+    ec2, eks, backup = (sandbox.client(service, WEST) for service in ("ec2", "eks", "backup"))
+    gateways = ec2.describe_nat_gateways()["NatGateways"]
+    found = {
+        "NatGateway": {each["NatGatewayId"] for each in gateways if each["State"] != "deleted"},
+        "Eip": {each["AllocationId"] for each in ec2.describe_addresses()["Addresses"]},
+        "LaunchTemplate": {each["LaunchTemplateId"] for each in ec2.describe_launch_templates()["LaunchTemplates"]},
+        "Cluster": set(eks.list_clusters()["clusters"]),
+        "Plan": {each["BackupPlanId"] for each in backup.list_backup_plans()["BackupPlansList"]},
+        **{kind: set() for kind in ("NodeGroup", "Addon", "PodIdentityAssociation", "Selection")},
+    }
+    for cluster in found["Cluster"]:
+        found["NodeGroup"] |= {f"{cluster}:{each}" for each in eks.list_nodegroups(clusterName=cluster)["nodegroups"]}
+        found["Addon"] |= {f"{cluster}:{each}" for each in eks.list_addons(clusterName=cluster)["addons"]}
+        listed = eks.list_pod_identity_associations(clusterName=cluster)["associations"]
+        addons = [eks.describe_addon(clusterName=cluster, addonName=each.split(":")[1]) for each in found["Addon"]]
+        owned = {arn for each in addons for arn in each["addon"]["podIdentityAssociations"]}
+        found["PodIdentityAssociation"] |= {
+            each["associationId"] for each in listed if each["associationArn"] not in owned
+        }
+    for plan in found["Plan"]:
+        listed = backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]
+        found["Selection"] |= {each["SelectionId"] for each in listed}
+    return found
+
+
+def known(sandbox: SandboxUnderTest, kinds: list[str]) -> dict[str, set[str]]:
+    """The same, as the stack's state has it."""
+    made = [each for each in sandbox.engine.resources("dr") if each["type"].startswith("aws:")]
+    return {kind: {each["id"] for each in made if each["type"].endswith(f":{kind}")} for kind in kinds}
+
+
+def test_killed_at_ten_random_moments_the_next_up_ends_in_the_right_state(slow: SandboxUnderTest) -> None:
+    moments, pending = random.Random(SEED), 0  # noqa: S311 - the same moments in every run
+    for tier in ROUND:
+        slow.measure()
+        slow.configure("dr", tier=tier)
+        calls = kill_after(slow, moments.randint(1, LATEST_CALL))
+        left = sum(each.doing == "creating" for each in slow.engine.pending("dr"))
+        pending += left
+        changes = slow.engine.up("dr")
+        print(f"{tier}: killed after {calls} calls, {left} creations pending; then {changes}")
+
+        there = live(slow)
+        assert there == known(slow, list(there)), tier
+        assert slow.engine.outputs("dr")["tier"] == tier
+    assert slow.engine.up("dr").none
+    assert pending, "no kill found a creation on its way: nothing was tested"
+
+
+def test_what_is_pending_stops_a_plain_up_before_it_makes_anything_twice(slow: SandboxUnderTest) -> None:
+    slow.configure("dr", tier="backup")
+    slow.engine.up("dr")
+    slow.configure("dr", tier="pilot")
+    kill_after(slow, 3)
+    mark = slow.mark()
+    with pytest.raises(Failed) as caught:
+        slow.engine._run("dr", "up", lambda text, share: None)
+
+    assert "refused: stack dr: the last update was killed while it made" in str(caught.value)
+    assert "`dr adopt -s dr --yes`" in str(caught.value)
+    assert not any(name.split(":")[1].startswith(CHANGING) for name in slow.operations(mark))
+    slow.engine.up("dr")
+    slow.configure("dr", tier=None)
+    assert slow.engine.up("dr").none

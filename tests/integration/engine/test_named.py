@@ -1,0 +1,102 @@
+"""A VPC and a cluster that somebody else made: used by name, and left as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from dr.errors import Failed
+from sandbox.engine import WITHOUT_CHECKPOINTS
+from tests.support.sandbox import SandboxUnderTest, sandbox_in
+
+pytestmark = pytest.mark.engine
+
+WEST = "us-west-2"
+ABSENT = "vpc-0123456789abcdef0"
+
+
+@dataclass
+class Theirs:
+    """What is there already."""
+
+    sandbox: SandboxUnderTest
+    vpc: str
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
+    """A primary, and in the recovery region a VPC with a cluster in it."""
+    with sandbox_in(tmp_path_factory.mktemp("named")) as sandbox:
+        sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+        yield Theirs(sandbox, make_theirs(sandbox))
+
+
+def make_theirs(sandbox: SandboxUnderTest) -> str:
+    ec2, eks, iam = (sandbox.client(service, WEST) for service in ("ec2", "eks", "iam"))
+    vpc = str(ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"])
+    subnets = []
+    for number, (zone, role) in enumerate((zone, role) for zone in "abc" for role in ("elb", "internal-elb")):
+        tags = [{"Key": f"kubernetes.io/role/{role}", "Value": "1"}]
+        made = ec2.create_subnet(
+            VpcId=vpc,
+            CidrBlock=f"10.1.{number}.0/24",
+            AvailabilityZone=f"{WEST}{zone}",
+            TagSpecifications=[{"ResourceType": "subnet", "Tags": tags}],
+        )
+        subnets.append(made["Subnet"]["SubnetId"])
+    trust = {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="their-cluster", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    eks.create_cluster(name="theirs", roleArn=role, resourcesVpcConfig={"subnetIds": subnets})
+    return vpc
+
+
+@pytest.mark.parametrize(
+    ("vpc", "cluster", "says"),
+    [
+        (ABSENT, None, f"dr:existingVpc: {ABSENT} is not in us-west-2"),
+        ("", "theirs", 'dr:existingCluster: "theirs" has a VPC, and dr:existingVpc does not name it'),
+        ("theirs", "others", 'dr:existingCluster: "others" is not in us-west-2'),
+    ],
+)
+def test_what_is_named_and_not_there_stops_the_preview(theirs: Theirs, vpc: str, cluster: str, says: str) -> None:
+    theirs.sandbox.configure("dr", existingVpc=theirs.vpc if vpc == "theirs" else vpc, existingCluster=cluster)
+    with pytest.raises(Failed) as caught:
+        theirs.sandbox.engine.preview("dr")
+
+    assert says in str(caught.value)
+
+
+def test_what_is_named_is_used_and_left_as_it_is(theirs: Theirs) -> None:
+    sandbox = theirs.sandbox
+    ec2, eks = sandbox.client("ec2", WEST), sandbox.client("eks", WEST)
+    before = eks.describe_cluster(name="theirs")["cluster"]
+    sandbox.configure("dr", tier="warm", existingVpc=theirs.vpc, existingCluster="theirs")
+    sandbox.engine.up("dr")
+
+    assert sandbox.engine.outputs("dr")["vpc_id"] == theirs.vpc
+    of_vpc = [{"Name": "vpc-id", "Values": [theirs.vpc]}]
+    assert len(ec2.describe_subnets(Filters=of_vpc)["Subnets"]) == 6
+    assert ec2.describe_vpc_endpoints(Filters=of_vpc)["VpcEndpoints"] == []
+    assert len(ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]) == 1
+    assert eks.list_clusters()["clusters"] == ["theirs"]
+    assert eks.describe_cluster(name="theirs")["cluster"] == before
+    assert eks.list_addons(clusterName="theirs")["addons"] == []
+    (group,) = eks.list_nodegroups(clusterName="theirs")["nodegroups"]
+    found = eks.describe_nodegroup(clusterName="theirs", nodegroupName=group)["nodegroup"]
+    assert (found["labels"], found["scalingConfig"]["desiredSize"]) == ({"pool": "gpu"}, 3)
+    assert sandbox.engine.up("dr").none
+
+
+def test_tier_backup_leaves_their_cluster_without_what_was_added_to_it(theirs: Theirs) -> None:
+    sandbox, eks = theirs.sandbox, theirs.sandbox.client("eks", WEST)
+    sandbox.measure()
+    sandbox.configure("dr", tier="backup")
+    sandbox.engine.up("dr")
+
+    assert eks.list_nodegroups(clusterName="theirs")["nodegroups"] == []
+    assert eks.list_pod_identity_associations(clusterName="theirs")["associations"] == []
+    assert eks.list_clusters()["clusters"] == ["theirs"]

@@ -1,0 +1,238 @@
+"""What a killed deployment made is found in AWS, over real HTTP; the engine is a script that keeps one state."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dr import clients
+from dr.cli import app
+from dr.errors import Failed, Invalid, Refused
+from dr.operations import adopt
+from dr.operations.adopt import Engine
+from sandbox.aws.emulator import Running, running
+from sandbox.aws.faults import parse
+
+REGION = "us-west-2"
+TAGS = {"project": "ml-dr", "workload": "ml-dr", "role": "recovery"}
+PULUMI = """#!/bin/sh
+test -f locked && { echo "error: the stack is currently locked by 1 lock(s)" >&2; exit 255; }
+case "$2" in
+  export) cat state.json ;;
+  import) cat > state.json ;;
+esac
+"""
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    with running() as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
+        clients.client.cache_clear()
+        yield started
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder, with an engine on PATH."""
+    (tmp_path / "pulumi").write_text(PULUMI)
+    (tmp_path / "pulumi").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+def begun(kind: str, name: str, doing: str = "creating", /, **inputs: Any) -> dict[str, Any]:
+    """A pending operation."""
+    tags = {"tags": {**TAGS, "resource": name}, "region": REGION}
+    resource = {"urn": f"urn:pulumi:dr::dr::aws:{kind}::{name}", "type": f"aws:{kind}", "inputs": {**tags, **inputs}}
+    return {"resource": resource, "type": doing}
+
+
+def leave(project: Path, *operations: dict[str, Any], known: tuple[str, ...] = ()) -> None:
+    """The state that a killed deployment left."""
+    resources = [{"urn": f"urn:pulumi:dr::dr::aws:ec2/eip:Eip::known-{id}", "id": id} for id in known]
+    deployment = {"resources": resources, "pending_operations": list(operations)}
+    (project / "state.json").write_text(json.dumps({"version": 3, "deployment": deployment}))
+
+
+def state(project: Path) -> dict[str, Any]:
+    return dict(json.loads((project / "state.json").read_text())["deployment"])
+
+
+def run(project: Path, apply: bool = True) -> list[adopt.Found]:
+    return adopt.run(Engine(project, "dr"), lambda text, share: None, apply)
+
+
+def allocate(aws: Running, name: str) -> str:
+    tags = [{"Key": key, "Value": value} for key, value in {**TAGS, "resource": name}.items()]
+    specification = [{"ResourceType": "elastic-ip", "Tags": tags}]
+    return str(aws.client("ec2", REGION).allocate_address(TagSpecifications=specification)["AllocationId"])
+
+
+def test_what_was_made_is_found_by_its_tags_and_written_into_the_state(aws: Running, project: Path) -> None:
+    id, _ = allocate(aws, "nat-a"), allocate(aws, "nat-b")
+    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    (found,) = run(project)
+
+    assert (found.id, found.says) == (id, f"was made: {id}")
+    (made,) = state(project)["resources"]
+    assert (made["id"], made["refreshBeforeUpdate"]) == (id, True)
+    assert "pending_operations" not in state(project)
+
+
+def test_what_was_not_made_is_dropped(aws: Running, project: Path) -> None:
+    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    (found,) = run(project)
+
+    assert (found.id, found.says) == (None, "was not made")
+    assert state(project) == {"resources": []}
+
+
+def test_what_the_state_knows_is_not_what_is_pending(aws: Running, project: Path) -> None:
+    leave(project, begun("ec2/eip:Eip", "nat-a"), known=(allocate(aws, "nat-a"),))
+
+    assert run(project)[0].says == "was not made"
+
+
+def test_a_nat_gateway_that_was_deleted_is_not_taken_for_one_that_was_made(aws: Running, project: Path) -> None:
+    ec2 = aws.client("ec2", REGION)
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
+    tags = [{"Key": key, "Value": value} for key, value in {**TAGS, "resource": "nat"}.items()]
+    ids = [
+        ec2.create_nat_gateway(
+            SubnetId=subnet,
+            AllocationId=ec2.allocate_address()["AllocationId"],
+            TagSpecifications=[{"ResourceType": "natgateway", "Tags": tags}],
+        )["NatGateway"]["NatGatewayId"]
+        for _ in range(2)
+    ]
+    ec2.delete_nat_gateway(NatGatewayId=ids[0])
+    leave(project, begun("ec2/natGateway:NatGateway", "nat"))
+
+    assert run(project)[0].id == ids[1]
+
+
+def test_two_that_could_be_it_are_named_and_nothing_is_written(aws: Running, project: Path) -> None:
+    ids = [allocate(aws, "nat-a"), allocate(aws, "nat-a")]
+    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    with pytest.raises(Failed) as caught:
+        run(project)
+
+    assert "2 have its tags and are not in the state" in str(caught.value)
+    assert all(id in str(caught.value) for id in ids)
+    assert state(project)["pending_operations"]
+
+
+def test_a_selection_is_found_in_its_plan(aws: Running, project: Path) -> None:
+    backup, iam = aws.client("backup", REGION), aws.client("iam", REGION)
+    trust = {"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="backup", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    backup.create_backup_vault(BackupVaultName="vault")
+    rules = [{"RuleName": "daily", "TargetBackupVaultName": "vault"}]
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "plan", "Rules": rules})["BackupPlanId"]
+    selection = {"SelectionName": "tagged", "IamRoleArn": role, "Resources": ["*"]}
+    id = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection)["SelectionId"]
+    leave(project, begun("backup/selection:Selection", "backup-selection", planId=plan, name="tagged"))
+
+    assert run(project)[0].id == id
+
+
+def test_a_cluster_is_known_by_its_name_and_one_that_was_not_made_is_not_waited_for(
+    aws: Running, project: Path
+) -> None:
+    leave(project, begun("eks/cluster:Cluster", "cluster", name="ml-dr"))
+
+    assert run(project)[0].id == "ml-dr"
+
+
+def test_what_cannot_be_looked_for_is_said_all_at_once_and_nothing_is_written(aws: Running, project: Path) -> None:
+    untagged = begun("ec2/eip:Eip", "nat-a", tags={})
+    leave(project, untagged, begun("rds/cluster:Cluster", "database"), begun("eks/cluster:Cluster", "cluster"))
+    with pytest.raises(Failed) as caught:
+        run(project)
+
+    assert len(caught.value.problems) == 3
+    assert 'it has no tag "resource"' in str(caught.value)
+    assert "this type is not looked for" in str(caught.value)
+    assert "its inputs do not say its id" in str(caught.value)
+    assert len(state(project)["pending_operations"]) == 3
+
+
+def test_a_region_that_does_not_answer_leaves_the_state_as_it_is(aws: Running, project: Path) -> None:
+    aws.emulator.faults.add(parse({"kind": "region", "region": REGION, "unreachable": True}))
+    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    with pytest.raises(Failed, match="us-west-2 does not answer"):
+        run(project)
+    assert state(project)["pending_operations"]
+
+
+@pytest.mark.usefixtures("aws")
+def test_updates_and_what_does_no_harm_twice_need_no_looking_for(project: Path) -> None:
+    operations = begun("eks/nodeGroup:NodeGroup", "gpu", "updating"), begun("cloudwatch/metricAlarm:MetricAlarm", "a")
+    leave(project, *operations)
+
+    assert [each.says for each in run(project)] == [
+        "is read again by the next update",
+        "is made again, which does no harm",
+    ]
+
+
+def test_creations_that_are_pending_are_refused_and_others_are_not(project: Path) -> None:
+    leave(project, begun("cloudwatch/metricAlarm:MetricAlarm", "alarm"), begun("ec2/eip:Eip", "nat-a", "updating"))
+    adopt.refuse_unfinished(Engine(project, "dr"))
+    leave(project, begun("ec2/eip:Eip", "nat-a"), begun("eks/cluster:Cluster", "cluster"))
+    with pytest.raises(Refused) as caught:
+        adopt.refuse_unfinished(Engine(project, "dr"))
+
+    assert "the last update was killed while it made nat-a, cluster" in str(caught.value)
+    assert "`dr adopt -s dr --yes`" in str(caught.value)
+
+
+def test_a_stack_that_is_locked_is_said_with_how_to_unlock_it(project: Path) -> None:
+    (project / "locked").touch()
+    with pytest.raises(Failed, match=r"currently locked by 1 lock\(s\)\n    -> if no other engine works on it"):
+        run(project)
+
+
+def test_without_an_engine_it_says_where_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Invalid, match="pulumi: is not on PATH"):
+        run(tmp_path)
+
+
+# The command -----------------------------------------------------------------------------------------------------
+
+
+def command(project: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["adopt", "--project", str(project), *options])
+
+
+def test_the_command_shows_first_and_writes_when_it_is_told_to(aws: Running, project: Path) -> None:
+    id = allocate(aws, "nat-a")
+    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    shown = command(project)
+    assert shown.exit_code == 0
+    assert f"was made: {id}" in shown.output
+    assert "`dr adopt -s dr --yes`" in shown.output
+    assert state(project)["pending_operations"]
+
+    written = json.loads(command(project, "--yes", "--json").output)
+    assert (written["written"], written["found"][0]["id"]) == (True, id)
+    assert command(project).output == "Nothing is pending in stack dr.\n"
+
+
+def test_the_commands_errors_are_json_where_that_is_asked_for(project: Path) -> None:
+    (project / "locked").touch()
+    said = command(project, "--json")
+
+    assert said.exit_code == 1
+    assert json.loads(said.output)["error"] == "failed"
