@@ -53,27 +53,6 @@ def test_refresh_finds_what_was_changed_by_hand_and_up_restores_it(deployed: San
     assert set(answer.values()) == {True}
 
 
-def test_the_tier_changes_in_place_and_back(deployed: SandboxUnderTest) -> None:
-    zone, route53 = deployed.engine.outputs("primary")["zone_id"], deployed.client("route53", EAST)
-
-    def weights() -> dict[str, int]:
-        records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
-        return {record["SetIdentifier"]: record["Weight"] for record in records if "Weight" in record}
-
-    try:
-        deployed.configure("dr", tier="Active-Active")
-        there = deployed.engine.up("dr")
-        assert there.counts.keys() == {"same", "update", "create"}
-        assert changed(there, "recovery-record") == ("update", ["weightedRoutingPolicies[0].weight"])
-        assert weights() == {"primary": 100, "recovery": 100}
-    finally:
-        deployed.measure()
-        deployed.configure("dr", tier="pilot")
-        back = deployed.engine.up("dr")
-    assert back.counts.keys() == {"same", "update", "delete"}
-    assert weights() == {"primary": 100, "recovery": 0}
-
-
 def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: SandboxUnderTest) -> None:
     try:
         deployed.configure("dr", tier="wram")

@@ -1,4 +1,4 @@
-"""Both regions' networks: as deployed, and through the tiers in place. Read back with boto3."""
+"""Both regions' networks, read back with boto3. What tiers change of them is in test_tiers.py."""
 
 from __future__ import annotations
 
@@ -8,46 +8,12 @@ import pytest
 
 from components.network import ENDPOINTS
 from dr.errors import Failed
+from tests.support.network import EAST, WEST, in_vpc, nat_zones, vpc_of, ways_out
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
 
-EAST, WEST = "us-east-1", "us-west-2"
-STACK = {EAST: "primary", WEST: "dr"}
 BLOCK = {EAST: "10.0.0.0/16", WEST: "10.1.0.0/16"}
-NAT_OF = {"backup": "", "pilot": "a", "warm": "abc"}
-"""The zones with a NAT gateway, by tier."""
-
-
-def vpc_of(deployed: SandboxUnderTest, region: str) -> str:
-    return str(deployed.engine.outputs(STACK[region])["vpc_id"])
-
-
-def in_vpc(deployed: SandboxUnderTest, region: str, operation: str, answer: str, word: str = "Filters") -> Any:
-    """What a describe call finds in the VPC of a region's stack."""
-    wanted = [{"Name": "vpc-id", "Values": [vpc_of(deployed, region)]}]
-    return getattr(deployed.client("ec2", region), operation)(**{word: wanted})[answer]
-
-
-def name_of(thing: dict[str, Any]) -> str:
-    return str({tag["Key"]: tag["Value"] for tag in thing["Tags"]}["Name"])
-
-
-def nat_zones(deployed: SandboxUnderTest, region: str) -> str:
-    gateways = in_vpc(deployed, region, "describe_nat_gateways", "NatGateways", "Filter")
-    return "".join(sorted(name_of(each)[-1] for each in gateways if each["State"] == "available"))
-
-
-def ways_out(deployed: SandboxUnderTest, region: str) -> dict[str, str]:
-    """By private route table: the zone of the NAT gateway that its default route leads to."""
-    gateways = in_vpc(deployed, region, "describe_nat_gateways", "NatGateways", "Filter")
-    zones = {each["NatGatewayId"]: name_of(each)[-1] for each in gateways if each["State"] == "available"}
-    found = {}
-    for table in in_vpc(deployed, region, "describe_route_tables", "RouteTables"):
-        for route in table["Routes"]:
-            if route.get("DestinationCidrBlock") == "0.0.0.0/0" and "NatGatewayId" in route:
-                found[name_of(table)[-1]] = zones[route["NatGatewayId"]]
-    return found
 
 
 def stable(deployed: SandboxUnderTest) -> dict[str, Any]:
@@ -92,18 +58,6 @@ def test_the_default_group_is_closed_s3_is_reached_and_flows_are_logged(
 def test_the_primary_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTest) -> None:
     assert nat_zones(deployed, EAST) == "abc"
     assert ways_out(deployed, EAST) == {"a": "a", "b": "b", "c": "c"}
-
-
-@pytest.mark.parametrize("tier", ["backup", "warm", "pilot"])
-def test_the_recovery_region_has_the_ways_out_of_its_tier(deployed: SandboxUnderTest, tier: str) -> None:
-    deployed.measure()
-    deployed.configure("dr", tier=tier)
-    deployed.engine.up("dr")
-
-    zones = NAT_OF[tier]
-    assert nat_zones(deployed, WEST) == zones
-    assert ways_out(deployed, WEST) == dict(zip("abc", zones * 3 if len(zones) == 1 else zones, strict=bool(zones)))
-    assert len(deployed.client("ec2", WEST).describe_addresses()["Addresses"]) == len(zones)
 
 
 def test_interface_endpoints_come_and_go_in_place(deployed: SandboxUnderTest) -> None:

@@ -13,11 +13,11 @@ from dr.errors import Failed
 from dr.objectives import Tier
 from dr.state import DayState, Incident
 from sandbox.local import ROOT
+from tests.support.network import EAST, WEST, nat_zones, ways_out
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
 
-EAST, WEST = "us-east-1", "us-west-2"
 ROUND = [
     "pilot",
     "backup",
@@ -47,6 +47,12 @@ SCALED_IN_PLACE = {
 }
 """What a change of tier may update: sizes, ways out, one weight, what *at risk* means, the contract."""
 
+NAT_OF = {"backup": "", "pilot": "a", "warm": "abc", "active": "abc"}
+"""By tier: the zones with a NAT gateway."""
+
+SPELLED = {"active": "Active-Active", "backup": "backup-restore"}
+"""How a person may write a tier, too."""
+
 RUNS = {"backup": (0, None), "pilot": (1, 0), "warm": (1, 3), "active": (1, 6)}
 """By tier: EKS clusters, and GPU nodes."""
 
@@ -72,19 +78,27 @@ def gpu_nodes(deployed: SandboxUnderTest) -> tuple[int, int | None]:
     return len(clusters), sum(gpu) if gpu else None
 
 
+def weights(deployed: SandboxUnderTest) -> dict[str, int]:
+    """Of the records under the public name."""
+    zone, route53 = deployed.engine.outputs("primary")["zone_id"], deployed.client("route53", EAST)
+    records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return {record["SetIdentifier"]: record["Weight"] for record in records if "Weight" in record}
+
+
 def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnderTest) -> None:
     primary = deployed.engine.checkpoint("primary").read_bytes()
     of_tier, seen = {"pilot": deployed_now(deployed)}, set()
     for old, new in pairwise(ROUND):
-        deployed.measure()
+        if old in ("warm", "active"):
+            deployed.measure()
         before, mark = deployed_now(deployed), deployed.mark()
-        deployed.configure("dr", tier=new)
+        deployed.configure("dr", tier=SPELLED.get(new, new))
         packs = [] if new in seen else [str(ROOT / "policies")]
         if packs:
             assert deployed.engine.preview("dr", policy_packs=packs).violations == (), new
         seen.add(new)
         changes = deployed.engine.up("dr", policy_packs=packs)
-        after = deployed_now(deployed)
+        after, calls = deployed_now(deployed), deployed.calls(mark)
 
         done = {op: {urn for done_op, urn, _ in changes.changed if done_op == op} for op in changes.counts}
         counts = {op: len(done.get(op, ())) for op in ("create", "update", "delete")}
@@ -98,9 +112,12 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
         assert {urn: after[urn] for urn in kept if urn in after} == {urn: kept[urn] for urn in kept if urn in after}
         assert after.keys() == of_tier.setdefault(new, after).keys(), (old, new)
         assert gpu_nodes(deployed) == RUNS[new]
+        assert nat_zones(deployed, WEST) == NAT_OF[new]
+        assert set(ways_out(deployed, WEST)) == set("abc" if NAT_OF[new] else "")
+        assert weights(deployed) == {"primary": 100, "recovery": 100 if new == "active" else 0}
         assert not changes.warnings, changes.warnings
 
-        called = Counter((call["service"], call["target"]) for call in deployed.calls(mark))
+        called = Counter((call["service"], call["target"]) for call in calls)
         assert {service for service, target in called if target == EAST} <= {"route53", "iam"}
         weight = "active" in (old, new)
         assert ("route53" in {service for service, _ in called}) == weight, (old, new)

@@ -86,8 +86,8 @@ def test_a_plan_that_does_not_run_has_its_role_already() -> None:
 
 
 def test_a_change_of_running_leaves_the_role_as_it_is() -> None:
-    def role(cloud: Cloud) -> list[Any]:
-        return [(made.name, made.inputs) for made in cloud.made if "iam" in made.type]
+    def role(cloud: Cloud) -> dict[str, Any]:
+        return {made.name: made.inputs for made in cloud.made if "iam" in made.type}
 
     assert role(plan(running=False)) == role(plan())
 
