@@ -10,6 +10,7 @@ from sandbox.aws.resources import (
     ec2_access,
     ec2_compute,
     eks,
+    eks_access,
     elbv2,
     functions,
     iam,
@@ -27,7 +28,7 @@ CATALOG: dict[str, ResourceType] = {
     for service in (
         *(s3, s3_settings, kms, iam, route53, acm, backup),
         *(cloudwatch, logs, sns, functions),
-        *(ec2, ec2_access, ec2_compute, eks, elbv2),
+        *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
     )
     for kind in service.TYPES
 }
