@@ -52,7 +52,7 @@ BY_NAME = {
         "iam/role:Role": "{name}",
         "kms/alias:Alias": "{name}",
         "lambda/function:Function": "{name}",
-        "route53/record:Record": "{zoneId}_{name}_{type}_{setIdentifier}",
+        "route53/record:Record": "{zoneId}_{name}_{type}{setIdentifier}",
         "s3/bucket:Bucket": "{bucket}",
         "scheduler/schedule:Schedule": "{groupName}/{name}",
     }.items()
@@ -100,13 +100,16 @@ class Pending:
         urn: Whose.
         doing: "creating", "updating", "deleting", ...
         inputs: What was wanted.
-        region: Where; None for what is global.
     """
 
     urn: str
     doing: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    region: str | None = None
+
+    @property
+    def region(self) -> str | None:
+        """Where; None for what is global."""
+        return self.inputs.get("region")
 
     @property
     def type(self) -> str:
@@ -123,9 +126,11 @@ class Pending:
         """Its id, where it is made of its inputs."""
         if self.type not in BY_NAME:
             return None
-        values = {"setIdentifier": "", "groupName": "default", **self.inputs}
+        # What may be left out of an id, or has a default in it.
+        of_set = f"_{self.inputs['setIdentifier']}" if self.inputs.get("setIdentifier") else ""
+        values = {"groupName": "default", **self.inputs, "setIdentifier": of_set}
         try:
-            return BY_NAME[self.type].format(**values).rstrip("_")
+            return BY_NAME[self.type].format(**values)
         except KeyError:
             return None
 
@@ -139,8 +144,7 @@ def pending(deployment: Mapping[str, Any]) -> list[Pending]:
     found = {}
     for operation in deployment.get("pending_operations") or ():
         resource = operation["resource"]
-        inputs = resource.get("inputs") or {}
-        found[resource["urn"]] = Pending(resource["urn"], operation["type"], inputs, inputs.get("region"))
+        found[resource["urn"]] = Pending(resource["urn"], operation["type"], resource.get("inputs") or {})
     return list(found.values())
 
 

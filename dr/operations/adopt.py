@@ -68,12 +68,10 @@ class Engine:
     Args:
         project: The folder of Pulumi.yaml.
         stack: The stack.
-        variables: Its environment; None is this process's own.
     """
 
     project: Path
     stack: str
-    variables: Mapping[str, str] | None = None
 
     def export(self) -> dict[str, Any]:
         """The stack's state. Raises Invalid, Failed."""
@@ -87,9 +85,7 @@ class Engine:
         command = ["pulumi", "stack", verb, "--stack", self.stack, "--non-interactive"]
         subject = f"pulumi stack {verb} -s {self.stack}"
         try:
-            done = subprocess.run(
-                command, cwd=self.project, env=self.variables, input=given, capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(command, cwd=self.project, input=given, capture_output=True, text=True, check=False)
         except FileNotFoundError as error:
             remedy = "`make shell` for the sandbox, or install Pulumi"
             raise Invalid(Problem("pulumi", "is not on PATH", remedy)) from error

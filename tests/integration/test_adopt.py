@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from dr import clients
 from dr.cli import app
 from dr.errors import Failed, Invalid, Refused
 from dr.operations import adopt
 from dr.operations.adopt import Engine
-from sandbox.aws.emulator import Running, running
+from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
 
 REGION = "us-west-2"
@@ -29,14 +27,6 @@ case "$2" in
   import) cat > state.json ;;
 esac
 """
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    with running() as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
-        clients.client.cache_clear()
-        yield started
 
 
 @pytest.fixture

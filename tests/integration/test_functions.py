@@ -5,17 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from dr import clients, state, topology
+from dr import state, topology
 from dr.errors import Failed, Invalid
 from dr.functions import prober, republisher
 from dr.levers import values
 from dr.state import DayState, Levers
-from sandbox.aws.emulator import Running, running
+from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
 
 HERE, BUCKET, VAULT = "us-west-2", "control", "ml-dr-backups"
@@ -33,19 +32,15 @@ SETTINGS = {
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    for name, value in SETTINGS.items():
+def aws(aws: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """With what a function's environment has, and what it reads."""
+    through = {"HTTPS_PROXY": aws.endpoint, "NO_PROXY": "127.0.0.1"}
+    for name, value in {**SETTINGS, **through, "SSL_CERT_FILE": str(aws.emulator.authority.file)}.items():
         monkeypatch.setenv(name, value)
-    with running() as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
-        monkeypatch.setenv("HTTPS_PROXY", started.endpoint)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("SSL_CERT_FILE", str(started.emulator.authority.file))
-        clients.client.cache_clear()
-        s3 = started.client("s3", HERE)
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": HERE})
-        started.client("backup", HERE).create_backup_vault(BackupVaultName=VAULT)
-        yield started
+    s3 = aws.client("s3", HERE)
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": HERE})
+    aws.client("backup", HERE).create_backup_vault(BackupVaultName=VAULT)
+    return aws
 
 
 def put(aws: Running, key: str, text: str) -> None:

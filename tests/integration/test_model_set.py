@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ import joblib
 import pytest
 from sklearn.datasets import load_digits
 
-from dr import clients, sets
+from dr import sets
 from dr.journal import Journal
 from dr.steps import Runner
 from sandbox import model_set
-from sandbox.aws.emulator import Running, running
+from sandbox.aws.emulator import Running
 from tests.support.buckets import make_bucket
 
 PAIRS = ("datasets", "models", "registry")
@@ -30,14 +30,6 @@ class World:
 
     def buckets(self, region: str) -> Mapping[str, str]:
         return {pair: f"{pair}-{region}" for pair in PAIRS}
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    with running() as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
-        clients.client.cache_clear()
-        yield started
 
 
 @pytest.fixture

@@ -1,26 +1,16 @@
-from collections.abc import Iterator
-
 import pytest
 
-from dr import clients, quotas
+from dr import quotas
 from dr.capacity import Workload, capacity
 from dr.errors import Invalid
 from dr.objectives import Tier
-from sandbox.aws.emulator import Running, running
+from sandbox.aws.emulator import Running
 from sandbox.aws.extensions import service_quotas
 from sandbox.aws.faults import parse
 
 WARM = capacity(Workload(), Tier.WARM, 3)
 """Three nodes of eight vCPUs, and ten after a failover."""
 REGION = "us-west-2"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    with running() as started:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
-        clients.client.cache_clear()
-        yield started
 
 
 def have(vcpus: float) -> None:

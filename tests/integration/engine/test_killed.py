@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 
 import psutil
@@ -27,12 +26,6 @@ SLOWER_SECONDS = 0.1
 LATEST_CALL = 40
 """A change makes more calls than that which change something."""
 CHANGING = ("Create", "Put", "Update", "Delete", "Modify", "Allocate", "Release", "Authorize", "Revoke", "Associate")
-
-
-@pytest.fixture
-def slow(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
-    yield deployed
-    deployed.mend()
 
 
 def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
@@ -88,37 +81,37 @@ def known(sandbox: SandboxUnderTest, kinds: list[str]) -> dict[str, set[str]]:
     return {kind: {each["id"] for each in made if each["type"].endswith(f":{kind}")} for kind in kinds}
 
 
-def test_killed_at_ten_random_moments_the_next_up_ends_in_the_right_state(slow: SandboxUnderTest) -> None:
+def test_killed_at_ten_random_moments_the_next_up_ends_in_the_right_state(deployed: SandboxUnderTest) -> None:
     moments, pending = random.Random(SEED), 0  # noqa: S311 - the same moments in every run
     for old, tier in pairwise(["pilot", *ROUND]):
         if old in ("warm", "active"):
-            slow.measure()
-        slow.configure("dr", tier=tier)
-        calls = kill_after(slow, moments.randint(1, LATEST_CALL))
-        left = sum(each.doing == "creating" for each in slow.engine.pending("dr"))
+            deployed.measure()
+        deployed.configure("dr", tier=tier)
+        calls = kill_after(deployed, moments.randint(1, LATEST_CALL))
+        left = sum(each.doing == "creating" for each in deployed.engine.pending("dr"))
         pending += left
-        changes = slow.engine.up("dr")
+        changes = deployed.engine.up("dr")
         print(f"{tier}: killed after {calls} calls, {left} creations pending; then {changes}")
 
-        there = live(slow)
-        assert there == known(slow, list(there)), tier
-        assert slow.engine.outputs("dr")["tier"] == tier
-    assert slow.engine.up("dr").none
+        there = live(deployed)
+        assert there == known(deployed, list(there)), tier
+        assert deployed.engine.outputs("dr")["tier"] == tier
+    assert deployed.engine.up("dr").none
     assert pending, "no kill found a creation on its way: nothing was tested"
 
 
-def test_what_is_pending_stops_a_plain_up_before_it_makes_anything_twice(slow: SandboxUnderTest) -> None:
-    slow.configure("dr", tier="backup")
-    slow.engine.up("dr")
-    slow.configure("dr", tier="pilot")
-    kill_after(slow, 3)
-    mark = slow.mark()
+def test_what_is_pending_stops_a_plain_up_before_it_makes_anything_twice(deployed: SandboxUnderTest) -> None:
+    deployed.configure("dr", tier="backup")
+    deployed.engine.up("dr")
+    deployed.configure("dr", tier="pilot")
+    kill_after(deployed, 3)
+    mark = deployed.mark()
     with pytest.raises(Failed) as caught:
-        slow.engine._run("dr", "up", lambda text, share: None)
+        deployed.engine._run("dr", "up", lambda text, share: None)
 
     assert "refused: stack dr: the last update was killed while it made" in str(caught.value)
     assert "`dr adopt -s dr --yes`" in str(caught.value)
-    assert not any(name.split(":")[1].startswith(CHANGING) for name in slow.operations(mark))
-    slow.engine.up("dr")
-    slow.configure("dr", tier=None)
-    assert slow.engine.up("dr").none
+    assert not any(name.split(":")[1].startswith(CHANGING) for name in deployed.operations(mark))
+    deployed.engine.up("dr")
+    deployed.configure("dr", tier=None)
+    assert deployed.engine.up("dr").none

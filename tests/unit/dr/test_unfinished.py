@@ -84,6 +84,7 @@ def test_the_state_that_was_given_is_not_changed() -> None:
             "Z1_a.example.com_CNAME_primary",
         ),
         ("scheduler/schedule:Schedule", {"name": "heartbeat"}, "default/heartbeat"),
+        ("cloudwatch/logGroup:LogGroup", {"name": "/logs_"}, "/logs_"),
         ("eks/cluster:Cluster", {}, None),
         ("ec2/eip:Eip", {"name": "x"}, None),
     ],
