@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.aws.resources.model import AutoName, Call, Problem, ResourceType, Tags
+from sandbox.aws.resources.model import AutoName, Call, Problem, ResourceType, tagged_in_pairs
 from sandbox.aws.resources.resource import Resource
 
 
@@ -35,19 +35,6 @@ def _arn(alarm: Resource) -> str:
         return str(arn)
     found: Any = alarm.type.read(alarm)
     return found["AlarmArn"] if found else ""
-
-
-def _alarm_tags(alarm: Resource) -> dict[str, str]:
-    answer = alarm.send("list_tags_for_resource", ResourceARN=_arn(alarm))
-    return {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
-
-
-def _write_alarm_tags(alarm: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        alarm.send("untag_resource", ResourceARN=_arn(alarm), TagKeys=removed)
-    if added:
-        tags = [{"Key": name, "Value": value} for name, value in added.items()]
-        alarm.send("tag_resource", ResourceARN=_arn(alarm), Tags=tags)
 
 
 def _period(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
@@ -96,7 +83,7 @@ ALARM = ResourceType(
     read=_read_alarm,
     update=(("", _put_alarm),),
     delete=_delete_alarm,
-    tags=Tags(_alarm_tags, _write_alarm_tags),
+    tags=tagged_in_pairs("ResourceARN", _arn),
 )
 
 
@@ -120,7 +107,7 @@ COMPOSITE_ALARM = ResourceType(
     read=_read_composite,
     update=(("", Call("put_composite_alarm")),),
     delete=_delete_alarm,
-    tags=Tags(_alarm_tags, _write_alarm_tags),
+    tags=tagged_in_pairs("ResourceARN", _arn),
     # The alarms that its rule names may be on their way at the same time.
     retries=("does not exist",),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.aws.resources.check import matches
-from sandbox.aws.resources.model import AutoName, Call, ResourceType, Tags
+from sandbox.aws.resources.model import AutoName, Call, ResourceType, tagged_in_pairs
 from sandbox.aws.resources.resource import Resource
 
 NAME = r"[\w+=,.@-]+"
@@ -50,18 +50,6 @@ def _delete_role(role: Resource) -> None:
     role.retry(lambda: role.send("delete_role", RoleName=role.id), ("DeleteConflict",))
 
 
-def _role_tags(role: Resource) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in role.send("list_role_tags", RoleName=role.id)["Tags"]}
-
-
-def _write_role_tags(role: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        role.send("untag_role", RoleName=role.id, TagKeys=removed)
-    if added:
-        tags = [{"Key": name, "Value": value} for name, value in added.items()]
-        role.send("tag_role", RoleName=role.id, Tags=tags)
-
-
 ROLE = ResourceType(
     token="aws:iam/role:Role",
     service="iam",
@@ -86,7 +74,7 @@ ROLE = ResourceType(
         ("permissionsBoundary", _bound),
     ),
     delete=_delete_role,
-    tags=Tags(_role_tags, _write_role_tags),
+    tags=tagged_in_pairs("RoleName", operations=("list_role_tags", "tag_role", "untag_role")),
     retries=("Invalid principal in policy", "ConcurrentModification"),
 )
 

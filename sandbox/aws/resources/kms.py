@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.aws.resources.check import between, matches
 from sandbox.aws.resources.connections import Refused
-from sandbox.aws.resources.model import AutoName, Call, Problem, ResourceType, Tags
+from sandbox.aws.resources.model import AutoName, Call, Problem, ResourceType, tagged_in_pairs
 from sandbox.aws.resources.resource import Resource
 
 
@@ -65,18 +65,6 @@ def _schedule_deletion(key: Resource) -> None:
             raise
 
 
-def _key_tags(key: Resource) -> dict[str, str]:
-    return {tag["TagKey"]: tag["TagValue"] for tag in key.send("list_resource_tags", KeyId=key.id).get("Tags", [])}
-
-
-def _write_key_tags(key: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        key.send("untag_resource", KeyId=key.id, TagKeys=removed)
-    if added:
-        tags = [{"TagKey": name, "TagValue": value} for name, value in added.items()]
-        key.send("tag_resource", KeyId=key.id, Tags=tags)
-
-
 def _rotation_period(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
     if "rotationPeriodInDays" in inputs and inputs.get("enableKeyRotation") is False:
         yield "rotationPeriodInDays", "without enableKeyRotation: switch rotation on, or leave the period out"
@@ -110,7 +98,9 @@ KEY = ResourceType(
         ("isEnabled", _disable_last),
     ),
     delete=_schedule_deletion,
-    tags=Tags(_key_tags, _write_key_tags, pair=("TagKey", "TagValue")),
+    tags=tagged_in_pairs(
+        "KeyId", operations=("list_resource_tags", "tag_resource", "untag_resource"), pair=("TagKey", "TagValue")
+    ),
     retries=("MalformedPolicyDocumentException",),
 )
 

@@ -51,6 +51,36 @@ class Tags:
     pair: tuple[str, str] = ("Key", "Value")
 
 
+def tagged_in_pairs(
+    argument: str,
+    of: Callable[[Resource], str] | None = None,
+    operations: tuple[str, str, str] = ("list_tags_for_resource", "tag_resource", "untag_resource"),
+    pair: tuple[str, str] = ("Key", "Value"),
+) -> Tags:
+    """Tags of a service that lists them as pairs: its operations to list, set and remove take a resource by `argument`.
+
+    `of` gives what names the resource there; without it, its id does.
+    """
+    listing, setting, removing = operations
+    key, content = pair
+
+    def named(resource: Resource) -> dict[str, str]:
+        return {argument: of(resource) if of else resource.id}
+
+    def read(resource: Resource) -> dict[str, str]:
+        answer = resource.send(listing, **named(resource))
+        return {tag[key]: tag[content] for tag in answer.get("Tags", [])}
+
+    def write(resource: Resource, added: dict[str, str], removed: list[str]) -> None:
+        if removed:
+            resource.send(removing, **named(resource), TagKeys=removed)
+        if added:
+            tags = [{key: name, content: value} for name, value in added.items()]
+            resource.send(setting, **named(resource), Tags=tags)
+
+    return Tags(read, write, pair)
+
+
 @dataclass(frozen=True)
 class AutoName:
     """The name a resource gets when the program gives none: prefix, logical name, dash, 7 hex digits."""

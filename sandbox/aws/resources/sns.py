@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from sandbox.aws.resources.check import matches
-from sandbox.aws.resources.model import AutoName, ResourceType, Tags
+from sandbox.aws.resources.model import AutoName, ResourceType, tagged_in_pairs
 from sandbox.aws.resources.resource import Resource
 
 OF_TOPIC = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId", "signatureVersion": "SignatureVersion"}
@@ -55,19 +55,6 @@ def _read_topic(topic: Resource) -> dict[str, Any]:
     }
 
 
-def _tags(topic: Resource) -> dict[str, str]:
-    answer = topic.send("list_tags_for_resource", ResourceArn=topic.id)
-    return {tag["Key"]: tag["Value"] for tag in answer["Tags"]}
-
-
-def _write_tags(topic: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        topic.send("untag_resource", ResourceArn=topic.id, TagKeys=removed)
-    if added:
-        tags = [{"Key": name, "Value": value} for name, value in added.items()]
-        topic.send("tag_resource", ResourceArn=topic.id, Tags=tags)
-
-
 TOPIC = ResourceType(
     token="aws:sns/topic:Topic",
     service="sns",
@@ -84,7 +71,7 @@ TOPIC = ResourceType(
     read=_read_topic,
     update=((" ".join(OF_TOPIC), _set_all),),
     delete=lambda topic: topic.send("delete_topic", TopicArn=topic.id),
-    tags=Tags(_tags, _write_tags),
+    tags=tagged_in_pairs("ResourceArn"),
 )
 
 
