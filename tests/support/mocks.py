@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pulumi
-from pulumi.runtime import mocks
+from pulumi.runtime import mocks, settings
 
 from tests.support.builders import ACCOUNT
 
@@ -219,6 +219,8 @@ def _options_recorded(cloud: Cloud) -> Iterator[None]:
 def deploy(build: Callable[[], object], stack: str = "primary", cloud: Cloud | None = None) -> Cloud:
     """Run a piece of program against a cloud in memory, and give back what it asked for and exported."""
     target = cloud or Cloud()
+    # A stack of its own: on the SDK's, which stays, the transformations of programs before this one would go on.
+    settings.set_root_resource(None)  # type: ignore[arg-type]
     pulumi.runtime.set_mocks(target, project="dr", stack=stack, preview=False)
     pulumi.runtime.set_all_config({"aws:region": "us-east-1"})
 
