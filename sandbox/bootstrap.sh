@@ -13,15 +13,18 @@ up_to_date() { [ -x "$venv/bin/python" ] && cmp -s requirements.txt "$stamp"; }
 say() { echo "ml-dr: $*" >&2; }
 
 find_python() {
-    found=
-    for name in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11 python; do
-        version=$("$name" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue
-        minor=${version#*.}
-        if [ "${version%%.*}" -eq 3 ] && [ "${minor%%.*}" -ge 11 ]; then
-            command -v "$name"
-            return
-        fi
-        found="$found $name is $version;"
+    # MLServer, which answers in the sandbox, has no release for Python 3.13 and newer: one that can run it comes first.
+    for newest in 12 99; do
+        found=
+        for name in ${PYTHON:+"$PYTHON"} python3 python3.12 python3.11 python3.14 python3.13 python; do
+            version=$("$name" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue
+            minor=${version#*.}
+            minor=${minor%%.*}
+            if [ "${version%%.*}" -eq 3 ] && [ "$minor" -ge 11 ]; then
+                [ "$minor" -gt "$newest" ] && [ "$name" != "${PYTHON-}" ] || { command -v "$name"; return; }
+            fi
+            found="$found $name is $version;"
+        done
     done
     say "needs Python 3.11 or newer, and PATH has none:${found:- no python at all;}"
     say "  -> install one from your system or python.org, or name it: make up PYTHON=/path/to/python3.12"
@@ -46,12 +49,23 @@ find_uv() {
     echo .local/uv/bin/uv
 }
 
+# By this name, from PATH, what asks a cluster for something gets its credentials (dr/kubeconfig.py).
+write_launcher() {
+    cat > "$venv/bin/dr" <<'END'
+#!/bin/sh
+root=$(cd "$(dirname "$0")/../../.." && pwd)
+PYTHONPATH=$root exec "$root/.local/venv/bin/python" -m dr "$@"
+END
+    chmod +x "$venv/bin/dr"
+}
+
 install() {
     up_to_date && return # another `make` did it while this one waited
     uv=$(find_uv)
     say "installing what requirements.txt names in $venv"
     [ -x "$venv/bin/python" ] || "$uv" venv --quiet --clear --python "$python" "$venv"
     "$uv" pip sync --python "$venv/bin/python" --require-hashes requirements.txt
+    write_launcher
     cp requirements.txt "$stamp.new"
     mv "$stamp.new" "$stamp"
 }

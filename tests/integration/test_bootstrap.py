@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("sh", "cmp", "cp", "dirname", "ln", "make", "mkdir", "mv", "sleep")
+TOOLS = ("sh", "cat", "chmod", "cmp", "cp", "dirname", "ln", "make", "mkdir", "mv", "sleep")
 
 FAKE_UV = f"""\
 #!/bin/sh
@@ -81,6 +81,16 @@ def test_the_lock_is_installed_with_its_hashes(checkout: Checkout) -> None:
     assert checkout.uv_calls() == ["venv", "pip sync"]
     assert "--require-hashes requirements.txt" in checkout.calls.read_text()
     assert (checkout.folder / ".local/venv/installed.lock").read_text() == "boto3==1.0\n"
+
+
+def test_the_command_works_from_anywhere(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.run("install")
+    (checkout.folder / "dr").mkdir()
+    (checkout.folder / "dr" / "__main__.py").write_text("import sys\nprint(*sys.argv[1:])\n")
+    command = [str(checkout.folder / ".local/venv/bin/dr"), "check", "a b"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "check a b\n"
 
 
 def test_a_second_run_calls_nothing_not_even_python(checkout: Checkout) -> None:
@@ -154,6 +164,29 @@ def test_a_newer_python_behind_an_old_python3_is_found(checkout: Checkout) -> No
     checkout.command("python3", "#!/bin/sh\necho 3.9.6\n")
 
     assert checkout.run("install").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("versions", "named", "chosen"),
+    [
+        ({"python3": "3.14.1", "python3.12": "3.12.9"}, None, "python3.12"),
+        ({"python3": "3.14.1"}, None, "python3"),
+        ({"python3": "3.14.1", "python3.12": "3.12.9"}, "python3", "python3"),
+        ({"python3": "3.11.7", "python3.12": "3.12.9"}, None, "python3"),
+    ],
+)
+def test_a_python_that_the_inference_server_runs_on_comes_first_unless_another_is_named(
+    checkout: Checkout, versions: dict[str, str], named: str | None, chosen: str
+) -> None:
+    for name, version in versions.items():
+        says = f'case "$2" in *version_info*) echo {version}; exit;; esac'
+        checkout.command(
+            name, f'#!/bin/sh\n{says}\necho {name} >> "$UV_CALLS.python"\nexec \'{sys.executable}\' "$@"\n'
+        )
+    done = checkout.run("install", **({"PYTHON": named} if named else {}))
+
+    assert done.returncode == 0, done.stderr
+    assert set(Path(f"{checkout.calls}.python").read_text().split()) == {chosen}
 
 
 def test_down_installs_nothing(checkout: Checkout) -> None:
