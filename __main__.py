@@ -23,10 +23,11 @@ from dr import clients, config, contract, control, guards
 from dr.errors import DrError
 from dr.objectives import PRIMARY_DNS_WEIGHT, Tier
 from dr.operations import adopt
-from dr.topology import CONTROL, MODELS, Role, Topology
+from dr.topology import CONTROL, Role, Topology
 from stacks.backups import backup_plan, backup_vault
+from stacks.kubernetes import cluster_contents
 from stacks.names import name_resources
-from stacks.region import region, region_certificate
+from stacks.region import Region, region, region_certificate
 from stacks.watching import early_warnings, heartbeat, watch
 
 
@@ -68,7 +69,8 @@ def primary(topology: Topology) -> None:
         ),
     )
     certificate = region_certificate(topology, zone.zone_id)
-    here = region(topology, certificate, topology.pair(MODELS).existing_key or keys.source_arn)
+    here = region(topology, certificate, keys.source_arn)
+    cluster_contents(topology, here)
     heartbeat(topology, pairs[CONTROL].source_name, keys.source_arn)
     early_warnings(topology, here)
     failover = Route53Failover(
@@ -85,7 +87,7 @@ def primary(topology: Topology) -> None:
             tags=tags,
         ),
     )
-    publish_contract(topology, failover, pairs[CONTROL].source_name)
+    publish_contract(topology, here, failover, pairs[CONTROL].source_name)
     pulumi.export("primary_bucket", pairs["datasets"].source_name)
     pulumi.export("secondary_bucket", pairs["datasets"].replica_name)
     pulumi.export("buckets", {name: [pair.source_name, pair.replica_name] for name, pair in pairs.items()})
@@ -108,6 +110,7 @@ def recovery(topology: Topology) -> None:
     certificate = region_certificate(topology)
     key_arn = of_primary.require_output("replica_key_arn")
     here = region(topology, certificate, key_arn)
+    cluster_contents(topology, here)
     watch(topology, here, key_arn)
     failover = Route53Failover(
         "recovery",
@@ -123,16 +126,18 @@ def recovery(topology: Topology) -> None:
             tags=tags_of(topology),
         ),
     )
-    publish_contract(topology, failover, pulumi.Output.from_input(deployed.bucket))
+    publish_contract(topology, here, failover, pulumi.Output.from_input(deployed.bucket))
     pulumi.export("primary_bucket", of_primary.require_output("primary_bucket"))
     pulumi.export("secondary_bucket", of_primary.require_output("secondary_bucket"))
     pulumi.export("vpc_id", here.network.vpc_id)
     pulumi.export("tier", str(topology.running_tier))
 
 
-def publish_contract(topology: Topology, failover: Route53Failover, bucket: pulumi.Output[str]) -> None:
+def publish_contract(topology: Topology, here: Region, failover: Route53Failover, bucket: pulumi.Output[str]) -> None:
     """Write this stack's half where `dr` finds it, and export it."""
-    half = failover.record.apply(lambda record: contract.document(topology, pulumi.get_stack(), record))
+    half = pulumi.Output.all(failover.record, here.cluster.record).apply(
+        lambda known: contract.document(topology, pulumi.get_stack(), *known)
+    )
     s3.BucketObjectv2(
         "contract",
         bucket=bucket,

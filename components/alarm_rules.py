@@ -15,7 +15,8 @@ from dr.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 from dr.levers import NAMESPACE
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
-BREACHING, NOT_BREACHING = "breaching", "notBreaching"
+BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
+"""What a gap counts as; the last makes the alarm's state INSUFFICIENT_DATA, which is told too."""
 REPLICATION_SECONDS = 15 * 60
 """What S3 Replication Time Control is built for (S3 user guide): 99.99 % of objects within 15 minutes."""
 PENDING_BYTES = 50 * 2**30
@@ -23,6 +24,9 @@ CPU_PERCENT, CPU_SECONDS, CPU_PERIODS = 75, 120, 2
 """Requirements, B6."""
 COPY_SECONDS = 26 * 3600
 """Two backups a day, with room for the second to fail and the next to be made."""
+SHORT_MINUTES = 5
+"""An instance is in service within two minutes (facts: 80 to 120 s until its node is ready); one that has no capacity,
+no quota or no address never is."""
 FUNCTION_MINUTES = 2
 """Fewer than the witnesses of an impaired region take: a prober that stops must be known of before its gaps count."""
 
@@ -36,6 +40,7 @@ class AlarmRule:
         says: What it means when it fires, for whoever is woken.
         namespace: The metric's namespace.
         metric: The metric's name.
+        minus: Another one of the same dimensions, which is subtracted from it.
         dimensions: The metric's dimensions.
         threshold: The number it is compared with.
         comparison: How.
@@ -56,6 +61,7 @@ class AlarmRule:
     period: int = 60
     periods: int = 3
     dimensions: Mapping[str, str] = field(default_factory=dict)
+    minus: str = ""
 
 
 def replication(pair: str, source: str, destination: str, rule: str) -> list[AlarmRule]:
@@ -109,6 +115,35 @@ def busy_nodes(group: str) -> AlarmRule:
         periods=CPU_PERIODS,
         dimensions={"AutoScalingGroupName": group},
     )
+
+
+DESIRED, IN_SERVICE = "GroupDesiredCapacity", "GroupInServiceInstances"
+
+
+def short_of_nodes(group: str) -> AlarmRule:
+    """GPU nodes that were asked for and did not come.
+
+    An instance that is pending or terminating is not in service (EC2 Auto Scaling user guide, "Amazon CloudWatch
+    metrics for Amazon EC2 Auto Scaling"), so growing is a gap that closes, and a lack of capacity one that stays.
+    """
+    return AlarmRule(
+        "nodes-short",
+        f"GPU nodes that were asked for {SHORT_MINUTES} minutes ago are not there: no capacity, quota or address; the "
+        "group's scaling activities say which. Another type in dr:gpuInstanceTypes may have capacity",
+        "AWS/AutoScaling",
+        DESIRED,
+        0,
+        missing=UNKNOWN,
+        statistic="Minimum",
+        periods=SHORT_MINUTES,
+        dimensions={"AutoScalingGroupName": group},
+        minus=IN_SERVICE,
+    )
+
+
+def of_group(group: str) -> list[AlarmRule]:
+    """What is alarmed of the GPU nodes' Auto Scaling group."""
+    return [busy_nodes(group), short_of_nodes(group)]
 
 
 def endpoint(name: str, says: str, workload: str, region: str) -> AlarmRule:

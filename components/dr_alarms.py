@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 from pulumi_aws import cloudwatch
 
-from components.alarm_rules import AlarmRule, CompositeRule, busy_nodes
+from components.alarm_rules import UNKNOWN, AlarmRule, CompositeRule, of_group
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ class DrAlarms(pulumi.ComponentResource):
         super().__init__("dr:failover:DrAlarms", name, None, opts)
         self._name, self._args = name, args
         made = [self._alarm(rule, rule.dimensions) for rule in args.rules]
-        if args.gpu_group is not None:
-            # The group's name is known once it is made; everything else of the rule before.
-            group = args.gpu_group
-            made.append(self._alarm(busy_nodes(""), {"AutoScalingGroupName": group}))
+        group = args.gpu_group
+        # The group's name is known once it is made; everything else of the rules before.
+        of_nodes: list[AlarmRule] = []
+        if group is not None:
+            of_nodes = of_group("")
+            made += [self._alarm(rule, dict.fromkeys(rule.dimensions, group)) for rule in of_nodes]
         for composite in args.composites:
             cloudwatch.CompositeAlarm(
                 f"{name}-{composite.name}",
@@ -66,8 +69,8 @@ class DrAlarms(pulumi.ComponentResource):
                 tags=dict(args.tags),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=made),
             )
-        every = [*args.rules, *([busy_nodes("")] if args.gpu_group is not None else ()), *args.composites]
-        self.names = [f"{args.prefix}-{rule.name}" for rule in every]
+        names = [rule.name for rule in (*args.rules, *of_nodes)] + [composite.name for composite in args.composites]
+        self.names = [f"{args.prefix}-{each}" for each in names]
         self.register_outputs({"names": self.names})
 
     def _alarm(self, rule: AlarmRule, dimensions: Mapping[str, pulumi.Input[str]]) -> cloudwatch.MetricAlarm:
@@ -76,18 +79,45 @@ class DrAlarms(pulumi.ComponentResource):
             f"{self._name}-{rule.name}",
             name=f"{args.prefix}-{rule.name}",
             alarm_description=rule.says,
-            namespace=rule.namespace,
-            metric_name=rule.metric,
-            dimensions=dict(dimensions),
-            statistic=rule.statistic,
-            period=rule.period,
+            **_measured(rule, dimensions),
             evaluation_periods=rule.periods,
             threshold=rule.threshold,
             comparison_operator=rule.comparison,
             treat_missing_data=rule.missing,
             alarm_actions=[args.topic_arn],
             ok_actions=[args.topic_arn],
+            insufficient_data_actions=[args.topic_arn] if rule.missing == UNKNOWN else None,
             region=args.region,
             tags=dict(args.tags),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _measured(rule: AlarmRule, dimensions: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
+    """What is compared with the threshold: a metric, or the difference of two."""
+    if not rule.minus:
+        return {
+            "namespace": rule.namespace,
+            "metric_name": rule.metric,
+            "dimensions": dict(dimensions),
+            "statistic": rule.statistic,
+            "period": rule.period,
+        }
+    both = {"wanted": rule.metric, "there": rule.minus}
+    queries = [
+        cloudwatch.MetricAlarmMetricQueryArgs(
+            id=id,
+            metric=cloudwatch.MetricAlarmMetricQueryMetricArgs(
+                namespace=rule.namespace,
+                metric_name=metric,
+                dimensions=dict(dimensions),
+                stat=rule.statistic,
+                period=rule.period,
+            ),
+        )
+        for id, metric in both.items()
+    ]
+    difference = cloudwatch.MetricAlarmMetricQueryArgs(
+        id="difference", expression=" - ".join(both), label=f"{rule.metric} - {rule.minus}", return_data=True
+    )
+    return {"metric_queries": [*queries, difference]}

@@ -13,6 +13,7 @@ reserved GPU node costs the same whether it runs or not (EC2 user guide, "Capaci
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -20,8 +21,8 @@ from itertools import cycle, islice
 import pulumi
 from pulumi_aws import cloudwatch, ec2, eks, vpc
 
-from components.cluster_iam import NETWORK_PLUGIN, POD_ROLES, VOLUMES, PodRole
-from components.cluster_roles import ClusterRoles, ClusterRolesArgs
+from components.cluster_iam import NETWORK_PLUGIN, VOLUMES, PodRole, pod_roles
+from components.cluster_roles import ClusterRoles, ClusterRolesArgs, DataBucket
 from components.inference_endpoint import SERVING_PORT
 from components.node_groups import GPU_IMAGE, GPU_TAINT, PLAIN_IMAGE, NodeGroup, NodeGroupArgs
 from dr.capacity import Capacity
@@ -38,14 +39,22 @@ ADDONS: Mapping[str, PodRole | None] = {
     "eks-pod-identity-agent": None,
     "coredns": None,
     "aws-ebs-csi-driver": VOLUMES,
+    "metrics-server": None,
+    "snapshot-controller": None,
 }
 """Add-ons with the role of their pods. EKS picks the version that suits the cluster's, and keeps it."""
-ON_NODES = ("coredns", "aws-ebs-csi-driver")
+ON_NODES = ("coredns", "aws-ebs-csi-driver", "metrics-server", "snapshot-controller")
 """Deployments: they are healthy only where there are nodes to run on."""
+ADDON_SETTINGS: Mapping[str, Mapping[str, str]] = {"vpc-cni": {"enableNetworkPolicy": "true"}}
+"""Without it network policies are stored and enforced by nobody (EKS user guide, "Limit Pod traffic with Kubernetes
+network policies")."""
 SYSTEM_TYPES, SYSTEM_NODES, SYSTEM_DISK_GIB = ("m6i.large", "m7i.large"), (2, 2, 6), 50
 """Two, since one zone may be lost, and room for what a failover adds."""
-GPU_DISK_GIB = 200
-"""Images of GPU workloads have 10 GB and more, and models are cached beside them."""
+
+
+def reservation_name(cluster: str) -> str:
+    """The tag `Name` of capacity that is reserved for a cluster."""
+    return f"{cluster} GPU nodes"
 
 
 @dataclass(frozen=True)
@@ -62,13 +71,16 @@ class GpuInferenceClusterArgs:
         running: Whether the tier runs a cluster.
         capacity: Replicas and GPU nodes.
         gpu_types: Instance types of GPU nodes in order of preference.
-        models_bucket: The region's bucket with models.
-        models_key_arn: ARN of the key it is encrypted with.
+        gpu_disk_gib: Root volume of a GPU node: images and models.
+        data: The region's buckets by pair.
         target_group_arn: Where pods are registered.
+        topic_arn: The region's topic, encrypted with the same key as secrets: alerts of the cluster go to it.
         clients_group_id: The load balancer's security group.
+        gpu_nodes: GPU nodes to deploy with, where an autoscaler raised them above the capacity's; None is its floor.
         reserved_nodes: GPU nodes whose capacity is reserved, spread over the zones.
         api_cidrs: Blocks that may call the API over the internet; none keeps it inside the VPC.
         operator_roles: ARNs of roles that administer the cluster.
+        karpenter: Whether Karpenter makes GPU nodes beyond the floor, and not the autoscaler.
         existing: A cluster to use instead of making one.
         tags: Tags of everything.
     """
@@ -82,13 +94,16 @@ class GpuInferenceClusterArgs:
     running: bool
     capacity: Capacity
     gpu_types: Sequence[str]
-    models_bucket: str
-    models_key_arn: pulumi.Input[str]
+    gpu_disk_gib: int
+    data: Mapping[str, DataBucket]
     target_group_arn: pulumi.Input[str]
+    topic_arn: str
     clients_group_id: pulumi.Input[str]
+    gpu_nodes: int | None = None
     reserved_nodes: int = 0
     api_cidrs: Sequence[str] = ()
     operator_roles: Sequence[str] = ()
+    karpenter: bool = False
     existing: ExistingCluster | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,42 +118,72 @@ class GpuInferenceCluster(pulumi.ComponentResource):
     Attributes:
         cluster_name: The cluster's name; None where none runs.
         endpoint: Its API; None where none runs.
+        arn: Its ARN; None where none runs.
+        ca_data: PEM of its certificate authority, in base64; None where none runs.
+        made: The cluster, where it is made here.
         gpu_group: Name of the GPU nodes' Auto Scaling group; None where none runs.
+        security_group_id: EKS's own group of control plane, nodes and pods; None where none runs.
+        node_profile: Name of the instance profile of nodes that Karpenter makes; None without it.
+        ready: What has to be there before anything is put inside: add-ons, with the nodes they run on, and pods' roles.
+            Not GPU nodes: replicas have to be told to go before the nodes under them do.
     """
 
     cluster_name: pulumi.Output[str] | None = None
     endpoint: pulumi.Output[str] | None = None
+    arn: pulumi.Output[str] | None = None
+    ca_data: pulumi.Output[str] | None = None
+    made: eks.Cluster | None = None
     gpu_group: pulumi.Output[str] | None = None
+    security_group_id: pulumi.Output[str] | None = None
+    node_profile: pulumi.Output[str] | None = None
 
     def __init__(self, name: str, args: GpuInferenceClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:compute:GpuInferenceCluster", name, None, opts)
         self._name, self._args = name, args
+        self.ready: list[pulumi.Resource] = []
         self._roles = ClusterRoles(
             f"{name}-roles",
             ClusterRolesArgs(
                 cluster=args.existing.name if args.existing else args.name,
                 account=args.account,
                 region=args.region,
-                models_bucket=args.models_bucket,
-                models_key_arn=args.models_key_arn,
+                data=args.data,
                 target_group_arn=args.target_group_arn,
+                topic_arn=args.topic_arn,
+                topic_key_arn=args.key_arn,
+                karpenter=args.karpenter,
                 tags=args.tags,
             ),
             pulumi.ResourceOptions(parent=self),
         )
         self._reserve()
-        group_id = self._cluster()
+        self.node_profile = self._roles.node_profile.name if self._roles.node_profile else None
+        self.security_group_id = group_id = self._cluster()
         system: list[pulumi.Resource] = []
         if not args.existing:
             system = [self._nodes("system", SYSTEM_TYPES, PLAIN_IMAGE, SYSTEM_NODES, SYSTEM_DISK_GIB)]
         least, most = args.capacity.nodes, args.capacity.max_nodes
-        gpu = self._nodes("gpu", args.gpu_types, GPU_IMAGE, (least, least, most), GPU_DISK_GIB, gpu=True)
+        now = least if args.gpu_nodes is None else args.gpu_nodes
+        gpu = self._nodes("gpu", args.gpu_types, GPU_IMAGE, (least, now, most), args.gpu_disk_gib, gpu=True)
         self.gpu_group = gpu.scaling_group
         if self.cluster_name is not None and group_id is not None:
             self._inside(self.cluster_name, group_id, system)
         self.register_outputs(
-            {"cluster_name": self.cluster_name, "endpoint": self.endpoint, "gpu_group": self.gpu_group}
+            {
+                "cluster_name": self.cluster_name,
+                "endpoint": self.endpoint,
+                "arn": self.arn,
+                "ca_data": self.ca_data,
+                "gpu_group": self.gpu_group,
+            }
         )
+
+    @property
+    def record(self) -> pulumi.Output[dict[str, str] | None]:
+        """Name, endpoint and certificate, as the contract has them; None where none runs."""
+        if self.cluster_name is None:
+            return pulumi.Output.from_input(None)
+        return pulumi.Output.all(name=self.cluster_name, endpoint=self.endpoint, ca_data=self.ca_data)
 
     def _opts(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(after))
@@ -157,7 +202,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                     instance_count=count,
                     instance_match_criteria="open",
                     region=args.region,
-                    tags={**args.tags, "Name": f"{args.name} GPU nodes"},
+                    tags={**args.tags, "Name": reservation_name(args.name)},
                     opts=self._opts(),
                 )
 
@@ -168,6 +213,8 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             if args.running:
                 self.cluster_name = pulumi.Output.from_input(args.existing.name)
                 self.endpoint = pulumi.Output.from_input(args.existing.endpoint)
+                self.arn = pulumi.Output.from_input(args.existing.arn)
+                self.ca_data = pulumi.Output.from_input(args.existing.ca_data)
             return pulumi.Output.from_input(args.existing.security_group_id)
         # Before the cluster, which would otherwise make it itself, to be kept for ever.
         logs = cloudwatch.LogGroup(
@@ -204,7 +251,8 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=self._opts(logs, *self._roles.policies),
         )
-        self.cluster_name, self.endpoint = cluster.name, cluster.endpoint
+        self.cluster_name, self.endpoint, self.arn, self.made = cluster.name, cluster.endpoint, cluster.arn, cluster
+        self.ca_data = cluster.certificate_authority.apply(lambda authority: str(authority.data))
         return cluster.vpc_config.apply(lambda network: str(network.cluster_security_group_id))
 
     def _nodes(
@@ -251,9 +299,9 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             opts=self._opts(),
         )
         of_addons = [] if args.existing else [role for role in ADDONS.values() if role]
-        for pod in POD_ROLES:
+        for pod in pod_roles(args.karpenter):
             if pod not in of_addons:
-                eks.PodIdentityAssociation(
+                role = eks.PodIdentityAssociation(
                     f"{self._name}-{pod.name}",
                     cluster_name=cluster,
                     namespace=pod.namespace,
@@ -263,6 +311,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                     tags=dict(args.tags),
                     opts=self._opts(),
                 )
+                self.ready.append(role)
         if not args.existing:
             self._addons(cluster, nodes)
             for arn in args.operator_roles:
@@ -270,7 +319,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
 
     def _addons(self, cluster: pulumi.Output[str], nodes: list[pulumi.Resource]) -> None:
         for addon, pod in ADDONS.items():
-            eks.Addon(
+            made = eks.Addon(
                 f"{self._name}-{addon}",
                 cluster_name=cluster,
                 addon_name=addon,
@@ -281,12 +330,14 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 ]
                 if pod
                 else None,
+                configuration_values=json.dumps(ADDON_SETTINGS[addon]) if addon in ADDON_SETTINGS else None,
                 resolve_conflicts_on_create="OVERWRITE",
                 resolve_conflicts_on_update="OVERWRITE",
                 region=self._args.region,
                 tags=dict(self._args.tags),
                 opts=self._opts(*(nodes if addon in ON_NODES else ())),
             )
+            self.ready.append(made)
 
     def _operator(self, cluster: pulumi.Output[str], arn: str) -> None:
         name = f"{self._name}-operator-{arn.rpartition('/')[2]}"

@@ -25,7 +25,8 @@ class MinuteScheduleArgs:
         region: Where it runs.
         does: What it does, for a person: the role's description.
         target_arn: What is started.
-        input: What it is given, as JSON; the scheduler puts in the time for `<aws.scheduler.scheduled-time>`.
+        input: What it is given, as JSON; the scheduler puts in the time for `<aws.scheduler.scheduled-time>`. None:
+            the role alone, so that IAM is not needed on the day there is something to start.
         policy: What the role may do.
         tags: Tags of the role.
     """
@@ -35,7 +36,7 @@ class MinuteScheduleArgs:
     region: str
     does: str
     target_arn: pulumi.Input[str]
-    input: pulumi.Input[str]
+    input: pulumi.Input[str] | None
     policy: pulumi.Input[str]
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,6 +55,11 @@ class MinuteSchedule(pulumi.ComponentResource):
             opts=own,
         )
         policy = iam.RolePolicy(f"{name}-policy", role=role.name, policy=args.policy, opts=own)
+        if args.input is not None:
+            self._schedule(name, args, role, policy)
+        self.register_outputs({})
+
+    def _schedule(self, name: str, args: MinuteScheduleArgs, role: iam.Role, policy: iam.RolePolicy) -> None:
         scheduler.Schedule(
             name,
             name=args.name,
@@ -70,4 +76,3 @@ class MinuteSchedule(pulumi.ComponentResource):
             region=args.region,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
-        self.register_outputs({})

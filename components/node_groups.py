@@ -16,8 +16,16 @@ from pulumi_aws import ec2, eks
 
 GPU_IMAGE, PLAIN_IMAGE = "AL2023_x86_64_NVIDIA", "AL2023_x86_64_STANDARD"
 """EKS's own images; the first has the NVIDIA driver and container toolkit."""
-GPU_TAINT = eks.NodeGroupTaintArgs(key="nvidia.com/gpu", value="present", effect="NO_SCHEDULE")
+GPU_TAINT_KEY = "nvidia.com/gpu"
+GPU_TAINT = eks.NodeGroupTaintArgs(key=GPU_TAINT_KEY, value="present", effect="NO_SCHEDULE")
 """Keeps what needs no GPU off the nodes that have one; the key is the one NVIDIA's charts tolerate."""
+IMAGES_WITHOUT_PLUGIN = (GPU_IMAGE,)
+"""Images whose kubelet knows of no GPU until NVIDIA's device plugin runs; Bottlerocket's have it (EKS user guide,
+"Install Kubernetes device plugin for GPUs")."""
+GPU_LABELS = {"nvidia.com/gpu.present": "true", "k8s.amazonaws.com/accelerator": "nvidia"}
+"""By the first the device plugin's chart knows its nodes (its values.yaml, `affinity`). By the second the autoscaler
+knows that a new node's GPUs are still to come, and does not make another one for the same pod (Cluster Autoscaler, AWS
+README); its value does not matter."""
 ROOT_DEVICE = "/dev/xvda"
 
 
@@ -92,7 +100,7 @@ class NodeGroup(pulumi.ComponentResource):
                 ),
                 # One node at a time, so that an update is never larger than what a disruption budget gives.
                 update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
-                labels={"pool": args.pool},
+                labels={"pool": args.pool, **(GPU_LABELS if GPU_TAINT in args.taints else {})},
                 taints=list(args.taints),
                 region=args.region,
                 tags=dict(args.tags),

@@ -49,6 +49,25 @@ class Workload:
         """Replicas a node holds; the same for every type that is listed."""
         return GPU_TYPES[self.gpu_types[0]].gpus // self.gpus_per_replica
 
+    @property
+    def models_gib(self) -> int:
+        """Disk of one replica's models: what GPU memory holds, and as much again for what the format adds."""
+        return ceil(2 * self.model_memory_gib)
+
+    @property
+    def node_disk_gib(self) -> int:
+        """Root volume of a GPU node: images of GPU workloads, 10 GB and more each, and its replicas' models."""
+        return max(200, 100 + self.per_node * self.models_gib)
+
+    def share(self) -> tuple[int, int]:
+        """CPU in thousandths and memory in GiB that a replica may count on, on the smallest type that is listed.
+
+        Three quarters of a node, in equal parts: the rest is the kubelet's, the system's and the DaemonSets'.
+        """
+        kinds = [GPU_TYPES[name] for name in self.gpu_types]
+        cpus, memory = min(kind.vcpus for kind in kinds), min(kind.host_gib for kind in kinds)
+        return cpus * 750 // self.per_node, int(memory * 3 / 4 / self.per_node)
+
     def floor(self, tier: Tier, zones: int) -> int:
         """Replicas that run in a region of that tier: none, one a zone at least, or the peak's."""
         if tier <= Tier.PILOT:
@@ -68,7 +87,7 @@ class Capacity:
         largest_zone: Replicas in the fullest zone, which its loss takes.
         min_available: What a disruption budget may promise; 0 where nothing runs.
         nodes: GPU nodes of the floor.
-        max_nodes: GPU nodes of `max_replicas`.
+        max_nodes: GPU nodes of `max_replicas`, also over the zones that are left when one is lost.
         per_node: Replicas a node holds.
         vcpus: vCPUs by quota code of the floor, with the largest type that is listed.
         max_vcpus: The same for `max_nodes`.
@@ -107,8 +126,10 @@ def capacity(workload: Workload, tier: Tier, zones: int) -> Capacity:
     largest = spread(replicas, zones)[0]
     left = replicas - largest
     nodes = node_count(replicas, zones, workload.per_node)
-    # A group that may not grow past an uneven spread could not hold all replicas after the loss of a zone, either.
-    max_nodes = max(nodes, node_count(workload.max_replicas, zones, workload.per_node))
+    # Over fewer zones shares are larger, and may take more nodes: 10 over 3 are 4 + 3 + 3, over 2 they are 5 + 5, with
+    # four a node 3 nodes and then 4. Else a region at its peak could not come back to it after the loss of a zone.
+    over = [each for each in (zones, zones - 1) if each]
+    max_nodes = max(nodes, *(node_count(workload.max_replicas, each, workload.per_node) for each in over))
     promised = workload.min_available if workload.min_available is not None else max(1, min(MIN_AVAILABLE, left))
     return Capacity(
         replicas=replicas,
@@ -151,7 +172,8 @@ def problems(workload: Workload, tier: Tier, zones: Mapping[str, Sequence[str]])
                 f"`pulumi config set dr:maxReplicas {workload.peak_replicas}` or more",
             )
         )
-    for role, region_tier in (("primary", Tier.ACTIVE), ("recovery", tier)):
+    # A recovery region is checked as what it will be at least on its day: refused then, it would be too late.
+    for role, region_tier in (("primary", Tier.ACTIVE), ("recovery", max(tier, Tier.WARM))):
         if names := zones.get(role):
             wrong += _zone_problems(workload, region_tier, role, len(names))
     return wrong

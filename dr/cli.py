@@ -124,6 +124,21 @@ def adopt(
         show(adopted_text(stack, found, yes))
 
 
+@app.command("eks-token")
+def eks_token(
+    cluster_name: Annotated[str, typer.Option(help="The cluster's name.")],
+    region: Annotated[str, typer.Option(help="Its region.")],
+) -> None:
+    """Print a token for a cluster's API, as a kubeconfig's exec plugin: what kubectl and Pulumi call for each session.
+
+    It is signed with the AWS credentials of the environment, good for 14 minutes, and written nowhere.
+    """
+    from dr.eks_token import eks_token
+
+    with errors_shown():
+        typer.echo(json.dumps(eks_token(cluster_name, region)))
+
+
 def run() -> None:
     """The entry of `python -m dr`."""
     try:

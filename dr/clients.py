@@ -6,6 +6,7 @@ API that said no: the first is `Unreachable`, and what depended on it is unknown
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,7 +17,9 @@ from dr.errors import Failed, Problem
 CONNECT_SECONDS = 3
 READ_SECONDS = 10
 ATTEMPTS = 2
-"""With the limits above a dead region costs an operator seconds; botocore's own 60 s and five attempts cost minutes."""
+"""With the limits above a dead region costs an operator seconds; botocore's own 60 s and five attempts cost minutes.
+
+AWS_MAX_ATTEMPTS, botocore's own variable, says otherwise where nobody waits."""
 
 
 class Unreachable(Failed):
@@ -36,7 +39,7 @@ def client(service: str, region: str) -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))},
         max_pool_connections=32,
         user_agent_appid="ml-dr",
     )

@@ -13,11 +13,12 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from dr import bucket_settings, capacity, network
+from dr import bucket_settings, capacity, images, network
 from dr.bucket_settings import PairSettings
 from dr.capacity import Workload
 from dr.errors import Invalid, Problem
 from dr.objectives import Tier
+from dr.serving import ImageDigests, Serving
 from dr.setting_types import (
     AlertAddress,
     AutoCount,
@@ -28,6 +29,8 @@ from dr.setting_types import (
     Days,
     EksName,
     HostName,
+    ImageRef,
+    ModelSetName,
     NatName,
     OptionalHostName,
     Rate,
@@ -85,11 +88,19 @@ class StackSettings(Settings):
     gpu_instance_types: Annotated[tuple[str, ...], Field(min_length=1)] = ("g5.2xlarge", "g6.2xlarge")
     gpus_per_replica: Count = 1
     model_memory_gib: Rate = 16.0
+    model_set: ModelSetName = Serving.model_set
+    inference_image: ImageRef = Serving.inference_image
+    tools_image: ImageRef = Serving.tools_image
+    image_digests: ImageDigests = ImageDigests.WARN
+    mesh: bool = Serving.mesh
+    shared_mesh: bool = Serving.shared_mesh
     reserved_gpu_nodes: Annotated[int, Field(ge=0)] = 0
     api_cidrs: tuple[Cidr, ...] = ()
     client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = ("0.0.0.0/0",)
     operator_roles: tuple[RoleArn, ...] = ()
     alert_addresses: tuple[AlertAddress, ...] = ()
+    runbook_url: str = Field(default="", pattern=r"^(https://[^\s#]+)?$")
+    karpenter: bool = False
     tags: Mapping[str, str] = Field(default_factory=dict)
 
     @property
@@ -105,6 +116,11 @@ class StackSettings(Settings):
             gpus_per_replica=self.gpus_per_replica,
             model_memory_gib=self.model_memory_gib,
         )
+
+    @property
+    def serving(self) -> Serving:
+        """What serves."""
+        return Serving(self.model_set, self.inference_image, self.tools_image, self.mesh, self.shared_mesh)
 
     def topology(self, account: str) -> Topology:
         """The topology these settings describe."""
@@ -126,11 +142,14 @@ class StackSettings(Settings):
             pairs=bucket_settings.pairs_of(self.buckets),
             dns=Dns(self.domain.rstrip("."), self.hosted_zone or None, self.dns_failover, self.health_check_interval),
             workload=self.workload,
+            serving=self.serving,
             reserved_gpu_nodes=self.reserved_gpu_nodes,
             api_cidrs=self.api_cidrs,
             client_cidrs=self.client_cidrs,
             operator_roles=self.operator_roles,
             alert_addresses=self.alert_addresses,
+            runbook_url=self.runbook_url,
+            karpenter=self.karpenter,
             primary_stack=self.primary_stack,
             protect_data=self.protect_data,
             backup_retention_days=self.backup_retention_days,
@@ -173,6 +192,8 @@ def load(raw: Mapping[str, str], account: str) -> Topology:
         problems += bucket_settings.pair_problems(settings.buckets)
         zones = {"primary": settings.primary_zones, "recovery": settings.recovery_zones}
         problems += capacity.problems(settings.workload, settings.tier, zones)
+        if settings.image_digests is ImageDigests.REQUIRE:
+            problems += images.without_digest(settings.serving.images)
     regions = [str(values.get(key, "")) for key in ("primaryRegion", "recoveryRegion")]
     prefix = str(values.get("bucketPrefix", ""))
     problems += bucket_settings.name_problems(prefix, account, regions, [pair.name for pair in pairs])
@@ -244,6 +265,14 @@ def _cross_checks(values: Mapping[str, object], provider_region: str | None) -> 
                 f'"{values["existingCluster"]}" has a VPC, and dr:existingVpc does not name it: nodes and the load '
                 "balancer would be in a network that does not reach the cluster",
                 "`pulumi config set dr:existingVpc <the cluster's VPC>`",
+            )
+        )
+    if values.get("sharedMesh") == "true" and values.get("mesh") == "false":
+        problems.append(
+            Problem(
+                "dr:sharedMesh",
+                'is "true", and dr:mesh is "false": there is no mesh that the regions could share',
+                "`pulumi config set dr:mesh true`, or make dr:sharedMesh false",
             )
         )
     role = values.get("role")

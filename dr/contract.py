@@ -13,6 +13,7 @@ from typing import Any
 
 from dr.errors import Invalid, Problem
 from dr.objectives import Tier
+from dr.serving import NAMESPACE, SERVICE
 from dr.topology import Role, Topology
 
 VERSION = 1
@@ -62,6 +63,25 @@ class DnsRecord:
 
 
 @dataclass(frozen=True)
+class ClusterRecord:
+    """A region's cluster, and what serves in it.
+
+    Args:
+        name: The cluster's name: whom tokens are for.
+        endpoint: Its API.
+        ca_data: PEM of its certificate authority, in base64.
+        namespace: Where inference is.
+        deployment: What keeps its replicas, and the name of what scales them.
+    """
+
+    name: str
+    endpoint: str
+    ca_data: str
+    namespace: str = NAMESPACE
+    deployment: str = SERVICE
+
+
+@dataclass(frozen=True)
 class Half:
     """What one stack made.
 
@@ -74,6 +94,7 @@ class Half:
         buckets: Bucket pairs by name; the primary's half has them, since it owns both sides.
         tier: The tier that is deployed; the recovery half has it.
         network: The VPC it is in: the block of one that was made, or the id of one that was named.
+        cluster: The cluster, where one runs.
         version: Version of the document.
     """
 
@@ -85,6 +106,7 @@ class Half:
     buckets: Mapping[str, BucketRecord] = field(default_factory=dict)
     tier: Tier | None = None
     network: str = ""
+    cluster: ClusterRecord | None = None
     version: int = VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,13 +116,16 @@ class Half:
         return document
 
 
-def document(topology: Topology, stack: str, dns: Mapping[str, Any]) -> dict[str, Any]:
+def document(
+    topology: Topology, stack: str, dns: Mapping[str, Any], cluster: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """A stack's half as JSON values.
 
     Args:
         topology: What was deployed.
         stack: The stack's name.
         dns: The fields of `DnsRecord`, known once the records exist.
+        cluster: Name, endpoint and certificate of the cluster, known once it exists; None where none runs.
     """
     buckets = {
         pair.name: BucketRecord(topology.bucket(pair, Role.PRIMARY), topology.bucket(pair, Role.RECOVERY))
@@ -116,6 +141,7 @@ def document(topology: Topology, stack: str, dns: Mapping[str, Any]) -> dict[str
         buckets=buckets if is_primary else {},
         tier=None if is_primary else topology.running_tier,
         network=topology.network_here,
+        cluster=ClusterRecord(**cluster) if cluster else None,
     ).to_dict()
 
 
@@ -149,6 +175,7 @@ def parse(text: str | bytes, source: str) -> Half:
             buckets={name: BucketRecord(**sides) for name, sides in values["buckets"].items()},
             tier=Tier(values["tier"]) if values["tier"] else None,
             network=values.get("network", ""),
+            cluster=ClusterRecord(**cluster) if (cluster := values.get("cluster")) else None,
             version=version,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

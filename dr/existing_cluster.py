@@ -18,11 +18,15 @@ class ExistingCluster:
     Args:
         name: Its name.
         endpoint: Its API.
+        arn: Its ARN.
+        ca_data: PEM of its certificate authority, in base64.
         security_group_id: The group EKS made for its control plane, nodes and pods.
     """
 
     name: str
     endpoint: str
+    arn: str
+    ca_data: str
     security_group_id: str
 
 
@@ -54,4 +58,10 @@ def find(name: str, vpc_id: str, site: Site) -> ExistingCluster:
         wrong.append(Problem("dr:existingVpc", fact, f"`pulumi config set dr:existingVpc {network['vpcId']}`"))
     if wrong:
         raise Invalid(*wrong)
-    return ExistingCluster(name, found["endpoint"], network["clusterSecurityGroupId"])
+    return ExistingCluster(
+        name=name,
+        endpoint=found["endpoint"],
+        arn=found["arn"],
+        ca_data=found["certificateAuthority"]["data"],
+        security_group_id=network["clusterSecurityGroupId"],
+    )

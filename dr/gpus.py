@@ -1,7 +1,7 @@
 """GPU instance types: what each holds. Pure.
 
-Counts, memory and vCPUs are what EC2's DescribeInstanceTypes answers (GpuInfo, VCpuInfo; read 2026-11). Quotas are per
-region and in vCPUs (EC2 user guide, "On-Demand Instance limits").
+Counts, memory and vCPUs are what EC2's DescribeInstanceTypes answers (GpuInfo, VCpuInfo, MemoryInfo; read 2026-11).
+Quotas are per region and in vCPUs (EC2 user guide, "On-Demand Instance limits").
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class GpuType:
         gib: Memory of each, in GiB.
         vcpus: Virtual CPUs: what quotas count.
         quota: The quota it counts against.
+        host_gib: Memory of the instance itself, in GiB, at least.
     """
 
     name: str
@@ -48,6 +49,7 @@ class GpuType:
     gib: float
     vcpus: int
     quota: Quota
+    host_gib: float
 
     def __str__(self) -> str:
         return f"{self.name} ({self.gpus} x {self.gpu} of {self.gib:.4g} GiB)"
@@ -55,11 +57,12 @@ class GpuType:
 
 @dataclass(frozen=True)
 class Family:
-    """Types of one family, by size to the number of GPUs and of vCPUs."""
+    """Types of one family, by size to the number of GPUs and of vCPUs; `host_gib` is memory a vCPU, at least."""
 
     gpu: str
     mib: int
     quota: Quota
+    host_gib: float
     sizes: Mapping[str, tuple[int, int]]
 
 
@@ -74,23 +77,26 @@ FAMILIES = {
         "T4",
         16_384,
         QUOTA_G,
+        4.0,
         {
             **{"xlarge": (1, 4), "2xlarge": (1, 8), "4xlarge": (1, 16), "8xlarge": (1, 32), "16xlarge": (1, 64)},
             **{"12xlarge": (4, 48), "metal": (8, 96)},
         },
     ),
-    "g5": Family("A10G", 22_888, QUOTA_G, USUAL),
-    "g6": Family("L4", 22_888, QUOTA_G, USUAL),
-    "g6e": Family("L40S", 45_776, QUOTA_G, USUAL),
-    "p4d": Family("A100", 40_960, QUOTA_P, {"24xlarge": (8, 96)}),
-    "p4de": Family("A100", 81_920, QUOTA_P, {"24xlarge": (8, 96)}),
-    "p5": Family("H100", 81_920, QUOTA_P, {"4xlarge": (1, 16), "48xlarge": (8, 192)}),
-    "p5e": Family("H200", 144_384, QUOTA_P, {"48xlarge": (8, 192)}),
-    "p5en": Family("H200", 144_384, QUOTA_P, {"48xlarge": (8, 192)}),
+    "g5": Family("A10G", 22_888, QUOTA_G, 4.0, USUAL),
+    "g6": Family("L4", 22_888, QUOTA_G, 4.0, USUAL),
+    "g6e": Family("L40S", 45_776, QUOTA_G, 8.0, USUAL),
+    "p4d": Family("A100", 40_960, QUOTA_P, 12.0, {"24xlarge": (8, 96)}),
+    "p4de": Family("A100", 81_920, QUOTA_P, 12.0, {"24xlarge": (8, 96)}),
+    "p5": Family("H100", 81_920, QUOTA_P, 2048 / 192, {"4xlarge": (1, 16), "48xlarge": (8, 192)}),
+    "p5e": Family("H200", 144_384, QUOTA_P, 2048 / 192, {"48xlarge": (8, 192)}),
+    "p5en": Family("H200", 144_384, QUOTA_P, 2048 / 192, {"48xlarge": (8, 192)}),
 }
 
 GPU_TYPES = {
-    f"{family}.{size}": GpuType(f"{family}.{size}", of.gpu, gpus, of.mib / MIB_PER_GIB, vcpus, of.quota)
+    f"{family}.{size}": GpuType(
+        f"{family}.{size}", of.gpu, gpus, of.mib / MIB_PER_GIB, vcpus, of.quota, vcpus * of.host_gib
+    )
     for family, of in FAMILIES.items()
     for size, (gpus, vcpus) in of.sizes.items()
 }

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dr.clients import Missing, calls, client
-from dr.errors import Invalid, Problem
+from dr.clients import Missing, Unreachable, calls, client, read_object
+from dr.errors import Failed, Invalid, Problem
 
 VERSION = 1
 REGISTRY = "registry"
@@ -155,7 +155,7 @@ def publish(
     Returns:
         The manifest; the newest one where that has the same content, and is whole.
     """
-    hashes = {item.part: _hash_file(item.path) for item in items}
+    hashes = {item.part: hash_file(item.path) for item in items}
     digest = digest_of(hashes)
     before = newest(region, buckets, name)
     if before and before.digest == digest and all(copy.intact for copy in read_copies(region, buckets, before)):
@@ -187,15 +187,17 @@ def publish(
 
 def newest(region: str, buckets: Mapping[str, str], name: str) -> Manifest | None:
     """The newest manifest of a set that a region holds, or None."""
+    return next(manifests(region, buckets, name), None)
+
+
+def manifests(region: str, buckets: Mapping[str, str], name: str) -> Iterator[Manifest]:
+    """The manifests of a set that a region holds, the newest first, each read when it is asked for."""
     registry, prefix = buckets[REGISTRY], f"sets/{name}/"
     with calls(f"s3://{registry}/{prefix}", region):
         pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=registry, Prefix=prefix)
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-        manifests = [key for key in keys if key.endswith("/manifest.json")]
-        if not manifests:
-            return None
-        body = client("s3", region).get_object(Bucket=registry, Key=max(manifests))["Body"].read()
-    return parse(body, f"s3://{registry}/{max(manifests)}")
+    for key in sorted((key for key in keys if key.endswith("/manifest.json")), reverse=True):
+        yield parse(read_object(region, registry, key), f"s3://{registry}/{key}")
 
 
 def names(region: str, buckets: Mapping[str, str]) -> list[str]:
@@ -207,31 +209,109 @@ def names(region: str, buckets: Mapping[str, str]) -> list[str]:
 
 
 def read_copies(region: str, buckets: Mapping[str, str], manifest: Manifest) -> list[Copy]:
-    """Read every object of a set in a region and hash it.
+    """Read every object of a set in a region and hash it; arguments as of `read_entries`."""
+    return read_entries(region, buckets, manifest.entries)
+
+
+def read_entries(region: str, buckets: Mapping[str, str], entries: Sequence[Entry]) -> list[Copy]:
+    """Read objects in a region and hash them.
 
     Args:
         region: The region that is read.
         buckets: That region's bucket by pair.
-        manifest: What is looked for.
+        entries: What is looked for.
     """
 
     def read(entry: Entry) -> Copy:
-        hasher = hashlib.sha256()
         try:
-            with calls(f"s3://{buckets[entry.pair]}/{entry.key}", region):
-                answer = client("s3", region).get_object(
-                    Bucket=buckets[entry.pair], Key=entry.key, VersionId=entry.version_id
-                )
-                for chunk in answer["Body"].iter_chunks(CHUNK):
-                    hasher.update(chunk)
+            return Copy(entry, hash_object(region, buckets[entry.pair], entry.key, entry.version_id))
         except Missing:
             return Copy(entry, None)
-        return Copy(entry, hasher.hexdigest())
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(read, manifest.entries))
+        return list(pool.map(read, entries))
 
 
-def _hash_file(path: Path) -> str:
+def hash_object(region: str, bucket: str, key: str, version_id: str) -> str:
+    """SHA-256 of an object's bytes, hexadecimal, which are read and not kept.
+
+    Raises:
+        Missing: that version is not there.
+        Unreachable: the region does not answer.
+    """
+    hasher = hashlib.sha256()
+    with calls(f"s3://{bucket}/{key}", region):
+        answer = client("s3", region).get_object(Bucket=bucket, Key=key, VersionId=version_id)
+        for chunk in answer["Body"].iter_chunks(CHUNK):
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def missing(region: str, buckets: Mapping[str, str], manifest: Manifest) -> list[Entry]:
+    """Objects of a set that did not arrive in a region, told by version and size; no bytes are read.
+
+    Args:
+        region: The region that is asked.
+        buckets: That region's bucket by pair; what is of another pair is not asked for.
+        manifest: What is looked for.
+    """
+    wanted = [entry for entry in manifest.entries if entry.pair in buckets]
+
+    def absent(entry: Entry) -> bool:
+        bucket = buckets[entry.pair]
+        try:
+            with calls(f"s3://{bucket}/{entry.key}", region):
+                found = client("s3", region).head_object(Bucket=bucket, Key=entry.key, VersionId=entry.version_id)
+        except Missing:
+            return True
+        return bool(found["ContentLength"] != entry.size)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return [entry for entry, gone in zip(wanted, pool.map(absent, wanted), strict=True) if gone]
+
+
+def download(region: str, buckets: Mapping[str, str], entry: Entry, path: Path) -> None:
+    """Read an object of a set into a file, which has its name only once it has the manifest's bytes.
+
+    Large objects are read in parts side by side, and a part that breaks off is read again (boto3, "File transfer
+    configuration").
+
+    Args:
+        region: The region that is read.
+        buckets: That region's bucket by pair.
+        entry: The object.
+        path: The file; what was there is replaced.
+
+    Raises:
+        Missing: that version is not there.
+        Unreachable: the region does not answer.
+        Failed: its bytes are not those of the manifest.
+        OSError: the file cannot be written.
+    """
+    from boto3.exceptions import RetriesExceededError
+    from boto3.s3.transfer import TransferConfig
+
+    bucket, part = buckets[entry.pair], path.with_name(f"{path.name}.part")
+    few, extra = TransferConfig(max_concurrency=4), {"VersionId": entry.version_id}
+    try:
+        with calls(f"s3://{bucket}/{entry.key}", region):
+            client("s3", region).download_file(bucket, entry.key, str(part), ExtraArgs=extra, Config=few)
+    except RetriesExceededError as error:
+        fact = f"{region} broke off again and again: {error.last_exception}"
+        raise Unreachable(Problem(f"s3://{bucket}/{entry.key}", fact, "look at the region's health")) from error
+    if (found := hash_file(part)) != entry.sha256:
+        part.unlink()
+        raise Failed(
+            Problem(
+                f"s3://{bucket}/{entry.key} version {entry.version_id}",
+                f"sha256 is {found}, and the manifest has {entry.sha256}",
+                "it was damaged or exchanged: find out which, and publish the set again; nothing was put in its place",
+            )
+        )
+    part.replace(path)
+
+
+def hash_file(path: Path) -> str:
+    """A file's SHA-256, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from dr import alerts
+from dr import alerts, images
 from dr.errors import Invalid
 from dr.objectives import Nat, Tier, parse_tier
 
@@ -130,6 +130,8 @@ OptionalHostName = Annotated[str, _text(_optional_host)]
 BucketPart = Annotated[str, _text(_bucket_part)]
 Cidr = Annotated[str, _text(_cidr)]
 RoleArn = Annotated[str, _text(_role_arn)]
+ImageRef = Annotated[str, _text(images.problem)]
+ModelSetName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 AlertAddress = Annotated[str, _text(alerts.address_problem)]
 TierName = Annotated[Tier, BeforeValidator(_tier)]
 NatName = Annotated[Nat | None, BeforeValidator(_nat)]

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from dr.capacity import Capacity, Workload, capacity
 from dr.objectives import TIERS, Nat, Tier, TierSpec
+from dr.serving import Serving
 
 READY_PATH = "/v2/health/ready"
 """Readiness of the V2 inference protocol: what a region answers when it can serve."""
@@ -133,17 +134,23 @@ class Dns:
 
 CONTROL = "control"
 """The pair that holds contracts and the state of the day."""
+DATASETS = "datasets"
+"""The pair that data to train on and to process is in."""
 MODELS = "models"
 """The pair that inference loads its models from."""
+VELERO = "velero"
+"""The pair that backups of clusters are in. They hold Secrets, so nobody but Velero reads it."""
 
 STANDARD_PAIRS = (
-    BucketPair("datasets", replicate_deletes=False),
+    BucketPair(DATASETS, replicate_deletes=False),
     BucketPair(MODELS, replicate_deletes=False),
     BucketPair("registry", replicate_deletes=False, noncurrent_days=30),
     BucketPair(CONTROL, replicate_deletes=True, noncurrent_days=30),
+    BucketPair(VELERO, replicate_deletes=True, noncurrent_days=30),
 )
 """The bucket pairs of a platform. Deletes stay on their side where data is held: a mistaken or malicious delete must
-not take the copy with it. In the control pair a removed document is meant to be gone on both sides."""
+not take the copy with it. In the control pair a removed document is meant to be gone on both sides; of a cluster's
+backups, what has expired: what is deleted before its time is still there for 30 days, as a version."""
 
 
 @dataclass(frozen=True)
@@ -168,12 +175,15 @@ class Topology:
         existing_vpc: Id of a VPC in this stack's region to use; None makes one.
         existing_cluster: Name of an EKS cluster in this stack's region to serve from; None makes one.
         backup_retention_days: How long recovery points and their copies are kept.
-        workload: What is served: requests, replicas, GPUs.
+        workload: How much is served: requests, replicas, GPUs.
+        serving: What serves: model set, images, mesh.
         reserved_gpu_nodes: GPU nodes whose capacity is reserved in this region, and paid for whether they run or not.
         api_cidrs: Where a cluster's API may be called from over the internet; none keeps it inside the VPC.
         client_cidrs: Where inference may be asked from.
         operator_roles: ARNs of IAM roles that administer the clusters.
         alert_addresses: Who is told of alarms: e-mail addresses and HTTPS URLs.
+        runbook_url: Page that alerts refer to, by the anchor that each names; empty: none.
+        karpenter: Whether Karpenter makes GPU nodes beyond the floor, and not the autoscaler.
     """
 
     role: Role
@@ -194,11 +204,14 @@ class Topology:
     existing_cluster: str | None = None
     backup_retention_days: int = 35
     workload: Workload = field(default_factory=Workload)
+    serving: Serving = field(default_factory=Serving)
     reserved_gpu_nodes: int = 0
     api_cidrs: tuple[str, ...] = ()
     client_cidrs: tuple[str, ...] = ("0.0.0.0/0",)
     operator_roles: tuple[str, ...] = ()
     alert_addresses: tuple[str, ...] = ()
+    runbook_url: str = ""
+    karpenter: bool = False
 
     @property
     def here(self) -> Site:
@@ -229,6 +242,15 @@ class Topology:
     def capacity_here(self) -> Capacity:
         """Replicas and GPU nodes of this stack's region."""
         return capacity(self.workload, self.tier_here, len(self.here.zones))
+
+    @property
+    def capacity_ready(self) -> Capacity:
+        """What this stack's region is ready for: what it runs, and where that is nothing, what tier `warm` would run.
+
+        A disruption budget and an autoscaler are there before the first replica is, so that a region can be brought up
+        by scaling alone.
+        """
+        return capacity(self.workload, max(self.tier_here, Tier.WARM), len(self.here.zones))
 
     @property
     def alert_topic(self) -> str:

@@ -37,6 +37,10 @@ AGAIN = frozenset(
     )
 )
 """Made twice is made once: calls that put, attach or associate, and so need nothing."""
+PROVIDER = "pulumi:providers:"
+"""How the types of providers begin: they are nothing but their settings."""
+OBJECT = "kubernetes:"
+"""How the types of what is in a cluster begin: known by namespace and name, both given by the program."""
 
 BY_NAME = {
     f"aws:{kind}": id
@@ -49,6 +53,7 @@ BY_NAME = {
         "eks/addon:Addon": "{clusterName}:{addonName}",
         "eks/cluster:Cluster": "{name}",
         "eks/nodeGroup:NodeGroup": "{clusterName}:{nodeGroupName}",
+        "iam/instanceProfile:InstanceProfile": "{name}",
         "iam/role:Role": "{name}",
         "kms/alias:Alias": "{name}",
         "lambda/function:Function": "{name}",
@@ -122,8 +127,17 @@ class Pending:
         return self.urn.split("::", 3)[3]
 
     @property
+    def harmless(self) -> bool:
+        """Whether making it again does no harm."""
+        return self.type in AGAIN or self.type.startswith(PROVIDER)
+
+    @property
     def named_id(self) -> str | None:
         """Its id, where it is made of its inputs."""
+        if self.type.startswith(OBJECT):
+            # A Helm release has both beside its other inputs, as no object has.
+            named = self.inputs.get("metadata") or self.inputs
+            return "/".join(filter(None, (named.get("namespace"), named.get("name")))) or None
         if self.type not in BY_NAME:
             return None
         # What may be left out of an id, or has a default in it.

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import time
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dr.cli import Json, errors_shown
-from dr.errors import Invalid, Problem
-from sandbox import server_process
+from dr.errors import Exit, Failed, Invalid, Problem
+from sandbox import fault_commands, server_process
 from sandbox.emulator_client import ask
 from sandbox.local import Local
 
@@ -28,8 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-fault = typer.Typer(help="Break something, see what is broken, mend it.", no_args_is_help=True)
-app.add_typer(fault, name="fault")
+app.add_typer(fault_commands.app, name="fault")
 clock = typer.Typer(help="The sandbox's clock.")
 app.add_typer(clock, name="clock")
 CLOCK_STEP_SECONDS = 300
@@ -92,8 +92,11 @@ def status(as_json: Json = False) -> None:
     typer.echo(f"running   {server.endpoint}, pid {server.pid}, since {server.started}")
     typer.echo(f"buckets   {health['buckets']}")
     typer.echo(f"objects   {copied['copied']} replicated, {copied['pending']} pending, {copied['failed']} failed")
+    for each in health["clusters"]:
+        answers = each["endpoint"] if each["running"] else "lost with its region"
+        typer.echo(f"cluster   {each['name']} in {each['region']}: {answers}")
     for each in faults:
-        typer.echo(f"fault     {_describe(each)}")
+        typer.echo(f"fault     {fault_commands.describe(each)}")
 
 
 @app.command()
@@ -168,6 +171,47 @@ def clock_advance(by: Annotated[str, typer.Argument(help="How far: 90s, 20m or 2
         typer.echo(answer["now"])
 
 
+class Name(StrEnum):
+    """By which name a region is asked."""
+
+    PUBLIC = "public"
+    REGIONAL = "regional"
+
+
+@app.command()
+def predict(
+    region: Annotated[str, typer.Option(help="The region, such as us-east-1.")],
+    name: Annotated[Name, typer.Option(help="The region's own name, or the one clients use.")] = Name.REGIONAL,
+    count: Annotated[int, typer.Option(min=1, help="How many requests, each on a connection of its own.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Ask a region's address for predictions, and compare them with the model run here.
+
+    Exit code 1 where a request failed or an answer is not the model's.
+    """
+    from sandbox import predict as predictions
+    from sandbox.up import World
+
+    with errors_shown(as_json):
+        world = _ready(World(Local.from_environment()))
+        way = predictions.deployed_way(world, region, name is Name.PUBLIC)
+        found = predictions.ask(way, region, world.buckets(region), count)
+    failed = [each for each in found if each.error]
+    equal = all(each.equal for each in found if not each.error)
+    if as_json:
+        told = [asdict(each) | {"equal": each.equal} for each in found]
+        answer = {"region": region, "name": way.name, "failed": len(failed), "equal": equal, "requests": told}
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        for each in found:
+            said = each.error or f"{each.answer} by version {each.version}, the model run here: {each.local}"
+            typer.echo(f"row {each.row}: {said}")
+        same = "all answers are the model's" if equal else "an answer is not the model's"
+        typer.echo(f"https://{way.name}: {len(found) - len(failed)} of {len(found)} answered; {same}")
+    if failed or not equal:
+        raise typer.Exit(Exit.FAILED)
+
+
 @app.command()
 def messages(as_json: Json = False) -> None:
     """What alarms said, and to whom."""
@@ -185,6 +229,39 @@ def messages(as_json: Json = False) -> None:
 
 
 @app.command()
+def manifests(
+    region: Annotated[str, typer.Option(help="Whose cluster: us-east-1.")],
+    as_json: Json = False,
+) -> None:
+    """Print every Kubernetes object that the stacks own in a region, as its API server has it."""
+    from sandbox.kubernetes.manifests import owned, read
+    from sandbox.plugin import SandboxError
+    from sandbox.up import PRIMARY, RECOVERY, World
+
+    with errors_shown(as_json):
+        engine = _ready(World(Local.from_environment())).ready_engine
+        wanted = [each for stack in (PRIMARY, RECOVERY) for each in owned(engine.resources(stack), region)]
+        if not wanted:
+            remedy = "deploy a tier that runs a cluster there: `make up`"
+            raise Invalid(Problem(region, "no stack owns a Kubernetes object there", remedy))
+        try:
+            found, missing = read(wanted)
+        except SandboxError as error:
+            remedy = "`python -m sandbox status` says whether it runs"
+            raise Failed(Problem(f"the cluster of {region}", str(error), remedy)) from error
+        typer.echo(json.dumps(found, indent=2) if as_json else _documents(found))
+        if missing:
+            fact = "it is in the stack's state and not in the cluster"
+            raise Failed(*(Problem(f"{each.type} {each.id}", fact, "`pulumi up --refresh`") for each in missing))
+
+
+def _documents(objects: list[dict[str, Any]]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump_all(objects, sort_keys=False, width=120)).rstrip()
+
+
+@app.command()
 def logs(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows.")] = False,
     lines: Annotated[int, typer.Option(min=1, help="How many lines from the end.")] = 50,
@@ -199,81 +276,6 @@ def logs(
         while follow:
             typer.echo(file.read(), nl=False)
             time.sleep(0.3)
-
-
-@fault.command("region")
-def fault_region(
-    region: Annotated[str, typer.Argument(help="The region, such as us-east-1.")],
-    unreachable: Annotated[bool, typer.Option("--unreachable", help="Connections fail, as in a dead region.")] = False,
-    with_global: Annotated[bool, typer.Option("--with-global", help="IAM and Route 53 control planes too.")] = False,
-    slow: Annotated[str, typer.Option(help="Every answer takes this much longer: 2s, 500ms.")] = "",
-    heal: Annotated[bool, typer.Option("--heal", help="The region is well again.")] = False,
-) -> None:
-    """Take a region away, slow it, or give it back."""
-    with errors_shown():
-        if unreachable + bool(slow) + heal != 1:
-            raise Invalid(
-                Problem("fault region", "it takes exactly one of these", "--unreachable, --slow TIME or --heal")
-            )
-        if with_global and not unreachable:
-            raise Invalid(Problem("--with-global", "it goes with --unreachable", "add --unreachable"))
-        _known_region(region)
-        server = server_process.require(Local.from_environment())
-        if heal:
-            _show(ask(server, "DELETE", f"faults?region={region}"))
-            return
-        content: dict[str, Any] = {"kind": "region", "region": region}
-        content |= {"slow": _seconds(slow)} if slow else {"unreachable": True, "with_global": with_global}
-        _show(ask(server, "POST", "faults", content))
-
-
-@fault.command("operation")
-def fault_operation(
-    operation: Annotated[str, typer.Argument(help="service:Operation, such as s3:PutObject.")],
-    error: Annotated[str, typer.Option(help="The AWS error code to answer with, such as SlowDown.")],
-    times: Annotated[int, typer.Option(min=1, help="How many calls fail.")] = 1,
-    region: Annotated[str | None, typer.Option(help="Only in this region.")] = None,
-) -> None:
-    """Let the next calls of one operation fail."""
-    with errors_shown():
-        if region:
-            _known_region(region)
-        server = server_process.require(Local.from_environment())
-        content = {"kind": "operation", "operation": operation, "error": error, "times": times, "region": region}
-        _show(ask(server, "POST", "faults", content))
-
-
-@fault.command("list")
-def fault_list(as_json: Json = False) -> None:
-    """Say what is broken."""
-    with errors_shown(as_json):
-        faults = ask(server_process.require(Local.from_environment()), "GET", "faults")
-    if as_json:
-        typer.echo(json.dumps(faults, indent=2))
-    else:
-        _show(faults)
-
-
-@fault.command("clear")
-def fault_clear() -> None:
-    """Mend everything."""
-    with errors_shown():
-        _show(ask(server_process.require(Local.from_environment()), "DELETE", "faults"))
-
-
-def _show(faults: list[dict[str, Any]]) -> None:
-    for each in faults:
-        typer.echo(_describe(each))
-    if not faults:
-        typer.echo("Nothing is broken.")
-
-
-def _describe(each: dict[str, Any]) -> str:
-    if each["kind"] == "operation":
-        where = f" in {each['region']}" if each.get("region") else ""
-        return f"{each['operation']} answers {each['error']}{where}, {each['times']} more times"
-    how = "is unreachable" if each.get("unreachable") else f"is {each['slow']:g} s slower"
-    return f"{each['region']} {how}{', global control planes too' if each.get('with_global') else ''}"
 
 
 def _running() -> server_process.Server:
@@ -299,14 +301,6 @@ def _environment() -> dict[str, str]:
     return dict(_ready(World(Local.from_environment())).ready_engine.variables)
 
 
-def _known_region(region: str) -> None:
-    from dr.setting_types import known_regions, nearest
-
-    if region not in known_regions():
-        hint = nearest(region, known_regions(), "use a name such as us-east-1")
-        raise Invalid(Problem("region", f'"{region}" is no AWS region', hint))
-
-
 def _duration(text: str) -> float:
     """Seconds of "90s", "20m" or "2h"."""
     found = re.fullmatch(r"(\d+)([smh])", text)
@@ -315,10 +309,3 @@ def _duration(text: str) -> float:
             Problem("clock advance", f'"{text}" is no time', "use 90s, 20m or 2h; the clock only goes forward")
         )
     return int(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", text)
-    if not found:
-        raise Invalid(Problem("--slow", f'"{text}" is no time', "use seconds or milliseconds, such as 2s or 500ms"))
-    return float(found[1]) / (1000 if found[2] == "ms" else 1)

@@ -53,6 +53,7 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
         "AWS_CONFIG_FILE": str(nobody),
         "AWS_SHARED_CREDENTIALS_FILE": str(nobody),
         "AWS_EC2_METADATA_DISABLED": "true",
+        "KUBECONFIG": str(local.kubeconfig),
         "NO_PROXY": ",".join(direct),
         "no_proxy": ",".join(direct),
         "PULUMI_HOME": str(local.pulumi_home),
@@ -85,14 +86,11 @@ def enter(variables: Mapping[str, str]) -> None:
 
 def install_plugins(local: Local, toolchain: Toolchain) -> None:
     """Put launchers of the plugins, and of `dr`, where the engine and a shell look. Cheap, and done at every start."""
-    sdk = importlib.metadata.version("pulumi-aws")
     python = [sys.executable, "-P"]
-    launchers = {
-        local.pulumi_home / "plugins" / f"resource-aws-v{sdk}" / "pulumi-resource-aws": [
-            *(sys.executable, "-m", "sandbox.aws.provider")
-        ],
-        local.commands / "dr": [sys.executable, "-m", "dr"],
-    }
+    launchers = {local.commands / "dr": [sys.executable, "-m", "dr"]}
+    for name in ("aws", "kubernetes"):
+        folder = local.pulumi_home / "plugins" / f"resource-{name}-v{importlib.metadata.version(f'pulumi-{name}')}"
+        launchers[folder / f"pulumi-resource-{name}"] = [sys.executable, "-m", f"sandbox.{name}.provider"]
     if toolchain.runner:
         host = local.pulumi_home / "plugins" / f"language-python-v{toolchain.version}" / "pulumi-language-python"
         script = str(ROOT / "sandbox" / "language_host.py")

@@ -62,6 +62,11 @@ class Local:
         return self.folder / "bin"
 
     @property
+    def kubeconfig(self) -> Path:
+        """A context for each region that has a cluster now; the emulator writes it."""
+        return self.folder / "kubeconfig"
+
+    @property
     def deployed(self) -> Path:
         """What was deployed, by stack, so that nothing is done twice."""
         return self.folder / "deployed.json"

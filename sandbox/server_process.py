@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -60,8 +61,12 @@ def require(local: Local) -> Server:
     return server
 
 
-def start(local: Local) -> Server:
+def start(local: Local, kubernetes: Path | None = None) -> Server:
     """Start an emulator in the background and wait until it answers.
+
+    Args:
+        local: Its folder.
+        kubernetes: The folder of a control plane's programs; without, EKS has no Kubernetes.
 
     Raises:
         Failed: it ended or did not answer; the message has the end of its log.
@@ -73,7 +78,10 @@ def start(local: Local) -> Server:
     local.folder.mkdir(parents=True, exist_ok=True)
     with local.log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, "--state", str(local.folder)],
+            [
+                *(sys.executable, "-m", MODULE, "--state", str(local.folder)),
+                *(("--kubernetes", str(kubernetes)) if kubernetes else ()),
+            ],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -20,6 +19,7 @@ NEXT = (
     ("make shell", "a shell in which pulumi, dr and boto3 work against the sandbox; there:"),
     ("dr status", "what is deployed and what can be seen of it"),
     ("pulumi config set dr:tier warm -s dr", "the flag; then `pulumi up -s dr`, in place"),
+    ("python -m sandbox predict --region us-east-1", "a prediction through the region's address"),
     ("python -m sandbox dns", "records, checks, and who answers now"),
     ("python -m sandbox fault region us-east-1 --unreachable --with-global", "lose the region, and look again"),
     ("make down", "stop everything"),
@@ -27,13 +27,16 @@ NEXT = (
 GLOBAL = "global"
 
 
-def _made_by_region(resources: list[dict[str, Any]]) -> dict[str, Counter[str]]:
+def _made_by_region(world: World) -> dict[str, Counter[str]]:
     """Resources by region and service, from the stacks' states."""
     made: dict[str, Counter[str]] = defaultdict(Counter)
-    for each in resources:
-        if each["type"].startswith("aws:"):
-            region = each.get("inputs", {}).get("region", GLOBAL)
-            made[region][each["type"].partition(":")[2].partition("/")[0]] += 1
+    for stack, inside in ((PRIMARY, world.primary_region), (RECOVERY, world.recovery_region)):
+        for each in world.ready_engine.resources(stack):
+            plugin, _, kind = each["type"].partition(":")
+            if plugin == "aws":
+                made[each.get("inputs", {}).get("region", GLOBAL)][kind.partition("/")[0]] += 1
+            elif plugin == "kubernetes":
+                made[inside]["in the cluster"] += 1
     return made
 
 
@@ -42,7 +45,7 @@ def show(world: World) -> RenderableType:
     engine = world.ready_engine
     halves = [contract.parse(json.dumps(engine.outputs(stack)["contract"]), stack) for stack in (PRIMARY, RECOVERY)]
     tier = parse_tier(str(engine.outputs(RECOVERY)["tier"]))
-    made = _made_by_region(engine.resources(PRIMARY) + engine.resources(RECOVERY))
+    made = _made_by_region(world)
     where = Table("region", "role", "deployed", "record", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for half in halves:
         counts = ", ".join(f"{number} {service}" for service, number in sorted(made[half.region].items()))

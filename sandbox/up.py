@@ -17,6 +17,7 @@ from dr.steps import Report, State, Step, Verdict
 from dr.topology import CONTROL
 from sandbox import model_set, server_process
 from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, drop_dead_locks, enter, environment
+from sandbox.kubernetes.binaries import Binaries, ensure_binaries, find_binaries
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain, ensure_pulumi, find_pulumi
@@ -37,6 +38,7 @@ class World:
 
     local: Local
     toolchain: Toolchain | None = None
+    kubernetes: Binaries | None = None
     server: Server | None = None
     engine: Engine | None = None
     notices: list[str] = field(default_factory=list)
@@ -73,6 +75,7 @@ def steps() -> list[Step[Any]]:
     """Everything `up` does, in order."""
     return [
         Step("toolchain", "Get the Pulumi engine", _have_toolchain, _get_toolchain, expected=timedelta(minutes=4)),
+        Step("kubernetes", "Get Kubernetes", _have_kubernetes, _get_kubernetes, expected=timedelta(minutes=12)),
         Step("emulator", "Start AWS on this machine", _emulator_is_ours, _start_emulator, _emulator_runs),
         _deploy(PRIMARY, "Deploy the primary stack"),
         _deploy(RECOVERY, "Deploy the dr stack"),
@@ -89,6 +92,17 @@ def _have_toolchain(world: World) -> Verdict:
 
 def _get_toolchain(world: World, report: Report) -> None:
     world.toolchain = ensure_pulumi(report)
+
+
+def _have_kubernetes(world: World) -> Verdict:
+    world.kubernetes = find_binaries()
+    if world.kubernetes is None:
+        return Verdict(State.NEEDED, "no Kubernetes yet")
+    return Verdict(State.DONE, f"kubernetes {world.kubernetes.version}, {world.kubernetes.origin}")
+
+
+def _get_kubernetes(world: World, report: Report) -> None:
+    world.kubernetes = ensure_binaries(report)
 
 
 def _emulator_is_ours(world: World) -> Verdict:
@@ -117,7 +131,8 @@ def _start_emulator(world: World, report: Report) -> None:
         # What that deployment made is known to nobody: it wrote no state.
         server_process.stop(local)
         world.server = None
-    world.server = world.server or server_process.start(local)
+    if world.server is None:
+        world.server = server_process.start(local, world.kubernetes.folder if world.kubernetes else None)
     if local.backend.exists():
         world.notices.append("The local AWS keeps nothing across a stop, so the local stacks began anew.")
         shutil.rmtree(local.backend)

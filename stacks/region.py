@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pulumi
 
 from components.alert_topic import AlertTopic, AlertTopicArgs
 from components.certificate import Certificate, CertificateArgs
+from components.cluster_roles import DataBucket
 from components.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
 from components.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
 from components.network import Network, NetworkArgs
 from components.region_key import RegionKey, RegionKeyArgs
 from components.tagging import tags_of
-from dr import existing_cluster, existing_vpc, quotas
+from dr import existing_cluster, existing_vpc, quotas, running_nodes
 from dr.objectives import Tier
-from dr.topology import MODELS, Role, Topology
+from dr.topology import Role, Topology
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,16 @@ class Region:
     alerts: AlertTopic
 
 
-def region(topology: Topology, certificate: Certificate, models_key_arn: pulumi.Input[str]) -> Region:
-    """What both regions have, each as large as its tier: network, way in, cluster, and whom alarms tell."""
+def region(topology: Topology, certificate: Certificate, key_arn: pulumi.Input[str]) -> Region:
+    """What both regions have, each as large as its tier: network, way in, cluster, and whom alarms tell.
+
+    Args:
+        topology: What is to exist.
+        certificate: The region's.
+        key_arn: ARN of the key that data in this region is encrypted with.
+    """
     here, tags = topology.here, tags_of(topology)
-    for warning in quotas.check(topology.capacity_here, here.region):
-        pulumi.warn(warning)
+    nodes = gpu_nodes(topology)
     key = RegionKey(
         "region",
         RegionKeyArgs(
@@ -73,13 +80,16 @@ def region(topology: Topology, certificate: Certificate, models_key_arn: pulumi.
             running=topology.tier_here > Tier.BACKUP,
             capacity=topology.capacity_here,
             gpu_types=topology.workload.gpu_types,
-            models_bucket=topology.bucket(MODELS, topology.role),
-            models_key_arn=models_key_arn,
+            gpu_disk_gib=topology.workload.node_disk_gib,
+            data=data_buckets(topology, key_arn),
             target_group_arn=endpoint.target_group_arn,
+            topic_arn=topology.alert_topic_arn(topology.role),
             clients_group_id=endpoint.security_group_id,
+            gpu_nodes=nodes,
             reserved_nodes=topology.reserved_gpu_nodes,
             api_cidrs=topology.api_cidrs,
             operator_roles=topology.operator_roles,
+            karpenter=topology.karpenter,
             existing=existing_cluster.find(cluster_name, vpc_id, here) if cluster_name and vpc_id else None,
             tags=tags,
         ),
@@ -98,6 +108,34 @@ def region(topology: Topology, certificate: Certificate, models_key_arn: pulumi.
         ),
     )
     return Region(network, endpoint, cluster, alerts)
+
+
+def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:
+    """Buckets of this stack's region by pair: an adopted one keeps its own key, and its replica has ours."""
+    primary = topology.role is Role.PRIMARY
+    return {
+        pair.name: DataBucket(topology.bucket(pair, topology.role), (primary and pair.existing_key) or key_arn)
+        for pair in topology.pairs
+    }
+
+
+def gpu_nodes(topology: Topology) -> int:
+    """GPU nodes to deploy with: those that run, where they may; warns of what a quota forbids, and of what is unknown.
+
+    Raises:
+        Invalid: a quota is below what is to run.
+    """
+    capacity, region = topology.capacity_here, topology.here.region
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        warned = pool.submit(quotas.check, capacity, region)
+        nodes, warnings = capacity.nodes, list[str]()
+        if nodes:
+            cluster = topology.existing_cluster or topology.bucket_prefix
+            nodes, warnings = running_nodes.wanted(capacity, cluster, topology.bucket_prefix, region)
+        warnings = [*warned.result(), *warnings]
+    for warning in warnings:
+        pulumi.warn(warning)
+    return nodes
 
 
 def region_certificate(topology: Topology, zone_id: pulumi.Input[str] | None = None) -> Certificate:

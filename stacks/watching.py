@@ -9,6 +9,7 @@ import pulumi
 
 from components import alarm_rules, iam
 from components.dr_alarms import DrAlarms, DrAlarmsArgs
+from components.group_metrics import GroupMetrics, GroupMetricsArgs
 from components.heartbeat import Heartbeat, HeartbeatArgs
 from components.replicated_bucket import rule_id
 from components.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
@@ -119,7 +120,18 @@ def alarms(
     rules: Sequence[alarm_rules.AlarmRule],
     composites: Sequence[alarm_rules.CompositeRule] = (),
 ) -> DrAlarms:
-    """A stack's alarms, which tell its own region's topic."""
+    """A stack's alarms, which tell its own region's topic, and what their metrics need."""
+    GroupMetrics(
+        "group-metrics",
+        GroupMetricsArgs(
+            name=f"{topology.bucket_prefix}-group-metrics",
+            account=topology.account,
+            region=topology.here.region,
+            cluster=topology.existing_cluster or topology.bucket_prefix,
+            group=here.cluster.gpu_group,
+            tags=tags_of(topology),
+        ),
+    )
     return DrAlarms(
         "alarms",
         DrAlarmsArgs(

@@ -28,7 +28,10 @@ def _nobodys_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     clients.client.cache_clear()
 
 
-LONGEST = ("test_tiers.py", "test_killed.py", "test_commands.py", "test_faults_and_ends.py", "test_network.py")
+LONGEST = (
+    *("test_tiers.py", "test_killed.py", "test_drills.py", "test_nodes.py"),
+    *("test_commands.py", "test_faults_and_ends.py", "test_network.py"),
+)
 """Files that take minutes, the longest first: begun last, one would keep a worker busy alone at the end."""
 
 

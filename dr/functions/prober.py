@@ -18,9 +18,9 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 
+from dr import environment
 from dr.clients import calls, client, read_object
 from dr.errors import DrError, Invalid, Problem
-from dr.functions import settings
 from dr.levers import NAMESPACE
 
 SENTINEL_KEY = "control/sentinel.json"
@@ -34,7 +34,7 @@ UNMEASURED_METRIC = "Unmeasured"
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure and publish. Returns the values, and what was unknown and why."""
-    given = settings.read(
+    given = environment.read(
         *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "BACKUP_VAULT"),
         *("PRIMARY_REGION", "PRIMARY_NAME", "RECOVERY_NAME"),
     )

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dr import levers, state
+from dr import environment, levers, state
 from dr.clients import Missing, read_object
-from dr.functions import settings
 from dr.state import DayState
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """What was published, by lever."""
-    given = settings.read("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "DNS_FAILOVER")
+    given = environment.read("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "DNS_FAILOVER")
     region, bucket = given["AWS_REGION"], given["CONTROL_BUCKET"]
     try:
         day = state.parse(read_object(region, bucket, state.KEY), f"s3://{bucket}/{state.KEY}")

@@ -18,7 +18,7 @@ from dr import unfinished
 from dr.clients import NOT_FOUND, calls, client
 from dr.errors import DrError, Failed, Invalid, Problem, Refused
 from dr.steps import Report
-from dr.unfinished import AGAIN, BY_NAME, BY_TAG, CREATING, NAME_TAG, Pending
+from dr.unfinished import BY_NAME, BY_TAG, CREATING, NAME_TAG, Pending
 
 GLOBAL = "us-east-1"
 """Where Route 53's tags are asked for."""
@@ -142,7 +142,7 @@ def refuse_unfinished(engine: Engine) -> None:
     except DrError:
         # Not asked, not known: the engine's own warning is what there is then.
         return
-    begun = [each for each in unfinished.pending(deployment) if each.doing == CREATING and each.type not in AGAIN]
+    begun = [each for each in unfinished.pending(deployment) if each.doing == CREATING and not each.harmless]
     if begun:
         names = ", ".join(each.name for each in begun)
         raise Refused(
@@ -173,7 +173,7 @@ def look(begun: Pending, known: set[str]) -> Found:
     """
     if begun.doing != CREATING:
         return Found(begun, None, "is read again by the next update")
-    if begun.type in AGAIN:
+    if begun.harmless:
         return Found(begun, None, "is made again, which does no harm")
     if id := begun.named_id:
         return Found(begun, id, "is adopted if it is there")

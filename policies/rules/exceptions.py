@@ -76,6 +76,12 @@ EXCEPTIONS: tuple[Exemption, ...] = (
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
+        resource="group-metrics-*policy",
+        fact='statement Report has Resource "arn:aws:autoscaling:*:autoScalingGroup:[*]"',
+        reason="EKS makes up the groups' names; a condition on EKS's tag holds it to those of one cluster.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
         resource="prober-policy",
         fact='statement Publish has Resource "[*]"',
         reason="PutMetricData knows no narrower resource; a condition holds it to one namespace.",

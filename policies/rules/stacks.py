@@ -45,6 +45,7 @@ TAGGED = (
     "aws:eks/cluster:Cluster",
     "aws:eks/nodeGroup:NodeGroup",
     "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+    "aws:iam/instanceProfile:InstanceProfile",
     "aws:iam/policy:Policy",
     "aws:iam/role:Role",
     "aws:kms/key:Key",

@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sandbox.x509 import Root, begun, new_key, signed
+
 LIFETIME = datetime.timedelta(days=30)
 
 
@@ -35,13 +37,12 @@ class Authority:
         with self._lock:
             path = self._folder / "authority.pem"
             if not path.exists():
-                path.write_bytes(self._root[2])
+                path.write_bytes(_pem(self._root[1]))
             return path
 
     @cached_property
-    def _root(self) -> tuple[Any, Any, bytes]:
-        key, certificate = self._made("the sandbox's authority", None)
-        return key, certificate, _pem(certificate)
+    def _root(self) -> Root:
+        return self._made("the sandbox's authority", None)
 
     def context(self, name: str) -> ssl.SSLContext:
         """How to serve TLS as a name."""
@@ -65,30 +66,15 @@ class Authority:
             context.load_cert_chain(file.name)
         return context
 
-    def _made(self, name: str, root: tuple[Any, Any, bytes] | None) -> tuple[Any, Any]:
+    def _made(self, name: str, root: Root | None) -> tuple[Any, Any]:
         """A key and its certificate, signed by the root or, being the root, by itself."""
         from cryptography import x509
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import NameOID
 
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = new_key()
         # A common name has 64 characters at most; the whole name is among the alternative ones.
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-        now = datetime.datetime.now(datetime.UTC)
-        signer = root[0] if root else key
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(root[1].subject if root else subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + LIFETIME)
-            .add_extension(x509.BasicConstraints(ca=root is None, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        )
+        builder = begun(subject, key, root, LIFETIME)
         if root:
             names = x509.SubjectAlternativeName([x509.DNSName(name)])
             builder = builder.add_extension(names, critical=False)
@@ -105,7 +91,7 @@ class Authority:
                 decipher_only=False,
             )
             builder = builder.add_extension(usage, critical=True)
-        return key, builder.sign(signer, hashes.SHA256())
+        return key, signed(builder, key, root)
 
 
 def _pem(certificate: Any) -> bytes:

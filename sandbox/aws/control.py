@@ -1,10 +1,14 @@
-"""The sandbox's own API beside AWS's, under /_sandbox/: faults, the record of calls, endpoints' health, reset."""
+"""The sandbox's own API beside AWS's, under /_sandbox/.
+
+Faults, the record of calls, endpoints' health, reset; and to clusters, whose a token is.
+"""
 
 from __future__ import annotations
 
 import datetime
 import itertools
 import json
+import re
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -16,11 +20,14 @@ from sandbox.aws import clock, faults
 from sandbox.aws.behaviours import health
 from sandbox.aws.call import ACCOUNT, PARTITION, Answer, Call
 from sandbox.aws.extensions import service_quotas
+from sandbox.kubernetes import tokens
 
 if TYPE_CHECKING:
     from sandbox.aws.emulator import Emulator
 
 PREFIX = "/_sandbox/"
+TOKENS = re.compile(rf"{PREFIX}clusters/([^/]+)/([^/]+)/tokens")
+"""Where the API server of a cluster asks about a token: by region and name."""
 CALLS_KEPT = 50_000
 
 
@@ -61,6 +68,8 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
     """Answer one request of the control API; what is wrong with it is said in a JSON object's `error`."""
     arguments = {key: values[-1] for key, values in parse_qs(query).items()}
     try:
+        if asked := TOKENS.fullmatch(path):
+            return Answer.of_json(tokens.review(emulator, asked[1], asked[2], body))
         content = json.loads(body) if body else None
         match method, path.removeprefix(PREFIX):
             case "GET", "health":
@@ -69,10 +78,11 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 return Answer.of_json(emulator.faults.listed())
             case "POST", "faults":
                 emulator.faults.add(faults.parse(content))
+                emulator.faults_changed()
                 return Answer.of_json(emulator.faults.listed())
             case "DELETE", "faults":
-                emulator.faults.clear(arguments.get("region"))
-                emulator.replication.wake()
+                emulator.faults.clear(*_place(arguments))
+                emulator.faults_changed()
                 return Answer.of_json(emulator.faults.listed())
             case "GET", "calls":
                 return Answer.of_json(emulator.calls.since(int(arguments.get("since", "0"))))
@@ -109,7 +119,15 @@ def _health(emulator: Emulator) -> dict[str, Any]:
         "started": emulator.started,
         "buckets": len(s3_backends[ACCOUNT][PARTITION].buckets),
         "replication": emulator.replication.counts(),
+        "clusters": emulator.clusters.listed(),
     }
+
+
+def _place(arguments: dict[str, str]) -> tuple[str, ...]:
+    """What is to be healed: a region, a zone, a region's instance type; everything where nothing is named."""
+    if arguments.keys() not in ({"region"}, {"zone"}, {"region", "instance_type"}, set()):
+        raise ValueError(f"healed is a region, a zone, or a region's instance_type; got {arguments}")
+    return tuple(arguments[name] for name in ("region", "zone", "instance_type") if name in arguments)
 
 
 def _set_quota(content: Any) -> None:

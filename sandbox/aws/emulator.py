@@ -35,13 +35,15 @@ from moto.core.parse import RequestParserError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import LISTEN_QUEUE, BaseWSGIServer, make_server
 
+from dr.errors import Invalid
 from sandbox.aws import control
 from sandbox.aws.authority import Authority
-from sandbox.aws.behaviours import functions, health, messages, minutes, replication
+from sandbox.aws.behaviours import balancers, clusters, functions, health, messages, minutes, replication
 from sandbox.aws.call import Answer, AwsError, Call, NotEmulatedError, identify
 from sandbox.aws.extensions import (
     HANDLERS,
     acm,
+    autoscaling,
     awslambda,
     backup,
     cloudwatch,
@@ -64,11 +66,25 @@ from sandbox.aws.extensions import (
 )
 from sandbox.aws.faults import ConnectionCutError, Faults
 from sandbox.aws.guard import is_loopback, stay_on_loopback
+from sandbox.kubernetes.binaries import Binaries, ensure_binaries, in_folder
+from sandbox.kubernetes.traffic import Traffic
 
 PORT = re.compile(r":\d+$")
 #: Their import registers what they answer.
 EXTENSIONS = (
-    *(acm, awslambda, backup, cloudwatch, cloudwatch_composite, ec2, ec2_capacity, eks, eks_access, eks_nodes),
+    *(
+        acm,
+        autoscaling,
+        awslambda,
+        backup,
+        cloudwatch,
+        cloudwatch_composite,
+        ec2,
+        ec2_capacity,
+        eks,
+        eks_access,
+        eks_nodes,
+    ),
     *(elbv2, iam, kms, route53, s3, s3_replication, scheduler, service_quotas, sns, tagging),
 )
 
@@ -76,7 +92,7 @@ EXTENSIONS = (
 class Emulator:
     """One emulated AWS. moto's backends are global to the process, so there is one of these at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binaries: Binaries | None = None) -> None:
         self.id = str(uuid.uuid4())
         self.pid = os.getpid()
         self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -88,8 +104,10 @@ class Emulator:
         self.replication = replication.Replicator(self.faults)
         self.messages = messages.Messages(self.faults)
         self.functions = functions.Functions(self)
+        self.clusters = clusters.Clusters(self, binaries, folder)
         self.authority = Authority(folder)
         self.minutes = minutes.Minutes(self)
+        self.traffic = Traffic(self, binaries is not None)
         self._moto = DomainDispatcherApplication(create_backend_app)
         # moto looks through its folders at every request; which of its services a host names never changes.
         self._moto.get_backend_for_host = functools.cache(self._moto.get_backend_for_host)  # type: ignore[method-assign]
@@ -103,10 +121,12 @@ class Emulator:
         self.replication.stop()
         self.minutes.stop()
         self.functions.stop()
+        self.clusters.stop()
 
     def reset(self) -> None:
         """Empty moto and forget faults, calls, messages and endpoints; the clock is the machine's again."""
         self.functions.stop()
+        self.clusters.forget()
         self.minutes.forget()
         self.messages.forget()
         with replication.WRITES:
@@ -116,13 +136,22 @@ class Emulator:
         self.faults.clear()
         self.endpoints.clear()
         self.calls = control.CallRecord()
+        self.traffic.asked = False
+
+    def faults_changed(self) -> None:
+        """Let what is in a lost region stop, and what waited for a fault to heal go on."""
+        self.clusters.faults_changed()
+        self.replication.wake()
+        self.traffic.wake()
 
     def handle(self, environ: dict[str, Any], body: bytes) -> Answer:
         """Answer one HTTP request. Raises ConnectionCutError where a fault takes the connection away."""
         path, host = environ["PATH_INFO"], environ.get("HTTP_HOST", "")
-        if path in health.PATHS:
+        if not self.traffic.on and path in health.PATHS:
             return health.answer(self, host, path)
         if not is_loopback(PORT.sub("", host)):
+            if flow := balancers.connect(self, PORT.sub("", host)):
+                return flow.send(environ, body)
             return Answer.of_text(f"{host} refused: the sandbox answers for this machine only\n", 403)
         if path.startswith(control.PREFIX):
             return control.answer(self, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
@@ -137,15 +166,21 @@ class Emulator:
         finally:
             self.calls.add(call, target, status)
 
-    def tunnel(self, host: str) -> ssl.SSLContext | None:
-        """How to answer over TLS as a host; None for a name that nothing here is known by."""
+    def tunnel(self, host: str) -> tuple[ssl.SSLContext, balancers.Flow | None] | None:
+        """How to answer over TLS as a host, and what a connection to it leads to; None for a name that is not known.
+
+        Raises ConnectionCutError where it leads nowhere.
+        """
         name = PORT.sub("", host)
+        if self.traffic.on:
+            flow = balancers.connect(self, name)
+            return (self.authority.context(name), flow) if flow else None
         region = health.region_serving(self, name)
         if region is None:
             return None
         if self.faults.unreachable(region):
             raise ConnectionCutError(f"{name}: {region} cannot be reached")
-        return self.authority.context(name)
+        return self.authority.context(name), None
 
     def ask_moto(self, call: Call) -> Answer:
         """moto's own answer. Raises NotEmulatedError where moto has none."""
@@ -199,6 +234,8 @@ class Handler(MotoRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    flow: balancers.Flow | None = None
+    """Where a tunnel leads, in one."""
 
     def run_wsgi(self) -> None:
         environ = self.make_environ()
@@ -209,7 +246,7 @@ class Handler(MotoRequestHandler):
             if self.command == "CONNECT":
                 self._tunnel(environ["RAW_URI"])
                 return
-            answer = self.server.app.handle(environ, body)  # type: ignore[attr-defined]
+            answer = self.flow.send(environ, body) if self.flow else self.server.app.handle(environ, body)  # type: ignore[attr-defined]
         except ConnectionCutError:
             # Lingering for 0 s resets the connection instead of ending it politely.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -219,10 +256,11 @@ class Handler(MotoRequestHandler):
 
     def _tunnel(self, host: str) -> None:
         """Be the endpoint that a client wants to reach through this proxy, over TLS."""
-        context = self.server.app.tunnel(host)  # type: ignore[attr-defined]
-        if context is None:
+        found = self.server.app.tunnel(host)  # type: ignore[attr-defined]
+        if found is None:
             self._answer(Answer.of_text(f"{host} refused: the sandbox answers for this machine only\n", 403))
             return
+        context, self.flow = found
         self.send_response_only(200, "Connection established")
         self.end_headers()
         try:
@@ -283,10 +321,13 @@ def serve(emulator: Emulator, port: int = 0) -> BaseWSGIServer:
 
 
 @contextlib.contextmanager
-def running(port: int = 0) -> Iterator[Running]:
-    """An empty emulator served by threads of this process, ended with the block. Its clock moves when it is told to."""
+def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
+    """An empty emulator served by threads of this process, ended with the block. Its clock moves when it is told to.
+
+    With `kubernetes` there is one behind EKS, which is built first where there is none.
+    """
     folder = tempfile.TemporaryDirectory(prefix="emulator-")
-    emulator = Emulator(Path(folder.name))
+    emulator = Emulator(Path(folder.name), ensure_binaries(lambda text, share: None) if kubernetes else None)
     emulator.reset()
     server = serve(emulator, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -307,9 +348,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.aws.emulator", description="Serve AWS until SIGTERM.")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where emulator.json is written")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument(
+        "--kubernetes", type=Path, metavar="FOLDER", help="programs of a control plane; else EKS has no Kubernetes"
+    )
     arguments = parser.parse_args()
+    try:
+        binaries = in_folder(arguments.kubernetes) if arguments.kubernetes else None
+    except Invalid as error:
+        sys.exit(str(error))
     arguments.state.mkdir(parents=True, exist_ok=True)
-    emulator = Emulator(arguments.state)
+    emulator = Emulator(arguments.state, binaries)
     try:
         server = serve(emulator, arguments.port)
     except OSError as error:

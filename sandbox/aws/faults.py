@@ -1,4 +1,4 @@
-"""Faults put into the emulated AWS: a region that is gone or slow, an operation that fails."""
+"""Faults put into the emulated AWS: a region or a zone that is gone, no capacity, an operation that fails."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from botocore.exceptions import UnknownServiceError
 from moto.core.utils import get_service_model
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from sandbox.aws.call import AwsError, Call
 
@@ -67,12 +69,39 @@ class OperationFault:
         return self.operation == call.name and self.region in (None, call.target, call.region)
 
 
-def parse(document: Any) -> RegionFault | OperationFault:
+@dataclass
+class ZoneFault:
+    """A zone whose machines are dead: they answer nobody. The region's APIs are in other zones too, and answer."""
+
+    zone: str
+    kind: str = "zone"
+
+    @property
+    def region(self) -> str:
+        return self.zone[:-1]
+
+
+@dataclass
+class CapacityFault:
+    """An instance type of which a region has none left: what runs goes on, and nothing more can be launched."""
+
+    region: str
+    instance_type: str
+    kind: str = "capacity"
+
+
+Fault = RegionFault | OperationFault | ZoneFault | CapacityFault
+KINDS: dict[str, type[Fault]] = {
+    **{"region": RegionFault, "operation": OperationFault},
+    **{"zone": ZoneFault, "capacity": CapacityFault},
+}
+
+
+def parse(document: Any) -> Fault:
     """A fault from its JSON form. Raises ValueError that says what is wrong and what is allowed."""
-    kinds: dict[str, type[RegionFault] | type[OperationFault]] = {"region": RegionFault, "operation": OperationFault}
-    if not isinstance(document, dict) or document.get("kind") not in kinds:
-        raise ValueError(f'a fault is a JSON object with "kind": one of {", ".join(kinds)}; got {document!r}')
-    make = kinds[document["kind"]]
+    if not isinstance(document, dict) or document.get("kind") not in KINDS:
+        raise ValueError(f'a fault is a JSON object with "kind": one of {", ".join(KINDS)}; got {document!r}')
+    make = KINDS[document["kind"]]
     fields = sorted(make.__dataclass_fields__)
     if unknown := sorted(set(document) - set(fields)):
         raise ValueError(f"a {document['kind']} fault has no {', '.join(unknown)}; it has {', '.join(fields)}")
@@ -80,7 +109,9 @@ def parse(document: Any) -> RegionFault | OperationFault:
         fault = make(**document)
     except TypeError as error:
         raise ValueError(f"the {document['kind']} fault {document!r} is incomplete: {error}") from error
-    if fault.region is not None and not REGION.fullmatch(str(fault.region)):
+    if isinstance(fault, ZoneFault):
+        _check_zone(str(fault.zone))
+    elif fault.region is not None and not REGION.fullmatch(str(fault.region)):
         raise ValueError(f"{fault.region!r} is not a region; us-east-1 is one")
     if isinstance(fault, RegionFault):
         fault.slow = float(fault.slow)
@@ -88,11 +119,30 @@ def parse(document: Any) -> RegionFault | OperationFault:
             raise ValueError(
                 f'region fault of {fault.region} does nothing: give "unreachable": true or "slow": seconds'
             )
-    else:
+    elif isinstance(fault, CapacityFault):
+        _check_type(str(fault.instance_type))
+    elif isinstance(fault, OperationFault):
         _check_operation(fault.operation)
         if fault.times is not None and (not isinstance(fault.times, int) or fault.times < 1):
             raise ValueError(f'"times" is {fault.times!r}; it is a whole number from 1, or absent for always')
     return fault
+
+
+def _check_zone(name: str) -> None:
+    zones = [zone.name for zone in RegionsAndZonesBackend.zones.get(name[:-1], ())]
+    if name not in zones:
+        known = f"{name[:-1]} has {', '.join(zones)}" if zones else "us-east-1a is one"
+        raise ValueError(f"{name!r} is not a zone; {known}")
+
+
+def _check_type(name: str) -> None:
+    if name not in INSTANCE_TYPES:
+        raise ValueError(f"{name!r} is not an instance type" + _nearest(name, list(INSTANCE_TYPES)))
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; nearest is {near[0]}" if near else ""
 
 
 def _check_operation(name: str) -> None:
@@ -102,8 +152,7 @@ def _check_operation(name: str) -> None:
     except UnknownServiceError as error:
         raise ValueError(f"{name!r} names no service that boto3 knows; an operation is written s3:PutObject") from error
     if operation not in known:
-        near = difflib.get_close_matches(operation, known, 1)
-        raise ValueError(f"{service} has no operation {operation!r}" + (f"; nearest is {near[0]}" if near else ""))
+        raise ValueError(f"{service} has no operation {operation!r}" + _nearest(operation, list(known)))
 
 
 class Faults:
@@ -111,37 +160,54 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._regions: dict[str, RegionFault] = {}
+        self._placed: dict[tuple[str, ...], RegionFault | ZoneFault | CapacityFault] = {}
         self._operations: list[OperationFault] = []
 
-    def add(self, fault: RegionFault | OperationFault) -> None:
-        """Put a fault in force; a region has one at a time, the latest."""
+    def add(self, fault: Fault) -> None:
+        """Put a fault in force; a region, a zone or a type of a region has one at a time, the latest."""
         with self._lock:
-            if isinstance(fault, RegionFault):
-                self._regions[fault.region] = fault
-            else:
+            if isinstance(fault, OperationFault):
                 self._operations.append(fault)
-
-    def clear(self, region: str | None = None) -> None:
-        """Heal one region, or everything."""
-        with self._lock:
-            if region is None:
-                self._regions.clear()
-                self._operations.clear()
+            elif isinstance(fault, RegionFault):
+                self._placed[fault.region,] = fault
+            elif isinstance(fault, ZoneFault):
+                self._placed[fault.zone,] = fault
             else:
-                self._regions.pop(region, None)
+                self._placed[fault.region, fault.instance_type] = fault
+
+    def clear(self, *place: str) -> None:
+        """Heal one region, one zone, a region's instance type (region and type), or everything."""
+        with self._lock:
+            if place:
+                self._placed.pop(place, None)
+            else:
+                self._placed.clear()
+                self._operations.clear()
 
     def listed(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [*map(asdict, self._regions.values()), *map(asdict, self._operations)]
+            return [*map(asdict, self._placed.values()), *map(asdict, self._operations)]
 
     def unreachable(self, *regions: str) -> bool:
         """Whether any of the regions ("global" included) is gone."""
-        with self._lock:
-            gone = [fault for fault in self._regions.values() if fault.unreachable]
+        gone = [fault for fault in self._regions() if fault.unreachable]
         if "global" in regions and any(fault.with_global for fault in gone):
             return True
         return any(fault.region in regions for fault in gone)
+
+    def zone_down(self, zone: str) -> bool:
+        """Whether a zone's machines are dead."""
+        with self._lock:
+            return (zone,) in self._placed
+
+    def no_capacity(self, region: str, instance_type: str) -> bool:
+        """Whether a region has none left of an instance type."""
+        with self._lock:
+            return (region, instance_type) in self._placed
+
+    def _regions(self) -> list[RegionFault]:
+        with self._lock:
+            return [fault for fault in self._placed.values() if isinstance(fault, RegionFault)]
 
     def apply(self, call: Call) -> None:
         """Let the faults act on a request: delay it, raise ConnectionCutError or the AWS error it is to get."""
@@ -149,8 +215,8 @@ class Faults:
         regions = {call.target} if call.target == "global" else {call.target, call.region}
         if self.unreachable(*regions):
             raise ConnectionCutError(f"{call.name}: one of {sorted(regions)} cannot be reached")
+        delay = max((fault.slow for fault in self._regions() if fault.region in regions), default=0.0)
         with self._lock:
-            delay = max((fault.slow for fault in self._regions.values() if fault.region in regions), default=0.0)
             fault = next((fault for fault in self._operations if fault.hits(call)), None)
             if fault and fault.times is not None:
                 fault.times -= 1

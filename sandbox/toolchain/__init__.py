@@ -1,11 +1,12 @@
-"""The `pulumi` engine of the sandbox: found, downloaded, or built from the Go modules pinned here.
+"""The programs of the sandbox that no package registry of Python has: the `pulumi` engine and Kubernetes.
 
     from sandbox.toolchain import ensure_pulumi
 
-go.mod is the one place that says which version; `python -m sandbox.toolchain` gets it and says where it is.
+Each is found on PATH or in the user's cache, or made there, from what a go.mod pins. `python -m sandbox.toolchain` gets
+both and says where they are; Kubernetes' own part is in sandbox/kubernetes/binaries.py.
 """
 
-from sandbox.toolchain.build import Report
+from sandbox.toolchain.cache import Report
 from sandbox.toolchain.pulumi import Toolchain, ensure_pulumi, find_pulumi
 
 __all__ = ["Report", "Toolchain", "ensure_pulumi", "find_pulumi"]

@@ -1,31 +1,30 @@
 """Which `pulumi` the sandbox runs: the one on PATH, else one in the user's cache, else a new one for that cache.
 
-A new one is downloaded where the internet is reachable (Pulumi's own installer), else built with Go. Environment:
-
-- `DR_TOOLCHAIN` (`path`, `download`, `build`): the one way to use. What is cached is used by all but `path`.
-- `DR_TOOLCHAIN_CACHE`: where it is kept, instead of `${XDG_CACHE_HOME:-~/.cache}/ml-dr/toolchain`.
+A new one is downloaded where the internet is reachable (Pulumi's own installer), else built with Go.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import platform
 import re
 import shutil
 import subprocess
-import tempfile
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache as once
 from http.client import HTTPException
 from pathlib import Path
 
-from dr.errors import Failed, Invalid, Problem
-from sandbox.toolchain.build import RUNNER, Report, build, numbers, pins
+from dr.errors import Failed, Problem
+from sandbox.toolchain.build import Modules, numbers
+from sandbox.toolchain.cache import Kept, Report, Way, cache, chosen_way
 
+SDK = "github.com/pulumi/pulumi/sdk/v3"
+ENGINE = "github.com/pulumi/pulumi/pkg/v3"
+MODULES = Modules(Path(__file__).parent, "pulumi", ENGINE)
+RUNNER = "pulumi-language-python-exec"
+"""The SDK's program that runs a Pulumi program; it comes inside the SDK's Go module."""
 LANGUAGE_HOST = "pulumi-language-python"
 INSTALLER = "https://get.pulumi.com/install.sh"
 OLDEST, BEFORE = "3.250.0", "4.0.0"
@@ -50,13 +49,19 @@ class Toolchain:
     runner: Path | None
 
 
+@once
+def kept() -> Kept:
+    """The engine that go.mod asks for."""
+    return Kept("pulumi", MODULES.version, MODULES.version)
+
+
 def find_pulumi() -> Toolchain | None:
     """The engine that is there already, in milliseconds; it builds and downloads nothing.
 
     Raises:
         Invalid: `DR_TOOLCHAIN` is not one of its values.
     """
-    way = _chosen_way()
+    way = chosen_way()
     found = _on_path() if way in (None, "path") else None
     return found if found or way == "path" else _cached("cached")
 
@@ -70,52 +75,26 @@ def ensure_pulumi(report: Report) -> Toolchain:
     """
     if found := find_pulumi():
         return found
-    way = _chosen_way()
+    way = chosen_way()
     if way == "path":
         fact = f"DR_TOOLCHAIN=path, and PATH has no {OLDEST} or newer with {LANGUAGE_HOST} beside it"
         raise Failed(Problem("pulumi", fact, "install pulumi, or unset DR_TOOLCHAIN"))
-    try:
-        with _alone(report):
-            return _cached("cached") or _new([way] if way else list(WAYS), report)
-    except OSError as error:
-        fact = f"{error.filename or _cache()} cannot be written: {error.strerror or error}"
-        remedy = "make room or give the right to write there, or set DR_TOOLCHAIN_CACHE to another folder"
-        raise Failed(Problem("pulumi", fact, remedy)) from error
-
-
-def _chosen_way() -> str | None:
-    way = os.environ.get("DR_TOOLCHAIN") or None
-    if way not in (None, "path", *WAYS):
-        raise Invalid(Problem("DR_TOOLCHAIN", f"is '{way}'", f"unset it, or use one of: path, {', '.join(WAYS)}"))
-    return way
-
-
-def _cache() -> Path:
-    if chosen := os.environ.get("DR_TOOLCHAIN_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "ml-dr" / "toolchain"
-
-
-def _name() -> str:
-    machine = platform.machine().lower()
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
-    return f"{pins().pulumi}-{platform.system().lower()}-{machine}"
+    return kept().get(_cached, {way: WAYS[way]} if way else WAYS, _runs, report)
 
 
 def _cached(origin: str) -> Toolchain | None:
-    commands = _cache() / _name() / "bin"
+    commands, version = kept().place / "bin", kept().version
     if not os.access(commands / "pulumi", os.X_OK):
         return None
     if os.access(commands / LANGUAGE_HOST, os.X_OK):
-        return Toolchain(commands / "pulumi", pins().pulumi, origin, None)
+        return Toolchain(commands / "pulumi", version, origin, None)
     runner = commands / RUNNER
-    return Toolchain(commands / "pulumi", pins().pulumi, origin, runner) if runner.exists() else None
+    return Toolchain(commands / "pulumi", version, origin, runner) if runner.exists() else None
 
 
 def _on_path() -> Toolchain | None:
     command = shutil.which("pulumi")
-    if not command or Path(command).resolve().is_relative_to(_cache().resolve()):
+    if not command or Path(command).resolve().is_relative_to(cache().resolve()):
         return None  # in the sandbox's shell PATH leads to the cache
     beside = [str(Path(command).parent), str(Path(command).resolve().parent), os.environ.get("PATH", "")]
     if not shutil.which(LANGUAGE_HOST, path=os.pathsep.join(beside)):
@@ -136,66 +115,30 @@ def _version_of(command: Path) -> str | None:
     return match[1] if match and done.returncode == 0 else None
 
 
-@contextmanager
-def _alone(report: Report) -> Iterator[None]:
-    """One process of this user at a time; the kernel frees the lock of a process that dies."""
-    _cache().mkdir(parents=True, exist_ok=True)
-    with (_cache() / f"{_name()}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(f"waiting for another process that gets pulumi {pins().pulumi}", None)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _runs(folder: Path) -> bool:
+    return _version_of(folder / "bin" / "pulumi") == kept().version
 
 
-def _new(ways: list[str], report: Report) -> Toolchain:
-    for left_by_a_killed_process in _cache().glob(f".{_name()}.*"):
-        shutil.rmtree(left_by_a_killed_process, ignore_errors=True)
-    problems: list[Problem] = []
-    for way in ways:
-        folder = Path(tempfile.mkdtemp(prefix=f".{_name()}.", dir=_cache()))
-        try:
-            get, origin = WAYS[way]
-            get(folder, report)
-            if found := _put_in_place(folder, origin):
-                return found
-            problems.append(_does_not_run(folder, way))
-        except Failed as failed:
-            problems += failed.problems
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    raise Failed(*problems)
-
-
-def _put_in_place(folder: Path, origin: str) -> Toolchain | None:
-    if _version_of(folder / "bin" / "pulumi") != pins().pulumi:
-        return None
-    folder.chmod(0o755)
-    place = _cache() / _name()
-    if place.exists():
-        shutil.rmtree(place)  # incomplete, or it would have been found
-    folder.rename(place)
-    return _cached(origin)
-
-
-def _does_not_run(folder: Path, way: str) -> Problem:
-    fact = f"what `{way}` gave in {folder.parent} is not a pulumi {pins().pulumi} that runs here"
-    remedy = "set DR_TOOLCHAIN_CACHE to a folder from which programs may run; unset GOOS and GOARCH"
-    return Problem("pulumi", fact, remedy)
+def _build(folder: Path, report: Report) -> None:
+    version = f"-X {SDK}/go/common/version.Version=v{MODULES.version}"
+    commands = folder / "bin"
+    commands.mkdir()
+    MODULES.build([f"{ENGINE}/cmd/pulumi"], version, commands / "pulumi", report)
+    shutil.copyfile(MODULES.source(SDK) / "python" / "cmd" / RUNNER, commands / RUNNER)
+    (commands / RUNNER).chmod(0o755)
 
 
 def _download(folder: Path, report: Report) -> None:
-    report(f"looking whether pulumi {pins().pulumi} can be downloaded", None)
+    report(f"looking whether pulumi {kept().version} can be downloaded", None)
     if not _reachable():
         fact = f"its installer did not answer within {REACHABLE_SECONDS:g} s"
         raise Failed(Problem("download", fact, "go online, or install pulumi on PATH"))
     from pulumi.automation import PulumiCommand  # takes a second to import
     from semver import VersionInfo
 
-    report(f"downloading pulumi {pins().pulumi}", None)
+    report(f"downloading pulumi {kept().version}", None)
     try:
-        PulumiCommand.install(root=str(folder), version=VersionInfo.parse(pins().pulumi))
+        PulumiCommand.install(root=str(folder), version=VersionInfo.parse(kept().version))
     except subprocess.CalledProcessError as error:
         fact = f"the installer ended with {error.returncode}: {_text(error.output)}"
         raise Failed(Problem("download", fact, "try again, or install pulumi on PATH")) from error
@@ -226,8 +169,5 @@ def _reachable() -> bool:
     return answers == [200]
 
 
-WAYS: dict[str, tuple[Callable[[Path, Report], None], str]] = {
-    "download": (_download, "downloaded"),
-    "build": (build, "built"),
-}
+WAYS: dict[str, Way] = {"download": (_download, "downloaded"), "build": (_build, "built")}
 """How a new engine is made in a folder, in the order in which they are tried, and what it is called then."""

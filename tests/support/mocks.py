@@ -31,6 +31,11 @@ def _role(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str
     return role, {"name": role, "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}
 
 
+def _profile(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    profile = inputs.get("name", f"{name}-0a1b2c3")
+    return profile, {"name": profile, "arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/{profile}"}
+
+
 def _zone(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     zone = f"Z0{name.upper().replace('-', '')}"
     return zone, {"zoneId": zone, "nameServers": [f"ns-{n}.example.net" for n in range(4)]}
@@ -76,7 +81,12 @@ def _regional(service: str, kind: str, **more: Any) -> Computed:
 
 def _cluster(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     network = {**inputs["vpcConfig"], "clusterSecurityGroupId": f"sg-of-{inputs['name']}", "vpcId": "vpc-of-cluster"}
-    return inputs["name"], {"endpoint": f"https://{name}.gr7.{region}.eks.amazonaws.com", "vpcConfig": network}
+    return inputs["name"], {
+        "endpoint": f"https://{name}.gr7.{region}.eks.amazonaws.com",
+        "arn": f"arn:aws:eks:{region}:{ACCOUNT}:cluster/{inputs['name']}",
+        "certificateAuthority": {"data": "UEVN"},
+        "vpcConfig": network,
+    }
 
 
 def _node_group(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
@@ -142,6 +152,7 @@ COMPUTED: dict[str, Computed] = {
     "aws:lb/targetGroup:TargetGroup": _regional("elasticloadbalancing", "targetgroup"),
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:iam/role:Role": _role,
+    "aws:iam/instanceProfile:InstanceProfile": _profile,
     "aws:backup/vault:Vault": _vault,
     "aws:route53/zone:Zone": _zone,
     "aws:route53/healthCheck:HealthCheck": _check,

@@ -6,6 +6,7 @@ import json
 
 from tests.support.policies import NOT_KNOWN, REMOVED, TAGS, Given, provider
 from tests.support.policy_examples_storage import BUCKET, EAST, ONE, STORAGE, WEST, Example
+from tests.support.policy_examples_workloads import WORKLOADS
 
 
 def allows(**changes: object) -> dict[str, str]:
@@ -204,4 +205,5 @@ EXAMPLES = (
             ("it", "rules.0.copyActions.0.lifecycle", REMOVED, 'a copy of rule "daily" has no lifecycle.deleteAfter'),
         ),
     ),
+    *WORKLOADS,
 )

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import boto3
 
+from dr import clients, sets
+from dr.sets import Item
 from sandbox import server_process
 from sandbox.emulator_client import ask
 from sandbox.engine import Engine, environment
+from sandbox.kubernetes.binaries import ensure_binaries
 from sandbox.local import ROOT, Local
+from sandbox.model_set import NAME
 from sandbox.server_process import Server
 from sandbox.toolchain import ensure_pulumi
 
 STACKS = ("primary", "dr")
+PATIENCE_SECONDS = 90.0
 
 
 @dataclass
@@ -47,6 +55,20 @@ class SandboxUnderTest:
                 content["config"][f"dr:{key}"] = value
         path.write_text(yaml.safe_dump(content))
 
+    def publish(self, items: Sequence[Item]) -> None:
+        """Publish the model set in the primary region, and wait until the recovery region has it too."""
+        regions = ("us-east-1", "us-west-2")
+        with mock.patch.dict(os.environ, self.engine.variables):
+            clients.client.cache_clear()
+            buckets = {
+                region: {pair: names[side] for pair, names in self.engine.outputs("primary")["buckets"].items()}
+                for side, region in enumerate(regions)
+            }
+            published = sets.publish(regions[0], buckets[regions[0]], NAME, items)
+            while sets.newest(regions[1], buckets[regions[1]], NAME) != published:
+                time.sleep(0.1)
+        clients.client.cache_clear()
+
     def lose(self, region: str) -> None:
         """Take a region away, with the global control planes."""
         self.fault(kind="region", region=region, unreachable=True, with_global=True)
@@ -69,6 +91,10 @@ class SandboxUnderTest:
         serves may be lowered."""
         self.advance(4)
 
+    def messages(self) -> list[dict[str, Any]]:
+        """What alarms said, and to whom."""
+        return list(ask(self.server, "GET", "messages")["messages"])
+
     def mark(self) -> int:
         """A point in the record of calls."""
         return int(ask(self.server, "GET", "calls")["next"])
@@ -80,6 +106,14 @@ class SandboxUnderTest:
     def operations(self, since: int) -> Counter[str]:
         """How often which operation was called since a point: "s3:PutObject"."""
         return Counter(f"{call['service']}:{call['operation']}" for call in self.calls(since))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def copy_project(folder: Path, main: Path = ROOT) -> Path:
@@ -97,7 +131,7 @@ def sandbox_in(folder: Path, project: Path | None = None) -> Iterator[SandboxUnd
     """A sandbox whose folder is below the given one."""
     local = Local(folder / "state", project or copy_project(folder / "project"))
     toolchain = ensure_pulumi(lambda text, share: None)
-    server = server_process.start(local)
+    server = server_process.start(local, ensure_binaries(lambda text, share: None).folder)
     try:
         # Only the minutes that a test asks for: what runs every minute is not in its record of calls by chance.
         ask(server, "POST", "clock", {"follow": False})

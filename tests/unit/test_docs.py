@@ -46,7 +46,7 @@ def test_every_key_of_a_pair_is_documented() -> None:
 @pytest.mark.parametrize("program", COMMANDS)
 def test_every_command_that_is_named_exists(program: str, path: Path) -> None:
     group = COMMANDS[program]
-    for name in re.findall(rf"(?:^|`){program} ([a-z]+)", TEXT[path], flags=re.MULTILINE):
+    for name in re.findall(rf"(?:^|`){program} ([a-z-]+)", TEXT[path], flags=re.MULTILINE):
         assert name in group.commands, f"`{program} {name}` in {path.name}"  # type: ignore[attr-defined]
 
 

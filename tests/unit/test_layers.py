@@ -21,17 +21,26 @@ CORE = (
     "clients",
     "contract",
     "control",
+    "environment",
     "errors",
     "existing_vpc",
     "functions/prober",
     "functions/republisher",
-    "functions/settings",
     "gpus",
+    "images",
     "journal",
+    "kubeconfig",
     "levers",
     "network",
     "objectives",
+    "pods/copy_registry",
+    "pods/data_profile",
+    "pods/fetch_models",
+    "pods/process_shard",
+    "pods/run",
     "probes",
+    "registry_backup",
+    "serving",
     "sets",
     "state",
     "steps",
@@ -39,7 +48,13 @@ CORE = (
 )
 """Modules of dr/ that also run in a function or a pod: the standard library and boto3 only."""
 
-PURE = ("alarm_rules", "backup_rules", "cluster_iam", "iam", "network_iam", "tagging")
+PURE = (
+    *("alarm_rules", "backup_rules", "cluster_iam", "code_files", "iam", "karpenter_iam", "network_iam"),
+    *("pod_code", "tagging", "kubernetes/addon_charts", "kubernetes/alert_rules", "kubernetes/node_pool"),
+    *("kubernetes/code_pod", "kubernetes/jobs_spec", "kubernetes/protection_spec", "kubernetes/registry_backup_spec"),
+    *("kubernetes/inference_objects", "kubernetes/inference_spec", "kubernetes/labels", "kubernetes/mesh_spec"),
+    "kubernetes/namespace_spec",
+)
 """Modules of components/ that calculate, and make no resource."""
 
 

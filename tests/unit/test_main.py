@@ -11,9 +11,10 @@ import pulumi
 import pytest
 from moto import mock_aws
 
+from components.cluster_iam import POD_ROLES
 from components.gpu_inference_cluster import ADDONS
 from components.network import ENDPOINTS
-from dr import contract, state
+from dr import contract, running_nodes, state
 from dr.objectives import Tier
 from dr.operations.adopt import Engine
 from dr.project import read_config
@@ -44,6 +45,14 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return state
 
 
+@pytest.fixture(autouse=True)
+def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, running_nodes.Running]:
+    """GPU nodes that run, by region: none; moto's own EKS does not say so of a cluster that is not there."""
+    found: dict[str, running_nodes.Running] = {}
+    monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: found.get(region))
+    return found
+
+
 @pytest.fixture
 def control() -> Any:
     """The recovery region's control bucket, as the primary stack leaves it."""
@@ -54,11 +63,11 @@ def control() -> Any:
 
 CLUSTER = {
     *("cluster", "cluster-system", "cluster-gpu", "cluster-from-load-balancer"),
-    *("cluster-inference", "cluster-load-balancer", "cluster-autoscaler"),
+    *(f"cluster-{role.name}" for role in POD_ROLES if role not in ADDONS.values()),
     *(f"cluster-{addon}" for addon in ADDONS),
 }
-"""What a running cluster adds to a stack."""
-WATCHES = ("prober", "republisher", "alarms-")
+"""What a running cluster adds to a stack, apart from what is in it."""
+WATCHES = ("prober", "republisher", "alarms-", "group-metrics-")
 GPU_NODES = {
     Tier.BACKUP: [],
     Tier.PILOT: [(0, 0, 10)],
@@ -75,6 +84,11 @@ def run(stack: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> Cloud:
     return deploy(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None, stack, cloud)
 
 
+def in_aws(cloud: Cloud) -> set[str]:
+    """Names of what is not inside a cluster."""
+    return {each.name for each in cloud.made if each.type.startswith("aws:")}
+
+
 def weight(cloud: Cloud) -> int:
     (policy,) = cloud.one("Record", "recovery-record")["weightedRoutingPolicies"]
     return int(policy["weight"])
@@ -88,10 +102,10 @@ def ways_out(zones_with_nat: str) -> set[str]:
 def test_the_primary_stack_makes_all_pairs_from_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = run("primary", monkeypatch)
 
-    assert len(cloud.of("Bucket")) == 8
-    assert len(cloud.of("BucketReplicationConfig")) == 8
+    assert len(cloud.of("Bucket")) == 10
+    assert len(cloud.of("BucketReplicationConfig")) == 10
     assert len(cloud.of("Key")) == 3
-    assert set(cloud.exports["buckets"]) == {"datasets", "models", "registry", "control"}
+    assert set(cloud.exports["buckets"]) == {"datasets", "models", "registry", "control", "velero"}
 
 
 def test_the_primary_stack_exports_both_bucket_names_and_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,16 +138,20 @@ def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cl
 ) -> None:
     cloud = run("dr", monkeypatch, tier=str(tier))
 
-    names = {each.name for each in cloud.made}
+    names = in_aws(cloud)
     assert {name for name in names if not name.startswith(("network-", "backup-", "cluster", *WATCHES))} == {
         *("recovery-endpoint", "recovery-lever", "recovery-lever-check", "recovery-check"),
         *("recovery-record", "recovery-regional-record", "contract", "region", "region-alias"),
         *("inference", "inference-issued", "inference-clients", "inference-from-0.0.0.0/0", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy"),
     }
-    backup = {each.name for each in run("dr", monkeypatch, tier="backup").made}
+    backup = in_aws(run("dr", monkeypatch, tier="backup"))
     plan = set() if tier is Tier.BACKUP else {"backup-plan", "backup-selection"}
-    cluster = set() if tier is Tier.BACKUP else CLUSTER | {"alarms-nodes-busy"}
+    cluster = (
+        set()
+        if tier is Tier.BACKUP
+        else CLUSTER | {"alarms-nodes-busy", "alarms-nodes-short", "group-metrics-schedule"}
+    )
     cluster |= {"alarms-recovery-down"} if tier > Tier.PILOT else set()
     assert names - backup == plan | cluster | ways_out({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
     assert backup <= names
@@ -142,6 +160,22 @@ def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cl
     assert [(size["minSize"], size["desiredSize"], size["maxSize"]) for size in sizes] == GPU_NODES[tier]
     assert cloud.exports["tier"] == str(tier)
     assert cloud.one("BucketObjectv2", "contract")["bucket"] == CONTROL
+
+
+def sizes(cloud: Cloud) -> tuple[int, int, int]:
+    scaling = cloud.one("NodeGroup", "cluster-gpu")["scalingConfig"]
+    return scaling["minSize"], scaling["desiredSize"], scaling["maxSize"]
+
+
+@pytest.mark.usefixtures("control")
+def test_nodes_that_an_autoscaler_raised_stay_while_the_tier_runs_any(
+    monkeypatch: pytest.MonkeyPatch, nodes: dict[str, running_nodes.Running]
+) -> None:
+    nodes |= {"us-west-2": running_nodes.Running(3, 5), "us-east-1": running_nodes.Running(6, 9)}
+
+    assert sizes(run("dr", monkeypatch, tier="warm")) == (3, 5, 10)
+    assert sizes(run("dr", monkeypatch, tier="pilot")) == (0, 0, 10)
+    assert sizes(run("primary", monkeypatch)) == (6, 9, 10)
 
 
 @pytest.mark.parametrize("tier", list(Tier))
@@ -198,6 +232,53 @@ def test_interface_endpoints_come_with_the_cluster_and_not_in_tier_backup(monkey
 def test_a_named_vpc_that_is_not_there_stops_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pulumi.RunError, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
         run("dr", monkeypatch, existingVpc="vpc-0123456789abcdef0")
+
+
+@pytest.mark.usefixtures("control")
+def test_a_tier_changes_how_many_replicas_run_what_guards_them_and_what_alerts_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def objects(tier: str) -> dict[str, Any]:
+        made = run("dr", monkeypatch, tier=tier).made
+        return {each.name: each.inputs for each in made if each.type.startswith("kubernetes:")}
+
+    pilot, warm, active = map(objects, ("pilot", "warm", "active"))
+    assert pilot.keys() == warm.keys() == active.keys()
+    assert {name for name in warm if warm[name] != pilot[name]} == {"serving-deployment", "cluster-alerts-rules"}
+    different = {name for name in active if active[name] != warm[name]}
+    assert different == {"serving-budget", "serving-autoscaler", "cluster-alerts-rules"}
+    assert (pilot["serving-deployment"]["spec"]["replicas"], "replicas" in active["serving-deployment"]["spec"]) == (
+        0,
+        False,
+    )
+
+
+@pytest.mark.usefixtures("control")
+def test_without_a_mesh_there_are_no_rules_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(run("dr", monkeypatch, tier="pilot").of("DestinationRule")) == 1
+    assert run("dr", monkeypatch, tier="pilot", mesh="false").of("DestinationRule") == {}
+
+
+@pytest.mark.usefixtures("control")
+def test_images_without_a_digest_are_told_at_every_preview(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("dr", monkeypatch, tier="backup", toolsImage=f"docker.io/tools:1@sha256:{'0a' * 32}")
+
+    assert "dr:inferenceImage" in caplog.text
+    assert "dr:toolsImage" not in caplog.text
+
+
+@pytest.mark.usefixtures("control")
+def test_the_contract_says_how_a_cluster_is_entered_where_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = [
+        contract.parse(run("dr", monkeypatch, tier=tier).one("BucketObjectv2", "contract")["content"], "test").cluster
+        for tier in ("backup", "pilot")
+    ]
+
+    assert read[0] is None
+    assert read[1] is not None
+    assert (read[1].name, read[1].ca_data) == ("ml-dr", "UEVN")
 
 
 @pytest.mark.usefixtures("control")
@@ -282,3 +363,18 @@ def test_the_committed_stack_files_agree_with_each_other() -> None:
     assert read_config(ROOT, "primary")["dr:role"] == "primary"
     assert read_config(ROOT, "dr")["dr:role"] == "recovery"
     assert topology().primary_stack == "primary"
+
+
+@pytest.mark.parametrize(
+    ("tier", "held", "waits"), [("warm", (), False), ("warm", ("digits",), True), ("pilot", (), True)]
+)
+def test_a_deployment_waits_for_replicas_where_the_region_holds_what_they_serve(
+    monkeypatch: pytest.MonkeyPatch, control: Any, tier: str, held: tuple[str, ...], waits: bool
+) -> None:
+    registry = CONTROL.replace("-control", "-registry")
+    control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    for name in held:
+        control.put_object(Bucket=registry, Key=f"sets/{name}/1/manifest.json", Body=b"{}")
+    metadata = run("dr", monkeypatch, tier=tier).one("Deployment", "serving-deployment")["metadata"]
+
+    assert ("pulumi.com/skipAwait" in metadata["annotations"]) is not waits

@@ -11,7 +11,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-from moto.cloudwatch.models import Alarm, cloudwatch_backends
+from moto.cloudwatch.models import Alarm, MetricStat, cloudwatch_backends
 
 from sandbox.aws import clock
 from sandbox.aws.call import ACCOUNT
@@ -100,15 +100,41 @@ def _message(alarm: Alarm, before: str) -> dict[str, Any]:
     if alarm.rule:
         return message | {"AlarmRule": alarm.rule}
     trigger = {
-        "MetricName": alarm.metric_name,
-        "Namespace": alarm.namespace,
-        "StatisticType": "Statistic",
-        "Statistic": str(alarm.statistic).upper(),
-        "Dimensions": [{"name": one.name, "value": one.value} for one in alarm.dimensions],
-        "Period": alarm.period,
+        **_measured(alarm),
         "EvaluationPeriods": alarm.evaluation_periods,
         "ComparisonOperator": alarm.comparison_operator,
         "Threshold": alarm.threshold,
         "TreatMissingData": alarm.treat_missing_data or "missing",
     }
     return message | {"Trigger": trigger}
+
+
+def _measured(alarm: Alarm) -> dict[str, Any]:
+    """What a message says of the metric, or of the metrics of an expression."""
+    if not alarm.metric_data_queries:
+        return {
+            "MetricName": alarm.metric_name,
+            "Namespace": alarm.namespace,
+            "StatisticType": "Statistic",
+            "Statistic": str(alarm.statistic).upper(),
+            "Dimensions": _dimensions(alarm),
+            "Period": alarm.period,
+        }
+    return {
+        "Metrics": [
+            {"Id": query.id, "ReturnData": query.return_data}
+            | ({"Expression": query.expression, "Label": query.label} if query.expression else {})
+            | ({"MetricStat": _stat(query.metric_stat)} if query.metric_stat else {})
+            for query in alarm.metric_data_queries
+        ]
+    }
+
+
+def _stat(stat: MetricStat) -> dict[str, Any]:
+    metric = stat.metric
+    about = {"Namespace": metric.namespace, "MetricName": metric.metric_name, "Dimensions": _dimensions(metric)}
+    return {"Metric": about, "Period": stat.period, "Stat": stat.stat}
+
+
+def _dimensions(of: Any) -> list[dict[str, str]]:
+    return [{"name": one.name, "value": one.value} for one in of.dimensions]

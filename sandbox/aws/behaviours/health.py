@@ -1,8 +1,8 @@
 """Route 53's data plane: what its health checks see and what its name servers answer, worked out when asked.
 
-A simplification: a check's status is that of this very moment, with no intervals, streaks of failures or quorum of
-checkers. Endpoints are the sandbox's own: a name that contains a region's name stands for an inference endpoint in
-that region, healthy while the region can be reached and nobody said otherwise. Nothing is looked up or connected to.
+A simplification: a check's status is that of this very moment, with no intervals or streaks of failures. An endpoint is
+a load balancer, judged by its targets, where Kubernetes runs here. Where it does not, a name that contains a region's
+name stands for an inference endpoint in that region, healthy while the region can be reached and nobody said otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sandbox.aws.extensions import cloudwatch
 from sandbox.aws.faults import REGION, ConnectionCutError
 
 if TYPE_CHECKING:
+    from sandbox.aws.behaviours.balancers import Balancer
     from sandbox.aws.emulator import Emulator
 
 #: What an endpoint answers, by path: the health paths of Open Inference Protocol V2.
@@ -104,6 +105,9 @@ def _probe(emulator: Emulator, config: dict[str, Any]) -> Verdict:
 
 
 def _endpoint(emulator: Emulator, name: str) -> Verdict:
+    balancer = _balancer(emulator, name)
+    if balancer and emulator.endpoints.get(plain(name), True):
+        return balancer.verdict()
     region = region_of(name)
     if region is None:
         return False, f"no endpoint of that name in the sandbox: {name} contains no region's name"
@@ -112,6 +116,13 @@ def _endpoint(emulator: Emulator, name: str) -> Verdict:
     if not emulator.endpoints.get(plain(name), True):
         return False, f"HTTP Status Code: 503. {name} was made unhealthy"
     return True, f"{name} is served from {region}. OK"
+
+
+def _balancer(emulator: Emulator, name: str) -> Balancer | None:
+    """The load balancer of a name, where Kubernetes runs behind it."""
+    from sandbox.aws.behaviours import balancers  # which resolves names by this module
+
+    return balancers.find(emulator, plain(name)) if emulator.traffic.on else None
 
 
 def _calculated(emulator: Emulator, config: dict[str, Any], depth: int) -> Verdict:
@@ -207,4 +218,5 @@ def _record_healthy(emulator: Emulator, zone: FakeZone, record: RecordSet, depth
     inside = [held for held in zone.rrsets if plain(held.name) == target and held.type == record.type]
     if inside:
         return depth > 0 and any(_record_healthy(emulator, zone, held, depth - 1) for held in inside)
-    return _endpoint(emulator, target)[0]
+    balancer = _balancer(emulator, target)
+    return balancer.has_healthy_target() if balancer else _endpoint(emulator, target)[0]

@@ -9,7 +9,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from sandbox.aws import clock
-from sandbox.aws.behaviours import alarms, schedules
+from sandbox.aws.behaviours import alarms, group_metrics, schedules
 
 if TYPE_CHECKING:
     from sandbox.aws.emulator import Emulator
@@ -78,6 +78,7 @@ class Minutes:
         minute = datetime.datetime.fromtimestamp(self._done * MINUTE, datetime.UTC)
         try:
             schedules.run(self._emulator, minute)
+            group_metrics.publish(self._emulator, minute)
             for region in alarms.regions_with_alarms():
                 alarms.evaluate(self._emulator, region)
         except Exception:  # noqa: BLE001 - one minute's failure must not end the clock

@@ -1,7 +1,8 @@
 """CloudWatch: an alarm's state comes from the datapoints, whenever somebody looks.
 
 Evaluation follows "Configuring how CloudWatch alarms treat missing data" of the CloudWatch user guide for alarms on
-one metric with a plain statistic; alarms on expressions, percentiles or anomaly bands keep the state they have.
+one metric with a plain statistic, or on the difference of two; alarms on other expressions, percentiles or anomaly
+bands keep the state they have.
 Actions are run by behaviours/alarms.py.
 """
 
@@ -10,10 +11,11 @@ from __future__ import annotations
 import datetime
 import json
 import operator
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from moto.cloudwatch.models import Alarm, MetricDatumBase, Statistics, cloudwatch_backends
+from moto.cloudwatch.models import Alarm, MetricDatumBase, MetricStat, Statistics, cloudwatch_backends
 
 from sandbox.aws import clock
 from sandbox.aws.call import ACCOUNT, Answer, Call
@@ -68,9 +70,14 @@ def set_alarm_state(call: Call, moto: Moto) -> Answer:
 
 def update(alarm: Alarm, now: datetime.datetime) -> None:
     """Give the alarm the state its datapoints call for."""
-    if not alarm.metric_name or not alarm.statistic or now < getattr(alarm, "by_hand_until", now):
+    if now < getattr(alarm, "by_hand_until", now):
         return
-    values = datapoints(alarm, alarm.region_name, now)
+    if alarm.metric_name and alarm.statistic:
+        values = datapoints(alarm, alarm.region_name, now)
+    elif both := difference(alarm):
+        values = differences(both, int(alarm.evaluation_periods), alarm.region_name, now)
+    else:
+        return
     state = evaluate(values, alarm, alarm.treat_missing_data or "missing") or alarm.state_value
     if state != alarm.state_value:
         seen = f"{len(values)} datapoints {values} against the threshold {alarm.threshold}"
@@ -82,20 +89,49 @@ def datapoints(alarm: Any, region: str, now: datetime.datetime) -> list[float]:
 
     `alarm` is anything with a moto alarm's attributes; `now` is naive UTC, as all of moto's times are.
     """
-    period, wanted = int(alarm.period), int(alarm.evaluation_periods)
-    dimensions = sorted((dimension.name, dimension.value) for dimension in alarm.dimensions)
+    wanted = int(alarm.evaluation_periods)
+    values = by_age(alarm, alarm.statistic, int(alarm.period), wanted, region, now)
+    return [values[age] for age in sorted(values, reverse=True)][-wanted:]
+
+
+MINUS = re.compile(r"\s*(?P<first>[a-z]\w*)\s*-\s*(?P<second>[a-z]\w*)\s*")
+
+
+def difference(alarm: Alarm) -> tuple[MetricStat, MetricStat] | None:
+    """The two metrics whose difference an alarm is about; None for one that is about anything else."""
+    stats = {query.id: query.metric_stat for query in alarm.metric_data_queries if query.metric_stat}
+    expressions = [query.expression for query in alarm.metric_data_queries if query.expression]
+    found = MINUS.fullmatch(expressions[0]) if len(expressions) == 1 else None
+    if not found or not {found["first"], found["second"]} <= stats.keys():
+        return None
+    both = stats[found["first"]], stats[found["second"]]
+    plain = all(stat.stat in ("Average", "Minimum", "Maximum", "Sum", "SampleCount") for stat in both)
+    return both if plain and int(both[0].period) == int(both[1].period) else None
+
+
+def differences(both: tuple[MetricStat, MetricStat], wanted: int, region: str, now: datetime.datetime) -> list[float]:
+    """As `datapoints`: a period that lacks either metric has no value."""
+    period = int(both[0].period)
+    first, second = (by_age(stat.metric, stat.stat, period, wanted, region, now) for stat in both)
+    return [first[age] - second[age] for age in sorted(first.keys() & second.keys(), reverse=True)][-wanted:]
+
+
+def by_age(
+    metric: Any, statistic: str, period: int, wanted: int, region: str, now: datetime.datetime
+) -> dict[int, float]:
+    """A metric's values by how many periods ago; `metric` has a moto metric's or alarm's attributes."""
+    dimensions = sorted((dimension.name, dimension.value) for dimension in metric.dimensions)
     buckets: dict[int, list[MetricDatumBase]] = {}
     newest = int(now.replace(tzinfo=datetime.UTC).timestamp()) // period
     for datum in list(cloudwatch_backends[ACCOUNT][region].metric_data):
-        if datum.namespace != alarm.namespace or datum.name != alarm.metric_name:
+        if datum.namespace != metric.namespace or datum.name != metric.metric_name:
             continue
         if sorted((dimension.name, dimension.value) for dimension in datum.dimensions) != dimensions:
             continue
         age = newest - int(datum.timestamp.replace(tzinfo=datetime.UTC).timestamp()) // period
         if 0 <= age < wanted + SPARE_PERIODS:
-            buckets.setdefault(-age, []).append(datum)
-    values = [_statistic(alarm.statistic, buckets[age], now) for age in sorted(buckets)]
-    return values[-wanted:]
+            buckets.setdefault(age, []).append(datum)
+    return {age: _statistic(statistic, data, now) for age, data in buckets.items()}
 
 
 def evaluate(values: Sequence[float], alarm: Any, missing: str) -> str | None:

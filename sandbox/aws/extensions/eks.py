@@ -1,7 +1,8 @@
 """EKS: clusters, with what moto leaves out or forgets, and the updates that DescribeUpdate tells of.
 
 All of EKS is answered here and in eks_nodes.py and eks_access.py: a cluster is the description that DescribeCluster
-gives, kept as it is. Nothing takes time, so everything is ACTIVE at once. There is no Kubernetes behind the endpoint.
+gives, kept as it is. Everything is ACTIVE once the call returns. Behind the endpoint is a control plane of its own
+(behaviours/clusters.py), where the emulator was given Kubernetes; else nothing is.
 """
 
 from __future__ import annotations
@@ -9,22 +10,29 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from moto.ec2.models import ec2_backends
 from moto.eks.models import eks_backends
 from moto.kms.models import kms_backends
+from moto.sts.models import sts_backends
 
-from sandbox.aws.call import ACCOUNT, AwsError, Call
+from dr.errors import Failed
+from sandbox.aws.call import ACCOUNT, PARTITION, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
+
+if TYPE_CHECKING:
+    from sandbox.kubernetes.control_plane import ControlPlane
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 VERSIONS = ("1.33", "1.34", "1.35", "1.36")
 """In standard support (EKS user guide, "Understand the Kubernetes version lifecycle")."""
 CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nof the sandbox\n-----END CERTIFICATE-----\n").decode()
+CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 ARNS = ("arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn")
 """What EKS calls the ARN of a cluster, and of the things in it."""
 Things = dict[str, dict[str, Any]]
@@ -35,6 +43,8 @@ class Cluster:
     """A cluster, and what is in it."""
 
     about: dict[str, Any]
+    creator: str = ""
+    """The ARN of who made it."""
     groups: Things = field(default_factory=dict)
     addons: Things = field(default_factory=dict)
     entries: Things = field(default_factory=dict)
@@ -142,8 +152,30 @@ def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
         "deletionProtection": wanted.get("deletionProtection", False),
         "health": {"issues": []},
     }
-    kept[name] = Cluster(about)
+    if plane := _control_plane(call, about):
+        about |= {"endpoint": plane.endpoint, "certificateAuthority": {"data": plane.ca_data}}
+    kept[name] = Cluster(about, _caller(call))
     return {"cluster": about}
+
+
+def _control_plane(call: Call, about: dict[str, Any]) -> ControlPlane | None:
+    try:
+        return call.emulator.clusters.start(call.region, about["name"])
+    except Failed as failed:
+        _drop_group(call, about)
+        raise AwsError("ClientException", f"the cluster's Kubernetes did not start: {failed}") from failed
+
+
+def _caller(call: Call) -> str:
+    """The ARN of who calls, by the access key that signed."""
+    signed = CREDENTIAL.search(call.environ.get("HTTP_AUTHORIZATION", ""))
+    _, arn, _ = sts_backends[ACCOUNT][PARTITION].get_caller_identity(signed[1] if signed else "", call.region)
+    return str(arn)
+
+
+def _drop_group(call: Call, about: dict[str, Any]) -> None:
+    group = about["resourcesVpcConfig"]["clusterSecurityGroupId"]
+    ec2_backends[ACCOUNT][call.region].delete_security_group(group_id=group)
 
 
 def _network(call: Call, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -228,8 +260,8 @@ def delete_cluster(call: Call, moto: Moto) -> dict[str, Any]:
         raise AwsError("InvalidRequestException", "Cluster has deletion protection enabled")
     if cluster.groups:
         raise taken("Cluster has nodegroups attached")
-    network = cluster.about["resourcesVpcConfig"]
-    ec2_backends[ACCOUNT][call.region].delete_security_group(group_id=network["clusterSecurityGroupId"])
+    _drop_group(call, cluster.about)
+    call.emulator.clusters.end(call.region, cluster.about["name"])
     del clusters(call.region)[cluster.about["name"]]
     return {"cluster": cluster.about | {"status": "DELETING"}}
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from sandbox.aws.call import ACCOUNT, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.eks import Cluster, check_role, cluster_of, now, taken, wrong
+from sandbox.kubernetes import addon_definitions
 
 ADDONS = {
     "vpc-cni": ("v1.20.4-eksbuild.1", "v1.20.3-eksbuild.1"),
@@ -69,6 +70,8 @@ def create_addon(call: Call, moto: Moto) -> dict[str, Any]:
         "podIdentityAssociations": _addon_identities(call, cluster, wanted.get("podIdentityAssociations", [])),
     }
     made |= {key: wanted[key] for key in ("configurationValues", "serviceAccountRoleArn") if key in wanted}
+    if plane := call.emulator.clusters.of(call.region).get(cluster.about["name"]):
+        addon_definitions.install(plane, name)
     cluster.addons[name] = made
     return {"addon": made}
 

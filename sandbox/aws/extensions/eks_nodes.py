@@ -1,6 +1,7 @@
 """EKS: node groups, each with an Auto Scaling group that is there under the name EKS gives it.
 
-The Auto Scaling group has its sizes, subnets and tags, and no instances: nodes are not emulated.
+The Auto Scaling group has its sizes, subnets and tags. Instances come and go by behaviours/scaling.py, while a
+Kubernetes runs that they can join; without one there are none.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
@@ -15,6 +17,31 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from sandbox.aws.call import ACCOUNT, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.eks import VERSIONS, Cluster, check_role, cluster_of, now, subnets_of, taken, wrong
+
+
+class NodeScalingGroup(FakeAutoScalingGroup):
+    """A node group's Auto Scaling group: sizes only, since moto's own launches at once, and all in the first subnet."""
+
+    node_group: dict[str, Any]
+    activities: list[dict[str, Any]]
+
+    def set_desired_capacity(self, new_capacity: int | None) -> None:
+        """Take a size, and show it in the node group. Raises AutoscalingClientError for one out of bounds."""
+        least, most = self.min_size or 0, self.max_size or 0
+        wanted = least if new_capacity is None else new_capacity
+        for bound, wrong_side in (("min", wanted < least), ("max", wanted > most)):
+            if wrong_side:
+                side, value = ("below", least) if bound == "min" else ("above", most)
+                message = (
+                    f"New SetDesiredCapacity value {wanted} is {side} {bound} value {value} for the AutoScalingGroup."
+                )
+                raise AutoscalingClientError("ValidationError", message)
+        self.desired_capacity = wanted
+        self.node_group["scalingConfig"] = {"minSize": least, "maxSize": most, "desiredSize": wanted}
+
+    def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:
+        """Nothing: what was terminated is replaced by behaviours/scaling.py."""
+
 
 DEFAULT_TYPES = ["t3.medium"]
 RELEASE = ".0-20261101"
@@ -129,7 +156,7 @@ def _check_sizes(scaling: dict[str, int]) -> None:
         raise wrong(f"maximum capacity {most} must be between 1 and {LARGEST_GROUP}")
 
 
-def _make_scaling_group(call: Call, cluster: Cluster, group: dict[str, Any]) -> FakeAutoScalingGroup:
+def _make_scaling_group(call: Call, cluster: Cluster, group: dict[str, Any]) -> NodeScalingGroup:
     name = f"eks-{group['nodegroupName']}-{uuid4()}"
     template = group.get("launchTemplate")
     if not template:
@@ -170,19 +197,23 @@ def _make_scaling_group(call: Call, cluster: Cluster, group: dict[str, Any]) -> 
             for key, value in tags.items()
         ],
     )
+    made_group.__class__ = NodeScalingGroup  # moto makes no other kind
+    made_group.node_group, made_group.activities = group, []
     _resize(made_group, group["scalingConfig"])
     return made_group
 
 
-def _resize(group: FakeAutoScalingGroup, scaling: dict[str, int]) -> None:
-    """Sizes alone: moto's own way would start instances."""
+def _resize(group: NodeScalingGroup, scaling: dict[str, int]) -> None:
     group.min_size, group.max_size = scaling["minSize"], scaling["maxSize"]
-    group.desired_capacity = scaling["desiredSize"]
+    group.set_desired_capacity(scaling["desiredSize"])
 
 
-def _scaling_group(call: Call, group: dict[str, Any]) -> tuple[dict[str, FakeAutoScalingGroup], str]:
-    groups = autoscaling_backends[ACCOUNT][call.region].autoscaling_groups
-    return groups, group["resources"]["autoScalingGroups"][0]["name"]
+def scaling_group(region: str, group: dict[str, Any]) -> NodeScalingGroup:
+    """The Auto Scaling group of a node group. Raises KeyError where somebody deleted it."""
+    found: Any = autoscaling_backends[ACCOUNT][region].autoscaling_groups[
+        group["resources"]["autoScalingGroups"][0]["name"]
+    ]
+    return found  # type: ignore[no-any-return]
 
 
 @answers("eks", "DescribeNodegroup")
@@ -198,8 +229,11 @@ def list_groups(call: Call, moto: Moto) -> dict[str, Any]:
 @answers("eks", "DeleteNodegroup")
 def delete_group(call: Call, moto: Moto) -> dict[str, Any]:
     group = _group(call)
-    groups, name = _scaling_group(call, group)
-    groups.pop(name, None)
+    name = group["resources"]["autoScalingGroups"][0]["name"]
+    gone: Any = autoscaling_backends[ACCOUNT][call.region].autoscaling_groups.pop(name, None)
+    if gone and gone.instance_states:
+        instances = [state.instance_id for state in gone.instance_states]
+        ec2_backends[ACCOUNT][call.region].terminate_instances(instances)
     if "launchTemplate" not in group:
         ec2_backends[ACCOUNT][call.region].delete_launch_template(name, None)
     del cluster_of(call).groups[group["nodegroupName"]]
@@ -223,8 +257,7 @@ def update_group_config(call: Call, moto: Moto) -> dict[str, Any]:
         "nodeRepairConfig": wanted.get("nodeRepairConfig", group["nodeRepairConfig"]),
         "modifiedAt": now(),
     }
-    groups, name = _scaling_group(call, group)
-    _resize(groups[name], scaling)
+    _resize(scaling_group(call.region, group), scaling)
     return cluster_of(call).updated("ConfigUpdate", {"ScalingConfig": scaling}, group["nodegroupName"])
 
 
@@ -246,7 +279,6 @@ def update_group_version(call: Call, moto: Moto) -> dict[str, Any]:
     changes["releaseVersion"] = wanted.get("releaseVersion", f"{version}{RELEASE}")
     group |= changes
     if "launchTemplate" in changes:
-        groups, name = _scaling_group(call, group)
-        used = group["launchTemplate"]["version"]
-        groups[name].launch_template_version = groups[name].provided_launch_template_version = used
+        scaled, used = scaling_group(call.region, group), group["launchTemplate"]["version"]
+        scaled.launch_template_version = scaled.provided_launch_template_version = used
     return cluster.updated("VersionUpdate", {"Version": version}, group["nodegroupName"])

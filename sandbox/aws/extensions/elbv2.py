@@ -1,4 +1,4 @@
-"""Load balancers: names and zone ids as AWS gives them, deletion protection, and certificates that are not issued."""
+"""Load balancers: names and zones as AWS gives them, deletion protection, unissued certificates, targets' health."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from moto.acm.models import acm_backends
 from moto.elbv2.models import elbv2_backends
 
+from sandbox.aws.behaviours import target_health
 from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
 
@@ -73,6 +74,19 @@ def modify_listener(call: Call, moto: Moto) -> Answer | dict[str, Any]:
         listener.certificate = listener.certificates[0]
     told = {"ListenerArn": arn, "Port": listener.port, "Protocol": "TLS", "SslPolicy": listener.ssl_policy}
     return {"Listeners": [{**told, "LoadBalancerArn": listener.load_balancer_arn}]}
+
+
+@answers("elbv2", "DescribeTargetHealth")
+def describe_target_health(call: Call, moto: Moto) -> Answer | dict[str, Any]:
+    """By the load balancer's own checks, where something runs that they can find; moto says healthy, always."""
+    traffic, arn = call.emulator.traffic, call.parameters["TargetGroupArn"]
+    group = elbv2_backends[ACCOUNT][call.region].target_groups.get(arn)
+    if not traffic.on or group is None or group.target_type != "ip":
+        return moto()
+    found = target_health.of(group, traffic.speed).describe(
+        lambda target: traffic.answers(call.region, target), call.parameters.get("Targets", [])
+    )
+    return {"TargetHealthDescriptions": found}
 
 
 def _refuse_certificates(call: Call) -> None:

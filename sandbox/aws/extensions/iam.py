@@ -1,6 +1,6 @@
-"""IAM: a policy that AWS itself keeps is there as soon as somebody names it.
+"""IAM: a policy that AWS itself keeps is there as soon as somebody names it; tags of instance profiles are listed.
 
-moto can load all 1,500 of them, which takes a quarter of a second at every start and reset.
+moto can load all 1,500 policies, which takes a quarter of a second at every start and reset.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 
-from sandbox.aws.call import ACCOUNT, PARTITION, Answer, Call
+from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
 
 
@@ -24,6 +24,16 @@ def name_policy(call: Call, moto: Moto) -> Answer:
         policy = AWSManagedPolicy.from_data(name, ACCOUNT, PARTITION, _kept_by_aws()[name])
         known[policy.arn] = policy
     return moto()
+
+
+@answers("iam", "ListInstanceProfileTags")
+def list_profile_tags(call: Call, moto: Moto) -> dict[str, Any]:
+    profiles = iam_backends[ACCOUNT][PARTITION].instance_profiles.values()
+    name = call.parameters["InstanceProfileName"]
+    found = next((profile for profile in profiles if profile.name == name), None)
+    if found is None:
+        raise AwsError("NoSuchEntity", f"Instance Profile {name} cannot be found.")
+    return {"Tags": found.tags, "IsTruncated": False}
 
 
 @functools.cache

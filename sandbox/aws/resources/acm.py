@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.aws.resources.connections import Refused, SandboxError
+from sandbox.aws.resources.connections import Refused
 from sandbox.aws.resources.model import Problem, ResourceType, Tags
 from sandbox.aws.resources.resource import Resource
+from sandbox.plugin import SandboxError
 
 ISSUED_WITHIN_SECONDS = 10.0
 """The real plugin waits for 75 minutes; here a certificate is issued as soon as its records are there."""

@@ -15,7 +15,7 @@ from sandbox.aws.resources.diff import any_element
 from sandbox.aws.resources.fields import Field
 from sandbox.aws.resources.model import AutoName, Problem, ResourceType
 from sandbox.aws.resources.sdk import known_properties
-from sandbox.aws.resources.values import UNKNOWN, known
+from sandbox.plugin import UNKNOWN, known
 
 TYPES = {"string": (str,), "integer": (int,), "float": (int, float), "boolean": (bool,), "map": (dict,)}
 TYPES |= {

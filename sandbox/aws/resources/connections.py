@@ -12,6 +12,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from sandbox.plugin import SandboxError
+
 GLOBAL_REGION = "us-east-1"
 """Where IAM and Route 53 are called, whatever the region of a stack."""
 
@@ -23,10 +25,6 @@ CONFIG = Config(
     max_pool_connections=32,
     s3={"addressing_style": "path"},
 )
-
-
-class SandboxError(Exception):
-    """Something the person at the terminal is told as it is."""
 
 
 class Unreachable(SandboxError):

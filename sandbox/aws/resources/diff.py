@@ -10,7 +10,8 @@ from typing import Any
 
 from sandbox.aws.resources.fields import Field
 from sandbox.aws.resources.model import ResourceType
-from sandbox.aws.resources.values import UNKNOWN, blank, same_document
+from sandbox.aws.resources.values import blank, same_document
+from sandbox.plugin import UNKNOWN
 
 
 class Change(Enum):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.aws.resources.check import between, matches
-from sandbox.aws.resources.connections import SandboxError
 from sandbox.aws.resources.model import AutoName, Call, Problem, ResourceType, Tags
 from sandbox.aws.resources.resource import Resource
+from sandbox.plugin import SandboxError
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key under which the engine says what kind of value an object is (pulumi/sdk, resource/properties.go)."""

@@ -1,7 +1,7 @@
-"""Roles, the policies inside them, and those attached to them.
+"""Roles, the policies inside them, those attached to them, and instance profiles.
 
-After internal/service/iam/{role,role_policy,role_policy_attachment}.go of the provider that the real plugin wraps
-(terraform-provider-aws).
+After internal/service/iam/{role,role_policy,role_policy_attachment,instance_profile}.go of the provider that the real
+plugin wraps (terraform-provider-aws).
 """
 
 from __future__ import annotations
@@ -119,4 +119,55 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
     retries=("ConcurrentModification",),
 )
 
-TYPES = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT)
+
+def _make_profile(profile: Resource) -> None:
+    profile.send("create_instance_profile", **profile.arguments("create_instance_profile"))
+    _give_role(profile)
+
+
+def _give_role(profile: Resource) -> None:
+    _take_role(profile)
+    if role := profile.wanted.get("role"):
+        named = {"InstanceProfileName": profile.wanted["name"], "RoleName": role}
+        profile.send("add_role_to_instance_profile", **named)
+
+
+def _take_role(profile: Resource) -> None:
+    named = {"InstanceProfileName": profile.id or profile.wanted["name"]}
+    for role in profile.send("get_instance_profile", **named)["InstanceProfile"]["Roles"]:
+        profile.send("remove_role_from_instance_profile", **named, RoleName=role["RoleName"])
+
+
+def _read_profile(profile: Resource) -> dict[str, Any]:
+    found: dict[str, Any] = profile.send("get_instance_profile", InstanceProfileName=profile.id)["InstanceProfile"]
+    return {**found, "Role": next((role["RoleName"] for role in found["Roles"]), None)}
+
+
+def _delete_profile(profile: Resource) -> None:
+    _take_role(profile)
+    profile.send("delete_instance_profile", InstanceProfileName=profile.id)
+
+
+INSTANCE_PROFILE = ResourceType(
+    token="aws:iam/instanceProfile:InstanceProfile",
+    service="iam",
+    shape="CreateInstanceProfileRequest",
+    properties="name=InstanceProfileName! path role=Role:string",
+    outputs="arn=Arn:string uniqueId=InstanceProfileId:string createDate=CreateDate:timestamp",
+    identity="{InstanceProfileName}",
+    regional=False,
+    auto_name=AutoName("name", 128),
+    defaults={"path": "/"},
+    replace_on=frozenset({"name", "path"}),
+    checks=(matches("name", NAME, "letters, digits and _+=,.@-"),),
+    create=_make_profile,
+    read=_read_profile,
+    update=(("role", _give_role),),
+    delete=_delete_profile,
+    tags=tagged_in_pairs(
+        "InstanceProfileName",
+        operations=("list_instance_profile_tags", "tag_instance_profile", "untag_instance_profile"),
+    ),
+)
+
+TYPES = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, INSTANCE_PROFILE)

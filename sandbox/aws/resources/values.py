@@ -1,4 +1,4 @@
-"""Values on their way: protobuf <-> Python, Pulumi's names <-> AWS's names, and what counts as equal."""
+"""Values on their way: Pulumi's names <-> AWS's names, and what counts as equal."""
 
 from __future__ import annotations
 
@@ -7,36 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct, Value
-
 from sandbox.aws.resources.fields import Field
-
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes a value that is not known before the deployment (pulumi/sdk, plugin/rpc.go)."""
-
-
-def from_struct(struct: Struct) -> dict[str, Any]:
-    """Python values of a protobuf object; nulls are left out, whole numbers become integers."""
-    return {key: _from_value(value) for key, value in struct.fields.items() if not value.HasField("null_value")}
-
-
-def _from_value(value: Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return from_struct(value.struct_value)
-    if kind == "list_value":
-        return [_from_value(item) for item in value.list_value.values]
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
-    return None if kind in (None, "null_value") else getattr(value, kind)
-
-
-def to_struct(values: Mapping[str, Any]) -> Struct:
-    """The protobuf object of Python values."""
-    struct = Struct()
-    struct.update(values)
-    return struct
 
 
 def to_api(field: Field, value: Any) -> Any:
@@ -115,15 +86,6 @@ def blank(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(blank(item) for item in value.values())
     return not value
-
-
-def known(value: Any) -> bool:
-    """Whether no part of a value waits for the deployment."""
-    if isinstance(value, Mapping):
-        return all(known(item) for item in value.values())
-    if isinstance(value, list):
-        return all(known(item) for item in value)
-    return bool(value != UNKNOWN)
 
 
 def same_document(one: Any, other: Any) -> bool:

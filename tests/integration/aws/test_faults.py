@@ -104,10 +104,15 @@ def test_an_error_put_in_speaks_the_services_protocol(
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ({"kind": "weather"}, "one of region, operation"),
+        ({"kind": "weather"}, "one of region, operation, zone, capacity"),
         ({"kind": "region", "region": "us-est-1", "unreachable": True}, "'us-est-1' is not a region"),
         ({"kind": "region", "region": PRIMARY}, "does nothing"),
         ({"kind": "region", "region": PRIMARY, "unreachable": True, "slowly": 1}, "has no slowly"),
+        ({"kind": "zone", "zone": "us-east-1z"}, "'us-east-1z' is not a zone; us-east-1 has us-east-1a"),
+        ({"kind": "zone", "zone": "us-est-1a"}, "'us-est-1a' is not a zone"),
+        ({"kind": "zone"}, "incomplete"),
+        ({"kind": "capacity", "region": "us-est-1", "instance_type": "g5.2xlarge"}, "'us-est-1' is not a region"),
+        ({"kind": "capacity", "region": PRIMARY, "instance_type": "g5.2xlarg"}, "nearest is g5.2xlarge"),
         ({"kind": "operation", "operation": "s3:PutObjekt", "error": "SlowDown"}, "nearest is PutObject"),
         ({"kind": "operation", "operation": "s4:PutObject", "error": "SlowDown"}, "names no service"),
         ({"kind": "operation", "operation": "s3:PutObject"}, "incomplete"),
@@ -117,3 +122,15 @@ def test_an_error_put_in_speaks_the_services_protocol(
 def test_a_fault_that_cannot_be_is_refused(control: Control, fault: dict[str, Any], said: str) -> None:
     assert said in control("POST", "faults", fault)["error"]
     assert control("GET", "faults") == []
+
+
+def test_a_zone_and_an_instance_type_are_broken_and_healed_by_themselves(aws: Running, control: Control) -> None:
+    zone = {"kind": "zone", "zone": f"{PRIMARY}a"}
+    capacity = {"kind": "capacity", "region": RECOVERY, "instance_type": "g5.2xlarge"}
+    control("POST", "faults", zone)
+    assert control("POST", "faults", capacity) == [zone, capacity]
+    aws.client("kms", PRIMARY, config=once()).list_keys()
+
+    assert control("DELETE", f"faults?zone={PRIMARY}a") == [capacity]
+    assert control("DELETE", f"faults?region={RECOVERY}&instance_type=g5.2xlarge") == []
+    assert "healed is a region, a zone" in control("DELETE", "faults?colour=red")["error"]

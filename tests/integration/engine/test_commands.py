@@ -16,6 +16,7 @@ import boto3
 import psutil
 import pytest
 
+from dr.topology import STANDARD_PAIRS
 from sandbox.local import ROOT, Local, read_json
 from tests.support.sandbox import copy_project
 
@@ -68,7 +69,7 @@ def test_up_again_killed_and_down(checkout: Checkout) -> None:
     made = read_json(checkout.local.backend / ".pulumi/stacks/dr/primary.json")["checkpoint"]["latest"]["resources"]
     assert f"Deploy the primary stack: {len(made)} resources\n" in again
     events = [json.loads(line)["event"] for line in checkout.local.journal.read_text().splitlines()[entries:]]
-    assert events == ["run.started", *["step.skipped"] * 6, "run.finished"]
+    assert events == ["run.started", *["step.skipped"] * 7, "run.finished"]
 
     os.kill(checkout.pid, signal.SIGKILL)
     anew = checkout.run("up")
@@ -125,7 +126,7 @@ def test_the_shells_variables_lead_everything_to_the_sandbox(running: Checkout) 
     variables = running.env()
 
     s3 = boto3.client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"])
-    assert len(s3.list_buckets()["Buckets"]) == 8
+    assert len(s3.list_buckets()["Buckets"]) == 2 * len(STANDARD_PAIRS)
     person = {"AWS_PROFILE": "me", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "PULUMI_ACCESS_TOKEN": "x"}
     script = (
         'eval "$(%s -m sandbox env)"; set | grep -E "^(AWS_PROFILE|AWS_ENDPOINT_URL_S3|PULUMI_ACCESS)" || echo none'

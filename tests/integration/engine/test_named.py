@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from unittest import mock
 
 import pytest
+from kubernetes import client, config
 
 from dr.errors import Failed
 from sandbox.engine import WITHOUT_CHECKPOINTS
+from sandbox.kubernetes.charts import definitions
 from tests.support.sandbox import SandboxUnderTest, sandbox_in
 
 pytestmark = pytest.mark.engine
@@ -51,7 +55,17 @@ def make_theirs(sandbox: SandboxUnderTest) -> str:
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = iam.create_role(RoleName="their-cluster", AssumeRolePolicyDocument=document)["Role"]["Arn"]
     eks.create_cluster(name="theirs", roleArn=role, resourcesVpcConfig={"subnetIds": subnets})
+    bring_definitions(sandbox)
     return vpc
+
+
+def bring_definitions(sandbox: SandboxUnderTest) -> None:
+    """What a cluster that is named has to have already (docs/configuration.md)."""
+    with mock.patch.dict(os.environ, sandbox.engine.variables):
+        api = client.ApiextensionsV1Api(config.new_client_from_config(str(sandbox.local.kubeconfig), context=WEST))
+        for chart in ("aws-load-balancer-controller", "base", "kube-prometheus-stack"):
+            for definition in definitions(chart):
+                api.create_custom_resource_definition(definition)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +101,7 @@ def test_what_is_named_is_used_and_left_as_it_is(theirs: Theirs) -> None:
     assert eks.list_addons(clusterName="theirs")["addons"] == []
     (group,) = eks.list_nodegroups(clusterName="theirs")["nodegroups"]
     found = eks.describe_nodegroup(clusterName="theirs", nodegroupName=group)["nodegroup"]
-    assert (found["labels"], found["scalingConfig"]["desiredSize"]) == ({"pool": "gpu"}, 3)
+    assert (found["labels"]["pool"], found["scalingConfig"]["desiredSize"]) == ("gpu", 3)
     assert sandbox.engine.up("dr").none
 
 

@@ -96,6 +96,8 @@ def test_pods_read_models_with_a_role_that_may_do_nothing_else(deployed: Sandbox
     assert {each for each in resources if ":s3:" in each} == {
         "arn:aws:s3:::ml-dr-123456789012-us-west-2-models",
         "arn:aws:s3:::ml-dr-123456789012-us-west-2-models/*",
+        "arn:aws:s3:::ml-dr-123456789012-us-west-2-registry",
+        "arn:aws:s3:::ml-dr-123456789012-us-west-2-registry/sets/*",
     }
     assert all(":us-west-2:" in each for each in resources if ":kms:" in each)
     assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []

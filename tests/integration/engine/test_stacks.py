@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from dr import contract
 from dr.topology import Role
-from tests.support.sandbox import SandboxUnderTest
+from tests.support.sandbox import SandboxUnderTest, wait_for
 
 pytestmark = pytest.mark.engine
 
 EAST, WEST = "us-east-1", "us-west-2"
-PAIRS = ("datasets", "models", "registry", "control")
+PAIRS = ("datasets", "models", "registry", "control", "velero")
 READS = ("Get", "List", "Head", "Describe", "Test")
 
 
@@ -80,7 +81,7 @@ def test_every_bucket_replicates_to_the_other_region(
         "SseKmsEncryptedObjects": {"Status": "Enabled"},
         "ReplicaModifications": {"Status": "Enabled"},
     }
-    assert rule["DeleteMarkerReplication"]["Status"] == ("Enabled" if pair == "control" else "Disabled")
+    assert rule["DeleteMarkerReplication"]["Status"] == ("Enabled" if pair in ("control", "velero") else "Disabled")
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -132,12 +133,40 @@ def test_the_primary_answers_while_it_is_healthy(deployed: SandboxUnderTest) -> 
     assert answer(deployed, "inference-dr.ml.example.com") == load_balancer(deployed, WEST)
 
 
+@pytest.fixture(scope="module")
+def warm(deployment: SandboxUnderTest) -> Iterator[None]:
+    """Replicas in the recovery region: its load balancer without targets would be no better than a lost primary."""
+    deployment.configure("dr", tier="warm")
+    deployment.engine.up("dr")
+    (group,) = deployment.client("elbv2", WEST).describe_target_groups()["TargetGroups"]
+    wait_for(lambda: "healthy" in target_states(deployment, group["TargetGroupArn"]))
+    yield
+    deployment.mend()
+    deployment.measure()
+    deployment.configure("dr", tier=None)
+    deployment.engine.up("dr")
+
+
+def target_states(deployed: SandboxUnderTest, group: str) -> set[str]:
+    health = deployed.client("elbv2", WEST).describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    return {each["TargetHealth"]["State"] for each in health}
+
+
+def test_a_recovery_region_where_nothing_runs_is_no_answer_to_a_lost_primary(deployed: SandboxUnderTest) -> None:
+    primary = load_balancer(deployed, EAST)
+    deployed.fault(kind="region", region=EAST, unreachable=True)
+
+    assert answer(deployed, "inference.ml.example.com") == primary
+
+
+@pytest.mark.usefixtures("warm")
 def test_the_recovery_region_answers_when_the_primary_is_lost(deployed: SandboxUnderTest) -> None:
     deployed.fault(kind="region", region=EAST, unreachable=True)
 
     assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, WEST)
 
 
+@pytest.mark.usefixtures("warm")
 def test_the_engage_lever_closes_a_healthy_primary(deployed: SandboxUnderTest) -> None:
     metrics = deployed.client("cloudwatch", WEST)
     dimensions = [{"Name": "Lever", "Value": "engage"}, {"Name": "Workload", "Value": "ml-dr"}]

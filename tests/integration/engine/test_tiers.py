@@ -14,7 +14,7 @@ from dr.objectives import Tier
 from dr.state import DayState, Incident
 from sandbox.local import ROOT
 from tests.support.network import EAST, WEST, nat_zones, ways_out
-from tests.support.sandbox import SandboxUnderTest
+from tests.support.sandbox import SandboxUnderTest, wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -111,7 +111,7 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
         kept = {urn: (kind, id) for urn, (kind, id) in before.items() if kind not in NETWORK_COMES_AND_GOES}
         assert {urn: after[urn] for urn in kept if urn in after} == {urn: kept[urn] for urn in kept if urn in after}
         assert after.keys() == of_tier.setdefault(new, after).keys(), (old, new)
-        assert gpu_nodes(deployed) == RUNS[new]
+        wait_for(lambda: gpu_nodes(deployed) == RUNS[new])  # noqa: B023 - asked at once
         assert nat_zones(deployed, WEST) == NAT_OF[new]
         assert set(ways_out(deployed, WEST)) == set("abc" if NAT_OF[new] else "")
         assert weights(deployed) == {"primary": 100, "recovery": 100 if new == "active" else 0}
@@ -163,6 +163,7 @@ def test_with_the_primary_dead_pilot_becomes_warm_without_iam_or_route_53_and_th
 
 def test_what_an_incident_brought_up_stays_up_and_a_lower_tier_waits_for_its_end(deployed: SandboxUnderTest) -> None:
     s3, place = deployed.client("s3", WEST), {"Bucket": f"ml-dr-123456789012-{WEST}-control", "Key": state.KEY}
+    wait_for(lambda: gpu_nodes(deployed) == RUNS["pilot"])
     incident = Incident("2026-11-25-a", "2026-11-25T03:00:00+00:00", "a drill")
     s3.put_object(**place, Body=DayState(activation=Tier.WARM, incident=incident).to_json())
     mark = deployed.mark()
@@ -183,4 +184,4 @@ def test_what_an_incident_brought_up_stays_up_and_a_lower_tier_waits_for_its_end
     assert (nodes, serves) == (RUNS["warm"], "warm")
     assert "route53" not in called
     assert '"pilot" is less than "warm", which is deployed, and incident 2026-11-25-a is open' in str(refused.value)
-    assert gpu_nodes(deployed) == RUNS["pilot"]
+    wait_for(lambda: gpu_nodes(deployed) == RUNS["pilot"])

@@ -11,7 +11,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from sandbox.aws.emulator import Running, running
 from sandbox.aws.provider import Provider
-from sandbox.aws.resources.values import to_struct
+from sandbox.plugin import to_struct
 from tests.integration.provider.harness import Engine
 
 

@@ -69,6 +69,14 @@ def _attachment(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     return attached, attached  # nothing of it is changed in place
 
 
+def _profile(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    first, second = (
+        engine.make(ROLE, f"{name}-{number}", assumeRolePolicy=trust("ec2.amazonaws.com")).id for number in range(2)
+    )
+    plain = {"name": name, "tags": TAGS}
+    return {**plain, "role": first}, {**plain, "role": second}
+
+
 EXAMPLES_BACKUP = {
     "vault": Example(VAULT, _vault, frozenset({'tags["dr:role"]', 'tagsAll["dr:role"]'})),
     "vault-lock": Example(LOCK, _lock, frozenset()),
@@ -76,4 +84,5 @@ EXAMPLES_BACKUP = {
     "plan": Example(PLAN, _plan, frozenset({"rules"})),
     "selection": Example(SELECTION, _selection, frozenset()),
     "attachment": Example(ATTACHMENT, _attachment, frozenset()),
+    "instance-profile": Example("aws:iam/instanceProfile:InstanceProfile", _profile, frozenset({"role"})),
 }

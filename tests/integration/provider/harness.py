@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 from pulumi.runtime.proto import provider_pb2
 
 from sandbox.aws.emulator import Running
-from sandbox.aws.resources.values import from_struct, to_struct
+from sandbox.plugin import from_struct, to_struct
 
 
 @dataclass

@@ -7,7 +7,7 @@ import threading
 import grpc
 import pytest
 
-from sandbox.aws.resources.values import from_struct
+from sandbox.plugin import from_struct
 from tests.integration.provider.examples import KEY, ROLE, trust
 from tests.integration.provider.examples_backup import (
     ATTACHMENT,

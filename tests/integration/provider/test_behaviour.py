@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from sandbox.aws.resources import resource
-from sandbox.aws.resources.values import from_struct, to_struct
+from sandbox.plugin import from_struct, to_struct
 from tests.integration.provider.examples import (
     BUCKET,
     EXAMPLES,

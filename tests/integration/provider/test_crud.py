@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.aws.resources.catalog import CATALOG
-from sandbox.aws.resources.values import UNKNOWN
+from sandbox.plugin import UNKNOWN
 from tests.integration.provider.examples import EXAMPLES, Example
 from tests.integration.provider.harness import Engine
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.aws.resources.values import from_struct
+from sandbox.plugin import from_struct
 from tests.integration.provider.examples import ALARM, BUCKET, EXAMPLES, HEALTH_CHECK, KEY, ROLE, ZONE, document
 from tests.integration.provider.harness import Engine, Managed
 

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from sandbox.aws.resources.values import UNKNOWN
+from sandbox.plugin import UNKNOWN
 from tests.integration.provider.examples import EXAMPLES
 from tests.integration.provider.examples_eks import (
     ACCESS_ENTRY,

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from sandbox.aws.resources.values import to_struct
+from sandbox.plugin import to_struct
 
 PROJECT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "sandbox.aws.provider", "127.0.0.1:1"]

@@ -1,6 +1,6 @@
 import pytest
 
-from components.alarm_rules import busy_nodes, composites, decisive, replication
+from components.alarm_rules import busy_nodes, composites, decisive, replication, short_of_nodes
 
 FUNCTIONS = {"prober": "ml-dr-prober", "levers": "ml-dr-republisher"}
 
@@ -58,3 +58,11 @@ def test_busy_nodes_are_above_75_percent_for_two_periods_of_120_seconds() -> Non
 
     assert (rule.threshold, rule.period, rule.periods) == (75, 120, 2)
     assert rule.dimensions == {"AutoScalingGroupName": "eks-gpu"}
+
+
+def test_nodes_that_do_not_come_are_told_of_after_five_minutes_and_so_is_not_knowing() -> None:
+    rule = short_of_nodes("eks-gpu")
+
+    assert (rule.metric, rule.minus) == ("GroupDesiredCapacity", "GroupInServiceInstances")
+    assert (rule.threshold, rule.comparison, rule.periods * rule.period) == (0, "GreaterThanThreshold", 300)
+    assert rule.missing == "missing"

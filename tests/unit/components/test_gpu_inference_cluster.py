@@ -3,13 +3,17 @@ from typing import Any
 
 import pytest
 
+from components.cluster_roles import DataBucket
 from components.gpu_inference_cluster import ADDONS, GpuInferenceCluster, GpuInferenceClusterArgs
 from dr.capacity import Workload, capacity
 from dr.existing_cluster import ExistingCluster
 from dr.objectives import Tier
 from tests.support.mocks import Cloud, deploy
 
-THEIRS = ExistingCluster("theirs", "https://theirs.example", "sg-theirs")
+KEY = "arn:aws:kms:us-west-2:123456789012:key/data"
+THEIRS = ExistingCluster(
+    "theirs", "https://theirs.example", "arn:aws:eks:us-west-2:123456789012:cluster/theirs", "UEVN", "sg-theirs"
+)
 
 
 def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
@@ -23,9 +27,10 @@ def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
         "running": tier > Tier.BACKUP,
         "capacity": capacity(Workload(), tier, 3),
         "gpu_types": ("g5.2xlarge", "g6.2xlarge"),
-        "models_bucket": "ml-dr-models",
-        "models_key_arn": "arn:aws:kms:us-west-2:123456789012:key/data",
+        "gpu_disk_gib": 200,
+        "data": {pair: DataBucket(f"ml-dr-{pair}", KEY) for pair in ("datasets", "models", "registry", "velero")},
         "target_group_arn": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/pods/1",
+        "topic_arn": "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts",
         "clients_group_id": "sg-clients",
         "tags": {"project": "ml-dr"},
         **changes,
@@ -92,7 +97,7 @@ def test_tiers_from_pilot_up_differ_in_the_size_of_the_gpu_group_alone() -> None
         assert different == ["scalingConfig"]
 
 
-def test_pods_of_inference_read_models_of_their_region_and_nothing_else() -> None:
+def test_pods_of_inference_read_models_of_their_region_and_manifests_of_sets_and_nothing_else() -> None:
     cloud = cluster()
     trust = json.loads(cloud.one("Role", "cluster-roles-inference")["assumeRolePolicy"])["Statement"][0]
     policy = json.loads(cloud.one("RolePolicy", "cluster-roles-inference-policy")["policy"])["Statement"]
@@ -103,9 +108,39 @@ def test_pods_of_inference_read_models_of_their_region_and_nothing_else() -> Non
         "List": "arn:aws:s3:::ml-dr-models",
         "Read": "arn:aws:s3:::ml-dr-models/*",
         "DecryptInuswest2": "arn:aws:kms:us-west-2:123456789012:key/data",
+        "ListSets": "arn:aws:s3:::ml-dr-registry",
+        "ReadSets": "arn:aws:s3:::ml-dr-registry/sets/*",
+        "DecryptSetsInuswest2": "arn:aws:kms:us-west-2:123456789012:key/data",
     }
+    (listing,) = (each for each in policy if each["Sid"] == "ListSets")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "sets/*"}}
     association = cloud.one("PodIdentityAssociation", "cluster-inference")
     assert (association["namespace"], association["serviceAccount"]) == ("ml-serving", "inference-service")
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "namespace", "account"),
+    [
+        ("registry-backup", "registry", "mlflow", "registry-backup"),
+        ("batch", "datasets", "ml-training", "process-datasets"),
+        ("backups", "velero", "velero", "velero-server"),
+    ],
+)
+@pytest.mark.parametrize("tier", [Tier.BACKUP, Tier.ACTIVE])
+def test_pods_that_back_up_and_process_have_roles_for_their_pair_in_every_tier(
+    tier: Tier, name: str, pair: str, namespace: str, account: str
+) -> None:
+    cloud = cluster(tier)
+    trust = json.loads(cloud.one("Role", f"cluster-roles-{name}")["assumeRolePolicy"])["Statement"][0]
+    policy = json.loads(cloud.one("RolePolicy", f"cluster-roles-{name}-policy")["policy"])["Statement"]
+
+    tags = trust["Condition"]["StringEquals"]
+    assert tags["aws:RequestTag/kubernetes-namespace"] == namespace
+    assert tags["aws:RequestTag/kubernetes-service-account"] == account
+    assert {each["Resource"].split("/")[0] for each in policy if not each["Resource"].endswith("key/data")} == {
+        f"arn:aws:s3:::ml-dr-{pair}"
+    }
+    assert (f"cluster-{name}" in cloud.of("PodIdentityAssociation")) == (tier > Tier.BACKUP)
 
 
 def test_the_load_balancer_controller_registers_pods_in_one_target_group() -> None:
@@ -113,6 +148,57 @@ def test_the_load_balancer_controller_registers_pods_in_one_target_group() -> No
 
     (register,) = (each for each in policy if each["Sid"] == "Register")
     assert register["Resource"].endswith("targetgroup/pods/1")
+
+
+def test_alertmanager_tells_the_regions_topic_and_nobody_else() -> None:
+    tell, encrypt = json.loads(cluster().one("RolePolicy", "cluster-roles-alerting-policy")["policy"])["Statement"]
+
+    assert (tell["Action"], tell["Resource"]) == ("sns:Publish", "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts")
+    assert encrypt["Resource"] == "arn:aws:kms:us-west-2:123456789012:key/region"
+    assert encrypt["Condition"] == {"StringEquals": {"kms:ViaService": "sns.us-west-2.amazonaws.com"}}
+
+
+def test_gpu_nodes_say_so_to_the_device_plugin_and_the_autoscaler_and_system_nodes_do_not() -> None:
+    cloud = cluster()
+
+    assert cloud.one("NodeGroup", "cluster-gpu")["labels"] == {
+        "pool": "gpu",
+        "nvidia.com/gpu.present": "true",
+        "k8s.amazonaws.com/accelerator": "nvidia",
+    }
+    assert cloud.one("NodeGroup", "cluster-system")["labels"] == {"pool": "system"}
+
+
+def test_karpenter_has_the_autoscalers_place_with_a_profile_that_needs_no_iam_later() -> None:
+    plain, with_it = cluster(), cluster(karpenter=True)
+    tokens = {each.inputs["serviceAccount"] for each in with_it.of("PodIdentityAssociation").values()}
+
+    assert {"karpenter"} <= tokens
+    assert "cluster-autoscaler" not in tokens
+    assert "cluster-roles-autoscaler" not in with_it.of("Role")
+    assert plain.of("InstanceProfile") == {}
+    (profile,) = with_it.of("InstanceProfile").values()
+    assert profile.inputs["role"] == "cluster-roles-nodes-0a1b2c3"
+
+
+def test_karpenter_touches_only_what_carries_the_clusters_tag() -> None:
+    policy = cluster(karpenter=True).one("RolePolicy", "cluster-roles-karpenter-policy")["policy"]
+    statements = {each["Sid"]: each for each in json.loads(policy)["Statement"]}
+
+    owned = statements["Unmake"]["Condition"]["StringEquals"]
+    assert owned == {"aws:ResourceTag/kubernetes.io/cluster/ml-dr": "owned"}
+    asked = statements["Make"]["Condition"]["StringEquals"]
+    assert asked["aws:RequestTag/kubernetes.io/cluster/ml-dr"] == "owned"
+    assert statements["RunAs"]["Resource"].endswith(":role/cluster-roles-nodes-0a1b2c3")
+    assert [sid for sid, each in statements.items() if each["Resource"] == "*"] == ["Describe", "Prices"]
+    actions = {action for each in statements.values() for action in [each["Action"]] if isinstance(action, str)}
+    assert not {action for action in actions if action.startswith("iam:Create")}
+
+
+def test_nodes_that_were_raised_are_the_size_above_the_floor() -> None:
+    sizes = cluster(Tier.WARM, gpu_nodes=5).one("NodeGroup", "cluster-gpu")["scalingConfig"]
+
+    assert (sizes["minSize"], sizes["desiredSize"], sizes["maxSize"]) == (3, 5, 10)
 
 
 def test_the_load_balancer_is_let_in_to_pods() -> None:
@@ -128,6 +214,12 @@ def test_add_ons_that_need_a_role_have_a_pods_one() -> None:
     assert {each.inputs["addonName"] for each in made.values()} == set(ADDONS)
     with_role = {each.inputs["addonName"] for each in made.values() if each.inputs.get("podIdentityAssociations")}
     assert with_role == {"vpc-cni", "aws-ebs-csi-driver"}
+
+
+def test_the_network_plugin_enforces_network_policies() -> None:
+    settings = cluster().one("Addon", "cluster-vpc-cni")["configurationValues"]
+
+    assert json.loads(settings) == {"enableNetworkPolicy": "true"}
 
 
 def test_operators_administer_the_cluster_by_access_entries() -> None:

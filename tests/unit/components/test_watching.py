@@ -13,6 +13,7 @@ from components.alarm_rules import CompositeRule, replication
 from components.alert_topic import AlertTopic, AlertTopicArgs
 from components.dr_alarms import DrAlarms, DrAlarmsArgs
 from components.function_code import code_of, handler_of
+from components.group_metrics import GroupMetrics, GroupMetricsArgs
 from components.heartbeat import Heartbeat, HeartbeatArgs
 from components.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
 from tests.support.mocks import Cloud, deploy
@@ -110,7 +111,49 @@ def test_every_alarm_tells_the_topic_of_its_region_when_it_fires_and_when_it_end
     cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, rules, [both], group)))
     made = [*cloud.of("MetricAlarm").values(), *cloud.of("CompositeAlarm").values()]
 
-    assert len(made) == 5
+    assert len(made) == 6
     assert all(each.inputs["alarmActions"] == each.inputs["okActions"] == [TOPIC] for each in made)
     assert {each.inputs["region"] for each in made} == {"us-west-2"}
     assert cloud.one("MetricAlarm", "alarms-nodes-busy")["dimensions"] == {"AutoScalingGroupName": "eks-gpu"}
+
+
+def test_an_alarm_on_a_difference_names_both_metrics_and_tells_when_it_cannot_know() -> None:
+    group = pulumi.Output.from_input("eks-gpu")
+    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, [], [], group)))
+    short, busy = (cloud.one("MetricAlarm", f"alarms-nodes-{what}") for what in ("short", "busy"))
+    *both, difference = short["metricQueries"]
+
+    assert [each["metric"]["metricName"] for each in both] == ["GroupDesiredCapacity", "GroupInServiceInstances"]
+    assert {each["metric"]["dimensions"]["AutoScalingGroupName"] for each in both} == {"eks-gpu"}
+    assert (difference["expression"], difference["returnData"]) == ("wanted - there", True)
+    assert "metricName" not in short
+    assert short["insufficientDataActions"] == [TOPIC]
+    assert "insufficientDataActions" not in busy
+
+
+def group_metrics(group: str | None) -> Cloud:
+    known = pulumi.Output.from_input(group) if group else None
+    args = GroupMetricsArgs("ml-dr-group-metrics", ACCOUNT, "us-west-2", "ml-dr", known)
+    return deploy(lambda: GroupMetrics("group-metrics", args))
+
+
+def test_a_node_group_is_told_to_report_by_a_role_that_may_do_it_for_its_own_cluster_alone() -> None:
+    cloud = group_metrics("eks-gpu")
+    target = cloud.one("Schedule", "group-metrics-schedule")["target"]
+    (report,) = json.loads(cloud.one("RolePolicy", "group-metrics-schedule-policy")["policy"])["Statement"]
+
+    assert target["arn"] == "arn:aws:scheduler:::aws-sdk:autoscaling:enableMetricsCollection"
+    assert json.loads(target["input"]) == {
+        "AutoScalingGroupName": "eks-gpu",
+        "Granularity": "1Minute",
+        "Metrics": ["GroupDesiredCapacity", "GroupInServiceInstances"],
+    }
+    assert report["Action"] == "autoscaling:EnableMetricsCollection"
+    assert report["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/ml-dr": "owned"}}
+
+
+def test_without_a_group_the_role_is_there_and_nothing_is_started() -> None:
+    cloud = group_metrics(None)
+
+    assert cloud.of("Schedule") == {}
+    assert len(cloud.of("Role")) == len(cloud.of("RolePolicy")) == 1

@@ -104,7 +104,7 @@ def test_fewer_replicas_than_zones_are_refused() -> None:
 
 
 def test_a_promise_that_two_zones_cannot_hold_is_refused_with_the_arithmetic() -> None:
-    text = said(zones={"primary": ["a", "b"], "recovery": ["a", "b", "c"]}, min_available=4)
+    text = said(Tier.ACTIVE, {"primary": ["a", "b"], "recovery": ["a", "b", "c"]}, min_available=4)
 
     assert "6 replicas over 2 zones of the primary region (tier active) leave 3 when the fullest is lost" in text
     assert "4 need 8 replicas, or 3 zones" in text
@@ -117,6 +117,29 @@ def test_a_promise_that_only_the_floor_of_warm_cannot_hold_names_the_recovery_re
 
     assert "3 replicas over 3 zones of the recovery region (tier warm) leave 2" in text
     assert "raise dr:warmFraction" in text
+
+
+@pytest.mark.parametrize("tier", [Tier.BACKUP, Tier.PILOT])
+def test_what_warm_could_not_hold_is_refused_before_the_day_on_which_it_is_needed(tier: Tier) -> None:
+    assert "3 replicas over 3 zones of the recovery region (tier warm) leave 2" in said(tier, min_available=4)
+
+
+@pytest.mark.parametrize("zones", [2, 3, 4])
+@pytest.mark.parametrize("gpu", ["g5.2xlarge", "g5.12xlarge", "g5.48xlarge"])
+@pytest.mark.parametrize("most", range(4, 25))
+def test_the_zones_that_are_left_have_nodes_for_all_replicas_again(most: int, gpu: str, zones: int) -> None:
+    big = replace(GOOD, peak_requests=40.0, max_replicas=most, gpu_types=(gpu,))
+    made = capacity(big, Tier.ACTIVE, zones)
+
+    for replicas in (made.replicas, most):
+        left = spread(replicas, zones - 1)
+        assert sum(-(-share // made.per_node) for share in left) <= made.max_nodes
+        assert max(left) - min(left) <= 1
+
+
+def test_fewer_zones_may_take_more_nodes() -> None:
+    # 4 + 3 + 3 replicas fit three nodes of four; 5 + 5 take two in each zone.
+    assert capacity(replace(GOOD, gpu_types=("g5.12xlarge",)), Tier.ACTIVE, 3).max_nodes == 4
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:

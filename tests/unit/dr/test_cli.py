@@ -21,7 +21,7 @@ from tests.support.builders import half
 
 ROOT = Path(__file__).parents[3]
 REGIONS = {Role.PRIMARY: "us-east-1", Role.RECOVERY: "us-west-2"}
-PAIRS = ("datasets", "models", "registry", "control")
+PAIRS = ("datasets", "models", "registry", "control", "velero")
 
 
 def bucket(role: Role, pair: str) -> str:

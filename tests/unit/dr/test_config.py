@@ -5,6 +5,7 @@ import pytest
 from dr import config
 from dr.errors import Invalid
 from dr.objectives import Nat, Tier
+from dr.serving import Serving
 from dr.topology import CONTROL, DnsFailover, LockMode, Role
 from tests.support.builders import ACCOUNT, settings, topology
 
@@ -22,7 +23,7 @@ def test_the_example_is_a_topology() -> None:
     assert made.here is made.primary
     assert made.tier is Tier.PILOT
     assert made.bucket("datasets", Role.RECOVERY) == f"ml-dr-{ACCOUNT}-us-west-2-datasets"
-    assert [pair.name for pair in made.pairs] == ["datasets", "models", "registry", "control"]
+    assert [pair.name for pair in made.pairs] == ["datasets", "models", "registry", "control", "velero"]
     assert made.protect_data
 
 
@@ -122,7 +123,7 @@ def test_an_entry_changes_a_standard_pair_and_leaves_the_rest() -> None:
 
     assert made.pair("models").archive_days == 90
     assert made.pair("datasets").archive_days is None
-    assert len(made.pairs) == 4
+    assert len(made.pairs) == 5
 
 
 def test_an_entry_of_another_name_is_a_pair_of_its_own() -> None:
@@ -264,3 +265,34 @@ def test_a_cluster_that_exists_needs_its_vpc_named() -> None:
 
 def test_the_topic_of_a_region_is_known_by_its_name() -> None:
     assert topology().alert_topic_arn(Role.RECOVERY) == f"arn:aws:sns:us-west-2:{ACCOUNT}:ml-dr-alerts"
+
+
+def test_what_serves_has_defaults_and_follows_the_configuration() -> None:
+    assert topology().serving == Serving()
+    changed = topology(modelSet="fraud", mesh="true", sharedMesh="true", toolsImage="docker.io/tools:1").serving
+    assert (changed.model_set, changed.shared_mesh, changed.tools_image) == ("fraud", True, "docker.io/tools:1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fact"),
+    [
+        ("inferenceImage", "mlserver:1.7.1", "names no registry"),
+        ("toolsImage", "docker.io/tools", "is whatever was pushed last"),
+        ("modelSet", "Digits/../x", "dr:modelSet"),
+        ("imageDigests", "maybe", 'dr:imageDigests: "maybe" is not understood'),
+    ],
+)
+def test_what_cannot_serve_is_refused(key: str, value: str, fact: str) -> None:
+    assert fact in problems_of(settings(**{key: value}))
+
+
+def test_images_without_a_digest_are_refused_where_digests_are_required() -> None:
+    text = problems_of(settings(imageDigests="require"))
+
+    assert "dr:inferenceImage" in text
+    assert "dr:toolsImage" in text
+    assert topology(imageDigests="warn").serving.images["dr:toolsImage"] == Serving().tools_image
+
+
+def test_regions_cannot_share_a_mesh_that_is_not_there() -> None:
+    assert "there is no mesh that the regions could share" in problems_of(settings(mesh="false", sharedMesh="true"))

@@ -17,10 +17,18 @@ def test_a_half_survives_being_written_and_read(role: Role) -> None:
 
 
 def test_the_primary_half_has_the_pairs_and_the_recovery_half_has_the_tier() -> None:
-    assert set(half(Role.PRIMARY).buckets) == {"datasets", "models", "registry", "control"}
+    assert set(half(Role.PRIMARY).buckets) == {"datasets", "models", "registry", "control", "velero"}
     assert half(Role.PRIMARY).tier is None
     assert half(Role.RECOVERY).tier is Tier.PILOT
     assert not half(Role.RECOVERY).buckets
+
+
+def test_a_half_says_how_its_cluster_is_entered_and_what_serves_in_it() -> None:
+    assert half().cluster is None
+    read = half(cluster={"name": "ml-dr", "endpoint": "https://x", "ca_data": "UEVN"}).cluster
+
+    assert read is not None
+    assert (read.name, read.ca_data, read.namespace) == ("ml-dr", "UEVN", "ml-serving")
 
 
 def test_a_contract_of_a_newer_version_is_refused_with_both_versions() -> None:

@@ -13,6 +13,8 @@ VPC = "vpc-0123456789abcdef0"
 FOUND = {
     "status": "ACTIVE",
     "endpoint": "https://0123.gr7.us-west-2.eks.amazonaws.com",
+    "arn": "arn:aws:eks:us-west-2:123456789012:cluster/theirs",
+    "certificateAuthority": {"data": "UEVN"},
     "resourcesVpcConfig": {"vpcId": VPC, "clusterSecurityGroupId": "sg-theirs"},
 }
 
@@ -38,7 +40,9 @@ def eks(monkeypatch: pytest.MonkeyPatch) -> Eks:
 
 @pytest.mark.usefixtures("eks")
 def test_a_cluster_that_runs_in_the_named_vpc_is_found() -> None:
-    assert find("theirs", VPC, SITE) == ExistingCluster("theirs", FOUND["endpoint"], "sg-theirs")  # type: ignore[arg-type]
+    endpoint, arn = str(FOUND["endpoint"]), str(FOUND["arn"])
+
+    assert find("theirs", VPC, SITE) == ExistingCluster("theirs", endpoint, arn, "UEVN", "sg-theirs")
 
 
 def test_one_that_is_not_there_is_named_with_the_region(eks: Eks) -> None:

@@ -114,5 +114,31 @@ def test_every_type_of_this_program_is_looked_for_in_exactly_one_way() -> None:
     assert sum(map(len, ways)) == len(CATALOG)
 
 
+@pytest.mark.parametrize(
+    ("kind", "harmless"),
+    [
+        ("pulumi:providers:kubernetes", True),
+        ("kubernetes:apps/v1:Deployment", False),
+        ("aws:s3/bucketVersioning:BucketVersioning", True),
+        ("aws:ec2/natGateway:NatGateway", False),
+    ],
+)
+def test_what_does_no_harm_when_it_is_made_again(kind: str, harmless: bool) -> None:
+    assert Pending(f"urn:pulumi:dr::dr::{kind}::x", "creating").harmless is harmless
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "id"),
+    [
+        ("apps/v1:Deployment", {"metadata": {"namespace": "ml-serving", "name": "inference"}}, "ml-serving/inference"),
+        ("core/v1:Namespace", {"metadata": {"name": "mlflow"}}, "mlflow"),
+        ("helm.sh/v3:Release", {"namespace": "velero", "name": "velero", "chart": "velero"}, "velero/velero"),
+        ("core/v1:Namespace", {}, None),
+    ],
+)
+def test_what_is_in_a_cluster_is_known_by_namespace_and_name(kind: str, inputs: dict[str, Any], id: str | None) -> None:
+    assert Pending(f"urn:pulumi:dr::dr::kubernetes:{kind}::x", "creating", inputs).named_id == id
+
+
 def test_what_is_found_by_its_tags_can_carry_tags() -> None:
     assert {kind for kind in BY_TAG if CATALOG[kind].tags is None} == set()

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from pulumi_policy import EnforcementLevel
 
+from components.kubernetes.objects import token
 from policies.rules.exceptions import EXCEPTIONS, Exemption
 from policies.rules.model import UNKNOWN, Resource, Rule
 from policies.rules.pack import RULES
 from policies.rules.stacks import TAGGED
 from sandbox.aws.resources.catalog import CATALOG
+from tests.support.kubernetes import manifests
 from tests.support.policies import NOT_KNOWN, POLICIES, Given, provider, violations
 from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, PLAN, of_kind
 from tests.support.policy_examples_storage import BUCKET, EAST, WEST, Example, setting
@@ -62,7 +64,7 @@ def test_every_rule_has_an_example_that_is_broken() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_is_named_by_path_and_says_what_must_hold_why_and_the_way_out(rule: Rule) -> None:
-    assert re.fullmatch(r"(s3|kms|route53|cloudwatch|iam|tags|stack|ec2|eks|backup)(-[a-z0-9]+)+", rule.name)
+    assert re.fullmatch(r"(s3|kms|route53|cloudwatch|iam|tags|stack|ec2|eks|backup|kubernetes)(-[a-z0-9]+)+", rule.name)
     assert rule.says.endswith(".")
     assert " must " in rule.says
     assert rule.why
@@ -132,20 +134,22 @@ ALL_GROUPS = json.dumps({"Statement": {**FIND, "Resource": "arn:aws:logs:us-east
 FLOW_LOGS = Given("aws:iam/rolePolicy:RolePolicy", "network-flow-logs-policy", {"policy": ALL_GROUPS})
 
 
+def granted(name: str, sid: str, action: str, resource: str) -> Given:
+    statement = {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
+    return Given("aws:iam/rolePolicy:RolePolicy", name, {"policy": json.dumps({"Statement": [statement]})})
+
+
 def pods(role: str, sid: str, resource: str) -> Given:
-    statement = {"Sid": sid, "Effect": "Allow", "Action": "ec2:DescribeVpcs", "Resource": resource}
-    policy = json.dumps({"Statement": [statement]})
-    return Given("aws:iam/rolePolicy:RolePolicy", f"cluster-roles-{role}-policy", {"policy": policy})
+    return granted(f"cluster-roles-{role}-policy", sid, "ec2:DescribeVpcs", resource)
 
 
 def publisher(function: str) -> Given:
-    statement = {"Sid": "Publish", "Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*"}
-    policy = json.dumps({"Statement": [statement]})
-    return Given("aws:iam/rolePolicy:RolePolicy", f"{function}-policy", {"policy": policy})
+    return granted(f"{function}-policy", "Publish", "cloudwatch:PutMetricData", "*")
 
 
 NODE_GROUPS = "arn:aws:eks:us-east-1:123456789012:nodegroup/ml-dr/*"
 SCALING_GROUPS = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*"
+REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableMetricsCollection", SCALING_GROUPS)
 
 EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (FLOW_LOGS,)),
@@ -153,6 +157,7 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (pods("autoscaler", "Describe", "*"),)),
     ("iam-policy-no-wildcard-resource", (pods("autoscaler", "Groups", NODE_GROUPS),)),
     ("iam-policy-no-wildcard-resource", (pods("autoscaler", "Resize", SCALING_GROUPS),)),
+    ("iam-policy-no-wildcard-resource", (REPORT,)),
     ("iam-policy-no-wildcard-resource", (publisher("prober"),)),
     ("iam-policy-no-wildcard-resource", (publisher("republisher"),)),
     ("cloudwatch-alarm-outside-primary-region", (ALARM.but("region", EAST).but("namespace", "AWS/S3"), provider())),
@@ -204,3 +209,10 @@ def test_importing_rules_starts_nothing_and_needs_no_sdk() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+def test_everything_this_program_puts_into_a_cluster_keeps_the_rules_on_workloads() -> None:
+    for manifest in manifests():
+        given = Given(token(manifest), "it", dict(manifest))
+        for rule in ("kubernetes-container-confined", "kubernetes-image-versioned"):
+            assert violations(rule, given) == []

@@ -141,7 +141,7 @@ def test_a_toolchain_with_a_language_host_of_its_own_keeps_it(local: Local, tmp_
     install_plugins(local, Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None))
 
     plugins = {path.name.partition("-v")[0] for path in (local.pulumi_home / "plugins").iterdir()}
-    assert plugins == {"resource-aws"}
+    assert plugins == {"resource-aws", "resource-kubernetes"}
 
 
 def test_locks_of_engines_that_are_gone_are_removed_and_those_of_living_ones_kept(

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.aws.resources.catalog import CATALOG
 from sandbox.aws.resources.check import check
-from sandbox.aws.resources.connections import Connections, SandboxError
-from sandbox.aws.resources.values import UNKNOWN
+from sandbox.aws.resources.connections import Connections
+from sandbox.plugin import UNKNOWN, SandboxError
 
 BUCKET = "aws:s3/bucket:Bucket"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"

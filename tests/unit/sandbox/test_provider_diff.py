@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.aws.resources.catalog import CATALOG
 from sandbox.aws.resources.diff import Change, deletes_first, differences, replaces
-from sandbox.aws.resources.values import UNKNOWN, from_struct, members, properties, same_document, to_struct
+from sandbox.aws.resources.values import members, properties, same_document
+from sandbox.plugin import UNKNOWN, from_struct, to_struct
 
 BUCKET = CATALOG["aws:s3/bucket:Bucket"]
 LIFECYCLE = CATALOG["aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"]

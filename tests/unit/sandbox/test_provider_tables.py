@@ -88,6 +88,7 @@ def test_replacement_follows_what_was_read_in_the_real_provider() -> None:
         "iam/role:Role": ["name", "path"],
         "iam/rolePolicy:RolePolicy": ["name", "role"],
         "iam/rolePolicyAttachment:RolePolicyAttachment": ["policyArn", "role"],
+        "iam/instanceProfile:InstanceProfile": ["name", "path"],
         "backup/vault:Vault": ["kmsKeyArn", "name"],
         "backup/vaultLockConfiguration:VaultLockConfiguration": [
             "backupVaultName",

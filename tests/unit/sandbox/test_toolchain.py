@@ -17,7 +17,8 @@ from pulumi.automation import PulumiCommand
 
 from dr.errors import Failed, Invalid
 from sandbox.toolchain import Toolchain, ensure_pulumi, find_pulumi, pulumi
-from sandbox.toolchain.build import MODULES, numbers, pins
+from sandbox.toolchain.build import numbers
+from sandbox.toolchain.pulumi import MODULES
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 30.0
@@ -56,7 +57,7 @@ class Machine:
     def report(self, text: str, share: float | None) -> None:
         self.reports.append((text, share))
 
-    def install_go(self, version: str = pins().go, build: str = MAKES_PULUMI.format(version=pins().pulumi)) -> None:
+    def install_go(self, version: str = MODULES.go, build: str = MAKES_PULUMI.format(version=MODULES.version)) -> None:
         command(self.sources / "python" / "cmd", "pulumi-language-python-exec", "exit 0")
         command(self.path, "go", FAKE_GO.format(version=version, sources=self.sources, build=build))
 
@@ -67,11 +68,11 @@ class Machine:
 
     def fill_cache(self) -> Path:
         command(self.place / "bin", "pulumi-language-python-exec", "exit 0")
-        return command(self.place / "bin", "pulumi", f"echo v{pins().pulumi}")
+        return command(self.place / "bin", "pulumi", f"echo v{MODULES.version}")
 
     @property
     def place(self) -> Path:
-        return self.cache / pulumi._name()
+        return pulumi.kept().place
 
     def left_behind(self) -> list[Path]:
         return list(self.cache.glob(".*"))
@@ -89,8 +90,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_what_is_pinned_is_locked_with_its_hash() -> None:
-    assert f"github.com/pulumi/pulumi/pkg/v3 v{pins().pulumi} h1:" in (MODULES / "go.sum").read_text()
-    assert numbers(pulumi.OLDEST) <= numbers(pins().pulumi) < numbers(pulumi.BEFORE)
+    assert f"github.com/pulumi/pulumi/pkg/v3 v{MODULES.version} h1:" in (MODULES.folder / "go.sum").read_text()
+    assert numbers(pulumi.OLDEST) <= numbers(MODULES.version) < numbers(pulumi.BEFORE)
 
 
 def test_nothing_is_found_on_an_empty_machine(machine: Machine) -> None:
@@ -129,7 +130,7 @@ def test_the_cache_on_path_is_still_the_cache(machine: Machine, monkeypatch: pyt
     command(cached.parent, "pulumi-language-python", "exit 0")
     monkeypatch.setenv("PATH", str(cached.parent))
 
-    assert find_pulumi() == Toolchain(cached, pins().pulumi, "cached", None)
+    assert find_pulumi() == Toolchain(cached, MODULES.version, "cached", None)
 
 
 def test_a_cached_engine_is_found_without_running_it(machine: Machine) -> None:
@@ -138,7 +139,7 @@ def test_a_cached_engine_is_found_without_running_it(machine: Machine) -> None:
 
     found = ensure_pulumi(machine.report)
 
-    assert found == Toolchain(cached, pins().pulumi, "cached", cached.parent / "pulumi-language-python-exec")
+    assert found == Toolchain(cached, MODULES.version, "cached", cached.parent / "pulumi-language-python-exec")
     assert machine.reports == []
 
 
@@ -148,7 +149,7 @@ def test_offline_the_engine_is_built(machine: Machine) -> None:
     made = ensure_pulumi(machine.report)
 
     commands = machine.place / "bin"
-    assert made == Toolchain(commands / "pulumi", pins().pulumi, "built", commands / "pulumi-language-python-exec")
+    assert made == Toolchain(commands / "pulumi", MODULES.version, "built", commands / "pulumi-language-python-exec")
     assert sorted(path.name for path in commands.iterdir()) == ["pulumi", "pulumi-language-python-exec"]
     assert machine.left_behind() == []
     assert ensure_pulumi(machine.report).origin == "cached"
@@ -176,7 +177,7 @@ def test_online_the_engine_is_downloaded_by_the_sdks_installer(
 
     made = ensure_pulumi(machine.report)
 
-    assert made == Toolchain(machine.place / "bin" / "pulumi", pins().pulumi, "downloaded", None)
+    assert made == Toolchain(machine.place / "bin" / "pulumi", MODULES.version, "downloaded", None)
 
 
 def test_a_download_that_fails_is_followed_by_a_build(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +199,7 @@ def test_without_go_and_internet_the_way_out_of_both_is_said(machine: Machine) -
 
     assert [problem.subject for problem in raised.value.problems] == ["download", "build"]
     assert "there is no `go` on PATH" in str(raised.value)
-    assert f"install Go {pins().go} or newer" in str(raised.value)
+    assert f"install Go {MODULES.go} or newer" in str(raised.value)
     assert machine.left_behind() == []
 
 
@@ -222,7 +223,7 @@ def test_an_unknown_way_is_refused(machine: Machine, monkeypatch: pytest.MonkeyP
 def test_a_go_that_is_too_old_is_named_with_the_one_that_is_needed(machine: Machine) -> None:
     machine.install_go(version="1.19.3")
 
-    with pytest.raises(Failed, match=rf"Go is 1\.19\.3; the engine needs {pins().go}") as raised:
+    with pytest.raises(Failed, match=rf"Go is 1\.19\.3; pulumi needs {MODULES.go}") as raised:
         ensure_pulumi(machine.report)
 
     assert "GOTOOLCHAIN=auto" in str(raised.value)
@@ -257,7 +258,7 @@ def test_what_go_says_when_it_fails_is_shown(machine: Machine, words: str, remed
 def test_an_engine_of_another_version_is_not_put_in_place(machine: Machine) -> None:
     machine.install_go(build=MAKES_PULUMI.format(version="3.1.0"))
 
-    with pytest.raises(Failed, match=f"is not a pulumi {pins().pulumi} that runs here"):
+    with pytest.raises(Failed, match=f"is not a pulumi {MODULES.version} that runs here"):
         ensure_pulumi(machine.report)
 
     assert not machine.place.exists()
@@ -280,7 +281,7 @@ def test_a_full_disk_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch)
         raise OSError(28, "No space left on device", str(target))
 
     machine.install_go()
-    monkeypatch.setattr("sandbox.toolchain.build.shutil.copyfile", full)
+    monkeypatch.setattr("sandbox.toolchain.pulumi.shutil.copyfile", full)
 
     with pytest.raises(Failed, match=r"pulumi-language-python-exec cannot be written: No space left on device"):
         ensure_pulumi(machine.report)

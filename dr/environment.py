@@ -1,4 +1,4 @@
-"""Settings of a function, from its environment: all that is missing is said at once."""
+"""Settings of a function or a pod, from its environment: all that is missing is said at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def read(*names: str) -> dict[str, str]:
         Invalid: some are not set.
     """
     if missing := [name for name in names if not os.environ.get(name)]:
-        remedy = "`pulumi up` of the stack that owns the function sets them"
+        remedy = "`pulumi up` of the stack that owns the function or pod sets them"
         raise Invalid(*(Problem(f"environment variable {name}", "is not set", remedy) for name in missing))
     return {name: os.environ[name] for name in names}

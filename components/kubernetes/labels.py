@@ -1,0 +1,20 @@
+"""Names that objects of several modules share. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dr import serving
+
+SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, "ml-training", "mlflow", "velero"
+MONITORING, ISTIO = "monitoring", "istio-system"
+APP = {"app": "inference"}
+"""What selects the pods of inference (requirements, D2)."""
+OWNED = {"app.kubernetes.io/part-of": "ml-dr", "app.kubernetes.io/managed-by": "pulumi"}
+INFERENCE_PRIORITY, BATCH_PRIORITY = "ml-inference", "ml-batch"
+
+
+def metadata(name: str, namespace: str | None = None, **more: Any) -> dict[str, Any]:
+    """Metadata of an object of ours."""
+    placed = {"namespace": namespace} if namespace else {}
+    return {"name": name, **placed, "labels": dict(OWNED), **more}

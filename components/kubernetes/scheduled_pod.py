@@ -1,0 +1,51 @@
+"""ScheduledPod: a CronJob that runs this project's own code, with its code and its identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.kubernetes import code_pod
+from components.kubernetes.cluster_access import ClusterAccess
+from components.kubernetes.code_pod import CodePod
+from components.kubernetes.objects import KubernetesObject, Manifest
+
+
+@dataclass(frozen=True)
+class ScheduledPodArgs:
+    """Arguments of `ScheduledPod`.
+
+    Args:
+        access: The cluster.
+        pod: What runs.
+        cron_job: The CronJob that runs it.
+        after: What it waits for: its namespace with all that holds there.
+    """
+
+    access: ClusterAccess
+    pod: CodePod
+    cron_job: Manifest
+    after: Sequence[pulumi.Resource] = ()
+
+
+class ScheduledPod(pulumi.ComponentResource):
+    """A CronJob and what its pods need.
+
+    Attributes:
+        cron_job: The CronJob.
+    """
+
+    cron_job: KubernetesObject
+
+    def __init__(self, name: str, args: ScheduledPodArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dr:kubernetes:ScheduledPod", name, None, opts)
+        access, pod = args.access, args.pod
+        needs = [
+            access.place(self, f"{name}-account", code_pod.service_account(pod), *args.after),
+            # Named by its content: Pulumi makes the new one, lets the CronJob name it, and then removes the old one.
+            access.place(self, f"{name}-{pod.code_name}", code_pod.code(pod), *args.after),
+        ]
+        self.cron_job = access.place(self, name, args.cron_job, *needs)
+        self.register_outputs({})

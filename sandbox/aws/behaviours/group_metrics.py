@@ -1,0 +1,62 @@
+"""Auto Scaling groups that report their sizes to CloudWatch, every minute, where somebody turned that on.
+
+After "Amazon CloudWatch metrics for Amazon EC2 Auto Scaling" of its user guide, for the metrics that say whether a
+group has what it wants. A group whose instances are not emulated reports only while it wants none: the rest is unknown.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
+from moto.cloudwatch.models import cloudwatch_backends
+
+from sandbox.aws.call import ACCOUNT
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Emulator
+
+NAMESPACE = "AWS/AutoScaling"
+
+
+def _states(*lifecycle: str) -> Callable[[FakeAutoScalingGroup], int]:
+    def count(group: FakeAutoScalingGroup) -> int:
+        return sum(state.lifecycle_state in lifecycle for state in group.instance_states)
+
+    return count
+
+
+MEASURED: Mapping[str, Callable[[FakeAutoScalingGroup], int | None]] = {
+    "GroupMinSize": lambda group: group.min_size,
+    "GroupMaxSize": lambda group: group.max_size,
+    "GroupDesiredCapacity": lambda group: group.desired_capacity,
+    "GroupInServiceInstances": _states("InService"),
+    "GroupPendingInstances": _states("Pending", "Pending:Wait", "Pending:Proceed"),
+    "GroupTerminatingInstances": _states("Terminating", "Terminating:Wait", "Terminating:Proceed"),
+    "GroupTotalInstances": lambda group: len(group.instance_states),
+}
+
+
+def publish(emulator: Emulator, minute: datetime.datetime) -> None:
+    """What every group that was told to reports for a minute."""
+    time = minute.astimezone(datetime.UTC).replace(tzinfo=None)
+    for region, backend in list(autoscaling_backends[ACCOUNT].items()):
+        if emulator.faults.unreachable(region):
+            continue
+        for group in list(backend.autoscaling_groups.values()):
+            if data := _data(group, time):
+                cloudwatch_backends[ACCOUNT][region].put_metric_data(NAMESPACE, data)
+
+
+def _data(group: FakeAutoScalingGroup, time: datetime.datetime) -> list[dict[str, Any]]:
+    emulated = group.instance_states or getattr(group, "activities", ())
+    if group.desired_capacity and not emulated:
+        return []
+    of = [{"Name": "AutoScalingGroupName", "Value": group.name}]
+    return [
+        {"MetricName": name, "Value": MEASURED[name](group) or 0, "Dimensions": of, "Timestamp": time, "Unit": "None"}
+        for name in group.metrics
+        if name in MEASURED
+    ]

@@ -1,0 +1,250 @@
+"""Auto Scaling groups of node groups: instances launched, booted, found dead, replaced and given up, over time.
+
+They are moto's own instances, in subnets of their zones, so that EC2 and Auto Scaling tell of them. A group tries again
+after a launch that failed for lack of capacity, says so in its activities, and EKS in the node group's health. What is
+to be given up waits, as Terminating:Wait, until its node is drained: EKS's own lifecycle hook. A new version of the
+launch template is rolled out one node at a time, the new one first.
+
+Simplified: all capacity is on demand; capacity is lacking in a whole region; warm pools, suspended processes and
+standby are not looked at.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
+from moto.ec2.models import ec2_backends
+
+from dr.gpus import GPU_TYPES
+from sandbox import timings
+from sandbox.aws.call import ACCOUNT
+from sandbox.aws.extensions.eks import clusters, subnets_of
+from sandbox.aws.extensions.eks_nodes import NodeScalingGroup, scaling_group
+from sandbox.kubernetes.capacity import Machine, launches, surplus, uneven, zones_to_fill
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Emulator
+
+PENDING, IN_SERVICE, LEAVING = "Pending", "InService", "Terminating:Wait"
+LAUNCH_FAILURE = "AsgInstanceLaunchFailures"
+"""The code of the issue in a node group's health (EKS API reference, Issue)."""
+ACTIVITIES_KEPT = 100
+
+
+@dataclass
+class Life:
+    """What is known of an instance beside moto's own."""
+
+    number: int
+    version: str
+    ready_at: float
+    dead_since: float | None = None
+
+
+@dataclass
+class Plan:
+    """What is known of a group beside moto's own."""
+
+    retry_at: float = 0.0
+    surge: bool = False
+    """Whether one more than desired is there for now, to take another's place."""
+
+
+class Scaling:
+    """The Auto Scaling groups of one cluster's node groups.
+
+    Args:
+        emulator: Whose.
+        region: The cluster's region.
+        cluster: Its name.
+        speed: How many modelled seconds pass in one.
+    """
+
+    def __init__(self, emulator: Emulator, region: str, cluster: str, speed: float) -> None:
+        self._faults, self._region, self._cluster, self._speed = emulator.faults, region, cluster, speed
+        self._lives: dict[str, Life] = {}
+        self._plans: dict[str, Plan] = {}
+        self._launched = 0
+
+    def groups(self) -> list[tuple[dict[str, Any], NodeScalingGroup]]:
+        """Node groups, each with its Auto Scaling group."""
+        cluster = clusters(self._region).get(self._cluster)
+        found = list(cluster.groups.values()) if cluster else []
+        return [(group, scaling_group(self._region, group)) for group in found if self._has(group)]
+
+    def step(self) -> None:
+        """Do what is due."""
+        now = time.monotonic()
+        for group, scaled in self.groups():
+            self._plans.setdefault(scaled.name, Plan())
+            self._look(scaled, now)
+            self._fill(group, scaled, now)
+            self._empty(scaled)
+
+    def ready(self, state: InstanceState) -> bool:
+        """Whether an instance has booted, and lives."""
+        life = self._lives[state.instance_id]
+        return life.dead_since is None and time.monotonic() >= life.ready_at
+
+    def dead(self, state: InstanceState) -> bool:
+        """Whether its zone is down."""
+        return self._faults.zone_down(state.availability_zone)
+
+    def retire(self, scaled: NodeScalingGroup, state: InstanceState) -> None:
+        """Let one go for good: the group is to be smaller by it."""
+        state.lifecycle_state = LEAVING
+        scaled.set_desired_capacity((scaled.desired_capacity or 0) - 1)
+
+    def give_up(self, scaled: NodeScalingGroup, state: InstanceState, cause: str) -> None:
+        """Terminate an instance, without more ado."""
+        scaled.instance_states = [one for one in scaled.instance_states if one is not state]
+        ec2_backends[ACCOUNT][self._region].terminate_instances([state.instance_id])
+        self._lives.pop(state.instance_id, None)
+        _note(scaled, f"Terminating EC2 instance: {state.instance_id}", cause)
+
+    def _has(self, group: dict[str, Any]) -> bool:
+        try:
+            return bool(scaling_group(self._region, group))
+        except KeyError:  # somebody deleted it
+            return False
+
+    def _look(self, scaled: NodeScalingGroup, now: float) -> None:
+        """Which have booted, which died, and which somebody terminated."""
+        check = timings.INSTANCE_CHECK.seconds / self._speed
+        # Somebody else's end of an instance: moto leaves it in the group.
+        scaled.instance_states = [each for each in scaled.instance_states if each.instance.state == "running"]
+        for state in list(scaled.instance_states):
+            life = self._lives[state.instance_id]
+            if not self.dead(state):
+                life.dead_since, state.health_status = None, "Healthy"
+                if state.lifecycle_state == PENDING and now >= life.ready_at:
+                    state.lifecycle_state = IN_SERVICE
+                continue
+            life.dead_since = now if life.dead_since is None else life.dead_since
+            if now - life.dead_since >= check:
+                state.health_status = "Unhealthy"
+                cause = "an instance was taken out of service in response to an EC2 health check"
+                self.give_up(scaled, state, f"{cause} indicating it has been terminated or stopped.")
+
+    def _fill(self, group: dict[str, Any], scaled: NodeScalingGroup, now: float) -> None:
+        """Launch what is lacking, and one more where one is to take another's place."""
+        plan, staying = self._plans[scaled.name], _of(scaled, PENDING, IN_SERVICE)
+        zones = self._zones(scaled)
+        machines = [self._machine(scaled, state) for state in staying]
+        lacking = (scaled.desired_capacity or 0) - len(staying)
+        at = zones_to_fill(zones, machines, lacking)
+        plan.surge = plan.surge and bool(_of(scaled, PENDING))
+        settled = lacking == 0 and len(_of(scaled, IN_SERVICE)) == len(scaled.instance_states)
+        if settled and not plan.surge:
+            old = next((machine for machine in machines if not machine.current and machine.zone in zones), None)
+            alive = [machine for machine in machines if not self._faults.zone_down(machine.zone)]
+            if old or uneven(zones, alive):
+                at, plan.surge = [old.zone] if old else zones_to_fill(zones, machines, 1), True
+        if not at or now < plan.retry_at:
+            return
+        types = group["instanceTypes"] or [scaled.instance_type]
+        chosen = launches(at, types, lambda name: not self._faults.no_capacity(self._region, name))
+        for each in chosen:
+            self._launch(group, scaled, each.zone, each.instance_type, now)
+        if chosen:
+            group["health"]["issues"] = [each for each in group["health"]["issues"] if each["code"] != LAUNCH_FAILURE]
+        else:
+            plan.retry_at, plan.surge = now + timings.CAPACITY_RETRY.seconds / self._speed, False
+            _failed(group, scaled, types, at[0])
+
+    def _empty(self, scaled: NodeScalingGroup) -> None:
+        """Let go of what is too many: first what has not booted."""
+        staying = _of(scaled, PENDING, IN_SERVICE)
+        over = len(staying) - (scaled.desired_capacity or 0) - self._plans[scaled.name].surge
+        booting = _of(scaled, PENDING)[-over:] if over > 0 else []
+        for state in booting:
+            self.give_up(scaled, state, _because("a difference between desired and actual capacity, shrinking"))
+        running = {state.instance_id: state for state in _of(scaled, IN_SERVICE)}
+        machines = [self._machine(scaled, state) for state in running.values()]
+        for machine in surplus(machines, over - len(booting)):
+            running[machine.id].lifecycle_state = LEAVING
+
+    def _zones(self, scaled: NodeScalingGroup) -> list[str]:
+        return [zone for zone in dict.fromkeys(scaled.availability_zones) if not self._faults.zone_down(zone)]
+
+    def _machine(self, scaled: NodeScalingGroup, state: InstanceState) -> Machine:
+        life = self._lives[state.instance_id]
+        return Machine(state.instance_id, state.availability_zone, life.number, life.version == _version(scaled))
+
+    def _launch(
+        self, group: dict[str, Any], scaled: NodeScalingGroup, zone: str, instance_type: str, now: float
+    ) -> None:
+        backend = ec2_backends[ACCOUNT][self._region]
+        subnets = subnets_of(self._region, group["subnets"])
+        tags = {**scaled.get_propagated_tags(), ASG_NAME_TAG: scaled.name}
+        instance = backend.run_instances(
+            "ami-eks",
+            1,
+            None,
+            [],
+            instance_type=instance_type,
+            is_instance_type_default=False,
+            subnet_id=next(subnet.id for subnet in subnets if subnet.availability_zone == zone),
+            placement=zone,
+            region_name=self._region,
+            tags={"instance": tags},
+            launch_template=_template(scaled),
+        ).instances[0]
+        self._launched += 1
+        boot = timings.GPU_NODE_BOOT if instance_type in GPU_TYPES else timings.PLAIN_NODE_BOOT
+        ready_at = now + boot.of(instance.id) / self._speed
+        self._lives[instance.id] = Life(self._launched, _version(scaled), ready_at)
+        scaled.instance_states.append(InstanceState(instance, PENDING, autoscaling_group=scaled))
+        cause = _because("a difference between desired and actual capacity, increasing")
+        _note(scaled, f"Launching a new EC2 instance: {instance.id}", cause)
+
+
+def _of(scaled: NodeScalingGroup, *phases: str) -> list[InstanceState]:
+    return [state for state in scaled.instance_states if state.lifecycle_state in phases]
+
+
+def _version(scaled: NodeScalingGroup) -> str:
+    return str(scaled.launch_template_version)
+
+
+def _template(scaled: NodeScalingGroup) -> dict[str, str] | None:
+    template = scaled.ec2_launch_template
+    return {"LaunchTemplateId": template.id, "Version": _version(scaled)} if template else None
+
+
+def _because(of: str) -> str:
+    return f"an instance was started or ended in response to {of} the capacity."
+
+
+def _note(scaled: NodeScalingGroup, what: str, cause: str, failure: str = "") -> None:
+    """An activity (Auto Scaling API reference, Activity)."""
+    now = datetime.datetime.now(datetime.UTC)
+    activity = {
+        "ActivityId": str(uuid4()),
+        "AutoScalingGroupName": scaled.name,
+        "Description": what,
+        "Cause": f"At {now:%Y-%m-%dT%H:%M:%SZ} {cause}",
+        "StartTime": now,
+        "EndTime": now,
+        "StatusCode": "Failed" if failure else "Successful",
+        "Progress": 100,
+    }
+    scaled.activities.append(activity | ({"StatusMessage": failure} if failure else {}))
+    del scaled.activities[:-ACTIVITIES_KEPT]
+
+
+def _failed(group: dict[str, Any], scaled: NodeScalingGroup, types: list[str], zone: str) -> None:
+    reason = (
+        f"We currently do not have sufficient {', '.join(types)} capacity in the Availability Zone you requested "
+        f"({zone}). Our system will be working on provisioning additional capacity. Launching EC2 instance failed."
+    )
+    cause = _because("a difference between desired and actual capacity, increasing")
+    _note(scaled, f"Launching a new EC2 instance.  Status Reason: {reason}", cause, reason)
+    issue = {"code": LAUNCH_FAILURE, "message": reason, "resourceIds": [scaled.name]}
+    others = [each for each in group["health"]["issues"] if each["code"] != LAUNCH_FAILURE]
+    group["health"]["issues"] = [*others, issue]

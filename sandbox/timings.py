@@ -1,0 +1,62 @@
+"""How long things take on AWS, and how much faster they pass here.
+
+Every figure names its source; one without says that it is assumed. Durations are divided by one factor, so that their
+order and proportions stay as they are. Nothing here was measured in the sandbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+
+from dr.errors import Invalid, Problem
+
+SPEED_VARIABLE, USUAL_SPEED = "DR_SANDBOX_SPEED", 60.0
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """A duration.
+
+    Args:
+        seconds: On AWS; the shortest, where it varies.
+        source: Where the figure is from.
+        most: The longest, in seconds; 0 where it does not vary.
+    """
+
+    seconds: float
+    source: str
+    most: float = 0.0
+
+    def of(self, what: str) -> float:
+        """Seconds for one thing: always the same for that thing, spread evenly between the shortest and longest."""
+        share = int.from_bytes(hashlib.sha256(what.encode()).digest()[:4]) / 2**32
+        return self.seconds + share * max(0.0, self.most - self.seconds)
+
+
+GPU_NODE_BOOT = Modelled(80, "GPU node from launch to Ready, 80 to 120 s (tensorfuse.io, on cold starts)", 120)
+PLAIN_NODE_BOOT = Modelled(50, "assumed: a GPU node's boot without the driver", 70)
+INSTANCE_CHECK = Modelled(120, "two status checks, one a minute (EC2 user guide, Status checks for your instances)")
+CAPACITY_RETRY = Modelled(60, "assumed: an Auto Scaling group tries again after a launch that failed")
+AUTOSCALER_SCAN = Modelled(10, "cluster-autoscaler FAQ, --scan-interval")
+AUTOSCALER_IDLE = Modelled(600, "cluster-autoscaler FAQ, --scale-down-unneeded-time")
+SCALE_DOWN_WINDOW = Modelled(300, "Kubernetes documentation, Horizontal Pod Autoscaling, stabilization window")
+DRAIN_LIMIT = Modelled(900, "15 minutes (EKS user guide, Managed node groups, on reducing the desired count)")
+
+
+def speed() -> float:
+    """How many modelled seconds pass in one.
+
+    Raises:
+        Invalid: DR_SANDBOX_SPEED is no number above 0.
+    """
+    given = os.environ.get(SPEED_VARIABLE, "")
+    try:
+        factor = float(given or USUAL_SPEED)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        remedy = f"give a number above 0; {USUAL_SPEED:g}, the usual one, makes a minute a second"
+        raise Invalid(Problem(SPEED_VARIABLE, f'"{given}" is no speed', remedy))
+    return factor

@@ -1,0 +1,216 @@
+"""What runs inside a region's cluster, where its tier runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from components.cluster_iam import REGISTRY_BACKUP
+from components.gpu_inference_cluster import KUBERNETES_VERSION, reservation_name
+from components.kubernetes import jobs_spec, protection_spec, registry_backup_spec
+from components.kubernetes.addon_charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart, Cluster
+from components.kubernetes.addons import Addons, AddonsArgs
+from components.kubernetes.alert_rules import CronJob, Watched
+from components.kubernetes.alerts import Alerts, AlertsArgs
+from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
+from components.kubernetes.inference import Inference, InferenceArgs
+from components.kubernetes.inference_spec import InferenceSpec
+from components.kubernetes.jobs_spec import ProcessingSpec
+from components.kubernetes.mesh import Mesh, MeshArgs
+from components.kubernetes.namespace_spec import namespaces
+from components.kubernetes.namespaces import Namespaces, NamespacesArgs
+from components.kubernetes.node_pool import NodePoolSpec
+from components.kubernetes.protection import Protection, ProtectionArgs
+from components.kubernetes.protection_spec import ProtectionSpec
+from components.kubernetes.registry_backup_spec import RegistryBackupSpec
+from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
+from components.node_groups import GPU_IMAGE, GPU_LABELS, IMAGES_WITHOUT_PLUGIN, ROOT_DEVICE
+from components.pod_code import pod_code
+from components.tagging import tags_of
+from dr import images, sets
+from dr.clients import Missing
+from dr.gpus import GPU_TYPES
+from dr.network import zone_blocks
+from dr.objectives import Tier
+from dr.sets import REGISTRY
+from dr.topology import DATASETS, MODELS, VELERO, Role, Topology
+from stacks.region import Region
+
+
+def cluster_contents(topology: Topology, here: Region) -> None:
+    """Fill the cluster; without one there is nothing to fill."""
+    for problem in images.without_digest(topology.serving.images):
+        pulumi.warn(str(problem))
+    if (access := cluster_access(topology, here)) is None:
+        return
+    spec = inference_spec(topology)
+    spaces = Namespaces(
+        "namespaces",
+        NamespacesArgs(
+            access,
+            KUBERNETES_VERSION,
+            namespaces(spec.capacity, len(topology.here.zones), topology.workload.gpus_per_replica),
+        ),
+    )
+    releases = addons(topology, here, access, spaces.made)
+
+    def after(chart: Chart) -> Sequence[pulumi.Resource]:
+        """What brings definitions; nothing in a cluster that has them."""
+        return [releases[chart.name]] if chart.name in releases else []
+
+    scheduled(topology, access, spaces)
+    # A cluster that is somebody else's has its own default class, snapshots and Velero.
+    if not topology.existing_cluster:
+        protect(topology, access, spaces, after(BACKUP))
+    Inference(
+        "serving",
+        InferenceArgs(
+            access=access,
+            spec=spec,
+            target_group_arn=here.endpoint.target_group_arn,
+            balancer_blocks=balancer_blocks(topology),
+            after=spaces.ready,
+            definitions=after(BALANCER),
+        ),
+    )
+    if topology.serving.mesh:
+        regions = (topology.primary.region, topology.recovery.region)
+        Mesh("mesh", MeshArgs(access, regions, topology.serving.shared_mesh, [*spaces.ready, *after(MESH_BASE)]))
+    Alerts("cluster-alerts", AlertsArgs(access, watched(topology), [*spaces.ready, *after(PROMETHEUS)]))
+
+
+def addons(
+    topology: Topology, here: Region, access: ClusterAccess, spaces: Mapping[str, pulumi.Resource]
+) -> Mapping[str, pulumi.Resource]:
+    """Helm releases by name; none in a cluster that is somebody else's."""
+    if topology.existing_cluster:
+        return {}
+    cluster = Cluster(
+        name=here.cluster.cluster_name,
+        region=topology.here.region,
+        vpc_id=here.network.vpc_id,
+        topic_arn=here.alerts.arn,
+        device_plugin=GPU_IMAGE in IMAGES_WITHOUT_PLUGIN,
+        mesh=topology.serving.mesh,
+        karpenter=topology.karpenter,
+    )
+    pool = node_pool(topology, here) if topology.karpenter else None
+    return Addons("addons", AddonsArgs(access, cluster, pool, spaces)).releases
+
+
+def node_pool(topology: Topology, here: Region) -> NodePoolSpec:
+    """What Karpenter makes beyond the floor."""
+    capacity, workload, name = topology.capacity_here, topology.workload, topology.bucket_prefix
+    subnets = pulumi.Output.from_input(here.network.private_subnet_ids)
+    return NodePoolSpec(
+        instance_types=workload.gpu_types,
+        zones=topology.here.zones,
+        gpus=(capacity.max_nodes - capacity.nodes) * GPU_TYPES[workload.gpu_types[0]].gpus,
+        subnets=subnets.apply(lambda ids: [{"id": id} for id in ids]),
+        security_group_id=here.cluster.security_group_id,
+        instance_profile=here.cluster.node_profile,
+        disk_gib=workload.node_disk_gib,
+        device=ROOT_DEVICE,
+        labels=GPU_LABELS,
+        reserved={"Name": reservation_name(name)} if topology.reserved_gpu_nodes else {},
+        tags=tags_of(topology),
+    )
+
+
+def watched(topology: Topology) -> Watched:
+    """What alerts are about in this stack's region; in the recovery region backups are held, and none is late."""
+    capacity, backed_up = topology.capacity_here, topology.role is Role.PRIMARY
+    return Watched(
+        region=topology.here.region,
+        zones=topology.here.zones,
+        replicas=capacity.replicas,
+        min_available=capacity.min_available,
+        registry_backup=CronJob(REGISTRY_BACKUP.namespace, REGISTRY_BACKUP.service_account) if backed_up else None,
+        backup_schedule=protection_spec.SCHEDULE if backed_up else None,
+        runbook_url=topology.runbook_url,
+    )
+
+
+def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces) -> None:
+    """What runs by itself, or is started by hand: the registry's backup, and the processing of datasets."""
+    region, image = topology.here.region, topology.serving.tools_image
+    registry, datasets = (topology.bucket(pair, topology.role) for pair in (REGISTRY, DATASETS))
+    backup = RegistryBackupSpec(topology.role, region, registry, image, pod_code("copy_registry"))
+    batch = ProcessingSpec(region, datasets, image, pod_code("process_shard"))
+    for name, pod, cron_job in (
+        ("registry-backup", backup.pod, registry_backup_spec.cron_job(backup)),
+        ("process-datasets", batch.pod, jobs_spec.cron_job(batch)),
+    ):
+        ScheduledPod(name, ScheduledPodArgs(access, pod, cron_job, spaces.ready))
+
+
+def protect(
+    topology: Topology, access: ClusterAccess, spaces: Namespaces, velero: Sequence[pulumi.Resource]
+) -> Protection:
+    """Back up volumes and cluster state, once Velero is there.
+
+    What snapshots need is an add-on of EKS, which the cluster has before anything is put into it.
+    """
+    spec = ProtectionSpec(topology.role, topology.here.region, topology.bucket(VELERO, topology.role))
+    return Protection("protection", ProtectionArgs(access, spec, spaces.ready, velero))
+
+
+def cluster_access(topology: Topology, here: Region) -> ClusterAccess | None:
+    """The way into the region's cluster; None where the tier runs none."""
+    cluster = here.cluster
+    if cluster.cluster_name is None or cluster.arn is None or cluster.endpoint is None or cluster.ca_data is None:
+        return None
+    return ClusterAccess(
+        "cluster-access",
+        ClusterAccessArgs(
+            cluster_name=cluster.cluster_name,
+            region=topology.here.region,
+            arn=cluster.arn,
+            endpoint=cluster.endpoint,
+            ca_data=cluster.ca_data,
+            cluster=cluster.made,
+            ready=cluster.ready,
+        ),
+    )
+
+
+def inference_spec(topology: Topology) -> InferenceSpec:
+    """What inference is in this stack's region."""
+    return InferenceSpec(
+        region=topology.here.region,
+        workload=topology.workload,
+        capacity=topology.capacity_ready,
+        runs=topology.tier_here > Tier.PILOT,
+        serving=topology.serving,
+        models_bucket=topology.bucket(MODELS, topology.role),
+        registry_bucket=topology.bucket(REGISTRY, topology.role),
+        code=pod_code("fetch_models"),
+        published=published(topology),
+    )
+
+
+def published(topology: Topology) -> bool:
+    """Whether this stack's region holds the model set that is to be served; warns where replicas wait for one."""
+    if topology.tier_here <= Tier.PILOT:
+        return True
+    region, registry = topology.here.region, topology.bucket(REGISTRY, topology.role)
+    name = topology.serving.model_set
+    try:
+        found = name in sets.names(region, {REGISTRY: registry})
+    except Missing:
+        found = False
+    if not found:
+        pulumi.warn(
+            f"dr:modelSet: {region} holds no set {name} yet: replicas become ready once one is published in "
+            f"s3://{registry}/sets/{name}/, and this deployment does not wait for them"
+        )
+    return found
+
+
+def balancer_blocks(topology: Topology) -> Sequence[str]:
+    """Blocks the load balancer asks from: those of its subnets; of a VPC that is somebody else's, all of it."""
+    here = topology.here
+    if topology.existing_vpc:
+        return [here.cidr]
+    return [zone.public for zone in zone_blocks(here.cidr, here.zones)]

@@ -1,0 +1,71 @@
+"""GPU nodes that an autoscaler raised, under the real engine: kept, and lowered by nobody but the autoscaler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+from tests.support.sandbox import SandboxUnderTest, wait_for
+
+pytestmark = pytest.mark.engine
+
+EAST, SPACE, JOBS = "us-east-1", "ml-training", ("job-0", "job-1")
+JOB: dict[str, Any] = {
+    "restartPolicy": "Never",
+    "priorityClassName": "ml-batch",
+    "nodeSelector": {"pool": "gpu"},
+    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+    "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+    "containers": [
+        {
+            "name": "job",
+            "image": "registry.example.com/job:1",
+            "resources": {
+                "requests": {"cpu": "1", "memory": "1Gi"},
+                "limits": {"nvidia.com/gpu": "1", "memory": "1Gi"},
+            },
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+    ],
+}
+
+
+@pytest.fixture
+def pods(inside: SandboxUnderTest) -> Iterator[client.CoreV1Api]:
+    """The primary's cluster, without jobs of ours afterwards."""
+    path = str(inside.local.kubeconfig)
+    api = client.CoreV1Api(config.new_client_from_config(config_file=path, context=EAST))
+    yield api
+    api.delete_collection_namespaced_pod(SPACE, grace_period_seconds=0)
+
+
+def size(deployed: SandboxUnderTest) -> tuple[int, int]:
+    groups = deployed.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
+    (found,) = [each for each in groups if each["AutoScalingGroupName"].startswith("eks-cluster-gpu-")]
+    return found["MinSize"], found["DesiredCapacity"]
+
+
+def test_nodes_that_jobs_made_the_autoscaler_raise_are_kept_and_then_lowered_by_it(
+    deployed: SandboxUnderTest, pods: client.CoreV1Api
+) -> None:
+    assert size(deployed) == (6, 6)
+    for name in JOBS:
+        pods.create_namespaced_pod(SPACE, {"metadata": {"name": name}, "spec": JOB})
+    wait_for(lambda: size(deployed) == (6, 8))
+
+    planned, done, again = (
+        deployed.engine.preview("primary"),
+        deployed.engine.up("primary"),
+        deployed.engine.up("primary"),
+    )
+    assert (planned.counts["update"], done.counts["update"], again.none) == (1, 1, True)
+    assert size(deployed) == (6, 8)
+
+    pods.delete_collection_namespaced_pod(SPACE, grace_period_seconds=0)
+    wait_for(lambda: size(deployed) == (6, 6))
+    assert deployed.engine.up("primary").counts["update"] == 1
+    assert size(deployed) == (6, 6)
+    assert deployed.engine.up("primary").none

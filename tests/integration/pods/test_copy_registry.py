@@ -1,0 +1,259 @@
+"""The registry copied to its backups in an emulated AWS, as its CronJob does it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from typing import Any
+
+import pytest
+
+from dr import registry_backup
+from dr.errors import Failed, Invalid
+from dr.pods import copy_registry
+from dr.pods.copy_registry import back_up
+from dr.registry_backup import MANIFESTS, OBJECTS, verify
+from sandbox.aws.emulator import Running
+from sandbox.aws.faults import parse
+from tests.support import pods
+from tests.support.buckets import PATIENCE, Pair, make_bucket
+
+HERE, THERE, BUCKET = "us-east-1", "us-west-2", "registry"
+
+
+@pytest.fixture
+def s3(aws: Running) -> Any:
+    client = aws.client("s3", HERE)
+    make_bucket(client, BUCKET)
+    return client
+
+
+@pytest.fixture
+def copies(s3: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keys that are copied while the test runs."""
+    made: list[str] = []
+    real = copy_registry._copy
+
+    def copy(region: str, bucket: str, live: Any) -> Any:
+        made.append(live.key)
+        return real(region, bucket, live)
+
+    monkeypatch.setattr(copy_registry, "_copy", copy)
+    return made
+
+
+def put(s3: Any, **objects: str) -> None:
+    for key, text in objects.items():
+        s3.put_object(Bucket=BUCKET, Key=key.replace("__", "/"), Body=text)
+
+
+def keys(s3: Any, prefix: str) -> list[str]:
+    return [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+
+
+def test_every_live_object_is_copied_to_the_cheap_class_and_listed_with_its_hash(s3: Any) -> None:
+    put(s3, sets__digits__manifest="{}", runs__1__metrics="0.98", gone="x")
+    s3.delete_object(Bucket=BUCKET, Key="gone")
+    backup = back_up(HERE, BUCKET)
+
+    assert [each.key for each in backup.objects] == ["runs/1/metrics", "sets/digits/manifest"]
+    for each, text in zip(backup.objects, ("0.98", "{}"), strict=True):
+        copy = s3.get_object(Bucket=BUCKET, Key=each.copy, VersionId=each.copy_version_id)
+        assert copy["StorageClass"] == "GLACIER_IR"
+        assert copy["Body"].read().decode() == text
+        assert (each.size, each.sha256) == (len(text), hashlib.sha256(text.encode()).hexdigest())
+    (key,) = registry_backup.manifests(HERE, BUCKET)
+    assert registry_backup.read(HERE, BUCKET, key) == backup
+    assert all(copy.intact for copy in verify(HERE, BUCKET, backup))
+
+
+def test_what_describes_an_object_goes_along(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="a", Body=b"1", ContentType="text/csv", Metadata={"of": "me"}, Tagging="t=1")
+    (saved,) = back_up(HERE, BUCKET).objects
+
+    copy = s3.head_object(Bucket=BUCKET, Key=saved.copy)
+    assert (copy["ContentType"], copy["Metadata"]) == ("text/csv", {"of": "me"})
+    assert s3.get_object_tagging(Bucket=BUCKET, Key=saved.copy)["TagSet"] == [{"Key": "t", "Value": "1"}]
+
+
+def test_a_later_backup_copies_what_changed_and_lists_everything(s3: Any, copies: list[str]) -> None:
+    put(s3, a="1", b="1")
+    first = back_up(HERE, BUCKET)
+    put(s3, b="2", c="1")
+    s3.delete_object(Bucket=BUCKET, Key="a")
+    copies.clear()
+    second = back_up(HERE, BUCKET)
+
+    assert sorted(copies) == ["b", "c"]
+    assert [each.key for each in second.objects] == ["b", "c"]
+    assert all(copy.intact for copy in verify(HERE, BUCKET, first)), "an earlier backup stays whole"
+    assert len(keys(s3, MANIFESTS)) == 2
+    copies.clear()
+    assert [each.copy for each in back_up(HERE, BUCKET).objects] == [each.copy for each in second.objects]
+    assert copies == []
+
+
+def test_backups_are_not_backed_up(s3: Any) -> None:
+    put(s3, a="1")
+    back_up(HERE, BUCKET)
+
+    assert [each.key for each in back_up(HERE, BUCKET).objects] == ["a"]
+
+
+def test_hashes_that_are_known_are_not_asked_for_again(s3: Any, aws: Running) -> None:
+    put(s3, a="1")
+    first = back_up(HERE, BUCKET)
+    aws.emulator.faults.add(parse({"kind": "operation", "operation": "s3:HeadObject", "error": "AccessDenied"}))
+
+    assert back_up(HERE, BUCKET).objects == first.objects
+
+
+def test_an_empty_registry_is_backed_up_as_such(s3: Any) -> None:
+    assert back_up(HERE, BUCKET).objects == ()
+    assert len(keys(s3, MANIFESTS)) == 1
+
+
+def test_more_objects_than_a_page_lists_are_all_copied(s3: Any) -> None:
+    for number in range(1003):
+        s3.put_object(Bucket=BUCKET, Key=f"runs/{number:04}", Body=b"")
+    backup = back_up(HERE, BUCKET)
+
+    assert len(backup.objects) == len({each.copy for each in backup.objects}) == 1003
+
+
+def test_what_one_copy_cannot_take_is_copied_in_parts_and_read_for_its_hash(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_registry, "LARGEST_COPY", 5 << 20)
+    monkeypatch.setattr(copy_registry, "PART_BYTES", 5 << 20)
+    large = bytes(range(256)) * (11 << 12)
+    s3.put_object(Bucket=BUCKET, Key="large", Body=large, ContentType="model/x")
+    (saved,) = back_up(HERE, BUCKET).objects
+
+    copy = s3.head_object(Bucket=BUCKET, Key=saved.copy)
+    assert copy["ETag"].strip('"').endswith("-3")
+    assert (copy["StorageClass"], copy["ContentType"]) == ("GLACIER_IR", "model/x")
+    assert saved.sha256 == hashlib.sha256(large).hexdigest()
+
+
+def test_a_key_whose_copy_would_be_too_long_is_named(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="k" * 1020, Body=b"")
+    with pytest.raises(Invalid, match=r"its copy's key would have \d+ bytes"):
+        back_up(HERE, BUCKET)
+
+    assert keys(s3, "backups/") == []
+
+
+def test_no_manifest_is_written_over_a_copy_that_failed_and_the_next_run_finishes(
+    s3: Any, aws: Running, copies: list[str]
+) -> None:
+    put(s3, a="1", b="1", c="1")
+    denied = {"kind": "operation", "operation": "s3:CopyObject", "error": "AccessDenied", "times": 2}
+    aws.emulator.faults.add(parse(denied))
+    with pytest.raises(Failed, match="2 problems"):
+        back_up(HERE, BUCKET)
+    assert keys(s3, MANIFESTS) == []
+    assert len(keys(s3, OBJECTS)) == 1
+    copies.clear()
+
+    assert len(back_up(HERE, BUCKET).objects) == 3
+    assert len(copies) == 2
+
+
+def test_a_copy_that_vanished_meanwhile_is_missed_before_the_manifest_is_written(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(s3, a="1", b="1")
+    real = copy_registry.current
+
+    def listing(region: str, bucket: str, prefix: str = "") -> Any:
+        if prefix:
+            s3.delete_object(Bucket=BUCKET, Key=keys(s3, OBJECTS)[0])
+        return real(region, bucket, prefix)
+
+    monkeypatch.setattr(copy_registry, "current", listing)
+    with pytest.raises(Failed, match=r"the copy of [ab] is not there"):
+        back_up(HERE, BUCKET)
+
+    assert keys(s3, MANIFESTS) == []
+
+
+def test_a_version_that_is_deleted_for_good_meanwhile_fails_the_run_and_not_the_next(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(s3, a="1", b="1")
+    real = copy_registry._copy
+
+    def copy(region: str, bucket: str, live: Any) -> Any:
+        if live.key == "a":
+            s3.delete_object(Bucket=BUCKET, Key="a", VersionId=live.version_id)
+        return real(region, bucket, live)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copy_registry, "_copy", copy)
+        with pytest.raises(Failed, match="was deleted for good while it was to be copied"):
+            back_up(HERE, BUCKET)
+
+    assert [each.key for each in back_up(HERE, BUCKET).objects] == ["b"]
+
+
+def test_a_killed_run_leaves_no_manifest_and_the_next_copies_only_the_rest(
+    s3: Any, aws: Running, tmp_path: Any, copies: list[str]
+) -> None:
+    for number in range(40):
+        s3.put_object(Bucket=BUCKET, Key=f"runs/{number:04}", Body=b"x")
+    environment = {"AWS_REGION": HERE, "REGISTRY_BUCKET": BUCKET}
+    aws.emulator.faults.add(parse({"kind": "region", "region": HERE, "slow": 0.3}))
+    with pods.started("copy_registry", tmp_path, environment) as process:
+        assert process.stdout
+        next(line for line in process.stdout if line.startswith("copied"))
+        process.kill()
+        process.wait()
+    aws.emulator.faults.clear()
+    done = len(keys(s3, OBJECTS))
+
+    assert 0 < done < 40
+    assert keys(s3, MANIFESTS) == []
+    backup = back_up(HERE, BUCKET)
+    assert len(backup.objects) == 40
+    assert len(copies) <= 40 - done
+    assert all(copy.intact for copy in verify(HERE, BUCKET, backup))
+
+
+def test_it_runs_from_a_config_map_alone(s3: Any, tmp_path: Any) -> None:
+    put(s3, a="1")
+    code, log = pods.run("copy_registry", tmp_path, {"AWS_REGION": HERE, "REGISTRY_BUCKET": BUCKET})
+
+    assert code == 0, log
+    assert log.splitlines()[0] == "1 live objects, 1 bytes; 1 are to be copied"
+    assert "lists 1 objects, all of them copied" in log.splitlines()[-1]
+
+
+def test_a_bucket_that_is_not_there_is_said_with_its_region(aws: Running, tmp_path: Any) -> None:
+    code, log = pods.run("copy_registry", tmp_path, {"AWS_REGION": HERE, "REGISTRY_BUCKET": "nowhere"})
+
+    assert code == 1
+    assert "failed: s3://nowhere/: NoSuchBucket in us-east-1" in log
+
+
+def test_a_backup_is_verified_in_the_other_region_and_what_was_lost_or_changed_is_seen(s3: Any, aws: Running) -> None:
+    there = aws.client("s3", THERE)
+    make_bucket(there, "replica")
+    pair = Pair(s3, there, (BUCKET, "replica"))
+    pair.replicate(pair.rule())
+    put(s3, a="1", b="2", c="3")
+    backup = back_up(HERE, BUCKET)
+    deadline = time.monotonic() + PATIENCE
+    while aws.emulator.replication.counts()["pending"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    (key,) = registry_backup.manifests(THERE, "replica")
+    assert registry_backup.read(THERE, "replica", key) == backup
+    assert [copy.intact for copy in verify(THERE, "replica", backup)] == [True, True, True]
+    lost = backup.objects[1]
+    there.delete_object(Bucket="replica", Key=lost.copy, VersionId=lost.copy_version_id)
+    there.put_object(Bucket="replica", Key=backup.objects[2].copy, Body=io.BytesIO(b"poison"))
+    assert [copy.sha256 is None for copy in verify(THERE, "replica", backup)] == [False, True, False]
+    assert verify(THERE, "replica", backup)[2].intact, "the version that was backed up is still there"

@@ -1,0 +1,334 @@
+"""A model set fetched from an emulated AWS, as a serving pod's first container does it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+from mlserver.repository.repository import SchemalessModelRepository
+from mlserver.types import InferenceRequest
+from sklearn.datasets import load_digits
+
+from dr import sets
+from dr.clients import Missing
+from dr.errors import Failed, Invalid
+from dr.pods import fetch_models
+from dr.pods.fetch_models import fetch
+from dr.sets import Item, Manifest
+from sandbox import model_set
+from sandbox.aws.emulator import Running
+from sandbox.aws.faults import parse
+from tests.support import pods
+from tests.support.buckets import make_bucket
+
+HERE = "us-west-2"
+BUCKETS = {"models": "models", "registry": "registry"}
+ALL = {**BUCKETS, "datasets": "datasets"}
+
+
+@pytest.fixture
+def aws(aws: Running) -> Running:
+    for bucket in ALL.values():
+        make_bucket(aws.client("s3", HERE), bucket)
+    return aws
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+def publish(source: Path, model: str = "weights", name: str = "digits", **more: str) -> Manifest:
+    files = {"model.joblib": model, "labels.json": "[]", **more}
+    items = []
+    for file, text in files.items():
+        (source / file).write_text(text)
+        items.append(Item("model" if file.startswith("model.") else file, "models", source / file))
+    (source / "digits.csv").write_text("1,2")
+    return sets.publish(HERE, ALL, name, [*items, Item("data", "datasets", source / "digits.csv")])
+
+
+def lose(aws: Running, manifest: Manifest, part: str = "model") -> None:
+    """Delete a version for good, as if it had never arrived."""
+    entry = next(entry for entry in manifest.entries if entry.part == part)
+    aws.client("s3", HERE).delete_object(Bucket=ALL[entry.pair], Key=entry.key, VersionId=entry.version_id)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != fetch_models.LOCK
+    }
+
+
+def test_a_folder_is_filled_with_a_set_its_settings_and_its_mark(aws: Running, source: Path, tmp_path: Path) -> None:
+    manifest = publish(source)
+    fetch(HERE, BUCKETS, "digits", tmp_path / "models")
+
+    found = tree(tmp_path / "models")
+    assert found.keys() == {
+        ".set.json",
+        "digits/labels.json",
+        "digits/model-settings.json",
+        "digits/model.joblib",
+    }
+    assert found["digits/model.joblib"] == "weights"
+    assert json.loads(found["digits/model-settings.json"]) == {
+        "name": "digits",
+        "implementation": "mlserver_sklearn.SKLearnModel",
+        "parameters": {"uri": "./model.joblib", "version": manifest.set_id},
+    }
+    mark = json.loads(found[".set.json"])
+    assert (mark["set_id"], mark["digest"]) == (manifest.set_id, manifest.digest)
+
+
+def test_it_runs_from_a_config_map_alone(aws: Running, source: Path, tmp_path: Path) -> None:
+    publish(source)
+    environment = {
+        "AWS_REGION": HERE,
+        "MODELS_BUCKET": "models",
+        "REGISTRY_BUCKET": "registry",
+        "MODEL_SET": "digits",
+        "MODELS_FOLDER": str(tmp_path / "models"),
+    }
+    code, log = pods.run("fetch_models", tmp_path, environment)
+
+    assert code == 0, log
+    assert "0 of 2 are there intact" in log
+    assert log.splitlines()[-1].endswith("whole")
+    assert tree(tmp_path / "models")["digits/model.joblib"] == "weights"
+
+    code, log = pods.run("fetch_models", tmp_path, {"AWS_REGION": HERE})
+    assert code == 2
+    assert log.count("is not set") == 4
+
+
+def test_what_is_intact_is_kept_and_what_is_not_is_fetched_again(aws: Running, source: Path, tmp_path: Path) -> None:
+    publish(source)
+    folder = tmp_path / "models"
+    fetch(HERE, BUCKETS, "digits", folder)
+    kept = (folder / "digits/labels.json").stat().st_ino
+    (folder / "digits/model.joblib").write_text("weighty")  # as many bytes
+    fetch(HERE, BUCKETS, "digits", folder)
+
+    assert tree(folder)["digits/model.joblib"] == "weights"
+    assert (folder / "digits/labels.json").stat().st_ino == kept
+
+
+def test_a_newer_set_replaces_an_older_one_whole(aws: Running, source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    publish(source, old="only in the first")
+    fetch(HERE, BUCKETS, "digits", folder)
+    (source / "old").unlink()
+    second = publish(source, "better weights")
+    fetch(HERE, BUCKETS, "digits", folder)
+
+    found = tree(folder)
+    assert found["digits/model.joblib"] == "better weights"
+    assert "digits/old" not in found
+    assert json.loads(found[".set.json"])["set_id"] == second.set_id
+
+
+def test_another_set_takes_the_place_of_the_one_before(aws: Running, source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    publish(source)
+    publish(source, name="letters")
+    fetch(HERE, BUCKETS, "digits", folder)
+    fetch(HERE, BUCKETS, "letters", folder)
+
+    assert not (folder / "digits").exists()
+    assert json.loads(tree(folder)[".set.json"])["name"] == "letters"
+
+
+def test_a_set_that_did_not_arrive_whole_gives_way_to_the_one_before(
+    aws: Running, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = publish(source)
+    second = publish(source, "better weights")
+    lose(aws, second)
+
+    assert fetch(HERE, BUCKETS, "digits", tmp_path / "models") == first
+    assert f"{second.set_id} lacks " in capsys.readouterr().out
+
+
+def test_data_that_did_not_arrive_keeps_no_model_from_being_served(aws: Running, source: Path, tmp_path: Path) -> None:
+    manifest = publish(source)
+    lose(aws, manifest, "data")
+
+    assert fetch(HERE, BUCKETS, "digits", tmp_path / "models") == manifest
+
+
+def test_no_whole_version_is_an_error_that_says_what_each_lacks(aws: Running, source: Path, tmp_path: Path) -> None:
+    made = [publish(source), publish(source, "better weights")]
+    for manifest in made:
+        lose(aws, manifest)
+    with pytest.raises(Failed, match="no version is whole yet") as caught:
+        fetch(HERE, BUCKETS, "digits", tmp_path / "models")
+
+    assert all(f"{manifest.set_id} lacks sets/digits/" in str(caught.value) for manifest in made)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_set_that_was_never_published_is_an_error_that_names_those_that_were(
+    aws: Running, source: Path, tmp_path: Path
+) -> None:
+    publish(source)
+    with pytest.raises(Missing, match="MODEL_SET to one of: digits"):
+        fetch(HERE, BUCKETS, "ranker", tmp_path / "models")
+
+
+def poison(aws: Running, manifest: Manifest) -> None:
+    """Make a manifest say other bytes than there are: S3's own checksums see damage, and not an object exchanged."""
+    entries = tuple(replace(entry, sha256="0" * 64) for entry in manifest.entries if entry.part == "model")
+    aws.client("s3", HERE).put_object(
+        Bucket="registry", Key=manifest.key, Body=replace(manifest, entries=entries).to_json()
+    )
+
+
+def test_bytes_that_are_not_the_manifests_are_refused_and_leave_no_set(
+    aws: Running, source: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    manifest = publish(source)
+    poison(aws, manifest)
+    with pytest.raises(Failed, match=r"sha256 is \w+, and the manifest has"):
+        fetch(HERE, BUCKETS, "digits", folder)
+
+    assert tree(folder) == {}
+
+
+def test_a_full_disk_is_said_before_anything_is_read(
+    aws: Running, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(source)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 7, 3))
+    with pytest.raises(Failed, match="disk full: 9 bytes are needed and 3 are free"):
+        fetch(HERE, BUCKETS, "digits", tmp_path / "models")
+
+
+def test_a_disk_that_fills_up_meanwhile_is_an_error_too(
+    aws: Running, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(source)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sets, "download", full)
+    with pytest.raises(Failed, match="disk full: No space left"):
+        fetch(HERE, BUCKETS, "digits", tmp_path / "models")
+
+
+@pytest.mark.parametrize("key", ["sets/digits/{id}/../../../etc/passwd", "elsewhere/model.joblib", "sets/digits/{id}"])
+def test_a_key_that_leads_elsewhere_is_refused(key: str) -> None:
+    entry = sets.Entry("model", "models", key.format(id="1"), "v", 1, "00")
+    with pytest.raises(Invalid, match="is not below sets/digits/1/"):
+        fetch_models.files_of(Manifest("digits", "1", "", "", (entry,)))
+
+
+def test_a_model_of_an_unknown_type_is_refused_and_one_that_brings_its_settings_is_not(
+    aws: Running, source: Path, tmp_path: Path
+) -> None:
+    (source / "model.bin").write_text("weights")
+    sets.publish(HERE, ALL, "other", [Item("model", "models", source / "model.bin")])
+    with pytest.raises(Invalid, match=r"no server is known for model.bin \(model\)"):
+        fetch(HERE, BUCKETS, "other", tmp_path / "models")
+    (source / "model-settings.json").write_text('{"name": "other"}')
+    items = [Item(name, "models", source / name) for name in ("model.bin", "model-settings.json")]
+    sets.publish(HERE, ALL, "other", items)
+    fetch(HERE, BUCKETS, "other", tmp_path / "models")
+
+    assert tree(tmp_path / "models")["other/model-settings.json"] == '{"name": "other"}'
+
+
+def test_a_run_that_is_killed_in_the_middle_leaves_no_mark_and_the_next_one_finishes(
+    aws: Running, source: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    manifest = publish(source, "w" * 100_000)
+    aws.emulator.faults.add(parse({"kind": "region", "region": HERE, "slow": 0.5}))
+    environment = {
+        "AWS_REGION": HERE,
+        "MODELS_BUCKET": "models",
+        "REGISTRY_BUCKET": "registry",
+        "MODEL_SET": "digits",
+        "MODELS_FOLDER": str(folder),
+    }
+    with pods.started("fetch_models", tmp_path, environment) as process:
+        assert process.stdout
+        next(line for line in process.stdout if "are there intact" in line)
+        process.kill()
+        process.wait()
+    aws.emulator.faults.clear()
+    (folder / "digits").mkdir(exist_ok=True)
+    (folder / "digits/model.joblib.part.0aF").write_text("half")
+
+    assert ".set.json" not in tree(folder)
+    assert fetch(HERE, BUCKETS, "digits", folder) == manifest
+    assert "digits/model.joblib.part.0aF" not in tree(folder)
+
+
+def test_pods_that_share_a_folder_fill_it_one_at_a_time(
+    aws: Running, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(source)
+    folder, begun, waits, download = tmp_path / "models", threading.Event(), threading.Event(), sets.download
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if "is being filled by another pod" in text:
+            waits.set()
+
+    def held_up(*args: Any) -> None:
+        begun.set()
+        assert waits.wait(20)
+        download(*args)
+
+    monkeypatch.setattr(fetch_models, "say", say)
+    monkeypatch.setattr(sets, "download", held_up)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(fetch, HERE, BUCKETS, "digits", folder)
+        assert begun.wait(20)
+        second = pool.submit(fetch, HERE, BUCKETS, "digits", folder)
+
+    assert first.result() == second.result()
+    assert "2 of 2 are there intact" in said
+
+
+def test_a_region_that_stutters_is_asked_again(aws: Running, source: Path, tmp_path: Path) -> None:
+    manifest = publish(source)
+    aws.emulator.faults.add(parse({"kind": "operation", "operation": "s3:GetObject", "error": "SlowDown", "times": 1}))
+
+    assert fetch(HERE, BUCKETS, "digits", tmp_path / "models") == manifest
+
+
+def test_mlserver_serves_what_was_fetched_as_the_version_that_it_is(aws: Running, tmp_path: Path) -> None:
+    trained = model_set.train(tmp_path)
+    manifest = sets.publish(HERE, ALL, model_set.NAME, trained.items)
+    fetch(HERE, BUCKETS, model_set.NAME, tmp_path / "models")
+    pixels, _ = load_digits(return_X_y=True)
+
+    async def predict() -> Any:
+        (settings,) = await SchemalessModelRepository(str(tmp_path / "models")).list()
+        model = settings.implementation(settings)
+        assert await model.load()
+        tensor = {"name": "pixels", "shape": [5, 64], "datatype": "FP64", "data": pixels[:5].ravel().tolist()}
+        return await model.predict(InferenceRequest(inputs=[tensor]))
+
+    answer = asyncio.run(predict())
+    assert (answer.model_name, answer.model_version) == (model_set.NAME, manifest.set_id)
+    expected = joblib.load(trained.folder / "model.joblib").predict(pixels[:5])
+    assert list(answer.outputs[0].data) == expected.tolist()

@@ -1,0 +1,122 @@
+"""What runs, asked of EKS and Auto Scaling."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dr import clients, running_nodes
+from dr.capacity import Workload, capacity
+from dr.clients import Missing
+from dr.objectives import Tier
+from dr.running_nodes import Running as Nodes
+from sandbox.aws.emulator import Running
+from sandbox.aws.faults import parse
+
+REGION, CLUSTER, WORKLOAD = "us-west-2", "ml-dr", "ml-dr"
+WARM = capacity(Workload(), Tier.WARM, 3)
+
+
+def role(aws: Running, name: str, service: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    made = aws.client("iam", REGION).create_role(RoleName=name, AssumeRolePolicyDocument=policy)
+    return str(made["Role"]["Arn"])
+
+
+@pytest.fixture
+def subnet_ids(aws: Running) -> list[str]:
+    """Of a cluster."""
+    ec2, eks = aws.client("ec2", REGION), aws.client("eks", REGION)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ids = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for number, zone in enumerate("ab")
+    ]
+    cluster_role = role(aws, "cluster", "eks.amazonaws.com")
+    eks.create_cluster(name=CLUSTER, roleArn=cluster_role, resourcesVpcConfig={"subnetIds": ids})
+    role(aws, "nodes", "ec2.amazonaws.com")
+    return ids
+
+
+def make(aws: Running, subnet_ids: list[str], name: str, sizes: tuple[int, int, int], **changes: Any) -> None:
+    least, now, most = sizes
+    aws.client("eks", REGION).create_nodegroup(
+        **{
+            "clusterName": CLUSTER,
+            "nodegroupName": name,
+            "nodeRole": "arn:aws:iam::123456789012:role/nodes",
+            "subnets": subnet_ids,
+            "scalingConfig": {"minSize": least, "desiredSize": now, "maxSize": most},
+            "labels": {"pool": "gpu"},
+            "tags": {"workload": WORKLOAD},
+            **changes,
+        }
+    )
+
+
+def raise_to(aws: Running, nodes: int) -> None:
+    """As the autoscaler does."""
+    scaling = aws.client("autoscaling", REGION)
+    names = [each["AutoScalingGroupName"] for each in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]]
+    (name,) = [each for each in names if each.startswith("eks-gpu-")]
+    scaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=nodes)
+
+
+def found() -> Nodes | None:
+    return running_nodes.find(CLUSTER, WORKLOAD, REGION)
+
+
+@pytest.mark.usefixtures("aws")
+def test_without_a_cluster_there_is_nothing() -> None:
+    assert found() is None
+    assert running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION) == (3, [])
+
+
+def test_a_size_that_an_autoscaler_set_is_found_beside_the_floor_and_kept(aws: Running, subnet_ids: list[str]) -> None:
+    make(aws, subnet_ids, "gpu", (3, 3, 10))
+    assert found() == Nodes(floor=3, nodes=3)
+    raise_to(aws, 5)
+
+    assert found() == Nodes(floor=3, nodes=5)
+    assert running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION) == (5, [])
+
+
+def test_system_nodes_and_those_of_somebody_else_do_not_count(aws: Running, subnet_ids: list[str]) -> None:
+    make(aws, subnet_ids, "system", (2, 6, 6), labels={"pool": "system"})
+    make(aws, subnet_ids, "theirs", (2, 8, 8), tags={"workload": "other"})
+    assert found() is None
+
+
+def test_of_a_group_and_its_successor_the_larger_counts(aws: Running, subnet_ids: list[str]) -> None:
+    make(aws, subnet_ids, "gpu-1", (3, 7, 10))
+    make(aws, subnet_ids, "gpu-2", (3, 3, 10))
+
+    assert found() == Nodes(floor=3, nodes=7)
+
+
+def test_what_cannot_be_asked_is_unknown_and_the_floor_is_deployed(aws: Running, subnet_ids: list[str]) -> None:
+    make(aws, subnet_ids, "gpu", (3, 5, 10))
+    aws.emulator.faults.add(parse({"kind": "operation", "operation": "eks:ListNodegroups", "error": "AccessDenied"}))
+    nodes, (said,) = running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION)
+
+    assert nodes == 3
+    assert said.startswith("GPU nodes of ml-dr in us-west-2: unknown, AccessDenied in us-west-2")
+    assert said.endswith("the floor, 3, is deployed, and more may run")
+
+
+def test_a_region_that_does_not_answer_is_unknown_too(aws: Running) -> None:
+    aws.emulator.faults.add(parse({"kind": "region", "region": REGION, "unreachable": True}))
+    nodes, (said,) = running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION)
+
+    assert (nodes, "us-west-2 does not answer" in said) == (3, True)
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_missing_cluster_is_told_apart_from_other_refusals() -> None:
+    with pytest.raises(Missing), clients.calls("node groups", REGION):
+        clients.client("eks", REGION).list_nodegroups(clusterName=CLUSTER)

@@ -1,0 +1,119 @@
+"""The compliant example of what is in a cluster, and how its objects are found again in what a program asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+
+from components.kubernetes import (
+    code_pod,
+    inference_objects,
+    inference_spec,
+    jobs_spec,
+    mesh_spec,
+    namespace_spec,
+    protection_spec,
+    registry_backup_spec,
+)
+from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
+from components.kubernetes.inference_spec import InferenceSpec
+from components.kubernetes.jobs_spec import ProcessingSpec
+from components.kubernetes.protection_spec import ProtectionSpec
+from components.kubernetes.registry_backup_spec import RegistryBackupSpec
+from components.pod_code import PodCode
+from dr.capacity import Workload, capacity
+from dr.objectives import Tier
+from dr.serving import Serving
+from dr.topology import Role
+from tests.support.mocks import Cloud, deploy
+
+ARN = "arn:aws:eks:us-west-2:123456789012:cluster/ml-dr"
+TARGET_GROUP = "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/pods/0123456789abcdef"
+BLOCKS = ("10.1.224.0/22", "10.1.228.0/22", "10.1.232.0/22")
+ZONES = 3
+CODE = PodCode(
+    "fetch_models", {"dr.pods.fetch_models.py": "pass\n"}, {"dr.pods.fetch_models.py": "dr/pods/fetch_models.py"}
+)
+
+
+def spec(tier: Tier = Tier.ACTIVE, **changes: Any) -> InferenceSpec:
+    """Inference in a region of a tier; keywords replace fields."""
+    workload = changes.pop("workload", Workload())
+    made = InferenceSpec(
+        region="us-west-2",
+        workload=workload,
+        capacity=capacity(workload, max(tier, Tier.WARM), ZONES),
+        runs=tier > Tier.PILOT,
+        serving=Serving(),
+        models_bucket="ml-dr-123456789012-us-west-2-models",
+        registry_bucket="ml-dr-123456789012-us-west-2-registry",
+        code=CODE,
+    )
+    return replace(made, **changes)
+
+
+IMAGE = Serving().tools_image
+CUSTOM = ("elbv2.k8s.aws", "networking.istio.io", "snapshot.storage.k8s.io", "velero.io")
+"""Groups of custom resources: their definitions are what validates them."""
+
+
+def registry_backup(role: Role = Role.PRIMARY) -> RegistryBackupSpec:
+    """The backup of a region's registry."""
+    return RegistryBackupSpec(role, "us-west-2", "ml-dr-123456789012-us-west-2-registry", IMAGE, CODE)
+
+
+def processing(**changes: Any) -> ProcessingSpec:
+    """Processing of a region's datasets; keywords replace fields."""
+    return ProcessingSpec("us-west-2", "ml-dr-123456789012-us-west-2-datasets", IMAGE, CODE, **changes)
+
+
+def protection(role: Role = Role.PRIMARY) -> ProtectionSpec:
+    """What protects a region's cluster."""
+    return ProtectionSpec(role, "us-west-2", "ml-dr-123456789012-us-west-2-velero")
+
+
+def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mapping[str, Any]]:
+    """Every object, those first that others need."""
+    of = spec(tier)
+    spaces = namespace_spec.namespaces(of.capacity, ZONES, 1)
+    yield from (namespace_spec.namespace(each, version) for each in spaces)
+    yield from (manifest for each in spaces for manifest in namespace_spec.contents(each).values())
+    yield from namespace_spec.priorities().values()
+    yield inference_objects.service_account()
+    yield inference_objects.code(of)
+    yield inference_objects.service()
+    yield inference_objects.budget(of)
+    yield inference_objects.autoscaler(of)
+    yield inference_objects.way_in(BLOCKS, mesh=True)
+    yield inference_objects.binding(TARGET_GROUP)
+    yield inference_spec.deployment(of)
+    yield mesh_spec.destination_rule(("us-east-1", "us-west-2"), shared=True)
+    yield mesh_spec.virtual_service()
+    yield from protecting()
+
+
+def protecting(role: Role = Role.PRIMARY) -> Iterator[Mapping[str, Any]]:
+    """What backs up and processes, and what backs that up."""
+    for pod in (registry_backup(role).pod, processing().pod):
+        yield code_pod.service_account(pod)
+        yield code_pod.code(pod)
+    yield registry_backup_spec.cron_job(registry_backup(role))
+    yield jobs_spec.cron_job(processing())
+    yield protection_spec.storage_class()
+    yield protection_spec.snapshot_class()
+    yield protection_spec.location(protection(role))
+    yield protection_spec.schedule(protection(role))
+
+
+def inside(build: Callable[[ClusterAccess], object]) -> Cloud:
+    """Run a piece of program that fills a cluster."""
+
+    def program() -> None:
+        cluster = pulumi.ComponentResource("test:index:Cluster", "cluster")
+        args = ClusterAccessArgs("ml-dr", "us-west-2", ARN, "https://ml-dr.example", "UEVN", None, [cluster])
+        build(ClusterAccess("access", args))
+
+    return deploy(program)

@@ -1,0 +1,332 @@
+"""Rules evaluated by Prometheus's own tool over samples: what is healthy, then breaks, then is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.kubernetes.alert_rules import CronJob, Watched, rules, spec
+from dr.capacity import Workload, capacity
+from dr.objectives import Tier
+from dr.topology import Role
+from stacks import kubernetes as program
+from tests.support import promtool
+from tests.support.builders import topology
+
+ZONES = ("us-west-2a", "us-west-2b", "us-west-2c")
+REGISTRY = CronJob("mlflow", "registry-backup")
+SCHEDULE = "ml-backup-daily"
+Series = Mapping[str, float | None]
+"""Series to its value; None where it is not there."""
+
+
+def watched(tier: Tier = Tier.ACTIVE, backups: bool = True, **changes: Any) -> Watched:
+    size = capacity(Workload(), tier, len(ZONES))
+    values = {
+        "region": "us-west-2",
+        "zones": ZONES,
+        "replicas": size.replicas,
+        "min_available": size.min_available,
+        "registry_backup": REGISTRY if backups else None,
+        "backup_schedule": SCHEDULE if backups else None,
+        **changes,
+    }
+    return Watched(**values)
+
+
+def up(pod: int) -> str:
+    return f'up{{job="ml-serving/inference-service", pod="inference-service-{pod}"}}'
+
+
+def ready(zone: str, node: int = 0) -> str:
+    return f'kube_node_status_condition{{node="gpu-{zone}-{node}", condition="Ready", status="true"}}'
+
+
+def labels(zone: str, node: int = 0) -> str:
+    of = f'node="gpu-{zone}-{node}", label_pool="gpu", label_topology_kubernetes_io_zone="{zone}"'
+    return f"kube_node_labels{{{of}}}"
+
+
+def init(metric: str, reason: str) -> str:
+    of = f'namespace="ml-serving", pod="inference-service-1", container="fetch-models", reason="{reason}"'
+    return f"kube_pod_init_container_status_{metric}_reason{{{of}}}"
+
+
+DEPLOYMENT = 'namespace="ml-serving", deployment="inference-service"'
+AVAILABLE = f"kube_deployment_status_replicas_available{{{DEPLOYMENT}}}"
+WANTED = f"kube_deployment_metadata_generation{{{DEPLOYMENT}}}"
+OBSERVED = f"kube_deployment_status_observed_generation{{{DEPLOYMENT}}}"
+STOPPED = f'kube_deployment_status_condition{{{DEPLOYMENT}, condition="Progressing", status="false"}}'
+ALLOWED = (
+    "kube_poddisruptionbudget_status_pod_disruptions_allowed"
+    '{namespace="ml-serving", poddisruptionbudget="inference-pdb"}'
+)
+UNSCHEDULABLE = 'kube_pod_status_unschedulable{namespace="ml-serving", pod="inference-service-7"}'
+MEASURES = 'up{job="kube-state-metrics"}'
+STATUS, SUCCEEDED = (
+    f'velero_backup_{name}{{schedule="{SCHEDULE}"}}' for name in ("last_status", "last_successful_timestamp")
+)
+CRON_SUCCEEDED, CRON_MADE = (
+    f'kube_cronjob_{name}{{namespace="mlflow", cronjob="registry-backup"}}'
+    for name in ("status_last_successful_time", "created")
+)
+
+CLUSTER: Series = {MEASURES: 1, 'kube_node_info{node="system-1"}': 1}
+"""What is there in every tier that runs a cluster."""
+HEALTHY: Series = {
+    **CLUSTER,
+    **{up(pod): 1 for pod in range(6)},
+    **{series: 1 for zone in ZONES for node in (0, 1) for series in (ready(zone, node), labels(zone, node))},
+    **{AVAILABLE: 6, WANTED: 3, OBSERVED: 3, STOPPED: 0, ALLOWED: 2, STATUS: 1},
+    init("terminated", "Completed"): 1,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something breaks.
+
+    Args:
+        alert: What is to fire.
+        minutes: After how long.
+        broken: What is different from `HEALTHY` while it is broken.
+    """
+
+    alert: str
+    minutes: int
+    broken: Series = field(default_factory=dict)
+
+
+GONE = {up(pod): None for pod in range(6)}
+CASES = {
+    "one replica is up": Case("InferenceServiceDown", 2, {up(pod): 0 for pod in range(1, 6)}),
+    "no target is left": Case("InferenceServiceDown", 2, GONE),
+    "a zone's nodes are not ready": Case("ZoneFailure", 5, {ready(ZONES[0], 0): 0, ready(ZONES[0], 1): 0}),
+    "a zone has vanished": Case(
+        "ZoneFailure", 5, {of(ZONES[0], node): None for of in (ready, labels) for node in (0, 1)}
+    ),
+    "every zone has vanished": Case(
+        "ZoneFailure", 5, {of(zone, node): None for of in (ready, labels) for zone in ZONES for node in (0, 1)}
+    ),
+    "models cannot be fetched, and waits": Case("ModelStorageUnavailable", 3, {init("waiting", "CrashLoopBackOff"): 1}),
+    "models cannot be fetched": Case("ModelStorageUnavailable", 3, {init("terminated", "Error"): 1}),
+    "a replica too few": Case("InferenceReplicasBelowBudget", 5, {AVAILABLE: 3}),
+    "the Deployment is gone": Case("InferenceReplicasBelowBudget", 5, {AVAILABLE: None}),
+    "a pod finds no GPU": Case("InferencePodsUnschedulable", 5, {UNSCHEDULABLE: 1}),
+    "nothing may be evicted": Case("DisruptionBudgetExhausted", 15, {ALLOWED: 0}),
+    "a generation is not taken up": Case("InferenceRolloutStuck", 15, {WANTED: 4}),
+    "a rollout ran out of time": Case("InferenceRolloutStuck", 15, {STOPPED: 1}),
+    "kube-state-metrics is down": Case("ClusterMetricsMissing", 5, {MEASURES: 0}),
+    "kube-state-metrics is gone": Case("ClusterMetricsMissing", 5, {MEASURES: None}),
+    "a backup failed": Case("VolumeBackupFailed", 5, {STATUS: 0}),
+}
+BREAKS, MENDED, END = 10, 40, 60
+"""Minutes: healthy before, broken between, and mended after."""
+
+
+def series(name: str, healthy: Series, broken: Series) -> dict[str, str]:
+    """A series of one sample a minute. What vanishes is marked stale, as Prometheus does when a target goes."""
+    values: list[str] = []
+    before: float | None = None
+    for minute in range(END):
+        now = broken.get(name, healthy.get(name)) if BREAKS <= minute < MENDED else healthy.get(name)
+        values.append("stale" if now is None and before is not None else "_" if now is None else f"{now:g}")
+        before = now
+    return {"series": name, "values": " ".join(values)}
+
+
+def firing(minute: float, *alerts: str) -> dict[str, Any]:
+    """At that minute these fire, and no others."""
+    samples = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(alerts)]
+    expression = 'group by (alertname) (ALERTS{alertstate="firing"})'
+    return {"expr": expression, "eval_time": f"{round(minute * 60)}s", "exp_samples": samples}
+
+
+def fires(alert: str, minute: float, yes: bool) -> dict[str, Any]:
+    """Whether one fires at that minute."""
+    expression = f'count(group by (alertname) (ALERTS{{alertname="{alert}", alertstate="firing"}})) or vector(0)'
+    samples = [{"labels": "{}", "value": int(yes)}]
+    return {"expr": expression, "eval_time": f"{round(minute * 60)}s", "exp_samples": samples}
+
+
+def evaluate(folder: Path, of: Watched, tests: list[dict[str, Any]]) -> None:
+    content = {"rule_files": ["rules.yaml"], "evaluation_interval": "30s", "tests": tests}
+    promtool.run(folder, "test", "rules", "test.yaml", rules=spec(of), test=content)
+
+
+def test_every_rule_fires_after_its_time_and_not_before_and_ends_with_its_cause(tmp_path: Path) -> None:
+    tests = [
+        {
+            "name": what,
+            "interval": "1m",
+            "input_series": [series(name, HEALTHY, case.broken) for name in {**HEALTHY, **case.broken}],
+            "promql_expr_test": [
+                firing(BREAKS - 0.5),
+                fires(case.alert, BREAKS + case.minutes - 0.5, False),
+                fires(case.alert, BREAKS + case.minutes + 0.5, True),
+                fires(case.alert, MENDED - 1, True),
+                firing(MENDED + 5),
+                firing(END - 1),
+            ],
+        }
+        for what, case in CASES.items()
+    ]
+
+    evaluate(tmp_path, watched(), tests)
+
+
+def test_every_rule_has_a_case() -> None:
+    slow = {"RegistryBackupLate", "VolumeBackupLate", "InferenceErrors"}
+
+    assert {case.alert for case in CASES.values()} | slow == {rule.name for rule in rules(watched())}
+
+
+def test_a_lost_zone_with_its_replicas_is_said_as_such_and_is_no_outage(tmp_path: Path) -> None:
+    broken: Series = {
+        **{of(ZONES[0], node): None for of in (ready, labels) for node in (0, 1)},
+        **{up(0): None, up(1): None, AVAILABLE: 4, ALLOWED: 0, UNSCHEDULABLE: 1},
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [series(name, HEALTHY, broken) for name in {**HEALTHY, **broken}],
+        "promql_expr_test": [firing(BREAKS + 7, "ZoneFailure", "InferencePodsUnschedulable")],
+    }
+
+    evaluate(tmp_path, watched(), [test])
+
+
+def test_a_cluster_that_is_not_measured_is_unknown_and_not_lost(tmp_path: Path) -> None:
+    """A scrape that fails takes all of its series with it; what the pods themselves say is still there."""
+    kept = {MEASURES, *(up(pod) for pod in range(6))}
+    broken: Series = {**{name: None for name in HEALTHY if name not in kept}, MEASURES: 0}
+    test = {
+        "interval": "1m",
+        "input_series": [series(name, HEALTHY, broken) for name in HEALTHY],
+        "promql_expr_test": [firing(MENDED - 1, "ClusterMetricsMissing"), firing(END - 1)],
+    }
+
+    evaluate(tmp_path, watched(backup_schedule=None), [test])
+
+
+@pytest.mark.parametrize("tier", [Tier.PILOT, Tier.WARM, Tier.ACTIVE])
+@pytest.mark.parametrize("backups", [True, False])
+def test_nothing_fires_for_what_a_tier_does_not_run(tmp_path: Path, tier: Tier, backups: bool) -> None:
+    of = watched(tier, backups)
+    serves: Series = HEALTHY if of.replicas else CLUSTER
+    smaller = {up(pod): None for pod in range(of.replicas, 6)} if of.replicas else {}
+    there: Series = {**serves, **({AVAILABLE: of.replicas, **smaller} if of.replicas else {})}
+    # In pilot light the objects are there, and no replica: the budget allows nothing, for ever.
+    empty: Series = {} if of.replicas else {AVAILABLE: 0, ALLOWED: 0, WANTED: 1, OBSERVED: 1}
+    samples = {name: value for name, value in {**there, **empty}.items() if value is not None}
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": f"{value:g}x1440"} for name, value in samples.items()],
+        "promql_expr_test": [firing(minute) for minute in (10, 60, 1439)],
+    }
+
+    evaluate(tmp_path, of, [test])
+
+
+@pytest.mark.parametrize(
+    ("role", "tier", "alerts"),
+    [
+        (Role.PRIMARY, Tier.PILOT, 12),
+        (Role.RECOVERY, Tier.PILOT, 2),
+        (Role.RECOVERY, Tier.WARM, 9),
+        (Role.RECOVERY, Tier.ACTIVE, 9),
+    ],
+)
+def test_prometheus_accepts_the_rules_of_every_tier_and_role(
+    tmp_path: Path, role: Role, tier: Tier, alerts: int
+) -> None:
+    of = program.watched(topology(role, tier=str(tier)))
+    said = promtool.run(tmp_path, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml", rules=spec(of))
+
+    assert f"SUCCESS: {alerts} rules found" in said
+
+
+def test_backups_are_watched_where_they_are_made_under_the_names_they_have() -> None:
+    primary, recovery = (program.watched(topology(role)) for role in (Role.PRIMARY, Role.RECOVERY))
+
+    assert (primary.registry_backup, primary.backup_schedule) == (REGISTRY, SCHEDULE)
+    assert (recovery.registry_backup, recovery.backup_schedule) == (None, None)
+
+
+def test_a_backup_is_late_by_its_last_success_and_one_that_never_succeeded_by_its_age(tmp_path: Path) -> None:
+    """Prometheus's time is 0 at the start, so a timestamp of 0 is now."""
+    hours, each_hour = 34, 12
+    namespace = 'kube_namespace_created{namespace="velero"}'
+    succeeds_at = 30
+
+    measured, never = (f"{value}x{hours * each_hour}" for value in (1, 0))
+    mended = f"0x{succeeds_at * each_hour - 1} {succeeds_at * 3600}x{(hours - succeeds_at) * each_hour}"
+    cases = {
+        "succeeded once, then again": {CRON_SUCCEEDED: mended, CRON_MADE: measured, SUCCEEDED: mended},
+        "never": {CRON_MADE: never, namespace: never},
+    }
+    tests = [
+        {
+            "name": what,
+            "interval": "5m",
+            "input_series": [
+                {"series": name, "values": values} for name, values in {MEASURES: measured, **cases[what]}.items()
+            ],
+            "promql_expr_test": [
+                firing(12 * 60 + 10),
+                firing(12 * 60 + 30, "RegistryBackupLate"),
+                firing(26 * 60 + 10, "RegistryBackupLate"),
+                firing(26 * 60 + 30, "RegistryBackupLate", "VolumeBackupLate"),
+                firing(32 * 60, *(("RegistryBackupLate", "VolumeBackupLate") if what == "never" else ())),
+            ],
+        }
+        for what in cases
+    ]
+    of = watched(Tier.PILOT)
+    content = {"rule_files": ["rules.yaml"], "evaluation_interval": "5m", "tests": tests}
+    rendered = spec(of)
+    del rendered["groups"][0]["interval"]
+    promtool.run(tmp_path, "test", "rules", "test.yaml", rules=rendered, test=content)
+
+
+@pytest.mark.parametrize(("failed", "shares"), [(3, False), (10, True)])
+def test_errors_are_counted_as_a_share_of_requests_and_alone_too(tmp_path: Path, failed: int, shares: bool) -> None:
+    def counted(outcome: str, each_minute: int) -> dict[str, str]:
+        of = 'job="ml-serving/inference-service", pod="inference-service-1", model="default"'
+        return {"series": f"model_infer_request_{outcome}_total{{{of}}}", "values": f"0+{each_minute}x30"}
+
+    healthy = [series(name, HEALTHY, {}) for name in HEALTHY]
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [*healthy, counted("failure", failed), *([counted("success", 100)] if answered else [])],
+            "promql_expr_test": [fires("InferenceErrors", 20, shares or not answered)],
+        }
+        for answered in (True, False)
+    ]
+
+    evaluate(tmp_path, watched(), tests)
+
+
+def test_an_alert_says_what_where_how_much_and_where_to_read_on(tmp_path: Path) -> None:
+    of = watched(runbook_url="https://runbooks.example.com/ml-dr")
+    broken: Series = {up(pod): 0 for pod in range(1, 6)}
+    expected = {
+        "exp_labels": {"severity": "critical", "runbook": "inference-service-down", "region": "us-west-2"},
+        "exp_annotations": {
+            "summary": "Inference is down in us-west-2",
+            "description": "1 replicas are up; 6 are the floor, and fewer than 2 an outage.",
+            "runbook_url": "https://runbooks.example.com/ml-dr#inference-service-down",
+        },
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [series(name, HEALTHY, broken) for name in HEALTHY],
+        "alert_rule_test": [{"alertname": "InferenceServiceDown", "eval_time": "20m", "exp_alerts": [expected]}],
+    }
+
+    evaluate(tmp_path, of, [test])
+    assert "runbook_url" not in spec(watched())["groups"][0]["rules"][0]["annotations"]

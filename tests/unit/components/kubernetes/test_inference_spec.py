@@ -1,0 +1,224 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components.inference_endpoint import DRAIN_SECONDS
+from components.kubernetes import inference_spec
+from components.kubernetes.inference_spec import (
+    EVICT_SECONDS,
+    GRACE_SECONDS,
+    PRE_STOP_SECONDS,
+    REQUEST_SECONDS,
+    deployment,
+)
+from components.node_groups import GPU_TAINT
+from dr.capacity import Workload, capacity
+from dr.objectives import Tier
+from tests.support.kubernetes import CODE, ZONES, spec
+
+
+def pod(tier: Tier = Tier.ACTIVE, **changes: Any) -> dict[str, Any]:
+    return inference_spec.pod(spec(tier, **changes))
+
+
+def server(**changes: Any) -> dict[str, Any]:
+    (made,) = pod(**changes)["containers"]
+    return dict(made)
+
+
+def fetcher() -> dict[str, Any]:
+    (made,) = pod()["initContainers"]
+    return dict(made)
+
+
+def test_the_autoscaler_owns_replicas_where_any_run() -> None:
+    for tier in (Tier.WARM, Tier.ACTIVE):
+        assert "replicas" not in deployment(spec(tier))["spec"]
+
+
+def test_where_none_run_there_are_none_and_no_field_is_taken_by_force() -> None:
+    made = deployment(spec(Tier.PILOT))
+
+    assert made["spec"]["replicas"] == 0
+    assert "pulumi.com/patchForce" not in made["metadata"]["annotations"]
+
+
+def test_the_deployment_is_the_same_in_every_tier_that_runs_replicas() -> None:
+    assert deployment(spec(Tier.WARM)) == deployment(spec(Tier.ACTIVE))
+
+
+@pytest.mark.parametrize("zones", [2, 3, 4])
+@pytest.mark.parametrize("replicas", range(2, 25))
+def test_a_rolling_update_leaves_what_the_budget_promises_and_needs_no_gpu_that_is_not_there(
+    replicas: int, zones: int
+) -> None:
+    if replicas < zones:
+        return
+    of = capacity(Workload(peak_requests=10.0 * replicas, max_replicas=30), Tier.ACTIVE, zones)
+    rolling = deployment(spec(capacity=of))["spec"]["strategy"]["rollingUpdate"]
+
+    assert of.replicas - rolling["maxUnavailable"] >= of.min_available
+    assert rolling["maxSurge"] == 0
+
+
+def test_replicas_are_spread_over_zones_that_are_there_counting_those_of_every_version() -> None:
+    (constraint,) = pod()["topologySpreadConstraints"]
+
+    assert constraint == {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "inference"}},
+        "nodeTaintsPolicy": "Honor",
+    }
+
+
+def test_replicas_would_rather_be_on_hosts_of_their_own() -> None:
+    affinity = pod()["affinity"]["podAntiAffinity"]
+
+    assert list(affinity) == ["preferredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert (term["weight"], term["podAffinityTerm"]["topologyKey"]) == (100, "kubernetes.io/hostname")
+
+
+def test_a_replica_goes_to_gpu_nodes_whose_taint_it_tolerates() -> None:
+    made = pod()
+
+    assert made["nodeSelector"] == {"pool": "gpu"}
+    assert made["tolerations"][0] == {
+        "key": GPU_TAINT.key,
+        "operator": "Equal",
+        "value": GPU_TAINT.value,
+        "effect": "NoSchedule",
+    }
+    assert GPU_TAINT.effect == "NO_SCHEDULE"
+
+
+def test_a_lost_nodes_pods_go_soon_and_it_counts_as_no_zone() -> None:
+    lost = [each for each in pod()["tolerations"] if each["key"].startswith("node.kubernetes.io/")]
+
+    assert {each["key"].rpartition("/")[2] for each in lost} == {"not-ready", "unreachable"}
+    # Without an effect the taint NoSchedule would be tolerated too, and the lost zone counted.
+    assert {(each["effect"], each["tolerationSeconds"]) for each in lost} == {("NoExecute", EVICT_SECONDS)}
+    assert EVICT_SECONDS < 300
+
+
+def test_probes_are_those_of_the_v2_protocol_with_their_delays() -> None:
+    ready, live = server()["readinessProbe"], server()["livenessProbe"]
+
+    assert (ready["httpGet"]["path"], ready["initialDelaySeconds"], ready["periodSeconds"]) == (
+        "/v2/health/ready",
+        30,
+        10,
+    )
+    assert (live["httpGet"]["path"], live["initialDelaySeconds"], live["periodSeconds"]) == ("/v2/health/live", 60, 15)
+
+
+@pytest.mark.parametrize("gib", [1.0, 16.0, 70.0, 320.0])
+def test_a_server_may_take_twice_as_long_as_its_disk_takes_to_read_the_model(gib: float) -> None:
+    startup = server(workload=Workload(model_memory_gib=gib))["startupProbe"]
+
+    assert startup["httpGet"]["path"] == "/v2/health/ready"
+    assert startup["failureThreshold"] * startup["periodSeconds"] >= 2 * gib * 1024 / 125
+
+
+def test_a_rollout_is_given_up_no_sooner_than_a_node_a_pull_a_copy_and_a_start_may_take() -> None:
+    of = spec()
+    made = deployment(of)
+    startup = server()["startupProbe"]
+    slowest = 120 + 600 + GRACE_SECONDS + of.copy_seconds + startup["failureThreshold"] * startup["periodSeconds"]
+
+    assert made["spec"]["progressDeadlineSeconds"] >= slowest
+    assert int(made["metadata"]["annotations"]["pulumi.com/timeoutSeconds"]) > made["spec"]["progressDeadlineSeconds"]
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_nobody_waits_for_replicas_that_have_no_model_to_load(published: bool) -> None:
+    annotations = deployment(spec(published=published))["metadata"]["annotations"]
+
+    assert ("pulumi.com/skipAwait" in annotations) is not published
+
+
+def test_leaving_takes_as_long_as_the_load_balancer_and_the_longest_request() -> None:
+    made = pod()
+
+    assert server()["lifecycle"]["preStop"]["sleep"]["seconds"] == PRE_STOP_SECONDS > DRAIN_SECONDS
+    assert made["terminationGracePeriodSeconds"] >= PRE_STOP_SECONDS + REQUEST_SECONDS
+
+
+def test_a_new_replica_is_looked_at_once_more_before_the_next_old_one_goes() -> None:
+    assert deployment(spec())["spec"]["minReadySeconds"] == server()["readinessProbe"]["periodSeconds"]
+
+
+@pytest.mark.parametrize("container", [server, fetcher])
+def test_a_container_can_do_nothing_but_its_work(container: Any) -> None:
+    made = container()
+
+    assert made["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    context = pod()["securityContext"]
+    assert (context["runAsNonRoot"], context["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+    assert context["runAsUser"] == context["fsGroup"] != 0
+
+
+def test_pods_have_no_token_of_the_clusters_api_and_their_own_service_account() -> None:
+    made = pod()
+
+    assert (made["automountServiceAccountToken"], made["serviceAccountName"]) == (False, "inference-service")
+
+
+@pytest.mark.parametrize(
+    ("workload", "cpu", "memory"),
+    [
+        (Workload(), "6", "24Gi"),
+        (Workload(gpu_types=("g5.12xlarge",)), "9", "36Gi"),
+        (Workload(gpu_types=("g5.2xlarge", "g6e.xlarge")), "3", "24Gi"),
+        (Workload(gpu_types=("g5.12xlarge",), gpus_per_replica=1, model_memory_gib=10.0), "9", "36Gi"),
+        (Workload(gpu_types=("g4dn.metal",), model_memory_gib=10.0), "9", "36Gi"),
+    ],
+)
+def test_a_replica_asks_for_its_part_of_the_smallest_node_and_its_gpus(
+    workload: Workload, cpu: str, memory: str
+) -> None:
+    resources = server(workload=workload)["resources"]
+
+    assert (resources["requests"]["cpu"], resources["requests"]["memory"]) == (cpu, memory)
+    assert resources["limits"] == {"memory": memory, "nvidia.com/gpu": "1"}
+    assert resources["requests"]["nvidia.com/gpu"] == "1"
+
+
+def test_disk_that_is_asked_for_holds_every_volume_of_the_pod() -> None:
+    sizes = [int(each["emptyDir"]["sizeLimit"][:-2]) for each in pod()["volumes"] if "emptyDir" in each]
+
+    assert server()["resources"]["requests"]["ephemeral-storage"] == f"{sum(sizes)}Gi"
+
+
+def test_models_come_from_the_buckets_of_the_region_into_the_folder_that_is_served() -> None:
+    variables = {each["name"]: each["value"] for each in fetcher()["env"]}
+    served = {each["name"]: each["value"] for each in server()["env"]}
+
+    assert variables["AWS_REGION"] == "us-west-2"
+    assert variables["MODELS_BUCKET"].endswith("us-west-2-models")
+    assert variables["REGISTRY_BUCKET"].endswith("us-west-2-registry")
+    assert (variables["MODEL_SET"], variables["MODELS_FOLDER"]) == ("digits", "/models")
+    assert served["MLSERVER_MODELS_DIR"] == "/models"
+    assert served["MLSERVER_HTTP_PORT"] == "8080"
+
+
+def test_code_is_run_from_a_config_map_whose_name_changes_with_it() -> None:
+    (volume,) = (each["configMap"] for each in pod()["volumes"] if "configMap" in each)
+    other = spec(code=replace(CODE, data={**CODE.data, "more.py": ""}))
+
+    assert volume["name"] == spec().code_name != other.code_name
+    assert volume["items"] == [{"key": "dr.pods.fetch_models.py", "path": "dr/pods/fetch_models.py"}]
+    assert fetcher()["command"] == ["python", "-m", "dr.pods.fetch_models"]
+
+
+def test_the_loss_of_a_zone_leaves_the_budget_at_every_tier_that_serves() -> None:
+    for tier in (Tier.WARM, Tier.ACTIVE):
+        of = capacity(Workload(), tier, ZONES)
+        assert of.replicas - of.largest_zone >= of.min_available

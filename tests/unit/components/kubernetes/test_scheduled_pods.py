@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from components.cluster_iam import BATCH, REGISTRY_BACKUP, RESULTS
+from components.kubernetes import code_pod, jobs_spec, registry_backup_spec
+from components.kubernetes.code_pod import CodePod
+from components.kubernetes.labels import BATCH_PRIORITY
+from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
+from dr.errors import Exit
+from dr.topology import Role
+from tests.support.kubernetes import inside, processing, registry_backup
+
+BACKUP, PROCESSING = registry_backup_spec.cron_job(registry_backup()), jobs_spec.cron_job(processing())
+BOTH = pytest.mark.parametrize(
+    ("pod", "cron_job"), [(registry_backup().pod, BACKUP), (processing().pod, PROCESSING)], ids=["backup", "processing"]
+)
+
+
+def job(cron_job: Mapping[str, Any]) -> Any:
+    return cron_job["spec"]["jobTemplate"]["spec"]
+
+
+def pod_of(cron_job: Mapping[str, Any]) -> Any:
+    return job(cron_job)["template"]["spec"]
+
+
+def variables(cron_job: Mapping[str, Any]) -> dict[str, Any]:
+    (container,) = pod_of(cron_job)["containers"]
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+@BOTH
+def test_a_pod_is_confined_and_writes_nowhere_but_to_a_scratch_folder(
+    pod: CodePod, cron_job: Mapping[str, Any]
+) -> None:
+    spec = pod_of(cron_job)
+    (container,) = spec["containers"]
+
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert spec["automountServiceAccountToken"] is False
+    writable = [each["name"] for each in container["volumeMounts"] if not each.get("readOnly")]
+    assert writable == ["scratch"]
+    assert container["resources"]["limits"]["memory"] == container["resources"]["requests"]["memory"]
+
+
+@BOTH
+def test_a_pod_has_the_code_of_its_config_map_where_python_looks(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+    (container,) = pod_of(cron_job)["containers"]
+    volume = next(each["configMap"] for each in pod_of(cron_job)["volumes"] if each["name"] == "code")
+    made = code_pod.code(pod)
+
+    assert volume["name"] == made["metadata"]["name"] == f"{pod.name}-{pod.code.digest[:10]}"
+    assert {each["key"] for each in volume["items"]} == set(made["data"])
+    assert made["immutable"] is True
+    mount = next(each["mountPath"] for each in container["volumeMounts"] if each["name"] == "code")
+    assert variables(cron_job)["PYTHONPATH"] == mount
+
+
+@BOTH
+def test_a_pod_has_the_identity_that_its_role_trusts(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+    account, role = code_pod.service_account(pod), {each.service_account: each for each in (REGISTRY_BACKUP, BATCH)}
+    trusted = role[pod.name]
+
+    assert account["metadata"]["name"] == pod_of(cron_job)["serviceAccountName"] == trusted.service_account
+    assert account["metadata"]["namespace"] == cron_job["metadata"]["namespace"] == trusted.namespace
+
+
+@BOTH
+def test_no_key_is_stored(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+    assert not [name for name in variables(cron_job) if "KEY" in name or "SECRET" in name or "TOKEN" in name]
+    assert not [each for each in pod_of(cron_job)["volumes"] if "secret" in each]
+
+
+@BOTH
+def test_input_that_cannot_be_used_ends_a_job_and_an_eviction_costs_no_retry(
+    pod: CodePod, cron_job: Mapping[str, Any]
+) -> None:
+    invalid, disrupted = job(cron_job)["podFailurePolicy"]["rules"]
+
+    assert (invalid["action"], invalid["onExitCodes"]["values"]) == ("FailJob", [Exit.INVALID])
+    assert invalid["onExitCodes"]["containerName"] == pod_of(cron_job)["containers"][0]["name"]
+    assert disrupted == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert pod_of(cron_job)["restartPolicy"] == "Never"
+
+
+@BOTH
+def test_a_pod_runs_where_no_gpu_is_taken(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+    assert pod_of(cron_job)["nodeSelector"] == {"pool": "system"}
+    assert "tolerations" not in pod_of(cron_job)
+
+
+def test_the_registry_is_backed_up_every_six_hours_one_run_at_a_time() -> None:
+    spec = BACKUP["spec"]
+
+    assert (BACKUP["metadata"]["namespace"], BACKUP["metadata"]["name"]) == ("mlflow", "registry-backup")
+    assert (spec["schedule"], spec["timeZone"]) == ("0 */6 * * *", "Etc/UTC")
+    assert spec["concurrencyPolicy"] == "Forbid"
+    assert spec["successfulJobsHistoryLimit"] == spec["failedJobsHistoryLimit"] == 3
+    assert spec["startingDeadlineSeconds"] == 3600
+
+
+def test_a_run_that_hangs_is_ended_before_the_next_one_is_due() -> None:
+    assert job(BACKUP)["activeDeadlineSeconds"] < 6 * 3600
+
+
+def test_only_the_primary_writes_backups_of_the_registry() -> None:
+    suspended = {
+        role: registry_backup_spec.cron_job(registry_backup(role))["spec"]["suspend"]
+        for role in (Role.PRIMARY, Role.RECOVERY)
+    }
+
+    assert suspended == {Role.PRIMARY: False, Role.RECOVERY: True}
+
+
+def test_processing_is_a_template_that_never_starts_by_itself() -> None:
+    assert (PROCESSING["metadata"]["namespace"], PROCESSING["metadata"]["name"]) == ("ml-training", "process-datasets")
+    assert PROCESSING["spec"]["suspend"] is True
+
+
+def test_an_index_is_tried_again_by_itself_and_gives_way_to_whoever_serves() -> None:
+    made = job(PROCESSING)
+
+    assert made["completionMode"] == "Indexed"
+    assert (made["completions"], made["parallelism"]) == (12, 4)
+    assert made["backoffLimitPerIndex"] == 3
+    assert made["ttlSecondsAfterFinished"] == 7 * 24 * 3600
+    assert pod_of(PROCESSING)["priorityClassName"] == BATCH_PRIORITY
+
+
+def test_shards_are_as_many_as_indexes_and_a_run_is_named_by_its_job() -> None:
+    made = jobs_spec.cron_job(processing(shards=5, at_once=2, processor="own:count"))
+
+    assert variables(made)["SHARDS"] == str(job(made)["completions"]) == "5"
+    assert variables(made)["RUN"] == {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
+    assert variables(made)["PROCESSOR"] == "own:count"
+
+
+def test_results_are_written_where_the_role_may_write_and_are_no_datasets() -> None:
+    given = variables(PROCESSING)
+
+    assert given["RESULTS_PREFIX"] == f"{RESULTS}/us-west-2"
+    assert not f"{RESULTS}/".startswith(given["DATASETS_PREFIX"])
+
+
+def test_more_pods_at_once_than_shards_are_refused() -> None:
+    with pytest.raises(ValueError, match="4 pods at once for 3 shards"):
+        processing(shards=3)
+
+
+def test_the_cron_job_waits_for_its_code_and_its_identity() -> None:
+    of = registry_backup()
+    cloud = inside(lambda access: ScheduledPod("backup", ScheduledPodArgs(access, of.pod, BACKUP)))
+
+    made = {each.name: each.type.rpartition(":")[2] for each in cloud.made if each.type.startswith("kubernetes:")}
+    assert made == {
+        "backup-account": "ServiceAccount",
+        f"backup-{of.pod.code_name}": "ConfigMap",
+        "backup": "CronJob",
+    }
+    assert list(made)[-1] == "backup"

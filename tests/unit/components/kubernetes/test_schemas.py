@@ -1,0 +1,44 @@
+"""Every object, against the schemas that Kubernetes publishes of the pinned version and of the next."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from components.gpu_inference_cluster import KUBERNETES_VERSION
+from dr.objectives import Tier
+from tests.support.kubernetes import CUSTOM, manifests
+
+MAJOR, MINOR = KUBERNETES_VERSION.split(".")
+VERSIONS = (KUBERNETES_VERSION, f"{MAJOR}.{int(MINOR) + 1}")
+
+
+def named(manifest: Mapping[str, Any]) -> str:
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def built_in(tier: Tier) -> list[Mapping[str, Any]]:
+    return [each for each in manifests(tier) if not str(each["apiVersion"]).startswith(CUSTOM)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("tier", [Tier.PILOT, Tier.ACTIVE])
+def test_every_object_is_valid(version: str, tier: Tier) -> None:
+    for manifest in built_in(tier):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_a_field_that_does_not_exist_would_be_found() -> None:
+    (deployment,) = (copy.deepcopy(dict(each)) for each in built_in(Tier.ACTIVE) if each["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+
+    with pytest.raises(kubernetes_validate.ValidationError, match="livenesProbe"):
+        kubernetes_validate.validate(deployment, KUBERNETES_VERSION, strict=True)
+
+
+def test_no_two_objects_have_one_name() -> None:
+    made = [(each["metadata"].get("namespace"), named(each)) for each in manifests()]
+
+    assert len(made) == len(set(made))
