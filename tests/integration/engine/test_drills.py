@@ -1,0 +1,175 @@
+"""Drills of what happens inside a region, on the deployed program: the real scheduler, the real controllers, a real
+model server, and a client that asks all along through the region's address.
+
+Each prints its timeline (`pytest -s`): seconds are real, of a sandbox that divides modelled times by its speed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+
+from dr.errors import Failed
+from sandbox.predict import ask, deployed_way
+from sandbox.up import World
+from tests.support.drill import NAMESPACE, Cluster, Sample, drill
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+EAST_NAME, WEST_NAME = "inference-primary.ml.example.com", "inference-dr.ml.example.com"
+REPLICAS, BUDGET = 6, 4
+GPU_TYPES = ("g5.2xlarge", "g6.2xlarge")
+WHERE_THE_NODES_WENT = 180
+
+
+def world(sandbox: SandboxUnderTest) -> World:
+    return World(sandbox.local, sandbox.engine.toolchain, server=sandbox.server, engine=sandbox.engine)
+
+
+def predicted(sandbox: SandboxUnderTest, region: str, count: int = 1) -> list[bool]:
+    """Whether the region's answers are those of the same model run here."""
+    here = world(sandbox)
+    return [each.equal for each in ask(deployed_way(here, region, False), region, here.buckets(region), count)]
+
+
+@pytest.fixture
+def serving(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    """The primary as it is on a good day, and again after the test: six replicas, two a zone."""
+    # The first request waits for the model server to start.
+    assert predicted(inside, EAST) == [True]
+    with drill(inside, EAST, EAST_NAME) as before:
+        before.until(even, "even before", WHERE_THE_NODES_WENT)
+    yield inside
+    inside.mend()
+
+
+def even(sample: Sample) -> bool:
+    """Two a zone, and no node that an autoscaler has yet to take away."""
+    return everywhere(sample) and sorted(sample.ready.values()) == [2, 2, 2] and sample.free_gpus == 0
+
+
+def everywhere(sample: Sample) -> bool:
+    return sample.available == REPLICAS and sample.waiting == 0 and sample.healthy == REPLICAS
+
+
+def test_a_lost_zone_leaves_what_the_budget_promises_and_survivors_are_ready_soon(serving: SandboxUnderTest) -> None:
+    with drill(serving, EAST, EAST_NAME) as seen:
+        seen.event("zone us-east-1a is lost")
+        serving.fault(kind="zone", zone="us-east-1a")
+        seen.until(lambda sample: "us-east-1a" not in sample.ready, "its replicas count no longer")
+        seen.until(everywhere, "six replicas in two zones", WHERE_THE_NODES_WENT)
+        assert sorted(seen.latest.ready.values()) == [3, 3]
+        seen.event("the zone is back")
+        serving.mend()
+        seen.until(even, "two a zone", WHERE_THE_NODES_WENT)
+
+    assert seen.least_available >= BUDGET
+    assert predicted(serving, EAST, 3) == [True] * 3
+    # Only what was under way to the zone, until the load balancer's own checks had failed twice.
+    assert len(seen.failed) < seen.sent / 10
+
+
+def drain(cluster: Cluster, node: str) -> int:
+    """Cordon a node and evict its replicas, as `kubectl drain` does. Returns how often the budget said no."""
+    from kubernetes.client import ApiException
+
+    refused, deadline = 0, time.monotonic() + WHERE_THE_NODES_WENT
+    cluster.core.patch_node(node, {"spec": {"unschedulable": True}})
+    while left := [pod.metadata.name for pod in cluster.pods() if pod.spec.node_name == node]:
+        assert time.monotonic() < deadline, f"{left} are still on {node}"
+        for pod in left:
+            eviction = {"metadata": {"name": pod, "namespace": NAMESPACE}}
+            try:
+                cluster.core.create_namespaced_pod_eviction(pod, NAMESPACE, eviction)
+            except ApiException as error:
+                if error.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    raise
+                refused += 1
+                time.sleep(0.2)
+    return refused
+
+
+def test_nodes_that_are_drained_one_by_one_never_cost_more_than_the_budget(serving: SandboxUnderTest) -> None:
+    cluster = Cluster(serving, EAST)
+    nodes = [node.metadata.name for node in cluster.nodes()]
+    with drill(serving, EAST, EAST_NAME) as seen:
+        for node in nodes:
+            refused = drain(cluster, node)
+            seen.event(f"{node} is empty; the budget said no {refused} times")
+        for node in nodes:
+            cluster.core.patch_node(node, {"spec": {"unschedulable": None}})
+        seen.event("all may be used again")
+        seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
+
+    assert seen.least_available >= BUDGET
+    assert seen.failed == []
+
+
+def test_where_no_node_can_be_had_the_alarm_says_so_and_what_is_left_serves_on(serving: SandboxUnderTest) -> None:
+    with drill(serving, EAST, EAST_NAME) as seen:
+        seen.event("no capacity of any type, and zone us-east-1b is lost")
+        for kind in GPU_TYPES:
+            serving.fault(kind="capacity", region=EAST, instance_type=kind)
+        serving.fault(kind="zone", zone="us-east-1b")
+        seen.until(lambda sample: sample.available == BUDGET and sample.waiting == 2, "two replicas wait for a GPU")
+        serving.advance(10)
+        told = [each["subject"] or "" for each in serving.messages() if EAST in each["region"]]
+        seen.event(f"told: {', '.join(subject for subject in told if 'nodes-short' in subject)}")
+        assert any("ALARM" in subject and "nodes-short" in subject for subject in told), told
+        assert seen.latest.available == BUDGET
+        serving.mend()
+        seen.event("capacity and zone are back")
+        seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
+
+    assert seen.least_available >= BUDGET
+    assert len(seen.failed) < seen.sent / 10
+
+
+def test_a_broken_image_is_told_and_costs_no_request(serving: SandboxUnderTest) -> None:
+    image = "registry.example.com/mlserver:2.0.0-broken"
+    with drill(serving, EAST, EAST_NAME) as seen:
+        seen.event(f"rolling out {image}")
+        serving.configure("primary", inferenceImage=image)
+        with pytest.raises(Failed) as caught:
+            serving.engine.up("primary")
+        seen.event("pulumi up gave up")
+        assert "inference-service" in str(caught.value)
+        assert "ErrImagePull" in str(caught.value) or "ImagePullBackOff" in str(caught.value)
+        serving.configure("primary", inferenceImage=None)
+        serving.engine.up("primary")
+        seen.event("pulumi up with the image of before")
+        seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
+
+    assert seen.least_available >= REPLICAS - 1
+    assert seen.failed == []
+    assert serving.engine.up("primary").none
+
+
+def test_from_pilot_to_warm_a_region_goes_from_nothing_to_right_answers(serving: SandboxUnderTest) -> None:
+    with drill(serving, WEST, WEST_NAME) as seen:
+        seen.until(lambda sample: sample.available == 0, "pilot: nothing runs")
+        serving.configure("dr", tier="warm")
+        try:
+            seen.event("pulumi up to warm begins")
+            changes = serving.engine.up("dr")
+            seen.event(f"pulumi up: {changes}")
+            seen.until(lambda sample: sample.available == 3 and sample.healthy == 3, "three replicas, three targets")
+            answered = len(seen.failed)
+            assert predicted(serving, WEST, 3) == [True] * 3
+            seen.event("predictions are those of the same model run here")
+            time.sleep(1)
+            assert len(seen.failed) <= answered + 1
+            assert serving.engine.up("dr").none
+        finally:
+            serving.measure()
+            serving.configure("dr", tier="pilot")
+            serving.engine.up("dr")
+            seen.event("back to pilot")
+        seen.until(lambda sample: sample.available == 0 and sample.healthy == 0, "nothing runs")
+
+    assert serving.engine.up("dr").none
