@@ -21,8 +21,10 @@ from components.kubernetes import (
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.jobs_spec import ProcessingSpec
+from components.kubernetes.node_pool import NodePoolSpec
 from components.kubernetes.protection_spec import ProtectionSpec
 from components.kubernetes.registry_backup_spec import RegistryBackupSpec
+from components.node_groups import GPU_LABELS
 from components.pod_code import PodCode
 from dr.capacity import Workload, capacity
 from dr.objectives import Tier
@@ -37,6 +39,20 @@ ZONES = 3
 CODE = PodCode(
     "fetch_models", {"dr.pods.fetch_models.py": "pass\n"}, {"dr.pods.fetch_models.py": "dr/pods/fetch_models.py"}
 )
+POOL = NodePoolSpec(
+    instance_types=("g5.2xlarge", "g6.2xlarge"),
+    zones=("us-west-2a", "us-west-2b"),
+    gpus=7,
+    subnets=[{"id": "subnet-0a"}],
+    security_group_id="sg-0a",
+    instance_profile="nodes",
+    disk_gib=200,
+    device="/dev/xvda",
+    labels=GPU_LABELS,
+    reserved={"Name": "ml-dr GPU nodes"},
+    tags={"project": "ml-dr"},
+)
+"""The GPU nodes that Karpenter makes."""
 
 
 def spec(tier: Tier = Tier.ACTIVE, **changes: Any) -> InferenceSpec:

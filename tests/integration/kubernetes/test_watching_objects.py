@@ -12,27 +12,13 @@ from kubernetes.client import ApiException, ApiextensionsV1Api, CoreV1Api, Custo
 from components.kubernetes.alerts import pod_monitor, prometheus_rule
 from components.kubernetes.labels import SERVING
 from components.kubernetes.node_pool import NodePoolSpec, node_class, node_pool
-from components.node_groups import GPU_LABELS
 from dr.topology import Role
 from sandbox.kubernetes.charts import definitions
 from sandbox.kubernetes.control_plane import ControlPlane
 from stacks.kubernetes import watched
 from tests.integration.kubernetes.conftest import wait_for
 from tests.support.builders import topology
-
-POOL = NodePoolSpec(
-    instance_types=("g5.2xlarge", "g6.2xlarge"),
-    zones=("us-west-2a", "us-west-2b"),
-    gpus=7,
-    subnets=[{"id": "subnet-0a"}],
-    security_group_id="sg-0a",
-    instance_profile="nodes",
-    disk_gib=200,
-    device="/dev/xvda",
-    labels=GPU_LABELS,
-    reserved={"Name": "ml-dr GPU nodes"},
-    tags={"project": "ml-dr"},
-)
+from tests.support.kubernetes import POOL
 
 
 @pytest.fixture(scope="module")

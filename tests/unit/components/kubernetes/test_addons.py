@@ -17,25 +17,11 @@ from components.kubernetes.addons import Addons, AddonsArgs
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.node_pool import NodePoolSpec, node_class, node_pool
 from components.node_groups import GPU_IMAGE, GPU_LABELS, GPU_TAINT, IMAGES_WITHOUT_PLUGIN
+from tests.support.kubernetes import POOL
 from tests.support.mocks import Cloud, deploy
 
 TOPIC = "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"
 CLUSTER = Cluster("ml-dr", "us-west-2", "vpc-0123456789abcdef0", TOPIC, device_plugin=True)
-
-
-POOL = NodePoolSpec(
-    instance_types=("g5.2xlarge", "g6.2xlarge"),
-    zones=("us-west-2a", "us-west-2b"),
-    gpus=7,
-    subnets=[{"id": "subnet-a"}],
-    security_group_id="sg-cluster",
-    instance_profile="nodes",
-    disk_gib=200,
-    device="/dev/xvda",
-    labels=GPU_LABELS,
-    reserved={"Name": "ml-dr GPU nodes"},
-    tags={"project": "ml-dr"},
-)
 
 
 def values(chart: str, **changes: Any) -> dict[str, Any]:
