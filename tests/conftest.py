@@ -1,7 +1,8 @@
-"""No test reads a person's AWS profile or Pulumi home, and none reaches a real endpoint."""
+"""No test reads a person's AWS profile or Pulumi home, none reaches a real endpoint, and each has an event loop."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,14 @@ def _nobodys_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     clients.client.cache_clear()
     yield
     clients.client.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _loop() -> Iterator[None]:
+    """The Pulumi SDK's outputs need the thread to have a loop; `asyncio.run`, in any test before, leaves it without."""
+    with asyncio.Runner() as runner:
+        runner.get_loop()
+        yield
 
 
 LONGEST = (

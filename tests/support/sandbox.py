@@ -55,6 +55,17 @@ class SandboxUnderTest:
                 content["config"][f"dr:{key}"] = value
         path.write_text(yaml.safe_dump(content))
 
+    @contextmanager
+    def configured(self, stack: str, **values: object) -> Iterator[None]:
+        """The same for a while: then the file is as it was, and what is deployed is for the test to bring back."""
+        path = self.local.project / f"Pulumi.{stack}.yaml"
+        before = path.read_text()
+        self.configure(stack, **values)
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
     def publish(self, items: Sequence[Item]) -> None:
         """Publish the model set in the primary region, and wait until the recovery region has it too."""
         regions = ("us-east-1", "us-west-2")

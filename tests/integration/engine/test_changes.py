@@ -20,11 +20,8 @@ def changed(changes: Any, name: str) -> tuple[str, list[str]]:
 
 
 def test_a_diff_names_the_property(deployed: SandboxUnderTest) -> None:
-    deployed.configure("primary", buckets=[{"name": "models", "noncurrentDays": 7}])
-    try:
+    with deployed.configured("primary", buckets=[{"name": "models", "noncurrentDays": 7}]):
         changes = deployed.engine.preview("primary")
-    finally:
-        deployed.configure("primary", buckets=None)
 
     assert changes.counts.keys() == {"same", "update"}
     assert changes.counts["update"] == 2
@@ -54,12 +51,8 @@ def test_refresh_finds_what_was_changed_by_hand_and_up_restores_it(deployed: San
 
 
 def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: SandboxUnderTest) -> None:
-    try:
-        deployed.configure("dr", tier="wram")
-        with pytest.raises(Failed) as caught:
-            deployed.engine.up("dr")
-    finally:
-        deployed.configure("dr", tier="pilot")
+    with deployed.configured("dr", tier="wram"), pytest.raises(Failed) as caught:
+        deployed.engine.up("dr")
 
     assert 'dr:tier: "wram" is no tier' in str(caught.value)
     assert 'did you mean "warm"?' in str(caught.value)
@@ -83,15 +76,14 @@ def test_a_check_whose_interval_cannot_change_is_replaced_and_the_record_follows
         return int(config["RequestInterval"])
 
     try:
-        deployed.configure("dr", healthCheckInterval="30")
-        changes = deployed.engine.up("dr")
+        with deployed.configured("dr", healthCheckInterval="30"):
+            changes = deployed.engine.up("dr")
         assert changes.counts.keys() == {"replace", "same", "update"}
         assert (changes.counts["replace"], changes.counts["update"]) == (1, 2)
         differ = [keys for op, urn, keys in changes.changed if urn.endswith("::recovery-endpoint")]
         assert ["requestInterval"] in differ
         assert interval() == 30
     finally:
-        deployed.configure("dr", healthCheckInterval=None)
         deployed.engine.up("dr")
     assert interval() == 10
     assert len(route53.list_health_checks()["HealthChecks"]) == 6

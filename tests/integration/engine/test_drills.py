@@ -134,13 +134,11 @@ def test_a_broken_image_is_told_and_costs_no_request(serving: SandboxUnderTest) 
     image = "registry.example.com/mlserver:2.0.0-broken"
     with drill(serving, EAST, EAST_NAME) as seen:
         seen.event(f"rolling out {image}")
-        serving.configure("primary", inferenceImage=image)
-        with pytest.raises(Failed) as caught:
+        with serving.configured("primary", inferenceImage=image), pytest.raises(Failed) as caught:
             serving.engine.up("primary")
         seen.event("pulumi up gave up")
         assert "inference-service" in str(caught.value)
         assert "ErrImagePull" in str(caught.value) or "ImagePullBackOff" in str(caught.value)
-        serving.configure("primary", inferenceImage=None)
         serving.engine.up("primary")
         seen.event("pulumi up with the image of before")
         seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)

@@ -63,11 +63,10 @@ def test_the_primary_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTest) 
 def test_interface_endpoints_come_and_go_in_place(deployed: SandboxUnderTest) -> None:
     before = stable(deployed)
     try:
-        deployed.configure("dr", privateEndpoints="true")
-        there = deployed.engine.up("dr")
+        with deployed.configured("dr", privateEndpoints="true"):
+            there = deployed.engine.up("dr")
         found = in_vpc(deployed, WEST, "describe_vpc_endpoints", "VpcEndpoints")
     finally:
-        deployed.configure("dr", privateEndpoints=None)
         back = deployed.engine.up("dr")
 
     assert there.counts["create"] == back.counts["delete"] == len(ENDPOINTS) + 1
@@ -79,11 +78,10 @@ def test_interface_endpoints_come_and_go_in_place(deployed: SandboxUnderTest) ->
 def test_a_zone_is_taken_away_and_the_others_stay(deployed: SandboxUnderTest) -> None:
     before = stable(deployed)
     try:
-        deployed.configure("dr", recoveryZones=[f"{WEST}a", f"{WEST}c"])
-        deployed.engine.up("dr")
+        with deployed.configured("dr", recoveryZones=[f"{WEST}a", f"{WEST}c"]):
+            deployed.engine.up("dr")
         left = stable(deployed)
     finally:
-        deployed.configure("dr", recoveryZones=None)
         deployed.engine.up("dr")
 
     gone = {urn.rpartition("::")[2] for urn in before.keys() - left.keys()}
@@ -108,9 +106,6 @@ def test_a_region_that_is_deployed_does_not_move_to_another_vpc(deployed: Sandbo
         ("dr", "existingVpc", "vpc-0123456789abcdef0"),
         ("primary", "primaryCidr", "10.9.0.0/16"),
     ):
-        try:
-            deployed.configure(stack, **{key: value})
-            with pytest.raises(Failed, match=f"refused: dr:{key}: .* cannot move to {value}"):
-                deployed.engine.preview(stack)
-        finally:
-            deployed.configure(stack, **{key: None})
+        refused = pytest.raises(Failed, match=f"refused: dr:{key}: .* cannot move to {value}")
+        with deployed.configured(stack, **{key: value}), refused:
+            deployed.engine.preview(stack)

@@ -37,11 +37,9 @@ def test_the_primary_stack_keeps_every_rule_once_all_is_known(primary_up: Sandbo
 
 def test_an_adopted_bucket_breaks_no_rule(primary_up: SandboxUnderTest) -> None:
     primary_up.client("s3", "us-east-1").create_bucket(Bucket="our-old-data")
-    primary_up.configure("primary", buckets=[{"name": "datasets", "existing": "our-old-data"}], protectData="false")
-    try:
+    buckets = [{"name": "datasets", "existing": "our-old-data"}]
+    with primary_up.configured("primary", buckets=buckets, protectData="false"):
         assert primary_up.engine.preview("primary", policy_packs=PACK).violations == ()
-    finally:
-        primary_up.configure("primary", buckets=None, protectData=None)
 
 
 BROKEN = """
