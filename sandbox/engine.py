@@ -19,6 +19,7 @@ from dr import unfinished
 from dr.errors import Failed, Problem
 from dr.steps import Report
 from dr.unfinished import Pending
+from sandbox import fork_server
 from sandbox.local import ROOT, Local, read_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
@@ -86,15 +87,18 @@ def enter(variables: Mapping[str, str]) -> None:
 
 def install_plugins(local: Local, toolchain: Toolchain) -> None:
     """Put launchers of the plugins, and of `dr`, where the engine and a shell look. Cheap, and done at every start."""
-    python = [sys.executable, "-P"]
+    python = fork_server.command(local.forks)
     launchers = {local.commands / "dr": [sys.executable, "-m", "dr"]}
     for name in ("aws", "kubernetes"):
         folder = local.pulumi_home / "plugins" / f"resource-{name}-v{importlib.metadata.version(f'pulumi-{name}')}"
-        launchers[folder / f"pulumi-resource-{name}"] = [sys.executable, "-m", f"sandbox.{name}.provider"]
+        launchers[folder / f"pulumi-resource-{name}"] = [*python, "-m", f"sandbox.{name}.provider"]
     if toolchain.runner:
         host = local.pulumi_home / "plugins" / f"language-python-v{toolchain.version}" / "pulumi-language-python"
         script = str(ROOT / "sandbox" / "language_host.py")
-        launchers[host] = [*python, script, "--runner", str(toolchain.runner)]
+        launchers[host] = [
+            *(*python, "-P", script, "--runner", str(toolchain.runner)),
+            *("--python", shlex.join(python)),
+        ]
     for path, command in launchers.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         # The program finds its modules by its own folder; commands of the project by this.

@@ -4,7 +4,7 @@ The engine that is built from source comes without one. This host serves the gRP
 pulumi/language.proto. The engine starts it as the plugin `pulumi-language-python`, reads its port from the first line
 of stdout, and shows whatever else arrives there. Programs run with the interpreter that runs this file.
 
-Usage: language_host.py --runner PATH ENGINE_ADDRESS
+Usage: language_host.py --runner PATH [--python COMMAND] ENGINE_ADDRESS
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import queue
+import shlex
 import signal
 import subprocess
 import sys
@@ -42,11 +43,13 @@ class LanguageHost(LanguageRuntimeServicer):
     Args:
         runner: The SDK's program runner, `pulumi-language-python-exec`.
         engine: Address of the engine, host:port; replaced by what `Handshake` says.
+        python: The command that stands for `python`.
     """
 
-    def __init__(self, runner: Path, engine: str = "") -> None:
+    def __init__(self, runner: Path, engine: str = "", python: Sequence[str] = (sys.executable,)) -> None:
         self.runner = runner
         self.engine = engine
+        self.python = python
         self.children: set[subprocess.Popen[bytes]] = set()
 
     def Handshake(
@@ -139,7 +142,7 @@ class LanguageHost(LanguageRuntimeServicer):
         self.children = {child for child in self.children if child.poll() is None}
         pipe = subprocess.PIPE if piped else None
         child = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*self.python, *arguments],
             cwd=directory or None,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -201,6 +204,9 @@ def main() -> None:
     """Serve until the engine says stop (SIGINT, SIGTERM) or is gone."""
     parser = argparse.ArgumentParser(description="Language host for Python")
     parser.add_argument("--runner", type=Path, required=True)
+    parser.add_argument(
+        "--python", type=shlex.split, default=[sys.executable], help="the command that stands for python"
+    )
     parser.add_argument("engine", nargs="?", default="")
     arguments, _ = parser.parse_known_args()
 
@@ -210,7 +216,7 @@ def main() -> None:
     parent = os.getppid()
     options = [("grpc.max_receive_message_length", MESSAGE_LIMIT), ("grpc.max_send_message_length", MESSAGE_LIMIT)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=options)
-    host = LanguageHost(arguments.runner, arguments.engine)
+    host = LanguageHost(arguments.runner, arguments.engine, arguments.python)
     add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -47,6 +47,11 @@ class Local:
         return self.folder / "emulator.log"
 
     @property
+    def forks(self) -> Path:
+        """The socket of the fork server."""
+        return self.folder / "forks.sock"
+
+    @property
     def backend(self) -> Path:
         """The stacks' state."""
         return self.folder / "backend"

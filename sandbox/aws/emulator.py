@@ -36,6 +36,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import LISTEN_QUEUE, BaseWSGIServer, make_server
 
 from dr.errors import Invalid
+from sandbox import fork_server
 from sandbox.aws import control
 from sandbox.aws.authority import Authority
 from sandbox.aws.behaviours import balancers, clusters, functions, health, messages, minutes, replication
@@ -68,6 +69,7 @@ from sandbox.aws.faults import ConnectionCutError, Faults
 from sandbox.aws.guard import is_loopback, stay_on_loopback
 from sandbox.kubernetes.binaries import Binaries, ensure_binaries, in_folder
 from sandbox.kubernetes.traffic import Traffic
+from sandbox.local import ROOT, Local
 
 PORT = re.compile(r":\d+$")
 #: Their import registers what they answer.
@@ -106,6 +108,7 @@ class Emulator:
         self.functions = functions.Functions(self)
         self.clusters = clusters.Clusters(self, binaries, folder)
         self.authority = Authority(folder)
+        self._turns: dict[tuple[str, str], threading.RLock] = {}
         self.minutes = minutes.Minutes(self)
         self.traffic = Traffic(self, binaries is not None)
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -196,11 +199,19 @@ class Emulator:
             raise NotEmulatedError(call)
         return Answer(status, body, headers)
 
+    def _turn(self, call: Call) -> contextlib.AbstractContextManager[Any]:
+        """One call of a service in a region at a time: moto goes through dictionaries that other threads change.
+        S3 answers many at a time, all but writes, which are queued for replication in their order."""
+        if call.service == "s3":
+            return replication.WRITES if s3.writes(call) else contextlib.nullcontext()
+        # One step, whoever else asks: a default dictionary would make two.
+        return self._turns.setdefault((call.service, call.target), threading.RLock())
+
     def _answer(self, call: Call) -> Answer:
         try:
             self.faults.apply(call)
             s3.refuse_misrouted(call)
-            with replication.WRITES if s3.writes(call) else contextlib.nullcontext():
+            with self._turn(call):
                 handler = HANDLERS.get((call.service, call.operation))
                 content = handler(call, lambda: self.ask_moto(call)) if handler else self.ask_moto(call)
                 answer = content if isinstance(content, Answer) else call.result(content)
@@ -367,6 +378,8 @@ def main() -> None:
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     emulator.replication.start()
     emulator.minutes.start()
+    forks = Local(arguments.state, ROOT).forks
+    forking = fork_server.start(forks)
     file = arguments.state / "emulator.json"
     written = {
         "pid": emulator.pid,
@@ -387,6 +400,7 @@ def main() -> None:
                 file.unlink()
                 emulator.authority.file.unlink()
         server.server_close()
+        fork_server.stop(forking, forks)
         emulator.stop()
 
 
