@@ -23,9 +23,9 @@ shell: install ## a shell in which pulumi, dr and boto3 work against the sandbox
 status: install ## what runs in the sandbox
 	@$(python) -m sandbox status $(ARGS)
 
-test: install ## all tests, those with the real engine included; ARGS="-k replication" chooses
+test: install ## all tests, those with the real engine included; ARGS="-k replication" chooses, ARGS=--long tries more
 	@$(python) -m sandbox.toolchain
-	@$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(python) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install ## what must be clean before a commit
 	@$(python) -m ruff check

@@ -41,7 +41,7 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
     Whoever uses them also removes the `foreign` ones: a person's profile, a token, an endpoint of one service.
     """
     nobody = local.folder / "no-aws-configuration"
-    path = [local.commands, Path(sys.executable).parent, toolchain.pulumi.parent]
+    path = [Path(sys.executable).parent, toolchain.pulumi.parent]
     # Where both are set, Python reads the lower-case one and Go the other.
     direct = ["127.0.0.1", "localhost", *filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy")))]
     direct = list(dict.fromkeys(",".join(direct).split(",")))
@@ -86,9 +86,9 @@ def enter(variables: Mapping[str, str]) -> None:
 
 
 def install_plugins(local: Local, toolchain: Toolchain) -> None:
-    """Put launchers of the plugins, and of `dr`, where the engine and a shell look. Cheap, and done at every start."""
+    """Put launchers of the plugins where the engine looks. Cheap, and done at every start."""
     python = fork_server.command(local.forks)
-    launchers = {local.commands / "dr": [sys.executable, "-m", "dr"]}
+    launchers = {}
     for name in ("aws", "kubernetes"):
         folder = local.pulumi_home / "plugins" / f"resource-{name}-v{importlib.metadata.version(f'pulumi-{name}')}"
         launchers[folder / f"pulumi-resource-{name}"] = [*python, "-m", f"sandbox.{name}.provider"]
@@ -215,6 +215,9 @@ class Engine:
         self._stacks: dict[str, Any] = {}
         install_plugins(local, toolchain)
         local.backend.mkdir(parents=True, exist_ok=True)
+        # Of every operation the engine writes an encrypted log of megabytes there, which takes a third of its time and
+        # which nobody reads of a sandbox. Where it cannot, it goes on without.
+        (local.pulumi_home / "logs").touch()
 
     def up(
         self, stack: str, report: Report = _silent, extra: Mapping[str, str] | None = None, **options: Any

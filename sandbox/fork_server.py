@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import itertools
 import json
 import os
 import runpy
@@ -83,20 +84,17 @@ class Asked:
         os.environ.update(self.environment)
         for output in (sys.stdout, sys.stderr):
             output.reconfigure(write_through=True)  # type: ignore[union-attr]
-        rest = list(self.arguments)
-        safe = False
-        while rest[0] in ("-P", "-u"):
-            safe |= rest.pop(0) == "-P"
-        module = rest.pop(0) == "-m" if rest[0] == "-m" else False
-        own = [] if safe else [os.getcwd() if module else str(Path(rest[0]).parent)]
+        flags = list(itertools.takewhile(lambda each: each in ("-P", "-u", "-m"), self.arguments))
+        sys.argv[:] = self.arguments[len(flags) :]
+        name = sys.argv[0]
+        own = [] if "-P" in flags else [os.getcwd() if "-m" in flags else str(Path(name).parent)]
         sys.path[:] = [*own, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *path]
-        sys.argv[:] = rest
         sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
         importlib.invalidate_caches()
-        if module:
-            runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+        if "-m" in flags:
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
         else:
-            runpy.run_path(rest[0], run_name="__main__")
+            runpy.run_path(name, run_name="__main__")
 
 
 def start(path: Path) -> subprocess.Popen[bytes] | None:

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from dr import clients
+
+WORKER_BYTES = 3 * 1024**3
+"""Of memory: a sandbox with a Kubernetes in each region (2.4 GiB, measured), and an engine at work."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One a core, while there is memory."""
+    return max(1, min(os.cpu_count() or 1, psutil.virtual_memory().available // WORKER_BYTES))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="every change of tier and ten kills, where a sample is tried otherwise"
+    )
+
+
+@pytest.fixture(scope="session")
+def long(pytestconfig: pytest.Config) -> bool:
+    """Whether everything is to be tried that can be, however long that takes."""
+    return bool(pytestconfig.getoption("long"))
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""One flag, every change of it: each ordered pair of tiers on the real engine, under the policy pack."""
+"""One flag, changes of it (with --long all of them): ordered pairs of tiers, real engine, under the policy pack."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ ROUND = [
     "pilot",
 ]
 """A round that takes each of the twelve ordered pairs once, and ends where a sandbox begins."""
+SAMPLE = ["pilot", "warm", "active", "backup", "pilot"]
+"""One that reaches every tier once."""
 
 NETWORK_COMES_AND_GOES = {"aws:ec2/natGateway:NatGateway", "aws:ec2/eip:Eip", "aws:ec2/route:Route"}
 """What tiers add to the network and take from it."""
@@ -85,18 +87,15 @@ def weights(deployed: SandboxUnderTest) -> dict[str, int]:
     return {record["SetIdentifier"]: record["Weight"] for record in records if "Weight" in record}
 
 
-def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnderTest) -> None:
+def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnderTest, long: bool) -> None:
     primary = deployed.engine.checkpoint("primary").read_bytes()
     of_tier, seen = {"pilot": deployed_now(deployed)}, set()
-    for old, new in pairwise(ROUND):
+    for old, new in pairwise(ROUND if long else SAMPLE):
         if old in ("warm", "active"):
             deployed.measure()
         before, mark = deployed_now(deployed), deployed.mark()
         deployed.configure("dr", tier=SPELLED.get(new, new))
         packs = [] if new in seen else [str(ROOT / "policies")]
-        if packs:
-            assert deployed.engine.preview("dr", policy_packs=packs).violations == (), new
-        seen.add(new)
         changes = deployed.engine.up("dr", policy_packs=packs)
         after, calls = deployed_now(deployed), deployed.calls(mark)
 
@@ -116,6 +115,7 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
         assert set(ways_out(deployed, WEST)) == set("abc" if NAT_OF[new] else "")
         assert weights(deployed) == {"primary": 100, "recovery": 100 if new == "active" else 0}
         assert not changes.warnings, changes.warnings
+        assert not changes.violations, changes.violations
 
         called = Counter((call["service"], call["target"]) for call in calls)
         assert {service for service, target in called if target == EAST} <= {"route53", "iam"}
@@ -123,7 +123,9 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
         assert ("route53" in {service for service, _ in called}) == weight, (old, new)
         assert "iam" not in {service for service, _ in called}, (old, new)
 
-        assert deployed.engine.up("dr").none, (old, new)
+        if new not in seen:  # from wherever a tier is reached, the same is there
+            assert deployed.engine.up("dr").none, (old, new)
+        seen.add(new)
     assert deployed.engine.checkpoint("primary").read_bytes() == primary
     assert deployed.engine.up("primary").none
 
