@@ -8,7 +8,7 @@ cd "$root"
 venv=.local/venv
 stamp=$venv/installed.lock
 
-up_to_date() { [ -x "$venv/bin/python" ] && cmp -s requirements.txt "$stamp"; }
+up_to_date() { [ -x "$venv/bin/python" ] && [ -x "$venv/bin/dr" ] && cmp -s requirements.txt "$stamp"; }
 
 say() { echo "ml-dr: $*" >&2; }
 

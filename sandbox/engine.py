@@ -41,7 +41,7 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
     Whoever uses them also removes the `foreign` ones: a person's profile, a token, an endpoint of one service.
     """
     nobody = local.folder / "no-aws-configuration"
-    path = [Path(sys.executable).parent, toolchain.pulumi.parent]
+    path = [local.commands, Path(sys.executable).parent, toolchain.pulumi.parent]
     # Where both are set, Python reads the lower-case one and Go the other.
     direct = ["127.0.0.1", "localhost", *filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy")))]
     direct = list(dict.fromkeys(",".join(direct).split(",")))
@@ -86,9 +86,12 @@ def enter(variables: Mapping[str, str]) -> None:
 
 
 def install_plugins(local: Local, toolchain: Toolchain) -> None:
-    """Put launchers of the plugins where the engine looks. Cheap, and done at every start."""
+    """Put launchers of the plugins, and of `dr`, where the engine and a shell look. Cheap, and done at every start.
+
+    The virtual environment that `make` makes has a `dr` too; another, in which the sandbox works as well, has none.
+    """
     python = fork_server.command(local.forks)
-    launchers = {}
+    launchers = {local.commands / "dr": [sys.executable, "-m", "dr"]}
     for name in ("aws", "kubernetes"):
         folder = local.pulumi_home / "plugins" / f"resource-{name}-v{importlib.metadata.version(f'pulumi-{name}')}"
         launchers[folder / f"pulumi-resource-{name}"] = [*python, "-m", f"sandbox.{name}.provider"]

@@ -62,6 +62,11 @@ class Local:
         return self.folder / "pulumi-home"
 
     @property
+    def commands(self) -> Path:
+        """Launchers for the shell: `dr`."""
+        return self.folder / "bin"
+
+    @property
     def kubeconfig(self) -> Path:
         """A context for each region that has a cluster now; the emulator writes it."""
         return self.folder / "kubeconfig"

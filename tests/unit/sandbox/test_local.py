@@ -95,7 +95,7 @@ def test_nothing_of_a_person_is_in_the_environment(
 def test_commands_of_the_sandbox_come_first_on_the_path(local: Local, toolchain: Toolchain) -> None:
     path = environment(local, SERVER, toolchain)["PATH"].split(os.pathsep)
 
-    assert path[:2] == [str(Path(sys.executable).parent), str(toolchain.pulumi.parent)]
+    assert path[:3] == [str(local.commands), str(Path(sys.executable).parent), str(toolchain.pulumi.parent)]
 
 
 def test_the_emulator_is_asked_past_a_persons_proxy() -> None:
@@ -129,6 +129,8 @@ def test_this_machine_is_reached_past_a_persons_proxy(
 
 def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolchain) -> None:
     install_plugins(local, toolchain)
+    done = subprocess.run([local.commands / "dr", "--help"], capture_output=True, text=True, check=True)
+    assert "status" in done.stdout
     plugins = local.pulumi_home / "plugins"
     assert "language-python-v3.258.0" in {path.name for path in plugins.iterdir()}
     (launcher,) = plugins.glob("resource-aws-*/pulumi-resource-aws")
