@@ -19,7 +19,7 @@ from dr import clients, sets
 from dr.sets import Item
 from sandbox import server_process
 from sandbox.emulator_client import ask
-from sandbox.engine import Engine, environment
+from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, environment
 from sandbox.kubernetes.binaries import ensure_binaries
 from sandbox.local import ROOT, Local
 from sandbox.model_set import NAME
@@ -139,13 +139,15 @@ def copy_project(folder: Path, main: Path = ROOT) -> Path:
 
 @contextmanager
 def sandbox_in(folder: Path, project: Path | None = None) -> Iterator[SandboxUnderTest]:
-    """A sandbox whose folder is below the given one."""
+    """A sandbox whose folder is below the given one. Its engine writes the state of a stack at the end of an operation:
+    checkpoints, which only show where it is killed, take half of its time."""
     local = Local(folder / "state", project or copy_project(folder / "project"))
     toolchain = ensure_pulumi(lambda text, share: None)
     server = server_process.start(local, ensure_binaries(lambda text, share: None).folder)
     try:
         # Only the minutes that a test asks for: what runs every minute is not in its record of calls by chance.
         ask(server, "POST", "clock", {"follow": False})
-        yield SandboxUnderTest(local, server, Engine(local, toolchain, environment(local, server, toolchain)))
+        variables = {**environment(local, server, toolchain), **WITHOUT_CHECKPOINTS}
+        yield SandboxUnderTest(local, server, Engine(local, toolchain, variables))
     finally:
         server_process.stop(local)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.engine import WITHOUT_CHECKPOINTS
 from sandbox.model_set import train
 from tests.support.sandbox import STACKS, SandboxUnderTest, sandbox_in
 
@@ -24,7 +23,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnde
     with sandbox_in(tmp_path_factory.mktemp("stacks")) as sandbox:
         for stack in STACKS:
             sandbox.configure(stack, alertAddresses=["oncall@example.com"], **BY_DIGEST)
-            assert set(sandbox.engine.up(stack, extra=WITHOUT_CHECKPOINTS).counts) == {"create"}
+            assert set(sandbox.engine.up(stack).counts) == {"create"}
         sandbox.publish(train(tmp_path_factory.mktemp("model")).items)
         # From now on a deployment waits for replicas: there is a model that they can serve.
         changes = sandbox.engine.up("primary")

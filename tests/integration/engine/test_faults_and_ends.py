@@ -12,7 +12,6 @@ import pytest
 from dr.errors import Failed
 from dr.topology import STANDARD_PAIRS
 from sandbox import server_process
-from sandbox.engine import WITHOUT_CHECKPOINTS
 from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
 
 pytestmark = pytest.mark.engine
@@ -59,7 +58,7 @@ def test_a_failed_create_leaves_a_state_from_which_the_next_up_goes_on_and_destr
 
 
 def test_destroying_the_primary_stack_never_takes_replicas_keys_or_the_zone(sandbox: SandboxUnderTest) -> None:
-    sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+    sandbox.engine.up("primary")
     replica = "ml-dr-123456789012-us-west-2-models"
     sandbox.client("s3", WEST).put_object(Bucket=replica, Key="survivor", Body=b"survivor")
     mark = sandbox.mark()
@@ -91,7 +90,7 @@ def test_a_bucket_name_that_is_taken_is_named(sandbox: SandboxUnderTest) -> None
     taken = "ml-dr-123456789012-us-east-1-models"
     sandbox.client("s3", EAST).create_bucket(Bucket=taken)
     with pytest.raises(Failed) as caught:
-        sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+        sandbox.engine.up("primary")
 
     assert taken in str(caught.value)
     assert "BucketAlready" in str(caught.value)
@@ -102,7 +101,7 @@ def test_an_existing_bucket_is_adopted_and_survives(sandbox: SandboxUnderTest) -
     s3.create_bucket(Bucket="our-old-data")
     settings = [{"name": "datasets", "existing": "our-old-data"}]
     sandbox.configure("primary", buckets=settings, protectData="false")
-    sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+    sandbox.engine.up("primary")
 
     assert s3.get_bucket_versioning(Bucket="our-old-data")["Status"] == "Enabled"
     assert sandbox.engine.outputs("primary")["primary_bucket"] == "our-old-data"
@@ -119,7 +118,7 @@ def test_an_existing_zone_gets_the_records_and_stays(sandbox: SandboxUnderTest) 
         "/"
     )[2]
     sandbox.configure("primary", hostedZone=zone, protectData="false")
-    sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+    sandbox.engine.up("primary")
 
     assert sandbox.engine.outputs("primary")["zone_id"] == zone
     assert sandbox.engine.outputs("primary")["name_servers"] == []

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from dr.errors import Failed
+from sandbox.engine import WITHOUT_CHECKPOINTS
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
@@ -34,7 +35,7 @@ def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
     sandbox.fault(kind="region", region=WEST, slow=SLOWER_SECONDS)
     mark, folder = sandbox.mark(), sandbox.local.project
     command = [str(sandbox.engine.toolchain.pulumi), "up", "--yes", "--skip-preview", "-s", "dr", "--non-interactive"]
-    variables = {**os.environ, **sandbox.engine.variables}
+    variables = {**os.environ, **sandbox.engine.variables, **dict.fromkeys(WITHOUT_CHECKPOINTS, "false")}
     engine = subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     made = 0
     while made < calls and engine.poll() is None:

@@ -12,7 +12,6 @@ import pytest
 from kubernetes import client, config
 
 from dr.errors import Failed
-from sandbox.engine import WITHOUT_CHECKPOINTS
 from sandbox.kubernetes.charts import definitions
 from tests.support.sandbox import SandboxUnderTest, sandbox_in
 
@@ -34,7 +33,7 @@ class Theirs:
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
     """A primary, and in the recovery region a VPC with a cluster in it."""
     with sandbox_in(tmp_path_factory.mktemp("named")) as sandbox:
-        sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS)
+        sandbox.engine.up("primary")
         yield Theirs(sandbox, make_theirs(sandbox))
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from dr.errors import Failed
-from sandbox.engine import WITHOUT_CHECKPOINTS
 from sandbox.local import ROOT
 from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
 
@@ -27,7 +26,7 @@ def primary_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnde
     with sandbox_in(tmp_path_factory.mktemp("policies")) as sandbox:
         # What is not known at a first preview would be reported, as "can't run policy".
         assert sandbox.engine.preview("primary", policy_packs=PACK).violations == ()
-        assert sandbox.engine.up("primary", extra=WITHOUT_CHECKPOINTS, policy_packs=PACK).violations == ()
+        assert sandbox.engine.up("primary", policy_packs=PACK).violations == ()
         yield sandbox
 
 
