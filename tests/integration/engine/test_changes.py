@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kubernetes import client, config
 
 from dr.errors import Failed
 from tests.support.sandbox import SandboxUnderTest
@@ -87,3 +88,26 @@ def test_a_check_whose_interval_cannot_change_is_replaced_and_the_record_follows
         deployed.engine.up("dr")
     assert interval() == 10
     assert len(route53.list_health_checks()["HealthChecks"]) == 6
+
+
+def test_karpenter_and_a_mesh_over_both_clusters_come_and_go_in_place(inside: SandboxUnderTest) -> None:
+    api = client.CustomObjectsApi(config.new_client_from_config(str(inside.local.kubeconfig), context=WEST))
+
+    def of(group: str, version: str, plural: str) -> list[dict[str, Any]]:
+        return list(api.list_cluster_custom_object(group, version, plural)["items"])
+
+    try:
+        with inside.configured("dr", karpenter="true", sharedMesh="true"):
+            there = inside.engine.up("dr")
+            assert inside.engine.up("dr").none
+        (pool,) = of("karpenter.sh", "v1", "nodepools")
+        (rule,) = of("networking.istio.io", "v1", "destinationrules")
+    finally:
+        back = inside.engine.up("dr")
+
+    assert there.counts.keys() == {"create", "delete", "same", "update"}
+    assert changed(there, "mesh-failover")[0] == "update"
+    assert pool["spec"]["template"]["spec"]["nodeClassRef"]["kind"] == "EC2NodeClass"
+    assert {"from": WEST, "to": EAST} in rule["spec"]["trafficPolicy"]["loadBalancer"]["localityLbSetting"]["failover"]
+    assert of("karpenter.sh", "v1", "nodepools") == []
+    assert (back.counts["create"], back.counts["delete"]) == (there.counts["delete"], there.counts["create"])
