@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
 
 from dr.errors import Failed, Invalid, Problem
 from sandbox.toolchain.build import Modules, numbers
-from sandbox.toolchain.cache import Kept, Report, cache, chosen_way
+from sandbox.toolchain.cache import Kept, Report, cache, chosen_way, find, version_of
 
 MODULES = Modules(Path(__file__).parent, "Kubernetes", "k8s.io/kubernetes")
 PACKAGES = {
@@ -61,9 +59,7 @@ def find_binaries() -> Binaries | None:
     Raises:
         Invalid: `DR_TOOLCHAIN` is not one of its values.
     """
-    way = chosen_way()
-    found = _on_path() if way in (None, "path") else None
-    return found if found or way == "path" else _cached("cached")
+    return find(_on_path, _cached)
 
 
 def ensure_binaries(report: Report) -> Binaries:
@@ -89,7 +85,7 @@ def in_folder(folder: Path) -> Binaries:
         Invalid: They are not all there, or do not run.
     """
     missing = [name for name in PACKAGES if not os.access(folder / name, os.X_OK)]
-    version = None if missing else _version_of(folder / "kube-apiserver")
+    version = None if missing else version_of(folder / "kube-apiserver", "--version")
     if version is None:
         fact = f"it has no {', '.join(missing)}" if missing else "its kube-apiserver does not run here"
         raise Invalid(Problem(str(folder), fact, "`python -m sandbox.toolchain kubernetes` says where there are some"))
@@ -112,7 +108,7 @@ def _on_path() -> Binaries | None:
     folder = Path(command).parent
     if not _complete(folder):
         return None
-    versions = {name: _version_of(folder / name) for name in PACKAGES}
+    versions = {name: version_of(folder / name, "--version") for name in PACKAGES}
     fits = all(
         version is not None and numbers(oldest) <= numbers(version) < numbers(before)
         for name, (oldest, before) in ACCEPTED.items()
@@ -122,18 +118,8 @@ def _on_path() -> Binaries | None:
     return Binaries(folder, str(versions["kube-apiserver"]), "PATH") if fits and len(same) == 1 else None
 
 
-def _version_of(command: Path) -> str | None:
-    try:
-        done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    # "Kubernetes v1.36.3", "kwok version v0.8.0 go1.26.8", "etcd Version: 3.6.8"
-    match = re.search(r"(?:v|Version: )(\d+\.\d+\.\d+)", done.stdout)
-    return match[1] if match and done.returncode == 0 else None
-
-
 def _runs(folder: Path) -> bool:
-    return _version_of(folder / "bin" / "kube-apiserver") == kept().version
+    return version_of(folder / "bin" / "kube-apiserver", "--version") == kept().version
 
 
 def _build(folder: Path, report: Report) -> None:

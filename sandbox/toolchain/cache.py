@@ -11,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +41,40 @@ def chosen_way() -> str | None:
     if way not in (None, *WAYS):
         raise Invalid(Problem("DR_TOOLCHAIN", f"is '{way}'", f"unset it, or use one of: {', '.join(WAYS)}"))
     return way
+
+
+def find(on_path: Callable[[], Found | None], cached: Callable[[str], Found | None]) -> Found | None:
+    """What is there already: on PATH, else in the cache, as `DR_TOOLCHAIN` allows.
+
+    Args:
+        on_path: Looks there; None where there is nothing fitting.
+        cached: Looks into the cache; told how it came to be there.
+
+    Raises:
+        Invalid: `DR_TOOLCHAIN` is not one of its values.
+    """
+    way = chosen_way()
+    found = on_path() if way in (None, "path") else None
+    return found if found or way == "path" else cached("cached")
+
+
+def version_of(command: Path, *arguments: str) -> str | None:
+    """The version that a program says it is of, as in "v3.258.0", "Kubernetes v1.36.3" and "etcd Version: 3.6.8".
+
+    Args:
+        command: The program.
+        arguments: What makes it say so.
+
+    Returns:
+        Like `3.258.0`; None where it does not run, or says none.
+    """
+    variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
+    try:
+        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=20, env=variables)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r"(?:v|Version: )(\d+\.\d+\.\d+)", done.stdout)
+    return match[1] if match and done.returncode == 0 else None
 
 
 def cache() -> Path:

@@ -6,7 +6,6 @@ A new one is downloaded where the internet is reachable (Pulumi's own installer)
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import threading
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from dr.errors import Failed, Problem
 from sandbox.toolchain.build import Modules, numbers
-from sandbox.toolchain.cache import Kept, Report, Way, cache, chosen_way
+from sandbox.toolchain.cache import Kept, Report, Way, cache, chosen_way, find, version_of
 
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 ENGINE = "github.com/pulumi/pulumi/pkg/v3"
@@ -61,9 +60,7 @@ def find_pulumi() -> Toolchain | None:
     Raises:
         Invalid: `DR_TOOLCHAIN` is not one of its values.
     """
-    way = chosen_way()
-    found = _on_path() if way in (None, "path") else None
-    return found if found or way == "path" else _cached("cached")
+    return find(_on_path, _cached)
 
 
 def ensure_pulumi(report: Report) -> Toolchain:
@@ -99,24 +96,14 @@ def _on_path() -> Toolchain | None:
     beside = [str(Path(command).parent), str(Path(command).resolve().parent), os.environ.get("PATH", "")]
     if not shutil.which(LANGUAGE_HOST, path=os.pathsep.join(beside)):
         return None
-    version = _version_of(Path(command))
+    version = version_of(Path(command), "version")
     if version is None or not numbers(OLDEST) <= numbers(version) < numbers(BEFORE):
         return None
     return Toolchain(Path(command), version, "PATH", None)
 
 
-def _version_of(command: Path) -> str | None:
-    variables = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
-    try:
-        done = subprocess.run([command, "version"], capture_output=True, text=True, timeout=20, env=variables)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.search(r"v(\d+\.\d+\.\d+)", done.stdout)
-    return match[1] if match and done.returncode == 0 else None
-
-
 def _runs(folder: Path) -> bool:
-    return _version_of(folder / "bin" / "pulumi") == kept().version
+    return version_of(folder / "bin" / "pulumi", "version") == kept().version
 
 
 def _build(folder: Path, report: Report) -> None:
