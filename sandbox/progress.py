@@ -13,6 +13,8 @@ from dr.steps import Outcome, Step
 
 PLAIN_SECONDS = 5.0
 """How often a plain log gets a line about a step that goes on."""
+LEAST_SECONDS, LEAST_SHARE = 2.0, 0.02
+"""What has to be done before the rest is extrapolated: the first package of a build says nothing of the others."""
 
 
 class Progress:
@@ -38,7 +40,7 @@ class Progress:
     def progress(self, text: str, share: float | None) -> None:
         """Say how far it is, and how long it has taken."""
         elapsed = time.monotonic() - self._began
-        line = f"{self._label}: {text}{self._left(share, elapsed)}"
+        line = f"{self._label}: {text}{left(share, elapsed)}"
         if self._status:
             self._status.update(line)
         elif time.monotonic() - self._last >= PLAIN_SECONDS:
@@ -58,10 +60,16 @@ class Progress:
             self._status.stop()
             self._status = None
 
-    @staticmethod
-    def _left(share: float | None, elapsed: float) -> str:
-        """What is left, where the share that is done says it; an extrapolation, so rounded."""
-        if not share or elapsed < 2:
-            return ""
-        left = elapsed * (1 - share) / share
-        return f", {share:.0%}, about {describe_duration(timedelta(seconds=round(left)))} left" if share < 1 else ""
+
+def left(share: float | None, elapsed: float) -> str:
+    """What is left, where the share that is done says it; an extrapolation, so rounded.
+
+    Args:
+        share: What is done, 0 to 1; None where that is not known.
+        elapsed: Seconds it took.
+    """
+    if not share or share >= 1 or elapsed < LEAST_SECONDS:
+        return ""
+    if share < LEAST_SHARE:
+        return f", {share:.0%}"
+    return f", {share:.0%}, about {describe_duration(timedelta(seconds=round(elapsed * (1 - share) / share)))} left"
