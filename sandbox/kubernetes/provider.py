@@ -6,6 +6,7 @@ server on this machine and to nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -49,6 +50,8 @@ class Provider(Plugin):
         self._settings = Settings()
         self._cluster: Cluster | None = None
         self._unreachable = "the provider is not configured yet"
+        self._unsaid: list[str] = []
+        """Warnings for the first object that is checked: who only deletes a cluster has no use for them."""
         self._namespace = ""
         self._cancelled = threading.Event()
 
@@ -91,7 +94,7 @@ class Provider(Plugin):
         except Unreachable as error:
             # Nothing is refused for that yet: a preview has to work, and what reads or writes says it for itself.
             self._unreachable = str(error)
-            self.log.warn(f"{error}: {UNCHECKED}")
+            self._unsaid.append(f"{error}: {UNCHECKED}")
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     # Resources ------------------------------------------------------------------------------------------------
@@ -100,6 +103,8 @@ class Provider(Plugin):
     def Check(self, request: Any) -> Any:
         news, olds = from_struct(request.news), from_struct(request.olds)
         name = logical_name(request.urn)
+        with contextlib.suppress(IndexError):
+            self.log.warn(self._unsaid.pop())
         if self._unreachable and self._settings.skip_update_unreachable and olds:
             self.log.warn("the cluster is unreachable, and skipUpdateUnreachable is set: left as it is", request.urn)
             inputs, problems = olds, []

@@ -46,12 +46,14 @@ def test_a_cluster_that_is_away_is_previewed_with_a_warning_and_updated_once_it_
 
     plane.pause()
     engine.configure()
+    assert log.lines == [], "nothing is checked yet, and what is deleted with its cluster never is"
+    assert made.changes(**first) == {}
     assert f"the cluster cannot be reached ({plane.endpoint})" in log.text
     assert "neither what its API server would refuse nor what was changed by hand" in log.text
-    assert made.changes(**first) == {}
     assert made.changes(**second) == {"metadata.labels": "ADD"}
     assert made.update(preview=True, **second)["metadata"]["labels"] == {"b": "2"}
     assert engine.preview(CONFIG_MAP, "new", **config_map("default", "new", a="1"))["data"] == {"a": "1"}
+    assert len(log.lines) == 1
     for attempt in (
         lambda: made.update(**second),
         lambda: engine.make(CONFIG_MAP, "new", **config_map("default", "new", a="1")),
@@ -159,9 +161,9 @@ def test_a_command_that_fails_is_named_and_a_preview_goes_on(
     own_engine: Any, control_plane: ControlPlane, tmp_path: Path, log: Any
 ) -> None:
     own_engine.configure(kubeconfig=kubeconfig_with(control_plane, tmp_path / "not-there"))
-    assert f"the kubeconfig's command `{tmp_path}/not-there` gave no token" in log.text
     inputs = config_map("default", "a", a="1")
     assert own_engine.preview(CONFIG_MAP, "a", **inputs)["data"] == {"a": "1"}
+    assert f"the kubeconfig's command `{tmp_path}/not-there` gave no token" in log.text
     assert "gave no token" in error_of(lambda: own_engine.make(CONFIG_MAP, "a", **inputs)).details()
 
 
