@@ -9,6 +9,7 @@ the signal that ends it. What ends by itself is started again, as a kubelet woul
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import os
 import select
@@ -53,7 +54,7 @@ class Supervisor:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                    preexec_fn=functools.partial(die_with, os.getpid()) if sys.platform == "linux" else None,
                 )
             except OSError as error:
                 log.write(f"{error}\n".encode())
@@ -97,9 +98,15 @@ class Supervisor:
         draft.replace(self._state)
 
 
-def _die_with_parent() -> None:
-    # So that not even the supervisor's own violent end leaves a process; Linux alone has this.
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent ends, even violently. Linux alone has this.
+
+    Args:
+        parent: The parent. Where it ended before the kernel was told, nothing would come any more.
+    """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:

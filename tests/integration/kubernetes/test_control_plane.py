@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from kubernetes.client import ApiException
 from dr.errors import Failed
 from sandbox.kubernetes.binaries import Binaries
 from sandbox.kubernetes.control_plane import ControlPlane
+from sandbox.kubernetes.supervisor import die_with
 from sandbox.local import ROOT
 from tests.integration.kubernetes.conftest import PATIENCE_SECONDS, wait_for
 from tests.support.control_plane import NOBODY
@@ -156,6 +158,7 @@ import sys, time
 from pathlib import Path
 from sandbox.kubernetes.binaries import Binaries
 from sandbox.kubernetes.control_plane import ControlPlane
+from sandbox.kubernetes.supervisor import die_with
 plane = ControlPlane("us-west-2", Path(sys.argv[1]), Binaries(Path(sys.argv[2]), "", "named"), sys.argv[3], 60)
 plane.start()
 print("started", flush=True)
@@ -179,7 +182,20 @@ def test_no_process_outlives_a_violent_end_of_its_parent(binaries: Binaries, tmp
     assert len(gone) >= 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells children of their parent's end on Linux alone")
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="the kernel tells children of their parent's end on Linux alone"
+)
+
+
+@on_linux
+def test_a_process_whose_parent_ended_while_it_was_started_does_not_begin() -> None:
+    started_by_another = functools.partial(die_with, os.getppid())
+    process = subprocess.Popen(["sleep", "60"], preexec_fn=started_by_another)
+
+    assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+
+
+@on_linux
 def test_no_process_outlives_a_violent_end_of_its_supervisor(binaries: Binaries, tmp_path: Path) -> None:
     plane = ControlPlane("us-west-2", tmp_path, binaries, NOBODY, speed=60)
     plane.start()
