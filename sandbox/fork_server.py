@@ -195,7 +195,8 @@ class ForkServer:
         pid = os.fork()
         if pid:
             asked.close()
-            connection.sendall(b"+")
+            with contextlib.suppress(OSError):  # a client that is gone already is seen by the end of its connection
+                connection.sendall(b"+")
             self._children[pid] = connection
             self._selector.register(connection, selectors.EVENT_READ, pid)
             return None

@@ -82,6 +82,7 @@ class Provider(Plugin):
     def Configure(self, request: Any) -> Any:
         given = from_struct(request.args)
         self._settings, self._cluster, self._unreachable = Settings.of(given), None, ""
+        self._unsaid.clear()
         self._namespace = self._settings.namespace
         if not known([given.get(name) for name in settings.LOCATION]):
             self._unreachable = "the cluster is not there yet"

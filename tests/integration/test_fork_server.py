@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -165,6 +167,17 @@ def test_a_process_that_a_signal_ended_is_told_of_as_a_shell_does(path: Path, tm
     file = program(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
 
     assert run(path, file)[0] == 128 + signal.SIGKILL
+
+
+def test_a_client_that_is_gone_before_its_process_begins_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
+    asked = {"arguments": [str(program(tmp_path, WAITS))], "folder": str(tmp_path), "environment": dict(os.environ)}
+    text = json.dumps(asked).encode()
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as client, open(os.devnull) as nowhere:
+            client.connect(str(path))
+            socket.send_fds(client, [struct.pack("!I", len(text))], [nowhere.fileno()] * 3)
+            client.sendall(text)
+    assert run(path, program(tmp_path, "print('still')", "after.py"))[1] == "still\n"
 
 
 def test_what_is_no_request_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
