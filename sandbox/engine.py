@@ -22,7 +22,7 @@ from dr.unfinished import Pending
 from sandbox import fork_server
 from sandbox.local import ROOT, Local, read_json
 from sandbox.server_process import Server
-from sandbox.toolchain import Toolchain
+from sandbox.toolchain import Toolchain, aws_plugin
 
 PROJECT = "dr"
 ORGANIZATION = "organization"
@@ -66,6 +66,7 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "DR_PROJECT": str(local.project),
         "DR_SANDBOX_STATE": str(local.folder),
+        **aws_plugin.variables(),
         "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(ROOT / ".local" / "cache" / "pycache")),
         # Not written, the SDK would be compiled anew by every run of the program: seconds each time.
         "PYTHONDONTWRITEBYTECODE": "",
@@ -94,7 +95,8 @@ def install_plugins(local: Local, toolchain: Toolchain) -> None:
     launchers = {local.commands / "dr": [sys.executable, "-m", "dr"]}
     for name in ("aws", "kubernetes"):
         folder = local.pulumi_home / "plugins" / f"resource-{name}-v{importlib.metadata.version(f'pulumi-{name}')}"
-        launchers[folder / f"pulumi-resource-{name}"] = [*python, "-m", f"sandbox.{name}.provider"]
+        stand_in = [*python, "-m", f"sandbox.{name}.provider"]
+        launchers[folder / f"pulumi-resource-{name}"] = aws_plugin.command(stand_in) if name == "aws" else stand_in
     if toolchain.runner:
         host = local.pulumi_home / "plugins" / f"language-python-v{toolchain.version}" / "pulumi-language-python"
         script = str(ROOT / "sandbox" / "language_host.py")

@@ -20,7 +20,7 @@ from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, drop_dead_locks, enter, 
 from sandbox.kubernetes.binaries import Binaries, ensure_binaries, find_binaries
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
-from sandbox.toolchain import Toolchain, ensure_pulumi, find_pulumi
+from sandbox.toolchain import Toolchain, aws_plugin, ensure_pulumi, find_pulumi
 
 PRIMARY, RECOVERY = "primary", "dr"
 PROGRAM = ("__main__.py", "components", "dr", "requirements.txt")
@@ -84,10 +84,11 @@ def steps() -> list[Step[Any]]:
 
 
 def _have_toolchain(world: World) -> Verdict:
+    plugin = aws_plugin.description()
     world.toolchain = find_pulumi()
     if world.toolchain is None:
         return Verdict(State.NEEDED, "no engine yet")
-    return Verdict(State.DONE, f"pulumi {world.toolchain.version}, {world.toolchain.origin}")
+    return Verdict(State.DONE, f"pulumi {world.toolchain.version}, {world.toolchain.origin}; {plugin}")
 
 
 def _get_toolchain(world: World, report: Report) -> None:

@@ -57,6 +57,7 @@ from sandbox.aws.extensions import (
     elbv2,
     iam,
     kms,
+    logs,
     route53,
     s3,
     s3_replication,
@@ -87,7 +88,7 @@ EXTENSIONS = (
         eks_access,
         eks_nodes,
     ),
-    *(elbv2, iam, kms, route53, s3, s3_replication, scheduler, service_quotas, sns, tagging),
+    *(elbv2, iam, kms, logs, route53, s3, s3_replication, scheduler, service_quotas, sns, tagging),
 )
 
 

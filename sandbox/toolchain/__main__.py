@@ -11,7 +11,7 @@ import time
 
 from dr.errors import DrError
 from sandbox.kubernetes.binaries import ensure_binaries
-from sandbox.toolchain import Report, ensure_pulumi
+from sandbox.toolchain import Report, aws_plugin, ensure_pulumi
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often a log, which cannot rewrite its line, hears of progress."""
@@ -50,6 +50,7 @@ def main() -> int:
         if "pulumi" in wanted:
             engine = ensure_pulumi(report)
             lines.append((engine.origin, f"pulumi {engine.version} ({engine.origin}): {engine.pulumi}"))
+            lines.append(("", aws_plugin.description()))
         if "kubernetes" in wanted:
             found = ensure_binaries(report)
             lines.append((found.origin, f"kubernetes {found.version} ({found.origin}): {found.folder}"))

@@ -47,6 +47,11 @@ def distinct(*, unread: bool = False) -> list[str]:
     return sorted({name for each in calls().values() for name in (each.unread if unread else each.operations)})
 
 
+def gaps() -> Mapping[str, str]:
+    """Operations that the emulator does not answer, with the reason."""
+    return dict(yaml.safe_load(TABLE.read_text())["gaps"])
+
+
 def _calls(entry: Mapping[str, Any], tags: Mapping[str, Any]) -> Calls:
     phases = {phase: (*entry.get(phase, ()), *tags.get(phase, ())) for phase in PHASES}
     files = {operation: entry["file"] for phase in PHASES for operation in entry.get(phase, ())}

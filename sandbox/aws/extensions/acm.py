@@ -70,6 +70,17 @@ def describe(call: Call, moto: Moto) -> Answer:
     return Answer.of_json(content)
 
 
+@answers("acm", "UpdateCertificateOptions")
+def update_options(call: Call, moto: Moto) -> dict[str, Any]:
+    """Certificate transparency logging and export, in place; moto sets options at request only."""
+    arn = call.parameters["CertificateArn"]
+    held: Any = acm_backends[ACCOUNT][call.region]._certificates.get(arn)
+    if held is None:
+        raise AwsError("ResourceNotFoundException", f"Could not find certificate {arn}.")
+    held.cert_options |= call.parameters["Options"]
+    return {}
+
+
 @answers("acm", "DeleteCertificate")
 def delete(call: Call, moto: Moto) -> Answer:
     """Refused while a listener has it."""

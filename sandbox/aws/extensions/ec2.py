@@ -38,10 +38,13 @@ def delete_subnet(call: Call, moto: Moto) -> Answer:
 
 @answers("ec2", "DeleteNatGateway")
 def delete_nat_gateway(call: Call, moto: Moto) -> Answer:
-    """Its addresses are free again, and its network interface is gone; moto keeps both."""
+    """Its addresses are free again, and its network interface is gone; moto keeps both, and breaks without a gateway."""
+    backend, wanted = ec2_backends[ACCOUNT][call.region], call.parameters["NatGatewayId"]
+    if wanted not in backend.nat_gateways:
+        # The code is that of EC2's API reference, "Error codes".
+        raise AwsError("NatGatewayNotFound", f"The Nat Gateway {wanted} was not found")
     answer = moto()
-    backend = ec2_backends[ACCOUNT][call.region]
-    nat = backend.nat_gateways.get(call.parameters["NatGatewayId"])
+    nat = backend.nat_gateways.get(wanted)
     if answer.status < 300 and nat:
         interface = nat._eni
         for address in backend.addresses:

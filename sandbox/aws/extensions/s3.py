@@ -25,7 +25,7 @@ ROUTED = frozenset(
         *("GetObjectLegalHold", "PutObjectLegalHold", "GetObjectRetention", "PutObjectRetention"),
         *("CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload"),
         *("GetBucketVersioning", "PutBucketVersioning", "GetBucketPolicyStatus", "GetBucketAcl", "PutBucketAcl"),
-        *("GetBucketLogging", "PutBucketLogging"),
+        *("GetBucketLogging", "PutBucketLogging", "GetBucketRequestPayment"),
         *("GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration"),
         *("GetBucketAccelerateConfiguration", "PutBucketAccelerateConfiguration"),
         *("GetObjectLockConfiguration", "PutObjectLockConfiguration"),
@@ -83,6 +83,14 @@ def delete_bucket_encryption(call: Call, moto: Moto) -> Answer:
     if call.bucket:
         call.bucket.encryption = DEFAULT_ENCRYPTION
     return answer
+
+
+@answers("s3", "GetBucketRequestPayment")
+def request_payment(call: Call, moto: Moto) -> dict[str, Any]:
+    """The owner: what S3 answers of a bucket whose payer was never set, and here none is (API_GetBucketRequestPayment)."""
+    if call.bucket is None:
+        raise AwsError("NoSuchBucket", "The specified bucket does not exist", 404)
+    return {"Payer": "BucketOwner"}
 
 
 @answers("s3", "PutObject", "CreateMultipartUpload", "CopyObject", "UploadPartCopy")
