@@ -22,6 +22,7 @@ from dr.state import DayState, Incident
 from dr.topology import Role
 from tests.support.builders import half, topology
 from tests.support.mocks import Cloud, deploy
+from tests.support.plugin_calls import calls
 
 ROOT = Path(__file__).parents[2]
 CONTROL = "ml-dr-123456789012-us-west-2-control"
@@ -87,6 +88,14 @@ def run(stack: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> Cloud:
 def in_aws(cloud: Cloud) -> set[str]:
     """Names of what is not inside a cluster."""
     return {each.name for each in cloud.made if each.type.startswith("aws:")}
+
+
+@pytest.mark.usefixtures("control")
+def test_every_aws_type_of_the_program_is_in_the_list_of_plugin_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    clouds = [run("primary", monkeypatch), *(run("dr", monkeypatch, tier=str(tier)) for tier in Tier)]
+
+    used = {each.type for cloud in clouds for each in cloud.made if each.type.startswith("aws:")}
+    assert used <= set(calls())
 
 
 def weight(cloud: Cloud) -> int:

@@ -38,7 +38,7 @@ def delete_subnet(call: Call, moto: Moto) -> Answer:
 
 @answers("ec2", "DeleteNatGateway")
 def delete_nat_gateway(call: Call, moto: Moto) -> Answer:
-    """Its addresses are free again, and its network interface is gone; moto keeps both, and breaks without a gateway."""
+    """Its addresses are free again, and its network interface is gone; moto keeps both. A missing one breaks moto."""
     backend, wanted = ec2_backends[ACCOUNT][call.region], call.parameters["NatGatewayId"]
     if wanted not in backend.nat_gateways:
         # The code is that of EC2's API reference, "Error codes".

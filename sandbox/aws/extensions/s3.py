@@ -87,7 +87,7 @@ def delete_bucket_encryption(call: Call, moto: Moto) -> Answer:
 
 @answers("s3", "GetBucketRequestPayment")
 def request_payment(call: Call, moto: Moto) -> dict[str, Any]:
-    """The owner: what S3 answers of a bucket whose payer was never set, and here none is (API_GetBucketRequestPayment)."""
+    """The owner, as of every bucket whose payer was never set (API_GetBucketRequestPayment): here none can be."""
     if call.bucket is None:
         raise AwsError("NoSuchBucket", "The specified bucket does not exist", 404)
     return {"Payer": "BucketOwner"}

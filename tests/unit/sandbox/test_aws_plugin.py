@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from botocore.endpoint_provider import EndpointProvider
+from botocore.session import get_session
 
 from dr.errors import Invalid
 from sandbox.engine import environment, install_plugins
@@ -110,7 +112,11 @@ def test_plugin_that_is_not_installed_is_refused_with_the_command_to_type(
 @pytest.mark.parametrize(
     ("says", "mode", "message"),
     [
-        ("7.0.0", 0o755, f"version 7.0.0; the SDK here is {VERSION}(.|\n)*pulumi plugin install resource aws {VERSION}"),
+        (
+            "7.0.0",
+            0o755,
+            f"version 7.0.0; the SDK here is {VERSION}(.|\n)*pulumi plugin install resource aws {VERSION}",
+        ),
         ("hello", 0o755, "prints no version for --version"),
         (VERSION, 0o644, "not executable(.|\n)*chmod"),
     ],
@@ -136,7 +142,9 @@ def test_real_plugin_has_the_emulator_for_its_proxy(tmp_path: Path, monkeypatch:
     persons = {"https_proxy": "http://proxy.example:3128", "NO_PROXY": "amazonaws.com", "no_proxy": "amazonaws.com"}
     variables = {**os.environ, **persons, "AWS_ENDPOINT_URL": SERVER.endpoint}
 
-    done = subprocess.run([launcher(tmp_path), "127.0.0.1:1"], env=variables, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [launcher(tmp_path), "127.0.0.1:1"], env=variables, capture_output=True, text=True, check=True
+    )
 
     said = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
     assert {name: value for name, value in said.items() if name.lower().endswith("_proxy")} == {
@@ -155,3 +163,21 @@ def test_real_plugin_does_not_start_without_the_emulator(tmp_path: Path, monkeyp
 
     assert done.returncode
     assert "AWS_ENDPOINT_URL" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("service", "parameters", "url"),
+    [
+        ("s3", {"Bucket": "data", "ForcePathStyle": False, "Accelerate": False}, "http://127.0.0.1:4566/data"),
+        ("s3control", {"AccountId": "123456789012", "RequiresAccountId": True}, "http://123456789012.127.0.0.1:4566"),
+    ],
+)
+def test_endpoint_rules_need_no_path_style_and_name_the_account_of_s3_control(
+    service: str, parameters: dict[str, object], url: str
+) -> None:
+    """The rules are AWS's, the same in every SDK. They decide what the launcher and the stacks have to set."""
+    loader = get_session().get_component("data_loader")
+    rules = EndpointProvider(loader.load_service_model(service, "endpoint-rule-set-1"), loader.load_data("partitions"))
+    common = {"Region": "us-west-2", "Endpoint": SERVER.endpoint, "UseFIPS": False, "UseDualStack": False}
+
+    assert rules.resolve_endpoint(**common, **parameters).url == url
