@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.iam import EncryptedBucket, document, use_key
+from dr import charts
 from dr.registry_backup import PREFIX as BACKUPS_PREFIX
 from dr.serving import NAMESPACE as SERVING
 from dr.serving import SERVICE
@@ -14,7 +15,7 @@ AWS_POLICIES = "arn:aws:iam::aws:policy/"
 CLUSTER_POLICIES = ("AmazonEKSClusterPolicy",)
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
 """EKS user guide, "Amazon EKS node IAM role"; the network plugin's permissions are a pod's of its own."""
-SYSTEM = "kube-system"
+SYSTEM = charts.SYSTEM
 
 
 @dataclass(frozen=True)

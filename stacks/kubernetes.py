@@ -9,7 +9,7 @@ import pulumi
 from components.cluster_iam import REGISTRY_BACKUP
 from components.gpu_inference_cluster import KUBERNETES_VERSION, reservation_name
 from components.kubernetes import jobs_spec, protection_spec, registry_backup_spec
-from components.kubernetes.addon_charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart, Cluster
+from components.kubernetes.addon_charts import Cluster
 from components.kubernetes.addons import Addons, AddonsArgs
 from components.kubernetes.alert_rules import CronJob, Watched
 from components.kubernetes.alerts import Alerts, AlertsArgs
@@ -29,6 +29,7 @@ from components.node_groups import GPU_IMAGE, GPU_LABELS, IMAGES_WITHOUT_PLUGIN,
 from components.pod_code import pod_code
 from components.tagging import tags_of
 from dr import images, sets
+from dr.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
 from dr.clients import Missing
 from dr.gpus import GPU_TYPES
 from dr.network import zone_blocks

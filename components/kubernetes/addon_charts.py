@@ -1,16 +1,7 @@
-"""Which Helm charts a cluster runs, pinned, and their values. Pure.
+"""Values of the Helm charts that a cluster runs (dr/charts.py). Pure.
 
-Versions, and where each was read:
-
-- aws-load-balancer-controller: aws/eks-charts, pull request 1347 (controller v3.4.2).
-- cluster-autoscaler: kubermatic/kubermatic, pull request 16253 (9.59.0 has autoscaler 1.35.0); the autoscaler's minor
-  version is the cluster's (its README, "Releases").
-- nvidia-device-plugin: NVIDIA/k8s-device-plugin, pull request 1814.
-- kube-prometheus-stack: sapcc/helm-charts, pull request 12544 (88.2.0 has operator v0.93.0).
-- velero: adfinis/helm-charts, pull requests 1788 (12.0.0) and 1892 (Velero 1.18); the plugin's minor versions follow
-  Velero's, 1.14 with 1.18 (velero-io/velero-plugin-for-aws, pull request 286, and its README's table).
-- base, istiod: entigolabs/entigo-infralib, pull requests 1655 and 1657.
-- karpenter: endoflife.date/karpenter (1.11 supports Kubernetes 1.29 to 1.35).
+The plugin's minor versions follow Velero's, 1.14 with 1.18 (velero-io/velero-plugin-for-aws, pull request 286, and its
+README's table).
 
 What the nodes' own EKS add-ons bring (`gpu_inference_cluster.ADDONS`) is not here: metrics-server, the snapshot
 controller, DNS, networking and volumes. Nodes answer their pods no metadata (one hop), so region and VPC are given to
@@ -23,44 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, KARPENTER, LOAD_BALANCER, SYSTEM
-from components.kubernetes.labels import ISTIO, MONITORING, VELERO
+from components.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, KARPENTER, LOAD_BALANCER
 from components.kubernetes.namespace_spec import GPU
+from dr.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
 
 Values = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart.
-
-    Args:
-        name: Its name, and the release's.
-        version: The chart's version.
-        namespace: Where it is installed.
-        repository: URL of its repository; with `oci://` that of the chart itself.
-        own_namespace: Whether it makes its namespace; else that is there before.
-    """
-
-    name: str
-    version: str
-    namespace: str
-    repository: str
-    own_namespace: bool = False
-
-
-BALANCER = Chart("aws-load-balancer-controller", "3.4.2", SYSTEM, "https://aws.github.io/eks-charts")
-SCALER = Chart("cluster-autoscaler", "9.59.0", SYSTEM, "https://kubernetes.github.io/autoscaler")
-DEVICE_PLUGIN = Chart("nvidia-device-plugin", "0.19.2", SYSTEM, "https://nvidia.github.io/k8s-device-plugin")
-PROMETHEUS = Chart(
-    "kube-prometheus-stack", "88.2.0", MONITORING, "https://prometheus-community.github.io/helm-charts", True
-)
-BACKUP = Chart("velero", "12.0.0", VELERO, "https://vmware-tanzu.github.io/helm-charts")
-MESH_BASE = Chart("base", "1.30.4", ISTIO, "https://istio-release.storage.googleapis.com/charts", True)
-MESH = Chart("istiod", "1.30.4", ISTIO, MESH_BASE.repository)
-NODE_MAKER = Chart("karpenter", "1.11.1", SYSTEM, "oci://public.ecr.aws/karpenter/karpenter")
-CHARTS = (BALANCER, SCALER, DEVICE_PLUGIN, PROMETHEUS, BACKUP, MESH_BASE, MESH, NODE_MAKER)
-"""The table."""
 
 BACKUP_PLUGIN = "velero/velero-plugin-for-aws:v1.14.0"
 ON_SYSTEM = {"nodeSelector": {"pool": "system"}}

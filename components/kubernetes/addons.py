@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.kubernetes import addon_charts, node_pool
-from components.kubernetes.addon_charts import NEEDS, Chart, Cluster, Values
+from components.kubernetes.addon_charts import NEEDS, Cluster, Values
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.node_pool import NodePoolSpec
+from dr.charts import NODE_MAKER, Chart
 
 TIMEOUT_SECONDS = 900
 """For a release to be ready, its images' way here included (Helm's own default is 300)."""
@@ -46,7 +47,6 @@ class HelmRelease(pulumi.CustomResource):
     """A release. As with objects, the SDK's class adds nothing but the import of all kinds."""
 
     def __init__(self, name: str, chart: Chart, values: Values, opts: pulumi.ResourceOptions) -> None:
-        from_registry = chart.repository.startswith("oci://")
         super().__init__(
             "kubernetes:helm.sh/v3:Release",
             name,
@@ -54,9 +54,9 @@ class HelmRelease(pulumi.CustomResource):
                 "name": chart.name,
                 "namespace": chart.namespace,
                 "createNamespace": chart.own_namespace,
-                "chart": chart.repository if from_registry else chart.name,
+                "chart": chart.repository if chart.is_oci else chart.name,
                 "version": chart.version,
-                "repositoryOpts": None if from_registry else {"repo": chart.repository},
+                "repositoryOpts": None if chart.is_oci else {"repo": chart.repository},
                 # Left out where there are none: a release that is read back has none, either.
                 **({"values": values} if values else {}),
                 "atomic": True,
@@ -85,7 +85,7 @@ class Addons(pulumi.ComponentResource):
                 after.append(space)
             made[chart.name] = HelmRelease(f"{name}-{chart.name}", chart, values, args.access.options(self, *after))
         if args.pool is not None:
-            maker = made[addon_charts.NODE_MAKER.name]
+            maker = made[NODE_MAKER.name]
             node = args.access.place(self, f"{name}-node-class", node_pool.node_class(args.pool), maker)
             args.access.place(self, f"{name}-node-pool", node_pool.node_pool(args.pool), maker, node)
         self.releases = made

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dr import serving
+from dr import charts, serving
 
-SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, "ml-training", "mlflow", "velero"
-MONITORING, ISTIO = "monitoring", "istio-system"
+SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, "ml-training", "mlflow", charts.VELERO
+MONITORING, ISTIO = charts.MONITORING, charts.ISTIO
 APP = {"app": "inference"}
 """What selects the pods of inference (requirements, D2)."""
 OWNED = {"app.kubernetes.io/part-of": "ml-dr", "app.kubernetes.io/managed-by": "pulumi"}

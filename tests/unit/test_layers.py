@@ -18,6 +18,7 @@ FORBIDDEN = {
 CORE = (
     "alerts",
     "capacity",
+    "charts",
     "clients",
     "contract",
     "control",

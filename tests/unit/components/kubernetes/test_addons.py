@@ -11,12 +11,13 @@ import pytest
 
 from components.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, LOAD_BALANCER, PodRole
 from components.gpu_inference_cluster import KUBERNETES_VERSION
-from components.kubernetes import addon_charts
-from components.kubernetes.addon_charts import CHARTS, Cluster, installed
+from components.kubernetes.addon_charts import Cluster, installed
 from components.kubernetes.addons import Addons, AddonsArgs
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.node_pool import NodePoolSpec, node_class, node_pool
 from components.node_groups import GPU_IMAGE, GPU_LABELS, GPU_TAINT, IMAGES_WITHOUT_PLUGIN
+from dr import charts
+from dr.charts import CHARTS
 from tests.support.kubernetes import POOL
 from tests.support.mocks import Cloud, deploy
 
@@ -107,8 +108,8 @@ def test_the_autoscaler_finds_the_groups_by_ekss_tags_and_holds_the_floor() -> N
 
     assert (told["autoDiscovery"], told["awsRegion"]) == ({"clusterName": "ml-dr"}, "us-west-2")
     assert told["extraArgs"]["enforce-node-group-min-size"] is True
-    assert addon_charts.__doc__ is not None
-    assert f"9.59.0 has autoscaler {KUBERNETES_VERSION}." in addon_charts.__doc__
+    assert charts.__doc__ is not None
+    assert f"9.59.0 has autoscaler {KUBERNETES_VERSION}." in charts.__doc__
 
 
 def test_the_controller_of_load_balancers_does_not_hold_up_services_and_asks_no_node() -> None:
@@ -160,8 +161,8 @@ def test_a_release_is_named_pinned_installed_whole_and_given_time() -> None:
     made = addons().of("Release")["addons-velero"].inputs
 
     assert (made["name"], made["namespace"], made["chart"]) == ("velero", "velero", "velero")
-    assert made["version"] == addon_charts.BACKUP.version
-    assert made["repositoryOpts"] == {"repo": addon_charts.BACKUP.repository}
+    assert made["version"] == charts.BACKUP.version
+    assert made["repositoryOpts"] == {"repo": charts.BACKUP.repository}
     assert (made["atomic"], made["createNamespace"], made["timeout"]) == (True, False, 900)
 
 
