@@ -145,6 +145,16 @@ def test_alerts_go_to_the_regions_topic_and_so_does_their_end() -> None:
     assert topic["message"].count("{{ end }}") == 1
 
 
+def test_alertmanager_has_a_receiver_for_every_route_merged_with_the_charts_defaults() -> None:
+    config = values("kube-prometheus-stack")["alertmanager"]["config"]
+    # The chart's own (prometheus-community/helm-charts, charts/kube-prometheus-stack/values.yaml).
+    defaults = {"routes": [{"receiver": "null", "matchers": ['alertname = "Watchdog"']}]}
+    route = {**defaults, **config["route"]}
+
+    used = {route["receiver"], *(each["receiver"] for each in route["routes"])}
+    assert used <= {each["name"] for each in config["receivers"]}
+
+
 def addons(pool: NodePoolSpec | None = None, **changes: Any) -> Cloud:
     def build() -> None:
         there = pulumi.ComponentResource("dr:test:There", "there")
