@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -32,21 +33,30 @@ class Modules:
         folder: Where they are.
         subject: What is built from them, as a person knows it: "pulumi".
         main: The module whose version is the subject's.
+        on_path: Whether a person may install the subject on PATH instead.
     """
 
     folder: Path
     subject: str
     main: str
+    on_path: bool = True
 
     @cached_property
     def version(self) -> str:
         """Of the main module, without its `v`."""
-        return self._pinned(rf"^\s*{re.escape(self.main)} v(\S+)")
+        return self._version(self.main)
 
     @cached_property
     def go(self) -> str:
         """The oldest Go that builds it."""
         return self._pinned(r"^go (\S+)")
+
+    @property
+    def _instead(self) -> str:
+        return f", or install {self.subject} on PATH" if self.on_path else ""
+
+    def _version(self, module: str) -> str:
+        return self._pinned(rf"^\s*{re.escape(module)} v(\S+)")
 
     def _pinned(self, pattern: str) -> str:
         file = self.folder / "go.mod"
@@ -94,9 +104,20 @@ class Modules:
         self._go(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module], self._environment(None), found.append)
         return Path(found[0])
 
+    def download(self, modules: Sequence[str]) -> dict[str, Path]:
+        """Where Go keeps the sources of some of the modules, which it fetches and checks against go.sum. Raises Failed.
+
+        What they require in turn is not fetched.
+        """
+        wanted = [f"{module}@v{self._version(module)}" for module in modules]
+        lines: list[str] = []
+        self._go(["mod", "download", "-json", *wanted], self._environment(None), lines.append)
+        objects = re.findall(r"^\{$.*?^\}$", "\n".join(lines), re.MULTILINE | re.DOTALL)
+        return {found["Path"]: Path(found["Dir"]) for found in map(json.loads, objects)}
+
     def _environment(self, folder: Path | None) -> dict[str, str]:
         if not shutil.which("go"):
-            remedy = f"install Go {self.go} or newer and put it on PATH, or install {self.subject} on PATH"
+            remedy = f"install Go {self.go} or newer and put it on PATH{self._instead}"
             raise Failed(Problem("build", "there is no `go` on PATH", remedy))
         # A toolchain that Go fetches by itself is another big download: only if the person says so.
         variables = {"GOTOOLCHAIN": "local", **os.environ, "GOWORK": "off"}
@@ -137,5 +158,5 @@ class Modules:
                 "make room, or set DR_TOOLCHAIN_CACHE (the result) and GOCACHE, GOMODCACHE (Go's own) to other folders"
             )
         if any(sign in last for sign in ("dial tcp", "no such host", "i/o timeout", "connection refused")):
-            return f"go online or set GOPROXY to a mirror that you can reach, or install {self.subject} on PATH"
+            return f"go online or set GOPROXY to a mirror that you can reach{self._instead}"
         return "see Go's own words above"

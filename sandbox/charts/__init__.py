@@ -1,0 +1,1 @@
+"""Chart archives for Helm: what chart repositories and an OCI registry serve in the sandbox."""

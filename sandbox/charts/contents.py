@@ -1,0 +1,101 @@
+"""Which files the archive of each chart has, and where they come from.
+
+Of karpenter the published chart is served, templates included. The others bring definitions alone, published ones where
+a Go module has them and our own where none does, or nothing; what they would run is in `WITHOUT_TEMPLATES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dr.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
+from sandbox.charts.definitions import own_definitions, pick
+from sandbox.charts.schema import schema_file
+from sandbox.charts.sources import ISTIO, ISTIO_DEFINITIONS, KARPENTER, PROMETHEUS_DEFINITIONS
+from sandbox.charts.sources import PROMETHEUS as OPERATOR
+
+Files = dict[str, bytes]
+WITHOUT_TEMPLATES: Mapping[str, str] = {
+    BALANCER.name: "no Go module has them; their webhooks fail closed, and no TargetGroupBinding could be created",
+    SCALER.name: "no Go module has them; the sandbox has an autoscaler of its own",
+    DEVICE_PLUGIN.name: "no Go module has them; nodes have their GPUs without it",
+    PROMETHEUS.name: "no Go module has them; alerts are not evaluated in the cluster",
+    BACKUP.name: "the Go module is a download of 42 MB, and has the definitions alone",
+    MESH_BASE.name: "a webhook that needs istiod; of its templates the definitions are served",
+    MESH.name: "webhooks that need istiod: no pod could be created where sidecars are injected",
+}
+"""Charts without their published templates, and why."""
+ISTIO_KINDS = ("destinationrules.networking.istio.io", "virtualservices.networking.istio.io")
+"""What this program has objects of; the module has 13 more."""
+SHOW_DEFINITIONS = b'{{ .Files.Get "files/crds.yaml" }}\n'
+
+
+def chart_files(chart: Chart, sources: Path) -> Files:
+    """Every file of a chart's archive.
+
+    Args:
+        chart: The chart.
+        sources: The folder of published files (`sandbox.charts.sources.ensure_charts`).
+    """
+    return {
+        "Chart.yaml": yaml.safe_dump(chart_metadata(chart, sources), sort_keys=False).encode(),
+        "values.yaml": b"{}\n",
+        "values.schema.json": schema_file(chart.name),
+        **PUBLISHED.get(chart.name, _own)(chart, sources),
+    }
+
+
+def chart_metadata(chart: Chart, sources: Path) -> dict[str, Any]:
+    """What the chart's Chart.yaml says."""
+    if chart.name == NODE_MAKER.name:
+        published = yaml.safe_load((sources / KARPENTER / "charts/karpenter/Chart.yaml").read_text("utf-8"))
+        # As its release process does: in its repository the versions are those of the release before.
+        return {**published, "version": chart.version, "appVersion": chart.version}
+    return {
+        "apiVersion": "v2",
+        "name": chart.name,
+        "version": chart.version,
+        "type": "application",
+        "description": "Definitions and values schema only, for the ml-dr sandbox",
+    }
+
+
+def _own(chart: Chart, sources: Path) -> Files:
+    definitions = own_definitions(chart.name)
+    return {
+        f"crds/{each['metadata']['name']}.yaml": yaml.safe_dump(each, sort_keys=False).encode() for each in definitions
+    }
+
+
+def _prometheus(chart: Chart, sources: Path) -> Files:
+    return {f"crds/{Path(path).name}": (sources / OPERATOR / path).read_bytes() for path in PROMETHEUS_DEFINITIONS}
+
+
+def _istio(chart: Chart, sources: Path) -> Files:
+    """In a template, as in the published chart: Helm then upgrades definitions, which it does to none in crds/."""
+    stream = (sources / ISTIO / ISTIO_DEFINITIONS).read_text("utf-8")
+    return {"files/crds.yaml": pick(stream, *ISTIO_KINDS).encode(), "templates/crds.yaml": SHOW_DEFINITIONS}
+
+
+def _karpenter(chart: Chart, sources: Path) -> Files:
+    published, definitions = sources / KARPENTER / "charts/karpenter", sources / KARPENTER / "pkg/apis/crds"
+    values = yaml.safe_load((published / "values.yaml").read_text("utf-8"))
+    # As its release process does; its digest is of another release's image.
+    values["controller"]["image"].update(tag=chart.version, digest="")
+    return {
+        "values.yaml": yaml.safe_dump(values, sort_keys=False).encode(),
+        **{f"templates/{file.name}": file.read_bytes() for file in sorted((published / "templates").iterdir())},
+        **{f"crds/{file.name}": file.read_bytes() for file in sorted(definitions.iterdir())},
+    }
+
+
+PUBLISHED: Mapping[str, Callable[[Chart, Path], Files]] = {
+    PROMETHEUS.name: _prometheus,
+    MESH_BASE.name: _istio,
+    NODE_MAKER.name: _karpenter,
+}
+"""Charts with published files. Every other one has our own definitions, if it has any."""

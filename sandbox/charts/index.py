@@ -1,0 +1,36 @@
+"""The index of a chart repository. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from dr.charts import Chart
+
+CREATED = "2026-01-01T00:00:00Z"
+"""One date for everything, so that an index is the same in every process."""
+
+
+def archive_name(chart: Chart) -> str:
+    """File name of a chart's archive."""
+    return f"{chart.name}-{chart.version}.tgz"
+
+
+def repository_index(archives: Mapping[Chart, bytes]) -> bytes:
+    """The index.yaml of a repository that has these archives, and nothing else."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for chart, archive in archives.items():
+        entry = {
+            "apiVersion": "v2",
+            "name": chart.name,
+            "version": chart.version,
+            "created": CREATED,
+            "digest": hashlib.sha256(archive).hexdigest(),
+            "urls": [archive_name(chart)],
+        }
+        entries.setdefault(chart.name, []).append(entry)
+    index = {"apiVersion": "v1", "generated": CREATED, "entries": entries}
+    return yaml.safe_dump(index, sort_keys=False).encode()
