@@ -14,10 +14,12 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ConflictError
 
 from components.kubernetes import inference_spec
+from dr.charts import BACKUP, BALANCER, MESH_BASE
 from dr.objectives import Tier
-from sandbox.kubernetes import addon_definitions, charts
+from sandbox.kubernetes import addon_definitions
 from sandbox.kubernetes.binaries import Binaries
 from sandbox.kubernetes.control_plane import ControlPlane
+from tests.support.charts import served_definitions
 from tests.support.control_plane import control_plane_in
 from tests.support.kubernetes import CUSTOM, manifests, spec
 
@@ -204,8 +206,8 @@ def test_the_whole_set_is_what_the_api_server_takes(cluster: Cluster) -> None:
     """Custom resources too, whose definitions charts bring; nothing is left out, dropped or changed by a default."""
     fill(cluster, Tier.ACTIVE)
     addon_definitions.install(cluster.plane, "snapshot-controller")
-    for chart in ("aws-load-balancer-controller", "base", "velero"):
-        for definition in charts.definitions(chart):
+    for chart in (BALANCER, MESH_BASE, BACKUP):
+        for definition in served_definitions(chart):
             cluster.apply(definition)
             until("established", lambda of=definition: established(cluster, of["metadata"]["name"]))
     cluster.api = DynamicClient(cluster.plane.api())

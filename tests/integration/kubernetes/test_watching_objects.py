@@ -12,12 +12,13 @@ from kubernetes.client import ApiException, ApiextensionsV1Api, CoreV1Api, Custo
 from components.kubernetes.alerts import pod_monitor, prometheus_rule
 from components.kubernetes.labels import SERVING
 from components.kubernetes.node_pool import NodePoolSpec, node_class, node_pool
+from dr.charts import NODE_MAKER, PROMETHEUS
 from dr.topology import Role
-from sandbox.kubernetes.charts import definitions
 from sandbox.kubernetes.control_plane import ControlPlane
 from stacks.kubernetes import watched
 from tests.integration.kubernetes.conftest import wait_for
 from tests.support.builders import topology
+from tests.support.charts import served_definitions
 from tests.support.kubernetes import POOL
 
 
@@ -25,7 +26,7 @@ from tests.support.kubernetes import POOL
 def objects(control_plane: ControlPlane) -> Iterator[CustomObjectsApi]:
     api = control_plane.api()
     extensions, core = ApiextensionsV1Api(api), CoreV1Api(api)
-    made = [each for chart in ("kube-prometheus-stack", "karpenter") for each in definitions(chart)]
+    made = [each for chart in (PROMETHEUS, NODE_MAKER) for each in served_definitions(chart)]
     for each in made:
         extensions.create_custom_resource_definition(each)
     core.create_namespace({"metadata": {"name": SERVING}})
