@@ -11,8 +11,9 @@ from unittest import mock
 import pytest
 from kubernetes import client, config
 
+from dr.charts import BALANCER, MESH_BASE, PROMETHEUS
 from dr.errors import Failed
-from sandbox.kubernetes.charts import definitions
+from tests.support.charts import served_definitions
 from tests.support.sandbox import SandboxUnderTest, sandbox_in
 
 pytestmark = pytest.mark.engine
@@ -62,8 +63,8 @@ def bring_definitions(sandbox: SandboxUnderTest) -> None:
     """What a cluster that is named has to have already (docs/configuration.md)."""
     with mock.patch.dict(os.environ, sandbox.engine.variables):
         api = client.ApiextensionsV1Api(config.new_client_from_config(str(sandbox.local.kubeconfig), context=WEST))
-        for chart in ("aws-load-balancer-controller", "base", "kube-prometheus-stack"):
-            for definition in definitions(chart):
+        for chart in (BALANCER, MESH_BASE, PROMETHEUS):
+            for definition in served_definitions(chart):
                 api.create_custom_resource_definition(definition)
 
 
