@@ -28,6 +28,7 @@ from dr.setting_types import (
     Count,
     Days,
     EksName,
+    GraceSeconds,
     HostName,
     ImageRef,
     ModelSetName,
@@ -94,6 +95,7 @@ class StackSettings(Settings):
     image_digests: ImageDigests = ImageDigests.WARN
     mesh: bool = Serving.mesh
     shared_mesh: bool = Serving.shared_mesh
+    rollout_grace_seconds: GraceSeconds = Serving.rollout_grace_seconds
     reserved_gpu_nodes: Annotated[int, Field(ge=0)] = 0
     api_cidrs: tuple[Cidr, ...] = ()
     client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = ("0.0.0.0/0",)
@@ -120,7 +122,14 @@ class StackSettings(Settings):
     @property
     def serving(self) -> Serving:
         """What serves."""
-        return Serving(self.model_set, self.inference_image, self.tools_image, self.mesh, self.shared_mesh)
+        return Serving(
+            model_set=self.model_set,
+            inference_image=self.inference_image,
+            tools_image=self.tools_image,
+            mesh=self.mesh,
+            shared_mesh=self.shared_mesh,
+            rollout_grace_seconds=self.rollout_grace_seconds,
+        )
 
     def topology(self, account: str) -> Topology:
         """The topology these settings describe."""

@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dr.rollouts import GRACE_SECONDS
+
 NAMESPACE, SERVICE = "ml-serving", "inference-service"
 """Where inference is in a cluster, and the name of its Deployment, Service and autoscaler (requirements, D2)."""
+
+SERVER, FETCHER = "server", "fetch-models"
+"""Containers of a replica: the model server, and the init container that copies models."""
+IMAGE_KEYS = {SERVER: "dr:inferenceImage", FETCHER: "dr:toolsImage"}
+"""Container to the key that sets its image."""
 
 
 class ImageDigests(StrEnum):
@@ -29,6 +36,7 @@ class Serving:
         tools_image: Python 3.11 or later with boto3: runs this project's own code in pods.
         mesh: Whether Istio's rules are made: by zone, between callers and replicas inside a cluster.
         shared_mesh: Whether both regions' clusters are one mesh, so that callers fail over to the other region.
+        rollout_grace_seconds: How long a replica may fail to start before its rollout has failed.
     """
 
     model_set: str = "digits"
@@ -36,6 +44,7 @@ class Serving:
     tools_image: str = "public.ecr.aws/lambda/python:3.13"
     mesh: bool = True
     shared_mesh: bool = False
+    rollout_grace_seconds: int = GRACE_SECONDS
 
     @property
     def images(self) -> Mapping[str, str]:

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.cluster_iam import INFERENCE
+from dr.serving import FETCHER
 
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
 CRITICAL, WARNING = "critical", "warning"
 LEAST_UP = 2
 """Requirements, D13: fewer that are up are an outage."""
-FETCHER = "fetch-models"
-"""The init container that copies the models to the node."""
 BUDGET = "inference-pdb"
 REGISTRY_BACKUP_HOURS, VOLUME_BACKUP_HOURS = 12, 26
 """Two runs of a job that runs every six hours; a daily one, with room for it to take two hours."""

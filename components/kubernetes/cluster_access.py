@@ -14,6 +14,7 @@ import pulumi
 from pulumi_kubernetes.provider import Provider
 
 from components.kubernetes.objects import KubernetesObject, Manifest
+from dr.cluster_api import ClusterAddress
 from dr.kubeconfig import kubeconfig
 
 
@@ -45,15 +46,20 @@ class ClusterAccess(pulumi.ComponentResource):
 
     Attributes:
         provider: The provider.
+        address: Where the cluster's API is.
     """
 
     provider: Provider
+    address: pulumi.Output[ClusterAddress]
 
     def __init__(self, name: str, args: ClusterAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:ClusterAccess", name, None, opts)
         self._args = args
         config = pulumi.Output.all(args.cluster_name, args.endpoint, args.ca_data).apply(
             lambda known: kubeconfig(known[0], args.region, known[1], known[2])
+        )
+        self.address = pulumi.Output.all(args.cluster_name, args.endpoint, args.ca_data).apply(
+            lambda known: ClusterAddress(known[0], args.region, known[1], known[2])
         )
         self.provider = Provider(
             f"{name}-provider",

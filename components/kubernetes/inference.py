@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.kubernetes import inference_objects, inference_spec
+from components.kubernetes import inference_objects, inference_spec, rollout
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.objects import KubernetesObject
@@ -42,9 +42,11 @@ class Inference(pulumi.ComponentResource):
 
     Attributes:
         deployment: What keeps the pods.
+        rollout: Known once the rollout is complete: "complete".
     """
 
     deployment: KubernetesObject
+    rollout: pulumi.Output[str]
 
     def __init__(self, name: str, args: InferenceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Inference", name, None, opts)
@@ -67,4 +69,6 @@ class Inference(pulumi.ComponentResource):
         # Before the pods, which are otherwise made without the gate that waits for the load balancer.
         bound = access.place(self, f"{name}-binding", objects.binding(args.target_group_arn), *early, *args.definitions)
         self.deployment = access.place(self, f"{name}-deployment", inference_spec.deployment(spec), *early, bound)
-        self.register_outputs({})
+        # Registered, so that the engine's update does not end before the rollout does.
+        self.rollout = rollout.followed(self.deployment, access, spec)
+        self.register_outputs({"rollout": self.rollout})

@@ -22,12 +22,12 @@ from math import ceil
 from typing import Any
 
 from components.inference_endpoint import DRAIN_SECONDS, SERVING_PORT
-from components.kubernetes.alert_rules import FETCHER
 from components.kubernetes.labels import APP, INFERENCE_PRIORITY, OWNED, SERVING, metadata
 from components.kubernetes.namespace_spec import GPU, METRICS_PORT
 from components.pod_code import ENVIRONMENT, MOUNT, PodCode
 from dr.capacity import Capacity, Workload
-from dr.serving import SERVICE, Serving
+from dr.rollouts import Patience, limits
+from dr.serving import FETCHER, SERVER, SERVICE, Serving
 from dr.topology import READY_PATH
 
 LIVE_PATH = "/v2/health/live"
@@ -112,6 +112,20 @@ class InferenceSpec:
         """The same on a node that is not there yet: without progress for so long, a rollout has failed."""
         return NODE_SECONDS + IMAGE_SECONDS + self.pod_seconds
 
+    @property
+    def awaited(self) -> bool:
+        """Whether `pulumi up` waits for replicas: some run, and the model set is there for them to load."""
+        return self.runs and self.published
+
+    @property
+    def patience(self) -> Patience:
+        """How long a rollout is waited for: one replica after the other at most, and one that is stuck much less."""
+        return Patience(
+            seconds=self.progress_seconds + self.capacity.max_replicas * self.pod_seconds,
+            limits=limits(self.serving.rollout_grace_seconds),
+            enough=self.capacity.min_available,
+        )
+
 
 def deployment(spec: InferenceSpec) -> dict[str, Any]:
     """The Deployment.
@@ -123,10 +137,8 @@ def deployment(spec: InferenceSpec) -> dict[str, Any]:
     where there are none, on the day of a failover, belong to whoever did, and the API server refuses by that name.
     """
     down = {} if spec.runs else {"replicas": 0}
-    # As many rollouts of a pod as there may be, one after the other; one that is stuck ends much earlier.
-    patience = spec.progress_seconds + spec.capacity.max_replicas * spec.pod_seconds
-    waits = {} if spec.published else {"pulumi.com/skipAwait": "true"}
-    annotations = {"pulumi.com/timeoutSeconds": str(patience), **waits}
+    # The plugin waits for its time limit where the program knows sooner that a rollout is stuck (ADR 9).
+    annotations = {"pulumi.com/skipAwait": "true"}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -258,7 +270,7 @@ def server(spec: InferenceSpec) -> dict[str, Any]:
         "HOME": SCRATCH,
     }
     return {
-        "name": "server",
+        "name": SERVER,
         "image": spec.serving.inference_image,
         "imagePullPolicy": "IfNotPresent",
         "env": environment(variables),

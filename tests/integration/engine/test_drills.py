@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
 from dr.errors import Failed
 from sandbox.predict import ask, deployed_way
 from sandbox.up import World
-from tests.support.drill import NAMESPACE, Cluster, Sample, drill
+from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
@@ -25,6 +26,8 @@ EAST_NAME, WEST_NAME = "inference-primary.ml.example.com", "inference-dr.ml.exam
 REPLICAS, BUDGET = 6, 4
 GPU_TYPES = ("g5.2xlarge", "g6.2xlarge")
 WHERE_THE_NODES_WENT = 180
+SOON = 60
+"""Seconds, with a grace of 5, on a machine that is busy."""
 
 
 def world(sandbox: SandboxUnderTest) -> World:
@@ -130,15 +133,31 @@ def test_where_no_node_can_be_had_the_alarm_says_so_and_what_is_left_serves_on(s
     assert len(seen.failed) < seen.sent / 10
 
 
-def test_a_broken_image_is_told_and_costs_no_request(serving: SandboxUnderTest) -> None:
+def gave_up(serving: SandboxUnderTest, seen: Drill) -> str:
+    """Run an update that a stuck rollout ends, and return its error."""
+    began = time.monotonic()
+    with pytest.raises(Failed) as caught:
+        serving.engine.up("primary")
+    seen.event(f"pulumi up gave up after {time.monotonic() - began:.1f} s:\n{caught.value}")
+    assert time.monotonic() - began < SOON
+    return str(caught.value)
+
+
+def test_a_broken_image_ends_the_update_soon_with_its_cause_and_costs_no_request(serving: SandboxUnderTest) -> None:
     image = "registry.example.com/mlserver:2.0.0-broken"
     with drill(serving, EAST, EAST_NAME) as seen:
         seen.event(f"rolling out {image}")
-        with serving.configured("primary", inferenceImage=image), pytest.raises(Failed) as caught:
-            serving.engine.up("primary")
-        seen.event("pulumi up gave up")
-        assert "inference-service" in str(caught.value)
-        assert "ErrImagePull" in str(caught.value) or "ImagePullBackOff" in str(caught.value)
+        with serving.configured("primary", inferenceImage=image, rolloutGraceSeconds="5"):
+            first = gave_up(serving, seen)
+            stored = deployment_in_state(serving)
+            again = gave_up(serving, seen)
+        for said in (first, again):
+            assert "rollout of ml-serving/inference-service in us-east-1: stuck" in said
+            assert f"image {image} cannot be pulled" in said
+            assert "5 of 6 replicas of the previous revision serve" in said
+            assert "set dr:inferenceImage" in said
+            assert "Traceback" not in said
+        assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == image
         serving.engine.up("primary")
         seen.event("pulumi up with the image of before")
         seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
@@ -146,6 +165,11 @@ def test_a_broken_image_is_told_and_costs_no_request(serving: SandboxUnderTest) 
     assert seen.least_available >= REPLICAS - 1
     assert seen.failed == []
     assert serving.engine.up("primary").none
+
+
+def deployment_in_state(serving: SandboxUnderTest) -> dict[str, Any]:
+    (found,) = [each for each in serving.engine.resources("primary") if each["urn"].endswith("::serving-deployment")]
+    return dict(found["inputs"])
 
 
 def test_from_pilot_to_warm_a_region_goes_from_nothing_to_right_answers(serving: SandboxUnderTest) -> None:
