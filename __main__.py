@@ -27,13 +27,15 @@ from dr.topology import CONTROL, Role, Topology
 from stacks.backups import backup_plan, backup_vault
 from stacks.kubernetes import cluster_contents
 from stacks.names import name_resources
+from stacks.preflight import ClusterPreflight
 from stacks.region import Region, region, region_certificate
 from stacks.watching import early_warnings, heartbeat, watch
 
 
-def primary(topology: Topology) -> None:
+def primary(topology: Topology, cluster: ClusterPreflight) -> None:
     """Layer 1, data: keys, bucket pairs, backups. Layer 2: the region. Layer 3, failover: zone and record."""
     guards.same_network(topology, control.read_own_half(topology))
+    cluster.require(topology)
     tags = tags_of(topology)
     keys = DataKeys(
         "data",
@@ -97,13 +99,14 @@ def primary(topology: Topology) -> None:
     pulumi.export("name_servers", zone.name_servers)
 
 
-def recovery(topology: Topology) -> None:
+def recovery(topology: Topology, cluster: ClusterPreflight) -> None:
     """Layer 1: backups made here. Layer 2: the region. Layer 3: the recovery record. The tier says what runs."""
     deployed = control.read_control(topology, Role.RECOVERY)
     half = deployed.halves.get(Role.RECOVERY)
     topology = topology.with_activation(deployed.day.activation)
     guards.tier(topology, half.tier if half else None, deployed.day)
     guards.same_network(topology, half)
+    cluster.require(topology)
 
     of_primary = pulumi.StackReference("primary", stack_name=f"{pulumi.get_organization()}/dr/{topology.primary_stack}")
     backup_plan(topology, topology.backup_vault, running=topology.running_tier > Tier.BACKUP)
@@ -160,10 +163,11 @@ def main() -> None:
     with ThreadPoolExecutor(max_workers=1) as pool:
         unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, engine)
         topology = config.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
+        cluster = ClusterPreflight(topology)
     if unfinished:
         unfinished.result()
     name_resources()
-    {Role.PRIMARY: primary, Role.RECOVERY: recovery}[topology.role](topology)
+    {Role.PRIMARY: primary, Role.RECOVERY: recovery}[topology.role](topology, cluster)
 
 
 try:

@@ -7,7 +7,7 @@ from dr.pod_failures import Kind
 from dr.rollouts import Reason, Rollout
 from dr.serving import IMAGE_KEYS, NAMESPACE, SERVICE
 
-RESUME = "the causes below have their fixes; after them, `pulumi up` again: it checks the rollout even without a change"
+RESUME = "fix the causes below, then run `pulumi up` again: it checks the rollout even if nothing else changed"
 
 
 def subject(region: str) -> str:

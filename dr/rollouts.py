@@ -252,12 +252,12 @@ def _reason_of(group: Sequence[Failure], now: datetime) -> Reason:
         case Kind.UNREADY:
             return Reason(of.kind, who, f"not ready for {seconds} s: {of.message}", pods)
         case Kind.IMAGE:
-            fact = f"image {of.image} cannot be pulled for {seconds} s: {said}"
+            fact = f"image {of.image} could not be pulled for {seconds} s: {said}"
         case Kind.CRASH:
             attempts = max(each.attempts for each in group)
             fact = f"ended {attempts} times in {seconds} s, image {of.image}: {said}"
         case _:
-            fact = f"cannot be created for {seconds} s, image {of.image}: {said}"
+            fact = f"could not be created for {seconds} s, image {of.image}: {said}"
     return Reason(of.kind, f"container {of.container} of {who}", fact, pods, of.container)
 
 

@@ -153,7 +153,7 @@ def test_a_broken_image_ends_the_update_soon_with_its_cause_and_costs_no_request
             again = gave_up(serving, seen)
         for said in (first, again):
             assert "rollout of ml-serving/inference-service in us-east-1: stuck" in said
-            assert f"image {image} cannot be pulled" in said
+            assert f"image {image} could not be pulled" in said
             assert "5 of 6 replicas of the previous revision serve" in said
             assert "set dr:inferenceImage" in said
             assert "Traceback" not in said

@@ -79,7 +79,7 @@ def test_an_image_that_cannot_be_pulled_is_stuck_after_the_grace() -> None:
     (reason,) = found.reasons
     assert reason.subject == "container server of 1 pod (inference-service-2-1)"
     assert reason.fact == (
-        f"image {IMAGE} cannot be pulled for 201 s: ErrImagePull: "
+        f"image {IMAGE} could not be pulled for 201 s: ErrImagePull: "
         'failed to pull image "registry.example.com/mlserver:2": not found'
     )
     assert str(found.counts).endswith("5 of 6 replicas of the previous revision serve")

@@ -1,0 +1,50 @@
+"""What is asked of a cluster before a stack's first resource: warned of at preview, refused at an update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi
+
+from dr import cluster_preflight
+from dr.cluster_preflight import Answer
+from dr.errors import Problem, Refused
+from dr.objectives import Tier
+from dr.topology import Topology
+
+UNSEEN = "so this preview shows neither what the API server would refuse nor what was changed in the cluster by hand"
+UNCHANGED = "so the objects in the cluster could not be deployed; nothing was changed"
+
+
+class ClusterPreflight:
+    """The question, asked beside what else a program reads first.
+
+    Args:
+        topology: What is to be deployed, before what was brought up by hand is known.
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        self._answer: Callable[[], Answer] | None = None
+        if topology.tier_here > Tier.BACKUP:
+            self._answer = cluster_preflight.begin(topology)
+
+    def require(self, topology: Topology) -> None:
+        """Wait for the answer. Has to come before the first resource, since those before it would be made.
+
+        Args:
+            topology: What is to be deployed.
+
+        Raises:
+            Refused: this is an update, and the cluster does not answer or refuses the credentials.
+        """
+        if topology.tier_here <= Tier.BACKUP:
+            return
+        answer = (self._answer or cluster_preflight.begin(topology))()
+        if answer.problem is None:
+            return
+        subject, fact, remedy = answer.problem.subject, answer.problem.fact, answer.problem.remedy
+        if pulumi.runtime.is_dry_run() or not answer.refused:
+            consequence = f", {UNSEEN}" if pulumi.runtime.is_dry_run() else ""
+            pulumi.warn(str(Problem(subject, f"{fact}{consequence}", remedy)))
+            return
+        raise Refused(Problem(subject, f"{fact}, {UNCHANGED}", f"{remedy}; then the same command again"))
