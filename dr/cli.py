@@ -103,6 +103,31 @@ def contract(
 
 
 @app.command()
+def rollout(
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+    role: Annotated[Role | None, typer.Option(help="The region of that role only.")] = None,
+) -> None:
+    """Show whether the rollout of inference is complete in each region, and what holds it up.
+
+    Exit code 0: complete, or no replica is to run. 1: stuck. 4: in progress, or it could not be read.
+    """
+    from dr.operations.rollout import exit_code, run
+    from dr.project import load_topology
+
+    with errors_shown(as_json):
+        found = run(load_topology(project, stack), role)
+    from dr.report import rollouts_dict, rollouts_text, show
+
+    if as_json:
+        typer.echo(json.dumps(rollouts_dict(found), indent=2))
+    else:
+        show(rollouts_text(found))
+    raise typer.Exit(exit_code(found))
+
+
+@app.command()
 def adopt(
     as_json: Json = False,
     project: Project = Path(),

@@ -173,11 +173,14 @@ def _proxy(endpoint: str) -> str:
 
 def _cause(error: BaseException) -> str:
     """The innermost reason of a failed request, without the connection it names."""
+    from urllib3.exceptions import NewConnectionError, TimeoutError
+
     reason = getattr(error, "reason", None)
     while isinstance(reason, BaseException):
         error, reason = reason, getattr(reason, "reason", None)
-    text = str(error.args[-1]) if error.args else ""
-    return f"{type(error).__name__}: {text.rpartition('>: ')[2] or text}".rstrip(": ")
+    if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):
+        return "timed out"
+    return str(error.args[-1] if error.args else type(error).__name__).rpartition(": ")[2]
 
 
 def _reason(status: int) -> str:

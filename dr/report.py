@@ -16,6 +16,7 @@ from dr.contract import Half
 from dr.errors import DrError
 from dr.objectives import TIERS, Tier, describe_duration
 from dr.operations.adopt import Found
+from dr.operations.rollout import RegionRollout, exit_code
 from dr.operations.status import StatusReport
 from dr.probes import Status
 from dr.steps import Report
@@ -83,6 +84,39 @@ def contract_text(halves: list[Half], source: str) -> RenderableType:
             table.add_row(pair, f"{sides.primary} <-> {sides.recovery}")
         parts += ["", table]
     return Group(*parts)
+
+
+ROLLOUT_STYLES = {
+    **{"complete": "green", "progressing": "yellow", "unknown": "yellow"},
+    **{"stuck": "bold red", "missing": "bold red", "no cluster": "dim"},
+}
+
+
+def rollouts_text(found: Sequence[RegionRollout]) -> RenderableType:
+    """Rollouts for a person: one line a region, then what holds them up."""
+    table = Table("rollout", "region", "found", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for each in found:
+        told = str(each.rollout.counts if each.problems else each.rollout.progress) if each.rollout else ""
+        table.add_row(Text(each.state, style=ROLLOUT_STYLES[each.state]), f"{each.role} ({each.region})", told)
+    listed = [Text(f"{each.region}: {problem}") for each in found for problem in each.problems]
+    return Group(table, *([Text(), *listed] if listed else []))
+
+
+def rollouts_dict(found: Sequence[RegionRollout]) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "rollouts": [
+            {
+                "role": str(each.role),
+                "region": each.region,
+                "state": each.state,
+                "replicas": asdict(each.rollout.counts) if each.rollout else None,
+                "problems": [asdict(problem) for problem in each.problems],
+            }
+            for each in found
+        ],
+        "exit_code": int(exit_code(found)),
+    }
 
 
 def adopted_text(stack: str, found: Sequence[Found], written: bool) -> RenderableType:

@@ -1,0 +1,117 @@
+"""Rollout: what the rollout of inference is in each region, and what holds it up. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from dr import rollouts
+from dr.clients import Missing, Unreachable
+from dr.cluster_api import ClusterAddress, ClusterApi
+from dr.contract import ClusterRecord, Half
+from dr.control import read_control
+from dr.errors import DrError, Exit, Failed, Problem
+from dr.objectives import Tier
+from dr.rollout_report import problem
+from dr.rollout_wait import look
+from dr.rollouts import Phase, Rollout
+from dr.serving import NAMESPACE, SERVICE
+from dr.topology import Role, Topology
+
+AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{SERVICE}"
+CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
+
+
+@dataclass(frozen=True)
+class RegionRollout:
+    """The rollout of one region.
+
+    Args:
+        role: The region's role.
+        region: The region.
+        rollout: What was found; None where nothing could be, or where no cluster runs.
+        problems: What holds it up, or why it is unknown, each with its fix.
+        missing: Whether a cluster runs in which there is no Deployment.
+    """
+
+    role: Role
+    region: str
+    rollout: Rollout | None = None
+    problems: tuple[Problem, ...] = ()
+    missing: bool = False
+
+    @property
+    def state(self) -> str:
+        """In a word: "complete", "progressing", "stuck", "missing", "unknown", or "no cluster"."""
+        if self.rollout:
+            return str(self.rollout.phase)
+        if self.missing:
+            return "missing"
+        return "unknown" if self.problems else "no cluster"
+
+
+def exit_code(found: Sequence[RegionRollout]) -> Exit:
+    """Failed where one is stuck or missing, unknown where one is not known or goes on, else OK."""
+    states = {each.state for each in found}
+    if states & {"stuck", "missing"}:
+        return Exit.FAILED
+    return Exit.UNKNOWN if states & {"unknown", "progressing"} else Exit.OK
+
+
+def run(topology: Topology, role: Role | None = None) -> list[RegionRollout]:
+    """Look at the rollout in each region that is deployed.
+
+    Args:
+        topology: Regions and names.
+        role: One region alone.
+
+    Raises:
+        Unreachable: neither region's control bucket answers.
+        Refused: nothing is deployed.
+        Failed: the region of that role is not deployed.
+    """
+    try:
+        control = read_control(topology, Role.RECOVERY)
+    except Unreachable:
+        control = read_control(topology, Role.PRIMARY)
+    halves = [half for each, half in control.halves.items() if role in (None, each)]
+    if role and not halves:
+        fact = f"s3://{control.bucket} ({control.region}) does not have it"
+        raise Failed(Problem(f"contract of {role}", fact, "`pulumi up` of the stack that owns it"))
+    grace = topology.serving.rollout_grace_seconds
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return list(pool.map(lambda half: region_rollout(half, grace), halves))
+
+
+def region_rollout(half: Half, grace_seconds: float) -> RegionRollout:
+    """Look at one region.
+
+    Args:
+        half: What its stack made.
+        grace_seconds: How long a replica may fail to start.
+    """
+    if half.cluster is None:
+        return RegionRollout(half.role, half.region)
+    runs = half.role is Role.PRIMARY or (half.tier or Tier.BACKUP) > Tier.PILOT
+    try:
+        found = _judged(half.cluster, half.region, runs, grace_seconds)
+    except Missing as error:
+        remedy = f"`pulumi up -s {half.stack}` makes it"
+        gone = Problem(f"{NAMESPACE}/{SERVICE}", f"does not exist: {error.problems[0].fact}", remedy)
+        return RegionRollout(half.role, half.region, problems=(gone,), missing=True)
+    except DrError as error:
+        return RegionRollout(half.role, half.region, problems=error.problems)
+    stuck = found.phase is Phase.STUCK
+    problems = tuple(problem(each, half.region) for each in found.reasons) if stuck else ()
+    return RegionRollout(half.role, half.region, found, problems)
+
+
+def _judged(cluster: ClusterRecord, region: str, runs: bool, grace_seconds: float) -> Rollout:
+    address = ClusterAddress(cluster.name, region, cluster.endpoint, cluster.ca_data)
+    api = ClusterApi(address, CONNECT_SECONDS, READ_SECONDS)
+    floor = int(api.get(AUTOSCALER)["spec"]["minReplicas"]) if runs else 0
+    # One look has the ages of pods alone to go by.
+    allowed = replace(rollouts.limits(grace_seconds), confirm=timedelta(0))
+    return rollouts.judge(look(api), floor, allowed)

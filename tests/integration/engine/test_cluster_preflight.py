@@ -1,0 +1,87 @@
+"""An API server that hangs or is not there: a warning at preview, a refusal at an update, both within seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from dr.errors import Failed
+from sandbox.local import read_json
+from tests.support.sandbox import SandboxUnderTest, wait_for
+
+pytestmark = pytest.mark.engine
+
+WEST, EAST = "us-west-2", "us-east-1"
+SOON = 30
+"""Seconds of an update that is refused, on a machine that is busy; the question itself takes six at most."""
+
+
+def api_server(sandbox: SandboxUnderTest, region: str) -> int:
+    """Process id of a region's API server."""
+    (state,) = [path for path in sandbox.local.folder.rglob("processes.json") if region in str(path.parent)]
+    return int(read_json(state)["kube-apiserver"]["pid"] or 0)
+
+
+@contextmanager
+def hanging(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
+    """The API server takes connections and answers nothing."""
+    server = api_server(sandbox, region)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+
+@contextmanager
+def gone(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
+    """The API server refuses connections, and is started again afterwards."""
+    server = api_server(sandbox, region)
+    supervisor = psutil.Process(server).ppid()
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(server, signal.SIGKILL)
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    wait_for(lambda: api_server(sandbox, region) not in (0, server))
+    wait_for(lambda: not sandbox.engine.preview("dr").warnings)
+
+
+@pytest.mark.parametrize("broken", [gone, hanging])
+def test_a_cluster_that_does_not_answer_is_warned_of_at_preview_and_refuses_an_update(
+    broken: Callable[..., object], deployed: SandboxUnderTest
+) -> None:
+    with broken(deployed, WEST), deployed.configured("dr", backupRetentionDays="36"):  # type: ignore[attr-defined]
+        began = time.monotonic()
+        previewed = deployed.engine.preview("dr")
+        print(f"\npreview, {broken.__name__}: {time.monotonic() - began:.1f} s", *previewed.warnings, sep="\n")
+        since, began = deployed.mark(), time.monotonic()
+        with pytest.raises(Failed) as caught:
+            deployed.engine.up("dr")
+        took = time.monotonic() - began
+        print(f"up: {took:.1f} s\n{caught.value}")
+    changed = [name for name in deployed.operations(since) if name.partition(":")[2].startswith(("Update", "Put"))]
+
+    (warning,) = [each for each in previewed.warnings if each.startswith("cluster ml-dr in us-west-2: ")]
+    assert "does not answer" in warning
+    assert "this preview shows neither what the API server would refuse nor" in warning
+    assert "refused: cluster ml-dr in us-west-2: the API server at https://127.0.0.1:" in str(caught.value)
+    assert "nothing was changed" in str(caught.value)
+    assert took < SOON
+    assert changed == []
+    assert deployed.engine.up("dr").none
+
+
+def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(deployed: SandboxUnderTest) -> None:
+    with hanging(deployed, WEST), deployed.configured("dr", tier="backup"):
+        previewed = deployed.engine.preview("dr")
+
+    assert not [each for each in previewed.warnings if each.startswith("cluster ml-dr in us-west-2: ")]
+    assert previewed.counts["delete"] > 0
