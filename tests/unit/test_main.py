@@ -1,9 +1,7 @@
 """Both stacks, whole, at every tier, against a cloud in memory; what they read from S3 is moto's."""
 
 import json
-import runpy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,22 +12,20 @@ from moto import mock_aws
 from components.cluster_iam import POD_ROLES
 from components.gpu_inference_cluster import ADDONS
 from components.network import ENDPOINTS
-from dr import contract, running_nodes, state
+from dr import cluster_preflight, contract, rollout_wait, running_nodes, state
+from dr.cluster_preflight import Answer
+from dr.errors import Failed, Problem
 from dr.objectives import Tier
 from dr.operations.adopt import Engine
 from dr.project import read_config
 from dr.state import DayState, Incident
 from dr.topology import Role
 from tests.support.builders import half, topology
-from tests.support.mocks import Cloud, deploy
+from tests.support.mocks import Cloud
 from tests.support.plugin_calls import calls
+from tests.support.program import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 CONTROL = "ml-dr-123456789012-us-west-2-control"
-OF_PRIMARY = {
-    **{"zone_id": "Z0PRIMARY", "primary_bucket": "one", "secondary_bucket": "other"},
-    "replica_key_arn": "arn:aws:kms:us-west-2:123456789012:key/replica",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -76,13 +72,6 @@ GPU_NODES = {
     Tier.ACTIVE: [(6, 6, 10)],
 }
 """Least, first and most."""
-
-
-def run(stack: str, monkeypatch: pytest.MonkeyPatch, **changes: str) -> Cloud:
-    values = {**read_config(ROOT, stack), **{f"dr:{key}": value for key, value in changes.items()}}
-    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(values))
-    cloud = Cloud(outputs_of_primary=OF_PRIMARY)
-    return deploy(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None, stack, cloud)
 
 
 def in_aws(cloud: Cloud) -> set[str]:
@@ -374,11 +363,14 @@ def test_the_committed_stack_files_agree_with_each_other() -> None:
     assert topology().primary_stack == "primary"
 
 
-@pytest.mark.parametrize(
-    ("tier", "held", "waits"), [("warm", (), False), ("warm", ("digits",), True), ("pilot", (), True)]
-)
-def test_a_deployment_waits_for_replicas_where_the_region_holds_what_they_serve(
-    monkeypatch: pytest.MonkeyPatch, control: Any, tier: str, held: tuple[str, ...], waits: bool
+@pytest.mark.parametrize(("tier", "held", "floors"), [("warm", (), []), ("warm", ("digits",), [3]), ("pilot", (), [])])
+def test_a_deployment_waits_for_replicas_where_some_run_and_the_region_holds_what_they_serve(
+    monkeypatch: pytest.MonkeyPatch,
+    control: Any,
+    followed: list[Any],
+    tier: str,
+    held: tuple[str, ...],
+    floors: list[int],
 ) -> None:
     registry = CONTROL.replace("-control", "-registry")
     control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
@@ -386,4 +378,73 @@ def test_a_deployment_waits_for_replicas_where_the_region_holds_what_they_serve(
         control.put_object(Bucket=registry, Key=f"sets/{name}/1/manifest.json", Body=b"{}")
     metadata = run("dr", monkeypatch, tier=tier).one("Deployment", "serving-deployment")["metadata"]
 
-    assert ("pulumi.com/skipAwait" in metadata["annotations"]) is not waits
+    assert [(api.address.region, floor) for api, floor, *_ in followed] == [("us-west-2", floor) for floor in floors]
+    assert metadata["annotations"]["pulumi.com/skipAwait"] == "true"
+
+
+@pytest.fixture
+def held(control: Any) -> None:
+    """The recovery region holds the model set, so that replicas are waited for."""
+    registry = CONTROL.replace("-control", "-registry")
+    control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    control.put_object(Bucket=registry, Key="sets/digits/1/manifest.json", Body=b"{}")
+
+
+@pytest.mark.usefixtures("held")
+def test_a_rollout_that_is_stuck_ends_the_program_with_its_reasons_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(*_: Any) -> Any:
+        raise Failed(Problem("rollout of ml-serving/inference-service", "stuck: no image", "set dr:inferenceImage"))
+
+    monkeypatch.setattr(rollout_wait, "wait", wait)
+    with pytest.raises(pulumi.RunError) as caught:
+        run("dr", monkeypatch, tier="warm")
+
+    assert str(caught.value) == (
+        "failed: rollout of ml-serving/inference-service: stuck: no image\n    -> set dr:inferenceImage"
+    )
+
+
+@pytest.mark.usefixtures("held")
+def test_a_preview_follows_no_rollout(monkeypatch: pytest.MonkeyPatch, followed: list[Any]) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    run("dr", monkeypatch, tier="warm")
+
+    assert followed == []
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters are there and do not answer."""
+    shut = Answer(Problem("cluster ml-dr", "the API server does not answer", "check the network"), refused=True)
+    monkeypatch.setattr(cluster_preflight, "begin", lambda topology: lambda: shut)
+
+
+@pytest.mark.parametrize("stack", ["primary", "dr"])
+@pytest.mark.usefixtures("control", "silent")
+def test_an_update_is_refused_before_its_first_resource_where_the_cluster_does_not_answer(
+    stack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Cloud()
+    with pytest.raises(pulumi.RunError, match=r"does not answer, so the objects .* nothing was changed"):
+        run(stack, monkeypatch, cloud, tier="warm")
+
+    assert cloud.made == []
+
+
+@pytest.mark.usefixtures("control", "silent")
+def test_a_preview_warns_where_the_cluster_does_not_answer_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    cloud = run("dr", monkeypatch, tier="warm")
+
+    assert "this preview shows neither what the API server would refuse nor what was changed" in caplog.text
+    assert cloud.one("Deployment", "serving-deployment")
+
+
+@pytest.mark.usefixtures("control", "silent")
+def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run("dr", monkeypatch, tier="backup").made
+    assert "does not answer" not in caplog.text

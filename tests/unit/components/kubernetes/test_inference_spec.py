@@ -15,6 +15,8 @@ from components.kubernetes.inference_spec import (
 from components.node_groups import GPU_TAINT
 from dr.capacity import Workload, capacity
 from dr.objectives import Tier
+from dr.rollouts import PLACEMENT_SECONDS, limits
+from dr.serving import IMAGE_KEYS, Serving
 from tests.support.kubernetes import CODE, ZONES, spec
 
 
@@ -130,14 +132,29 @@ def test_a_rollout_is_given_up_no_sooner_than_a_node_a_pull_a_copy_and_a_start_m
     slowest = 120 + 600 + GRACE_SECONDS + of.copy_seconds + startup["failureThreshold"] * startup["periodSeconds"]
 
     assert made["spec"]["progressDeadlineSeconds"] >= slowest
-    assert int(made["metadata"]["annotations"]["pulumi.com/timeoutSeconds"]) > made["spec"]["progressDeadlineSeconds"]
+    assert of.patience.seconds > made["spec"]["progressDeadlineSeconds"]
 
 
-@pytest.mark.parametrize("published", [True, False])
-def test_nobody_waits_for_replicas_that_have_no_model_to_load(published: bool) -> None:
-    annotations = deployment(spec(published=published))["metadata"]["annotations"]
+def test_the_plugin_waits_for_no_rollout() -> None:
+    assert deployment(spec())["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 
-    assert ("pulumi.com/skipAwait" in annotations) is not published
+
+def test_the_program_waits_for_replicas_that_run_and_have_a_model_to_load() -> None:
+    assert spec().awaited
+    assert not spec(Tier.PILOT).awaited
+    assert not spec(published=False).awaited
+
+
+def test_a_replica_that_no_node_takes_is_waited_for_as_long_as_a_node_boots_and_a_replica_leaves() -> None:
+    of = spec(serving=Serving(rollout_grace_seconds=60))
+
+    assert inference_spec.NODE_SECONDS + GRACE_SECONDS <= PLACEMENT_SECONDS
+    assert of.patience.limits == limits(60)
+    assert of.patience.enough == of.capacity.min_available
+
+
+def test_containers_have_the_names_by_which_a_fix_finds_their_images() -> None:
+    assert {server()["name"], fetcher()["name"]} == set(IMAGE_KEYS)
 
 
 def test_leaving_takes_as_long_as_the_load_balancer_and_the_longest_request() -> None:

@@ -1,0 +1,26 @@
+"""No program under test follows a rollout: there is no cluster behind a cloud in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dr import rollout_wait
+from dr.rollouts import Counts, Phase, Rollout
+
+COMPLETE = Rollout(Phase.COMPLETE, Counts(6, 6, 6, 0, 6), rolled_out=True)
+
+
+@pytest.fixture(autouse=True)
+def followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Arguments of each wait for a rollout; every rollout is complete."""
+    waits: list[tuple[Any, ...]] = []
+
+    def wait(*args: Any) -> Rollout:
+        waits.append(args)
+        return COMPLETE
+
+    if request.path.name != "test_rollout_wait.py":
+        monkeypatch.setattr(rollout_wait, "wait", wait)
+    return waits
