@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -170,6 +170,9 @@ class Made:
     protect: bool = False
     retain_on_delete: bool = False
     parent: str = ""
+    delete_before_replace: bool = False
+    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Resources whose outputs an input is made of: URNs by the input's name."""
 
 
 @dataclass
@@ -225,6 +228,8 @@ def _options_recorded(cloud: Cloud) -> Iterator[None]:
     for made in cloud.made:
         request = options[made.type, made.name]
         made.protect, made.retain_on_delete, made.parent = request.protect, request.retainOnDelete, request.parent
+        made.delete_before_replace = request.deleteBeforeReplace
+        made.sources = {name: list(found.urns) for name, found in request.propertyDependencies.items()}
 
 
 def deploy(build: Callable[[], object], stack: str = "primary", cloud: Cloud | None = None) -> Cloud:

@@ -1,0 +1,83 @@
+"""Manifests against schemas, strictly: a field that a schema does not list is an error at every depth.
+
+Kubernetes' own kinds have the schemas it publishes. Custom resources have the definitions that are in the sandbox;
+where one keeps what it does not list, the fields that it lists are the ones that may be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+from sandbox.kubernetes import addon_definitions, charts
+
+Schema = dict[str, Any]
+
+
+def validate(manifest: Mapping[str, Any], version: str) -> None:
+    """Hold a manifest to its schema.
+
+    Raises:
+        jsonschema.ValidationError: it does not fit.
+        LookupError: there is no definition of its kind.
+    """
+    api, kind = str(manifest["apiVersion"]), str(manifest["kind"])
+    if found := _custom().get((api, kind)):
+        # Its metadata is that of every object: held to the schema of one that has nothing else.
+        bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": manifest["metadata"]}
+        kubernetes_validate.validate(bare, version, strict=True)
+        jsonschema.Draft202012Validator(found).validate(dict(manifest))
+        return
+    try:
+        kubernetes_validate.validate(dict(manifest), version, strict=True)
+    except kubernetes_validate.SchemaNotFoundError as error:
+        raise LookupError(f"no definition of {api} {kind}") from error
+
+
+@cache
+def _custom() -> dict[tuple[str, str], Schema]:
+    """Closed schemas by apiVersion and kind."""
+    found = [each for chart in charts.known_charts() for each in charts.definitions(chart)]
+    for file in addon_definitions.FOLDER.glob("*.yaml"):
+        found += [each for each in yaml.safe_load_all(file.read_text("utf-8")) if each]
+    return {
+        (f"{definition['spec']['group']}/{version['name']}", definition["spec"]["names"]["kind"]): _closed_root(
+            version["schema"]["openAPIV3Schema"]
+        )
+        for definition in found
+        for version in definition["spec"]["versions"]
+    }
+
+
+def _closed_root(schema: Schema) -> Schema:
+    closed = closed_schema(schema)
+    # What every object has besides.
+    closed["properties"] |= {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+    }
+    return closed
+
+
+def closed_schema(schema: Schema) -> Schema:
+    """The schema, with no field allowed beside those it lists; what lists none stays open."""
+    made: Schema = {key: value for key, value in schema.items() if not key.startswith("x-kubernetes-")}
+    if made.pop("nullable", False) and isinstance(made.get("type"), str):
+        made["type"] = [made["type"], "null"]
+    if "properties" in made:
+        made["properties"] = {name: closed_schema(each) for name, each in made["properties"].items()}
+        made.setdefault("additionalProperties", False)
+    if isinstance(made.get("items"), dict):
+        made["items"] = closed_schema(made["items"])
+    if isinstance(made.get("additionalProperties"), dict):
+        made["additionalProperties"] = closed_schema(made["additionalProperties"])
+    if "pattern" in made and made["pattern"].startswith("^(?i)"):
+        # Go takes flags after the anchor, Python before it.
+        made["pattern"] = f"(?i)^{made['pattern'].removeprefix('^(?i)')}"
+    return made

@@ -1,0 +1,206 @@
+"""Every object that the program puts into a cluster, in every tier and with every option that adds or changes one."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any
+
+import boto3
+import jsonschema
+import pytest
+from moto import mock_aws
+
+from components.gpu_inference_cluster import KUBERNETES_VERSION
+from components.pod_code import PodCode
+from dr import existing_cluster, existing_vpc, running_nodes
+from dr.existing_cluster import ExistingCluster
+from dr.existing_vpc import ExistingVpc
+from dr.operations.adopt import Engine
+from stacks import kubernetes
+from tests.support.mocks import Cloud, Made
+from tests.support.program import run
+from tests.support.schemas import validate
+
+MAJOR, MINOR = KUBERNETES_VERSION.split(".")
+VERSIONS = (KUBERNETES_VERSION, f"{MAJOR}.{int(MINOR) + 1}")
+VPC = "vpc-0123456789abcdef0"
+THEIRS = ExistingCluster("theirs", "https://theirs.example", "arn:aws:eks:us-west-2:1:cluster/theirs", "UEVN", "sg-0a")
+SUBNETS = {f"us-west-2{zone}": f"subnet-{zone}" for zone in "abc"}
+PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
+    "primary": ("primary", {}),
+    "primary without mesh": ("primary", {"mesh": "false"}),
+    "pilot": ("dr", {"tier": "pilot"}),
+    "warm": ("dr", {"tier": "warm"}),
+    "active, karpenter, shared mesh": ("dr", {"tier": "active", "karpenter": "true", "sharedMesh": "true"}),
+    "karpenter, reserved": ("dr", {"tier": "warm", "karpenter": "true", "reservedGpuNodes": "2"}),
+    "large replicas": ("dr", {"tier": "warm", "gpuInstanceTypes": '["g5.12xlarge"]', "gpusPerReplica": "4"}),
+    "tags, runbook, alerts": (
+        "dr",
+        {"tags": '{"team": "ml"}', "runbookUrl": "https://example.com/r", "alertAddresses": '["a@example.com"]'},
+    ),
+    "existing cluster": ("dr", {"tier": "warm", "existingCluster": "theirs", "existingVpc": VPC}),
+}
+WORKLOADS = ("Deployment", "CronJob", "StatefulSet", "DaemonSet", "Job", "Pod")
+
+
+@pytest.fixture(autouse=True)
+def _aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(Engine, "export", lambda self: {})
+    monkeypatch.setattr(running_nodes, "find", lambda *_: None)
+    monkeypatch.setattr(existing_cluster, "find", lambda *_: THEIRS)
+    monkeypatch.setattr(existing_vpc, "find", lambda *_: ExistingVpc(VPC, SUBNETS, SUBNETS))
+    with mock_aws():
+        boto3.client("s3", "us-west-2").create_bucket(
+            Bucket="ml-dr-123456789012-us-west-2-control",
+            CreateBucketConfiguration={"LocationConstraint": "us-west-2"},
+        )
+        yield
+
+
+def objects(cloud: Cloud) -> list[Made]:
+    """Objects that have a manifest: neither releases of charts nor the provider."""
+    return [each for each in cloud.made if each.type.startswith("kubernetes:") and "apiVersion" in each.inputs]
+
+
+def manifest(each: Made) -> Any:
+    """An object's manifest with ids as AWS gives them: the cloud in memory puts names into its own."""
+    return json.loads(re.sub(r'"(subnet|sg)-[a-z-]+"', r'"\1-0a"', json.dumps(each.inputs)))
+
+
+def made(program: str, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    stack, changes = PROGRAMS[program]
+    return run(stack, monkeypatch, **changes)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_object_is_valid_services_are_not_awaited_and_nothing_uses_a_config_maps_output(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = made(program, monkeypatch)
+    found = objects(cloud)
+
+    others = {each.type for each in cloud.made if each.type.startswith("kubernetes:") and each not in found}
+    assert others <= {"kubernetes:helm.sh/v3:Release"}
+    for each in found:
+        for version in VERSIONS:
+            validate(manifest(each), version)
+    # A controller that fills the Endpoints the plugin waits for is not there.
+    services = [each.inputs["metadata"]["annotations"] for each in found if each.inputs["kind"] == "Service"]
+    assert services
+    assert {annotations.get("pulumi.com/skipAwait") for annotations in services} == {"true"}
+    # The plugin replaces a ConfigMap by deleting it first, and the engine then replaces what is made of its outputs.
+    uses = [(each.name, urns) for each in cloud.made for urns in each.sources.values()]
+    assert not [(name, urn) for name, urns in uses for urn in urns if ":ConfigMap::" in urn]
+    assert not [each.name for each in found if each.delete_before_replace]
+
+
+def typos(value: Any) -> Iterator[Any]:
+    """The same with one letter of one field's name wrong, for each field of a kind that is not a map of free names."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, dict | list):
+                yield from ({**value, key: changed} for changed in typos(inner))
+            if len(key) > 3 and key.isalpha():
+                yield {**{name: each for name, each in value.items() if name != key}, f"{key[:-1]}x": inner}
+    if isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from ([*value[:place], changed, *value[place + 1 :]] for changed in typos(inner))
+
+
+FREE = {"data", "labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "hard", "config"}
+FREE |= {"parameters", "default", "defaultRequest", "failover", "max", "min", "tags"}
+"""Maps whose names are free: a wrong one is nothing a schema could know."""
+
+
+def without_free_maps(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: without_free_maps(inner)
+            for key, inner in value.items()
+            if not (key in FREE and isinstance(inner, dict))
+        }
+    return [without_free_maps(each) for each in value] if isinstance(value, list) else value
+
+
+def test_a_letter_that_is_wrong_in_any_field_of_a_deployment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = without_free_maps(made("warm", monkeypatch).one("Deployment", "serving-deployment"))
+    validate(deployment | {"spec": deployment["spec"] | {"selector": {}}}, KUBERNETES_VERSION)
+    missed = []
+    for wrong in typos(deployment):
+        try:
+            validate(wrong, KUBERNETES_VERSION)
+        except (jsonschema.ValidationError, KeyError, LookupError):
+            continue
+        missed.append(wrong)
+
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "typo"),
+    [
+        ("CronJob", ["spec", "jobTemplate", "spec", "template", "spec", "containers", 0], "terminationMesagePolicy"),
+        ("NetworkPolicy", ["spec", "ingress", 0], "port"),
+        ("HorizontalPodAutoscaler", ["spec", "behavior", "scaleDown"], "policys"),
+        ("PodDisruptionBudget", ["spec"], "minAvailabel"),
+        ("ServiceAccount", ["metadata"], "annotation"),
+        ("TargetGroupBinding", ["spec", "serviceRef"], "prot"),
+        ("DestinationRule", ["spec", "trafficPolicy", "outlierDetection"], "consecutive5xxErors"),
+        ("VirtualService", ["spec", "http", 0, "retries"], "attempt"),
+        ("Schedule", ["spec", "template"], "snapshotMoveDate"),
+        ("BackupStorageLocation", ["spec", "objectStorage"], "prefx"),
+        ("VolumeSnapshotClass", [], "deletionPolcy"),
+        ("PodMonitor", ["spec", "podMetricsEndpoints", 0], "pth"),
+        ("PrometheusRule", ["spec", "groups", 0, "rules", 0], "exprs"),
+        ("NodePool", ["spec", "disruption"], "consolidateAfer"),
+        ("EC2NodeClass", ["spec"], "instanceProfil"),
+    ],
+)
+def test_a_letter_that_is_wrong_in_a_nested_field_is_found(
+    kind: str, path: list[Any], typo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = made("active, karpenter, shared mesh", monkeypatch)
+    (wrong, place), *_ = (
+        (whole, part)
+        for whole in (manifest(each) for each in objects(cloud) if each.inputs["kind"] == kind)
+        if (part := at(whole, path)) is not None
+    )
+    place[typo] = "value"
+
+    with pytest.raises(jsonschema.ValidationError, match=typo):
+        validate(wrong, KUBERNETES_VERSION)
+
+
+def at(whole: Any, path: list[Any]) -> Any:
+    """The part of a manifest at a path; None where this one does not have it."""
+    try:
+        return reduce(lambda part, step: part[step], path, whole)
+    except (KeyError, IndexError):
+        return None
+
+
+def test_other_code_is_another_config_map_that_is_made_before_the_old_one_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another logical name: Pulumi creates it, updates what names it, and deletes the old one at the end."""
+    before = made("warm", monkeypatch)
+    original = kubernetes.pod_code
+
+    def changed(entry: str) -> PodCode:
+        code = original(entry)
+        return PodCode(code.entry, {**code.data, "dr.more.py": "changed\n"}, code.items)
+
+    monkeypatch.setattr(kubernetes, "pod_code", changed)
+    after = made("warm", monkeypatch)
+
+    def config_maps(cloud: Cloud) -> dict[str, str]:
+        return {name: each.inputs["metadata"]["name"] for name, each in cloud.of("ConfigMap").items()}
+
+    def workloads(cloud: Cloud) -> str:
+        return json.dumps([each.inputs for each in objects(cloud) if each.inputs["kind"] in WORKLOADS])
+
+    old, new = config_maps(before), config_maps(after)
+    assert len(old) == len(new) == 3
+    assert not old.keys() & new.keys()
+    assert not set(old.values()) & set(new.values())
+    for cloud, names in ((before, old), (after, new)):
+        assert all(f'"name": "{name}"' in workloads(cloud) for name in names.values())
