@@ -160,7 +160,8 @@ def test_a_broken_image_ends_the_update_soon_with_its_cause_and_costs_no_request
         assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == image
         serving.engine.up("primary")
         seen.event("pulumi up with the image of before")
-        seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
+        # Also without the node that the autoscaler added for a replica that waited: the next update would keep it.
+        seen.until(even, "six replicas again", WHERE_THE_NODES_WENT)
 
     assert seen.least_available >= REPLICAS - 1
     assert seen.failed == []

@@ -1,0 +1,102 @@
+"""A rollout that is waited for, with the real engine: what ends the wait, and what `dr rollout` says meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from dr.errors import Exit, Failed
+from sandbox.local import ROOT
+from tests.support.sandbox import SandboxUnderTest, wait_for
+
+pytestmark = pytest.mark.engine
+
+BROKEN = "registry.example.com/mlserver:3-broken"
+SOON = 60
+"""Seconds, on a machine that is busy; the rollout itself would be waited for for an hour."""
+
+
+@pytest.fixture
+def waiting(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    """The primary, whose next update waits long for an image that never comes; afterwards it is as it was."""
+    with deployed.configured("primary", inferenceImage=BROKEN, rolloutGraceSeconds="3600"):
+        yield deployed
+    deployed.mend()
+    deployed.engine.up("primary")
+    wait_for(lambda: deployed.engine.up("primary").none)
+
+
+def rollout(sandbox: SandboxUnderTest) -> tuple[int, dict[str, object]]:
+    """Exit code and answer of `dr rollout` for the primary, with the grace of its own stack file."""
+    command = [sys.executable, "-m", "dr", "rollout", "--json", "--role", "primary", "--stack", "primary"]
+    variables = {**os.environ, **sandbox.engine.variables}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    (found,) = json.loads(done.stdout)["rollouts"]
+    return done.returncode, dict(found)
+
+
+def test_another_resource_that_fails_ends_the_update_though_a_rollout_is_waited_for(
+    waiting: SandboxUnderTest,
+) -> None:
+    assert rollout(waiting)[0] == Exit.OK
+    waiting.fault(kind="operation", operation="backup:UpdateBackupPlan", error="AccessDeniedException")
+    began = time.monotonic()
+    with waiting.configured("primary", backupRetentionDays="36"), pytest.raises(Failed) as caught:
+        waiting.engine.up("primary")
+
+    assert time.monotonic() - began < SOON
+    assert "UpdateBackupPlan" in str(caught.value)
+
+
+def programs(sandbox: SandboxUnderTest) -> list[psutil.Process]:
+    """Processes that run the program of this sandbox; not those that have ended and wait to be noticed."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+            ended = process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue
+        if "pulumi-language-python-exec" in command and str(sandbox.local.folder) in command and not ended:
+            found.append(process)
+    return found
+
+
+def test_an_interrupt_ends_a_wait_for_a_rollout_and_leaves_no_program(waiting: SandboxUnderTest) -> None:
+    command = [str(waiting.engine.toolchain.pulumi), "up", "-s", "primary", "--skip-preview", "--yes"]
+    variables = {**os.environ, **waiting.engine.variables}
+    with subprocess.Popen(
+        [*command, "--non-interactive"],
+        cwd=waiting.local.project,
+        env=variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    ) as engine:
+        wait_for(lambda: rollout(waiting)[1]["state"] == "progressing")
+        assert programs(waiting)
+        engine.send_signal(signal.SIGINT)
+        assert engine.wait(SOON) != 0
+    wait_for(lambda: not programs(waiting))
+
+    code, found = rollout(waiting)
+    assert (code, found["state"]) == (Exit.UNKNOWN, "progressing")
+
+
+def test_a_stuck_rollout_is_told_by_dr_rollout_with_its_fix(waiting: SandboxUnderTest) -> None:
+    waiting.configure("primary", rolloutGraceSeconds="5")
+    with pytest.raises(Failed, match="could not be pulled"):
+        waiting.engine.up("primary")
+    code, found = rollout(waiting)
+
+    assert (code, found["state"]) == (Exit.FAILED, "stuck")
+    (problem,) = found["problems"]  # type: ignore[misc]
+    assert BROKEN in problem["fact"]
+    assert problem["remedy"].startswith("set dr:inferenceImage")
