@@ -85,3 +85,28 @@ def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(deploye
 
     assert not [each for each in previewed.warnings if each.startswith("cluster ml-dr in us-west-2: ")]
     assert previewed.counts["delete"] > 0
+
+
+def test_credentials_without_access_to_the_cluster_are_named_with_how_to_let_them_in(
+    deployed: SandboxUnderTest,
+) -> None:
+    iam = deployed.client("iam", EAST)
+    iam.create_user(UserName="visitor")
+    key = iam.create_access_key(UserName="visitor")["AccessKey"]
+    visitor = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    arn = "arn:aws:iam::123456789012:user/visitor"
+    try:
+        previewed = deployed.engine.preview("dr", extra=visitor)
+        with pytest.raises(Failed) as caught:
+            deployed.engine.up("dr", extra=visitor)
+    finally:
+        iam.delete_access_key(UserName="visitor", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user(UserName="visitor")
+    print(f"\n{caught.value}")
+
+    (warning,) = [each for each in previewed.warnings if each.startswith("cluster ml-dr in us-west-2: ")]
+    for said in (warning, str(caught.value)):
+        assert f"the API server refuses the token of {arn}: GET /readyz: 401 Unauthorized" in said
+        assert f"with {arn} in dr:operatorRoles" in said
+        assert f"aws eks create-access-entry --cluster-name ml-dr --principal-arn {arn} --region us-west-2" in said
+    assert "nothing was changed" in str(caught.value)
