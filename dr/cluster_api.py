@@ -127,7 +127,8 @@ class ClusterApi:
         raise self._refusal(answer.status, method, path, text)
 
     def _refusal(self, status: int, method: str, path: str, text: str) -> Failed:
-        fact = f"{method} {path}: {status} {_reason(status)}: {_message(text)}"
+        reason, message = _reason(status), _message(text)
+        fact = f"{method} {path}: {status} {reason}" + (f": {message}" if message not in ("", reason) else "")
         if status == HTTPStatus.NOT_FOUND:
             return Missing(Problem(str(self.address), fact, "check the name and the namespace"))
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):

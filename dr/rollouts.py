@@ -31,6 +31,7 @@ PLACEMENT_SECONDS = 225
 TOLERATED_SECONDS = 120.0
 """How long requests may fail: an API server that EKS replaces, or an access entry that takes effect."""
 REVISION = "deployment.kubernetes.io/revision"
+TEMPLATE_HASH = "pod-template-hash"
 DEADLINE, COMPLETED = "ProgressDeadlineExceeded", "NewReplicaSetAvailable"
 
 
@@ -225,9 +226,9 @@ def judge(look: Look, floor: int, allowed: Limits, before: Rollout | None = None
 
 
 def new_replica_set(look: Look) -> Object | None:
-    """The ReplicaSet of the newest revision; None before there is any."""
-    owner = look.deployment["metadata"].get("uid")
-    owned = [each for each in look.replica_sets if _owned_by(each, owner)]
+    """The ReplicaSet of the Deployment's template; None before there is any, as while the rollout is paused."""
+    owner, wanted = look.deployment["metadata"].get("uid"), _template(look.deployment)
+    owned = [each for each in look.replica_sets if _owned_by(each, owner) and _template(each) == wanted]
     return max(owned, key=_revision, default=None)
 
 
@@ -290,8 +291,16 @@ def _of_controller(look: Look, replicas: int, floor: int, allowed: Limits) -> It
             yield Reason("quota", "the ReplicaSet", fact)
 
 
+def _template(thing: Object) -> Object:
+    """The template of pods without the label that tells ReplicaSets apart, as the controller compares them."""
+    template = thing["spec"].get("template") or {}
+    meta = template.get("metadata") or {}
+    labels = {name: value for name, value in (meta.get("labels") or {}).items() if name != TEMPLATE_HASH}
+    return {**template, "metadata": {**meta, "labels": labels}}
+
+
 def _by_revision(look: Look) -> tuple[list[Object], list[Object]]:
-    """Pods of the newest revision, and all others."""
+    """Pods of the Deployment's template, and all others."""
     newest = new_replica_set(look)
     owner = newest["metadata"].get("uid") if newest else None
     there = [pod for pod in look.pods if not pod["metadata"].get("deletionTimestamp")]

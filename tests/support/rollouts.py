@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,12 @@ def deployment(**status: Any) -> dict[str, Any]:
     """A Deployment whose rollout is complete; keywords replace fields of its status."""
     return {
         "metadata": {"name": "inference-service", "uid": "deployment", "generation": 2},
-        "spec": {"replicas": FLOOR, "progressDeadlineSeconds": 1453, "selector": {"matchLabels": {"app": "inference"}}},
+        "spec": {
+            "replicas": FLOOR,
+            "progressDeadlineSeconds": 1453,
+            "selector": {"matchLabels": {"app": "inference"}},
+            "template": template(2),
+        },
         "status": {
             "observedGeneration": 2,
             "replicas": FLOOR,
@@ -53,7 +59,16 @@ def replica_set(revision: int) -> dict[str, Any]:
             "uid": f"revision-{revision}",
             "annotations": {"deployment.kubernetes.io/revision": str(revision)},
             "ownerReferences": [{"uid": "deployment"}],
-        }
+        },
+        "spec": {"template": template(revision, {"pod-template-hash": f"hash-{revision}"})},
+    }
+
+
+def template(revision: int, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The template of a revision's pods."""
+    return {
+        "metadata": {"labels": {"app": "inference", **(more or {})}},
+        "spec": {"containers": [{"name": "server", "image": f"registry.example.com/mlserver:{revision}"}]},
     }
 
 

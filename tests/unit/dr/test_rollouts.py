@@ -215,6 +215,13 @@ def test_what_a_person_switched_off_is_told(field: str, value: Any, kind: str) -
     assert [reason.kind for reason in judge(look, FLOOR, Limits()).reasons] == [kind]
 
 
+def test_all_pods_are_of_the_previous_revision_before_there_is_a_replica_set_of_the_new_one() -> None:
+    look = rolling(updated=0, available=FLOOR - 1)
+    paused = replace(look, replica_sets=[replica_set(1)])
+
+    assert judge(paused, FLOOR, Limits()).counts.previous == FLOOR - 1
+
+
 def test_a_deployment_without_a_floor_is_complete_without_replicas() -> None:
     look = Look(NOW, deployment(replicas=0, updatedReplicas=0, availableReplicas=0))
     look.deployment["spec"]["replicas"] = 0
