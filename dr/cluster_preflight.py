@@ -1,7 +1,7 @@
-"""Ask a cluster's API server before anything is deployed into it.
+"""Preflight of a cluster: whether its API server is ready, and whether the credentials may deploy into it.
 
 Pulumi's Kubernetes plugin shows every object as unchanged while the API server does not answer, and waits minutes for
-one that hangs. Here it is asked once, within seconds: whether it is ready, and whether the credentials may deploy.
+one that hangs. The preflight takes seconds, and comes before the first resource.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ RUNNING = ("ACTIVE", "UPDATING")
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API server's answer means for an update.
+    """The result of a preflight.
 
     Args:
-        problem: What is wrong; None where the update can go on.
-        refused: Whether an update has to be refused; else it is only warned of.
+        problem: The problem with its fix; None where the update can go on.
+        refused: Whether an update is refused; otherwise the problem is a warning.
     """
 
     problem: Problem | None = None
@@ -39,7 +39,7 @@ class Answer:
 
 
 def begin(topology: Topology) -> Callable[[], Answer]:
-    """Begin to ask the API server of this stack's region, and return what waits for the answer.
+    """Start the preflight of this stack's region in the background; the returned function waits for its result.
 
     Args:
         topology: What is to be deployed.
@@ -52,7 +52,7 @@ def begin(topology: Topology) -> Callable[[], Answer]:
         except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
             future.set_exception(error)
 
-    # A daemon: a resolver that hangs must not keep the program from ending.
+    # A daemon thread: name resolution that hangs must not keep the program from ending.
     threading.Thread(target=run, name="cluster-preflight", daemon=True).start()
 
     def answer() -> Answer:
@@ -67,7 +67,7 @@ def begin(topology: Topology) -> Callable[[], Answer]:
 
 
 def check(topology: Topology) -> Answer:
-    """Ask the API server of this stack's region; nothing is wrong where no cluster runs yet.
+    """Run the preflight of this stack's region; it finds no problem where no cluster runs yet.
 
     Args:
         topology: What is to be deployed.
@@ -83,7 +83,7 @@ def check(topology: Topology) -> Answer:
     if found.get("status") not in RUNNING or not found.get("endpoint"):
         return Answer()
     address = ClusterAddress(name, region, found["endpoint"], found["certificateAuthority"]["data"])
-    problem = _within(LONGEST_SECONDS, address, lambda: ask(address))
+    problem = _within(LONGEST_SECONDS, address, lambda: probe(address))
     if problem is None:
         return Answer()
     changes = access_changes(found["resourcesVpcConfig"], topology)
@@ -93,14 +93,14 @@ def check(topology: Topology) -> Answer:
     return Answer(problem, refused=True)
 
 
-def ask(address: ClusterAddress) -> Problem | None:
-    """Whether an API server is ready for these credentials to deploy.
+def probe(address: ClusterAddress) -> Problem | None:
+    """Probe an API server: readiness, and the permission to deploy.
 
     Args:
         address: The cluster.
 
     Returns:
-        What is wrong, with the fix; None where nothing is.
+        The problem with its fix, or None.
     """
     api = ClusterApi(address, CONNECT_SECONDS, READ_SECONDS)
     try:
@@ -115,7 +115,7 @@ def ask(address: ClusterAddress) -> Problem | None:
 
 
 def access_changes(network: dict[str, Any], topology: Topology) -> str:
-    """That this update changes from where the API can be called; "" where it does not.
+    """How this update changes the CIDR blocks allowed to call the API; "" where it does not.
 
     Args:
         network: `resourcesVpcConfig` of the cluster.
@@ -165,10 +165,10 @@ def _caller(region: str) -> str:
 
 
 def principal_of(caller: str) -> str:
-    """The principal an access entry is for: of a session, the role.
+    """The principal of an access entry: for a session, its role.
 
     Args:
-        caller: ARN as STS tells it. It leaves out a role's path, which an entry does not have either.
+        caller: ARN as STS returns it, which leaves out the path of a role.
     """
     service, _, rest = caller.partition(":sts::")
     if not rest:

@@ -16,7 +16,7 @@ Object = Mapping[str, Any]
 
 
 class Kind(StrEnum):
-    """What has to be changed."""
+    """Kinds of failures, by what has to be changed."""
 
     IMAGE = "image"
     """The image's name, or the registry."""
@@ -57,8 +57,8 @@ class Failure:
         container: The container; "" for the pod as a whole.
         image: The container's image.
         reason: Kubernetes' own name of it: "ErrImagePull".
-        message: Who found it says so in these words.
-        since: How long it can have been so: since the pod was scheduled, or since it could not be.
+        message: The words of the kubelet, the scheduler or the container.
+        since: The earliest time of its beginning: when the pod was scheduled, or first failed to be.
         attempts: How often the container was started.
     """
 
@@ -84,7 +84,7 @@ def failures(pods: Sequence[Object]) -> list[Failure]:
 
 
 def remembered(before: Mapping[tuple[str, str, Kind], Failure], found: Sequence[Failure]) -> list[Failure]:
-    """What was found, with what an earlier look knew better: the beginning, and the fuller message.
+    """Failures with the beginning and the fuller message that an earlier look recorded.
 
     Args:
         before: Failures of the look before, by key.

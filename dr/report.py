@@ -96,8 +96,8 @@ def rollouts_text(found: Sequence[RegionRollout]) -> RenderableType:
     """Rollouts for a person: one line a region, then what holds them up."""
     table = Table("rollout", "region", "found", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for each in found:
-        told = str(each.rollout.counts if each.problems else each.rollout.progress) if each.rollout else ""
-        table.add_row(Text(each.state, style=ROLLOUT_STYLES[each.state]), f"{each.role} ({each.region})", told)
+        found_text = str(each.rollout.counts if each.problems else each.rollout.progress) if each.rollout else ""
+        table.add_row(Text(each.state, style=ROLLOUT_STYLES[each.state]), f"{each.role} ({each.region})", found_text)
     listed = [Text(f"{each.region}: {problem}") for each in found for problem in each.problems]
     return Group(table, *([Text(), *listed] if listed else []))
 

@@ -49,11 +49,11 @@ def wait(
 
     Args:
         api: The cluster.
-        floor: The least of replicas the autoscaler keeps.
+        floor: The autoscaler's minimum of replicas.
         patience: How long to wait.
-        report: Receives a line whenever it changed: what is done, and what is waited for.
-        clock: Seconds that go by.
-        sleep: Waits.
+        report: Receives each new line of progress: what is done, and what is waited for.
+        clock: A monotonic clock, in seconds.
+        sleep: Pauses for a number of seconds.
 
     Returns:
         The rollout, complete; or rolled out with fewer replicas than there should be, but enough of them.
@@ -62,12 +62,12 @@ def wait(
         Failed: it is stuck, with all reasons; or its state is unknown because requests fail.
     """
     began = answered = clock()
-    region, pause, said = api.address.region, FIRST_PAUSE, ""
-    seen: Rollout | None = None
+    region, pause, reported = api.address.region, FIRST_PAUSE, ""
+    latest: Rollout | None = None
     while True:
-        found = _judged(api, floor, patience.limits, seen)
+        found = _judged(api, floor, patience.limits, latest)
         if isinstance(found, Rollout):
-            answered, seen, line = clock(), found, found.progress
+            answered, latest, line = clock(), found, found.progress
             if found.phase is Phase.COMPLETE or _enough(found, patience):
                 return found
             if found.phase is Phase.STUCK:
@@ -78,18 +78,18 @@ def wait(
             line = f"the state of the rollout is unknown: {found.problems[0].fact}"
             if clock() - answered > patience.tolerated:
                 raise rollout_report.unknown(region, found, patience.tolerated) from found
-        if line != said:
+        if line != reported:
             report(line)
-            said = line
+            reported = line
         sleep(pause)
         pause = min(pause * 1.3, LONGEST_PAUSE)
 
 
-def _judged(api: ClusterApi, floor: int, limits: Limits, seen: Rollout | None) -> Rollout | Failed:
+def _judged(api: ClusterApi, floor: int, limits: Limits, before: Rollout | None) -> Rollout | Failed:
     """What the rollout is, or why that cannot be read."""
     try:
         brief = rollouts.judge(look(api, pods=False), floor, limits)
-        return brief if brief.phase is Phase.COMPLETE else rollouts.judge(look(api), floor, limits, seen)
+        return brief if brief.phase is Phase.COMPLETE else rollouts.judge(look(api), floor, limits, before)
     except Failed as error:
         return error
 

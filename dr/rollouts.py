@@ -4,9 +4,9 @@ Complete is what `kubectl rollout status` calls so (kubernetes, kubectl/pkg/poly
 the floor of the autoscaler for the least of replicas: it owns their number, and lifts one replica to the floor only
 after the Deployment was applied.
 
-Stuck is a rollout that its controller gave up, or one that a reason holds up which seldom ends by itself, and which
-has lasted longer than the time in which it might. Without that a mistyped image would be waited for until the
-controller's own deadline, which has to leave room for a node, a large image and a large model.
+A rollout is stuck when its controller gave up, or when a failure that seldom ends by itself has lasted longer than its
+time limit. Without the second rule, a mistyped image would be waited for until the controller's own deadline, which
+has to leave room for a node, a large image and a large model.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ DEADLINE, COMPLETED = "ProgressDeadlineExceeded", "NewReplicaSetAvailable"
 
 @dataclass(frozen=True)
 class Limits:
-    """How long what may be waited for.
+    """Time limits by kind of failure.
 
     Args:
-        grace: A replica that fails to start.
-        placement: A replica that no node takes, or that a quota refuses.
-        confirm: The least time a failure is watched; a single look has none.
+        grace: For a replica that fails to start.
+        placement: For a replica that cannot be scheduled, or that a quota refuses.
+        confirm: The least time a failure is observed; 0 judges by the age of pods alone.
     """
 
     grace: timedelta = timedelta(seconds=GRACE_SECONDS)
@@ -62,11 +62,11 @@ def limits(grace_seconds: float) -> Limits:
 
 @dataclass(frozen=True)
 class Patience:
-    """How a rollout is waited for.
+    """Time limits of a wait for a rollout.
 
     Args:
-        seconds: The longest a rollout can take.
-        limits: How long what may hold it up.
+        seconds: The longest duration of a good rollout.
+        limits: Time limits by kind of failure.
         enough: Available replicas with which a region serves as promised, though some are missing: those that its
             disruption budget keeps. What keeps the others away is then no fault of the rollout.
         tolerated: Seconds in which requests may fail.
@@ -122,8 +122,8 @@ class Counts:
     available: int
 
     def __str__(self) -> str:
-        told = f"{self.updated} of {self.wanted} replicas are updated, {self.ready} of these are ready"
-        return f"{told}; {self.serving}"
+        updated = f"{self.updated} of {self.wanted} replicas are updated, {self.ready} of these are ready"
+        return f"{updated}; {self.serving}"
 
     @property
     def serving(self) -> str:
@@ -135,12 +135,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class Reason:
-    """What holds a rollout up, the same for one pod or several.
+    """A cause that keeps a rollout from completing, shared by one pod or several.
 
     Args:
         kind: "image", "crash" and so on, or what the controller says: "deadline", "quota", "paused", "scaled".
         subject: What it is about.
-        fact: What is the case, in the words of whoever found it.
+        fact: The fact, in the words of the kubelet, the scheduler, the container or the controller.
         pods: Names of the pods.
         container: The container; "" for none.
     """
@@ -181,13 +181,13 @@ class Rollout:
 
 
 def judge(look: Look, floor: int, allowed: Limits, before: Rollout | None = None) -> Rollout:
-    """What a rollout is.
+    """Judge a rollout.
 
     Args:
         look: The Deployment and its pods now.
-        floor: The least of replicas the autoscaler keeps.
-        allowed: How long what may be waited for.
-        before: The answer of the look before.
+        floor: The autoscaler's minimum of replicas.
+        allowed: Time limits by kind of failure.
+        before: The previous verdict.
     """
     deployment = look.deployment
     spec, status = deployment["spec"], deployment.get("status") or {}
@@ -214,12 +214,12 @@ def judge(look: Look, floor: int, allowed: Limits, before: Rollout | None = None
     lasting = [each for each in known if _lasts(each, look.at, first[each.key], allowed)]
     reasons = [*_of_controller(look, replicas, floor, allowed), *grouped(lasting, look.at)]
     if reasons:
-        # With what has not lasted as long: a person mends all of it at once.
-        told = {found.subject for found in reasons}
+        # With failures that have not lasted as long: all are reported at once.
+        subjects = {found.subject for found in reasons}
         others = [
             each
             for each in grouped(known, look.at)
-            if each.subject not in told and not (lasting and each.kind == Kind.UNREADY)
+            if each.subject not in subjects and not (lasting and each.kind == Kind.UNREADY)
         ]
         return Rollout(Phase.STUCK, counts, (*reasons, *others), rolled_out, by_key, first)
     return Rollout(Phase.PROGRESSING, counts, tuple(grouped(known, look.at)), rolled_out, by_key, first)
@@ -246,19 +246,19 @@ def _reason_of(group: Sequence[Failure], now: datetime) -> Reason:
     of, oldest = group[0], min(each.since for each in group)
     seconds = max(0, round((now - oldest).total_seconds()))
     who = f"{len(pods)} {'pod' if len(pods) == 1 else 'pods'} ({', '.join(pods[:3])}{', ...' if len(pods) > 3 else ''})"
-    said = f"{of.reason}: {of.message}" if of.message else of.reason
+    words = f"{of.reason}: {of.message}" if of.message else of.reason
     match of.kind:
         case Kind.PLACEMENT:
-            return Reason(of.kind, who, f"no node has room for {seconds} s: {said}", pods)
+            return Reason(of.kind, who, f"no node has room for {seconds} s: {words}", pods)
         case Kind.UNREADY:
             return Reason(of.kind, who, f"not ready for {seconds} s: {of.message}", pods)
         case Kind.IMAGE:
-            fact = f"image {of.image} could not be pulled for {seconds} s: {said}"
+            fact = f"image {of.image} could not be pulled for {seconds} s: {words}"
         case Kind.CRASH:
             attempts = max(each.attempts for each in group)
-            fact = f"ended {attempts} times in {seconds} s, image {of.image}: {said}"
+            fact = f"ended {attempts} times in {seconds} s, image {of.image}: {words}"
         case _:
-            fact = f"could not be created for {seconds} s, image {of.image}: {said}"
+            fact = f"could not be created for {seconds} s, image {of.image}: {words}"
     return Reason(of.kind, f"container {of.container} of {who}", fact, pods, of.container)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a cluster before a stack's first resource: warned of at preview, refused at an update."""
+"""Preflight of the region's cluster before a stack's first resource: a warning at preview, a refusal at an update."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNCHANGED = "so the objects in the cluster could not be deployed; nothing was ch
 
 
 class ClusterPreflight:
-    """The question, asked beside what else a program reads first.
+    """A preflight that runs in the background while the program reads its other facts.
 
     Args:
         topology: What is to be deployed, before what was brought up by hand is known.
@@ -29,13 +29,13 @@ class ClusterPreflight:
             self._answer = cluster_preflight.begin(topology)
 
     def require(self, topology: Topology) -> None:
-        """Wait for the answer. Has to come before the first resource, since those before it would be made.
+        """Wait for the result. Call this before the first resource: resources declared earlier would be created.
 
         Args:
             topology: What is to be deployed.
 
         Raises:
-            Refused: this is an update, and the cluster does not answer or refuses the credentials.
+            Refused: the cluster does not answer, or refuses the credentials, at an update.
         """
         if topology.tier_here <= Tier.BACKUP:
             return

@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from dr import cluster_api, cluster_preflight
 from dr.cluster_api import ClusterAddress
-from dr.cluster_preflight import access_changes, ask, check, principal_of
+from dr.cluster_preflight import access_changes, check, principal_of, probe
 from dr.errors import Failed, Problem
 from dr.topology import Role
 from tests.support.api_server import ApiServer, closed, serving, silent
@@ -58,12 +58,12 @@ def cluster(monkeypatch: pytest.MonkeyPatch, endpoint: str, **changes: Any) -> N
 
 
 def test_nothing_is_wrong_with_an_api_server_that_is_ready_and_lets_us_deploy(server: ApiServer) -> None:
-    assert ask(at(server.endpoint)) is None
+    assert probe(at(server.endpoint)) is None
 
 
 def test_a_token_that_is_refused_is_told_with_whose_it_is_and_how_to_let_it_in(server: ApiServer) -> None:
     server.answers["/readyz"] = (401, {"message": "Unauthorized"})
-    found = ask(at(server.endpoint))
+    found = probe(at(server.endpoint))
 
     assert found is not None
     assert "the API server refuses the token of arn:aws:sts::123456789012:user/moto" in found.fact
@@ -74,7 +74,7 @@ def test_a_token_that_is_refused_is_told_with_whose_it_is_and_how_to_let_it_in(s
 
 def test_a_principal_that_may_not_deploy_is_told(server: ApiServer) -> None:
     server.answers[REVIEW] = (201, {"status": {"allowed": False}})
-    found = ask(at(server.endpoint))
+    found = probe(at(server.endpoint))
 
     assert found is not None
     assert "403 Forbidden: it may not patch Deployments in namespace ml-serving" in found.fact
@@ -82,7 +82,7 @@ def test_a_principal_that_may_not_deploy_is_told(server: ApiServer) -> None:
 
 def test_an_api_server_that_is_not_ready_is_told_with_its_words(server: ApiServer) -> None:
     server.answers["/readyz"] = (500, "[-]etcd failed: reason withheld")
-    found = ask(at(server.endpoint))
+    found = probe(at(server.endpoint))
 
     assert found is not None
     assert "[-]etcd failed" in found.fact
@@ -114,7 +114,7 @@ def test_a_cluster_that_does_not_answer_refuses_an_update_within_seconds(
 
 def test_a_resolver_that_hangs_ends_within_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_preflight, "LONGEST_SECONDS", 0.3)
-    monkeypatch.setattr(cluster_preflight, "ask", lambda address: time.sleep(5))
+    monkeypatch.setattr(cluster_preflight, "probe", lambda address: time.sleep(5))
     cluster(monkeypatch, "https://ml-dr.example")
     began = time.monotonic()
     found = check(topology(Role.RECOVERY))
