@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pulumi
 
@@ -43,7 +44,7 @@ async def _follow(address: ClusterAddress, deployment: KubernetesObject, spec: I
         pulumi.log.info(line, resource=deployment, ephemeral=True)
 
     def report(line: str) -> None:
-        loop.call_soon_threadsafe(show, line)
+        _hand_over(loop, lambda: show(line))
 
     try:
         found = await _in_thread(
@@ -73,6 +74,6 @@ async def _in_thread(work: Callable[[], Rollout]) -> Rollout:
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    """Act in the loop's thread; nothing where the program has ended meanwhile."""
-    if not loop.is_closed():
+    """Act in the loop's thread; do nothing where the program has ended meanwhile, and its loop is closed."""
+    with suppress(RuntimeError):
         loop.call_soon_threadsafe(act)
