@@ -1,4 +1,4 @@
-# Every command of the project. All that they make is in .local/, except the engine, which is in the user's cache.
+# Every command of the project. All that they make is in .local/, except what was built, which is in the user's cache.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help up down shell status test lint format lock clean install

@@ -234,8 +234,10 @@ def manifests(
     as_json: Json = False,
 ) -> None:
     """Print every Kubernetes object that the stacks own in a region, as its API server has it."""
+    from urllib3.exceptions import HTTPError
+
+    from sandbox.kubernetes.api import RefusedError
     from sandbox.kubernetes.manifests import owned, read
-    from sandbox.plugin import SandboxError
     from sandbox.up import PRIMARY, RECOVERY, World
 
     with errors_shown(as_json):
@@ -246,7 +248,7 @@ def manifests(
             raise Invalid(Problem(region, "no stack owns a Kubernetes object there", remedy))
         try:
             found, missing = read(wanted)
-        except SandboxError as error:
+        except (RefusedError, HTTPError) as error:
             remedy = "`python -m sandbox status` says whether it runs"
             raise Failed(Problem(f"the cluster of {region}", str(error), remedy)) from error
         typer.echo(json.dumps(found, indent=2) if as_json else _documents(found))
@@ -285,11 +287,11 @@ def _running() -> server_process.Server:
 
 def _ready(world: Any) -> Any:
     """A world whose sandbox runs; nothing is built or started for a look."""
-    from sandbox.toolchain import find_pulumi
+    from sandbox.toolchain.programs import find_programs
 
     world.server = server_process.require(world.local)
-    world.toolchain = find_pulumi()
-    if world.toolchain is None:
+    world.programs = find_programs()
+    if world.programs is None:
         raise Invalid(Problem("the Pulumi engine", "it is not there", "`make up` gets it"))
     return world
 

@@ -22,7 +22,8 @@ from dr.unfinished import Pending
 from sandbox import fork_server
 from sandbox.local import ROOT, Local, read_json
 from sandbox.server_process import Server
-from sandbox.toolchain import Toolchain, aws_plugin
+from sandbox.toolchain import Toolchain, aws_plugin, kubernetes_plugin
+from sandbox.toolchain.cache import through_emulator
 
 PROJECT = "dr"
 ORGANIZATION = "organization"
@@ -93,12 +94,15 @@ def install_plugins(local: Local, toolchain: Toolchain) -> None:
     """
     python = fork_server.command(local.forks)
     launchers = {local.commands / "dr": [sys.executable, "-m", "dr"]}
-    for name in ("aws", "kubernetes"):
-        folder = local.pulumi_home / "plugins" / f"resource-{name}-v{importlib.metadata.version(f'pulumi-{name}')}"
-        stand_in = [*python, "-m", f"sandbox.{name}.provider"]
-        launchers[folder / f"pulumi-resource-{name}"] = aws_plugin.command(stand_in) if name == "aws" else stand_in
+    plugins = local.pulumi_home / "plugins"
+    version = importlib.metadata.version("pulumi-aws")
+    stand_in = [*python, "-m", "sandbox.aws.provider"]
+    launchers[plugins / f"resource-aws-v{version}" / "pulumi-resource-aws"] = aws_plugin.command(stand_in)
+    if plugin := kubernetes_plugin.find_plugin():
+        path = plugins / f"resource-kubernetes-v{kubernetes_plugin.VERSION}" / kubernetes_plugin.NAME
+        launchers[path] = ["env", *_helm(local), *through_emulator(plugin.path)]
     if toolchain.runner:
-        host = local.pulumi_home / "plugins" / f"language-python-v{toolchain.version}" / "pulumi-language-python"
+        host = plugins / f"language-python-v{toolchain.version}" / "pulumi-language-python"
         script = str(ROOT / "sandbox" / "language_host.py")
         launchers[host] = [
             *(*python, "-P", script, "--runner", str(toolchain.runner)),
@@ -114,6 +118,12 @@ def install_plugins(local: Local, toolchain: Toolchain) -> None:
             draft.write_text(text)
             draft.chmod(0o755)
             draft.replace(path)
+
+
+def _helm(local: Local) -> list[str]:
+    """Variables of Helm, which is in the Kubernetes plugin: where it keeps things, and whom it trusts."""
+    kept = [f"HELM_{name}_HOME={local.folder / 'helm' / name.lower()}" for name in ("CACHE", "CONFIG", "DATA")]
+    return [*kept, f"SSL_CERT_FILE={local.authority}"]
 
 
 def drop_dead_locks(local: Local) -> list[int]:
@@ -157,9 +167,11 @@ class Watch:
             share = min(self.done / self.expected, 1.0) if self.expected else None
             of = f" of {self.expected}" if self.expected and self.expected >= self.done else ""
             self.report(f"{self.done}{of} resources", share)
-        if event.diagnostic_event and event.diagnostic_event.severity in ("error", "warning"):
-            said = self.errors if event.diagnostic_event.severity == "error" else self.warnings
-            said.append(event.diagnostic_event.message.strip())
+        diagnostic = event.diagnostic_event
+        # What is ephemeral is the status of a resource while it is worked on, and may be superseded.
+        if diagnostic and not diagnostic.ephemeral and diagnostic.severity in ("error", "warning"):
+            said = self.errors if diagnostic.severity == "error" else self.warnings
+            said.append(diagnostic.message.strip())
         if event.policy_event:
             broken = event.policy_event
             resource = str(broken.resource_urn or "").rpartition("::")[2]

@@ -31,7 +31,7 @@ AWS = "acm backup cloudwatch ec2 eks iam kms lambda_ lb route53 s3 scheduler sns
 """Modules of the AWS SDK that the program uses; they are loaded when something in them is asked for."""
 PRELOADED = (
     *("boto3", "botocore.session", "grpc", "pulumi", "pulumi.automation", "pulumi.policy", "pulumi_kubernetes"),
-    *("pydantic", "yaml", "kubernetes.client.rest", "urllib3", "jsonschema"),
+    *("pydantic", "yaml", "urllib3"),
     *(f"pulumi_aws.{name}" for name in AWS.split()),
 )
 LONGEST_PATH = 100

@@ -47,6 +47,11 @@ class Local:
         return self.folder / "emulator.log"
 
     @property
+    def authority(self) -> Path:
+        """The certificate of the emulator's authority."""
+        return self.folder / "authority.pem"
+
+    @property
     def forks(self) -> Path:
         """The socket of the fork server."""
         return self.folder / "forks.sock"

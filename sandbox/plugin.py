@@ -1,4 +1,4 @@
-"""What the stand-ins for Pulumi's plugins share: they serve the engine, tell it of errors, and write to its log."""
+"""How a stand-in for one of Pulumi's plugins serves the engine and tells it of errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct, Value
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 LARGEST_MESSAGE_BYTES = 400 * 1024 * 1024
 """The limit that the engine and the SDK set on their own channels."""
@@ -131,51 +131,14 @@ def known(value: Any) -> bool:
 # The process -------------------------------------------------------------------------------------------------------
 
 
-class EngineLog:
-    """The engine's log. What cannot be said is not said: a log line never fails an operation.
-
-    Args:
-        address: The engine's address, host:port, or "" for nobody.
-    """
-
-    def __init__(self, address: str = "") -> None:
-        self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address)) if address else None
-
-    def warn(self, text: str, urn: str = "") -> None:
-        """A warning, which stays in the result of the operation."""
-        self._say(engine_pb2.WARNING, text, urn, ephemeral=False)
-
-    def tell(self, text: str, urn: str = "") -> None:
-        """A line that stays."""
-        self._say(engine_pb2.INFO, text, urn, ephemeral=False)
-
-    def progress(self, text: str, urn: str = "") -> None:
-        """What is going on with a resource, until the next line replaces it."""
-        self._say(engine_pb2.INFO, text, urn, ephemeral=True)
-
-    def _say(self, severity: Any, text: str, urn: str, ephemeral: bool) -> None:
-        if self._stub is None:
-            return
-        request = engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=ephemeral)
-        try:
-            self._stub.Log(request, timeout=5)
-        except grpc.RpcError:
-            return
-
-
 class Plugin(provider_pb2_grpc.ResourceProviderServicer):
-    """What every stand-in answers alike."""
+    """What does not depend on the package."""
 
     package = ""
     """The name of the package, such as `aws`."""
 
-    def __init__(self, log: EngineLog | None = None) -> None:
-        self.log = log or EngineLog()
-
     def Handshake(self, request: Any, context: Any) -> Any:
-        """Takes over the engine's address. Without secrets the engine hands over plain values and marks them itself."""
-        if request.engine_address:
-            self.log = EngineLog(request.engine_address)
+        """Without secrets: the engine hands over plain values and marks them itself."""
         return provider_pb2.ProviderHandshakeResponse()
 
     def Attach(self, request: Any, context: Any) -> Any:

@@ -17,10 +17,10 @@ from dr.steps import Report, State, Step, Verdict
 from dr.topology import CONTROL
 from sandbox import model_set, server_process
 from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, drop_dead_locks, enter, environment
-from sandbox.kubernetes.binaries import Binaries, ensure_binaries, find_binaries
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
-from sandbox.toolchain import Toolchain, aws_plugin, ensure_pulumi, find_pulumi
+from sandbox.toolchain import aws_plugin
+from sandbox.toolchain.programs import Programs, ensure_programs, find_programs
 
 PRIMARY, RECOVERY = "primary", "dr"
 PROGRAM = ("__main__.py", "components", "dr", "requirements.txt")
@@ -37,8 +37,7 @@ class World:
     """
 
     local: Local
-    toolchain: Toolchain | None = None
-    kubernetes: Binaries | None = None
+    programs: Programs | None = None
     server: Server | None = None
     engine: Engine | None = None
     notices: list[str] = field(default_factory=list)
@@ -60,22 +59,21 @@ class World:
 
     @property
     def ready_engine(self) -> Engine:
-        """The engine, once toolchain and emulator are there."""
+        """The engine, once programs and emulator are there."""
         if self.engine is None:
-            if self.toolchain is None or self.server is None:
+            if self.programs is None or self.server is None:
                 raise RuntimeError("the steps before this one have not run")
-            variables = environment(self.local, self.server, self.toolchain)
+            variables = environment(self.local, self.server, self.programs.engine)
             enter(variables)
             clients.client.cache_clear()
-            self.engine = Engine(self.local, self.toolchain, variables)
+            self.engine = Engine(self.local, self.programs.engine, variables)
         return self.engine
 
 
 def steps() -> list[Step[Any]]:
     """Everything `up` does, in order."""
     return [
-        Step("toolchain", "Get the Pulumi engine", _have_toolchain, _get_toolchain, expected=timedelta(minutes=4)),
-        Step("kubernetes", "Get Kubernetes", _have_kubernetes, _get_kubernetes, expected=timedelta(minutes=12)),
+        Step("programs", "Get Pulumi and Kubernetes", _have_programs, _get_programs, expected=timedelta(minutes=12)),
         Step("emulator", "Start AWS on this machine", _emulator_is_ours, _start_emulator, _emulator_runs),
         _deploy(PRIMARY, "Deploy the primary stack"),
         _deploy(RECOVERY, "Deploy the dr stack"),
@@ -83,27 +81,15 @@ def steps() -> list[Step[Any]]:
     ]
 
 
-def _have_toolchain(world: World) -> Verdict:
-    plugin = aws_plugin.description()
-    world.toolchain = find_pulumi()
-    if world.toolchain is None:
-        return Verdict(State.NEEDED, "no engine yet")
-    return Verdict(State.DONE, f"pulumi {world.toolchain.version}, {world.toolchain.origin}; {plugin}")
+def _have_programs(world: World) -> Verdict:
+    world.programs = find_programs()
+    if world.programs is None:
+        return Verdict(State.NEEDED, "some are not there yet")
+    return Verdict(State.DONE, f"{world.programs}; {aws_plugin.description()}")
 
 
-def _get_toolchain(world: World, report: Report) -> None:
-    world.toolchain = ensure_pulumi(report)
-
-
-def _have_kubernetes(world: World) -> Verdict:
-    world.kubernetes = find_binaries()
-    if world.kubernetes is None:
-        return Verdict(State.NEEDED, "no Kubernetes yet")
-    return Verdict(State.DONE, f"kubernetes {world.kubernetes.version}, {world.kubernetes.origin}")
-
-
-def _get_kubernetes(world: World, report: Report) -> None:
-    world.kubernetes = ensure_binaries(report)
+def _get_programs(world: World, report: Report) -> None:
+    world.programs = ensure_programs(report)
 
 
 def _emulator_is_ours(world: World) -> Verdict:
@@ -133,7 +119,7 @@ def _start_emulator(world: World, report: Report) -> None:
         server_process.stop(local)
         world.server = None
     if world.server is None:
-        world.server = server_process.start(local, world.kubernetes.folder if world.kubernetes else None)
+        world.server = server_process.start(local, world.programs.kubernetes.folder if world.programs else None)
     if local.backend.exists():
         world.notices.append("The local AWS keeps nothing across a stop, so the local stacks began anew.")
         shutil.rmtree(local.backend)

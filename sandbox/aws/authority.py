@@ -30,14 +30,17 @@ class Authority:
         self._folder = folder
         self._lock = threading.Lock()
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self._written = False
 
     @property
     def file(self) -> Path:
         """The certificate to trust, in PEM."""
         with self._lock:
             path = self._folder / "authority.pem"
-            if not path.exists():
+            if not self._written:
+                # One that is there is of an emulator that was killed.
                 path.write_bytes(_pem(self._root[1]))
+                self._written = True
             return path
 
     @cached_property

@@ -86,6 +86,8 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 return Answer.of_json(emulator.faults.listed())
             case "GET", "calls":
                 return Answer.of_json(emulator.calls.since(int(arguments.get("since", "0"))))
+            case "GET", "refused":
+                return Answer.of_json(sorted(emulator.refused))
             case "GET", "endpoints":
                 return Answer.of_json(emulator.endpoints)
             case "POST", "endpoints":

@@ -68,6 +68,7 @@ from sandbox.aws.extensions import (
 )
 from sandbox.aws.faults import ConnectionCutError, Faults
 from sandbox.aws.guard import is_loopback, stay_on_loopback
+from sandbox.charts.hosts import ChartHosts, Site
 from sandbox.kubernetes.binaries import Binaries, ensure_binaries, in_folder
 from sandbox.kubernetes.traffic import Traffic
 from sandbox.local import ROOT, Local
@@ -109,6 +110,9 @@ class Emulator:
         self.functions = functions.Functions(self)
         self.clusters = clusters.Clusters(self, binaries, folder)
         self.authority = Authority(folder)
+        self.charts = ChartHosts(folder / "charts")
+        self.refused: set[str] = set()
+        """Hosts that somebody wanted to reach through this proxy, and that are not answered for."""
         self._turns: dict[tuple[str, str], threading.RLock] = {}
         self.minutes = minutes.Minutes(self)
         self.traffic = Traffic(self, binaries is not None)
@@ -126,6 +130,7 @@ class Emulator:
         self.minutes.stop()
         self.functions.stop()
         self.clusters.stop()
+        self.charts.stop()
 
     def reset(self) -> None:
         """Empty moto and forget faults, calls, messages and endpoints; the clock is the machine's again."""
@@ -140,6 +145,7 @@ class Emulator:
         self.faults.clear()
         self.endpoints.clear()
         self.calls = control.CallRecord()
+        self.refused.clear()
         self.traffic.asked = False
 
     def faults_changed(self) -> None:
@@ -156,6 +162,7 @@ class Emulator:
         if not is_loopback(PORT.sub("", host)):
             if flow := balancers.connect(self, PORT.sub("", host)):
                 return flow.send(environ, body)
+            self.refused.add(host)
             return Answer.of_text(f"{host} refused: the sandbox answers for this machine only\n", 403)
         if path.startswith(control.PREFIX):
             return control.answer(self, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
@@ -170,12 +177,20 @@ class Emulator:
         finally:
             self.calls.add(call, target, status)
 
-    def tunnel(self, host: str) -> tuple[ssl.SSLContext, balancers.Flow | None] | None:
+    def tunnel(self, host: str) -> tuple[ssl.SSLContext, balancers.Flow | Site | None] | None:
         """How to answer over TLS as a host, and what a connection to it leads to; None for a name that is not known.
 
         Raises ConnectionCutError where it leads nowhere.
         """
         name = PORT.sub("", host)
+        found = self._tunnel(name)
+        if found is None:
+            self.refused.add(name)
+        return found
+
+    def _tunnel(self, name: str) -> tuple[ssl.SSLContext, balancers.Flow | Site | None] | None:
+        if site := self.charts.site(name):
+            return self.authority.context(name), site
         if self.traffic.on:
             flow = balancers.connect(self, name)
             return (self.authority.context(name), flow) if flow else None
@@ -246,7 +261,7 @@ class Handler(MotoRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    flow: balancers.Flow | None = None
+    flow: balancers.Flow | Site | None = None
     """Where a tunnel leads, in one."""
 
     def run_wsgi(self) -> None:

@@ -1,13 +1,11 @@
-"""What chart repositories and the OCI registry answer: content by host and path. Pure.
+"""What chart repositories answer, by host and path, and what the OCI registry is filled with. Pure.
 
-Only the charts of dr/charts.py are there, in their one version. A server looks a request up by host and path, and
-answers 404 to everything else; Helm's own error then names the chart or the version.
+Only the charts of dr/charts.py are there, in their one version.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +15,7 @@ from dr.charts import CHARTS, Chart
 from sandbox.charts.archive import pack
 from sandbox.charts.contents import chart_files, chart_metadata
 from sandbox.charts.index import archive_name, repository_index
-from sandbox.charts.oci import CONFIG, LAYER, MANIFEST, Artifact, artifact, digest
+from sandbox.charts.oci import Artifact, artifact
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,6 @@ class Response:
     path: str
     media_type: str
     content: bytes
-
-    @property
-    def digest(self) -> str:
-        """`sha256:...` of the content; the Docker-Content-Digest of a manifest or blob."""
-        return digest(self.content)
 
 
 @cache
@@ -62,9 +55,9 @@ def artifacts(sources: Path) -> tuple[Artifact, ...]:
 
 
 @cache
-def responses(sources: Path) -> tuple[Response, ...]:
-    """Everything that repositories and registries answer, for all charts."""
-    return (*_repositories(sources), *_registries(sources))
+def responses(sources: Path) -> Mapping[tuple[str, str], Response]:
+    """Everything that repositories answer, by host and path."""
+    return {(each.host, each.path): each for each in _repositories(sources)}
 
 
 def _repositories(sources: Path) -> Iterator[Response]:
@@ -78,18 +71,3 @@ def _repositories(sources: Path) -> Iterator[Response]:
         yield Response(url.netloc, f"{base}/index.yaml", "application/yaml", repository_index(archives))
         for chart, content in archives.items():
             yield Response(url.netloc, f"{base}/{archive_name(chart)}", "application/gzip", content)
-
-
-def _registries(sources: Path) -> Iterator[Response]:
-    """The pull half of the OCI distribution API."""
-    every = artifacts(sources)
-    for host in dict.fromkeys(each.host for each in every):
-        yield Response(host, "/v2/", "application/json", b"{}")
-    for each in every:
-        base = f"/v2/{each.repository}"
-        tags = json.dumps({"name": each.repository, "tags": [each.tag]}).encode()
-        yield Response(each.host, f"{base}/tags/list", "application/json", tags)
-        for reference in (each.tag, digest(each.manifest)):
-            yield Response(each.host, f"{base}/manifests/{reference}", MANIFEST, each.manifest)
-        for media_type, blob in ((CONFIG, each.config), (LAYER, each.layer)):
-            yield Response(each.host, f"{base}/blobs/{digest(blob)}", media_type, blob)

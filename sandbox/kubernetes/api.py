@@ -44,6 +44,18 @@ class Api:
     def __init__(self, client: ApiClient) -> None:
         self._host = client.configuration.host
         self._pool: Any = client.rest_client.pool_manager
+        token = client.configuration.api_key.get("BearerToken")
+        self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        self._kinds: dict[str, dict[str, Thing]] = {}
+
+    @classmethod
+    def of_kubeconfig(cls, text: str) -> Api:
+        """The API server that a kubeconfig's current context leads to, asked as its user. For a short while: a token is
+        not renewed."""
+        import yaml
+        from kubernetes.config import new_client_from_config_dict
+
+        return cls(new_client_from_config_dict(yaml.safe_load(text)))  # type: ignore[no-untyped-call]
 
     def call(self, method: str, path: str, content: Thing | None = None, kind: str = "application/json") -> Thing:
         """Call it and return its JSON.
@@ -53,7 +65,7 @@ class Api:
             urllib3.exceptions.HTTPError: it does not answer.
         """
         body = None if content is None else json.dumps(content)
-        headers = {"Content-Type": kind, "Accept": "application/json"}
+        headers = {"Content-Type": kind, **self._headers}
         answer = self._pool.request(
             method, self._host + path, body=body, headers=headers, timeout=ANSWER_SECONDS, retries=False
         )
@@ -61,6 +73,33 @@ class Api:
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise RefusedError(answer.status, f"{method} {path}: {said.get('message', answer.status)}")
         return said
+
+    def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str | None:
+        """Where an object is, or all of a kind are; None where the kind is not served. Raises as `call`."""
+        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        if kind not in self._kinds.get(api_version, {}):
+            try:
+                listed = self.call("GET", root)["resources"]
+            except RefusedError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                listed = []
+            self._kinds[api_version] = {each["kind"]: each for each in listed if "/" not in each["name"]}
+        served = self._kinds[api_version].get(kind)
+        if served is None:
+            return None
+        inside = f"/namespaces/{namespace}" if served["namespaced"] and namespace else ""
+        return f"{root}{inside}/{served['name']}" + (f"/{name}" if name else "")
+
+    def find(self, api_version: str, kind: str, namespace: str, name: str) -> Thing | None:
+        """An object, or None. Raises as `call`."""
+        path = self.path(api_version, kind, namespace, name)
+        try:
+            return self.call("GET", path) if path else None
+        except RefusedError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     def patch(self, path: str, content: Thing, kind: str = MERGE) -> Thing:
         """Change a thing. Raises as `call`."""

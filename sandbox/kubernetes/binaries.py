@@ -17,7 +17,7 @@ from dr.errors import Failed, Invalid, Problem
 from sandbox.toolchain.build import Modules, numbers
 from sandbox.toolchain.cache import Kept, Report, cache, chosen_way, find, version_of
 
-MODULES = Modules(Path(__file__).parent, "Kubernetes", "k8s.io/kubernetes")
+MODULES = Modules(Path(__file__).parent, "Kubernetes", "k8s.io/kubernetes", minutes=7.0)
 PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",

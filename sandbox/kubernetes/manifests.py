@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import copy
+import gzip
+import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.kubernetes import kinds
-from sandbox.kubernetes.cluster import Cluster, Object
-from sandbox.kubernetes.objects import identity, pruned
-from sandbox.kubernetes.settings import Settings
+from sandbox.kubernetes.api import Api, Thing
 
 FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "Release", "ServiceAccount")
 """What others need, in the order of `kubectl apply`; the rest follows by name."""
+SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+"""What the server alone writes into `metadata`."""
+RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 @dataclass(frozen=True)
@@ -54,43 +58,60 @@ def _context(kubeconfig: str) -> str:
     return str(content.get("current-context", "")) if isinstance(content, dict) else ""
 
 
-def read(wanted: list[Owned]) -> tuple[list[Object], list[Owned]]:
+def read(wanted: list[Owned]) -> tuple[list[Thing], list[Owned]]:
     """The objects, in order, and those that the state has and the API server has not.
 
     Raises:
-        SandboxError: a cluster cannot be reached, or answers with an error.
+        RefusedError: an API server answers with an error.
+        urllib3.exceptions.HTTPError: an API server does not answer.
     """
-    clusters = {text: Cluster(Settings(kubeconfig=text).access()) for text in {each.kubeconfig for each in wanted}}
+    apis = {text: Api.of_kubeconfig(text) for text in {each.kubeconfig for each in wanted}}
     with ThreadPoolExecutor(max_workers=16) as pool:
-        found = list(pool.map(lambda each: _read(clusters[each.kubeconfig], each), wanted))
+        found = list(pool.map(lambda each: _read(apis[each.kubeconfig], each), wanted))
     missing = [each for each, live in zip(wanted, found, strict=True) if live is None]
     return sorted((live for live in found if live is not None), key=_rank), missing
 
 
-def _read(cluster: Cluster, each: Owned) -> Object | None:
-    from sandbox.kubernetes.releases import Releases
-
-    if each.type == kinds.RELEASE:
-        namespace, name = identity(each.id)
-        installed = Releases(cluster, lambda definition: None).read(namespace, name)
-        if installed is None:
-            return None
-        spec = {part: value for part, value in installed[0].items() if part not in ("name", "namespace")}
-        meta = {"name": name, "namespace": namespace}
-        return {"apiVersion": "helm.sh/v3", "kind": "Release", "metadata": meta, "spec": spec}
-    gvk = kinds.of_token(each.type)
-    served = cluster.served(*gvk) if gvk else None
-    live = cluster.get(served, *identity(each.id)) if served else None
+def _read(api: Api, each: Owned) -> Thing | None:
+    namespace, _, name = each.id.rpartition("/")
+    if each.type == RELEASE:
+        return _release(api, namespace, name)
+    live = api.find(*_version_and_kind(each.type), namespace, name)
     return shown(live) if live else None
 
 
-def shown(live: Object) -> Object:
+def _version_and_kind(token: str) -> tuple[str, str]:
+    """`("apps/v1", "Deployment")` of `kubernetes:apps/v1:Deployment`; an API version leaves the group `core` out."""
+    _, version, kind = token.split(":")
+    return version.removeprefix("core/"), kind
+
+
+def _release(api: Api, namespace: str, name: str) -> Thing | None:
+    """A Helm release, as its newest Secret has it (helm/helm, pkg/storage/driver/secrets.go)."""
+    query = f"?labelSelector=owner%3Dhelm,name%3D{name},status%3Ddeployed"
+    kept = api.call("GET", f"/api/v1/namespaces/{namespace}/secrets{query}")["items"]
+    if not kept:
+        return None
+    newest = max(kept, key=lambda secret: int(secret["metadata"]["labels"]["version"]))
+    packed = base64.b64decode(base64.b64decode(newest["data"]["release"]))
+    release = json.loads(gzip.decompress(packed))
+    chart = release["chart"]["metadata"]
+    spec = {"chart": chart["name"], "version": chart["version"], "values": release.get("config")}
+    return {
+        "apiVersion": "helm.sh/v3",
+        "kind": "Release",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {part: value for part, value in spec.items() if value},
+    }
+
+
+def shown(live: Thing) -> Thing:
     """An object as a person reads it; of a Secret, the size of each value."""
-    result = pruned(live)
-    annotations = result["metadata"].get("annotations", {})
-    annotations.pop("deployment.kubernetes.io/revision", None)
-    if not annotations:
-        result["metadata"].pop("annotations", None)
+    meta = {name: copy.deepcopy(value) for name, value in live["metadata"].items() if name not in SERVER_FIELDS}
+    meta.get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
+    if not meta.get("annotations"):
+        meta.pop("annotations", None)
+    result = {name: value for name, value in live.items() if name != "status"} | {"metadata": meta}
     if live["kind"] == "Secret":
         result["data"] = {name: f"({len(value)} characters)" for name, value in (live.get("data") or {}).items()}
     return {"apiVersion": live["apiVersion"], "kind": live["kind"], **result}

@@ -1,9 +1,9 @@
-"""The programs of the sandbox that no package registry of Python has: the `pulumi` engine and Kubernetes.
+"""The programs of the sandbox that no package registry of Python has: the `pulumi` engine, Kubernetes and its plugin.
 
-    from sandbox.toolchain import ensure_pulumi
+    from sandbox.toolchain.programs import ensure_programs
 
 Each is found on PATH or in the user's cache, or made there, from what a go.mod pins. `python -m sandbox.toolchain` gets
-both and says where they are; Kubernetes' own part is in sandbox/kubernetes/binaries.py.
+all and says where they are; Kubernetes' own part is in sandbox/kubernetes/binaries.py.
 """
 
 from sandbox.toolchain.cache import Report

@@ -1,23 +1,22 @@
-"""`python -m sandbox.toolchain [pulumi] [kubernetes]`: makes sure that they are there, and prints where.
+"""`python -m sandbox.toolchain [pulumi]`: makes sure that the programs of the sandbox are there, and prints where.
 
-Both, where none is named.
+All of them, or the engine alone, for a machine that deploys and has no sandbox.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 
 from dr.errors import DrError
-from sandbox.kubernetes.binaries import ensure_binaries
-from sandbox.toolchain import Report, aws_plugin, ensure_pulumi
+from sandbox.toolchain import aws_plugin, ensure_pulumi, find_pulumi, go_cache
+from sandbox.toolchain.cache import Report
+from sandbox.toolchain.programs import ensure_programs
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often a log, which cannot rewrite its line, hears of progress."""
-
-
-NAMES = ("pulumi", "kubernetes")
 
 
 def printer() -> Report:
@@ -29,7 +28,9 @@ def printer() -> Report:
         nonlocal last
         line = text if share is None else f"{text} ({share:.0%})"
         if terminal:
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            # Cut, so that one line is rewritten and not the last of several.
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\x1b[K{line[:width]}", end="\r", file=sys.stderr, flush=True)
         elif share is None or time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             print(line, file=sys.stderr, flush=True)
@@ -40,30 +41,37 @@ def printer() -> Report:
 def main() -> int:
     """Returns the exit code of dr/errors.py."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.toolchain", description="Get what the sandbox runs.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{' or '.join(NAMES)}; both by default")
-    wanted = parser.parse_args().names or NAMES
-    if unknown := set(wanted) - set(NAMES):
-        parser.error(f"there is no {', '.join(sorted(unknown))}; use {' or '.join(NAMES)}")
+    parser.add_argument("name", nargs="?", choices=["pulumi"], help="the engine alone; everything by default")
     report = printer()
-    lines = []
     try:
-        if "pulumi" in wanted:
-            engine = ensure_pulumi(report)
-            lines.append((engine.origin, f"pulumi {engine.version} ({engine.origin}): {engine.pulumi}"))
-            lines.append(("", aws_plugin.description()))
-        if "kubernetes" in wanted:
-            found = ensure_binaries(report)
-            lines.append((found.origin, f"kubernetes {found.version} ({found.origin}): {found.folder}"))
+        lines = _engine(report) if parser.parse_args().name else _everything(report)
     except DrError as error:
         print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("\nstopped; what Go has compiled is kept, and the next run goes on from there", file=sys.stderr)
         return 130
-    if {origin for origin, _ in lines} & {"built", "downloaded"} and sys.stderr.isatty():
-        print(file=sys.stderr)
-    print("\n".join(line for _, line in lines))
+    print("\n".join(lines))
     return 0
+
+
+def _engine(report: Report) -> list[str]:
+    if (engine := find_pulumi()) is None:
+        with go_cache.removed_afterwards():
+            engine = ensure_pulumi(report)
+    return [f"pulumi {engine.version} ({engine.origin}): {engine.pulumi}"]
+
+
+def _everything(report: Report) -> list[str]:
+    aws, programs = aws_plugin.description(), ensure_programs(report)
+    engine, kubernetes, plugin = programs.engine, programs.kubernetes, programs.plugin
+    return [
+        f"pulumi {engine.version} ({engine.origin}): {engine.pulumi}",
+        f"kubernetes {kubernetes.version} ({kubernetes.origin}): {kubernetes.folder}",
+        f"Kubernetes plugin {plugin.version} ({plugin.origin}): {plugin.path}",
+        f"crane: {programs.crane}",
+        aws,
+    ]
 
 
 if __name__ == "__main__":

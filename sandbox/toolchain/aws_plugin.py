@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dr.errors import Invalid, Problem
+from sandbox.toolchain.cache import through_emulator
 
 VARIABLE = "DR_AWS_PLUGIN"
 INSTALLED = "installed"
 COMMAND = "pulumi-resource-aws"
-LAUNCHER = Path(__file__).resolve().parent.parent / "aws_plugin.sh"
 ANSWER_SECONDS = 60.0
 """How long a plugin may take to print its version: it is a program of hundreds of megabytes."""
 
@@ -45,7 +45,7 @@ class AwsPlugin:
     @property
     def command(self) -> list[str]:
         """What the engine has to run."""
-        return ["sh", str(LAUNCHER), str(self.path)]
+        return through_emulator(self.path)
 
 
 def chosen() -> AwsPlugin | None:

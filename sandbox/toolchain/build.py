@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dr.errors import Failed, Problem
+from sandbox.toolchain import go_cache
 from sandbox.toolchain.cache import Report
 
 SHARE_OF_COMPILING = 0.95
@@ -33,18 +34,26 @@ class Modules:
         folder: Where they are.
         subject: What is built from them, as a person knows it: "pulumi".
         main: The module whose version is the subject's.
+        minutes: Of a processor, to build it from an empty cache; measured, for progress alone.
         on_path: Whether a person may install the subject on PATH instead.
     """
 
     folder: Path
     subject: str
     main: str
+    minutes: float = 1.0
     on_path: bool = True
 
     @cached_property
     def version(self) -> str:
         """Of the main module, without its `v`."""
         return self._version(self.main)
+
+    @property
+    def label(self) -> str:
+        """The version as a person reads it: of a commit, its date."""
+        commit = re.search(r"-(\d{4})(\d\d)(\d\d)\d{6}-[0-9a-f]{12}$", self.version)
+        return "-".join(commit.groups()) if commit else self.version
 
     @cached_property
     def go(self) -> str:
@@ -72,7 +81,7 @@ class Modules:
             Failed: Go is missing, too old, or did not succeed; its last words are in the problem.
             OSError: The output cannot be written.
         """
-        what = f"{self.subject} {self.version}"
+        what = f"{self.subject} {self.label}"
         variables = self._environment(output.parent)
         flags = ["-mod=readonly", "-trimpath", f"-ldflags=-s -w {ldflags}"]
         fetched = todo = compiled = 0
@@ -93,7 +102,7 @@ class Modules:
                 said = int(share * 100)
                 report(f"building {what}: {min(compiled, todo)} of {todo} packages", share)
 
-        report(f"building {what} from source: some minutes, once for each user", None)
+        report(f"building {what} from source: some minutes, once for each user", 0.0)
         # Stale: not yet in Go's own build cache, so a build that was killed goes on where it was.
         self._go(["list", *flags, "-deps", "-f", "{{.Stale}}", *packages], variables, fetch)
         self._go(["build", *flags, "-v", "-o", str(output), *packages], variables, compile_)
@@ -120,7 +129,7 @@ class Modules:
             remedy = f"install Go {self.go} or newer and put it on PATH{self._instead}"
             raise Failed(Problem("build", "there is no `go` on PATH", remedy))
         # A toolchain that Go fetches by itself is another big download: only if the person says so.
-        variables = {"GOTOOLCHAIN": "local", **os.environ, "GOWORK": "off"}
+        variables = {"GOTOOLCHAIN": "local", **os.environ, "GOWORK": "off", **go_cache.variables()}
         # Not in the folder of go.mod, where a Go that is too old refuses to say what it is.
         said = subprocess.run(["go", "version"], cwd=folder, env=variables, capture_output=True, text=True).stdout
         version = re.search(r"go(\d+(?:\.\d+)+)", said)

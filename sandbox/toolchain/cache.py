@@ -77,6 +77,11 @@ def version_of(command: Path, *arguments: str) -> str | None:
     return match[1] if match and done.returncode == 0 else None
 
 
+def through_emulator(plugin: Path) -> list[str]:
+    """The command that runs a real plugin so that all it asks for comes from the emulator."""
+    return ["sh", str(Path(__file__).resolve().parents[1] / "through_emulator.sh"), str(plugin)]
+
+
 def cache() -> Path:
     """The folder that holds all of them."""
     if chosen := os.environ.get("DR_TOOLCHAIN_CACHE"):
@@ -179,6 +184,6 @@ class Kept:
         return found(origin)
 
     def _does_not_run(self, folder: Path, way: str) -> Problem:
-        fact = f"what `{way}` gave in {folder.parent} is not a {self.subject} {self.version} that runs here"
+        fact = f"what `{way}` gave in {folder.parent} is not {self.subject} {self.version}, or does not run here"
         remedy = "set DR_TOOLCHAIN_CACHE to a folder from which programs may run; unset GOOS and GOARCH"
         return Problem(self.subject, fact, remedy)

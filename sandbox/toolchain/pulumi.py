@@ -21,7 +21,7 @@ from sandbox.toolchain.cache import Kept, Report, Way, cache, chosen_way, find, 
 
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 ENGINE = "github.com/pulumi/pulumi/pkg/v3"
-MODULES = Modules(Path(__file__).parent, "pulumi", ENGINE)
+MODULES = Modules(Path(__file__).parent, "pulumi", ENGINE, minutes=7.0)
 RUNNER = "pulumi-language-python-exec"
 """The SDK's program that runs a Pulumi program; it comes inside the SDK's Go module."""
 LANGUAGE_HOST = "pulumi-language-python"
@@ -117,7 +117,7 @@ def _build(folder: Path, report: Report) -> None:
 
 def _download(folder: Path, report: Report) -> None:
     report(f"looking whether pulumi {kept().version} can be downloaded", None)
-    if not _reachable():
+    if not reachable():
         fact = f"its installer did not answer within {REACHABLE_SECONDS:g} s"
         raise Failed(Problem("download", fact, "go online, or install pulumi on PATH"))
     from pulumi.automation import PulumiCommand  # takes a second to import
@@ -138,7 +138,7 @@ def _text(output: bytes | str | None) -> str:
     return text.strip()[-500:]
 
 
-def _reachable() -> bool:
+def reachable() -> bool:
     """Asks in a thread, since a name server that is silent is not under the request's timeout."""
     answers: list[int] = []
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.toolchain import go_cache
+
 MODULES = Path(__file__).parents[1] / "promtool"
 PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"
 FLAGS = ["-mod=readonly", "-trimpath", "-tags=remove_all_sd", "-ldflags=-s -w"]
@@ -45,8 +47,9 @@ def _cache() -> Path:
 
 def _build(command: Path) -> None:
     unfinished = command.with_suffix(".new")
-    variables = {"GOTOOLCHAIN": "local", **os.environ, "GOWORK": "off"}
-    subprocess.run(["go", "-C", MODULES, "build", *FLAGS, "-o", unfinished, PACKAGE], env=variables, check=True)
+    variables = {"GOTOOLCHAIN": "local", **os.environ, "GOWORK": "off", **go_cache.variables()}
+    with go_cache.removed_afterwards():
+        subprocess.run(["go", "-C", MODULES, "build", *FLAGS, "-o", unfinished, PACKAGE], env=variables, check=True)
     unfinished.rename(command)
 
 

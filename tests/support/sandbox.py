@@ -20,11 +20,10 @@ from dr.sets import Item
 from sandbox import server_process
 from sandbox.emulator_client import ask
 from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, environment
-from sandbox.kubernetes.binaries import ensure_binaries
 from sandbox.local import ROOT, Local
 from sandbox.model_set import NAME
 from sandbox.server_process import Server
-from sandbox.toolchain import ensure_pulumi
+from sandbox.toolchain.programs import Programs, ensure_programs
 
 STACKS = ("primary", "dr")
 PATIENCE_SECONDS = 90.0
@@ -37,6 +36,7 @@ class SandboxUnderTest:
     local: Local
     server: Server
     engine: Engine
+    programs: Programs
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client of it."""
@@ -142,12 +142,14 @@ def sandbox_in(folder: Path, project: Path | None = None) -> Iterator[SandboxUnd
     """A sandbox whose folder is below the given one. Its engine writes the state of a stack at the end of an operation:
     checkpoints, which only show where it is killed, take half of its time."""
     local = Local(folder / "state", project or copy_project(folder / "project"))
-    toolchain = ensure_pulumi(lambda text, share: None)
-    server = server_process.start(local, ensure_binaries(lambda text, share: None).folder)
+    programs = ensure_programs(lambda text, share: None)
+    server = server_process.start(local, programs.kubernetes.folder)
     try:
         # Only the minutes that a test asks for: what runs every minute is not in its record of calls by chance.
         ask(server, "POST", "clock", {"follow": False})
-        variables = {**environment(local, server, toolchain), **WITHOUT_CHECKPOINTS}
-        yield SandboxUnderTest(local, server, Engine(local, toolchain, variables))
+        variables = {**environment(local, server, programs.engine), **WITHOUT_CHECKPOINTS}
+        yield SandboxUnderTest(local, server, Engine(local, programs.engine, variables), programs)
+        if running := server_process.find(local):  # a test may have stopped it
+            assert ask(running, "GET", "refused") == [], "hosts outside the sandbox were asked"
     finally:
         server_process.stop(local)

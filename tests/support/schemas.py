@@ -14,42 +14,11 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-from sandbox.kubernetes import addon_definitions, charts
+from dr.charts import CHARTS
+from sandbox.kubernetes import addon_definitions
+from tests.support.charts import served_definitions
 
 Schema = dict[str, Any]
-TEXT, NUMBER, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
-MORE: dict[tuple[str, str], Schema] = {
-    ("karpenter.k8s.aws/v1", "EC2NodeClass"): {
-        "metadataOptions": {
-            "type": "object",
-            "properties": {
-                "httpEndpoint": {"enum": ["enabled", "disabled"]},
-                "httpProtocolIPv6": {"enum": ["enabled", "disabled"]},
-                "httpPutResponseHopLimit": {"type": "integer", "minimum": 1, "maximum": 64},
-                "httpTokens": {"enum": ["required", "optional"]},
-            },
-        },
-        "blockDeviceMappings": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "deviceName": TEXT,
-                    "rootVolume": FLAG,
-                    "ebs": {
-                        "type": "object",
-                        "properties": {
-                            **dict.fromkeys(("kmsKeyID", "snapshotID", "volumeSize", "volumeType"), TEXT),
-                            **dict.fromkeys(("iops", "throughput", "volumeInitializationRate"), NUMBER),
-                            **dict.fromkeys(("deleteOnTermination", "encrypted"), FLAG),
-                        },
-                    },
-                },
-            },
-        },
-    }
-}
-"""Fields of `spec` that are used and that a definition in the sandbox does not list (karpenter.sh, "NodeClasses")."""
 
 
 def validate(manifest: Mapping[str, Any], version: str) -> None:
@@ -75,21 +44,19 @@ def validate(manifest: Mapping[str, Any], version: str) -> None:
 @cache
 def _custom() -> dict[tuple[str, str], Schema]:
     """Closed schemas by apiVersion and kind."""
-    found = [each for chart in charts.known_charts() for each in charts.definitions(chart)]
+    found = [each for chart in CHARTS for each in served_definitions(chart)]
     for file in addon_definitions.FOLDER.glob("*.yaml"):
         found += [each for each in yaml.safe_load_all(file.read_text("utf-8")) if each]
     return {
-        key: _closed_root(version["schema"]["openAPIV3Schema"], MORE.get(key, {}))
+        key: _closed_root(version["schema"]["openAPIV3Schema"])
         for definition in found
         for version in definition["spec"]["versions"]
         for key in [(f"{definition['spec']['group']}/{version['name']}", definition["spec"]["names"]["kind"])]
     }
 
 
-def _closed_root(schema: Schema, more: Schema) -> Schema:
+def _closed_root(schema: Schema) -> Schema:
     closed = closed_schema(schema)
-    if more:
-        closed["properties"]["spec"]["properties"] |= {name: closed_schema(each) for name, each in more.items()}
     # What every object has besides.
     closed["properties"] |= {
         "apiVersion": {"type": "string"},

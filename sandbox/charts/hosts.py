@@ -1,0 +1,86 @@
+"""The hosts of charts, as the engine's plugin reaches them through the emulator: repositories, and the registry.
+
+Only the charts of dr/charts.py are there, in their one version: to anything else the answer is 404, and Helm's own
+error then names the chart or the version. A host that no chart comes from is not answered for at all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dr.charts import CHARTS
+from dr.errors import DrError
+from sandbox.aws.call import Answer
+from sandbox.charts.registry import Registry
+from sandbox.charts.served import artifacts, responses
+from sandbox.charts.sources import find_charts
+
+HOSTS = frozenset(urlsplit(chart.repository).netloc for chart in CHARTS)
+PASSED_ON = ("content-length", "content-type", "docker-content-digest", "docker-distribution-api-version")
+
+
+class ChartHosts:
+    """Every host that a chart comes from.
+
+    Args:
+        folder: Where the registry keeps its content.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._registry = Registry(folder)
+        self._lock = threading.Lock()
+        self._filled = False
+
+    def site(self, host: str) -> Site | None:
+        """How to answer as a host; None where no chart comes from it."""
+        return Site(self, host) if host in HOSTS else None
+
+    def answer(self, host: str, method: str, path: str, headers: dict[str, str]) -> Answer:
+        """The answer to a request: of a file of a repository, or of the registry."""
+        if method not in ("GET", "HEAD"):
+            return Answer.of_text(f"{host} is read here, not written to\n", 405)
+        sources = find_charts()
+        if sources is None:
+            return Answer.of_text("published charts were not fetched: run `python -m sandbox.toolchain`\n", 503)
+        if path.startswith("/v2/"):
+            return self._ask_registry(host, method, path, headers, sources)
+        if file := responses(sources).get((host, path)):
+            return Answer(200, file.content, {"Content-Type": file.media_type})
+        return Answer.of_text(f"{host} has no {path}\n", 404)
+
+    def stop(self) -> None:
+        """End what it started."""
+        self._registry.stop()
+
+    def _ask_registry(self, host: str, method: str, path: str, headers: dict[str, str], sources: Path) -> Answer:
+        try:
+            with self._lock:
+                if not self._filled:
+                    for each in artifacts(sources):
+                        self._registry.push(each)
+                    self._filled = True
+            # One registry stands for all hosts; each has the part of it that is named after it.
+            asked = path if path == "/v2/" else f"/v2/{host}/{path.removeprefix('/v2/')}"
+            answer = self._registry.request(method, asked, headers=headers)
+        except DrError as error:
+            return Answer.of_text(f"{error}\n", 503)
+        passed_on = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}
+        return Answer(answer.status, answer.data, passed_on)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A connection to one of the hosts."""
+
+    hosts: ChartHosts
+    host: str
+
+    def send(self, environ: Mapping[str, Any], body: bytes) -> Answer:
+        """The answer to a request."""
+        headers = {"Accept": environ["HTTP_ACCEPT"]} if "HTTP_ACCEPT" in environ else {}
+        return self.hosts.answer(self.host, environ["REQUEST_METHOD"], environ["PATH_INFO"], headers)

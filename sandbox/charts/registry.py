@@ -1,0 +1,122 @@
+"""The OCI registry behind the hosts of charts: `crane registry serve` on loopback, its content in a folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import urllib3
+
+from dr.errors import Failed, Problem
+from sandbox.charts.oci import MANIFEST, Artifact, digest
+from sandbox.toolchain.crane import find_crane
+
+START_SECONDS, STOP_SECONDS, REQUEST_SECONDS = 20.0, 10.0, 10.0
+SUPERVISOR = Path(__file__).parents[1] / "kubernetes" / "supervisor.py"
+BLOB = "application/octet-stream"
+
+
+class Registry:
+    """A registry that starts when it is first asked, and ends with this process.
+
+    Args:
+        folder: Where its content and its log are; made if absent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """Its answer to a request.
+
+        Raises:
+            Failed: It cannot be started, or does not answer.
+        """
+        with self._lock:
+            if self._supervisor is None:
+                self._start()
+        try:
+            return urllib3.request(
+                method, f"http://127.0.0.1:{self._port()}{path}", body=body, headers=headers, timeout=REQUEST_SECONDS
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise Failed(self._problem(f"{method} {path}: {error}")) from error
+
+    def push(self, artifact: Artifact) -> None:
+        """Put an artifact there, below the name of its host.
+
+        Raises:
+            Failed: The registry cannot be started, or does not take it.
+        """
+        base = f"/v2/{artifact.host}/{artifact.repository}"
+        puts = [
+            *(
+                ("POST", f"{base}/blobs/uploads/?digest={digest(blob)}", blob, BLOB)
+                for blob in (artifact.config, artifact.layer)
+            ),
+            ("PUT", f"{base}/manifests/{artifact.tag}", artifact.manifest, MANIFEST),
+        ]
+        for method, path, content, media_type in puts:
+            answer = self.request(method, path, content, {"Content-Type": media_type})
+            if answer.status != 201:
+                raise Failed(self._problem(f"{method} {path} was answered {answer.status}: {answer.data[:200]!r}"))
+
+    def stop(self) -> None:
+        """End it. Its folder stays."""
+        with self._lock:
+            if self._supervisor is None or self._supervisor.stdin is None:
+                return
+            self._supervisor.stdin.close()
+            try:
+                self._supervisor.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._supervisor.kill()
+                self._supervisor.wait()
+            self._supervisor = None
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "registry.log"
+
+    def _start(self) -> None:
+        crane = find_crane()
+        if crane is None:
+            fact = "there is no `crane`, which serves it"
+            raise Failed(Problem("the registry of charts", fact, "run `python -m sandbox.toolchain`"))
+        content = self._folder / "content"
+        content.mkdir(parents=True, exist_ok=True)
+        self._log.unlink(missing_ok=True)
+        command = [str(crane), "registry", "serve", "--address", "127.0.0.1:0", "--disk", str(content)]
+        wanted = {"name": "registry", "command": command, "log": str(self._log), "environment": {}, "end": "SIGTERM"}
+        self._supervisor = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(SUPERVISOR), str(self._folder / "processes.json")],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._supervisor.stdin is not None  # noqa: S101 - a pipe was asked for
+        self._supervisor.stdin.write(json.dumps([wanted]).encode() + b"\n")
+        self._supervisor.stdin.flush()
+        self._port()
+
+    def _port(self) -> int:
+        """Where it listens now: it takes a free port, another one if it was started again, and says so in its log."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            said = re.findall(r"serving on port (\d+)", self._log.read_text()) if self._log.exists() else []
+            if said:
+                return int(said[-1])
+            if time.monotonic() > deadline:
+                raise Failed(self._problem(f"it has not said where it listens within {START_SECONDS:g} s"))
+            time.sleep(0.02)
+
+    def _problem(self, fact: str) -> Problem:
+        return Problem("the registry of charts", fact, f"read {self._log}, then start the sandbox again")
