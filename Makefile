@@ -31,7 +31,7 @@ lint: install ## what must be clean before a commit
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
-	@if command -v go >/dev/null; then go -C .github/actionlint tool actionlint -shellcheck= -pyflakes= $(CURDIR)/.github/workflows/*.yml; \
+	@if command -v go >/dev/null; then go -C .github/actionlint tool actionlint -shellcheck= -pyflakes= "$(CURDIR)"/.github/workflows/*.yml; \
 	else echo "There is no go on PATH: .github/workflows was not checked by actionlint." >&2; fi
 
 format: install ## format the code, and sort its imports
