@@ -122,6 +122,8 @@ class Counts:
     available: int
 
     def __str__(self) -> str:
+        if not self.wanted:
+            return "no replicas are to run"
         updated = f"{self.updated} of {self.wanted} replicas are updated, {self.ready} of these are ready"
         return f"{updated}; {self.serving}"
 

@@ -227,6 +227,7 @@ def test_a_deployment_without_a_floor_is_complete_without_replicas() -> None:
     look.deployment["spec"]["replicas"] = 0
 
     assert judge(look, 0, Limits()).phase is Phase.COMPLETE
+    assert str(judge(look, 0, Limits()).counts) == "no replicas are to run"
 
 
 def test_replicas_that_are_missing_after_the_rollout_are_no_failure_of_the_rollout() -> None:
