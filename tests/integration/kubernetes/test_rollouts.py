@@ -55,11 +55,14 @@ class Deployed:
         pods = plain(self.core.list_namespaced_pod(self.namespace))["items"]
         return judge(Look(datetime.now(UTC), deployment, sets, pods), REPLICAS, allowed)
 
-    def until(self, phase: Phase, kind: str = "") -> Rollout:
+    def until(self, phase: Phase, kind: str = "", updated: int | None = None) -> Rollout:
+        """The verdict once it is of a phase; `updated` waits for the Deployment's own count, which follows its pods."""
+
         def found() -> Rollout | None:
             verdict = self.verdict()
             kinds = [reason.kind for reason in verdict.reasons]
-            return verdict if verdict.phase is phase and (not kind or kind in kinds) else None
+            counted = updated is None or verdict.counts.updated == updated
+            return verdict if verdict.phase is phase and (not kind or kind in kinds) and counted else None
 
         return wait_for(found)  # type: ignore[no-any-return]
 
@@ -96,7 +99,7 @@ def test_a_rollout_is_complete_a_broken_one_is_stuck_with_the_rest_serving_and_a
     assert deployed.until(Phase.COMPLETE).counts.ready == REPLICAS
 
     deployed.image("docker.io/server:broken-2")
-    found = deployed.until(Phase.STUCK, "image")
+    found = deployed.until(Phase.STUCK, "image", updated=1)
     assert (found.counts.updated, found.counts.ready, found.counts.previous) == (1, 0, REPLICAS - 1)
     assert "image docker.io/server:broken-2 could not be pulled" in found.reasons[0].fact
     assert deployed.verdict(Limits()).phase is Phase.PROGRESSING
