@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,10 +11,10 @@ import urllib3
 
 from dr.errors import Failed, Problem
 from sandbox.charts.oci import MANIFEST, Artifact, digest
+from sandbox.kubernetes.supervised import Supervised
 from sandbox.toolchain.crane import find_crane
 
-START_SECONDS, STOP_SECONDS, REQUEST_SECONDS = 20.0, 10.0, 10.0
-SUPERVISOR = Path(__file__).parents[1] / "kubernetes" / "supervisor.py"
+START_SECONDS, REQUEST_SECONDS = 20.0, 10.0
 BLOB = "application/octet-stream"
 
 
@@ -31,7 +28,7 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._processes = Supervised(folder / "processes.json")
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -42,7 +39,7 @@ class Registry:
             Failed: It cannot be started, or does not answer.
         """
         with self._lock:
-            if self._supervisor is None:
+            if not self._processes.begun:
                 self._start()
         try:
             return urllib3.request(
@@ -73,15 +70,7 @@ class Registry:
     def stop(self) -> None:
         """End it. Its folder stays."""
         with self._lock:
-            if self._supervisor is None or self._supervisor.stdin is None:
-                return
-            self._supervisor.stdin.close()
-            try:
-                self._supervisor.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._supervisor.kill()
-                self._supervisor.wait()
-            self._supervisor = None
+            self._processes.end()
 
     @property
     def _log(self) -> Path:
@@ -97,14 +86,8 @@ class Registry:
         self._log.unlink(missing_ok=True)
         command = [str(crane), "registry", "serve", "--address", "127.0.0.1:0", "--disk", str(content)]
         wanted = {"name": "registry", "command": command, "log": str(self._log), "environment": {}, "end": "SIGTERM"}
-        self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(SUPERVISOR), str(self._folder / "processes.json")],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert self._supervisor.stdin is not None  # noqa: S101 - a pipe was asked for
-        self._supervisor.stdin.write(json.dumps([wanted]).encode() + b"\n")
-        self._supervisor.stdin.flush()
+        self._processes.begin()
+        self._processes.order([wanted])
         self._port()
 
     def _port(self) -> int:

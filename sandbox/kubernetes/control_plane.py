@@ -6,8 +6,6 @@ import base64
 import json
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -21,13 +19,13 @@ from sandbox.kubernetes import commands
 from sandbox.kubernetes.binaries import Binaries
 from sandbox.kubernetes.certificates import MASTERS
 from sandbox.kubernetes.commands import Plan, Ports
+from sandbox.kubernetes.supervised import Supervised
 from sandbox.local import read_json
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 START_SECONDS = 120.0
-STOP_SECONDS = 30.0
 STAGES = Path(__file__).parent / "stages"
 
 
@@ -49,7 +47,7 @@ class ControlPlane:
         self._held = [_held_port() for _ in range(3)]
         ports = Ports(*(held.getsockname()[1] for held in self._held))
         self.plan = Plan(folder, binaries.folder, ports, webhook, speed)
-        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._processes = Supervised(folder / "processes.json")
 
     @property
     def endpoint(self) -> str:
@@ -69,7 +67,7 @@ class ControlPlane:
     @property
     def running(self) -> bool:
         """Whether its processes are there."""
-        return self._supervisor is not None
+        return self._processes.begun
 
     def start(self) -> None:
         """Start, and return once it is ready.
@@ -78,33 +76,29 @@ class ControlPlane:
             Failed: it does not become ready; the message has the end of the log.
         """
         with self._lock:
-            if self._supervisor is not None:
+            if self.running:
                 return
             self._write_files()
-            self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py")), str(self._state)],
-                stdin=subprocess.PIPE,
-                start_new_session=True,
-            )
+            self._processes.begin()
             try:
-                self._order(commands.foundation(self.plan))
+                self._processes.order(commands.foundation(self.plan))
                 self._wait()
-                self._order(commands.controllers(self.plan))
+                self._processes.order(commands.controllers(self.plan))
             except BaseException:
-                self._end()
+                self._processes.end()
                 raise
 
     def stop(self) -> None:
         """End it for good and give its ports back. Its folder stays."""
         with self._lock:
-            self._end()
+            self._processes.end()
             for held in self._held:
                 held.close()
 
     def pause(self) -> None:
         """Let it answer nothing, as a region that is lost, until `resume`."""
         with self._lock:
-            self._end()
+            self._processes.end()
 
     def resume(self) -> None:
         """Be there again, at the same address and with everything it knew. Raises Failed, as `start`."""
@@ -112,7 +106,7 @@ class ControlPlane:
 
     def processes(self) -> dict[str, int]:
         """Name and pid of what runs."""
-        return {name: told["pid"] for name, told in read_json(self._state).items() if told["pid"]}
+        return {name: told["pid"] for name, told in read_json(self._processes.state).items() if told["pid"]}
 
     def api(self) -> ApiClient:
         """A client with the sandbox's own administrator's rights."""
@@ -125,34 +119,13 @@ class ControlPlane:
         configuration.cert_file, configuration.key_file = str(keys.certificate("admin")), str(keys.key("admin"))
         return ApiClient(configuration)
 
-    @property
-    def _state(self) -> Path:
-        return self.plan.folder / "processes.json"
-
-    def _order(self, processes: list[dict[str, Any]]) -> None:
-        if self._supervisor is None or self._supervisor.stdin is None:
-            raise RuntimeError("no supervisor")
-        self._supervisor.stdin.write(json.dumps(processes).encode() + b"\n")
-        self._supervisor.stdin.flush()
-
-    def _end(self) -> None:
-        if self._supervisor is None or self._supervisor.stdin is None:
-            return
-        self._supervisor.stdin.close()
-        try:
-            self._supervisor.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._supervisor.kill()
-            self._supervisor.wait()
-        self._supervisor = None
-
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._ready():
-            told = read_json(self._state)
+            told = read_json(self._processes.state)
             # Once, an API server may end because etcd was not there yet.
             died = [name for name, process in told.items() if process["pid"] is None or process["ended"] > 1]
-            if died or time.monotonic() > deadline or self._supervisor is None or self._supervisor.poll() is not None:
+            if died or time.monotonic() > deadline or not self._processes.alive:
                 raise Failed(self._problem(died[0] if died else "kube-apiserver", bool(died)))
             time.sleep(0.03)
 
