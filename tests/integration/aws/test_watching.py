@@ -87,7 +87,8 @@ def test_the_clock_goes_forward_minute_by_minute_and_never_back(control: Control
     before = control("GET", "clock")["now"]
     moved = control("POST", "clock", {"advance": 3600})
 
-    assert moved["minutes"] == 60
+    # A minute of the day may end while the call runs.
+    assert moved["minutes"] in (60, 61)
     assert moved["now"] > before
     assert "the clock goes forward" in control("POST", "clock", {"advance": -1})["error"]
     assert "86400 s at most" in control("POST", "clock", {"advance": 1e9})["error"]
