@@ -14,27 +14,30 @@ from pathlib import Path
 import pulumi
 from pulumi_aws import s3
 
-from components.data_keys import DataKeys, DataKeysArgs
-from components.hosted_zone import HostedZone, HostedZoneArgs
-from components.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
-from components.route53_failover import Route53Failover, Route53FailoverArgs
+from components.data.data_keys import DataKeys, DataKeysArgs
+from components.data.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
 from components.tagging import tags_of
-from dr import clients, config, contract, control, guards
+from components.traffic.hosted_zone import HostedZone, HostedZoneArgs
+from components.traffic.route53_failover import Route53Failover, Route53FailoverArgs
+from dr import clients
+from dr.config import reader
+from dr.control import contract, control_bucket
 from dr.errors import DrError
-from dr.objectives import PRIMARY_DNS_WEIGHT, Tier
 from dr.operations import adopt
-from dr.topology import CONTROL, Role, Topology
+from dr.preflight import guards
+from dr.topology.tiers import PRIMARY_DNS_WEIGHT, Tier
+from dr.topology.topology import CONTROL, Role, Topology
 from stacks.backups import backup_plan, backup_vault
 from stacks.kubernetes import cluster_contents
+from stacks.monitoring import early_warnings, heartbeat, watch
 from stacks.names import name_resources
 from stacks.preflight import ClusterPreflight
 from stacks.region import Region, region, region_certificate
-from stacks.watching import early_warnings, heartbeat, watch
 
 
 def primary(topology: Topology, cluster: ClusterPreflight) -> None:
     """Layer 1, data: keys, bucket pairs, backups. Layer 2: the region. Layer 3, failover: zone and record."""
-    guards.same_network(topology, control.read_own_half(topology))
+    guards.same_network(topology, control_bucket.read_own_half(topology))
     cluster.require(topology)
     tags = tags_of(topology)
     keys = DataKeys(
@@ -101,7 +104,7 @@ def primary(topology: Topology, cluster: ClusterPreflight) -> None:
 
 def recovery(topology: Topology, cluster: ClusterPreflight) -> None:
     """Layer 1: backups made here. Layer 2: the region. Layer 3: the recovery record. The tier says what runs."""
-    deployed = control.read_control(topology, Role.RECOVERY)
+    deployed = control_bucket.read_control(topology, Role.RECOVERY)
     half = deployed.halves.get(Role.RECOVERY)
     topology = topology.with_activation(deployed.day.activation)
     guards.tier(topology, half.tier if half else None, deployed.day)
@@ -162,7 +165,7 @@ def main() -> None:
     raw, engine = pulumi.runtime.get_config_env(), adopt.Engine(Path.cwd(), pulumi.get_stack())
     with ThreadPoolExecutor(max_workers=1) as pool:
         unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, engine)
-        topology = config.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
+        topology = reader.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
         cluster = ClusterPreflight(topology)
     if unfinished:
         unfinished.result()

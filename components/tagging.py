@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dr.topology import Topology
+from dr.topology.topology import Topology
 
 BACKUP_TAG = {"backup": "enabled"}
 """What backup plans select by: every resource that holds state carries it."""

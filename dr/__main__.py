@@ -1,5 +1,5 @@
 """`python -m dr`."""
 
-from dr.cli import run
+from dr.cli.main import run
 
 run()

@@ -1,5 +1,5 @@
 """`python -m sandbox`."""
 
-from sandbox.cli import app
+from sandbox.cli.main import app
 
 app(prog_name="python -m sandbox")

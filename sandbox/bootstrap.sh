@@ -49,7 +49,7 @@ find_uv() {
     echo .local/uv/bin/uv
 }
 
-# By this name, from PATH, what asks a cluster for something gets its credentials (dr/kubeconfig.py).
+# By this name, from PATH, what asks a cluster for something gets its credentials (dr/clusters/kubeconfig.py).
 write_launcher() {
     cat > "$venv/bin/dr" <<'END'
 #!/bin/sh

@@ -14,9 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from dr import sets
-from dr.sets import Item
-from dr.steps import Report, State, Step, Verdict
+from dr.data import model_sets
+from dr.data.model_sets import Item
+from dr.operations.steps import Report, State, Step, Verdict
 
 NAME = "digits"
 PARAMETERS: Mapping[str, Any] = {
@@ -110,7 +110,7 @@ def steps() -> list[Step[HasRegions]]:
 def _published(world: HasRegions) -> Verdict:
     """A set is published when the primary holds its newest version whole, so that a torn one is published again."""
     region = world.primary_region
-    manifest = sets.newest(region, world.buckets(region), NAME)
+    manifest = model_sets.newest(region, world.buckets(region), NAME)
     if manifest is None:
         return Verdict(State.NEEDED, f"{region} holds no set {NAME}")
     return _whole(world, region, manifest)
@@ -120,16 +120,16 @@ def _publish(world: HasRegions, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="ml-dr-") as folder:
         report("training a classifier of handwritten digits", None)
         trained = train(Path(folder))
-        sets.publish(world.primary_region, world.buckets(world.primary_region), NAME, trained.items, report)
+        model_sets.publish(world.primary_region, world.buckets(world.primary_region), NAME, trained.items, report)
 
 
 def _replicated(world: HasRegions) -> Verdict:
     """Whether the recovery region holds the primary's newest set, byte for byte."""
-    manifest = sets.newest(world.primary_region, world.buckets(world.primary_region), NAME)
+    manifest = model_sets.newest(world.primary_region, world.buckets(world.primary_region), NAME)
     if manifest is None:
         return Verdict(State.NEEDED, f"{world.primary_region} holds no set {NAME}")
     region = world.recovery_region
-    copy = sets.newest(region, world.buckets(region), NAME)
+    copy = model_sets.newest(region, world.buckets(region), NAME)
     if copy != manifest:
         return Verdict(State.NEEDED, f"the manifest of {manifest.set_id} has not arrived in {region}")
     return _whole(world, region, copy)
@@ -140,8 +140,8 @@ def _wait_for_replication(world: HasRegions, report: Report) -> None:
     report(f"waiting for {world.recovery_region}", None)
 
 
-def _whole(world: HasRegions, region: str, manifest: sets.Manifest) -> Verdict:
-    copies = sets.read_copies(region, world.buckets(region), manifest)
+def _whole(world: HasRegions, region: str, manifest: model_sets.Manifest) -> Verdict:
+    copies = model_sets.read_copies(region, world.buckets(region), manifest)
     intact = [copy for copy in copies if copy.intact]
     size = sum(copy.entry.size for copy in copies)
     detail = f"{manifest.set_id}: {len(intact)} of {len(copies)} objects intact in {region}, {size:,} bytes"
@@ -157,7 +157,7 @@ def hashes(world: HasRegions) -> dict[str, dict[str, str]]:
     regions = (world.primary_region, world.recovery_region)
     found: dict[str, dict[str, str]] = {}
     for region in regions:
-        manifest = sets.newest(region, world.buckets(region), NAME)
-        for copy in sets.read_copies(region, world.buckets(region), manifest) if manifest else []:
+        manifest = model_sets.newest(region, world.buckets(region), NAME)
+        for copy in model_sets.read_copies(region, world.buckets(region), manifest) if manifest else []:
             found.setdefault(copy.entry.part, {})[region] = copy.sha256 or "missing"
     return found

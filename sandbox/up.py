@@ -10,13 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from dr import clients, state
+from dr import clients
+from dr.config.project import read_config
+from dr.control import incident_state
 from dr.errors import DrError, Failed, Problem, Refused
-from dr.project import read_config
-from dr.steps import Report, State, Step, Verdict
-from dr.topology import CONTROL
+from dr.operations.steps import Report, State, Step, Verdict
+from dr.topology.topology import CONTROL
 from sandbox import model_set, server_process
-from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, drop_dead_locks, enter, environment
+from sandbox.engine.engine import WITHOUT_CHECKPOINTS, Engine, drop_dead_locks, enter, environment
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import aws_plugin
@@ -178,7 +179,7 @@ def _state_of_the_day(world: World) -> bytes:
     if not bucket:
         return b""
     try:
-        return clients.read_object(world.recovery_region, bucket[1], state.KEY)
+        return clients.read_object(world.recovery_region, bucket[1], incident_state.KEY)
     except DrError:
         # There is none on an ordinary day; whatever else is wrong, the deployment itself will say.
         return b""

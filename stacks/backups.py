@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pulumi
 
-from components.backup_plan import BackupPlan, BackupPlanArgs
-from components.backup_rules import BackupRule
-from components.backup_vault import BackupVault, BackupVaultArgs
+from components.data.backup_plan import BackupPlan, BackupPlanArgs
+from components.data.backup_rules import BackupRule
+from components.data.backup_vault import BackupVault, BackupVaultArgs
 from components.tagging import tags_of
-from dr.topology import Role, Topology
+from dr.topology.topology import Role, Topology
 
 BACKUP_SCHEDULE = "cron(0 2/12 * * ? *)"
 """At 02:00 and 14:00 UTC: with one backup a day, the newest copy would be older than 24 h while the next is made."""

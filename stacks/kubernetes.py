@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.cluster_iam import REGISTRY_BACKUP
-from components.gpu_inference_cluster import KUBERNETES_VERSION, reservation_name
+from components.compute.cluster_iam import REGISTRY_BACKUP
+from components.compute.gpu_inference_cluster import KUBERNETES_VERSION, reservation_name
+from components.compute.node_groups import GPU_IMAGE, GPU_LABELS, IMAGES_WITHOUT_PLUGIN, ROOT_DEVICE
 from components.kubernetes import jobs_spec, protection_spec, registry_backup_spec
-from components.kubernetes.addon_charts import Cluster
 from components.kubernetes.addons import Addons, AddonsArgs
+from components.kubernetes.addons_spec import Cluster
 from components.kubernetes.alert_rules import CronJob, Watched
 from components.kubernetes.alerts import Alerts, AlertsArgs
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
@@ -20,28 +21,28 @@ from components.kubernetes.jobs_spec import ProcessingSpec
 from components.kubernetes.mesh import Mesh, MeshArgs
 from components.kubernetes.namespace_spec import namespaces
 from components.kubernetes.namespaces import Namespaces, NamespacesArgs
-from components.kubernetes.node_pool import NodePoolSpec
+from components.kubernetes.node_pool_spec import NodePoolSpec
 from components.kubernetes.protection import Protection, ProtectionArgs
 from components.kubernetes.protection_spec import ProtectionSpec
 from components.kubernetes.registry_backup_spec import RegistryBackupSpec
 from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
-from components.node_groups import GPU_IMAGE, GPU_LABELS, IMAGES_WITHOUT_PLUGIN, ROOT_DEVICE
 from components.pod_code import pod_code
 from components.tagging import tags_of
-from dr import images, sets
-from dr.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
 from dr.clients import Missing
-from dr.gpus import GPU_TYPES
-from dr.network import zone_blocks
-from dr.objectives import Tier
-from dr.sets import REGISTRY
-from dr.topology import DATASETS, MODELS, VELERO, Role, Topology
+from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
+from dr.config import image_references
+from dr.data import model_sets
+from dr.data.model_sets import REGISTRY
+from dr.topology.gpu_types import GPU_TYPES
+from dr.topology.network import zone_blocks
+from dr.topology.tiers import Tier
+from dr.topology.topology import DATASETS, MODELS, VELERO, Role, Topology
 from stacks.region import Region
 
 
 def cluster_contents(topology: Topology, here: Region) -> None:
     """Fill the cluster; without one there is nothing to fill."""
-    for problem in images.without_digest(topology.serving.images):
+    for problem in image_references.without_digest(topology.serving.images):
         pulumi.warn(str(problem))
     if (access := cluster_access(topology, here)) is None:
         return
@@ -198,7 +199,7 @@ def published(topology: Topology) -> bool:
     region, registry = topology.here.region, topology.bucket(REGISTRY, topology.role)
     name = topology.serving.model_set
     try:
-        found = name in sets.names(region, {REGISTRY: registry})
+        found = name in model_sets.names(region, {REGISTRY: registry})
     except Missing:
         found = False
     if not found:

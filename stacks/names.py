@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from dr.unfinished import NAME_TAG
+from dr.operations.pending_operations import NAME_TAG
 
 
 def name_resources() -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pulumi
 
-from dr import cluster_preflight
-from dr.cluster_preflight import Answer
 from dr.errors import Problem, Refused
-from dr.objectives import Tier
-from dr.topology import Topology
+from dr.preflight import cluster_reachability
+from dr.preflight.cluster_reachability import Answer
+from dr.topology.tiers import Tier
+from dr.topology.topology import Topology
 
 UNSEEN = "so this preview shows neither what the API server would refuse nor what was changed in the cluster by hand"
 UNCHANGED = "so the objects in the cluster could not be deployed; nothing was changed"
@@ -26,7 +26,7 @@ class ClusterPreflight:
     def __init__(self, topology: Topology) -> None:
         self._answer: Callable[[], Answer] | None = None
         if topology.tier_here > Tier.BACKUP:
-            self._answer = cluster_preflight.begin(topology)
+            self._answer = cluster_reachability.begin(topology)
 
     def require(self, topology: Topology) -> None:
         """Wait for the result. Call this before the first resource: resources declared earlier would be created.
@@ -39,7 +39,7 @@ class ClusterPreflight:
         """
         if topology.tier_here <= Tier.BACKUP:
             return
-        answer = (self._answer or cluster_preflight.begin(topology))()
+        answer = (self._answer or cluster_reachability.begin(topology))()
         if answer.problem is None:
             return
         subject, fact, remedy = answer.problem.subject, answer.problem.fact, answer.problem.remedy

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.alert_topic import AlertTopic, AlertTopicArgs
-from components.certificate import Certificate, CertificateArgs
-from components.cluster_roles import DataBucket
-from components.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
-from components.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
-from components.network import Network, NetworkArgs
-from components.region_key import RegionKey, RegionKeyArgs
+from components.compute.cluster_roles import DataBucket
+from components.compute.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
+from components.data.region_key import RegionKey, RegionKeyArgs
+from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
+from components.network.network import Network, NetworkArgs
 from components.tagging import tags_of
-from dr import existing_cluster, existing_vpc, quotas, running_nodes
-from dr.objectives import Tier
-from dr.topology import Role, Topology
+from components.traffic.certificate import Certificate, CertificateArgs
+from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
+from dr.preflight import existing_cluster, existing_vpc, quotas, running_nodes
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role, Topology
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from dr import clients
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Running
+    from sandbox.control_plane.control_plane import ControlPlane
+    from sandbox.toolchain.kubernetes_binaries import Binaries
 
 WORKER_BYTES = 3 * 1024**3
 """Of memory: a sandbox with a Kubernetes in each region (2.4 GiB, measured), and an engine at work."""
@@ -57,6 +66,45 @@ def _loop() -> Iterator[None]:
     with asyncio.Runner() as runner:
         runner.get_loop()
         yield
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """An emulated AWS over real HTTP, which `dr` finds by its environment, as it finds a sandbox or AWS itself."""
+    from sandbox.aws.emulator import running
+
+    with running() as started:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
+        clients.client.cache_clear()
+        yield started
+
+
+@pytest.fixture
+def control(aws: Running) -> Callable[..., Any]:
+    """Call the emulator's control API: control("GET", "health"); errors come back as the JSON they are."""
+
+    def call(method: str, path: str, content: Any = None) -> Any:
+        connection = http.client.HTTPConnection(urlsplit(aws.endpoint).netloc)
+        connection.request(method, f"/_sandbox/{path}", json.dumps(content) if content is not None else None)
+        return json.load(connection.getresponse())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    from sandbox.toolchain.kubernetes_binaries import ensure_binaries
+
+    return ensure_binaries(lambda text, share: None)
+
+
+@pytest.fixture(scope="session")
+def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real control plane, shared by the tests of a process: each works in a namespace, and on nodes, of its own."""
+    from tests.support.control_plane import control_plane_in
+
+    with control_plane_in(tmp_path_factory.mktemp("kubernetes"), binaries) as plane:
+        yield plane
 
 
 LONGEST = (

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components.kubernetes import addon_charts, node_pool
-from components.kubernetes.addon_charts import NEEDS, Cluster, Values
+from components.kubernetes import addons_spec, node_pool_spec
+from components.kubernetes.addons_spec import NEEDS, Cluster, Values
 from components.kubernetes.cluster_access import ClusterAccess
-from components.kubernetes.node_pool import NodePoolSpec
-from dr.charts import NODE_MAKER, Chart
+from components.kubernetes.node_pool_spec import NodePoolSpec
+from dr.clusters.charts import NODE_MAKER, Chart
 
 TIMEOUT_SECONDS = 900
 """For a release to be ready, its images' way here included (Helm's own default is 300)."""
@@ -79,14 +79,14 @@ class Addons(pulumi.ComponentResource):
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Addons", name, None, opts)
         made: dict[str, pulumi.Resource] = {}
-        for chart, values in addon_charts.installed(args.cluster).items():
+        for chart, values in addons_spec.installed(args.cluster).items():
             after = [made[needed.name] for needed in NEEDS.get(chart, ())]
             if (space := args.namespaces.get(chart.namespace)) is not None:
                 after.append(space)
             made[chart.name] = HelmRelease(f"{name}-{chart.name}", chart, values, args.access.options(self, *after))
         if args.pool is not None:
             maker = made[NODE_MAKER.name]
-            node = args.access.place(self, f"{name}-node-class", node_pool.node_class(args.pool), maker)
-            args.access.place(self, f"{name}-node-pool", node_pool.node_pool(args.pool), maker, node)
+            node = args.access.place(self, f"{name}-node-class", node_pool_spec.node_class(args.pool), maker)
+            args.access.place(self, f"{name}-node-pool", node_pool_spec.node_pool(args.pool), maker, node)
         self.releases = made
         self.register_outputs({"releases": list(made)})

@@ -1,8 +1,8 @@
 """What Prometheus alerts on inside a cluster, as a table. Pure.
 
-CloudWatch's alarms (`components/alarm_rules.py`) say whether a region answers; these say which part of it fails while
-it still does. Sources of metrics: `up` and MLServer's own, which the PodMonitor scrapes; kube-state-metrics (its
-documentation, "Exposed metrics"); Velero (velero.io, pkg/metrics).
+CloudWatch's alarms (`components/monitoring/alarm_rules.py`) say whether a region answers; these say which part of it
+fails while it still does. Sources of metrics: `up` and MLServer's own, which the PodMonitor scrapes;
+kube-state-metrics (its documentation, "Exposed metrics"); Velero (velero.io, pkg/metrics).
 
 Two traps. What is lost vanishes from a result: a sum over no target is empty, and so is a count of a zone's nodes once
 none is left, and an empty result alerts nobody. So each number that matters has a zero to fall back to, and zones are
@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.cluster_iam import INFERENCE
-from dr.serving import FETCHER
+from components.compute.cluster_iam import INFERENCE
+from dr.topology.serving import FETCHER
 
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
 CRITICAL, WARNING = "critical", "warning"

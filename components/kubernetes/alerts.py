@@ -15,7 +15,7 @@ from components.kubernetes import alert_rules
 from components.kubernetes.alert_rules import NAME, Watched
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.labels import APP, SERVING, metadata
-from dr.serving import SERVICE
+from dr.topology.serving import SERVICE
 
 SCRAPE_SECONDS = 15
 """Eight looks in the two minutes after which fewer than two replicas are an outage."""

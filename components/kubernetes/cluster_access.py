@@ -14,8 +14,8 @@ import pulumi
 from pulumi_kubernetes.provider import Provider
 
 from components.kubernetes.objects import KubernetesObject, Manifest
-from dr.cluster_api import ClusterAddress
-from dr.kubeconfig import kubeconfig
+from dr.clusters.api_client import ClusterAddress
+from dr.clusters.kubeconfig import kubeconfig
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.kubernetes import inference_objects, inference_spec, rollout
+from components.kubernetes import inference_objects_spec, inference_spec, rollout
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.objects import KubernetesObject
@@ -50,7 +50,7 @@ class Inference(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: InferenceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Inference", name, None, opts)
-        access, spec, objects = args.access, args.spec, inference_objects
+        access, spec, objects = args.access, args.spec, inference_objects_spec
         code = access.place(self, f"{name}-{spec.code_name}", objects.code(spec), *args.after)
         early = [
             code,

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from components.inference_endpoint import DRAIN_SECONDS, SERVING_PORT
 from components.kubernetes.labels import APP, INFERENCE_PRIORITY, OWNED, SERVING, metadata
 from components.kubernetes.namespace_spec import GPU, METRICS_PORT
 from components.pod_code import ENVIRONMENT, MOUNT, PodCode
-from dr.capacity import Capacity, Workload
-from dr.rollouts import Patience, limits
-from dr.serving import FETCHER, SERVER, SERVICE, Serving
-from dr.topology import READY_PATH
+from components.traffic.inference_endpoint import DRAIN_SECONDS, SERVING_PORT
+from dr.clusters.rollouts import Patience, limits
+from dr.topology.capacity import Capacity, Workload
+from dr.topology.serving import FETCHER, SERVER, SERVICE, Serving
+from dr.topology.topology import READY_PATH
 
 LIVE_PATH = "/v2/health/live"
 """Liveness of the V2 inference protocol."""

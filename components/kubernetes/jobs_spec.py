@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.cluster_iam import BATCH, RESULTS
-from components.kubernetes.code_pod import CodePod, failure_policy, template
+from components.compute.cluster_iam import BATCH, RESULTS
+from components.kubernetes.code_pod_spec import CodePod, failure_policy, template
 from components.kubernetes.labels import BATCH_PRIORITY, metadata
 from components.pod_code import PodCode
 

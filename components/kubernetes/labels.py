@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dr import charts, serving
+from dr.clusters import charts
+from dr.topology import serving
 
 SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, "ml-training", "mlflow", charts.VELERO
 MONITORING, ISTIO = charts.MONITORING, charts.ISTIO

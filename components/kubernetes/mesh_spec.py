@@ -16,7 +16,7 @@ from typing import Any
 
 from components.kubernetes.inference_spec import REQUEST_SECONDS
 from components.kubernetes.labels import SERVING, metadata
-from dr.serving import SERVICE
+from dr.topology.serving import SERVICE
 
 NAME = "inference-failover"
 HOST = f"{SERVICE}.{SERVING}.svc.cluster.local"

@@ -21,7 +21,7 @@ from components.kubernetes.labels import (
     VELERO,
     metadata,
 )
-from dr.capacity import Capacity, spread
+from dr.topology.capacity import Capacity, spread
 
 POD_IDENTITY_AGENT, POD_IDENTITY_PORT = "169.254.170.23/32", 80
 """Where pods get credentials (EKS user guide, "Understand how EKS Pod Identity works")."""

@@ -27,7 +27,7 @@ from typing import Any
 
 from components.kubernetes.labels import REGISTRY, SERVING, TRAINING, VELERO, metadata
 from components.tagging import BACKUP_TAG
-from dr.topology import Role
+from dr.topology.topology import Role
 
 LOCATION, SCHEDULE, STORAGE, SNAPSHOTS = "default", "ml-backup-daily", "gp3", "ebs"
 """Names. A backup names its location, and so does the restore in the other region."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from components.cluster_iam import REGISTRY_BACKUP
-from components.kubernetes.code_pod import CodePod, failure_policy, template
+from components.compute.cluster_iam import REGISTRY_BACKUP
+from components.kubernetes.code_pod_spec import CodePod, failure_policy, template
 from components.kubernetes.labels import metadata
 from components.pod_code import PodCode
-from dr.topology import Role
+from dr.topology.topology import Role
 
 SCHEDULE = "0 */6 * * *"
 """Requirements, D10."""

@@ -16,10 +16,10 @@ import pulumi
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.objects import KubernetesObject
-from dr import rollout_report, rollout_wait
-from dr.cluster_api import ClusterAddress, ClusterApi
+from dr.clusters import rollout_report, rollout_wait
+from dr.clusters.api_client import ClusterAddress, ClusterApi
+from dr.clusters.rollouts import Phase, Rollout
 from dr.errors import DrError
-from dr.rollouts import Phase, Rollout
 
 Report = Callable[[str], None]
 

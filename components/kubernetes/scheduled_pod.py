@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.kubernetes import code_pod
+from components.kubernetes import code_pod_spec
 from components.kubernetes.cluster_access import ClusterAccess
-from components.kubernetes.code_pod import CodePod
+from components.kubernetes.code_pod_spec import CodePod
 from components.kubernetes.objects import KubernetesObject, Manifest
 
 
@@ -43,9 +43,9 @@ class ScheduledPod(pulumi.ComponentResource):
         super().__init__("dr:kubernetes:ScheduledPod", name, None, opts)
         access, pod = args.access, args.pod
         needs = [
-            access.place(self, f"{name}-account", code_pod.service_account(pod), *args.after),
+            access.place(self, f"{name}-account", code_pod_spec.service_account(pod), *args.after),
             # Named by its content: Pulumi makes the new one, lets the CronJob name it, and then removes the old one.
-            access.place(self, f"{name}-{pod.code_name}", code_pod.code(pod), *args.after),
+            access.place(self, f"{name}-{pod.code_name}", code_pod_spec.code(pod), *args.after),
         ]
         self.cron_job = access.place(self, name, args.cron_job, *needs)
         self.register_outputs({})

@@ -20,8 +20,8 @@ from typing import Any
 
 from dr import environment
 from dr.clients import calls, client, read_object
+from dr.control.levers import NAMESPACE
 from dr.errors import DrError, Invalid, Problem
-from dr.levers import NAMESPACE
 
 SENTINEL_KEY = "control/sentinel.json"
 """Written every minute by the primary's heartbeat."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dr import environment, levers, state
+from dr import environment
 from dr.clients import Missing, read_object
-from dr.state import DayState
+from dr.control import incident_state, levers
+from dr.control.incident_state import DayState
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
@@ -18,7 +19,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     given = environment.read("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "DNS_FAILOVER")
     region, bucket = given["AWS_REGION"], given["CONTROL_BUCKET"]
     try:
-        day = state.parse(read_object(region, bucket, state.KEY), f"s3://{bucket}/{state.KEY}")
+        day = incident_state.parse(
+            read_object(region, bucket, incident_state.KEY), f"s3://{bucket}/{incident_state.KEY}"
+        )
     except Missing as error:
         if "NoSuchKey" not in str(error):
             raise

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dr import unfinished
 from dr.clients import NOT_FOUND, calls, client
 from dr.errors import DrError, Failed, Invalid, Problem, Refused
-from dr.steps import Report
-from dr.unfinished import BY_NAME, BY_TAG, CREATING, NAME_TAG, Pending
+from dr.operations import pending_operations
+from dr.operations.pending_operations import BY_NAME, BY_TAG, CREATING, NAME_TAG, Pending
+from dr.operations.steps import Report
 
 GLOBAL = "us-east-1"
 """Where Route 53's tags are asked for."""
@@ -113,11 +113,11 @@ def run(engine: Engine, report: Report, apply: bool = True) -> list[Found]:
     """
     state = engine.export()
     deployment = state.get("deployment") or {}
-    begun = unfinished.pending(deployment)
+    begun = pending_operations.pending(deployment)
     if not begun:
         return []
     report(f"looking for {len(begun)} resources", None)
-    known = unfinished.known_ids(deployment)
+    known = pending_operations.known_ids(deployment)
     with ThreadPoolExecutor(max_workers=min(8, len(begun))) as pool:
         looked = list(pool.map(partial(_look, known), begun))
     if problems := [problem for each in looked if isinstance(each, DrError) for problem in each.problems]:
@@ -127,7 +127,7 @@ def run(engine: Engine, report: Report, apply: bool = True) -> list[Found]:
         for each in found:
             _wait(each, report)
         ids = {each.pending.urn: each.id for each in found if each.id}
-        engine.replace({**state, "deployment": unfinished.adopted(deployment, ids)})
+        engine.replace({**state, "deployment": pending_operations.adopted(deployment, ids)})
     return found
 
 
@@ -142,7 +142,7 @@ def refuse_unfinished(engine: Engine) -> None:
     except DrError:
         # Not asked, not known: the engine's own warning is what there is then.
         return
-    begun = [each for each in unfinished.pending(deployment) if each.doing == CREATING and not each.harmless]
+    begun = [each for each in pending_operations.pending(deployment) if each.doing == CREATING and not each.harmless]
     if begun:
         names = ", ".join(each.name for each in begun)
         raise Refused(
@@ -208,7 +208,9 @@ def _tagged(begun: Pending) -> list[str]:
                 ResourceTypeFilters=[searched],
             )
         )
-        ids = [unfinished.id_of_arn(one["ResourceARN"]) for page in pages for one in page["ResourceTagMappingList"]]
+        ids = [
+            pending_operations.id_of_arn(one["ResourceARN"]) for page in pages for one in page["ResourceTagMappingList"]
+        ]
         return [id for id in ids if _alive(searched, id, region)]
 
 

@@ -7,18 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from dr import rollouts
 from dr.clients import Missing, Unreachable
-from dr.cluster_api import ClusterAddress, ClusterApi
-from dr.contract import ClusterRecord, Half
-from dr.control import read_control
+from dr.clusters import rollouts
+from dr.clusters.api_client import ClusterAddress, ClusterApi
+from dr.clusters.rollout_report import problem
+from dr.clusters.rollout_wait import look
+from dr.clusters.rollouts import Phase, Rollout
+from dr.control.contract import ClusterRecord, Half
+from dr.control.control_bucket import read_control
 from dr.errors import DrError, Exit, Failed, Problem
-from dr.objectives import Tier
-from dr.rollout_report import problem
-from dr.rollout_wait import look
-from dr.rollouts import Phase, Rollout
-from dr.serving import NAMESPACE, SERVICE
-from dr.topology import Role, Topology
+from dr.topology.serving import NAMESPACE, SERVICE
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role, Topology
 
 AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{SERVICE}"
 CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0

@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from dr import probes, sets
 from dr.clients import Unreachable
-from dr.control import Control, read_control
+from dr.control.control_bucket import Control, read_control
+from dr.control.incident_state import DayState
+from dr.data import model_sets
 from dr.errors import DrError, Exit
-from dr.objectives import TIERS, Tier
-from dr.probes import Finding, Status
-from dr.state import DayState
-from dr.topology import Role, Topology
+from dr.operations import probes
+from dr.operations.probes import Finding, Status
+from dr.topology.tiers import TIERS, Tier
+from dr.topology.topology import Role, Topology
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def run(topology: Topology) -> StatusReport:
 
 def _set_names(region: str, buckets: dict[str, str], findings: list[Finding]) -> list[str]:
     try:
-        return sets.names(region, buckets)
+        return model_sets.names(region, buckets)
     except DrError as error:
         findings.append(Finding("model sets", Status.UNKNOWN, error.problems[0].fact, error.problems[0].remedy))
         return []

@@ -23,11 +23,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dr import environment, registry_backup, sets
+from dr import environment
 from dr.clients import Missing, Unreachable, calls, client
+from dr.data import model_sets, registry_backup
+from dr.data.registry_backup import OBJECTS, PREFIX, Backup, Saved
 from dr.errors import DrError, Failed, Problem
 from dr.pods.run import run, say
-from dr.registry_backup import OBJECTS, PREFIX, Backup, Saved
 
 STORAGE_CLASS = "GLACIER_IR"
 LARGEST_COPY = 5 << 30
@@ -201,7 +202,7 @@ def _hash(region: str, bucket: str, copy: Live) -> str:
         if checksum := of_copy.get("ChecksumSHA256"):
             return base64.b64decode(checksum).hex()
     say(f"reading {copy.key} for its hash, {copy.size:,} bytes")
-    return sets.hash_object(region, bucket, copy.key, copy.version_id)
+    return model_sets.hash_object(region, bucket, copy.key, copy.version_id)
 
 
 if __name__ == "__main__":

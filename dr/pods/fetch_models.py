@@ -25,11 +25,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dr import environment, sets
+from dr import environment
 from dr.clients import Missing
+from dr.data import model_sets
+from dr.data.model_sets import Entry, Manifest
 from dr.errors import Failed, Invalid, Problem
 from dr.pods.run import run, say
-from dr.sets import Entry, Manifest
 
 MODELS = "models"
 """The pair that is served."""
@@ -47,7 +48,7 @@ IMPLEMENTATIONS = {
 def main() -> None:
     """Fill the folder that the environment names."""
     given = environment.read("AWS_REGION", "MODELS_BUCKET", "REGISTRY_BUCKET", "MODEL_SET", "MODELS_FOLDER")
-    buckets = {MODELS: given["MODELS_BUCKET"], sets.REGISTRY: given["REGISTRY_BUCKET"]}
+    buckets = {MODELS: given["MODELS_BUCKET"], model_sets.REGISTRY: given["REGISTRY_BUCKET"]}
     fetch(given["AWS_REGION"], buckets, given["MODEL_SET"], Path(given["MODELS_FOLDER"]))
 
 
@@ -86,8 +87,8 @@ def choose(region: str, buckets: Mapping[str, str], name: str) -> Manifest:
     """
     served = {MODELS: buckets[MODELS]}
     where, late = f"set {name} in {region}", []
-    for manifest in sets.manifests(region, buckets, name):
-        gone = sets.missing(region, served, manifest)
+    for manifest in model_sets.manifests(region, buckets, name):
+        gone = model_sets.missing(region, served, manifest)
         if not gone:
             models = [entry for entry in manifest.entries if entry.pair == MODELS]
             say(f"set {name} {manifest.set_id}: {len(models)} objects, {sum(entry.size for entry in models):,} bytes")
@@ -100,8 +101,8 @@ def choose(region: str, buckets: Mapping[str, str], name: str) -> Manifest:
                 where, f"no version is whole yet: {'; '.join(late)}", "wait for S3 replication, and look at its lag"
             )
         )
-    fact = f"s3://{buckets[sets.REGISTRY]}/sets/{name}/ has no manifest"
-    known = ", ".join(sets.names(region, buckets)) or "none"
+    fact = f"s3://{buckets[model_sets.REGISTRY]}/sets/{name}/ has no manifest"
+    known = ", ".join(model_sets.names(region, buckets)) or "none"
     raise Missing(Problem(where, fact, f"publish it, wait for S3 replication, or set MODEL_SET to one of: {known}"))
 
 
@@ -172,7 +173,7 @@ def _fill(
             (target / path).parent.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(max_workers=8) as pool:
             pending = {
-                path: pool.submit(sets.download, region, buckets, entry, target / path)
+                path: pool.submit(model_sets.download, region, buckets, entry, target / path)
                 for path, entry in lacking.items()
             }
             for path, done in pending.items():
@@ -187,7 +188,7 @@ def _fill(
 
 def _intact(path: Path, entry: Entry) -> bool:
     try:
-        return path.stat().st_size == entry.size and sets.hash_file(path) == entry.sha256
+        return path.stat().st_size == entry.size and model_sets.hash_file(path) == entry.sha256
     except OSError:  # not there, or a disk that cannot be read: read it from S3
         return False
 

@@ -1,1 +1,1 @@
-"""AWS on this machine: moto, what it lacks, and the stand-in for the AWS plugin."""
+"""AWS on this machine: moto, and what it lacks."""

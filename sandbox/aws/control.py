@@ -20,7 +20,7 @@ from sandbox.aws import clock, faults
 from sandbox.aws.behaviours import health
 from sandbox.aws.call import ACCOUNT, PARTITION, Answer, Call
 from sandbox.aws.extensions import service_quotas
-from sandbox.kubernetes import tokens
+from sandbox.clusters import tokens
 
 if TYPE_CHECKING:
     from sandbox.aws.emulator import Emulator

@@ -36,7 +36,6 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import LISTEN_QUEUE, BaseWSGIServer, make_server
 
 from dr.errors import Invalid
-from sandbox import fork_server
 from sandbox.aws import control
 from sandbox.aws.authority import Authority
 from sandbox.aws.behaviours import balancers, clusters, functions, health, messages, minutes, replication
@@ -69,9 +68,10 @@ from sandbox.aws.extensions import (
 from sandbox.aws.faults import ConnectionCutError, Faults
 from sandbox.aws.guard import is_loopback, stay_on_loopback
 from sandbox.charts.hosts import ChartHosts, Site
-from sandbox.kubernetes.binaries import Binaries, ensure_binaries, in_folder
-from sandbox.kubernetes.traffic import Traffic
+from sandbox.clusters.traffic import Traffic
+from sandbox.engine import fork_server
 from sandbox.local import ROOT, Local
+from sandbox.toolchain.kubernetes_binaries import Binaries, ensure_binaries, in_folder
 
 PORT = re.compile(r":\d+$")
 #: Their import registers what they answer.

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from dr.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
+from dr.clusters.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
 from sandbox.charts.definitions import own_definitions, pick
 from sandbox.charts.schema import schema_file
 from sandbox.charts.sources import ISTIO, ISTIO_DEFINITIONS, KARPENTER, PROMETHEUS_DEFINITIONS

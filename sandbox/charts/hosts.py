@@ -1,7 +1,7 @@
 """The hosts of charts, as the engine's plugin reaches them through the emulator: repositories, and the registry.
 
-Only the charts of dr/charts.py are there, in their one version: to anything else the answer is 404, and Helm's own
-error then names the chart or the version. A host that no chart comes from is not answered for at all.
+Only the charts of dr/clusters/charts.py are there, in their one version: to anything else the answer is 404, and Helm's
+own error then names the chart or the version. A host that no chart comes from is not answered for at all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dr.charts import CHARTS
+from dr.clusters.charts import CHARTS
 from dr.errors import DrError
 from sandbox.aws.call import Answer
 from sandbox.charts.registry import Registry

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from dr.charts import Chart
+from dr.clusters.charts import Chart
 
 CREATED = "2026-01-01T00:00:00Z"
 """One date for everything, so that an index is the same in every process."""

@@ -11,7 +11,7 @@ import urllib3
 
 from dr.errors import Failed, Problem
 from sandbox.charts.oci import MANIFEST, Artifact, digest
-from sandbox.kubernetes.supervised import Supervised
+from sandbox.control_plane.supervised import Supervised
 from sandbox.toolchain.crane import find_crane
 
 START_SECONDS, REQUEST_SECONDS = 20.0, 10.0

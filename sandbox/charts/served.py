@@ -1,6 +1,6 @@
 """What chart repositories answer, by host and path, and what the OCI registry is filled with. Pure.
 
-Only the charts of dr/charts.py are there, in their one version.
+Only the charts of dr/clusters/charts.py are there, in their one version.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dr.charts import CHARTS, Chart
+from dr.clusters.charts import CHARTS, Chart
 from sandbox.charts.archive import pack
 from sandbox.charts.contents import chart_files, chart_metadata
 from sandbox.charts.index import archive_name, repository_index

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from functools import cache as once
 from pathlib import Path
 
-from sandbox.toolchain.build import Modules
+from sandbox.toolchain.build import MODULE_FOLDER, Modules
 from sandbox.toolchain.cache import Kept, Report
 
 KARPENTER = "github.com/aws/karpenter-provider-aws"
 PROMETHEUS = "github.com/prometheus-operator/prometheus-operator"
 ISTIO = "istio.io/api"
-MODULES = Modules(Path(__file__).parent, "charts", KARPENTER, minutes=0.1, on_path=False)
+MODULES = Modules(MODULE_FOLDER / "charts", "charts", KARPENTER, minutes=0.1, on_path=False)
 PROMETHEUS_DEFINITIONS = tuple(
     f"example/prometheus-operator-crd/monitoring.coreos.com_{kinds}.yaml"
     for kinds in ("podmonitors", "prometheusrules", "servicemonitors")

@@ -3,7 +3,7 @@
     from sandbox.toolchain.programs import ensure_programs
 
 Each is found on PATH or in the user's cache, or made there, from what a go.mod pins. `python -m sandbox.toolchain` gets
-all and says where they are; Kubernetes' own part is in sandbox/kubernetes/binaries.py.
+all and says where they are; Kubernetes' own part is in sandbox/toolchain/kubernetes_binaries.py.
 """
 
 from sandbox.toolchain.cache import Report

@@ -17,6 +17,8 @@ from dr.errors import Failed, Problem
 from sandbox.toolchain import go_cache
 from sandbox.toolchain.cache import Report
 
+MODULE_FOLDER = Path(__file__).parent / "modules"
+"""A folder for each set of Go modules."""
 SHARE_OF_COMPILING = 0.95
 """The rest of a build is the linker's, which does not say how far it is."""
 

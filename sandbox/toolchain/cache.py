@@ -79,7 +79,7 @@ def version_of(command: Path, *arguments: str) -> str | None:
 
 def through_emulator(plugin: Path) -> list[str]:
     """The command that runs a real plugin so that all it asks for comes from the emulator."""
-    return ["sh", str(Path(__file__).resolve().parents[1] / "through_emulator.sh"), str(plugin)]
+    return ["sh", str(Path(__file__).resolve().parents[1] / "engine" / "through_emulator.sh"), str(plugin)]
 
 
 def cache() -> Path:

@@ -8,12 +8,12 @@ from functools import cache as once
 from pathlib import Path
 
 from dr.errors import Failed, Problem
-from sandbox.toolchain.build import Modules
+from sandbox.toolchain.build import MODULE_FOLDER, Modules
 from sandbox.toolchain.cache import Kept, Report, cache, chosen_way, find
 
 MODULE = "github.com/google/go-containerregistry"
 PACKAGE = f"{MODULE}/cmd/crane"
-MODULES = Modules(Path(__file__).parents[1] / "kubernetes", "crane", MODULE, minutes=0.5)
+MODULES = Modules(MODULE_FOLDER / "kubernetes", "crane", MODULE, minutes=0.5)
 
 
 @once

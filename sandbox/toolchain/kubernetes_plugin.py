@@ -23,13 +23,13 @@ from importlib import metadata
 from pathlib import Path
 
 from dr.errors import Failed, Invalid, Problem
-from sandbox.toolchain.build import Modules
+from sandbox.toolchain.build import MODULE_FOLDER, Modules
 from sandbox.toolchain.cache import Kept, Report, Way, cache, chosen_way, find
 from sandbox.toolchain.pulumi import reachable
 
 NAME = "pulumi-resource-kubernetes"
 MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
-FOLDER = Path(__file__).parents[1] / "kubernetes"
+FOLDER = MODULE_FOLDER / "kubernetes"
 MODULES = Modules(FOLDER, "the Kubernetes plugin", MODULE, minutes=3.0)
 MAIN = "./plugin"
 BESIDE = ("schema.json", "terraform-mapping.json")

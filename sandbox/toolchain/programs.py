@@ -12,12 +12,11 @@ from typing import TypeVar
 from dr.errors import DrError, Failed
 from sandbox.charts import sources
 from sandbox.charts.sources import ensure_charts, find_charts
-from sandbox.kubernetes import binaries
-from sandbox.kubernetes.binaries import Binaries, ensure_binaries, find_binaries
-from sandbox.toolchain import crane, go_cache, kubernetes_plugin, pulumi
+from sandbox.toolchain import crane, go_cache, kubernetes_binaries, kubernetes_plugin, pulumi
 from sandbox.toolchain.build import Modules
 from sandbox.toolchain.cache import Report
 from sandbox.toolchain.crane import ensure_crane, find_crane
+from sandbox.toolchain.kubernetes_binaries import Binaries, ensure_binaries, find_binaries
 from sandbox.toolchain.kubernetes_plugin import Plugin, ensure_plugin, find_plugin
 from sandbox.toolchain.pulumi import Toolchain, ensure_pulumi, find_pulumi
 
@@ -90,7 +89,7 @@ def ensure_programs(report: Report) -> Programs:
 
 def _ensure_others(progress: _Progress) -> tuple[Binaries, Plugin, Path, Path]:
     return (
-        progress.follow(binaries.MODULES, ensure_binaries),
+        progress.follow(kubernetes_binaries.MODULES, ensure_binaries),
         progress.follow(kubernetes_plugin.MODULES, ensure_plugin),
         progress.follow(crane.MODULES, ensure_crane),
         progress.follow(sources.MODULES, ensure_charts),
@@ -104,7 +103,7 @@ class _Progress:
         self._report, self._lock = report, threading.Lock()
         missing = (
             (pulumi.MODULES, find_pulumi()),
-            (binaries.MODULES, find_binaries()),
+            (kubernetes_binaries.MODULES, find_binaries()),
             (kubernetes_plugin.MODULES, find_plugin()),
             (crane.MODULES, find_crane()),
             (sources.MODULES, find_charts()),

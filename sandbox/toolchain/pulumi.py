@@ -16,12 +16,12 @@ from http.client import HTTPException
 from pathlib import Path
 
 from dr.errors import Failed, Problem
-from sandbox.toolchain.build import Modules, numbers
+from sandbox.toolchain.build import MODULE_FOLDER, Modules, numbers
 from sandbox.toolchain.cache import Kept, Report, Way, cache, chosen_way, find, version_of
 
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 ENGINE = "github.com/pulumi/pulumi/pkg/v3"
-MODULES = Modules(Path(__file__).parent, "pulumi", ENGINE, minutes=7.0)
+MODULES = Modules(MODULE_FOLDER / "pulumi", "pulumi", ENGINE, minutes=7.0)
 RUNNER = "pulumi-language-python-exec"
 """The SDK's program that runs a Pulumi program; it comes inside the SDK's Go module."""
 LANGUAGE_HOST = "pulumi-language-python"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from dr.cli import app
+from dr.cli.main import app
 from dr.errors import Failed, Invalid, Refused
 from dr.operations import adopt
 from dr.operations.adopt import Engine

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from dr import state, topology
+from dr.control import incident_state
+from dr.control.incident_state import DayState, Levers
+from dr.control.levers import values
 from dr.errors import Failed, Invalid
 from dr.functions import prober, republisher
-from dr.levers import values
-from dr.state import DayState, Levers
+from dr.topology import topology
 from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
 
@@ -196,12 +197,12 @@ def test_levers_are_what_the_day_and_the_way_of_failing_over_make_them(
 
 def test_an_ordinary_day_is_published_and_so_is_a_lever_that_is_pulled(aws: Running) -> None:
     assert republisher.handler({}, None) == {"engage": 0, "admit": 1}
-    put(aws, state.KEY, DayState(Levers(engaged=True)).to_json())
+    put(aws, incident_state.KEY, DayState(Levers(engaged=True)).to_json())
     assert republisher.handler({}, None) == {"engage": 1, "admit": 1}
 
 
 def test_a_state_that_cannot_be_read_is_never_taken_for_an_ordinary_day(aws: Running) -> None:
-    put(aws, state.KEY, "{")
+    put(aws, incident_state.KEY, "{")
     with pytest.raises(Invalid, match="this is no state document"):
         republisher.handler({}, None)
     denied = {"kind": "operation", "operation": "s3:GetObject", "error": "AccessDenied", "region": HERE}

@@ -1,9 +1,9 @@
 import pytest
 
-from dr import quotas
-from dr.capacity import Workload, capacity
 from dr.errors import Invalid
-from dr.objectives import Tier
+from dr.preflight import quotas
+from dr.topology.capacity import Workload, capacity
+from dr.topology.tiers import Tier
 from sandbox.aws.emulator import Running
 from sandbox.aws.extensions import service_quotas
 from sandbox.aws.faults import parse

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from dr import clients, running_nodes
-from dr.capacity import Workload, capacity
+from dr import clients
 from dr.clients import Missing
-from dr.objectives import Tier
-from dr.running_nodes import Running as Nodes
+from dr.preflight import running_nodes
+from dr.preflight.running_nodes import Running as Nodes
+from dr.topology.capacity import Workload, capacity
+from dr.topology.tiers import Tier
 from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dr import config
-from dr.contract import Half, document
-from dr.contract import parse as parse_half
-from dr.topology import BucketPair, Role, Topology
+from dr.config import reader
+from dr.control.contract import Half, document
+from dr.control.contract import parse as parse_half
+from dr.topology.topology import BucketPair, Role, Topology
 
 ACCOUNT = "123456789012"
 
@@ -40,7 +40,7 @@ def settings(role: Role = Role.PRIMARY, /, **changes: str | None) -> dict[str, s
 
 def topology(role: Role = Role.PRIMARY, /, **changes: str | None) -> Topology:
     """A topology; keywords as for `settings`."""
-    return config.load(settings(role, **changes), ACCOUNT)
+    return reader.load(settings(role, **changes), ACCOUNT)
 
 
 def pair(**changes: Any) -> BucketPair:

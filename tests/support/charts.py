@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from dr.charts import Chart
+from dr.clusters.charts import Chart
 from sandbox.charts.contents import ISTIO_KINDS
 from sandbox.charts.served import archive
 from sandbox.charts.sources import (

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.kubernetes.binaries import Binaries
-from sandbox.kubernetes.control_plane import ControlPlane
+from sandbox.control_plane.control_plane import ControlPlane
+from sandbox.toolchain.kubernetes_binaries import Binaries
 
 NOBODY = "http://127.0.0.1:9/_sandbox/tokens"
 """A webhook that does not answer: only the sandbox's own certificates are let in."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dr.errors import Failed
+from sandbox.cli.predict import Way
 from sandbox.local import read_json
 from sandbox.model_set import NAME
-from sandbox.predict import Way
 from tests.support.sandbox import SandboxUnderTest
 
 EVERY_SECONDS = 0.1

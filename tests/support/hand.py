@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sandbox.kubernetes.api import MERGE, Api
+from sandbox.clusters.api import MERGE, Api
 
 
 class By(StrEnum):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from components.pod_code import pod_code
 from sandbox.aws.emulator import Running
-from sandbox.kubernetes.api import Api, RefusedError
+from sandbox.clusters.api import Api, RefusedError
 
 ZONES, TYPES, DOMAIN = "abc", ["g5.2xlarge", "g6.2xlarge"], "example.com"
 PATIENCE = 60.0

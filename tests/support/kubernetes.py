@@ -8,9 +8,10 @@ from typing import Any
 
 import pulumi
 
+from components.compute.node_groups import GPU_LABELS
 from components.kubernetes import (
-    code_pod,
-    inference_objects,
+    code_pod_spec,
+    inference_objects_spec,
     inference_spec,
     jobs_spec,
     mesh_spec,
@@ -21,15 +22,14 @@ from components.kubernetes import (
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.jobs_spec import ProcessingSpec
-from components.kubernetes.node_pool import NodePoolSpec
+from components.kubernetes.node_pool_spec import NodePoolSpec
 from components.kubernetes.protection_spec import ProtectionSpec
 from components.kubernetes.registry_backup_spec import RegistryBackupSpec
-from components.node_groups import GPU_LABELS
 from components.pod_code import PodCode
-from dr.capacity import Workload, capacity
-from dr.objectives import Tier
-from dr.serving import Serving
-from dr.topology import Role
+from dr.topology.capacity import Workload, capacity
+from dr.topology.serving import Serving
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role
 from tests.support.mocks import Cloud, deploy
 
 ARN = "arn:aws:eks:us-west-2:123456789012:cluster/ml-dr"
@@ -98,13 +98,13 @@ def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mappi
     yield from (namespace_spec.namespace(each, version) for each in spaces)
     yield from (manifest for each in spaces for manifest in namespace_spec.contents(each).values())
     yield from namespace_spec.priorities().values()
-    yield inference_objects.service_account()
-    yield inference_objects.code(of)
-    yield inference_objects.service()
-    yield inference_objects.budget(of)
-    yield inference_objects.autoscaler(of)
-    yield inference_objects.way_in(BLOCKS, mesh=True)
-    yield inference_objects.binding(TARGET_GROUP)
+    yield inference_objects_spec.service_account()
+    yield inference_objects_spec.code(of)
+    yield inference_objects_spec.service()
+    yield inference_objects_spec.budget(of)
+    yield inference_objects_spec.autoscaler(of)
+    yield inference_objects_spec.way_in(BLOCKS, mesh=True)
+    yield inference_objects_spec.binding(TARGET_GROUP)
     yield inference_spec.deployment(of)
     yield mesh_spec.destination_rule(("us-east-1", "us-west-2"), shared=True)
     yield mesh_spec.virtual_service()
@@ -114,8 +114,8 @@ def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mappi
 def protecting(role: Role = Role.PRIMARY) -> Iterator[Mapping[str, Any]]:
     """What backs up and processes, and what backs that up."""
     for pod in (registry_backup(role).pod, processing().pod):
-        yield code_pod.service_account(pod)
-        yield code_pod.code(pod)
+        yield code_pod_spec.service_account(pod)
+        yield code_pod_spec.code(pod)
     yield registry_backup_spec.cron_job(registry_backup(role))
     yield jobs_spec.cron_job(processing())
     yield protection_spec.storage_class()

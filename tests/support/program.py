@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dr.project import read_config
+from dr.config.project import read_config
 from tests.support.mocks import Cloud, deploy
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dr.rollouts import Look
+from dr.clusters.rollouts import Look
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
 IMAGE, TOOLS = "registry.example.com/mlserver:2", "registry.example.com/tools:1"

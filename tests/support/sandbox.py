@@ -15,11 +15,12 @@ from unittest import mock
 
 import boto3
 
-from dr import clients, sets
-from dr.sets import Item
+from dr import clients
+from dr.data import model_sets
+from dr.data.model_sets import Item
 from sandbox import server_process
 from sandbox.emulator_client import ask
-from sandbox.engine import WITHOUT_CHECKPOINTS, Engine, environment
+from sandbox.engine.engine import WITHOUT_CHECKPOINTS, Engine, environment
 from sandbox.local import ROOT, Local
 from sandbox.model_set import NAME
 from sandbox.server_process import Server
@@ -75,8 +76,8 @@ class SandboxUnderTest:
                 region: {pair: names[side] for pair, names in self.engine.outputs("primary")["buckets"].items()}
                 for side, region in enumerate(regions)
             }
-            published = sets.publish(regions[0], buckets[regions[0]], NAME, items)
-            while sets.newest(regions[1], buckets[regions[1]], NAME) != published:
+            published = model_sets.publish(regions[0], buckets[regions[0]], NAME, items)
+            while model_sets.newest(regions[1], buckets[regions[1]], NAME) != published:
                 time.sleep(0.1)
         clients.client.cache_clear()
 

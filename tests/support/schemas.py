@@ -14,8 +14,8 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-from dr.charts import CHARTS
-from sandbox.kubernetes import addon_definitions
+from dr.clusters.charts import CHARTS
+from sandbox.clusters import addon_definitions
 from tests.support.charts import served_definitions
 
 Schema = dict[str, Any]

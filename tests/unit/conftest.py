@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dr import rollout_wait
-from dr.rollouts import Counts, Phase, Rollout
+from dr.clusters import rollout_wait
+from dr.clusters.rollouts import Counts, Phase, Rollout
 
 COMPLETE = Rollout(Phase.COMPLETE, Counts(6, 6, 6, 0, 6), rolled_out=True)
 

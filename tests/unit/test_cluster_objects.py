@@ -11,12 +11,12 @@ import jsonschema
 import pytest
 from moto import mock_aws
 
-from components.gpu_inference_cluster import KUBERNETES_VERSION
+from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
 from components.pod_code import PodCode
-from dr import existing_cluster, existing_vpc, running_nodes
-from dr.existing_cluster import ExistingCluster
-from dr.existing_vpc import ExistingVpc
 from dr.operations.adopt import Engine
+from dr.preflight import existing_cluster, existing_vpc, running_nodes
+from dr.preflight.existing_cluster import ExistingCluster
+from dr.preflight.existing_vpc import ExistingVpc
 from stacks import kubernetes
 from tests.support.mocks import Cloud, Made
 from tests.support.program import run

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from dr.bucket_settings import PairSettings
-from dr.cli import app as dr_app
-from dr.config import setting_keys
-from dr.objectives import TIERS, describe_duration
-from sandbox.cli import app as sandbox_app
+from dr.cli.main import app as dr_app
+from dr.config.buckets import PairSettings
+from dr.config.reader import setting_keys
+from dr.topology.tiers import TIERS, describe_duration
+from sandbox.cli.main import app as sandbox_app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -9,17 +9,19 @@ import pulumi
 import pytest
 from moto import mock_aws
 
-from components.cluster_iam import POD_ROLES
-from components.gpu_inference_cluster import ADDONS
-from components.network import ENDPOINTS
-from dr import cluster_preflight, contract, rollout_wait, running_nodes, state
-from dr.cluster_preflight import Answer
+from components.compute.cluster_iam import POD_ROLES
+from components.compute.gpu_inference_cluster import ADDONS
+from components.network.network import ENDPOINTS
+from dr.clusters import rollout_wait
+from dr.config.project import read_config
+from dr.control import contract, incident_state
+from dr.control.incident_state import DayState, Incident
 from dr.errors import Failed, Problem
-from dr.objectives import Tier
 from dr.operations.adopt import Engine
-from dr.project import read_config
-from dr.state import DayState, Incident
-from dr.topology import Role
+from dr.preflight import cluster_reachability, running_nodes
+from dr.preflight.cluster_reachability import Answer
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role
 from tests.support.builders import half, topology
 from tests.support.mocks import Cloud
 from tests.support.plugin_calls import calls
@@ -296,7 +298,7 @@ def test_the_dr_stack_before_the_primary_is_refused_with_what_to_do(monkeypatch:
 
 
 def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    control.put_object(Bucket=CONTROL, Key=state.KEY, Body=DayState(activation=Tier.WARM).to_json())
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=DayState(activation=Tier.WARM).to_json())
     cloud = run("dr", monkeypatch, tier="pilot")
 
     assert cloud.exports["tier"] == "warm"
@@ -308,7 +310,7 @@ def test_a_lower_tier_in_an_incident_is_refused(control: Any, monkeypatch: pytes
     deployed = half(Role.RECOVERY, tier="warm")
     control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
     day = DayState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
-    control.put_object(Bucket=CONTROL, Key=state.KEY, Body=day.to_json())
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
     with pytest.raises(pulumi.RunError, match=r'"pilot" is less than "warm", which is deployed'):
         run("dr", monkeypatch, tier="pilot")
 
@@ -416,7 +418,7 @@ def test_a_preview_follows_no_rollout(monkeypatch: pytest.MonkeyPatch, followed:
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clusters are there and do not answer."""
     shut = Answer(Problem("cluster ml-dr", "the API server does not answer", "check the network"), refused=True)
-    monkeypatch.setattr(cluster_preflight, "begin", lambda topology: lambda: shut)
+    monkeypatch.setattr(cluster_reachability, "begin", lambda topology: lambda: shut)
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dr.kubeconfig import kubeconfig
+from dr.clusters.kubeconfig import kubeconfig
 from sandbox import timings
-from sandbox.kubernetes.binaries import Binaries
-from sandbox.kubernetes.control_plane import ControlPlane
+from sandbox.control_plane.control_plane import ControlPlane
+from sandbox.toolchain.kubernetes_binaries import Binaries
 
 if TYPE_CHECKING:
     from sandbox.aws.emulator import Emulator

@@ -20,12 +20,12 @@ from uuid import uuid4
 from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
 from moto.ec2.models import ec2_backends
 
-from dr.gpus import GPU_TYPES
+from dr.topology.gpu_types import GPU_TYPES
 from sandbox import timings
 from sandbox.aws.call import ACCOUNT
 from sandbox.aws.extensions.eks import clusters, subnets_of
 from sandbox.aws.extensions.eks_nodes import NodeScalingGroup, scaling_group
-from sandbox.kubernetes.capacity import Machine, launches, surplus, uneven, zones_to_fill
+from sandbox.clusters.capacity import Machine, launches, surplus, uneven, zones_to_fill
 
 if TYPE_CHECKING:
     from sandbox.aws.emulator import Emulator

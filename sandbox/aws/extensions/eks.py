@@ -26,7 +26,7 @@ from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
 
 if TYPE_CHECKING:
-    from sandbox.kubernetes.control_plane import ControlPlane
+    from sandbox.control_plane.control_plane import ControlPlane
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 VERSIONS = ("1.33", "1.34", "1.35", "1.36")

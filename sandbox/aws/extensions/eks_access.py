@@ -9,7 +9,7 @@ from uuid import uuid4
 from sandbox.aws.call import ACCOUNT, AwsError, Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.eks import Cluster, check_role, cluster_of, now, taken, wrong
-from sandbox.kubernetes import addon_definitions
+from sandbox.clusters import addon_definitions
 
 ADDONS = {
     "vpc-cni": ("v1.20.4-eksbuild.1", "v1.20.3-eksbuild.1"),

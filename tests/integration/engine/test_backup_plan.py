@@ -22,10 +22,10 @@ VAULT_ARN = "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr"
 PROGRAM = """
     import sys
     sys.path.insert(0, {root!r})
-    from components.backup_plan import BackupPlan, BackupPlanArgs
-    from components.backup_rules import BackupRule, VaultLock
-    from components.backup_vault import BackupVault, BackupVaultArgs
-    from components.data_keys import DataKeys, DataKeysArgs
+    from components.data.backup_plan import BackupPlan, BackupPlanArgs
+    from components.data.backup_rules import BackupRule, VaultLock
+    from components.data.backup_vault import BackupVault, BackupVaultArgs
+    from components.data.data_keys import DataKeys, DataKeysArgs
 
     EAST, WEST = "us-east-1", "us-west-2"
     ADMINS = ["arn:aws:iam::123456789012:role/break-glass"]

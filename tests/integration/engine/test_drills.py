@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dr.errors import Failed
-from sandbox.predict import ask, deployed_way
+from sandbox.cli.predict import ask, deployed_way
 from sandbox.up import World
 from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill
 from tests.support.sandbox import SandboxUnderTest, wait_for
@@ -31,7 +31,7 @@ SOON = 60
 
 
 def world(sandbox: SandboxUnderTest) -> World:
-    return World(sandbox.local, sandbox.programs, server=sandbox.server, engine=sandbox.engine)
+    return World(sandbox.local, sandbox.programs, server=sandbox.server, engine=sandbox.engine.engine)
 
 
 def predicted(sandbox: SandboxUnderTest, region: str, count: int = 1) -> list[bool]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.network import ENDPOINTS
+from components.network.network import ENDPOINTS
 from dr.errors import Failed
 from tests.support.network import EAST, WEST, in_vpc, nat_zones, vpc_of, ways_out
 from tests.support.sandbox import SandboxUnderTest

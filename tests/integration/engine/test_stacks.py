@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dr import contract
-from dr.topology import Role
+from dr.control import contract
+from dr.topology.topology import Role
 from tests.support.sandbox import SandboxUnderTest, wait_for
 
 pytestmark = pytest.mark.engine

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dr import state
+from dr.control import incident_state
+from dr.control.incident_state import DayState, Incident
 from dr.errors import Failed
-from dr.objectives import Tier
-from dr.state import DayState, Incident
+from dr.topology.tiers import Tier
 from sandbox.local import ROOT
 from tests.support.network import EAST, WEST, nat_zones, ways_out
 from tests.support.sandbox import SandboxUnderTest, wait_for
@@ -164,7 +164,7 @@ def test_with_the_primary_dead_pilot_becomes_warm_without_iam_or_route_53_and_th
 
 
 def test_what_an_incident_brought_up_stays_up_and_a_lower_tier_waits_for_its_end(deployed: SandboxUnderTest) -> None:
-    s3, place = deployed.client("s3", WEST), {"Bucket": f"ml-dr-123456789012-{WEST}-control", "Key": state.KEY}
+    s3, place = deployed.client("s3", WEST), {"Bucket": f"ml-dr-123456789012-{WEST}-control", "Key": incident_state.KEY}
     wait_for(lambda: gpu_nodes(deployed) == RUNS["pilot"])
     incident = Incident("2026-11-25-a", "2026-11-25T03:00:00+00:00", "a drill")
     s3.put_object(**place, Body=DayState(activation=Tier.WARM, incident=incident).to_json())

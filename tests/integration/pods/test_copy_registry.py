@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from dr import registry_backup
+from dr.data import registry_backup
+from dr.data.registry_backup import MANIFESTS, OBJECTS, verify
 from dr.errors import Failed, Invalid
 from dr.pods import copy_registry
 from dr.pods.copy_registry import back_up
-from dr.registry_backup import MANIFESTS, OBJECTS, verify
 from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
 from tests.support import pods

@@ -18,12 +18,12 @@ from mlserver.repository.repository import SchemalessModelRepository
 from mlserver.types import InferenceRequest
 from sklearn.datasets import load_digits
 
-from dr import sets
 from dr.clients import Missing
+from dr.data import model_sets
+from dr.data.model_sets import Item, Manifest
 from dr.errors import Failed, Invalid
 from dr.pods import fetch_models
 from dr.pods.fetch_models import fetch
-from dr.sets import Item, Manifest
 from sandbox import model_set
 from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
@@ -56,7 +56,7 @@ def publish(source: Path, model: str = "weights", name: str = "digits", **more: 
         (source / file).write_text(text)
         items.append(Item("model" if file.startswith("model.") else file, "models", source / file))
     (source / "digits.csv").write_text("1,2")
-    return sets.publish(HERE, ALL, name, [*items, Item("data", "datasets", source / "digits.csv")])
+    return model_sets.publish(HERE, ALL, name, [*items, Item("data", "datasets", source / "digits.csv")])
 
 
 def lose(aws: Running, manifest: Manifest, part: str = "model") -> None:
@@ -226,14 +226,14 @@ def test_a_disk_that_fills_up_meanwhile_is_an_error_too(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(sets, "download", full)
+    monkeypatch.setattr(model_sets, "download", full)
     with pytest.raises(Failed, match="disk full: No space left"):
         fetch(HERE, BUCKETS, "digits", tmp_path / "models")
 
 
 @pytest.mark.parametrize("key", ["sets/digits/{id}/../../../etc/passwd", "elsewhere/model.joblib", "sets/digits/{id}"])
 def test_a_key_that_leads_elsewhere_is_refused(key: str) -> None:
-    entry = sets.Entry("model", "models", key.format(id="1"), "v", 1, "00")
+    entry = model_sets.Entry("model", "models", key.format(id="1"), "v", 1, "00")
     with pytest.raises(Invalid, match="is not below sets/digits/1/"):
         fetch_models.files_of(Manifest("digits", "1", "", "", (entry,)))
 
@@ -242,12 +242,12 @@ def test_a_model_of_an_unknown_type_is_refused_and_one_that_brings_its_settings_
     aws: Running, source: Path, tmp_path: Path
 ) -> None:
     (source / "model.bin").write_text("weights")
-    sets.publish(HERE, ALL, "other", [Item("model", "models", source / "model.bin")])
+    model_sets.publish(HERE, ALL, "other", [Item("model", "models", source / "model.bin")])
     with pytest.raises(Invalid, match=r"no server is known for model.bin \(model\)"):
         fetch(HERE, BUCKETS, "other", tmp_path / "models")
     (source / "model-settings.json").write_text('{"name": "other"}')
     items = [Item(name, "models", source / name) for name in ("model.bin", "model-settings.json")]
-    sets.publish(HERE, ALL, "other", items)
+    model_sets.publish(HERE, ALL, "other", items)
     fetch(HERE, BUCKETS, "other", tmp_path / "models")
 
     assert tree(tmp_path / "models")["other/model-settings.json"] == '{"name": "other"}'
@@ -284,7 +284,7 @@ def test_pods_that_share_a_folder_fill_it_one_at_a_time(
     aws: Running, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(source)
-    folder, begun, waits, download = tmp_path / "models", threading.Event(), threading.Event(), sets.download
+    folder, begun, waits, download = tmp_path / "models", threading.Event(), threading.Event(), model_sets.download
     said: list[str] = []
 
     def say(text: str) -> None:
@@ -298,7 +298,7 @@ def test_pods_that_share_a_folder_fill_it_one_at_a_time(
         download(*args)
 
     monkeypatch.setattr(fetch_models, "say", say)
-    monkeypatch.setattr(sets, "download", held_up)
+    monkeypatch.setattr(model_sets, "download", held_up)
     with ThreadPoolExecutor() as pool:
         first = pool.submit(fetch, HERE, BUCKETS, "digits", folder)
         assert begun.wait(20)
@@ -317,7 +317,7 @@ def test_a_region_that_stutters_is_asked_again(aws: Running, source: Path, tmp_p
 
 def test_mlserver_serves_what_was_fetched_as_the_version_that_it_is(aws: Running, tmp_path: Path) -> None:
     trained = model_set.train(tmp_path)
-    manifest = sets.publish(HERE, ALL, model_set.NAME, trained.items)
+    manifest = model_sets.publish(HERE, ALL, model_set.NAME, trained.items)
     fetch(HERE, BUCKETS, model_set.NAME, tmp_path / "models")
     pixels, _ = load_digits(return_X_y=True)
 

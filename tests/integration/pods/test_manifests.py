@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from components.kubernetes import code_pod, jobs_spec, registry_backup_spec
-from components.kubernetes.code_pod import CodePod
+from components.kubernetes import code_pod_spec, jobs_spec, registry_backup_spec
+from components.kubernetes.code_pod_spec import CodePod
 from components.pod_code import pod_code
-from dr import registry_backup
+from dr.data import registry_backup
 from sandbox.aws.emulator import Running
 from tests.support import kubernetes, pods
 from tests.support.buckets import make_bucket
@@ -32,7 +32,7 @@ def run(pod: CodePod, cron_job: Mapping[str, Any], folder: Path, **from_pod: str
     (container,) = spec["containers"]
     volume = next(each["configMap"] for each in spec["volumes"] if each["name"] == "code")
     mounted = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
-    data = code_pod.code(pod)["data"]
+    data = code_pod_spec.code(pod)["data"]
     for item in volume["items"]:
         path = folder / "code" / item["path"]
         path.parent.mkdir(parents=True, exist_ok=True)

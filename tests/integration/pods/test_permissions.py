@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from components import cluster_iam
-from components.cluster_iam import RESULTS
+from components.compute import cluster_iam
+from components.compute.cluster_iam import RESULTS
 from components.iam import EncryptedBucket
-from dr import sets
 from dr.clients import client
+from dr.data import model_sets
+from dr.data.model_sets import Item
 from dr.pods import copy_registry, fetch_models, process_shard
-from dr.sets import Item
 from sandbox.aws.emulator import Running
 from tests.support.buckets import make_bucket
 
@@ -107,7 +107,7 @@ def refused(policy: str, found: set[Asked]) -> list[Asked]:
 
 def publish(folder: Path) -> None:
     (folder / "model.joblib").write_text("weights")
-    sets.publish(HERE, BUCKETS, "digits", [Item("model", "models", folder / "model.joblib")])
+    model_sets.publish(HERE, BUCKETS, "digits", [Item("model", "models", folder / "model.joblib")])
 
 
 def test_fetching_models_is_allowed_and_so_is_saying_which_sets_there_are(record: Any, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_a_config_map_has_an_entry_and_what_it_imports_and_nothing_heavier(entry
     assert {"dr/__init__.py", "dr/pods/__init__.py", "dr/pods/run.py", f"dr/pods/{entry}.py"} <= set(
         code.items.values()
     )
-    assert "dr/config.py" not in code.items.values()
+    assert "dr/config/reader.py" not in code.items.values()
     assert code.data.keys() == code.items.keys()
     assert all(re.fullmatch(r"[-._a-zA-Z0-9]+", key) for key in code.data)
 

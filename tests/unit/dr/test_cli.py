@@ -10,12 +10,12 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from dr import contract, state
-from dr.cli import app
+from dr.cli.main import app
 from dr.clients import Unreachable
+from dr.control import contract, incident_state
+from dr.control.incident_state import DayState, Incident
 from dr.errors import Exit, Problem
-from dr.state import DayState, Incident
-from dr.topology import Role
+from dr.topology.topology import Role
 from tests.support.buckets import make_bucket
 from tests.support.builders import half
 
@@ -104,14 +104,18 @@ def test_a_rule_that_is_gone_is_missed_with_the_way_to_restore_it(deployed: dict
 
 def test_an_open_incident_is_shown(deployed: dict[Role, Any]) -> None:
     day = DayState(incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "drill"))
-    deployed[Role.RECOVERY].put_object(Bucket=bucket(Role.RECOVERY, "control"), Key=state.KEY, Body=day.to_json())
+    deployed[Role.RECOVERY].put_object(
+        Bucket=bucket(Role.RECOVERY, "control"), Key=incident_state.KEY, Body=day.to_json()
+    )
 
     assert "i-7 since 2026-11-23" in run("status").output
 
 
 @pytest.mark.usefixtures("deployed")
 def test_with_the_primary_dead_status_is_unknown_and_never_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dr import clients, control, probes
+    from dr import clients
+    from dr.control import control_bucket
+    from dr.operations import probes
 
     def dead(subject: str, region: str) -> Any:
         if "us-east-1" in region:
@@ -119,7 +123,7 @@ def test_with_the_primary_dead_status_is_unknown_and_never_met(monkeypatch: pyte
         return clients.calls(subject, region)
 
     monkeypatch.setattr(probes, "calls", dead)
-    monkeypatch.setattr(control, "read_object", _read_with_primary_dead(control.read_object))
+    monkeypatch.setattr(control_bucket, "read_object", _read_with_primary_dead(control_bucket.read_object))
     result = run("status", "--json")
 
     report = json.loads(result.output)

@@ -16,7 +16,7 @@ from policies.rules.exceptions import EXCEPTIONS, Exemption
 from policies.rules.model import UNKNOWN, Resource, Rule
 from policies.rules.pack import RULES
 from policies.rules.stacks import TAGGED
-from sandbox.aws.resources.catalog import CATALOG
+from sandbox.aws_plugin.catalog import CATALOG
 from tests.support.kubernetes import manifests
 from tests.support.policies import NOT_KNOWN, POLICIES, Given, provider, violations
 from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, PLAN, of_kind

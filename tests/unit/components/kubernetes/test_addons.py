@@ -9,15 +9,15 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, LOAD_BALANCER, PodRole
-from components.gpu_inference_cluster import KUBERNETES_VERSION
-from components.kubernetes.addon_charts import Cluster, installed
+from components.compute.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, LOAD_BALANCER, PodRole
+from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
+from components.compute.node_groups import GPU_IMAGE, GPU_LABELS, GPU_TAINT, IMAGES_WITHOUT_PLUGIN
 from components.kubernetes.addons import Addons, AddonsArgs
+from components.kubernetes.addons_spec import Cluster, installed
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
-from components.kubernetes.node_pool import NodePoolSpec, node_class, node_pool
-from components.node_groups import GPU_IMAGE, GPU_LABELS, GPU_TAINT, IMAGES_WITHOUT_PLUGIN
-from dr import charts
-from dr.charts import CHARTS
+from components.kubernetes.node_pool_spec import NodePoolSpec, node_class, node_pool
+from dr.clusters import charts
+from dr.clusters.charts import CHARTS
 from tests.support.kubernetes import POOL
 from tests.support.mocks import Cloud, deploy
 

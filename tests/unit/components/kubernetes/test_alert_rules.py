@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from components.kubernetes.alert_rules import CronJob, Watched, rules, spec
-from dr.capacity import Workload, capacity
-from dr.objectives import Tier
-from dr.topology import Role
+from dr.topology.capacity import Workload, capacity
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role
 from stacks import kubernetes as program
 from tests.support import promtool
 from tests.support.builders import topology

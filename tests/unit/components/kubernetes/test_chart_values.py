@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from components.kubernetes.addon_charts import Cluster, installed
-from dr.charts import CHARTS, Chart
+from components.kubernetes.addons_spec import Cluster, installed
+from dr.clusters.charts import CHARTS, Chart
 from sandbox.charts.schema import FOLDER, published_values, values_schema
 
 CLUSTER = Cluster("ml-dr", "us-west-2", "vpc-0123456789abcdef0", "arn:aws:sns:us-west-2:1:a", device_plugin=True)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from components.inference_endpoint import DRAIN_SECONDS
+from components.compute.node_groups import GPU_TAINT
 from components.kubernetes import inference_spec
 from components.kubernetes.inference_spec import (
     EVICT_SECONDS,
@@ -12,11 +12,11 @@ from components.kubernetes.inference_spec import (
     REQUEST_SECONDS,
     deployment,
 )
-from components.node_groups import GPU_TAINT
-from dr.capacity import Workload, capacity
-from dr.objectives import Tier
-from dr.rollouts import PLACEMENT_SECONDS, limits
-from dr.serving import IMAGE_KEYS, Serving
+from components.traffic.inference_endpoint import DRAIN_SECONDS
+from dr.clusters.rollouts import PLACEMENT_SECONDS, limits
+from dr.topology.capacity import Workload, capacity
+from dr.topology.serving import IMAGE_KEYS, Serving
+from dr.topology.tiers import Tier
 from tests.support.kubernetes import CODE, ZONES, spec
 
 

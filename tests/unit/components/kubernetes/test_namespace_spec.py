@@ -5,8 +5,8 @@ import pytest
 from components.kubernetes import namespace_spec
 from components.kubernetes.namespace_spec import NamespaceSpec
 from components.kubernetes.namespaces import Namespaces, NamespacesArgs
-from dr.capacity import Workload, capacity
-from dr.objectives import Tier
+from dr.topology.capacity import Workload, capacity
+from dr.topology.tiers import Tier
 from tests.support.kubernetes import inside
 
 SPACES = {each.name: each for each in namespace_spec.namespaces(capacity(Workload(), Tier.ACTIVE, 3), 3, 1)}

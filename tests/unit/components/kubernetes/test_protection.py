@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from components.cluster_iam import BACKUPS
+from components.compute.cluster_iam import BACKUPS
 from components.kubernetes import protection_spec as spec
 from components.kubernetes.protection import Protection, ProtectionArgs
 from components.tagging import BACKUP_TAG
-from dr.topology import STANDARD_PAIRS, VELERO, Role
+from dr.topology.topology import STANDARD_PAIRS, VELERO, Role
 from tests.support.kubernetes import inside, protection
 
 PRIMARY, RECOVERY = protection(Role.PRIMARY), protection(Role.RECOVERY)

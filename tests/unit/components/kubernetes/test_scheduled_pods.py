@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from components.cluster_iam import BATCH, REGISTRY_BACKUP, RESULTS
-from components.kubernetes import code_pod, jobs_spec, registry_backup_spec
-from components.kubernetes.code_pod import CodePod
+from components.compute.cluster_iam import BATCH, REGISTRY_BACKUP, RESULTS
+from components.kubernetes import code_pod_spec, jobs_spec, registry_backup_spec
+from components.kubernetes.code_pod_spec import CodePod
 from components.kubernetes.labels import BATCH_PRIORITY
 from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
 from dr.errors import Exit
-from dr.topology import Role
+from dr.topology.topology import Role
 from tests.support.kubernetes import inside, processing, registry_backup
 
 BACKUP, PROCESSING = registry_backup_spec.cron_job(registry_backup()), jobs_spec.cron_job(processing())
@@ -57,7 +57,7 @@ def test_a_pod_is_confined_and_writes_nowhere_but_to_a_scratch_folder(
 def test_a_pod_has_the_code_of_its_config_map_where_python_looks(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     (container,) = pod_of(cron_job)["containers"]
     volume = next(each["configMap"] for each in pod_of(cron_job)["volumes"] if each["name"] == "code")
-    made = code_pod.code(pod)
+    made = code_pod_spec.code(pod)
 
     assert volume["name"] == made["metadata"]["name"] == f"{pod.name}-{pod.code.digest[:10]}"
     assert {each["key"] for each in volume["items"]} == set(made["data"])
@@ -68,7 +68,10 @@ def test_a_pod_has_the_code_of_its_config_map_where_python_looks(pod: CodePod, c
 
 @BOTH
 def test_a_pod_has_the_identity_that_its_role_trusts(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
-    account, role = code_pod.service_account(pod), {each.service_account: each for each in (REGISTRY_BACKUP, BATCH)}
+    account, role = (
+        code_pod_spec.service_account(pod),
+        {each.service_account: each for each in (REGISTRY_BACKUP, BATCH)},
+    )
     trusted = role[pod.name]
 
     assert account["metadata"]["name"] == pod_of(cron_job)["serviceAccountName"] == trusted.service_account

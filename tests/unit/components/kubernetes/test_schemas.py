@@ -7,8 +7,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from components.gpu_inference_cluster import KUBERNETES_VERSION
-from dr.objectives import Tier
+from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
+from dr.topology.tiers import Tier
 from tests.support.kubernetes import CUSTOM, manifests
 
 MAJOR, MINOR = KUBERNETES_VERSION.split(".")

@@ -1,0 +1,1 @@
+"""The cluster, its roles and its node groups."""

@@ -1,0 +1,172 @@
+"""ClusterRoles: the IAM roles of a cluster, its nodes and its pods.
+
+They exist in every tier, whether a cluster runs or not: IAM's control plane is in us-east-1, and a recovery region must
+grow while that is gone. For the same reason no role names anything that comes and goes with a tier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi_aws import iam
+
+from components.compute import cluster_iam, karpenter_iam
+from components.compute.cluster_iam import (
+    ALERTING,
+    AUTOSCALER,
+    AWS_POLICIES,
+    BACKUPS,
+    BATCH,
+    INFERENCE,
+    KARPENTER,
+    LOAD_BALANCER,
+    REGISTRY_BACKUP,
+    PodRole,
+    pod_roles,
+)
+from components.iam import EncryptedBucket, trust_service
+from dr.data.model_sets import REGISTRY
+from dr.topology.topology import DATASETS, MODELS, VELERO
+
+DATA_POLICIES: Mapping[PodRole, tuple[Callable[..., str], Sequence[str]]] = {
+    INFERENCE: (cluster_iam.read_models, (MODELS, REGISTRY)),
+    REGISTRY_BACKUP: (cluster_iam.back_up_registry, (REGISTRY,)),
+    BATCH: (cluster_iam.process_datasets, (DATASETS,)),
+    BACKUPS: (cluster_iam.keep_cluster_backups, (VELERO,)),
+}
+"""What pods may do with data: the policy, and the pairs whose buckets of the region it is about."""
+
+
+@dataclass(frozen=True)
+class DataBucket:
+    """A bucket of the region.
+
+    Args:
+        name: Its name.
+        key_arn: ARN of the key it is encrypted with.
+    """
+
+    name: str
+    key_arn: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class ClusterRolesArgs:
+    """Arguments of `ClusterRoles`.
+
+    Args:
+        cluster: The cluster's name.
+        account: The AWS account's twelve digits.
+        region: The cluster's region.
+        data: The buckets of that region, by pair.
+        target_group_arn: Where pods are registered.
+        topic_arn: The topic that alerts go to.
+        topic_key_arn: ARN of the key it is encrypted with.
+        karpenter: Whether Karpenter makes GPU nodes, and not the autoscaler.
+        tags: Tags of the roles.
+    """
+
+    cluster: str
+    account: str
+    region: str
+    data: Mapping[str, DataBucket]
+    target_group_arn: pulumi.Input[str]
+    topic_arn: str
+    topic_key_arn: pulumi.Input[str]
+    karpenter: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class ClusterRoles(pulumi.ComponentResource):
+    """Roles, ready to be passed.
+
+    Attributes:
+        cluster_arn: The control plane's role.
+        node_arn: The nodes' role.
+        pod_arns: The pods' roles, by the name of their `PodRole`.
+        node_profile: The nodes' role as an instance profile, for nodes that are not of a node group; None without any.
+        policies: What has to be there before any of them is used.
+    """
+
+    cluster_arn: pulumi.Output[str]
+    node_arn: pulumi.Output[str]
+    pod_arns: Mapping[str, pulumi.Output[str]]
+    node_profile: iam.InstanceProfile | None = None
+    policies: Sequence[pulumi.Resource]
+
+    def __init__(self, name: str, args: ClusterRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dr:compute:ClusterRoles", name, None, opts)
+        self._name, self._args = name, args
+        self._policies: list[pulumi.Resource] = []
+        trusts = {"cluster": trust_service("eks.amazonaws.com"), "nodes": trust_service("ec2.amazonaws.com")}
+        self.cluster_arn = self._role("cluster", trusts["cluster"], cluster_iam.CLUSTER_POLICIES).arn
+        nodes = self._role("nodes", trusts["nodes"], cluster_iam.NODE_POLICIES)
+        self.node_arn = nodes.arn
+        if args.karpenter:
+            self.node_profile = iam.InstanceProfile(
+                f"{name}-nodes-profile",
+                role=nodes.name,
+                tags=dict(args.tags),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.pod_arns = {role.name: self._pod_role(role).arn for role in pod_roles(args.karpenter)}
+        self.policies = self._policies
+        self.register_outputs({"cluster_arn": self.cluster_arn, "node_arn": self.node_arn})
+
+    def _role(self, what: str, trust: str, policies: Sequence[str]) -> iam.Role:
+        args, opts = self._args, pulumi.ResourceOptions(parent=self)
+        role = iam.Role(
+            f"{self._name}-{what}",
+            assume_role_policy=trust,
+            description=f"{what} of the cluster {args.cluster} in {args.region}",
+            tags=dict(args.tags),
+            opts=opts,
+        )
+        for policy in policies:
+            attachment = f"{self._name}-{what}-{policy.rpartition('/')[2]}"
+            arn = f"{AWS_POLICIES}{policy}"
+            self._policies.append(iam.RolePolicyAttachment(attachment, role=role.name, policy_arn=arn, opts=opts))
+        return role
+
+    def _pod_role(self, pod: PodRole) -> iam.Role:
+        args = self._args
+        role = self._role(pod.name, cluster_iam.trust_pods(pod, args.cluster, args.account), pod.policies)
+        if (policy := self._policy_of(pod)) is not None:
+            self._policies.append(
+                iam.RolePolicy(
+                    f"{self._name}-{pod.name}-policy",
+                    role=role.name,
+                    policy=policy,
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+            )
+        return role
+
+    def _policy_of(self, pod: PodRole) -> pulumi.Input[str] | None:
+        args = self._args
+        if pod in DATA_POLICIES:
+            policy, pairs = DATA_POLICIES[pod]
+            buckets = [args.data[pair] for pair in pairs]
+            return pulumi.Output.all(*(bucket.key_arn for bucket in buckets)).apply(
+                lambda keys: policy(
+                    *(
+                        EncryptedBucket(bucket.name, args.region, str(key))
+                        for bucket, key in zip(buckets, keys, strict=True)
+                    )
+                )
+            )
+        if pod is LOAD_BALANCER:
+            return pulumi.Output.from_input(args.target_group_arn).apply(cluster_iam.bind_targets)
+        if pod is ALERTING:
+            return pulumi.Output.from_input(args.topic_key_arn).apply(
+                lambda key: cluster_iam.tell(args.topic_arn, key, args.region)
+            )
+        if pod is AUTOSCALER:
+            return cluster_iam.resize_groups(args.cluster, args.account, args.region)
+        if pod is KARPENTER and self.node_profile is not None:
+            return pulumi.Output.all(self.node_arn, self.node_profile.arn).apply(
+                lambda arns: karpenter_iam.make_nodes(args.cluster, args.account, args.region, arns[0], arns[1])
+            )
+        return None

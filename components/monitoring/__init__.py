@@ -1,0 +1,1 @@
+"""Alarms, the topic they notify, and the functions that measure."""

@@ -1,0 +1,1 @@
+"""A region's VPC and its endpoints."""

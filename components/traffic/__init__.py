@@ -1,0 +1,1 @@
+"""From a caller to inference: zone, certificate, load balancer, failover records."""

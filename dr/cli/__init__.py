@@ -1,0 +1,1 @@
+"""The dr command: arguments, exit codes and output."""

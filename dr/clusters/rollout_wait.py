@@ -1,0 +1,98 @@
+"""Follow a rollout through the cluster's API until it is complete or stuck."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from dr.clusters import rollout_report, rollouts
+from dr.clusters.api_client import ClusterApi
+from dr.clusters.rollouts import Limits, Look, Patience, Phase, Rollout
+from dr.errors import Failed
+from dr.topology.serving import NAMESPACE, SERVICE
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 3.0
+APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
+DEPLOYMENT = f"{APPS}/deployments/{SERVICE}"
+
+
+def look(api: ClusterApi, pods: bool = True) -> Look:
+    """Read the Deployment of inference and, unless it is complete without, its ReplicaSets and pods.
+
+    Args:
+        api: The cluster.
+        pods: Whether ReplicaSets and pods are read too.
+
+    Raises:
+        Missing: there is no Deployment.
+        Failed: the API server does not answer, or refuses.
+    """
+    deployment = api.get(DEPLOYMENT)
+    if not pods:
+        return Look(api.now, deployment)
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    replica_sets = api.get(f"{APPS}/replicasets", labelSelector=selector)["items"]
+    found = api.get(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector=selector)["items"]
+    return Look(api.now, deployment, replica_sets, found)
+
+
+def wait(
+    api: ClusterApi,
+    floor: int,
+    patience: Patience,
+    report: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Rollout:
+    """Wait until the rollout of inference is complete.
+
+    Args:
+        api: The cluster.
+        floor: The autoscaler's minimum of replicas.
+        patience: How long to wait.
+        report: Receives each new line of progress: what is done, and what is waited for.
+        clock: A monotonic clock, in seconds.
+        sleep: Pauses for a number of seconds.
+
+    Returns:
+        The rollout, complete; or rolled out with fewer replicas than there should be, but enough of them.
+
+    Raises:
+        Failed: it is stuck, with all reasons; or its state is unknown because requests fail.
+    """
+    began = answered = clock()
+    region, pause, reported = api.address.region, FIRST_PAUSE, ""
+    latest: Rollout | None = None
+    while True:
+        found = _judged(api, floor, patience.limits, latest)
+        if isinstance(found, Rollout):
+            answered, latest, line = clock(), found, found.progress
+            if found.phase is Phase.COMPLETE or _enough(found, patience):
+                return found
+            if found.phase is Phase.STUCK:
+                raise rollout_report.stuck(region, found)
+            if clock() - began > patience.seconds:
+                raise rollout_report.out_of_time(region, found, patience.seconds)
+        else:
+            line = f"the state of the rollout is unknown: {found.problems[0].fact}"
+            if clock() - answered > patience.tolerated:
+                raise rollout_report.unknown(region, found, patience.tolerated) from found
+        if line != reported:
+            report(line)
+            reported = line
+        sleep(pause)
+        pause = min(pause * 1.3, LONGEST_PAUSE)
+
+
+def _judged(api: ClusterApi, floor: int, limits: Limits, before: Rollout | None) -> Rollout | Failed:
+    """What the rollout is, or why that cannot be read."""
+    try:
+        brief = rollouts.judge(look(api, pods=False), floor, limits)
+        return brief if brief.phase is Phase.COMPLETE else rollouts.judge(look(api), floor, limits, before)
+    except Failed as error:
+        return error
+
+
+def _enough(found: Rollout, patience: Patience) -> bool:
+    return found.phase is Phase.STUCK and found.rolled_out and found.counts.available >= patience.enough

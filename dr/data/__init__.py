@@ -1,0 +1,1 @@
+"""Data that inference needs: model sets, and the copy of the model registry."""

@@ -1,0 +1,67 @@
+"""An EKS cluster that is there already: found by its name, and in the VPC that is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dr.clients import Missing, calls, client
+from dr.errors import Invalid, Problem
+from dr.topology.topology import Site
+
+KEY = "dr:existingCluster"
+
+
+@dataclass(frozen=True)
+class ExistingCluster:
+    """A cluster somebody else made.
+
+    Args:
+        name: Its name.
+        endpoint: Its API.
+        arn: Its ARN.
+        ca_data: PEM of its certificate authority, in base64.
+        security_group_id: The group EKS made for its control plane, nodes and pods.
+    """
+
+    name: str
+    endpoint: str
+    arn: str
+    ca_data: str
+    security_group_id: str
+
+
+def find(name: str, vpc_id: str, site: Site) -> ExistingCluster:
+    """Look the cluster up in its region.
+
+    Args:
+        name: The cluster's name.
+        vpc_id: The VPC it has to be in.
+        site: The region.
+
+    Raises:
+        Invalid: it is not there, does not run, or is in another VPC.
+        Unreachable: the region does not answer.
+    """
+    try:
+        with calls(f"cluster {name}", site.region):
+            found = client("eks", site.region).describe_cluster(name=name)["cluster"]
+    except Missing as error:
+        remedy = "name one of that region and account, or make the key empty to have one made"
+        raise Invalid(Problem(KEY, f'"{name}" is not in {site.region}', remedy)) from error
+    wrong = []
+    if found["status"] not in ("ACTIVE", "UPDATING"):
+        fact = f'"{name}" is {found["status"]}, and nodes can be added to an ACTIVE cluster only'
+        wrong.append(Problem(KEY, fact, "wait for it, or mend it, and run the same command again"))
+    network = found["resourcesVpcConfig"]
+    if network["vpcId"] != vpc_id:
+        fact = f'{vpc_id} is configured, but "{name}" is in {network["vpcId"]}; the load balancer would not reach it'
+        wrong.append(Problem("dr:existingVpc", fact, f"`pulumi config set dr:existingVpc {network['vpcId']}`"))
+    if wrong:
+        raise Invalid(*wrong)
+    return ExistingCluster(
+        name=name,
+        endpoint=found["endpoint"],
+        arn=found["arn"],
+        ca_data=found["certificateAuthority"]["data"],
+        security_group_id=network["clusterSecurityGroupId"],
+    )

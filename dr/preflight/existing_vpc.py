@@ -1,0 +1,72 @@
+"""A VPC that is there already: found by its id, its subnets by the tags EKS and its load balancers look for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dr.clients import calls, client
+from dr.errors import Invalid, Problem
+from dr.topology.network import FEWEST_ZONES
+from dr.topology.topology import Site
+
+PUBLIC_TAG, PRIVATE_TAG = "kubernetes.io/role/elb", "kubernetes.io/role/internal-elb"
+"""EKS user guide, "Network load balancing": tags of public and private subnets, with the value 1."""
+
+
+@dataclass(frozen=True)
+class ExistingVpc:
+    """A VPC somebody else made.
+
+    Args:
+        vpc_id: Its id.
+        public_subnets: Ids of its public subnets, by zone.
+        private_subnets: Ids of its private subnets, by zone.
+    """
+
+    vpc_id: str
+    public_subnets: Mapping[str, str]
+    private_subnets: Mapping[str, str]
+
+
+def find(vpc_id: str, site: Site) -> ExistingVpc:
+    """Look the VPC up in its region.
+
+    Raises:
+        Invalid: it is not there, has another block than is configured, or too few zones with tagged subnets.
+        Unreachable: the region does not answer.
+    """
+    with calls(vpc_id, site.region):
+        ec2 = client("ec2", site.region)
+        vpcs = ec2.describe_vpcs(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Vpcs"]
+        subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
+    if not vpcs:
+        remedy = "name one of that region and account, or make the key empty to have one made"
+        raise Invalid(Problem("dr:existingVpc", f"{vpc_id} is not in {site.region}", remedy))
+    wrong = []
+    has = [each["CidrBlock"] for each in vpcs[0]["CidrBlockAssociationSet"]]
+    if site.cidr not in has:
+        key = f"dr:{site.role}Cidr"
+        fact = f"{site.cidr} is configured, but {vpc_id} has {', '.join(has)}; overlaps would not be seen"
+        wrong.append(Problem(key, fact, f"`pulumi config set {key} {has[0]}` in both stacks, or in Pulumi.yaml"))
+    found = {}
+    for kind, tag in (("public", PUBLIC_TAG), ("private", PRIVATE_TAG)):
+        found[kind] = _by_zone(subnets, tag)
+        if len(found[kind]) < FEWEST_ZONES:
+            zones = ", ".join(found[kind]) or "none"
+            fact = f"{vpc_id} has {kind} subnets, those with the tag {tag}=1, in {len(found[kind])} zone(s): {zones}"
+            wrong.append(Problem("dr:existingVpc", fact, f"tag one in each of {FEWEST_ZONES} zones or more"))
+    if wrong:
+        raise Invalid(*wrong)
+    return ExistingVpc(vpc_id, found["public"], found["private"])
+
+
+def _by_zone(subnets: list[dict[str, Any]], tag: str) -> dict[str, str]:
+    """One tagged subnet of each zone; of several the one whose id comes first, so that it stays the same."""
+    wanted = {"Key": tag, "Value": "1"}
+    tagged = [each for each in subnets if wanted in each.get("Tags", [])]
+    found: dict[str, str] = {}
+    for each in sorted(tagged, key=lambda each: (each["AvailabilityZone"], each["SubnetId"])):
+        found.setdefault(each["AvailabilityZone"], each["SubnetId"])
+    return found

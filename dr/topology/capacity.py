@@ -1,0 +1,252 @@
+"""Capacity as arithmetic: replicas, nodes and zones from the peak, the tier and the GPU. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from dr.errors import Problem
+from dr.topology.gpu_types import GPU_TYPES, GpuType
+from dr.topology.tiers import Tier
+
+MIN_AVAILABLE = 4
+"""What a disruption budget asks for where the zones allow it (requirements, D6)."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is served.
+
+    Args:
+        peak_requests: Requests a second at the peak, of all clients together.
+        requests_per_replica: Requests a second that one replica answers within its objective.
+        max_replicas: Replicas one region may scale to, while it serves everybody (requirements, D11).
+        warm_fraction: Share of the peak that tier `warm` serves at once.
+        min_available: Replicas that must stay when a zone is lost; None works it out.
+        gpu_types: Instance types of GPU nodes in order of preference.
+        gpus_per_replica: GPUs of one replica.
+        model_memory_gib: GPU memory one replica needs, in GiB.
+    """
+
+    peak_requests: float = 60.0
+    requests_per_replica: float = 10.0
+    max_replicas: int = 10
+    warm_fraction: float = 0.5
+    min_available: int | None = None
+    gpu_types: tuple[str, ...] = ("g5.2xlarge", "g6.2xlarge")
+    gpus_per_replica: int = 1
+    model_memory_gib: float = 16.0
+
+    @property
+    def peak_replicas(self) -> int:
+        """Replicas that answer the peak."""
+        return ceil(self.peak_requests / self.requests_per_replica)
+
+    @property
+    def per_node(self) -> int:
+        """Replicas a node holds; the same for every type that is listed."""
+        return GPU_TYPES[self.gpu_types[0]].gpus // self.gpus_per_replica
+
+    @property
+    def models_gib(self) -> int:
+        """Disk of one replica's models: what GPU memory holds, and as much again for what the format adds."""
+        return ceil(2 * self.model_memory_gib)
+
+    @property
+    def node_disk_gib(self) -> int:
+        """Root volume of a GPU node: images of GPU workloads, 10 GB and more each, and its replicas' models."""
+        return max(200, 100 + self.per_node * self.models_gib)
+
+    def share(self) -> tuple[int, int]:
+        """CPU in thousandths and memory in GiB that a replica may count on, on the smallest type that is listed.
+
+        Three quarters of a node, in equal parts: the rest is the kubelet's, the system's and the DaemonSets'.
+        """
+        kinds = [GPU_TYPES[name] for name in self.gpu_types]
+        cpus, memory = min(kind.vcpus for kind in kinds), min(kind.host_gib for kind in kinds)
+        return cpus * 750 // self.per_node, int(memory * 3 / 4 / self.per_node)
+
+    def floor(self, tier: Tier, zones: int) -> int:
+        """Replicas that run in a region of that tier: none, one a zone at least, or the peak's."""
+        if tier <= Tier.PILOT:
+            return 0
+        if tier is Tier.WARM:
+            return max(zones, ceil(self.warm_fraction * self.peak_replicas))
+        return self.peak_replicas
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a region runs.
+
+    Args:
+        replicas: The floor: replicas that run at every moment.
+        max_replicas: What it may scale to.
+        largest_zone: Replicas in the fullest zone, which its loss takes.
+        min_available: What a disruption budget may promise; 0 where nothing runs.
+        nodes: GPU nodes of the floor.
+        max_nodes: GPU nodes of `max_replicas`, also over the zones that are left when one is lost.
+        per_node: Replicas a node holds.
+        vcpus: vCPUs by quota code of the floor, with the largest type that is listed.
+        max_vcpus: The same for `max_nodes`.
+    """
+
+    replicas: int
+    max_replicas: int
+    largest_zone: int
+    min_available: int
+    nodes: int
+    max_nodes: int
+    per_node: int
+    vcpus: Mapping[str, int]
+    max_vcpus: Mapping[str, int]
+
+
+def spread(replicas: int, zones: int) -> list[int]:
+    """Replicas by zone, as even as `maxSkew: 1` demands, the fullest first."""
+    return [replicas // zones + (place < replicas % zones) for place in range(zones)]
+
+
+def node_count(replicas: int, zones: int, per_node: int) -> int:
+    """Nodes for replicas spread over zones: each zone's are rounded up by themselves."""
+    return sum(ceil(share / per_node) for share in spread(replicas, zones))
+
+
+def capacity(workload: Workload, tier: Tier, zones: int) -> Capacity:
+    """What a region of that tier runs.
+
+    Args:
+        workload: What is served; free of `problems`.
+        tier: The region's tier; a primary's is `active`.
+        zones: How many zones it has.
+    """
+    replicas = workload.floor(tier, zones)
+    largest = spread(replicas, zones)[0]
+    left = replicas - largest
+    nodes = node_count(replicas, zones, workload.per_node)
+    # Over fewer zones shares are larger, and may take more nodes: 10 over 3 are 4 + 3 + 3, over 2 they are 5 + 5, with
+    # four a node 3 nodes and then 4. Else a region at its peak could not come back to it after the loss of a zone.
+    over = [each for each in (zones, zones - 1) if each]
+    max_nodes = max(nodes, *(node_count(workload.max_replicas, each, workload.per_node) for each in over))
+    promised = workload.min_available if workload.min_available is not None else max(1, min(MIN_AVAILABLE, left))
+    return Capacity(
+        replicas=replicas,
+        max_replicas=workload.max_replicas,
+        largest_zone=largest,
+        min_available=min(promised, left) if replicas else 0,
+        nodes=nodes,
+        max_nodes=max_nodes,
+        per_node=workload.per_node,
+        vcpus=vcpus(workload, nodes),
+        max_vcpus=vcpus(workload, max_nodes),
+    )
+
+
+def vcpus(workload: Workload, nodes: int) -> dict[str, int]:
+    """vCPUs by quota code that so many nodes take, if all are of the largest type that counts against it."""
+    largest: dict[str, int] = {}
+    for name in workload.gpu_types:
+        kind = GPU_TYPES[name]
+        largest[kind.quota.code] = max(largest.get(kind.quota.code, 0), kind.vcpus)
+    return {code: nodes * each for code, each in largest.items()}
+
+
+def problems(workload: Workload, tier: Tier, zones: Mapping[str, Sequence[str]]) -> list[Problem]:
+    """What cannot be, each with its arithmetic.
+
+    Args:
+        workload: What is to be served.
+        tier: The tier that is configured.
+        zones: Names of the zones, by role: "primary", "recovery".
+    """
+    wrong = [*_type_problems(workload)]
+    if workload.max_replicas < workload.peak_replicas:
+        wrong.append(
+            Problem(
+                "dr:maxReplicas",
+                f"{workload.max_replicas} is fewer than the {workload.peak_replicas} replicas of the peak, "
+                f"{workload.peak_requests:g} / {workload.requests_per_replica:g} requests a second rounded up, which "
+                "one region answers alone once the other is lost",
+                f"`pulumi config set dr:maxReplicas {workload.peak_replicas}` or more",
+            )
+        )
+    # A recovery region is checked as what it will be at least on its day: refused then, it would be too late.
+    for role, region_tier in (("primary", Tier.ACTIVE), ("recovery", max(tier, Tier.WARM))):
+        if names := zones.get(role):
+            wrong += _zone_problems(workload, region_tier, role, len(names))
+    return wrong
+
+
+def _type_problems(workload: Workload) -> Iterator[Problem]:
+    known = [GPU_TYPES[name] for name in workload.gpu_types if name in GPU_TYPES]
+    for name in workload.gpu_types:
+        if name not in GPU_TYPES:
+            near = difflib.get_close_matches(name, GPU_TYPES, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(GPU_TYPES)}"
+            yield Problem("dr:gpuInstanceTypes", f'"{name}" is no instance type with an NVIDIA GPU', hint)
+    for kind in known:
+        if kind.gpus < workload.gpus_per_replica:
+            fact = f"{workload.gpus_per_replica} GPUs a replica, and {kind} has {kind.gpus}"
+            yield Problem("dr:gpusPerReplica", fact, f"use {_that_hold(workload)}")
+        elif not _fits(kind, workload):
+            room = workload.gpus_per_replica * kind.gib
+            yield Problem(
+                "dr:modelMemoryGib",
+                f"a replica needs {workload.model_memory_gib:g} GiB, and {workload.gpus_per_replica} GPU of {kind} has "
+                f"{room:.4g} GiB",
+                f"use {_that_hold(workload)}, or more GPUs a replica",
+            )
+    held = {kind.name: kind.gpus // workload.gpus_per_replica for kind in known}
+    if len(set(held.values())) > 1 and all(held.values()):
+        each = ", ".join(f"{name} {count}" for name, count in held.items())
+        yield Problem(
+            "dr:gpuInstanceTypes",
+            f"the types hold different numbers of replicas a node ({each}), so that a number of nodes says nothing",
+            "list types with the same number of GPUs",
+        )
+
+
+def _fits(kind: GpuType, workload: Workload) -> bool:
+    return kind.gpus >= workload.gpus_per_replica and workload.gpus_per_replica * kind.gib >= workload.model_memory_gib
+
+
+def _that_hold(workload: Workload) -> str:
+    """The smallest type of each family that holds a replica."""
+    fitting: dict[str, GpuType] = {}
+    for kind in sorted(GPU_TYPES.values(), key=lambda each: each.vcpus):
+        if _fits(kind, workload):
+            fitting.setdefault(kind.name.partition(".")[0], kind)
+    return ", ".join(map(str, fitting.values())) or "a smaller model: no type holds it"
+
+
+def _zone_problems(workload: Workload, tier: Tier, role: str, zones: int) -> Iterator[Problem]:
+    replicas = workload.floor(tier, zones)
+    if not replicas:
+        return
+    if replicas < zones:
+        yield Problem(
+            "dr:peakRequests",
+            f"{workload.peak_requests:g} / {workload.requests_per_replica:g} requests a second make {replicas} "
+            f"replicas, and the {role} region has {zones} zones: one would have none",
+            f"lower dr:requestsPerReplica until there are {zones}, or name fewer zones in dr:{role}Zones",
+        )
+        return
+    left = replicas - spread(replicas, zones)[0]
+    wanted = workload.min_available
+    if wanted is not None and left < wanted:
+        needed = next(number for number in range(replicas, 3 * wanted + zones) if _left(number, zones) >= wanted)
+        more_zones = next((number for number in range(zones + 1, 8) if _left(replicas, number) >= wanted), None)
+        ways = f"{wanted} need {needed} replicas" + (f", or {more_zones} zones" if more_zones else "")
+        yield Problem(
+            "dr:minAvailable",
+            f"{replicas} replicas over {zones} zones of the {role} region (tier {tier}) leave {left} when the fullest "
+            f"is lost; {ways}",
+            f"`pulumi config set dr:minAvailable {left}`, or raise "
+            + ("dr:warmFraction" if tier is Tier.WARM else "dr:peakRequests"),
+        )
+
+
+def _left(replicas: int, zones: int) -> int:
+    return replicas - spread(replicas, zones)[0]

@@ -1,0 +1,1 @@
+"""A model of Pulumi's AWS plugin, served over gRPC."""

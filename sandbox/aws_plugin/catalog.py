@@ -1,0 +1,34 @@
+"""Every resource type, by token."""
+
+from __future__ import annotations
+
+from sandbox.aws_plugin.model import ResourceType
+from sandbox.aws_plugin.types import (
+    acm,
+    backup,
+    cloudwatch,
+    ec2,
+    ec2_access,
+    ec2_compute,
+    eks,
+    eks_access,
+    elbv2,
+    functions,
+    iam,
+    kms,
+    logs,
+    route53,
+    s3,
+    s3_settings,
+    sns,
+)
+
+CATALOG: dict[str, ResourceType] = {
+    kind.token: kind
+    for service in (
+        *(s3, s3_settings, kms, iam, route53, acm, backup),
+        *(cloudwatch, logs, sns, functions),
+        *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
+    )
+    for kind in service.TYPES
+}

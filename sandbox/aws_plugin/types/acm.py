@@ -1,0 +1,147 @@
+"""Certificates, and waiting for them to be issued.
+
+After internal/service/acm/{certificate,certificate_validation}.go of the provider that the real plugin wraps
+(terraform-provider-aws).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sandbox.aws_plugin.connections import Refused
+from sandbox.aws_plugin.model import Problem, ResourceType, Tags
+from sandbox.aws_plugin.plugin import SandboxError
+from sandbox.aws_plugin.resource import Resource
+
+ISSUED_WITHIN_SECONDS = 10.0
+"""The real plugin waits for 75 minutes; here a certificate is issued as soon as its records are there."""
+LOOK_EVERY_SECONDS = 0.2
+IN_USE = ("ResourceInUse",)
+
+
+def _describe(certificate: Resource, arn: str) -> dict[str, Any]:
+    found: dict[str, Any] = certificate.send("describe_certificate", CertificateArn=arn)["Certificate"]
+    return found
+
+
+def _request(certificate: Resource) -> None:
+    arguments = certificate.arguments("request_certificate")
+    certificate.id = certificate.send("request_certificate", **arguments)["CertificateArn"]
+
+
+def _read(certificate: Resource) -> dict[str, Any]:
+    found = _describe(certificate, certificate.id)
+    records = [
+        {
+            "domainName": option["DomainName"],
+            "resourceRecordName": option["ResourceRecord"]["Name"],
+            "resourceRecordType": option["ResourceRecord"]["Type"],
+            "resourceRecordValue": option["ResourceRecord"]["Value"],
+        }
+        for option in found.get("DomainValidationOptions", ())
+        if "ResourceRecord" in option
+    ]
+    method = next((option.get("ValidationMethod") for option in found.get("DomainValidationOptions", ())), None)
+    # ACM lists the certificate's own name among the others; the plugin plans with that.
+    wanted = certificate["subjectAlternativeNames"] or ()
+    others = [name for name in found["SubjectAlternativeNames"] if name != found["DomainName"] or name in wanted]
+    return {**found, "Records": records, "ValidationMethod": method, "SubjectAlternativeNames": others}
+
+
+def _tags(certificate: Resource) -> dict[str, str]:
+    answer = certificate.send("list_tags_for_certificate", CertificateArn=certificate.id)
+    return {tag["Key"]: tag.get("Value", "") for tag in answer["Tags"]}
+
+
+def _write_tags(certificate: Resource, added: dict[str, str], removed: list[str]) -> None:
+    if removed:
+        gone = [{"Key": name} for name in removed]
+        certificate.send("remove_tags_from_certificate", CertificateArn=certificate.id, Tags=gone)
+    if added:
+        tags = [{"Key": name, "Value": value} for name, value in added.items()]
+        certificate.send("add_tags_to_certificate", CertificateArn=certificate.id, Tags=tags)
+
+
+def _names(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    for path, name in (("domainName", inputs.get("domainName", "")), *_others(inputs)):
+        if name.endswith("."):
+            yield path, f"{name!r} ends with a period"
+
+
+def _others(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (f"subjectAlternativeNames[{index}]", name)
+        for index, name in enumerate(inputs.get("subjectAlternativeNames", ()))
+    ]
+
+
+CERTIFICATE = ResourceType(
+    token="aws:acm/certificate:Certificate",
+    service="acm",
+    shape="RequestCertificateRequest",
+    properties="domainName! subjectAlternativeNames:set validationMethod keyAlgorithm",
+    outputs="""arn=CertificateArn:string status=Status:string
+               domainValidationOptions=Records:list{domainName=domainName:string
+                   resourceRecordName=resourceRecordName:string resourceRecordType=resourceRecordType:string
+                   resourceRecordValue=resourceRecordValue:string}""",
+    identity="{CertificateArn}",
+    computed=frozenset({"subjectAlternativeNames", "keyAlgorithm"}),
+    replace_on=frozenset({"domainName", "subjectAlternativeNames", "validationMethod", "keyAlgorithm"}),
+    checks=(_names,),
+    create=_request,
+    read=_read,
+    delete=lambda one: one.retry(lambda: one.send("delete_certificate", CertificateArn=one.id), IN_USE),
+    tags=Tags(_tags, _write_tags),
+)
+
+
+def _wait(validation: Resource) -> None:
+    """Until it is issued, or say which record is missing."""
+    arn = validation.wanted["certificateArn"]
+    found = _describe(validation, arn)
+    if found.get("Type") != "AMAZON_ISSUED":
+        raise SandboxError(f"{arn} has type {found.get('Type')}: no validation necessary")
+    wanted = {option["ResourceRecord"]["Name"].rstrip(".") for option in found["DomainValidationOptions"]}
+    given = [name.rstrip(".") for name in validation.wanted.get("validationRecordFqdns", ())]
+    if given and (missing := sorted(wanted - set(given))):
+        raise SandboxError(f"missing {found['DomainName']} DNS validation record: {', '.join(missing)}")
+    end = time.monotonic() + ISSUED_WITHIN_SECONDS
+    while (found := _describe(validation, arn))["Status"] != "ISSUED":
+        if time.monotonic() > end:
+            open_ = [option for option in found["DomainValidationOptions"] if option["ValidationStatus"] != "SUCCESS"]
+            records = [
+                f"{option['ResourceRecord']['Name']} CNAME {option['ResourceRecord']['Value']}" for option in open_
+            ]
+            where = "in no public zone of Route 53"
+            raise SandboxError(f"{arn} is {found['Status']}: {where} is the record {', '.join(records)}")
+        time.sleep(LOOK_EVERY_SECONDS)
+    validation.id = found["IssuedAt"].isoformat()
+
+
+def _still_issued(validation: Resource) -> dict[str, Any] | None:
+    arn = validation["certificateArn"]
+    if not arn:
+        return None  # it cannot be imported
+    try:
+        issued = _describe(validation, arn)["Status"] == "ISSUED"
+    except Refused as error:
+        if "NotFound" in error.code:
+            return None
+        raise
+    return {"CertificateArn": arn, "Records": validation["validationRecordFqdns"]} if issued else None
+
+
+VALIDATION = ResourceType(
+    token="aws:acm/certificateValidation:CertificateValidation",
+    service="acm",
+    properties="certificateArn=CertificateArn:string! validationRecordFqdns=Records:set",
+    replace_on=frozenset({"certificateArn", "validationRecordFqdns"}),
+    computed=frozenset({"validationRecordFqdns"}),
+    create=_wait,
+    read=_still_issued,
+    delete=lambda _: None,
+)
+
+TYPES = (CERTIFICATE, VALIDATION)

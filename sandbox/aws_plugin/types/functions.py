@@ -1,0 +1,191 @@
+"""Lambda functions from archives that the program holds, and EventBridge schedules that start them.
+
+After internal/service/lambda/function.go and internal/service/scheduler/schedule.go of the provider that the real
+plugin wraps (terraform-provider-aws).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sandbox.aws_plugin.check import between, matches
+from sandbox.aws_plugin.model import AutoName, Call, Problem, ResourceType, Tags
+from sandbox.aws_plugin.plugin import SandboxError
+from sandbox.aws_plugin.resource import Resource
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key under which the engine says what kind of value an object is (pulumi/sdk, resource/properties.go)."""
+ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
+FIRST_DAY = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip file knows: the same files are to be the same bytes."""
+READABLE = 0o644 << 16
+
+
+def _files(archive: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """The files of an archive of texts and files."""
+    if archive.get(SIGNATURE) != ARCHIVE or "assets" not in archive:
+        raise SandboxError("code: the sandbox takes an AssetArchive of StringAssets and FileAssets")
+    for name, part in archive["assets"].items():
+        if part.get(SIGNATURE) == ARCHIVE:
+            yield from _files(part, f"{prefix}{name}/")
+        elif "text" in part:
+            yield f"{prefix}{name}", part["text"].encode()
+        elif "path" in part:
+            yield f"{prefix}{name}", Path(part["path"]).read_bytes()
+        else:
+            raise SandboxError(f"code: {prefix}{name} is neither a text nor a file")
+
+
+def zipped(archive: Mapping[str, Any]) -> bytes:
+    """An archive's zip file: the same for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, content in sorted(_files(archive)):
+            about = zipfile.ZipInfo(name, FIRST_DAY)
+            about.external_attr = READABLE
+            target.writestr(about, content)
+    return buffer.getvalue()
+
+
+def _same_archive(one: Any, other: Any) -> bool:
+    return bool(one and other and one.get("hash") == other.get("hash"))
+
+
+def _create_function(function: Resource) -> None:
+    arguments = function.arguments("create_function")
+    arguments |= {"Code": {"ZipFile": zipped(function.wanted["code"])}, "Tags": function.wanted["tagsAll"]}
+    function.send("create_function", **arguments)
+    function.id, function.tagged = function.wanted["name"], True
+    _set_concurrency(function)
+
+
+def _set_concurrency(function: Resource) -> None:
+    wanted = function.wanted.get("reservedConcurrentExecutions", -1)
+    if wanted >= 0:
+        function.send("put_function_concurrency", FunctionName=function.id, ReservedConcurrentExecutions=wanted)
+    elif function.changed:
+        function.send("delete_function_concurrency", FunctionName=function.id)
+
+
+def _configure(function: Resource) -> None:
+    arguments = function.arguments("update_function_configuration")
+    # What is left out stays as it is: only an empty value takes it away.
+    arguments.setdefault("Description", "")
+    arguments.setdefault("Environment", {"Variables": {}})
+    function.send("update_function_configuration", **arguments)
+
+
+def _upload(function: Resource) -> None:
+    arguments: dict[str, Any] = {"FunctionName": function.id, "ZipFile": zipped(function.wanted["code"])}
+    if architectures := function.wanted.get("architectures"):
+        arguments["Architectures"] = architectures
+    function.send("update_function_code", **arguments)
+
+
+def _read_function(function: Resource) -> dict[str, Any]:
+    found = function.send("get_function", FunctionName=function.id)
+    concurrency = found.get("Concurrency", {}).get("ReservedConcurrentExecutions", -1)
+    # Lambda keeps the zip file; what it was made of is the program's.
+    return {**found["Configuration"], "Reserved": concurrency, "Archive": function["code"]}
+
+
+def _arn(function: Resource) -> str:
+    return str(function.state.get("arn") or _read_function(function)["FunctionArn"])
+
+
+def _tags(function: Resource) -> dict[str, str]:
+    return dict(function.send("list_tags", Resource=_arn(function)).get("Tags", {}))
+
+
+def _write_tags(function: Resource, added: dict[str, str], removed: list[str]) -> None:
+    if removed:
+        function.send("untag_resource", Resource=_arn(function), TagKeys=removed)
+    if added:
+        function.send("tag_resource", Resource=_arn(function), Tags=added)
+
+
+FUNCTION = ResourceType(
+    token="aws:lambda/function:Function",
+    service="lambda",
+    shape="CreateFunctionRequest",
+    properties="""name=FunctionName! role! runtime handler code=Archive:archive! timeout memorySize description
+                  architectures environment{variables} loggingConfig{logFormat! logGroup}
+                  reservedConcurrentExecutions=Reserved:integer""",
+    outputs="""arn=FunctionArn:string codeSha256=CodeSha256:string lastModified=LastModified:string
+               version=Version:string""",
+    identity="{FunctionName}",
+    auto_name=AutoName("name", 64),
+    defaults={"memorySize": 128, "timeout": 3, "reservedConcurrentExecutions": -1},
+    computed=frozenset({"architectures", "loggingConfig", "loggingConfig.logGroup"}),
+    replace_on=frozenset({"name"}),
+    renewed=frozenset({"lastModified", "codeSha256"}),
+    equal={"code": _same_archive},
+    needs={"": ("code",)},
+    checks=(
+        matches("name", r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ and -"),
+        between("timeout", 1, 900),
+        between("memorySize", 128, 10_240),
+    ),
+    create=_create_function,
+    read=_read_function,
+    update=(
+        ("role runtime handler timeout memorySize description environment loggingConfig", _configure),
+        ("code architectures", _upload),
+        ("reservedConcurrentExecutions", _set_concurrency),
+    ),
+    delete=Call("delete_function"),
+    tags=Tags(_tags, _write_tags),
+    retries=("cannot be assumed",),
+)
+
+
+def _schedule(operation: str) -> Any:
+    def step(schedule: Resource) -> None:
+        # All of it, each time: AWS resets what is left out.
+        schedule.send(operation, **schedule.arguments(operation))
+
+    return step
+
+
+def _target_is_arn(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in ("arn", "roleArn"):
+        value = inputs.get("target", {}).get(name, "arn:aws:")
+        if not value.startswith("arn:aws"):
+            yield f"target.{name}", f"{value!r} is not an ARN"
+
+
+SCHEDULE = ResourceType(
+    token="aws:scheduler/schedule:Schedule",
+    service="scheduler",
+    shape="CreateScheduleInput",
+    properties="""name! groupName scheduleExpression! scheduleExpressionTimezone state description
+                  flexibleTimeWindow!{mode! maximumWindowInMinutes}
+                  target!{arn! roleArn! input retryPolicy{maximumEventAgeInSeconds maximumRetryAttempts}}""",
+    outputs="arn=Arn:string",
+    identity="{GroupName}/{Name}",
+    auto_name=AutoName("name", 64),
+    defaults={"groupName": "default", "scheduleExpressionTimezone": "UTC", "state": "ENABLED"},
+    computed=frozenset(
+        {
+            *("target.retryPolicy", "target.retryPolicy.maximumEventAgeInSeconds"),
+            "target.retryPolicy.maximumRetryAttempts",
+        }
+    ),
+    replace_on=frozenset({"name", "groupName"}),
+    checks=(
+        matches("name", r"[0-9a-zA-Z_.-]{1,64}", "1 to 64 letters, digits, _ . and -"),
+        matches("scheduleExpression", r"(rate|cron|at)\(.+\)", "rate(...), cron(...) or at(...)"),
+        _target_is_arn,
+    ),
+    create=_schedule("create_schedule"),
+    read=Call("get_schedule"),
+    update=(("", _schedule("update_schedule")),),
+    delete=Call("delete_schedule"),
+    retries=("assume the role", "role you provide"),
+)
+
+TYPES = (FUNCTION, SCHEDULE)

@@ -1,0 +1,314 @@
+"""`python -m sandbox`: start it, look at it, break it, stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dr.cli.main import Json, errors_shown
+from dr.errors import Exit, Failed, Invalid, Problem
+from sandbox import server_process
+from sandbox.cli import fault_commands
+from sandbox.emulator_client import ask
+from sandbox.local import Local
+
+app = typer.Typer(
+    name="sandbox",
+    help="A local AWS that the real Pulumi engine deploys to.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(fault_commands.app, name="fault")
+clock = typer.Typer(help="The sandbox's clock.")
+app.add_typer(clock, name="clock")
+CLOCK_STEP_SECONDS = 300
+"""So much at once, so that the progress is seen."""
+
+
+@app.command()
+def up() -> None:
+    """Start AWS on this machine, deploy both stacks to it, and send a real model across regions."""
+    from dr.control.journal import Journal
+    from dr.operations.steps import Runner
+    from sandbox.cli import summary
+    from sandbox.cli.progress import Progress
+    from sandbox.up import World, steps
+
+    console = Console() if Console().is_terminal else Console(width=160)
+    local = Local.from_environment()
+    progress = Progress(console)
+    with errors_shown(), local.locked():
+        world = World(local)
+        try:
+            Runner[World](Journal(local.journal), progress).execute("up", steps(), world)
+        finally:
+            progress.stop()
+        console.print(summary.show(world), highlight=False)
+
+
+@app.command()
+def down() -> None:
+    """Stop it. Local stacks end with it; what was installed stays, in the ignored folder."""
+    from sandbox.up import forget
+
+    local = Local.from_environment()
+    with errors_shown(), local.locked():
+        stopped = server_process.stop(local)
+        forget(local)
+    typer.echo(
+        "The sandbox is stopped, and its stacks with it: `make up` begins anew."
+        if stopped
+        else "The sandbox was not running."
+    )
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Say whether it runs, where, and what it holds. Exit code 1 where it does not run."""
+    local = Local.from_environment()
+    server = server_process.find(local)
+    if server is None:
+        typer.echo(json.dumps({"running": False}) if as_json else "The sandbox is not running: `make up` starts it.")
+        raise typer.Exit(1)
+    with errors_shown(as_json):
+        health = ask(server, "GET", "health")
+        faults = ask(server, "GET", "faults")
+    answer = {"running": True, **asdict(server), **health, "faults": faults}
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    copied = health["replication"]
+    typer.echo(f"running   {server.endpoint}, pid {server.pid}, since {server.started}")
+    typer.echo(f"buckets   {health['buckets']}")
+    typer.echo(f"objects   {copied['copied']} replicated, {copied['pending']} pending, {copied['failed']} failed")
+    for each in health["clusters"]:
+        answers = each["endpoint"] if each["running"] else "lost with its region"
+        typer.echo(f"cluster   {each['name']} in {each['region']}: {answers}")
+    for each in faults:
+        typer.echo(f"fault     {fault_commands.describe(each)}")
+
+
+@app.command()
+def env() -> None:
+    """Print the variables that point everything at the sandbox: `eval "$(python -m sandbox env)"`."""
+    with errors_shown():
+        before = dict(os.environ)
+        variables = _environment()
+        for name in before.keys() - os.environ.keys():
+            typer.echo(f"unset {name}")
+        for name, value in variables.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def shell() -> None:
+    """Open a shell in which pulumi, dr and boto3 work against the sandbox."""
+    with errors_shown():
+        _environment()
+    typer.echo("pulumi, dr and python work against the sandbox here; `exit` leaves.")
+    subprocess.run([os.environ.get("SHELL") or "/bin/sh"], check=False)
+
+
+@app.command()
+def dns(as_json: Json = False) -> None:
+    """List the zone's records with their health checks, and which of them answers now."""
+    from dr.cli.report import show
+    from sandbox.cli.dns import records
+    from sandbox.up import PRIMARY, World
+
+    with errors_shown(as_json):
+        world = _ready(World(Local.from_environment()))
+        zone = world.ready_engine.outputs(PRIMARY).get("zone_id")
+        if not zone:
+            raise Invalid(Problem("the primary stack", "it is not deployed, so there is no zone", "`make up`"))
+        found = records(zone)
+    if as_json:
+        typer.echo(json.dumps([asdict(record) for record in found], indent=2))
+        return
+    table = Table("answers", "name", "type", "ttl", "weight", "check", "value", box=None, padding=(0, 2, 0, 0))
+    for record in found:
+        check = "" if record.healthy is None else "healthy" if record.healthy else "unhealthy"
+        weight = "" if record.weight is None else str(record.weight)
+        shown = (record.name, record.kind, str(record.ttl), weight, check, " ".join(record.values))
+        table.add_row("yes" if record.answers else "", *shown)
+    show(table)
+
+
+@clock.callback(invoke_without_command=True)
+def clock_show(context: typer.Context) -> None:
+    """The sandbox's time: the machine's, and what it was put forward by."""
+    if context.invoked_subcommand is None:
+        with errors_shown():
+            typer.echo(ask(_running(), "GET", "clock")["now"])
+
+
+@clock.command("advance")
+def clock_advance(by: Annotated[str, typer.Argument(help="How far: 90s, 20m or 2h.")]) -> None:
+    """Put it forward, through every minute between: schedules run, alarms are looked at, messages arrive."""
+    from rich.progress import Progress as Bar
+
+    with errors_shown():
+        left = _duration(by)
+        server = _running()
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("minutes", total=left)
+            while left > 0:
+                step = min(left, CLOCK_STEP_SECONDS)
+                answer = ask(server, "POST", "clock", {"advance": step})
+                left -= step
+                bar.advance(task, step)
+        typer.echo(answer["now"])
+
+
+class Name(StrEnum):
+    """By which name a region is asked."""
+
+    PUBLIC = "public"
+    REGIONAL = "regional"
+
+
+@app.command()
+def predict(
+    region: Annotated[str, typer.Option(help="The region, such as us-east-1.")],
+    name: Annotated[Name, typer.Option(help="The region's own name, or the one clients use.")] = Name.REGIONAL,
+    count: Annotated[int, typer.Option(min=1, help="How many requests, each on a connection of its own.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Ask a region's address for predictions, and compare them with the model run here.
+
+    Exit code 1 where a request failed or an answer is not the model's.
+    """
+    from sandbox.cli import predict as predictions
+    from sandbox.up import World
+
+    with errors_shown(as_json):
+        world = _ready(World(Local.from_environment()))
+        way = predictions.deployed_way(world, region, name is Name.PUBLIC)
+        found = predictions.ask(way, region, world.buckets(region), count)
+    failed = [each for each in found if each.error]
+    equal = all(each.equal for each in found if not each.error)
+    if as_json:
+        told = [asdict(each) | {"equal": each.equal} for each in found]
+        answer = {"region": region, "name": way.name, "failed": len(failed), "equal": equal, "requests": told}
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        for each in found:
+            said = each.error or f"{each.answer} by version {each.version}, the model run here: {each.local}"
+            typer.echo(f"row {each.row}: {said}")
+        same = "all answers are the model's" if equal else "an answer is not the model's"
+        typer.echo(f"https://{way.name}: {len(found) - len(failed)} of {len(found)} answered; {same}")
+    if failed or not equal:
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def messages(as_json: Json = False) -> None:
+    """What alarms said, and to whom."""
+    from dr.cli.report import show
+
+    with errors_shown():
+        found = ask(_running(), "GET", "messages")["messages"]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("time", "topic", "told", "said", box=None)
+    for each in found:
+        table.add_row(each["time"], f"{each['topic']} in {each['region']}", each["endpoint"], each["subject"] or "")
+    show(table if found else "Nobody was told anything; dr:alertAddresses names who would be.")
+
+
+@app.command()
+def manifests(
+    region: Annotated[str, typer.Option(help="Whose cluster: us-east-1.")],
+    as_json: Json = False,
+) -> None:
+    """Print every Kubernetes object that the stacks own in a region, as its API server has it."""
+    from urllib3.exceptions import HTTPError
+
+    from sandbox.clusters.api import RefusedError
+    from sandbox.clusters.manifests import owned, read
+    from sandbox.up import PRIMARY, RECOVERY, World
+
+    with errors_shown(as_json):
+        engine = _ready(World(Local.from_environment())).ready_engine
+        wanted = [each for stack in (PRIMARY, RECOVERY) for each in owned(engine.resources(stack), region)]
+        if not wanted:
+            remedy = "deploy a tier that runs a cluster there: `make up`"
+            raise Invalid(Problem(region, "no stack owns a Kubernetes object there", remedy))
+        try:
+            found, missing = read(wanted)
+        except (RefusedError, HTTPError) as error:
+            remedy = "`python -m sandbox status` says whether it runs"
+            raise Failed(Problem(f"the cluster of {region}", str(error), remedy)) from error
+        typer.echo(json.dumps(found, indent=2) if as_json else _documents(found))
+        if missing:
+            fact = "it is in the stack's state and not in the cluster"
+            raise Failed(*(Problem(f"{each.type} {each.id}", fact, "`pulumi up --refresh`") for each in missing))
+
+
+def _documents(objects: list[dict[str, Any]]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump_all(objects, sort_keys=False, width=120)).rstrip()
+
+
+@app.command()
+def logs(
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows.")] = False,
+    lines: Annotated[int, typer.Option(min=1, help="How many lines from the end.")] = 50,
+) -> None:
+    """Print what the emulator said."""
+    path = Local.from_environment().log
+    if not path.exists():
+        typer.echo("There is no log: the sandbox was never started.")
+        return
+    with path.open(errors="replace") as file:
+        typer.echo("".join(file.readlines()[-lines:]), nl=False)
+        while follow:
+            typer.echo(file.read(), nl=False)
+            time.sleep(0.3)
+
+
+def _running() -> server_process.Server:
+    """The emulator, where it runs."""
+    return server_process.require(Local.from_environment())
+
+
+def _ready(world: Any) -> Any:
+    """A world whose sandbox runs; nothing is built or started for a look."""
+    from sandbox.toolchain.programs import find_programs
+
+    world.server = server_process.require(world.local)
+    world.programs = find_programs()
+    if world.programs is None:
+        raise Invalid(Problem("the Pulumi engine", "it is not there", "`make up` gets it"))
+    return world
+
+
+def _environment() -> dict[str, str]:
+    """The sandbox's variables, which are this process's own from here on."""
+    from sandbox.up import World
+
+    return dict(_ready(World(Local.from_environment())).ready_engine.variables)
+
+
+def _duration(text: str) -> float:
+    """Seconds of "90s", "20m" or "2h"."""
+    found = re.fullmatch(r"(\d+)([smh])", text)
+    if not found or int(found[1]) == 0:
+        raise Invalid(
+            Problem("clock advance", f'"{text}" is no time', "use 90s, 20m or 2h; the clock only goes forward")
+        )
+    return int(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]

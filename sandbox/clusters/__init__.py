@@ -1,0 +1,1 @@
+"""AWS's side of EKS: nodes, scaling, tokens, load balancer targets and the model server."""

@@ -1,0 +1,135 @@
+"""Instances of node groups as nodes of a cluster: joined when booted, dead with their zone, drained before they go.
+
+What a kubelet, EKS and AWS's cloud controller do between them. A node whose zone is down loses the label that makes
+kwok play its kubelet, so that its lease runs out; its object goes with its instance. Draining evicts, and so respects
+disruption budgets, for 15 modelled minutes, after which the node goes regardless (EKS user guide, "Managed node
+groups").
+
+Simplified: a node group that is deleted takes its nodes along undrained, and DaemonSets' pods end with their node.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from moto.autoscaling.models import InstanceState
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+from sandbox import timings
+from sandbox.aws.behaviours.scaling import LEAVING, Scaling
+from sandbox.aws.extensions.eks import subnets_of
+from sandbox.aws.extensions.eks_nodes import NodeScalingGroup
+from sandbox.clusters.api import STRATEGIC, Api, RefusedError, Thing, Watched
+from sandbox.clusters.node_objects import KWOK_LABEL, NodeFacts, node, pod_block
+
+NODES = "/api/v1/nodes"
+EVICT_AGAIN_SECONDS = 5.0
+"""Between attempts to evict a pod that its budget holds (kubectl drain)."""
+
+
+class Nodes:
+    """The nodes of one cluster.
+
+    Args:
+        api: Its API server.
+        scaling: The Auto Scaling groups behind them.
+        nodes: Its nodes, watched.
+        pods: Its pods, watched.
+        region: Its region.
+        speed: How many modelled seconds pass in one.
+    """
+
+    def __init__(self, api: Api, scaling: Scaling, nodes: Watched, pods: Watched, region: str, speed: float) -> None:
+        self._api, self._scaling, self._nodes, self._pods = api, scaling, nodes, pods
+        self._region, self._speed = region, speed
+        self._drains: dict[str, tuple[float, float]] = {}
+        self._made: dict[str, str] = {}
+
+    def step(self) -> None:
+        """Do what is due. Raises what `Api.call` raises."""
+        known = {each["metadata"]["name"]: each for each in self._nodes.all()}
+        instances = [
+            (group, scaled, state) for group, scaled in self._scaling.groups() for state in scaled.instance_states
+        ]
+        names = {state.instance.private_dns_name for _, _, state in instances}
+        for group, scaled, state in instances:
+            name = state.instance.private_dns_name
+            if name in known:
+                self._made.pop(name, None)
+                self._keep(known[name], scaled, state)
+            elif name not in self._made and self._scaling.ready(state):
+                self._join(group, state, known.values())
+        for name, each in known.items():
+            if name not in names and each["spec"].get("providerID", "").startswith("aws:///"):
+                self._api.remove(f"{NODES}/{name}")
+
+    def _join(self, group: Thing, state: InstanceState, others: Iterable[Thing]) -> None:
+        instance = state.instance
+        (subnet,) = subnets_of(self._region, [instance.subnet_id])
+        used = {*(each["spec"].get("podCIDR", "") for each in others), *self._made.values()}
+        facts = NodeFacts(
+            instance.private_dns_name,
+            instance.id,
+            str(instance.private_ip),
+            state.availability_zone,
+            INSTANCE_TYPES[instance.instance_type],
+            pod_block(subnet.cidr_block, used),
+            group,
+        )
+        self._made[facts.name] = facts.pods
+        self._api.call("POST", NODES, node(facts))
+
+    def _keep(self, known: Thing, scaled: NodeScalingGroup, state: InstanceState) -> None:
+        """A node is dead as long as its instance is, and drained when that is to go."""
+        name, dead = known["metadata"]["name"], self._scaling.dead(state)
+        if dead is (KWOK_LABEL in known["metadata"]["labels"]):
+            self._api.patch(f"{NODES}/{name}", {"metadata": {"labels": {KWOK_LABEL: None if dead else "fake"}}})
+        if state.lifecycle_state == LEAVING and self._drained(known, state.instance_id):
+            self._api.remove(f"{NODES}/{name}")
+            self._scaling.give_up(scaled, state, "an instance was taken out of service after it was drained.")
+            self._drains.pop(state.instance_id, None)
+
+    def _drained(self, known: Thing, instance: str) -> bool:
+        """Cordon and evict; whether the node may go."""
+        name, now = known["metadata"]["name"], time.monotonic()
+        if instance not in self._drains:
+            self._api.patch(f"{NODES}/{name}", {"spec": {"unschedulable": True}}, STRATEGIC)
+            self._drains[instance] = (now, 0.0)
+        started, again = self._drains[instance]
+        left = [pod for pod in self._pods.all() if pod["spec"].get("nodeName") == name and _drains(pod)]
+        if not left or now - started >= timings.DRAIN_LIMIT.seconds / self._speed:
+            return True
+        if now >= again:
+            self._drains[instance] = (started, now + EVICT_AGAIN_SECONDS / self._speed)
+            for pod in left:
+                if "deletionTimestamp" not in pod["metadata"]:
+                    self._evict(pod["metadata"])
+        return False
+
+    def _evict(self, about: dict[str, Any]) -> None:
+        content = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": about["name"], "namespace": about["namespace"]},
+        }
+        try:
+            self._api.call("POST", f"{pod_path(about)}/eviction", content)
+        except RefusedError as error:
+            # Its budget holds it, or it is gone.
+            if error.status not in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_FOUND):
+                sys.stderr.write(f"{error}\n")
+
+
+def pod_path(about: dict[str, Any]) -> str:
+    """Where a pod is, from its metadata."""
+    return f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
+
+
+def _drains(pod: Thing) -> bool:
+    """Whether a drain has to wait for a pod: not for a DaemonSet's, nor for one that has ended."""
+    owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", ())}
+    return "DaemonSet" not in owners and pod["status"].get("phase") not in ("Succeeded", "Failed")

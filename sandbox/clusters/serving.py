@@ -1,0 +1,238 @@
+"""The model server of a region: one real MLServer that stands for the ones in all of its pods.
+
+It loads the model set that the pods' own init container fetches, from the region's own bucket, and is there while the
+region has pods that serve. It takes seconds of this machine to start, which pods of a model do not take: so nothing is
+started before somebody asks for a prediction, anywhere. From then on every region with a cluster has one that has all
+but its models, and loads those when the first pod is scheduled. Until then, health paths are answered by what the pods
+are.
+
+Simplified: a pod that is newer than the model server may have fetched a newer set; a region serves one set, that of
+the pods it had when it loaded. Once none of those is left, it loads anew.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dr.errors import Failed, Problem
+from sandbox.aws.call import Answer
+from sandbox.aws.faults import ConnectionCutError
+from sandbox.clusters import init_container
+from sandbox.clusters.api import Api, Thing
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Emulator
+
+SCRIPT = Path(__file__).with_name("model_server.py")
+START_SECONDS = 90.0
+"""How long a request waits for a model server that is still starting."""
+AGAIN_SECONDS = 2.0
+"""After a load that failed, as a kubelet starts an init container again."""
+PASSED_ON = ("PATH", "LANG", "SYSTEMROOT", "PYTHONPYCACHEPREFIX")
+HEALTH_PATHS = {"/v2/health/ready", "/v2/health/live"}
+PER_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "proxy-connection"}
+"""Headers that end at a proxy (RFC 9110, 7.6.1)."""
+
+
+def lacking() -> str:
+    """Why there can be no model server on this machine; empty where there can."""
+    if importlib.util.find_spec("mlserver") is not None:
+        return ""
+    version = ".".join(map(str, sys.version_info[:2]))
+    return f"MLServer is not installed: it needs Python below 3.13, and this is {version}"
+
+
+class ModelServer:
+    """A process of MLServer, which begins to get ready at once."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=_plain_environment(),
+        )
+        self.folder = tempfile.TemporaryDirectory(prefix="models-")
+        self.port = 0
+
+    def load(self, models: Path) -> None:
+        """Serve the models of a folder. Raises Failed."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise RuntimeError("the process was started without pipes")
+        try:
+            stdin.write(f"{models}\n")
+            stdin.flush()
+            line = stdout.readline()
+        except OSError:
+            line = ""
+        if not line:
+            remedy = "`python -m sandbox logs` has what it said"
+            raise Failed(Problem("MLServer", f"it ended before it served {models}", remedy))
+        self.port = int(json.loads(line)["port"])
+
+    def end(self) -> None:
+        """Stop it, by the process that was started."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
+        self.folder.cleanup()
+
+
+class Serving:
+    """The model server of one region's cluster.
+
+    Args:
+        emulator: Whose.
+        region: The region.
+        api: Its cluster's API server.
+    """
+
+    def __init__(self, emulator: Emulator, region: str, api: Api) -> None:
+        self._emulator, self._region, self._api = emulator, region, api
+        self._lock = threading.Lock()
+        self._spare: ModelServer | None = None
+        self._server: ModelServer | None = None
+        self._loading: threading.Thread | None = None
+        self._pods: frozenset[str] = frozenset()
+        self._again_at = 0.0
+        self._changed = threading.Condition()
+        self._problem = ""
+        self._stopped = False
+
+    def step(self, pods: list[Thing]) -> None:
+        """Have what these pods need.
+
+        Args:
+            pods: Those that serve or are about to: scheduled, and chosen by a Service behind the load balancer.
+        """
+        if lacking() or self._stopped:
+            return
+        ids = frozenset(pod["metadata"]["uid"] for pod in pods)
+        with self._lock:
+            if not pods:
+                if self._server and not self._loading:
+                    self._server.end()
+                    self._server, self._pods = None, frozenset()
+            elif not ids & self._pods and not self._loading and time.monotonic() >= self._again_at:
+                self._pods = ids
+                self._loading = threading.Thread(target=self._load, args=(pods[0],), daemon=True)
+                self._loading.start()
+            if self._spare is None and self._server is None and not self._loading:
+                self._spare = ModelServer()
+
+    def stop(self) -> None:
+        """End its processes."""
+        with self._lock:
+            self._stopped = True
+            for server in (self._spare, self._server):
+                if server:
+                    server.end()
+            self._spare = self._server = None
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def running(self) -> bool:
+        """Whether it serves now."""
+        return self._server is not None
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """MLServer's answer, waited for while it starts. Raises ConnectionCutError where it does not come up."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._server or self._problem or self._stopped, START_SECONDS)
+        server = self._server
+        if server is None:
+            if self._problem:
+                return Answer.of_text(f"the sandbox's model server: {self._problem}\n", HTTPStatus.BAD_GATEWAY)
+            raise ConnectionCutError(f"no model server in {self._region}")
+        try:
+            return _forward(server.port, method, path, headers, body)
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionCutError(f"the model server of {self._region}: {error}") from error
+
+    def _load(self, pod: Thing) -> None:
+        """Fetch as the pod does, load, and take over from the one before."""
+        with self._lock:
+            server, self._spare = self._spare or ModelServer(), None
+        problem = ""
+        try:
+            server.load(init_container.run(pod, self._config_map, Path(server.folder.name), self._environment()))
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is what a request is told
+            problem = str(error)
+            sys.stderr.write(f"the model server of {self._region}: {error}\n")
+            server.end()
+        with self._lock:
+            before = self._server
+            if not problem:
+                self._server = server
+            self._loading, self._problem = None, problem
+            if problem:
+                self._pods, self._again_at = frozenset(), time.monotonic() + AGAIN_SECONDS
+            if self._stopped and self._server:
+                self._server.end()
+                self._server = None
+        if before and not problem:
+            before.end()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _config_map(self, namespace: str, name: str) -> Thing:
+        return self._api.call("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+
+    def _environment(self) -> dict[str, str]:
+        """The way to the sandbox, as a pod's identity and the region's endpoints are on AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self._emulator.endpoint,
+            "AWS_DEFAULT_REGION": self._region,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+
+KEPT = threading.local()
+"""Connections to model servers, by port, of this thread: a client's connection has a thread, and keeps it."""
+
+
+def _forward(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    kept: dict[int, http.client.HTTPConnection] = vars(KEPT).setdefault("by_port", {})
+    passed = {name: value for name, value in headers.items() if name.lower() not in PER_HOP}
+    for fresh in (False, True):
+        if fresh or port not in kept:
+            kept[port] = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+            fresh = True
+        connection = kept[port]
+        try:
+            connection.request(method, path, body or None, passed)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read(), dict(answer.getheaders()))
+        except (OSError, http.client.HTTPException):
+            kept.pop(port).close()
+            # An idle connection may have been closed by the other side: once more, on a new one.
+            if fresh:
+                raise
+    raise AssertionError("the second attempt answers or raises")
+
+
+def _plain_environment() -> dict[str, str]:
+    """Nothing of a person's: MLServer reads MLSERVER_ variables, and any proxy."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

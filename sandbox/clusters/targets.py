@@ -1,0 +1,115 @@
+"""What the AWS Load Balancer Controller does here: TargetGroupBindings and EndpointSlices become registered targets.
+
+Targets are pods by address (`targetType: ip`): those that are ready, in every slice of the Service that a binding
+names. A binding that is deleted takes its targets with it.
+
+Simplified: whether the controller is installed is not looked at, nor are readiness gates, node ports, or the rules of
+security groups; a binding gets no finalizer and no status.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.clusters.api import Thing, Watched
+
+if TYPE_CHECKING:
+    from sandbox.aws.emulator import Emulator
+
+BINDINGS = "/apis/elbv2.k8s.aws/v1beta1/targetgroupbindings"
+SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
+SERVICES = "/api/v1/services"
+OWNER = "kubernetes.io/service-name"
+Target = tuple[str, int]
+
+
+def endpoints(binding: Thing, services: Iterable[Thing], slices: Iterable[Thing]) -> list[tuple[Thing, int]]:
+    """Endpoints of the Service that a binding names, ready or not, each with the port its target has."""
+    namespace, named = binding["metadata"]["namespace"], binding["spec"]["serviceRef"]
+    port = _port_name(namespace, named, services)
+    found = []
+    for each in slices:
+        about = each["metadata"]
+        if (about["namespace"], about.get("labels", {}).get(OWNER)) != (namespace, named["name"]):
+            continue
+        numbers = [entry["port"] for entry in each.get("ports") or () if (entry.get("name") or "") == port]
+        found += [(endpoint, number) for number in numbers for endpoint in each.get("endpoints") or ()]
+    return found
+
+
+def _port_name(namespace: str, named: Thing, services: Iterable[Thing]) -> str | None:
+    """A Service's port is named by its name or its number; slices have the name."""
+    for service in services:
+        if (service["metadata"]["namespace"], service["metadata"]["name"]) == (namespace, named["name"]):
+            for port in service["spec"].get("ports", ()):
+                if named["port"] in (port.get("name"), port["port"]):
+                    return str(port.get("name", ""))
+    return None
+
+
+def wanted(found: Iterable[tuple[Thing, int]]) -> set[Target]:
+    """The targets that are to be registered: ready endpoints, by address."""
+    return {
+        (address, port)
+        for endpoint, port in found
+        if endpoint.get("conditions", {}).get("ready", True)
+        for address in endpoint["addresses"]
+    }
+
+
+class Targets:
+    """The targets of one cluster.
+
+    Args:
+        emulator: Whose.
+        region: The cluster's region.
+        bindings: Its TargetGroupBindings, watched.
+        services: Its Services, watched.
+        slices: Its EndpointSlices, watched.
+    """
+
+    def __init__(self, emulator: Emulator, region: str, bindings: Watched, services: Watched, slices: Watched) -> None:
+        # The next step tries again, and an emulator that is ending has not to be waited for.
+        once = Config(retries={"total_max_attempts": 1})
+        self._client: Any = emulator.client("elbv2", region, config=once)
+        self._bindings, self._services, self._slices = bindings, services, slices
+        self._registered: dict[str, set[Target]] = {}
+        self._said: dict[str, str] = {}
+
+    def endpoints(self) -> list[Thing]:
+        """All endpoints that a binding is about, ready or not."""
+        services, slices = self._services.all(), self._slices.all()
+        return [endpoint for binding in self._bindings.all() for endpoint, _ in endpoints(binding, services, slices)]
+
+    def step(self) -> None:
+        """Register what became ready, deregister what is not any more."""
+        if not all(each.synced.is_set() for each in (self._bindings, self._services, self._slices)):
+            return
+        services, slices = self._services.all(), self._slices.all()
+        goal = {arn: set[Target]() for arn in self._registered}
+        for binding in self._bindings.all():
+            goal[binding["spec"]["targetGroupARN"]] = wanted(endpoints(binding, services, slices))
+        for arn, targets in goal.items():
+            held = self._registered.get(arn, set())
+            if targets == held:
+                continue
+            try:
+                self._change(self._client.register_targets, arn, targets - held)
+                self._change(self._client.deregister_targets, arn, held - targets)
+                self._registered[arn] = targets
+                self._said.pop(arn, None)
+            except (ClientError, BotoCoreError) as error:
+                # The target group may not be there, or not answer: said once, tried again.
+                if self._said.get(arn) != str(error):
+                    self._said[arn] = str(error)
+                    sys.stderr.write(f"target group {arn}: {error}\n")
+
+    def _change(self, operation: Any, arn: str, targets: set[Target]) -> None:
+        if targets:
+            listed = [{"Id": address, "Port": port} for address, port in sorted(targets)]
+            operation(TargetGroupArn=arn, Targets=listed)

@@ -1,0 +1,1 @@
+"""Kubernetes' own processes on loopback: etcd, API server, controllers, scheduler and kwok."""

@@ -1,0 +1,220 @@
+"""One region's Kubernetes control plane: five processes on loopback, ended with the process that started them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dr.errors import Failed, Problem
+from sandbox.control_plane import commands
+from sandbox.control_plane.certificates import MASTERS
+from sandbox.control_plane.commands import Plan, Ports
+from sandbox.control_plane.supervised import Supervised
+from sandbox.local import read_json
+from sandbox.toolchain.kubernetes_binaries import Binaries
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+START_SECONDS = 120.0
+STAGES = Path(__file__).parent / "stages"
+
+
+class ControlPlane:
+    """etcd, kube-apiserver, kube-scheduler, kube-controller-manager and kwok of one region.
+
+    Args:
+        region: Whose it is.
+        folder: Where its data, keys and logs are; its own, made if absent.
+        binaries: The programs.
+        webhook: The URL that checks bearer tokens (TokenReview, authentication.k8s.io/v1).
+        speed: How many times faster than modelled its time runs.
+    """
+
+    def __init__(self, region: str, folder: Path, binaries: Binaries, webhook: str, speed: float) -> None:
+        self.region = region
+        self._lock = threading.Lock()
+        # Bound and never listening: no one else gets the ports, and who listens on them gets the connections.
+        self._held = [_held_port() for _ in range(3)]
+        ports = Ports(*(held.getsockname()[1] for held in self._held))
+        self.plan = Plan(folder, binaries.folder, ports, webhook, speed)
+        self._processes = Supervised(folder / "processes.json")
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
+        return f"https://127.0.0.1:{self.plan.ports.api}"
+
+    @property
+    def ca_data(self) -> str:
+        """The certificate to trust: PEM, in base64."""
+        return base64.b64encode(self.plan.certificates.authority.read_bytes()).decode()
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        """A kubeconfig of the sandbox's own administrator."""
+        return self.plan.kubeconfig("admin")
+
+    @property
+    def running(self) -> bool:
+        """Whether its processes are there."""
+        return self._processes.begun
+
+    def start(self) -> None:
+        """Start, and return once it is ready.
+
+        Raises:
+            Failed: it does not become ready; the message has the end of the log.
+        """
+        with self._lock:
+            if self.running:
+                return
+            self._write_files()
+            self._processes.begin()
+            try:
+                self._processes.order(commands.foundation(self.plan))
+                self._wait()
+                self._processes.order(commands.controllers(self.plan))
+            except BaseException:
+                self._processes.end()
+                raise
+
+    def stop(self) -> None:
+        """End it for good and give its ports back. Its folder stays."""
+        with self._lock:
+            self._processes.end()
+            for held in self._held:
+                held.close()
+
+    def pause(self) -> None:
+        """Let it answer nothing, as a region that is lost, until `resume`."""
+        with self._lock:
+            self._processes.end()
+
+    def resume(self) -> None:
+        """Be there again, at the same address and with everything it knew. Raises Failed, as `start`."""
+        self.start()
+
+    def processes(self) -> dict[str, int]:
+        """Name and pid of what runs."""
+        return {name: told["pid"] for name, told in read_json(self._processes.state).items() if told["pid"]}
+
+    def api(self) -> ApiClient:
+        """A client with the sandbox's own administrator's rights."""
+        from kubernetes.client import ApiClient, Configuration
+
+        keys = self.plan.certificates
+        configuration = Configuration()
+        configuration.host = self.endpoint
+        configuration.ssl_ca_cert = str(keys.authority)
+        configuration.cert_file, configuration.key_file = str(keys.certificate("admin")), str(keys.key("admin"))
+        return ApiClient(configuration)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._ready():
+            told = read_json(self._processes.state)
+            # Once, an API server may end because etcd was not there yet.
+            died = [name for name, process in told.items() if process["pid"] is None or process["ended"] > 1]
+            if died or time.monotonic() > deadline or not self._processes.alive:
+                raise Failed(self._problem(died[0] if died else "kube-apiserver", bool(died)))
+            time.sleep(0.03)
+
+    def _problem(self, name: str, died: bool) -> Problem:
+        log = self.plan.folder / f"{name}.log"
+        said = log.read_text(errors="replace").splitlines() if log.exists() else []
+        tail = "\n".join(said[-5:]) or "its log is empty"
+        fact = f"{name} {'ended' if died else f'was not ready after {START_SECONDS:g} s'}: {tail}"
+        return Problem(f"the Kubernetes of {self.region}", fact, f"read {log}, then start again")
+
+    def _ready(self) -> bool:
+        try:
+            with self._opener.open(f"{self.endpoint}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    @cached_property
+    def _opener(self) -> urllib.request.OpenerDirector:
+        keys = self.plan.certificates
+        context = ssl.create_default_context(cafile=str(keys.authority))
+        context.load_cert_chain(keys.certificate("admin"), keys.key("admin"))
+        return urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+
+    def _write_files(self) -> None:
+        plan, keys = self.plan, self.plan.certificates
+        (plan.folder / "pki").mkdir(mode=0o700, parents=True, exist_ok=True)
+        loopback = ("127.0.0.1",)
+        keys.make("etcd", "etcd", addresses=loopback)
+        keys.make("kube-apiserver", "kube-apiserver", addresses=loopback)
+        keys.make("kube-apiserver-etcd", "kube-apiserver")
+        keys.make_key("service-account")
+        # kwok is every node's kubelet at once, and deletes pods: there is no lesser role for that. For lesser rights,
+        # each controller would need a service account and its tokens; nothing here reads which of them did what.
+        clients = {
+            "admin": ("sandbox", MASTERS),
+            "kwok": ("system:kwok", MASTERS),
+            "kube-controller-manager": ("system:kube-controller-manager", MASTERS),
+            "kube-scheduler": ("system:kube-scheduler", ""),
+        }
+        for name, (user, group) in clients.items():
+            keys.make(name, user, group=group)
+            _write(plan.kubeconfig(name), self._kubeconfig(name))
+        _write(plan.folder / "webhook.json", _kubeconfig({"server": plan.webhook}, {}))
+        _write(plan.folder / "scheduler.json", _scheduler(plan))
+        stages = [path.read_text().replace("SPEED", f"{plan.speed:g}") for path in sorted(STAGES.glob("*.yaml"))]
+        (plan.folder / "stages.yaml").write_text("---\n".join(stages))
+
+    def _kubeconfig(self, name: str) -> dict[str, Any]:
+        keys = self.plan.certificates
+        cluster = {"server": self.endpoint, "certificate-authority": str(keys.authority)}
+        return _kubeconfig(
+            cluster, {"client-certificate": str(keys.certificate(name)), "client-key": str(keys.key(name))}
+        )
+
+
+def _held_port() -> socket.socket:
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content))
+
+
+def _kubeconfig(cluster: dict[str, Any], user: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "sandbox", "cluster": cluster}],
+        "users": [{"name": "sandbox", "user": user}],
+        "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox"}}],
+        "current-context": "sandbox",
+    }
+
+
+def _scheduler(plan: Plan) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "clientConnection": {"kubeconfig": str(plan.kubeconfig("kube-scheduler")), "qps": 200, "burst": 400},
+        "leaderElection": {"leaderElect": False},
+        "enableProfiling": False,
+        # Whole seconds, and 10 s at most by default: at the sandbox's speed, one is already long.
+        "podInitialBackoffSeconds": 1,
+        "podMaxBackoffSeconds": 1,
+    }

@@ -1,0 +1,1 @@
+"""The Pulumi engine on this machine, and what runs Python for it."""

@@ -1,1 +1,0 @@
-"""The sandbox's Kubernetes: real control planes on loopback, with nodes and pods that are told, not run."""

@@ -1,0 +1,147 @@
+"""What watches: a heartbeat and early warnings in the primary region, a prober and what decides in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from components import iam
+from components.data.replicated_bucket import rule_id
+from components.monitoring import alarm_rules
+from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
+from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
+from components.monitoring.heartbeat import Heartbeat, HeartbeatArgs
+from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
+from components.tagging import tags_of
+from dr.control import incident_state, levers
+from dr.functions import prober
+from dr.topology.tiers import Tier
+from dr.topology.topology import CONTROL, Role, Topology
+from stacks.region import Region
+
+
+def heartbeat(topology: Topology, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]) -> Heartbeat:
+    """What the recovery region knows by that writes arrive."""
+    return Heartbeat(
+        "heartbeat",
+        HeartbeatArgs(
+            name=f"{topology.bucket_prefix}-heartbeat",
+            account=topology.account,
+            region=topology.primary.region,
+            bucket=bucket,
+            key_arn=key_arn,
+            tags=tags_of(topology),
+        ),
+    )
+
+
+def early_warnings(topology: Topology, here: Region) -> DrAlarms:
+    """Alarms at the source, which go blind with their region."""
+    rules = [
+        rule
+        for pair in topology.pairs
+        for rule in alarm_rules.replication(
+            pair.name,
+            topology.bucket(pair, Role.PRIMARY),
+            topology.bucket(pair, Role.RECOVERY),
+            rule_id(topology.recovery.region),
+        )
+    ]
+    return alarms(topology, here, rules)
+
+
+def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAlarms:
+    """What decides, measured from the recovery region; and the levers, published again every minute."""
+    account, region_here, dns = topology.account, topology.recovery.region, topology.dns
+    control, metrics = topology.bucket(CONTROL, Role.RECOVERY), iam.publish_metrics(levers.NAMESPACE)
+    vault = f"arn:aws:backup:{region_here}:{account}:backup-vault:{topology.backup_vault}"
+    copies = {"Sid": "Copies", "Effect": "Allow", "Action": "backup:ListRecoveryPointsByBackupVault", "Resource": vault}
+    shared = {"WORKLOAD": topology.bucket_prefix, "CONTROL_BUCKET": control}
+
+    def reads(document: str, *more: dict[str, Any]) -> pulumi.Output[list[dict[str, Any]]]:
+        """Statements of a function that reads one document of the control bucket."""
+        return key_arn.apply(
+            lambda key: [*iam.read_document(iam.EncryptedBucket(control, region_here, str(key)), document), *more]
+        )
+
+    functions = {
+        alarm_rules.PROBER: scheduled(
+            topology,
+            "prober",
+            {
+                **shared,
+                "BACKUP_VAULT": topology.backup_vault,
+                "PRIMARY_REGION": topology.primary.region,
+                "PRIMARY_NAME": dns.regional_name(Role.PRIMARY),
+                "RECOVERY_NAME": dns.regional_name(Role.RECOVERY),
+            },
+            reads(prober.SENTINEL_KEY, copies, metrics),
+        ),
+        alarm_rules.LEVERS: scheduled(
+            topology,
+            "republisher",
+            {**shared, "DNS_FAILOVER": str(dns.failover)},
+            reads(incident_state.KEY, metrics),
+        ),
+    }
+    serving = topology.running_tier > Tier.PILOT
+    primary, recovery_ = topology.primary.region, topology.recovery.region
+    rules = alarm_rules.decisive(topology.bucket_prefix, primary, recovery_, functions, serving)
+    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_, serving))
+
+
+def scheduled(
+    topology: Topology,
+    function: str,
+    variables: dict[str, pulumi.Input[str]],
+    statements: pulumi.Input[Sequence[dict[str, Any]]],
+) -> str:
+    """Make a function of the recovery region; its name."""
+    name = f"{topology.bucket_prefix}-{function}"
+    ScheduledFunction(
+        function,
+        ScheduledFunctionArgs(
+            function=function,
+            name=name,
+            account=topology.account,
+            region=topology.recovery.region,
+            variables=variables,
+            statements=statements,
+            tags=tags_of(topology),
+        ),
+    )
+    return name
+
+
+def alarms(
+    topology: Topology,
+    here: Region,
+    rules: Sequence[alarm_rules.AlarmRule],
+    composites: Sequence[alarm_rules.CompositeRule] = (),
+) -> DrAlarms:
+    """A stack's alarms, which tell its own region's topic, and what their metrics need."""
+    GroupMetrics(
+        "group-metrics",
+        GroupMetricsArgs(
+            name=f"{topology.bucket_prefix}-group-metrics",
+            account=topology.account,
+            region=topology.here.region,
+            cluster=topology.existing_cluster or topology.bucket_prefix,
+            group=here.cluster.gpu_group,
+            tags=tags_of(topology),
+        ),
+    )
+    return DrAlarms(
+        "alarms",
+        DrAlarmsArgs(
+            prefix=topology.bucket_prefix,
+            region=topology.here.region,
+            topic_arn=here.alerts.arn,
+            rules=rules,
+            composites=composites,
+            gpu_group=here.cluster.gpu_group,
+            tags=tags_of(topology),
+        ),
+    )

@@ -1,0 +1,103 @@
+"""The alarms that decide, fed minute by minute with what the prober publishes, to the messages they send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.monitoring.alarm_rules import AlarmRule, composites, decisive
+from dr.control.levers import NAMESPACE
+from dr.functions.prober import ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
+from sandbox.aws.emulator import Running
+from tests.support.buckets import PRIMARY, RECOVERY
+
+FUNCTIONS = {"prober": "ml-dr-prober", "levers": "ml-dr-republisher"}
+Control = Callable[..., Any]
+
+
+def make(metrics: Any, rule: AlarmRule) -> None:
+    metrics.put_metric_alarm(
+        AlarmName=f"ml-dr-{rule.name}",
+        Namespace=rule.namespace,
+        MetricName=rule.metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in rule.dimensions.items()],
+        Statistic=rule.statistic,
+        Period=rule.period,
+        EvaluationPeriods=rule.periods,
+        Threshold=rule.threshold,
+        ComparisonOperator=rule.comparison,
+        TreatMissingData=rule.missing,
+    )
+
+
+class Watch:
+    """The recovery region's alarms, and a clock."""
+
+    def __init__(self, metrics: Any, control: Control) -> None:
+        self.metrics, self.control = metrics, control
+
+    def minute(self, prober: bool = True, errors: int = 0, **values: float) -> set[str]:
+        """One minute: what functions publish in it, then which alarms fire."""
+        healthy = {"Workload": "ml-dr", "Region": PRIMARY}
+        if prober:
+            self._put(NAMESPACE, ENDPOINT_METRIC, values.get("primary", 1), healthy)
+            self._put(NAMESPACE, ENDPOINT_METRIC, 1, {**healthy, "Region": RECOVERY})
+            self._put(NAMESPACE, SENTINEL_METRIC, values.get("sentinel", 60), {"Workload": "ml-dr"})
+            self._put(NAMESPACE, UNMEASURED_METRIC, values.get("unmeasured", 0), {"Workload": "ml-dr"})
+        if prober or errors:
+            self._put("AWS/Lambda", "Errors", errors, {"FunctionName": FUNCTIONS["prober"]})
+        self._put("AWS/Lambda", "Errors", 0, {"FunctionName": FUNCTIONS["levers"]})
+        self.control("POST", "clock", {"advance": 60})
+        found = self.metrics.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        both = (*found["MetricAlarms"], *found["CompositeAlarms"])
+        return {each["AlarmName"].removeprefix("ml-dr-") for each in both if each["StateValue"] == "ALARM"}
+
+    def _put(self, namespace: str, name: str, value: float, of: dict[str, str]) -> None:
+        dimensions = [{"Name": key, "Value": each} for key, each in of.items()]
+        datum = {"MetricName": name, "Value": value, "Dimensions": dimensions}
+        self.metrics.put_metric_data(Namespace=namespace, MetricData=[datum])
+
+
+@pytest.fixture
+def watch(aws: Running, control: Control) -> Watch:
+    """After a quarter of an hour of peace."""
+    metrics = aws.client("cloudwatch", RECOVERY)
+    for rule in decisive("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, True):
+        make(metrics, rule)
+    for composite in composites(PRIMARY, RECOVERY, True):
+        metrics.put_composite_alarm(AlarmName=f"ml-dr-{composite.name}", AlarmRule=composite.expression("ml-dr"))
+    made = Watch(metrics, control)
+    for _ in range(15):
+        fires = made.minute()
+    assert fires == set()
+    return made
+
+
+@pytest.mark.parametrize("fails", [{"prober": False}, {"prober": False, "errors": 1}], ids=["silent", "failing"])
+def test_a_prober_that_stops_is_never_an_impaired_region_not_even_for_a_minute(
+    watch: Watch, fails: dict[str, Any]
+) -> None:
+    seen = [watch.minute(**fails) for _ in range(12)]
+
+    assert "prober-failing" in seen[-1]
+    assert not any("region-impaired" in fires for fires in seen)
+    back = [watch.minute() for _ in range(8)]
+    assert back[-1] == set()
+    assert not any("region-impaired" in fires for fires in back)
+
+
+def test_an_endpoint_alone_is_no_impaired_region_and_both_witnesses_are(watch: Watch) -> None:
+    for _ in range(5):
+        fires = watch.minute(primary=0)
+    assert fires == {"primary-down"}
+    for _ in range(5):
+        fires = watch.minute(primary=0, sentinel=1200)
+    assert fires == {"primary-down", "sentinel-late", "recovery-at-risk", "region-impaired"}
+
+
+def test_what_stays_unmeasured_is_a_risk(watch: Watch) -> None:
+    for _ in range(6):
+        fires = watch.minute(unmeasured=1)
+    assert fires == {"unmeasured", "recovery-at-risk"}

@@ -1,0 +1,231 @@
+"""Inference on a real API server, with the real scheduler and controllers, over nodes that are played."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from kubernetes.client import AppsV1Api
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import ConflictError
+
+from components.kubernetes import inference_spec
+from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE
+from dr.topology.tiers import Tier
+from sandbox.clusters import addon_definitions
+from sandbox.control_plane.control_plane import ControlPlane
+from sandbox.toolchain.kubernetes_binaries import Binaries
+from tests.support.charts import served_definitions
+from tests.support.control_plane import control_plane_in
+from tests.support.kubernetes import CUSTOM, manifests, spec
+
+PATIENCE = 60.0
+
+
+class Cluster:
+    """A cluster as Pulumi's plugin changes it: by server-side apply, with one field manager."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane, self.api = plane, DynamicClient(plane.api())
+
+    def kind(self, version: str, kind: str) -> Any:
+        return self.api.resources.get(api_version=version, kind=kind)
+
+    def apply(self, manifest: Mapping[str, Any], **options: Any) -> Any:
+        meta = manifest["metadata"]
+        kind = self.kind(manifest["apiVersion"], manifest["kind"])
+        options = {"field_manager": "pulumi-kubernetes-0a1b2c3d", **options}
+        return self.api.server_side_apply(
+            kind, body=manifest, name=meta["name"], namespace=meta.get("namespace"), **options
+        )
+
+    def deployment(self) -> Any:
+        return self.api.get(self.kind("apps/v1", "Deployment"), name="inference-service", namespace="ml-serving")
+
+    def pods(self) -> list[Any]:
+        found = self.api.get(self.kind("v1", "Pod"), namespace="ml-serving").items
+        return [pod for pod in found if not pod.metadata.deletionTimestamp]
+
+    def ready(self, pods: list[Any] | None = None) -> int:
+        conditions = [pod.status.conditions or [] for pod in pods or self.pods()]
+        return sum(any(each.type == "Ready" and each.status == "True" for each in of) for of in conditions)
+
+    def zones(self) -> Counter[str]:
+        return Counter((pod.spec.nodeName or "none").split(".")[0] for pod in self.pods())
+
+
+def until(what: str, holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, f"not {what} after {PATIENCE:g} s"
+        time.sleep(0.05)
+
+
+def node(zone: str, number: int) -> dict[str, Any]:
+    name = f"{zone}.node-{number}"
+    held = {"cpu": "8", "memory": "32Gi", "pods": "58", "ephemeral-storage": "200Gi", "nvidia.com/gpu": "1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "annotations": {"kwok.x-k8s.io/node": "fake"},
+            "labels": {
+                "kwok.x-k8s.io/node": "fake",
+                "pool": "gpu",
+                "kubernetes.io/hostname": name,
+                "topology.kubernetes.io/region": "us-west-2",
+                "topology.kubernetes.io/zone": f"us-west-2{zone}",
+            },
+        },
+        "spec": {"taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]},
+        "status": {"capacity": held, "allocatable": held},
+    }
+
+
+def at_once(deployment: Mapping[str, Any], image: str | None = None) -> dict[str, Any]:
+    """The Deployment without the wait that is not played faster; optionally of another version."""
+    made = copy.deepcopy(dict(deployment))
+    made["spec"]["minReadySeconds"] = 0
+    if image:
+        made["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    return made
+
+
+@pytest.fixture
+def cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of its own, with a GPU for each replica of the floor and none to spare."""
+    with control_plane_in(tmp_path_factory.mktemp("inference"), binaries) as plane:
+        made = Cluster(plane)
+        nodes = made.kind("v1", "Node")
+        for zone in "abc":
+            for number in (1, 2):
+                made.api.create(nodes, body=node(zone, number))
+        yield made
+
+
+def fill(cluster: Cluster, tier: Tier) -> None:
+    """Everything of a tier that needs no definition of a custom resource."""
+    for manifest in manifests(tier):
+        if not str(manifest["apiVersion"]).startswith(CUSTOM):
+            cluster.apply(at_once(manifest) if manifest["kind"] == "Deployment" else manifest)
+
+
+def test_a_broken_version_takes_one_replica_and_a_good_one_goes_round_without_a_gpu_to_spare(cluster: Cluster) -> None:
+    fill(cluster, Tier.ACTIVE)
+    until("ready", lambda: cluster.ready() == 6)
+    assert cluster.zones() == {"a": 2, "b": 2, "c": 2}
+
+    deployment, fewest = inference_spec.deployment(spec()), [6]
+    cluster.apply(at_once(deployment, "docker.io/serving:broken-1"))
+    until("stuck", lambda: cluster.ready() == 5 and len(cluster.pods()) == 6)
+    for _ in range(20):
+        fewest.append(cluster.ready())
+        time.sleep(0.05)
+    assert min(fewest) == 5
+
+    cluster.apply(at_once(deployment, "docker.io/serving:2"))
+
+    def round_done() -> bool:
+        pods = cluster.pods()
+        fewest.append(cluster.ready(pods))
+        return fewest[-1] == 6 and {pod.spec.containers[0].image for pod in pods} == {"docker.io/serving:2"}
+
+    until("of the new version", round_done)
+    assert min(fewest) >= spec().capacity.min_available
+    assert cluster.zones() == {"a": 2, "b": 2, "c": 2}
+
+
+def test_a_region_is_brought_up_and_down_and_what_scales_it_is_not_undone(cluster: Cluster) -> None:
+    fill(cluster, Tier.PILOT)
+    time.sleep(1)
+    assert (cluster.deployment().spec.replicas, cluster.pods()) == (0, [])
+
+    warm = at_once(inference_spec.deployment(spec(Tier.WARM)))
+    cluster.apply(warm)
+    until("at the floor", lambda: cluster.ready() == 3)
+    assert cluster.zones() == {"a": 1, "b": 1, "c": 1}
+
+    cluster.api.patch(
+        cluster.kind("autoscaling/v2", "HorizontalPodAutoscaler"),
+        body={"spec": {"minReplicas": 5}},
+        name="inference-service",
+        namespace="ml-serving",
+        content_type="application/merge-patch+json",
+    )
+    until("scaled", lambda: cluster.deployment().spec.replicas == 5)
+    cluster.apply(warm)
+    assert cluster.deployment().spec.replicas == 5
+
+    cluster.apply(at_once(inference_spec.deployment(spec(Tier.PILOT))))
+    until("down", lambda: not cluster.pods())
+    time.sleep(1)
+    assert cluster.deployment().spec.replicas == 0
+
+
+def test_replicas_that_somebody_asked_for_in_pilot_are_not_taken_down(cluster: Cluster) -> None:
+    fill(cluster, Tier.PILOT)
+    scaled = {"spec": {"replicas": 4}}
+    AppsV1Api(cluster.plane.api()).patch_namespaced_deployment_scale(
+        "inference-service", "ml-serving", scaled, field_manager="dr"
+    )
+    pilot = at_once(inference_spec.deployment(spec(Tier.PILOT)), "docker.io/serving:2")
+    with pytest.raises(ConflictError, match=r'conflict with \\"dr\\" with subresource \\"scale\\".*spec\.replicas'):
+        cluster.apply(pilot)
+
+    cluster.apply(at_once(inference_spec.deployment(spec(Tier.WARM))))
+    assert cluster.deployment().spec.replicas == 4
+
+
+def test_replicas_of_a_lost_zone_go_where_there_is_a_gpu(cluster: Cluster) -> None:
+    fill(cluster, Tier.ACTIVE)
+    until("ready", lambda: cluster.ready() == 6)
+    nodes = cluster.kind("v1", "Node")
+    for zone in "ab":
+        cluster.api.create(nodes, body=node(zone, 3))
+    for number in (1, 2):
+        # What its kubelet no longer says, the node controller sees: here by the taints that it then sets.
+        taints = [
+            {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"},
+            *({"key": "node.kubernetes.io/unreachable", "effect": each} for each in ("NoSchedule", "NoExecute")),
+        ]
+        cluster.api.patch(
+            nodes,
+            body={"metadata": {"labels": {"kwok.x-k8s.io/node": None}}, "spec": {"taints": taints}},
+            name=f"c.node-{number}",
+            content_type="application/merge-patch+json",
+        )
+    until("in the zones that are left", lambda: cluster.zones() == {"a": 3, "b": 3} and cluster.ready() == 6)
+
+
+def test_the_whole_set_is_what_the_api_server_takes(cluster: Cluster) -> None:
+    """Custom resources too, whose definitions charts bring; nothing is left out, dropped or changed by a default."""
+    fill(cluster, Tier.ACTIVE)
+    addon_definitions.install(cluster.plane, "snapshot-controller")
+    for chart in (BALANCER, MESH_BASE, BACKUP):
+        for definition in served_definitions(chart):
+            cluster.apply(definition)
+            until("established", lambda of=definition: established(cluster, of["metadata"]["name"]))
+    cluster.api = DynamicClient(cluster.plane.api())
+    for manifest in manifests():
+        taken = cluster.apply(manifest, dry_run="All", query_params=[("fieldValidation", "Strict")]).to_dict()
+        assert lost(taken, manifest, manifest["kind"]) == []
+
+
+def established(cluster: Cluster, name: str) -> bool:
+    found = cluster.api.get(cluster.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition"), name=name)
+    return any(each.type == "Established" and each.status == "True" for each in found.status.conditions or [])
+
+
+def lost(taken: Any, wanted: Any, path: str = "") -> list[str]:
+    """What the API server would not keep as it was asked for: it would be seen as changed by somebody."""
+    if isinstance(wanted, Mapping) and isinstance(taken, Mapping):
+        return [each for key, value in wanted.items() for each in lost(taken.get(key), value, f"{path}.{key}")]
+    if isinstance(wanted, list) and isinstance(taken, list) and len(taken) == len(wanted):
+        pairs = zip(taken, wanted, strict=True)
+        return [each for number, pair in enumerate(pairs) for each in lost(*pair, f"{path}[{number}]")]
+    return [] if taken == wanted else [f"{path}: {wanted!r} became {taken!r}"]

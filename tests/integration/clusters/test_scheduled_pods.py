@@ -1,0 +1,210 @@
+"""Backups and batch on a real API server, under the Pod Security of their namespaces, with the real Job controller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiException, BatchV1Api, CoreV1Api, SchedulingV1Api
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import UnprocessibleEntityError
+
+from components.kubernetes import jobs_spec, namespace_spec, protection_spec, registry_backup_spec
+from components.kubernetes.labels import BATCH_PRIORITY
+from dr.errors import Exit
+from dr.topology.topology import Role
+from sandbox.clusters import addon_definitions
+from sandbox.control_plane.control_plane import ControlPlane
+from sandbox.toolchain.kubernetes_binaries import Binaries
+from tests.support.control_plane import control_plane_in
+from tests.support.kubernetes import CUSTOM, processing, protecting, registry_backup, spec
+from tests.support.waiting import wait_for
+
+TRAINING, REGISTRY = "ml-training", "mlflow"
+
+
+class Cluster:
+    """A cluster with what surrounds batch and backups, and one node that they run on."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane, api = plane, plane.api()
+        self.api, self.core, self.batch, self.scheduling = (
+            DynamicClient(api),
+            CoreV1Api(api),
+            BatchV1Api(api),
+            SchedulingV1Api(api),
+        )
+
+    def apply(self, manifest: Mapping[str, Any], **options: Any) -> Any:
+        meta = manifest["metadata"]
+        kind = self.api.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+        return self.api.server_side_apply(
+            kind,
+            body=manifest,
+            name=meta["name"],
+            namespace=meta.get("namespace"),
+            field_manager="pulumi-kubernetes-0a1b2c3d",
+            **options,
+        )
+
+    def start(self, cron_job: Mapping[str, Any], name: str, **annotations: str) -> None:
+        """Start a CronJob's Job, as `kubectl create job --from` does."""
+        template = cron_job["spec"]["jobTemplate"]["spec"]
+        pods = {**template["template"], "metadata": {**template["template"]["metadata"], "annotations": annotations}}
+        job = {
+            "metadata": {"name": name, "annotations": {"cronjob.kubernetes.io/instantiate": "manual"}},
+            "spec": {**template, "template": pods},
+        }
+        self.batch.create_namespaced_job(cron_job["metadata"]["namespace"], job)
+
+    def job(self, namespace: str, name: str) -> Any:
+        return self.batch.read_namespaced_job(name, namespace)
+
+    def ended(self, namespace: str, name: str) -> str | None:
+        """ "Complete" or "Failed", once it is, with why."""
+        for each in self.job(namespace, name).status.conditions or ():
+            if each.type in ("Complete", "Failed") and each.status == "True":
+                return f"{each.type}: {each.reason}"
+        return None
+
+    def pods(self, namespace: str, job: str) -> list[Any]:
+        found = self.core.list_namespaced_pod(namespace, label_selector=f"{jobs_spec.RUN_LABEL}={job}")
+        return list(found.items)
+
+
+@pytest.fixture(scope="module")
+def cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with control_plane_in(tmp_path_factory.mktemp("batch"), binaries) as plane:
+        made = Cluster(plane)
+        for each in namespace_spec.namespaces(spec().capacity, 3, 1):
+            made.apply(namespace_spec.namespace(each, "1.35"))
+            for manifest in namespace_spec.contents(each).values():
+                made.apply(manifest)
+        for manifest in namespace_spec.priorities().values():
+            made.apply(manifest)
+        held = {"cpu": "8", "memory": "32Gi", "pods": "58", "ephemeral-storage": "50Gi"}
+        labels = {"kwok.x-k8s.io/node": "fake", "pool": "system", "kubernetes.io/hostname": "system-1"}
+        made.core.create_node({"metadata": {"name": "system-1", "labels": labels}, "status": {"capacity": held}})
+        for manifest in protecting():
+            if not str(manifest["apiVersion"]).startswith(CUSTOM):
+                made.apply(manifest)
+        yield made
+
+
+def running(pods: list[Any]) -> list[Any]:
+    return [pod for pod in pods if pod.status.phase == "Running"]
+
+
+def test_everything_is_accepted_a_second_time_without_a_change(cluster: Cluster) -> None:
+    for manifest in protecting():
+        if not str(manifest["apiVersion"]).startswith(CUSTOM):
+            first = cluster.apply(manifest).metadata.resourceVersion
+            assert cluster.apply(manifest).metadata.resourceVersion == first, manifest["kind"]
+
+
+def test_a_run_does_every_index_a_few_at_a_time_behind_whoever_serves(cluster: Cluster) -> None:
+    cron_job, most = jobs_spec.cron_job(processing()), 0
+    cluster.start(cron_job, "run-1", **{"sandbox/run-seconds": "20"})
+    while not (ended := cluster.ended(TRAINING, "run-1")):
+        most = max(most, len(running(cluster.pods(TRAINING, "run-1"))))
+        time.sleep(0.05)
+
+    assert ended.startswith("Complete"), ended
+    status = cluster.job(TRAINING, "run-1").status
+    assert (status.succeeded, status.completed_indexes, most) == (12, "0-11", 4)
+    (pod, *_) = cluster.pods(TRAINING, "run-1")
+    assert pod.spec.priority == cluster.scheduling.read_priority_class(BATCH_PRIORITY).value < 0
+    told = {each.name: each.value_from.field_ref.field_path for each in pod.spec.containers[0].env if each.value_from}
+    assert told.keys() == {"RUN", "JOB_COMPLETION_INDEX"}
+    assert pod.metadata.labels[jobs_spec.RUN_LABEL] == "run-1"
+
+
+def test_an_evicted_pod_is_made_anew_and_costs_its_index_no_retry(cluster: Cluster) -> None:
+    cron_job = jobs_spec.cron_job(processing(shards=2, at_once=2))
+    cluster.start(cron_job, "evicted", **{"sandbox/run-seconds": "240"})
+    victim, *_ = wait_for(lambda: len(found := running(cluster.pods(TRAINING, "evicted"))) == 2 and found)
+    cluster.core.create_namespaced_pod_eviction(
+        victim.metadata.name, TRAINING, {"metadata": {"name": victim.metadata.name}}
+    )
+    ended = wait_for(lambda: cluster.ended(TRAINING, "evicted"))
+
+    assert ended.startswith("Complete"), ended
+    status = cluster.job(TRAINING, "evicted").status
+    assert (status.completed_indexes, status.failed_indexes) == ("0,1", "")
+    indexes = [
+        pod.metadata.annotations.get("batch.kubernetes.io/job-index-failure-count")
+        for pod in cluster.pods(TRAINING, "evicted")
+    ]
+    assert set(indexes) == {"0"}
+
+
+def fail(cluster: Cluster, namespace: str, pod: Any, code: int) -> None:
+    """End a pod as a container that exits with a code does."""
+    container = pod.spec.containers[0]
+    terminated = {"terminated": {"exitCode": code, "reason": "Error"}}
+    state = {
+        "name": container.name,
+        "image": container.image,
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": terminated,
+    }
+    status = {"status": {"phase": "Failed", "containerStatuses": [state]}}
+    cluster.core.patch_namespaced_pod_status(pod.metadata.name, namespace, status)
+
+
+def test_a_backup_whose_input_cannot_be_used_is_not_tried_again(cluster: Cluster) -> None:
+    cluster.start(registry_backup_spec.cron_job(registry_backup()), "invalid", **{"sandbox/run-seconds": "3600"})
+    (pod,) = wait_for(lambda: running(cluster.pods(REGISTRY, "invalid")))
+    fail(cluster, REGISTRY, pod, Exit.INVALID)
+
+    assert wait_for(lambda: cluster.ended(REGISTRY, "invalid")) == "Failed: PodFailurePolicy"
+
+
+def test_a_backup_that_failed_is_tried_again(cluster: Cluster) -> None:
+    cluster.start(registry_backup_spec.cron_job(registry_backup()), "again", **{"sandbox/run-seconds": "600"})
+    (pod,) = wait_for(lambda: running(cluster.pods(REGISTRY, "again")))
+    fail(cluster, REGISTRY, pod, Exit.FAILED)
+
+    wait_for(lambda: len(cluster.pods(REGISTRY, "again")) == 2)
+    assert cluster.ended(REGISTRY, "again") is None
+
+
+@pytest.mark.parametrize(
+    ("what", "break_it"),
+    [
+        ("runAsNonRoot", lambda pod: pod["securityContext"].pop("runAsNonRoot")),
+        ("seccompProfile", lambda pod: pod["securityContext"].pop("seccompProfile")),
+        ("unrestricted capabilities", lambda pod: pod["containers"][0]["securityContext"].pop("capabilities")),
+    ],
+)
+def test_the_namespace_refuses_a_pod_that_is_less_confined(
+    cluster: Cluster, what: str, break_it: Callable[[Any], object]
+) -> None:
+    template = registry_backup_spec.cron_job(registry_backup(Role.PRIMARY))["spec"]["jobTemplate"]["spec"]["template"]
+    break_it(template["spec"])
+
+    with pytest.raises(ApiException, match=what):
+        cluster.core.create_namespaced_pod(
+            REGISTRY, {"metadata": {"name": "loose"}, "spec": template["spec"]}, dry_run="All"
+        )
+
+
+def test_volumes_are_snapshotted_by_a_class_that_the_add_on_defines(cluster: Cluster) -> None:
+    addon_definitions.install(cluster.plane, "snapshot-controller")
+    addon_definitions.install(cluster.plane, "snapshot-controller")
+    addon_definitions.install(cluster.plane, "coredns")
+    cluster.apply(protection_spec.snapshot_class())
+
+    with pytest.raises(UnprocessibleEntityError, match="deletionPolicy"):
+        cluster.apply({**protection_spec.snapshot_class(), "deletionPolicy": "Keep"})
+
+
+def test_what_never_starts_by_itself_is_suspended_and_has_no_job(cluster: Cluster) -> None:
+    cron_job = cluster.batch.read_namespaced_cron_job("process-datasets", TRAINING)
+
+    assert cron_job.spec.suspend
+    assert not cron_job.status.active

@@ -1,0 +1,34 @@
+"""Pairs of buckets, and a wait until they are alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.aws.emulator import Running
+from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, make_bucket
+
+
+@pytest.fixture
+def pair(aws: Running) -> Pair:
+    made = Pair(aws.client("s3", PRIMARY), aws.client("s3", RECOVERY))
+    make_bucket(made.source, made.names[0])
+    make_bucket(made.replica, made.names[1])
+    return made
+
+
+@pytest.fixture
+def settle(control: Callable[..., Any]) -> Callable[[], dict[str, int]]:
+    """Wait until nothing is left to replicate; the counts then."""
+
+    def wait() -> dict[str, int]:
+        deadline = time.monotonic() + PATIENCE
+        while (counts := control("GET", "health")["replication"])["pending"]:
+            assert time.monotonic() < deadline, counts
+            time.sleep(0.01)
+        return counts
+
+    return wait

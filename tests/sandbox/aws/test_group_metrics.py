@@ -1,0 +1,164 @@
+"""An Auto Scaling group that reports its sizes, to the alarm that says it cannot grow and the message that is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
+
+from components.iam import publish_alarms
+from components.monitoring.alarm_rules import DESIRED, IN_SERVICE, AlarmRule, short_of_nodes
+from sandbox.aws.call import ACCOUNT
+from sandbox.aws.emulator import Running
+
+REGION, GROUP = "us-west-2", "eks-gpu"
+Control = Callable[..., Any]
+
+
+def make_alarm(metrics: Any, rule: AlarmRule, expression: str = "wanted - there", **more: Any) -> None:
+    dimensions = [{"Name": name, "Value": value} for name, value in rule.dimensions.items()]
+    both = {"wanted": rule.metric, "there": rule.minus}
+    metrics.put_metric_alarm(
+        AlarmName=rule.name,
+        Metrics=[
+            *(
+                {
+                    "Id": id,
+                    "ReturnData": False,
+                    "MetricStat": {
+                        "Metric": {"Namespace": rule.namespace, "MetricName": name, "Dimensions": dimensions},
+                        "Period": rule.period,
+                        "Stat": rule.statistic,
+                    },
+                }
+                for id, name in both.items()
+            ),
+            {"Id": "difference", "Expression": expression, "ReturnData": True},
+        ],
+        EvaluationPeriods=rule.periods,
+        Threshold=rule.threshold,
+        ComparisonOperator=rule.comparison,
+        TreatMissingData=rule.missing,
+        **more,
+    )
+
+
+@pytest.fixture
+def group(aws: Running) -> FakeAutoScalingGroup:
+    """Two instances that run, of the two that are wanted."""
+    ec2, scaling = aws.client("ec2", REGION), aws.client("autoscaling", REGION)
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    scaling.create_launch_configuration(LaunchConfigurationName="nodes", ImageId=image, InstanceType="g5.2xlarge")
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=GROUP,
+        LaunchConfigurationName="nodes",
+        MinSize=0,
+        MaxSize=9,
+        DesiredCapacity=2,
+        AvailabilityZones=[f"{REGION}a"],
+    )
+    return autoscaling_backends[ACCOUNT][REGION].autoscaling_groups[GROUP]
+
+
+def enable(aws: Running) -> None:
+    aws.client("autoscaling", REGION).enable_metrics_collection(
+        AutoScalingGroupName=GROUP, Granularity="1Minute", Metrics=[DESIRED, IN_SERVICE]
+    )
+
+
+class Watch:
+    """The alarm, minute by minute."""
+
+    def __init__(self, aws: Running, control: Control) -> None:
+        self.metrics, self.control = aws.client("cloudwatch", REGION), control
+
+    def after(self, minutes: int) -> str:
+        """Its state so many minutes later."""
+        self.control("POST", "clock", {"advance": 60 * minutes})
+        (alarm,) = self.metrics.describe_alarms()["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+
+@pytest.fixture
+def watch(aws: Running, control: Control) -> Watch:
+    control("POST", "clock", {"follow": False})
+    make_alarm(aws.client("cloudwatch", REGION), short_of_nodes(GROUP))
+    return Watch(aws, control)
+
+
+def test_a_group_that_was_not_told_to_report_is_unknown(group: FakeAutoScalingGroup, watch: Watch) -> None:
+    assert watch.after(10) == "INSUFFICIENT_DATA"
+
+
+def test_instances_that_do_not_come_fire_after_five_minutes_and_end_once_they_are_there(
+    aws: Running, group: FakeAutoScalingGroup, watch: Watch
+) -> None:
+    enable(aws)
+    assert watch.after(6) == "OK"
+    group.desired_capacity = 4
+    assert watch.after(4) == "OK"
+    assert watch.after(1) == "ALARM"
+    group.desired_capacity = 2
+    assert watch.after(1) == "OK"
+
+
+def test_instances_that_take_four_minutes_are_not_short(
+    aws: Running, group: FakeAutoScalingGroup, watch: Watch
+) -> None:
+    enable(aws)
+    watch.after(6)
+    for _ in range(3):
+        group.desired_capacity = 4
+        assert watch.after(4) == "OK"
+        group.desired_capacity = 2
+        assert watch.after(1) == "OK"
+
+
+def test_a_group_that_stops_reporting_becomes_unknown(aws: Running, group: FakeAutoScalingGroup, watch: Watch) -> None:
+    enable(aws)
+    watch.after(6)
+    group.metrics = []
+
+    assert watch.after(10) == "INSUFFICIENT_DATA"
+
+
+def test_a_group_whose_instances_nobody_keeps_reports_only_while_it_wants_none(
+    aws: Running, group: FakeAutoScalingGroup, watch: Watch
+) -> None:
+    enable(aws)
+    group.instance_states.clear()
+    assert watch.after(10) == "INSUFFICIENT_DATA"
+    group.desired_capacity = 0
+    assert watch.after(6) == "OK"
+
+
+def test_an_expression_that_is_no_difference_of_two_is_not_evaluated(
+    aws: Running, group: FakeAutoScalingGroup, watch: Watch
+) -> None:
+    make_alarm(watch.metrics, short_of_nodes(GROUP), "wanted / there")
+    enable(aws)
+
+    assert watch.after(10) == "INSUFFICIENT_DATA"
+
+
+def test_the_message_has_the_expression_and_both_metrics(
+    aws: Running, group: FakeAutoScalingGroup, control: Control
+) -> None:
+    control("POST", "clock", {"follow": False})
+    sns, metrics = aws.client("sns", REGION), aws.client("cloudwatch", REGION)
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    policy = publish_alarms(topic, ACCOUNT)
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
+    make_alarm(metrics, short_of_nodes(GROUP), AlarmActions=[topic])
+    enable(aws)
+    group.desired_capacity = 4
+    control("POST", "clock", {"advance": 360})
+
+    (message,) = control("GET", "messages?since=0")["messages"]
+    trigger = json.loads(message["message"])["Trigger"]
+    assert [each.get("Expression") for each in trigger["Metrics"]] == [None, None, "wanted - there"]
+    assert [each["MetricStat"]["Metric"]["MetricName"] for each in trigger["Metrics"][:2]] == [DESIRED, IN_SERVICE]

@@ -1,0 +1,88 @@
+"""Examples of AWS Backup's types, and of a managed policy attached to a role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.sandbox.aws_plugin.examples import KEY, ROLE, TAGS, Example, Inputs, document, trust
+
+VAULT = "aws:backup/vault:Vault"
+LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
+VAULT_POLICY = "aws:backup/vaultPolicy:VaultPolicy"
+PLAN = "aws:backup/plan:Plan"
+SELECTION = "aws:backup/selection:Selection"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+
+MANAGED = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+COPY = "arn:aws:backup:us-west-2:123456789012:backup-vault:copies"
+
+
+def _vault(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    plain = {"name": name, "kmsKeyArn": engine.make(KEY, name).state["arn"]}
+    return {**plain, "tags": TAGS}, {**plain, "tags": {"team": "ml"}}
+
+
+def _lock(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    vault = engine.make(VAULT, name, name=name).id
+    locked = {"backupVaultName": vault, "minRetentionDays": 7, "maxRetentionDays": 365, "changeableForDays": 30}
+    return locked, locked  # nothing of it is changed in place
+
+
+def _vault_policy(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    vault = engine.make(VAULT, name, name=name).id
+    actions = ("backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle")
+    first, second = (document(action, Principal="*", Effect="Deny") for action in actions)
+    return {"backupVaultName": vault, "policy": first}, {"backupVaultName": vault, "policy": second}
+
+
+def rules(days: int) -> list[Inputs]:
+    """Two rules, one of them copied to another region."""
+    daily = {
+        "ruleName": "daily",
+        "targetVaultName": "data",
+        "schedule": "cron(0 2 * * ? *)",
+        "startWindow": 60,
+        "lifecycle": {"deleteAfter": days},
+        "copyActions": [{"destinationVaultArn": COPY, "lifecycle": {"deleteAfter": 90}}],
+    }
+    yearly = {"ruleName": "yearly", "targetVaultName": "data", "schedule": "cron(0 3 1 1 ? *)"}
+    return [daily, yearly | {"lifecycle": {"coldStorageAfter": 30, "deleteAfter": 365}}]
+
+
+def _plan(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    return {"name": name, "rules": rules(30), "tags": TAGS}, {"name": name, "rules": rules(60), "tags": TAGS}
+
+
+def _selection(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    selected = {
+        "planId": engine.make(PLAN, name, name=name, rules=rules(30)).id,
+        "iamRoleArn": engine.make(ROLE, name, assumeRolePolicy=trust("backup.amazonaws.com")).state["arn"],
+        "name": "tagged",
+        "selectionTags": [{"type": "STRINGEQUALS", "key": "backup", "value": "enabled"}],
+    }
+    return selected, selected  # nothing of it is changed in place
+
+
+def _attachment(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    role = engine.make(ROLE, name, assumeRolePolicy=trust("backup.amazonaws.com")).id
+    attached = {"role": role, "policyArn": MANAGED}
+    return attached, attached  # nothing of it is changed in place
+
+
+def _profile(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    first, second = (
+        engine.make(ROLE, f"{name}-{number}", assumeRolePolicy=trust("ec2.amazonaws.com")).id for number in range(2)
+    )
+    plain = {"name": name, "tags": TAGS}
+    return {**plain, "role": first}, {**plain, "role": second}
+
+
+EXAMPLES_BACKUP = {
+    "vault": Example(VAULT, _vault, frozenset({'tags["dr:role"]', 'tagsAll["dr:role"]'})),
+    "vault-lock": Example(LOCK, _lock, frozenset()),
+    "vault-policy": Example(VAULT_POLICY, _vault_policy, frozenset({"policy"})),
+    "plan": Example(PLAN, _plan, frozenset({"rules"})),
+    "selection": Example(SELECTION, _selection, frozenset()),
+    "attachment": Example(ATTACHMENT, _attachment, frozenset()),
+    "instance-profile": Example("aws:iam/instanceProfile:InstanceProfile", _profile, frozenset({"role"})),
+}

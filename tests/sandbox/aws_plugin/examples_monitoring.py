@@ -1,0 +1,96 @@
+"""Examples of what watches: topics, functions, schedules and composite alarms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.sandbox.aws_plugin.examples import ALARM, KEY, ROLE, TAGS, Example, Inputs, document, trust
+from tests.sandbox.aws_plugin.examples import _alarm as metric_alarm
+
+TOPIC = "aws:sns/topic:Topic"
+TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+FUNCTION = "aws:lambda/function:Function"
+SCHEDULE = "aws:scheduler/schedule:Schedule"
+COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+
+
+def _topic(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    key = engine.make(KEY, name).state["arn"]
+    plain = {"name": name, "kmsMasterKeyId": key, "tags": TAGS}
+    return plain, {**plain, "displayName": "alarms"}
+
+
+def _topic_policy(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    topic = engine.make(TOPIC, name, name=name).id
+    first, second = (document(action, topic, Principal="*") for action in ("sns:Publish", "sns:Subscribe"))
+    return {"arn": topic, "policy": first}, {"arn": topic, "policy": second}
+
+
+def _subscription(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    topic = engine.make(TOPIC, name, name=name).id
+    plain = {"topic": topic, "protocol": "email", "endpoint": "oncall@example.com"}
+    return plain, {**plain, "rawMessageDelivery": True}
+
+
+def archive(**files: str) -> Inputs:
+    """An archive of texts as the engine hands it over."""
+    assets = {
+        name: {SIGNATURE: "c44067f5952c0a294b673a41bacd8c17", "text": text, "hash": str(hash(text))}
+        for name, text in files.items()
+    }
+    return {SIGNATURE: "0def7320c3a5731c473e5ecbe6d01bc7", "assets": assets, "hash": str(sorted(files.items()))}
+
+
+def function(engine: Any, name: str) -> Inputs:
+    return {
+        "name": name,
+        "role": engine.make(ROLE, name, assumeRolePolicy=trust("lambda.amazonaws.com")).state["arn"],
+        "runtime": "python3.13",
+        "handler": "main.handler",
+        "code": archive(**{"main.py": "def handler(event, context):\n    return event\n"}),
+        "timeout": 30,
+        "memorySize": 256,
+        "architectures": ["arm64"],
+        "environment": {"variables": {"REGION": "us-west-2"}},
+        "loggingConfig": {"logFormat": "JSON", "logGroup": f"/ml-dr/{name}"},
+        "tags": TAGS,
+    }
+
+
+def _function(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    first = function(engine, name)
+    changed = archive(**{"main.py": "def handler(event, context):\n    return 1\n"})
+    return first, {**first, "code": changed, "timeout": 60}
+
+
+def _schedule(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    started = engine.make(FUNCTION, name, **function(engine, name)).state["arn"]
+    role = engine.make(ROLE, f"{name}-schedule", assumeRolePolicy=trust("scheduler.amazonaws.com")).state["arn"]
+    first = {
+        "name": name,
+        "scheduleExpression": "rate(1 minute)",
+        "flexibleTimeWindow": {"mode": "OFF"},
+        "target": {"arn": started, "roleArn": role, "input": '{"time": "<aws.scheduler.scheduled-time>"}'},
+    }
+    return first, {**first, "scheduleExpression": "rate(5 minutes)"}
+
+
+def _composite(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    for number in range(2):
+        engine.make(ALARM, f"{name}-{number}", **metric_alarm(name=f"{name}-{number}"))
+    plain = {"alarmName": name, "alarmDescription": "at risk", "tags": TAGS}
+    one, other = (f'ALARM("{name}-{number}")' for number in range(2))
+    return {**plain, "alarmRule": f"{one} OR {other}"}, {**plain, "alarmRule": f"{one} AND {other}"}
+
+
+EXAMPLES_WATCHING = {
+    "topic": Example(TOPIC, _topic, frozenset({"displayName"})),
+    "topic-policy": Example(TOPIC_POLICY, _topic_policy, frozenset({"policy"}), stays=True),
+    "subscription": Example(SUBSCRIPTION, _subscription, frozenset({"rawMessageDelivery"})),
+    "function": Example(FUNCTION, _function, frozenset({"code", "timeout"})),
+    "schedule": Example(SCHEDULE, _schedule, frozenset({"scheduleExpression"})),
+    "composite-alarm": Example(COMPOSITE, _composite, frozenset({"alarmRule"})),
+}

@@ -1,0 +1,189 @@
+"""Diff: which properties differ, and which of them force a replacement."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.aws_plugin.catalog import CATALOG
+from sandbox.aws_plugin.diff import Change, deletes_first, differences, replaces
+from sandbox.aws_plugin.plugin import UNKNOWN, from_struct, to_struct
+from sandbox.aws_plugin.values import members, properties, same_document
+
+BUCKET = CATALOG["aws:s3/bucket:Bucket"]
+LIFECYCLE = CATALOG["aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"]
+ENCRYPTION = CATALOG["aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"]
+KEY = CATALOG["aws:kms/key:Key"]
+ALIAS = CATALOG["aws:kms/alias:Alias"]
+ROLE = CATALOG["aws:iam/role:Role"]
+RECORD = CATALOG["aws:route53/record:Record"]
+CHECK = CATALOG["aws:route53/healthCheck:HealthCheck"]
+ALARM = CATALOG["aws:cloudwatch/metricAlarm:MetricAlarm"]
+RULE = {"id": "a", "status": "Enabled", "noncurrentVersionExpiration": {"noncurrentDays": 30}}
+STATE = {"bucket": "b", "region": "us-east-1", "tags": {"a": "1"}, "arn": "arn:aws:s3:::b", "objectLockEnabled": False}
+
+
+def _policy(**statement: Any) -> str:
+    allow = {"Sid": "S", "Effect": "Allow", "Action": ["s3:A", "s3:B"], "Resource": "*"} | statement
+    return json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+
+
+def test_nothing_differs_from_itself() -> None:
+    assert differences(BUCKET, STATE, {"bucket": "b", "region": "us-east-1", "tags": {"a": "1"}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"a": "2"}, {"tags.a": Change.UPDATE}),
+        ({"a": "1", "b:c": "2"}, {'tags["b:c"]': Change.ADD}),
+        ({}, {"tags.a": Change.DELETE}),
+        (None, {"tags": Change.DELETE}),
+        (UNKNOWN, {"tags": Change.UPDATE}),
+        ({"a": UNKNOWN}, {"tags.a": Change.UPDATE}),
+    ],
+)
+def test_a_map_differs_by_its_keys(tags: Any, expected: dict[str, Change]) -> None:
+    assert differences(BUCKET, STATE, {"bucket": "b", "region": "us-east-1", "tags": tags}) == expected
+
+
+def test_what_the_program_leaves_to_aws_makes_no_difference() -> None:
+    assert differences(KEY, {"policy": _policy(), "keyUsage": "ENCRYPT_DECRYPT"}, {"keyUsage": "ENCRYPT_DECRYPT"}) == {}
+
+
+def test_what_someone_added_outside_makes_a_difference() -> None:
+    state = {"bucket": "b", "rules": [RULE | {"expiration": {"days": 1}}]}
+    assert differences(LIFECYCLE, state, {"bucket": "b", "rules": [RULE]}) == {"rules[0].expiration": Change.DELETE}
+
+
+def test_a_nested_change_is_named_by_its_path() -> None:
+    changed = RULE | {"noncurrentVersionExpiration": {"noncurrentDays": 60}}
+    found = differences(LIFECYCLE, {"rules": [RULE]}, {"rules": [changed, RULE]})
+    assert found == {
+        "rules[0].noncurrentVersionExpiration.noncurrentDays": Change.UPDATE,
+        "rules[1]": Change.ADD,
+    }
+
+
+def test_an_empty_block_is_no_block() -> None:
+    state = {
+        "rules": [RULE | {"filter": {"prefix": ""}, "expiration": {"days": 0, "expiredObjectDeleteMarker": False}}]
+    }
+    assert differences(LIFECYCLE, state, {"rules": [RULE]}) == {}
+
+
+def test_the_order_of_a_set_does_not_matter() -> None:
+    state = {"type": "CALCULATED", "childHealthchecks": ["a", "b"]}
+    assert differences(CHECK, state, state | {"childHealthchecks": ["b", "a"]}) == {}
+    assert differences(CHECK, state, state | {"childHealthchecks": ["b", "b"]}) == {"childHealthchecks": Change.UPDATE}
+
+
+def test_the_order_of_a_list_matters() -> None:
+    other = RULE | {"id": "b"}
+    found = differences(LIFECYCLE, {"rules": [RULE, other]}, {"rules": [other, RULE]})
+    assert found.keys() == {"rules[0].id", "rules[1].id"}
+
+
+def test_a_weight_of_zero_is_a_weight() -> None:
+    state = {"zoneId": "Z", "name": "n", "type": "A", "weightedRoutingPolicies": [{"weight": 100}]}
+    found = differences(RECORD, state, state | {"weightedRoutingPolicies": [{"weight": 0}]})
+    assert found == {"weightedRoutingPolicies[0].weight": Change.UPDATE}
+    plain = {name: value for name, value in state.items() if name != "weightedRoutingPolicies"}
+    found = differences(RECORD, plain, state | {"weightedRoutingPolicies": [{"weight": 0}]})
+    assert found == {"weightedRoutingPolicies": Change.ADD}
+
+
+def test_spellings_of_one_key_or_name_are_equal() -> None:
+    arn = "arn:aws:kms:us-east-1:123456789012:key/1-2"
+    assert differences(ALIAS, {"targetKeyId": "1-2"}, {"targetKeyId": arn}) == {}
+    assert differences(RECORD, {"name": "a.example.com"}, {"name": "A.example.com."}) == {}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        _policy(Action=["s3:B", "s3:A"]),
+        _policy(Resource=["*"]),
+        json.dumps(json.loads(_policy()), indent=2),
+        json.dumps({"Version": "2012-10-17", "Statement": json.loads(_policy())["Statement"][0]}),
+    ],
+)
+def test_policies_that_mean_the_same_are_equal(same: str) -> None:
+    assert same_document(_policy(), same)
+    assert differences(ROLE, {"assumeRolePolicy": _policy()}, {"assumeRolePolicy": same}) == {}
+
+
+@pytest.mark.parametrize(
+    "other", [_policy(Effect="Deny"), _policy(Action="s3:A"), _policy(Condition={"Bool": {"x": "true"}}), "no JSON"]
+)
+def test_policies_that_mean_something_else_differ(other: str) -> None:
+    assert not same_document(_policy(), other)
+
+
+def test_true_is_true_as_aws_writes_it() -> None:
+    assert same_document(_policy(Condition={"Bool": {"x": True}}), _policy(Condition={"Bool": {"x": "true"}}))
+
+
+def test_the_order_of_statements_does_not_matter() -> None:
+    one, two = ({"Effect": effect, "Action": "*"} for effect in ("Allow", "Deny"))
+    assert same_document(json.dumps({"Statement": [one, two]}), json.dumps({"Statement": [two, one]}))
+
+
+def test_ignored_paths_are_left_out() -> None:
+    wanted = {"bucket": "b", "region": "us-east-1", "tags": {"a": "2", "b": "1"}}
+    assert differences(BUCKET, STATE, wanted, ["tags"]) == {}
+    assert differences(BUCKET, STATE, wanted, ["tags.a"]) == {"tags.b": Change.ADD}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "expected"),
+    [
+        (BUCKET, "bucket", True),
+        (BUCKET, "region", True),
+        (BUCKET, "tags.bucket", False),
+        (KEY, "description", False),
+        (KEY, "multiRegion", True),
+        (RECORD, "type", False),
+        (CHECK, "requestInterval", True),
+        (LIFECYCLE, "rules[0].id", False),
+    ],
+)
+def test_a_change_replaces_where_the_real_plugin_does(kind: Any, path: str, expected: bool) -> None:
+    assert replaces(kind, path) is expected
+
+
+def test_the_old_one_goes_first_only_where_the_program_insists_on_the_name() -> None:
+    state = {"bucket": "b", "region": "us-east-1"}
+    moved = {"bucket": "b", "region": "us-west-2"}
+    assert deletes_first(BUCKET, state, moved)
+    assert not deletes_first(BUCKET, state, moved | {"__defaults": ["bucket"]})
+    assert not deletes_first(BUCKET, state, moved | {"bucket": "c"})
+    assert not deletes_first(ENCRYPTION, state, moved)
+
+
+def test_values_survive_the_way_to_aws_and_back() -> None:
+    metric = {"metricName": "m", "namespace": "n", "dimensions": {"a": "b"}, "period": 60, "stat": "Sum"}
+    alarm = {"name": "x", "okActions": ["arn:aws:sns:1"], "metricQueries": [{"id": "q", "metric": metric}]}
+    sent = members(ALARM.fields, alarm)
+    assert sent["Metrics"][0]["MetricStat"]["Metric"]["Dimensions"] == [{"Name": "a", "Value": "b"}]
+    assert properties(ALARM.fields, sent) == alarm
+
+
+def test_a_list_of_one_sits_in_the_shape_around_it() -> None:
+    alias = {"name": "lb.example.com", "zoneId": "Z2", "evaluateTargetHealth": True}
+    record = {"type": "A", "aliases": [alias], "failoverRoutingPolicies": [{"type": "PRIMARY"}]}
+    sent = members(RECORD.fields, record)
+    assert sent == {
+        "Type": "A",
+        "AliasTarget": {"DNSName": "lb.example.com", "HostedZoneId": "Z2", "EvaluateTargetHealth": True},
+        "Failover": "PRIMARY",
+    }
+    assert properties(RECORD.fields, sent) == record
+
+
+def test_protobuf_keeps_whole_numbers_whole_and_drops_nulls() -> None:
+    values = {"a": 1, "b": 1.5, "c": [True, {"d": "e"}], "f": UNKNOWN}
+    assert from_struct(to_struct({**values, "g": None})) == values
+    assert isinstance(from_struct(to_struct(values))["a"], int)

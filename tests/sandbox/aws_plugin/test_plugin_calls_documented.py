@@ -1,0 +1,46 @@
+"""The list of what the real AWS plugin calls: complete, and counted in the documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from botocore.session import get_session
+
+from sandbox.aws_plugin.catalog import CATALOG
+from tests.support.plugin_calls import PHASES, Calls, calls, distinct, gaps
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
+
+
+def test_list_has_the_types_that_the_sandbox_carries() -> None:
+    assert set(calls()) == {"provider", *CATALOG}
+
+
+@pytest.mark.parametrize("name", calls())
+def test_type_is_read_and_made_of_listed_operations(name: str) -> None:
+    found: Calls = calls()[name]
+
+    assert found.phases["read"]
+    assert name == "provider" or found.phases["create"]
+    assert found.unread <= found.operations
+    assert set(found.files) == found.operations
+    assert all(file.startswith("internal/") and "@" in file for file in found.files.values())
+    assert set(found.phases) == set(PHASES)
+
+
+def test_listed_operations_exist() -> None:
+    session = get_session()
+    for name in distinct():
+        service, operation = name.split(":")
+        assert operation in session.get_service_model(service).operation_names, name
+
+
+def test_document_states_how_many_operations_were_listed_and_read() -> None:
+    text = " ".join(DOCUMENT.read_text().split())
+
+    assert f"{len(distinct())} operations for {len(CATALOG)} types" in text
+    assert f"the call of {len(distinct(unread=True))} was not read" in text
+    assert f"answers all but {len(gaps())}" in text
+    for name in gaps():
+        assert f"`{name}`" in text

@@ -1,0 +1,73 @@
+"""Usage of `python -m sandbox`; what needs a running one is in tests/integration."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dr.errors import Exit
+from sandbox.cli.main import app
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DR_SANDBOX_STATE", str(tmp_path))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("region", "us-esat-1", "--unreachable"), '"us-esat-1" is no AWS region'),
+        (("region", "us-east-1"), "it takes exactly one of these"),
+        (("region", "us-east-1", "--unreachable", "--heal"), "it takes exactly one of these"),
+        (("region", "us-east-1", "--heal", "--with-global"), "it goes with --unreachable"),
+        (("operation", "s3:PutObject", "--error", "SlowDown", "--region", "moon-1"), '"moon-1" is no AWS region'),
+        (("zone", "us-east-1a"), "it takes exactly one of these"),
+        (("zone", "us-east-1a", "--down", "--heal"), "it takes exactly one of these"),
+        (("zone", "us-east-1", "--down"), '"us-east-1" is no zone'),
+        (("zone", "us-esat-1a", "--down"), '"us-esat-1" is no AWS region'),
+        (("capacity", "us-west-2", "g5.2xlarge"), "it takes exactly one of these"),
+        (("capacity", "us-wets-2", "g5.2xlarge", "--none"), '"us-wets-2" is no AWS region'),
+    ],
+)
+def test_a_fault_that_means_nothing_is_invalid(arguments: tuple[str, ...], message: str) -> None:
+    result = run("fault", *arguments)
+
+    assert result.exit_code == Exit.INVALID
+    assert message in result.output
+
+
+@pytest.mark.parametrize("arguments", [("fault", "list"), ("env",), ("shell",), ("predict", "--region", "us-east-1")])
+def test_what_needs_a_sandbox_is_refused_without_one(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+
+    assert result.exit_code == Exit.REFUSED
+    assert "`make up` starts it" in result.output
+
+
+@pytest.mark.parametrize("text", ["2", "2m", "fast", "-1s"])
+def test_a_time_that_is_none_is_invalid(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.server_process.require", lambda local: None)
+    result = run("fault", "region", "us-east-1", f"--slow={text}")
+
+    assert result.exit_code == Exit.INVALID
+    assert f'"{text}" is no time' in result.output
+
+
+def test_unknown_options_and_commands_are_invalid() -> None:
+    assert run("up", "--no-such-option").exit_code == Exit.INVALID
+    assert run("no-such-command").exit_code == Exit.INVALID
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DR_SANDBOX_STATE", str(tmp_path / "file" / "below"))
+    result = run("up")
+
+    assert result.exit_code == Exit.FAILED
+    assert "the sandbox cannot write there" in result.output
+    assert "DR_SANDBOX_STATE" in result.output

@@ -1,0 +1,22 @@
+"""What a run of steps says of the time that is left."""
+
+import pytest
+
+from sandbox.cli.progress import left
+
+
+@pytest.mark.parametrize(
+    ("share", "elapsed", "said"),
+    [
+        (0.5, 60.0, ", 50%, about 1 min left"),
+        (0.02, 10.0, ", 2%, about 490 s left"),
+        (0.0006, 14.0, ", 0%"),
+        (0.5, 1.0, ""),
+        (None, 60.0, ""),
+        (1.0, 60.0, ""),
+    ],
+)
+def test_what_is_left_is_told_once_enough_is_done_to_extrapolate_from(
+    share: float | None, elapsed: float, said: str
+) -> None:
+    assert left(share, elapsed) == said

@@ -1,0 +1,110 @@
+"""Where instances are launched and given up, and how many a cluster needs."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.clusters.autoscaler import more_nodes, share
+from sandbox.clusters.capacity import Launch, Machine, launches, surplus, uneven, zones_to_fill
+
+ZONES = ["a", "b", "c"]
+
+
+def machines(zones: str, old: str = "") -> list[Machine]:
+    """Machines by zone in order of age; those whose number is in `old` are of an old template."""
+    return [Machine(f"i-{at}", zone, at, str(at) not in old) for at, zone in enumerate(zones)]
+
+
+@pytest.mark.parametrize(
+    ("held", "count", "expected"),
+    [("", 6, "abcabc"), ("aab", 3, "cbc"), ("abc", 0, ""), ("aabbcc", 1, "a"), ("abc", -2, "")],
+)
+def test_new_instances_keep_the_zones_level(held: str, count: int, expected: str) -> None:
+    assert zones_to_fill(ZONES, machines(held), count) == list(expected)
+
+
+def test_what_a_lost_zone_held_goes_to_the_others_in_turn() -> None:
+    assert zones_to_fill(["b", "c"], machines("bbcc"), 2) == ["b", "c"]
+    assert zones_to_fill([], machines(""), 2) == []
+
+
+def test_the_first_type_that_has_capacity_is_taken() -> None:
+    types = ["g5.2xlarge", "g6.2xlarge"]
+
+    assert launches(["a"], types, lambda name: True) == [Launch("a", "g5.2xlarge")]
+    assert launches(["a"], types, lambda name: name != "g5.2xlarge") == [Launch("a", "g6.2xlarge")]
+    assert launches(["a"], types, lambda name: False) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "old", "count", "expected"),
+    [
+        ("aabc", "", 1, ["i-0"]),
+        ("abbc", "2", 1, ["i-2"]),
+        ("abc", "", 2, ["i-0", "i-1"]),
+        ("aaab", "", 2, ["i-0", "i-1"]),
+        ("a", "", 3, ["i-0"]),
+    ],
+)
+def test_the_fullest_zone_gives_up_first_there_an_old_template_then_the_oldest(
+    held: str, old: str, count: int, expected: list[str]
+) -> None:
+    assert [machine.id for machine in surplus(machines(held, old), count)] == expected
+
+
+@pytest.mark.parametrize(
+    ("zones", "held", "expected"),
+    [
+        ("abc", "aabbcc", False),
+        ("abc", "aabbc", False),
+        ("abc", "aaabbb", True),
+        ("ab", "aab", False),
+        ("", "a", False),
+    ],
+)
+def test_a_group_is_uneven_when_a_zone_has_two_fewer_than_another(zones: str, held: str, expected: bool) -> None:
+    assert uneven(list(zones), machines(held)) is expected
+
+
+@pytest.mark.parametrize(
+    ("shares", "room", "expected"),
+    [
+        ([1.0, 1.0], [], 2),
+        ([1.0, 1.0], [1.0], 1),
+        ([0.5, 0.5, 0.5], [], 2),
+        ([1 / 3, 1 / 3, 1 / 3], [], 1),
+        ([0.6, 0.4], [0.4], 1),
+        ([], [0.0], 0),
+    ],
+)
+def test_pods_are_counted_into_the_room_there_is_before_nodes_are_asked_for(
+    shares: list[float], room: list[float], expected: int
+) -> None:
+    assert more_nodes(shares, room) == expected
+
+
+GROUP = {
+    "instanceTypes": ["g5.2xlarge"],
+    "labels": {"pool": "gpu"},
+    "taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}],
+}
+TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("requests", "spec", "expected"),
+    [
+        ({"nvidia.com/gpu": "1"}, {}, 1.0),
+        ({"nvidia.com/gpu": "2"}, {}, None),
+        ({"cpu": "3955m"}, {}, 0.5),
+        ({"nvidia.com/gpu": "1"}, {"nodeSelector": {"pool": "system"}}, None),
+        ({"nvidia.com/gpu": "1"}, {"tolerations": []}, None),
+        ({"nvidia.com/gpu": "1"}, {"tolerations": [{"key": "nvidia.com/gpu", "value": "absent"}]}, None),
+    ],
+)
+def test_a_group_takes_a_pod_by_label_taint_and_resources(
+    requests: dict[str, str], spec: dict[str, object], expected: float | None
+) -> None:
+    pod = {"spec": {"containers": [{"resources": {"requests": requests}}], "tolerations": [TOLERATION]} | spec}
+
+    assert share(pod, GROUP) == expected

@@ -1,0 +1,69 @@
+"""Autoscalers lower what nobody asks for, after the time in which somebody might."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.clusters import demand
+from sandbox.clusters.demand import Demand
+
+SCALE = "/apis/apps/v1/namespaces/ml-serving/deployments/inference-service/scale?fieldManager=kube-controller-manager"
+
+
+class Cluster:
+    """Autoscalers to look at, and what was patched."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.autoscaler = 0.0, autoscaler()
+        self.patched: list[tuple[str, Any]] = []
+        self.demand = Demand(self, self, speed=60)  # type: ignore[arg-type]
+        monkeypatch.setattr(demand.time, "monotonic", lambda: self.now)
+
+    def all(self) -> list[dict[str, Any]]:
+        return [self.autoscaler]
+
+    def patch(self, path: str, content: dict[str, Any]) -> None:
+        self.patched.append((path, content))
+
+    def looks_at(self, now: float) -> list[tuple[str, Any]]:
+        self.now = now
+        self.demand.step()
+        return self.patched
+
+
+def autoscaler(current: int = 6, kind: str = "Deployment") -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "ml-serving"},
+        "spec": {"minReplicas": 3, "scaleTargetRef": {"kind": kind, "name": "inference-service"}},
+        "status": {"currentReplicas": current},
+    }
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    return Cluster(monkeypatch)
+
+
+def test_replicas_above_the_least_are_lowered_to_it_after_five_modelled_minutes(cluster: Cluster) -> None:
+    assert cluster.looks_at(1.0) == []
+    assert cluster.looks_at(5.9) == []
+    assert cluster.looks_at(6.0) == [(SCALE, {"spec": {"replicas": 3}})]
+
+
+def test_the_time_begins_anew_once_they_were_at_the_least(cluster: Cluster) -> None:
+    cluster.looks_at(1.0)
+    cluster.autoscaler = autoscaler(current=3)
+    cluster.looks_at(5.0)
+    cluster.autoscaler = autoscaler()
+
+    assert cluster.looks_at(6.0) == []
+
+
+@pytest.mark.parametrize("given", [autoscaler(current=3), autoscaler(current=0), autoscaler(kind="StatefulSet")])
+def test_what_is_at_its_least_or_off_or_no_deployment_is_left_alone(cluster: Cluster, given: dict[str, Any]) -> None:
+    cluster.autoscaler = given
+    cluster.looks_at(1.0)
+
+    assert cluster.looks_at(100.0) == []

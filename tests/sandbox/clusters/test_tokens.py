@@ -1,0 +1,216 @@
+"""EKS tokens: those that `dr eks-token` makes are good, and each way in which one can be wrong is named."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from typer.testing import CliRunner
+
+from dr.cli.main import app
+from dr.clusters.eks_token import eks_token
+from dr.errors import Failed, Invalid
+from sandbox.aws.extensions.eks import Cluster
+from sandbox.clusters.tokens import ADMIN_POLICY, PREFIX, BadTokenError, Secret, check, user
+
+KEY, SECRET = "AKIAEXAMPLE", "a secret"  # pragma: allowlist secret
+ROLE_SESSION = "arn:aws:sts::123456789012:assumed-role/operators/ada@example.com"
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+
+
+def made(cluster: str = "inference", region: str = "us-west-2") -> str:
+    return str(eks_token(cluster, region)["status"]["token"])
+
+
+def url_of(token: str) -> str:
+    encoded = token.removeprefix(PREFIX)
+    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+
+
+def changed(change: Callable[[str], str]) -> str:
+    return PREFIX + base64.urlsafe_b64encode(change(url_of(made())).encode()).decode().rstrip("=")
+
+
+def replaced(old: str, new: str) -> str:
+    assert old in url_of(made())
+    return changed(lambda url: url.replace(old, new))
+
+
+def secret_of(access_key: str) -> Secret | None:
+    return Secret(SECRET) if access_key == KEY else None
+
+
+def checked(token: str, cluster: str = "inference", minutes: float = 0) -> tuple[str, str]:
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes)
+    return check(token, cluster, now, secret_of)
+
+
+# What dr makes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_of_the_command_is_good() -> None:
+    done = CliRunner().invoke(app, ["eks-token", "--cluster-name", "inference", "--region", "us-west-2"])
+
+    said = json.loads(done.stdout)
+    assert (said["kind"], said["apiVersion"]) == ("ExecCredential", "client.authentication.k8s.io/v1")
+    assert checked(said["status"]["token"]) == (KEY, "us-west-2")
+
+
+def test_it_names_the_sts_of_the_clusters_own_region_and_signs_the_clusters_name() -> None:
+    parts = urlsplit(url_of(made()))
+
+    assert (parts.scheme, parts.netloc, parts.path) == ("https", "sts.us-west-2.amazonaws.com", "/")
+    query = parse_qs(parts.query)
+    assert query["X-Amz-SignedHeaders"] == ["host;x-k8s-aws-id"]
+    assert query["X-Amz-Expires"] == ["60"]
+
+
+def test_china_has_a_domain_of_its_own() -> None:
+    assert urlsplit(url_of(made(region="cn-north-1"))).netloc == "sts.cn-north-1.amazonaws.com.cn"
+
+
+def test_a_caller_is_told_to_ask_again_before_the_cluster_refuses() -> None:
+    until = datetime.datetime.fromisoformat(eks_token("inference", "us-west-2")["status"]["expirationTimestamp"])
+
+    left = until - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(minutes=13) < left <= datetime.timedelta(minutes=14)
+
+
+def test_without_credentials_the_way_to_some_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    with pytest.raises(Failed, match=r"there are none in this environment\n.*aws sso login"):
+        made()
+
+
+def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+
+    with pytest.raises(Failed, match="nobody"):
+        made()
+
+
+def test_a_region_that_could_be_another_host_is_refused() -> None:
+    with pytest.raises(Invalid, match=r'"us-west-2\.evil\.example/" is no AWS region'):
+        made(region="us-west-2.evil.example/")
+
+
+# What a cluster takes ------------------------------------------------------------------------------------------------
+
+
+def test_a_session_has_to_show_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of the session")
+    token, now = made(), datetime.datetime.now(datetime.UTC)
+
+    assert check(token, "inference", now, lambda key: Secret(SECRET, "of the session"))[0] == KEY
+    with pytest.raises(BadTokenError, match="its session is another"):
+        check(token, "inference", now, lambda key: Secret(SECRET, "of another"))
+
+
+def test_it_is_good_for_a_quarter_of_an_hour() -> None:
+    assert checked(made(), minutes=14.9)
+    with pytest.raises(BadTokenError, match="good for 15 minutes"):
+        checked(made(), minutes=15.1)
+    with pytest.raises(BadTokenError, match="good for 15 minutes"):
+        checked(made(), minutes=-5.1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("https://", "http://", "which is no STS"),
+        ("sts.us-west-2.amazonaws.com", "sts.us-west-2.evil.example", "which is no STS"),
+        ("amazonaws.com/", "amazonaws.com/x", "which is no STS"),
+        ("sts.us-west-2.", "sts.us-east-1.", "is not for sts.us-east-1.amazonaws.com"),
+        ("GetCallerIdentity", "GetSessionToken", "asks for GetSessionToken"),
+        ("host%3Bx-k8s-aws-id", "host", "x-k8s-aws-id is not signed"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=901", "900 s is the longest"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=x", "900 s is the longest"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=61", "not signed for cluster inference"),
+        ("X-Amz-Date=2", "X-Amz-Date=x", "its date is"),
+        (f"Credential={KEY}", "Credential=AKIAOTHER", "nobody has the access key AKIAOTHER"),
+        ("X-Amz-Signature=", "X-Amz-Signature=0", "not signed for cluster inference"),
+        ("&X-Amz-Date", "&Version=1&X-Amz-Date", "a parameter is there twice"),
+        ("&X-Amz-Date", "&RoleArn=x&X-Amz-Date", "it has rolearn"),
+    ],
+)
+def test_a_changed_token_is_refused_with_the_reason(old: str, new: str, reason: str) -> None:
+    with pytest.raises(BadTokenError, match=reason):
+        checked(replaced(old, new))
+
+
+def test_a_token_for_another_cluster_is_refused() -> None:
+    with pytest.raises(BadTokenError, match="not signed for cluster training"):
+        checked(made(), cluster="training")
+
+
+@pytest.mark.parametrize("token", ["", "x", f"{PREFIX}%%%", f"{PREFIX}w7w", PREFIX])
+def test_what_is_no_token_is_refused(token: str) -> None:
+    with pytest.raises(BadTokenError):
+        checked(token)
+
+
+# Who somebody is in a cluster ----------------------------------------------------------------------------------------
+
+
+def cluster(*, bootstrap: bool = False, **entries: dict[str, object]) -> Cluster:
+    about = {"accessConfig": {"bootstrapClusterCreatorAdminPermissions": bootstrap}}
+    named = {f"arn:aws:iam::123456789012:role/teams/{name}": entry for name, entry in entries.items()}
+    return Cluster(about, creator=ROLE_SESSION, entries=named)
+
+
+def entry(*groups: str, policies: dict[str, object] | None = None) -> dict[str, object]:
+    username = "arn:aws:sts::123456789012:assumed-role/operators/{{SessionName}}"
+    return {"username": username, "kubernetesGroups": list(groups), "policies": policies or {}}
+
+
+def test_a_stranger_is_nobody() -> None:
+    assert user(cluster(others=entry()), ROLE_SESSION, "AROA:ada", KEY) is None
+
+
+def test_a_role_with_an_entry_is_in_its_groups_under_its_sessions_name() -> None:
+    found = user(cluster(operators=entry("readers")), ROLE_SESSION, "AROA:ada", KEY)
+
+    assert found is not None
+    assert found["groups"] == ["readers"]
+    assert found["username"] == "arn:aws:sts::123456789012:assumed-role/operators/ada-example.com"
+    assert found["extra"]["arn"] == [ROLE_SESSION]
+
+
+@pytest.mark.parametrize(
+    ("policies", "groups"),
+    [
+        ({ADMIN_POLICY: {"accessScope": {"type": "cluster"}}}, ["system:masters"]),
+        ({ADMIN_POLICY: {"accessScope": {"type": "namespace", "namespaces": ["ml-serving"]}}}, []),
+        ({ADMIN_POLICY.replace("ClusterAdmin", "View"): {"accessScope": {"type": "cluster"}}}, []),
+    ],
+)
+def test_only_the_administrators_policy_on_the_whole_cluster_makes_an_administrator(
+    policies: dict[str, object], groups: list[str]
+) -> None:
+    found = user(cluster(operators=entry(policies=policies)), ROLE_SESSION, "AROA:ada", KEY)
+
+    assert found is not None
+    assert found["groups"] == groups
+
+
+def test_who_made_the_cluster_is_an_administrator_where_it_says_so() -> None:
+    found = user(cluster(bootstrap=True), ROLE_SESSION, "AROA:ada", KEY)
+
+    assert found is not None
+    assert found["groups"] == ["system:masters"]
+    assert user(cluster(bootstrap=False), ROLE_SESSION, "AROA:ada", KEY) is None

@@ -1,0 +1,314 @@
+"""Nodes, targets and predictions of one region, with a real control plane and a real model server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dr import clients
+from dr.data import model_sets
+from dr.errors import Failed
+from sandbox.aws.emulator import running
+from sandbox.cli import predict
+from sandbox.clusters.serving import lacking
+from sandbox.model_set import train
+from tests.support.inference import PATIENCE, Region, eventually
+
+EAST = "us-east-1"
+BUCKETS = {"models": "models-1", "registry": "registry-1", "datasets": "datasets-1"}
+REPLICAS = 6
+ROW = [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0] * 8
+can_serve = pytest.mark.skipif(bool(lacking()), reason=lacking() or "it can")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Region, str, Path]]:
+    """A region with six replicas on six nodes, and the model that they serve."""
+    with running(kubernetes=True) as aws, pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+        }.items():
+            patch.setenv(name, value)
+        clients.client.cache_clear()
+        region = Region(aws, EAST)
+        region.build(REPLICAS)
+        s3 = region.client("s3")
+        for bucket in BUCKETS.values():
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        trained = train(tmp_path_factory.mktemp("model"))
+        published = model_sets.publish(EAST, BUCKETS, "digits", trained.items).set_id
+        region.serve(REPLICAS, BUCKETS)
+        yield region, published, trained.folder / "model.joblib"
+
+
+@pytest.fixture
+def region(made: tuple[Region, str, Path]) -> Region:
+    """The region, whole; and whole again for the next test."""
+    found = made[0]
+    found.heal()
+    eventually(lambda: found.healthy() == REPLICAS and at_rest(found), 2 * PATIENCE)
+    return found
+
+
+def at_rest(region: Region) -> bool:
+    """Two nodes a zone, and none wanted beyond them: the autoscaler may add one while nodes change, and takes it back
+    when it has had nothing to do for a while."""
+    return region.ready_nodes() == list("aabbcc") and group_of(region)["scalingConfig"]["desiredSize"] == REPLICAS
+
+
+def group_of(region: Region) -> dict[str, Any]:
+    found = region.client("eks").describe_nodegroup(clusterName=region.cluster, nodegroupName="gpu")["nodegroup"]
+    return dict(found)
+
+
+def scaling_group(region: Region) -> dict[str, Any]:
+    return dict(region.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0])
+
+
+def activities(region: Region) -> list[dict[str, Any]]:
+    return list(region.client("autoscaling").describe_scaling_activities()["Activities"])
+
+
+def resize(region: Region, desired: int) -> None:
+    name = scaling_group(region)["AutoScalingGroupName"]
+    region.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=desired)
+
+
+def attempts(region: Region, count: int) -> int:
+    """How many of so many requests, each on a connection of its own, failed."""
+    failed = 0
+    for _ in range(count):
+        connection = region.connect()
+        try:
+            connection.request("GET", "/v2/health/ready")
+            failed += connection.getresponse().status != 200
+        except (OSError, http.client.HTTPException):
+            failed += 1
+        finally:
+            connection.close()
+    return failed
+
+
+def test_a_node_group_becomes_nodes_in_its_zones_that_aws_tells_of_too(region: Region) -> None:
+    assert region.ready_nodes() == list("aabbcc")
+    assert [each["LifecycleState"] for each in scaling_group(region)["Instances"]] == ["InService"] * REPLICAS
+    instances = {
+        instance["InstanceId"]: instance
+        for reservation in region.client("ec2").describe_instances()["Reservations"]
+        for instance in reservation["Instances"]
+        if instance["State"]["Name"] == "running"
+    }
+    for node in region.nodes():
+        zone, _, instance = node["spec"]["providerID"].removeprefix("aws:///").partition("/")
+        assert instances[instance]["Placement"]["AvailabilityZone"] == zone
+        assert instances[instance]["PrivateDnsName"] == node["metadata"]["name"]
+        assert {"Key": "Name", "Value": "gpu node"} in instances[instance]["Tags"]
+        assert node["status"]["allocatable"]["nvidia.com/gpu"] == "1"
+
+
+def test_ready_pods_are_the_healthy_targets(region: Region) -> None:
+    addresses = {pod["status"]["podIP"] for pod in region.pods() if "deletionTimestamp" not in pod["metadata"]}
+
+    assert set(region.states()) == addresses
+    assert set(region.states().values()) == {"healthy"}
+    (told,) = region.client("elbv2").describe_target_health(
+        TargetGroupArn=region.made["group"], Targets=[{"Id": "10.9.9.9"}]
+    )["TargetHealthDescriptions"]
+    assert told["TargetHealth"]["Reason"] == "Target.NotRegistered"
+
+
+@can_serve
+def test_the_regions_name_answers_with_the_model_from_its_own_bucket(
+    region: Region, made: tuple[Region, str, Path]
+) -> None:
+    import joblib
+
+    _, published, model = made
+    answer = region.predict([ROW])
+
+    assert answer["model_version"] == published
+    assert answer["outputs"][0]["data"] == joblib.load(model).predict([ROW]).tolist()
+
+
+@can_serve
+def test_predictions_are_compared_with_the_model_run_here(
+    region: Region, monkeypatch: pytest.MonkeyPatch, made: tuple[Region, str, Path]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", region.aws.endpoint)
+    clients.client.cache_clear()
+    way = predict.Way(region.name, region.aws.endpoint, region.aws.emulator.authority.file)
+    found = predict.ask(way, EAST, BUCKETS, 3)
+
+    assert [each.row for each in found] == [0, 1, 2]
+    assert all(each.equal for each in found)
+    assert {each.version for each in found} == {made[1]}
+
+    region.fault(kind="region", region=EAST, unreachable=True)
+    with pytest.raises(Failed, match=r"nothing answers at https://inference\.example\.com/v2/models/digits/infer"):
+        predict.ask(way, EAST, BUCKETS, 2)
+
+
+@can_serve
+def test_what_the_model_server_refuses_is_its_own_answer(region: Region) -> None:
+    connection = region.connect()
+    connection.request("POST", "/v2/models/nobody/infer", json.dumps({"inputs": []}))
+    answer = connection.getresponse()
+
+    assert answer.status in (400, 404, 422)
+    assert b"nobody" in answer.read() or answer.status == 422
+
+
+def test_route_53_judges_a_load_balancer_by_its_targets(region: Region) -> None:
+    route53 = region.client("route53")
+    config = {
+        "Type": "HTTPS",
+        "FullyQualifiedDomainName": region.made["balancer"],
+        "ResourcePath": "/v2/health/ready",
+    }
+    check = route53.create_health_check(CallerReference="targets", HealthCheckConfig=config)["HealthCheck"]["Id"]
+
+    def status() -> str:
+        seen = route53.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"]
+        return str(seen[0]["StatusReport"]["Status"])
+
+    assert "6 of 6 targets answer" in status()
+    for zone in "ab":
+        region.fault(kind="zone", zone=f"{EAST}{zone}")
+    assert status().startswith("Success")
+    assert "2 of 6 targets answer" in status()
+    region.fault(kind="zone", zone=f"{EAST}c")
+    assert status().startswith("Failure")
+
+
+def test_a_lost_zone_costs_requests_until_the_load_balancer_notices_and_no_longer(region: Region) -> None:
+    connection = region.connect()
+    connection.request("GET", "/v2/health/ready")
+    connection.getresponse().read()
+    region.fault(kind="zone", zone=f"{EAST}a")
+
+    assert attempts(region, REPLICAS) > 0, "a third of the targets is dead, and nobody knows"
+    eventually(lambda: region.healthy() == 4)
+    assert attempts(region, 2 * REPLICAS) == 0
+
+
+def test_what_a_zone_held_is_replaced_in_the_others_and_comes_back_when_it_is_healed(region: Region) -> None:
+    region.fault(kind="zone", zone=f"{EAST}a")
+    eventually(lambda: "a" not in region.ready_nodes())
+    eventually(lambda: region.ready_nodes() == list("bbbccc"))
+    eventually(lambda: region.healthy() == REPLICAS)
+    assert {node["metadata"]["labels"]["topology.kubernetes.io/zone"][-1] for node in region.nodes()} == set("bc")
+    assert any("EC2 health check" in each["Cause"] for each in activities(region))
+
+    region.heal()
+    eventually(lambda: at_rest(region), 2 * PATIENCE)
+
+
+def test_without_capacity_nothing_is_launched_and_aws_says_why(region: Region) -> None:
+    region.fault(kind="capacity", region=EAST, instance_type="g5.2xlarge")
+    resize(region, REPLICAS + 1)
+    eventually(lambda: len(region.ready_nodes()) == REPLICAS + 1)
+    types = [node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in region.nodes()]
+    assert types.count("g6.2xlarge") == 1, "the next type in the group's order"
+
+    region.fault(kind="capacity", region=EAST, instance_type="g6.2xlarge")
+    resize(region, REPLICAS + 2)
+    (issue,) = eventually(lambda: group_of(region)["health"]["issues"])
+    assert issue["code"] == "AsgInstanceLaunchFailures"
+    assert "do not have sufficient g5.2xlarge, g6.2xlarge capacity" in issue["message"]
+    assert activities(region)[0]["StatusCode"] == "Failed"
+    assert len(region.nodes()) == REPLICAS + 1
+
+    region.heal()
+    eventually(lambda: len(region.ready_nodes()) == REPLICAS + 2)
+    assert group_of(region)["health"]["issues"] == []
+    resize(region, REPLICAS)
+    eventually(lambda: len(region.nodes()) == REPLICAS)
+
+
+def test_a_smaller_group_drains_its_node_and_pods_find_another(region: Region) -> None:
+    resize(region, REPLICAS + 1)
+    eventually(lambda: len(region.ready_nodes()) == REPLICAS + 1)
+    assert group_of(region)["scalingConfig"]["desiredSize"] == REPLICAS + 1
+    resize(region, REPLICAS)
+    least = REPLICAS
+
+    def settled() -> bool:
+        nonlocal least
+        least = min(least, region.healthy())
+        return len(region.nodes()) == REPLICAS and region.healthy() == REPLICAS
+
+    eventually(settled)
+    assert least >= REPLICAS - 2, "the disruption budget holds"
+
+
+def test_a_new_version_of_the_launch_template_renews_every_node_one_at_a_time(region: Region) -> None:
+    before = {node["metadata"]["name"] for node in region.nodes()}
+    eks, ec2 = region.client("eks"), region.client("ec2")
+    template = group_of(region)["launchTemplate"]
+    data = {"Monitoring": {"Enabled": True}}
+    made = ec2.create_launch_template_version(LaunchTemplateId=template["id"], LaunchTemplateData=data)
+    version = str(made["LaunchTemplateVersion"]["VersionNumber"])
+    new = {"id": template["id"], "version": version}
+    eks.update_nodegroup_version(clusterName=region.cluster, nodegroupName="gpu", launchTemplate=new)
+    least, most = REPLICAS, REPLICAS
+
+    def renewed() -> bool:
+        nonlocal least, most
+        names = {node["metadata"]["name"] for node in region.nodes()}
+        least, most = min(least, region.healthy()), max(most, len(names))
+        return not names & before and len(names) == REPLICAS
+
+    eventually(renewed, 2 * PATIENCE)
+    assert least >= REPLICAS - 2, "the disruption budget holds"
+    # One more by EKS, and perhaps one by the autoscaler, for a pod that waits while its node is drained.
+    assert REPLICAS < most <= REPLICAS + 2
+    assert region.ready_nodes() == list("aabbcc")
+
+
+def test_pods_that_find_no_room_raise_the_group_up_to_its_most(region: Region) -> None:
+    scale(region, 12)
+    eventually(lambda: group_of(region)["scalingConfig"]["desiredSize"] == 9)
+    eventually(lambda: len(region.ready_nodes()) == 9)
+    scale(region, REPLICAS)
+    resize(region, REPLICAS)
+    eventually(lambda: len(region.nodes()) == REPLICAS, 2 * PATIENCE)
+
+
+def test_a_lost_region_answers_nobody_and_is_as_it_was_when_it_is_back(region: Region) -> None:
+    region.fault(kind="region", region=EAST, unreachable=True)
+    assert attempts(region, 3) == 3
+    region.heal()
+    eventually(lambda: region.healthy() == REPLICAS)
+    eventually(lambda: attempts(region, 3) == 0)
+
+
+def test_a_load_balancer_without_targets_resets_the_connection(region: Region) -> None:
+    scale(region, 0)
+    eventually(lambda: not region.states())
+
+    assert attempts(region, 2) == 2
+    scale(region, REPLICAS)
+    eventually(lambda: region.healthy() == REPLICAS)
+
+
+def test_what_was_made_can_be_deleted(region: Region) -> None:
+    eks, ec2 = region.client("eks"), region.client("ec2")
+    eks.delete_nodegroup(clusterName=region.cluster, nodegroupName="gpu")
+    eventually(lambda: region.nodes() == [])
+    eventually(lambda: not any(pod["spec"].get("nodeName") for pod in region.pods()))
+    eks.delete_cluster(name=region.cluster)
+    assert region.aws.emulator.clusters.of(EAST) == {}
+    for subnet in region.made["subnets"]:
+        ec2.delete_subnet(SubnetId=subnet)
+
+
+def scale(region: Region, replicas: int) -> None:
+    region.api.patch("/apis/apps/v1/namespaces/ml-serving/deployments/inference", {"spec": {"replicas": replicas}})

@@ -1,0 +1,179 @@
+"""`python -m sandbox` as a person runs it: up, again, killed, down. In a folder of its own, beside other sandboxes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+
+from dr.topology.topology import STANDARD_PAIRS
+from sandbox.local import ROOT, Local, read_json
+from sandbox.up import steps
+from tests.support.sandbox import copy_project
+
+pytestmark = pytest.mark.engine
+
+
+class Checkout:
+    """A project folder with a sandbox of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.local = Local(folder / "state of it", copy_project(folder / "project"))
+        self.variables = {
+            **os.environ,
+            "DR_SANDBOX_STATE": str(self.local.folder),
+            "DR_PROJECT": str(self.local.project),
+        }
+
+    def run(self, *arguments: str, code: int = 0, program: str = "sandbox", **variables: str) -> str:
+        command = [sys.executable, "-m", program, *arguments]
+        environment = {**self.variables, **variables}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def env(self) -> dict[str, str]:
+        words = (shlex.split(line) for line in self.run("env").splitlines())
+        return dict(pair.split("=", 1) for command, pair in words if command == "export")
+
+    @property
+    def pid(self) -> int:
+        return int(read_json(self.local.emulator)["pid"])
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    made = Checkout(tmp_path)
+    try:
+        yield made
+    finally:
+        made.run("down")
+
+
+def test_up_again_killed_and_down(checkout: Checkout) -> None:
+    first = checkout.run("up")
+    assert "4 of 4 objects intact in us-west-2" in first
+    assert "tier pilot (objectives: RTO 30 min, RPO 1 h)" in first
+
+    entries = len(checkout.local.journal.read_text().splitlines())
+    again = checkout.run("up")
+    made = read_json(checkout.local.backend / ".pulumi/stacks/dr/primary.json")["checkpoint"]["latest"]["resources"]
+    assert f"Deploy the primary stack: {len(made)} resources\n" in again
+    events = [json.loads(line)["event"] for line in checkout.local.journal.read_text().splitlines()[entries:]]
+    assert events == ["run.started", *["step.skipped"] * len(steps()), "run.finished"]
+
+    os.kill(checkout.pid, signal.SIGKILL)
+    anew = checkout.run("up")
+    assert "4 of 4 objects intact in us-west-2" in anew
+
+    pid = checkout.pid
+    checkout.run("down")
+    assert not psutil.pid_exists(pid)
+    assert "was not running" in checkout.run("down")
+
+
+def test_a_mistake_is_mended_and_up_goes_on_from_there(checkout: Checkout) -> None:
+    stack = checkout.local.project / "Pulumi.dr.yaml"
+    right = stack.read_text()
+    stack.write_text(right.replace("dr:tier: pilot", "dr:tier: wram"))
+    said = checkout.run("up", code=1)
+    assert 'did you mean "warm"?' in said
+    assert "an unhandled error" not in said
+    emulator = checkout.pid
+
+    stack.write_text(right)
+    assert "4 of 4 objects intact in us-west-2" in checkout.run("up")
+    assert checkout.pid == emulator
+
+
+def test_a_first_deployment_that_was_killed_begins_anew(checkout: Checkout) -> None:
+    command = [sys.executable, "-m", "sandbox", "up"]
+    up = subprocess.Popen(command, cwd=ROOT, env=checkout.variables, stdout=subprocess.DEVNULL, start_new_session=True)
+    mark = checkout.local.folder / "deploying-without-checkpoints"
+    deadline = time.monotonic() + 60
+    while not mark.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(up.pid, signal.SIGKILL)
+    up.wait()
+
+    again = checkout.run("up")
+    assert "the local stacks began anew" in again
+    assert "4 of 4 objects intact in us-west-2" in again
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A sandbox that is up, for tests that only use it."""
+    made = Checkout(tmp_path_factory.mktemp("running"))
+    try:
+        made.run("up")
+        yield made
+    finally:
+        made.run("down")
+
+
+def test_the_shells_variables_lead_everything_to_the_sandbox(running: Checkout) -> None:
+    variables = running.env()
+
+    s3 = boto3.client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"])
+    assert len(s3.list_buckets()["Buckets"]) == 2 * len(STANDARD_PAIRS)
+    person = {"AWS_PROFILE": "me", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "PULUMI_ACCESS_TOKEN": "x"}
+    script = (
+        'eval "$(%s -m sandbox env)"; set | grep -E "^(AWS_PROFILE|AWS_ENDPOINT_URL_S3|PULUMI_ACCESS)" || echo none'
+    )
+    shell = subprocess.run(
+        ["sh", "-c", f"{script % shlex.quote(sys.executable)}; pulumi stack ls --json; dr status --json"],
+        cwd=ROOT,
+        env={**running.variables, **person},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shell.stdout.startswith("none\n"), shell.stdout + shell.stderr
+    assert '"name": "primary"' in shell.stdout
+    assert '"exit_code": 0' in shell.stdout
+    assert str(running.local.pulumi_home) == variables["PULUMI_HOME"]
+
+
+def test_without_a_sandbox_commands_say_how_to_start_one(checkout: Checkout) -> None:
+    looks = (("env",), ("shell",), ("dns",), ("clock",), ("messages",))
+    for arguments in (*looks, ("fault", "list"), ("fault", "region", "us-east-1", "--heal")):
+        assert "`make up` starts it" in checkout.run(*arguments, code=3)
+    assert json.loads(checkout.run("status", "--json", code=1)) == {"running": False}
+    assert "was never started" in checkout.run("logs")
+    dead = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    assert "started by `make up`" in checkout.run("status", program="dr", code=1, **dead)
+
+
+def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(running: Checkout) -> None:
+    running.run("fault", "region", "us-east-1", "--unreachable", "--with-global")
+    running.run("fault", "operation", "s3:PutObject", "--error", "SlowDown", "--times", "3")
+    listed = running.run("fault", "list")
+    assert "us-east-1 is unreachable, global control planes too" in listed
+    assert "s3:PutObject answers SlowDown, 3 more times" in listed
+    status = running.run("status", program="dr", code=4, **running.env())
+    assert "us-east-1 does not answer" in status
+    for operation in ("s4:PutObject", "PutObject", "s3:PutObjct"):
+        said = running.run("fault", "operation", operation, "--error", "SlowDown", code=2)
+        assert said.startswith("invalid: ")
+        assert "PutObject" in said
+    assert running.run("fault", "clear") == "Nothing is broken.\n"
+    table = running.run("dns")
+    assert ".elb.us-east-1.amazonaws.com" in next(line for line in table.splitlines() if line.split()[:1] == ["yes"])
+
+    assert json.loads(running.run("messages", "--json")) == []
+    assert running.run("messages") == "Nobody was told anything; dr:alertAddresses names who would be.\n"
+    before = running.run("clock")
+    assert running.run("clock", "advance", "20m") > before
+    assert '"soon" is no time' in running.run("clock", "advance", "soon", code=2)

@@ -1,0 +1,185 @@
+"""How deployments fail, go on and end: each with the real engine in a sandbox of its own."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dr.errors import Failed
+from dr.topology.topology import STANDARD_PAIRS
+from sandbox import server_process
+from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
+
+pytestmark = pytest.mark.engine
+
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[SandboxUnderTest]:
+    with sandbox_in(tmp_path) as made:
+        yield made
+
+
+def test_a_failed_create_leaves_a_state_from_which_the_next_up_goes_on_and_destroy_leaves_nothing(
+    sandbox: SandboxUnderTest,
+) -> None:
+    sandbox.configure("primary", protectData="false")
+    planned = sandbox.engine.engine.preview("primary").counts["create"]
+    sandbox.fault(kind="operation", operation="s3:PutBucketReplication", error="AccessDenied", times=99, region=None)
+    with pytest.raises(Failed, match="AccessDenied"):
+        sandbox.engine.engine.up("primary")
+    made = len(sandbox.engine.engine.resources("primary"))
+    assert 20 < made < planned
+
+    sandbox.mend()
+    sandbox.engine.engine.up("primary")
+    assert len(sandbox.engine.engine.resources("primary")) == planned + 1  # the provider
+    assert sandbox.engine.engine.up("primary").none
+
+    s3 = sandbox.client("s3", EAST)
+    s3.put_object(Bucket="ml-dr-123456789012-us-east-1-datasets", Key="a", Body=b"1")
+    sandbox.engine.engine.destroy("primary")
+    assert s3.list_buckets()["Buckets"] == []
+    assert sandbox.client("route53", EAST).list_hosted_zones()["HostedZones"] == []
+    assert sandbox.client("route53", EAST).list_health_checks()["HealthChecks"] == []
+    assert sandbox.client("iam", EAST).list_roles()["Roles"] == []
+    for region in (EAST, WEST):
+        assert sandbox.client("cloudwatch", region).describe_alarms()["MetricAlarms"] == []
+        kms = sandbox.client("kms", region)
+        # AWS's own key for volumes is there from the first encrypted one on.
+        aws = {each["TargetKeyId"] for each in kms.list_aliases()["Aliases"] if each["AliasName"] == "alias/aws/ebs"}
+        ours = {key["KeyId"] for key in kms.list_keys()["Keys"]} - aws
+        assert {kms.describe_key(KeyId=id)["KeyMetadata"]["KeyState"] for id in ours} <= {"PendingDeletion"}
+
+
+def test_destroying_the_primary_stack_never_takes_replicas_keys_or_the_zone(sandbox: SandboxUnderTest) -> None:
+    sandbox.engine.engine.up("primary")
+    replica = "ml-dr-123456789012-us-west-2-models"
+    sandbox.client("s3", WEST).put_object(Bucket=replica, Key="survivor", Body=b"survivor")
+    mark = sandbox.mark()
+    with pytest.raises(Failed, match="protected"):
+        sandbox.engine.engine.destroy("primary")
+
+    deletes = {(call["service"], call["target"]) for call in sandbox.calls(mark) if "Delet" in call["operation"]}
+    assert ("s3", WEST) not in deletes
+    assert "kms" not in {service for service, _ in deletes}
+    roles = [role["RoleName"] for role in sandbox.client("iam", EAST).list_roles()["Roles"]]
+    assert len([name for name in roles if "-replication-" in name]) == len(STANDARD_PAIRS)
+    s3 = sandbox.client("s3", WEST)
+    assert s3.get_object(Bucket=replica, Key="survivor")["Body"].read() == b"survivor"
+    assert s3.get_bucket_versioning(Bucket=replica)["Status"] == "Enabled"
+    (zone,) = sandbox.client("route53", EAST).list_hosted_zones()["HostedZones"]
+    assert zone["Name"] == "ml.example.com."
+
+
+def test_the_dr_stack_before_the_primary_is_made_or_deployed_says_what_to_do(sandbox: SandboxUnderTest) -> None:
+    for _ in ("before it is made", "made and not deployed"):
+        with pytest.raises(Failed) as caught:
+            sandbox.engine.engine.up("dr")
+        assert "us-west-2 has no control bucket ml-dr-123456789012-us-west-2-control" in str(caught.value)
+        assert "`pulumi up -s primary` first" in str(caught.value)
+        sandbox.engine.engine.preview("primary")
+
+
+def test_a_bucket_name_that_is_taken_is_named(sandbox: SandboxUnderTest) -> None:
+    taken = "ml-dr-123456789012-us-east-1-models"
+    sandbox.client("s3", EAST).create_bucket(Bucket=taken)
+    with pytest.raises(Failed) as caught:
+        sandbox.engine.engine.up("primary")
+
+    assert taken in str(caught.value)
+    assert "BucketAlready" in str(caught.value)
+
+
+def test_an_existing_bucket_is_adopted_and_survives(sandbox: SandboxUnderTest) -> None:
+    s3 = sandbox.client("s3", EAST)
+    s3.create_bucket(Bucket="our-old-data")
+    settings = [{"name": "datasets", "existing": "our-old-data"}]
+    sandbox.configure("primary", buckets=settings, protectData="false")
+    sandbox.engine.engine.up("primary")
+
+    assert s3.get_bucket_versioning(Bucket="our-old-data")["Status"] == "Enabled"
+    assert sandbox.engine.engine.outputs("primary")["primary_bucket"] == "our-old-data"
+    s3.put_object(Bucket="our-old-data", Key="kept", Body=b"kept")
+    sandbox.engine.engine.destroy("primary")
+    assert [each["Name"] for each in s3.list_buckets()["Buckets"]] == ["our-old-data"]
+    assert s3.get_bucket_versioning(Bucket="our-old-data")["Status"] == "Enabled"
+    assert s3.get_object(Bucket="our-old-data", Key="kept")["Body"].read() == b"kept"
+
+
+def test_an_existing_zone_gets_the_records_and_stays(sandbox: SandboxUnderTest) -> None:
+    route53 = sandbox.client("route53", EAST)
+    zone = route53.create_hosted_zone(Name="ml.example.com", CallerReference="ours")["HostedZone"]["Id"].rpartition(
+        "/"
+    )[2]
+    sandbox.configure("primary", hostedZone=zone, protectData="false")
+    sandbox.engine.engine.up("primary")
+
+    assert sandbox.engine.engine.outputs("primary")["zone_id"] == zone
+    assert sandbox.engine.engine.outputs("primary")["name_servers"] == []
+    names = {record["Name"] for record in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]}
+    assert {"inference.ml.example.com.", "inference-primary.ml.example.com."} <= names
+    sandbox.engine.engine.destroy("primary")
+    assert len(route53.list_hosted_zones()["HostedZones"]) == 1
+
+
+PROGRAMS = {
+    "an unknown property": (
+        "from pulumi_aws import s3\ns3.Bucket('b', bucket='b-of-ours', website={'index_document': 'i.html'})",
+        "website",
+    ),
+    "an unknown type": ("from pulumi_aws import sqs\nsqs.Queue('q')", "aws:sqs/queue:Queue"),
+}
+
+
+@pytest.mark.parametrize("what", PROGRAMS)
+def test_what_the_sandbox_does_not_carry_is_an_error_that_names_it(what: str, tmp_path: Path) -> None:
+    program, named = PROGRAMS[what]
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__main__.py").write_text(program)
+    with (
+        sandbox_in(tmp_path, copy_project(tmp_path / "project", tmp_path / "program")) as sandbox,
+        pytest.raises(Failed) as caught,
+    ):
+        sandbox.engine.engine.up("primary")
+
+    assert named in str(caught.value)
+
+
+IMPORTS = """
+    import pulumi
+    from pulumi_aws import s3
+    s3.Bucket("mine", bucket="made-by-hand", force_destroy=True, opts=pulumi.ResourceOptions(import_="made-by-hand"))
+"""
+
+
+def test_a_bucket_made_by_hand_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(IMPORTS))
+    with sandbox_in(tmp_path, copy_project(tmp_path / "project", tmp_path / "program")) as sandbox:
+        sandbox.client("s3", EAST).create_bucket(Bucket="made-by-hand")
+        assert sandbox.engine.engine.up("primary").counts["import"] == 1
+        assert sandbox.engine.engine.up("primary").none
+
+
+def test_a_sandbox_that_does_not_run_is_named_with_how_to_start_it(sandbox: SandboxUnderTest) -> None:
+    server_process.stop(sandbox.local)
+    with pytest.raises(Failed) as caught:
+        sandbox.engine.engine.preview("primary")
+
+    assert "us-east-1 does not answer" in str(caught.value)
+    assert "started by `make up`" in str(caught.value)
+
+
+def test_the_lock_of_a_killed_engine_does_not_stop_the_next(sandbox: SandboxUnderTest) -> None:
+    locks = sandbox.local.backend / ".pulumi/locks/organization/dr/primary"
+    locks.mkdir(parents=True)
+    gone = {"pid": 2**22 + 1, "username": "somebody", "hostname": "here", "timestamp": "2026-11-23T03:00:00Z"}
+    (locks / "dead.json").write_text(json.dumps(gone))
+
+    assert sandbox.engine.engine.preview("primary").counts.keys() == {"create"}

@@ -1,0 +1,213 @@
+"""Python processes that are forked: they are what `python` would have started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sandbox.engine import fork_server
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every Python starts by itself")
+PATIENCE_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a server that runs."""
+    path = tmp_path_factory.mktemp("forks") / "forks.sock"
+    server = fork_server.start(path)
+    assert server
+    until(path.exists)
+    yield path
+    fork_server.stop(server, path)
+    assert server.returncode == 0
+    assert not path.exists()
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def program(folder: Path, text: str, name: str = "program.py") -> Path:
+    file = folder / name
+    file.write_text(textwrap.dedent(text))
+    return file
+
+
+def begin(path: Path, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+    command = [*fork_server.command(path), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def run(path: Path, *arguments: object, **options: Any) -> tuple[int, str, str]:
+    process = begin(path, *arguments, **options)
+    said, wrong = process.communicate(timeout=PATIENCE_SECONDS)
+    return process.returncode, said, wrong
+
+
+ALL_OF_IT = """
+    import os, sys
+    print(sys.argv[1:], os.getcwd(), os.environ["GREETING"], sys.path[0], os.environ.get("HOME"), file=sys.stderr)
+    print(sys.stdin.read())
+    sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_process_has_arguments_folder_environment_streams_and_exit_code_forked_or_not(
+    path: Path, tmp_path: Path, forked: bool
+) -> None:
+    file = program(tmp_path, ALL_OF_IT)
+    process = begin(
+        path if forked else tmp_path / "nobody.sock",
+        file,
+        "a b",
+        "-c",
+        cwd=tmp_path,
+        env={"GREETING": "hello"},
+        stdin=subprocess.PIPE,
+    )
+    said, wrong = process.communicate("typed", timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 7
+    assert said == "typed\n"
+    assert wrong == f"['a b', '-c'] {tmp_path} hello {tmp_path} None\n"
+
+
+def test_a_module_is_found_in_the_folder_or_on_the_path_and_nowhere_with_p(path: Path, tmp_path: Path) -> None:
+    program(tmp_path, "print(__name__, __spec__.name)", "of_ours.py")
+
+    assert run(path, "-u", "-m", "of_ours", cwd=tmp_path) == (0, "__main__ of_ours\n", "")
+    elsewhere = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    assert run(path, "-P", "-m", "of_ours", cwd="/", env=elsewhere)[:2] == (0, "__main__ of_ours\n")
+    code, _, wrong = run(path, "-P", "-m", "of_ours", cwd=tmp_path)
+    assert code == 1
+    assert "No module named of_ours" in wrong
+
+
+def test_modules_of_the_project_are_read_anew_and_packages_are_there_already(path: Path, tmp_path: Path) -> None:
+    text = """
+        import sys
+        print(sorted({name.partition(".")[0] for name in sys.modules} & {"dr", "sandbox", "components", "stacks"}))
+        print("Vpc" in vars(sys.modules["pulumi_aws.ec2"]), "boto3" in sys.modules)
+        import changing
+        print(changing.VALUE)
+    """
+    file = program(tmp_path, text)
+    for value in (1, 22):
+        program(tmp_path, f"VALUE = {value}", "changing.py")
+        assert run(path, file)[1].splitlines() == ["[]", "True True", str(value)]
+
+
+def test_an_exception_is_shown_and_what_runs_at_exit_runs(path: Path, tmp_path: Path) -> None:
+    text = "import atexit\natexit.register(print, 'at exit')\nraise ValueError('of ours')"
+    code, said, wrong = run(path, program(tmp_path, text))
+
+    assert (code, said) == (1, "at exit\n")
+    assert wrong.endswith("ValueError: of ours\n")
+
+
+WAITS = """
+    import os, signal, sys, time
+    def end(*_):
+        print("asked to end", flush=True)
+        sys.exit(3)
+    signal.signal(signal.SIGTERM, end)
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_signal_is_passed_on(path: Path, tmp_path: Path) -> None:
+    process = begin(path, program(tmp_path, WAITS))
+    assert process.stdout
+    assert int(process.stdout.readline()) != process.pid
+    process.terminate()
+
+    assert process.communicate(timeout=PATIENCE_SECONDS)[0] == "asked to end\n"
+    assert process.returncode == 3
+
+
+def test_a_process_goes_with_its_client_and_with_whoever_started_that(path: Path, tmp_path: Path) -> None:
+    file = program(tmp_path, WAITS)
+    process = begin(path, file)
+    assert process.stdout
+    first = int(process.stdout.readline())
+    process.kill()
+    process.communicate(timeout=PATIENCE_SECONDS)
+    until(lambda: not psutil.pid_exists(first))
+
+    command = [*fork_server.command(path), str(file)]
+    starter = f"import subprocess; subprocess.run({command!r})"
+    engine = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True)
+    assert engine.stdout
+    second = int(engine.stdout.readline())
+    engine.kill()
+    until(lambda: not psutil.pid_exists(second))
+    engine.communicate(timeout=PATIENCE_SECONDS)
+
+
+def test_a_process_that_a_signal_ended_is_told_of_as_a_shell_does(path: Path, tmp_path: Path) -> None:
+    file = program(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+
+    assert run(path, file)[0] == 128 + signal.SIGKILL
+
+
+def test_a_client_that_is_gone_before_its_process_begins_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
+    asked = {"arguments": [str(program(tmp_path, WAITS))], "folder": str(tmp_path), "environment": dict(os.environ)}
+    text = json.dumps(asked).encode()
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as client, open(os.devnull) as nowhere:
+            client.connect(str(path))
+            socket.send_fds(client, [struct.pack("!I", len(text))], [nowhere.fileno()] * 3)
+            client.sendall(text)
+    assert run(path, program(tmp_path, "print('still')", "after.py"))[1] == "still\n"
+
+
+def test_what_is_no_request_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"\0\0\0\4oops")
+        assert client.recv(1) == b""
+    assert run(path, program(tmp_path, "print('still')"))[1] == "still\n"
+
+
+def test_a_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    path = tmp_path / "forks.sock"
+    starter = f"""
+        import sys, time
+        from pathlib import Path
+        sys.path.insert(0, {str(Path(fork_server.__file__).parents[2])!r})
+        from sandbox.engine import fork_server
+        print(fork_server.start(Path({str(path)!r})).pid, flush=True)
+        time.sleep(60)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(starter)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    server = psutil.Process(int(process.stdout.readline()))
+    process.kill()
+    process.wait(PATIENCE_SECONDS)
+
+    # Who gets its children may leave a dead one uncollected.
+    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    process.stdout.close()
+
+
+def test_a_path_that_no_socket_can_have_means_no_server(tmp_path: Path) -> None:
+    assert fork_server.start(tmp_path / ("long" * 40) / "forks.sock") is None

@@ -1,0 +1,183 @@
+"""Which AWS plugin is run, and what a real one is given to run with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from botocore.endpoint_provider import EndpointProvider
+from botocore.session import get_session
+
+from dr.errors import Invalid
+from sandbox.engine.engine import environment, install_plugins
+from sandbox.local import Local
+from sandbox.server_process import Server
+from sandbox.toolchain import Toolchain, aws_plugin
+
+VERSION = aws_plugin.sdk_version()
+SERVER = Server(1, "http://127.0.0.1:4566", "run", "now")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person's Pulumi home, with the plugin of the SDK's version installed, and nothing chosen."""
+    folder = tmp_path / "home"
+    plugin(folder / "plugins" / f"resource-aws-v{VERSION}" / "pulumi-resource-aws")
+    monkeypatch.setenv("PULUMI_HOME", str(folder))
+    monkeypatch.delenv("DR_AWS_PLUGIN", raising=False)
+    return folder
+
+
+def plugin(path: Path, says: str = VERSION, mode: int = 0o755) -> Path:
+    """A plugin that prints its version, and else its environment and arguments."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/bin/sh\nif [ "$1" = --version ]; then echo "{says}"; else env; echo "arguments=$*"; fi\n')
+    path.chmod(mode)
+    return path
+
+
+def launcher(tmp_path: Path) -> Path:
+    local, toolchain = Local(tmp_path / "state", tmp_path), Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None)
+    install_plugins(local, toolchain)
+    return local.pulumi_home / "plugins" / f"resource-aws-v{VERSION}" / "pulumi-resource-aws"
+
+
+def test_stand_in_is_used_when_nothing_is_chosen_though_a_plugin_is_installed(tmp_path: Path) -> None:
+    assert aws_plugin.chosen() is None
+    assert aws_plugin.variables() == {}
+    assert aws_plugin.description() == "AWS plugin: the sandbox's stand-in"
+    assert "sandbox.aws_plugin.provider" in launcher(tmp_path).read_text()
+
+
+def test_empty_variable_is_the_same_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DR_AWS_PLUGIN", "")
+
+    assert aws_plugin.chosen() is None
+
+
+@pytest.mark.parametrize("says", [VERSION, f"v{VERSION}"])
+def test_named_plugin_is_used(says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = plugin(tmp_path / "a folder" / "pulumi-resource-aws", says)
+    monkeypatch.setenv("DR_AWS_PLUGIN", str(path))
+
+    assert aws_plugin.chosen() == aws_plugin.AwsPlugin(path, VERSION, "DR_AWS_PLUGIN")
+    assert aws_plugin.description() == f"AWS plugin {VERSION} (DR_AWS_PLUGIN): {path}"
+
+
+def test_relative_path_is_that_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = plugin(tmp_path / "pulumi-resource-aws")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DR_AWS_PLUGIN", "pulumi-resource-aws")
+
+    assert aws_plugin.variables() == {"DR_AWS_PLUGIN": str(path)}
+
+
+def test_installed_plugin_is_found_in_the_home_of_the_person(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DR_AWS_PLUGIN", "installed")
+
+    found = aws_plugin.chosen()
+
+    assert found
+    assert (found.origin, found.path.is_relative_to(home)) == ("installed", True)
+
+
+def test_installed_plugin_stays_the_same_inside_the_sandbox(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There PULUMI_HOME is the sandbox's."""
+    monkeypatch.setenv("DR_AWS_PLUGIN", "installed")
+    local, toolchain = Local(tmp_path / "state", tmp_path), Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None)
+    for name, value in environment(local, SERVER, toolchain).items():
+        monkeypatch.setenv(name, value)
+
+    found = aws_plugin.chosen()
+
+    assert os.environ["PULUMI_HOME"] == str(local.pulumi_home)
+    assert found
+    assert found.path.is_relative_to(home)
+
+
+def test_plugin_that_is_not_installed_is_refused_with_the_command_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DR_AWS_PLUGIN", "installed")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "empty"))
+
+    with pytest.raises(Invalid, match=f"pulumi plugin install resource aws {VERSION}"):
+        aws_plugin.chosen()
+
+
+@pytest.mark.parametrize(
+    ("says", "mode", "message"),
+    [
+        (
+            "7.0.0",
+            0o755,
+            f"version 7.0.0; the SDK here is {VERSION}(.|\n)*pulumi plugin install resource aws {VERSION}",
+        ),
+        ("hello", 0o755, "prints no version for --version"),
+        (VERSION, 0o644, "not executable(.|\n)*chmod"),
+    ],
+)
+def test_file_that_is_no_plugin_of_this_version_is_refused(
+    says: str, mode: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DR_AWS_PLUGIN", str(plugin(tmp_path / "pulumi-resource-aws", says, mode)))
+
+    with pytest.raises(Invalid, match=message):
+        aws_plugin.chosen()
+
+
+def test_path_without_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DR_AWS_PLUGIN", str(tmp_path))
+
+    with pytest.raises(Invalid, match=r"is not a file(.|\n)*unset it for the stand-in"):
+        aws_plugin.chosen()
+
+
+def test_real_plugin_has_the_emulator_for_its_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DR_AWS_PLUGIN", str(plugin(tmp_path / "pulumi-resource-aws")))
+    persons = {"https_proxy": "http://proxy.example:3128", "NO_PROXY": "amazonaws.com", "no_proxy": "amazonaws.com"}
+    variables = {**os.environ, **persons, "AWS_ENDPOINT_URL": SERVER.endpoint}
+
+    done = subprocess.run(
+        [launcher(tmp_path), "127.0.0.1:1"], env=variables, capture_output=True, text=True, check=True
+    )
+
+    said = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    assert {name: value for name, value in said.items() if name.lower().endswith("_proxy")} == {
+        "HTTP_PROXY": SERVER.endpoint,
+        "HTTPS_PROXY": SERVER.endpoint,
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    assert said["arguments"] == "127.0.0.1:1"
+
+
+def test_real_plugin_does_not_start_without_the_emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DR_AWS_PLUGIN", str(plugin(tmp_path / "pulumi-resource-aws")))
+    variables = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
+
+    done = subprocess.run([launcher(tmp_path)], env=variables, capture_output=True, text=True, check=False)
+
+    assert done.returncode
+    assert "AWS_ENDPOINT_URL" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("service", "parameters", "url"),
+    [
+        ("s3", {"Bucket": "data", "ForcePathStyle": False, "Accelerate": False}, "http://127.0.0.1:4566/data"),
+        ("s3control", {"AccountId": "123456789012", "RequiresAccountId": True}, "http://123456789012.127.0.0.1:4566"),
+    ],
+)
+def test_endpoint_rules_need_no_path_style_and_name_the_account_of_s3_control(
+    service: str, parameters: dict[str, object], url: str
+) -> None:
+    """The rules are AWS's, the same in every SDK. They decide what the launcher and the stacks have to set."""
+    loader = get_session().get_component("data_loader")
+    rules = EndpointProvider(loader.load_service_model(service, "endpoint-rule-set-1"), loader.load_data("partitions"))
+    common = {"Region": "us-west-2", "Endpoint": SERVER.endpoint, "UseFIPS": False, "UseDualStack": False}
+
+    assert rules.resolve_endpoint(**common, **parameters).url == url

@@ -1,0 +1,153 @@
+"""How Kubernetes is found or made, with commands that pretend: nothing is compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dr.errors import Failed, Invalid
+from sandbox.toolchain import kubernetes_binaries
+from sandbox.toolchain.kubernetes_binaries import MODULES, PACKAGES, Binaries, ensure_binaries, find_binaries, in_folder
+
+SAID = {
+    "etcd": "etcd Version: {etcd}\nGit SHA: x\nGo Version: go1.26.8",
+    "kwok": "kwok version v{kwok} go1.26.8 (linux/amd64)",
+} | {name: "Kubernetes v{kubernetes}" for name in PACKAGES if name.startswith("kube-")}
+
+FAKE_GO = f"""\
+case "$1 $*" in
+    version*) echo "go version go{MODULES.go} linux/amd64" ;;
+    list*-deps*) printf 'true\\ntrue\\n' ;;
+    build*) echo "$*" > "$0.said"
+        while [ "$1" != -o ]; do shift; done
+        for name in server kube-apiserver kube-scheduler kube-controller-manager kwok; do
+            printf '#!/bin/sh\\necho Kubernetes v{{version}}\\n' > "$2/$name"; /bin/chmod 755 "$2/$name"
+        done ;;
+esac
+"""
+
+
+def command(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def install(folder: Path, etcd: str = "3.6.8", kubernetes: str = "1.36.9", kwok: str = "0.8.1") -> None:
+    for name, said in SAID.items():
+        text = said.format(etcd=etcd, kubernetes=kubernetes, kwok=kwok)
+        command(folder / name, f"/bin/cat <<'end'\n{text}\nend")
+
+
+def silent(text: str, share: float | None) -> None:
+    pass
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The one folder of PATH, empty, on a machine with an empty cache."""
+    folder = tmp_path / "path"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("DR_TOOLCHAIN_CACHE", str(tmp_path / "cache"))
+    for name in ("DR_TOOLCHAIN", "GOTOOLCHAIN"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def test_what_is_pinned_is_locked_with_its_hash() -> None:
+    sums = (MODULES.folder / "go.sum").read_text()
+
+    assert f"k8s.io/kubernetes v{MODULES.version} h1:" in sums
+    for package in PACKAGES.values():
+        assert f"\t{package}\n" in (MODULES.folder / "go.mod").read_text()
+
+
+def test_what_is_pinned_would_be_accepted_on_path() -> None:
+    oldest, before = kubernetes_binaries.ACCEPTED["kube-apiserver"]
+
+    assert (
+        kubernetes_binaries.numbers(oldest)
+        <= kubernetes_binaries.numbers(MODULES.version)
+        < kubernetes_binaries.numbers(before)
+    )
+
+
+def test_all_five_on_path_are_taken(path: Path) -> None:
+    install(path)
+
+    assert find_binaries() == Binaries(path, "1.36.9", "PATH")
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [{"etcd": "3.5.21"}, {"kubernetes": "1.34.1"}, {"kubernetes": "1.37.0"}, {"kwok": "0.7.0"}],
+)
+def test_a_version_that_was_not_tried_is_passed_over(path: Path, versions: dict[str, str]) -> None:
+    install(path, **versions)
+
+    assert find_binaries() is None
+
+
+def test_programs_of_two_versions_of_kubernetes_are_passed_over(path: Path) -> None:
+    install(path)
+    command(path / "kube-scheduler", "echo Kubernetes v1.35.2")
+
+    assert find_binaries() is None
+
+
+@pytest.mark.parametrize("missing", PACKAGES)
+def test_four_of_five_are_none(path: Path, missing: str) -> None:
+    install(path)
+    (path / missing).unlink()
+
+    assert find_binaries() is None
+
+
+@pytest.mark.parametrize("way", [None, "build", "download"])
+def test_they_are_built_at_once_and_kept(path: Path, monkeypatch: pytest.MonkeyPatch, way: str | None) -> None:
+    command(path / "go", FAKE_GO.replace("{version}", MODULES.version))
+    if way:
+        monkeypatch.setenv("DR_TOOLCHAIN", way)
+
+    made = ensure_binaries(silent)
+
+    assert made == Binaries(kubernetes_binaries.kept().place / "bin", MODULES.version, "built")
+    assert {each.name for each in made.folder.iterdir()} == set(PACKAGES)
+    said = (path / "go.said").read_text()
+    assert f"version.gitVersion=v{MODULES.version}" in said
+    assert all(package in said for package in PACKAGES.values())
+    assert ensure_binaries(silent).origin == "cached"
+
+
+def test_what_says_another_version_is_not_kept(path: Path) -> None:
+    command(path / "go", FAKE_GO.replace("{version}", "1.1.1"))
+
+    with pytest.raises(Failed, match=f"is not Kubernetes {MODULES.version}, or does not run here"):
+        ensure_binaries(silent)
+    assert not kubernetes_binaries.kept().place.exists()
+
+
+def test_without_go_the_way_out_is_said(path: Path) -> None:
+    with pytest.raises(Failed, match=rf"install Go {MODULES.go} or newer and put it on PATH, or install Kubernetes"):
+        ensure_binaries(silent)
+
+
+def test_path_alone_can_be_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DR_TOOLCHAIN", "path")
+
+    with pytest.raises(Failed, match=r"no folder of PATH has all of etcd, kube-apiserver"):
+        ensure_binaries(silent)
+
+
+def test_a_folder_that_is_named_has_to_have_them(path: Path) -> None:
+    install(path)
+    assert in_folder(path) == Binaries(path, "1.36.9", "named")
+
+    command(path / "kube-apiserver", "exit 1")
+    with pytest.raises(Invalid, match="its kube-apiserver does not run here"):
+        in_folder(path)
+    (path / "kwok").unlink()
+    with pytest.raises(Invalid, match="it has no kwok"):
+        in_folder(path)

@@ -1,0 +1,256 @@
+import json
+from typing import Any
+
+import pytest
+
+from components.compute.cluster_roles import DataBucket
+from components.compute.gpu_inference_cluster import ADDONS, GpuInferenceCluster, GpuInferenceClusterArgs
+from dr.preflight.existing_cluster import ExistingCluster
+from dr.topology.capacity import Workload, capacity
+from dr.topology.tiers import Tier
+from tests.support.mocks import Cloud, deploy
+
+KEY = "arn:aws:kms:us-west-2:123456789012:key/data"
+THEIRS = ExistingCluster(
+    "theirs", "https://theirs.example", "arn:aws:eks:us-west-2:123456789012:cluster/theirs", "UEVN", "sg-theirs"
+)
+
+
+def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
+    values = {
+        "name": "ml-dr",
+        "account": "123456789012",
+        "region": "us-west-2",
+        "zones": ["us-west-2a", "us-west-2b", "us-west-2c"],
+        "private_subnet_ids": ["subnet-a", "subnet-b", "subnet-c"],
+        "key_arn": "arn:aws:kms:us-west-2:123456789012:key/region",
+        "running": tier > Tier.BACKUP,
+        "capacity": capacity(Workload(), tier, 3),
+        "gpu_types": ("g5.2xlarge", "g6.2xlarge"),
+        "gpu_disk_gib": 200,
+        "data": {pair: DataBucket(f"ml-dr-{pair}", KEY) for pair in ("datasets", "models", "registry", "velero")},
+        "target_group_arn": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/pods/1",
+        "topic_arn": "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts",
+        "clients_group_id": "sg-clients",
+        "tags": {"project": "ml-dr"},
+        **changes,
+    }
+    return deploy(lambda: GpuInferenceCluster("cluster", GpuInferenceClusterArgs(**values)))
+
+
+def test_the_control_plane_is_private_logged_encrypted_and_entered_by_access_entries() -> None:
+    made = cluster().one("Cluster", "cluster")
+
+    assert (made["vpcConfig"]["endpointPrivateAccess"], made["vpcConfig"]["endpointPublicAccess"]) == (True, False)
+    assert set(made["enabledClusterLogTypes"]) >= {"api", "audit", "authenticator"}
+    assert made["encryptionConfig"]["provider"]["keyArn"].endswith(":key/region")
+    assert made["encryptionConfig"]["resources"] == ["secrets"]
+    assert made["accessConfig"]["authenticationMode"] == "API"
+
+
+def test_blocks_that_are_named_may_call_the_api_over_the_internet() -> None:
+    network = cluster(api_cidrs=["203.0.113.0/24"]).one("Cluster", "cluster")["vpcConfig"]
+
+    assert (network["endpointPublicAccess"], network["publicAccessCidrs"]) == (True, ["203.0.113.0/24"])
+
+
+def test_gpu_nodes_are_of_the_listed_types_in_all_zones_with_nvidias_image_and_a_taint() -> None:
+    group = cluster().one("NodeGroup", "cluster-gpu")
+
+    assert group["instanceTypes"] == ["g5.2xlarge", "g6.2xlarge"]
+    assert group["subnetIds"] == ["subnet-a", "subnet-b", "subnet-c"]
+    assert group["amiType"] == "AL2023_x86_64_NVIDIA"
+    assert [taint["key"] for taint in group["taints"]] == ["nvidia.com/gpu"]
+    assert group["scalingConfig"] == {"minSize": 6, "desiredSize": 6, "maxSize": 10}
+
+
+def test_nodes_ask_for_metadata_by_imdsv2_on_encrypted_volumes() -> None:
+    for name in ("cluster-gpu-template", "cluster-system-template"):
+        template = cluster().one("LaunchTemplate", name)
+        assert template["metadataOptions"]["httpTokens"] == "required"
+        assert template["metadataOptions"]["httpPutResponseHopLimit"] == 1
+        assert [each["ebs"]["encrypted"] for each in template["blockDeviceMappings"]] == ["true"]
+
+
+def test_system_nodes_stand_the_loss_of_a_zone() -> None:
+    assert cluster().one("NodeGroup", "cluster-system")["scalingConfig"]["minSize"] == 2
+
+
+def test_without_a_cluster_roles_and_templates_are_there_all_the_same() -> None:
+    without, running = cluster(Tier.BACKUP), cluster(Tier.PILOT)
+
+    assert without.of("Cluster") == without.of("NodeGroup") == without.of("Addon") == {}
+    assert without.of("Role").keys() == running.of("Role").keys()
+    assert without.of("RolePolicy").keys() == running.of("RolePolicy").keys()
+    assert without.of("RolePolicyAttachment").keys() == running.of("RolePolicyAttachment").keys()
+    assert without.of("LaunchTemplate").keys() == running.of("LaunchTemplate").keys()
+    assert {each.name for each in without.made} < {each.name for each in running.made}
+
+
+def test_tiers_from_pilot_up_differ_in_the_size_of_the_gpu_group_alone() -> None:
+    made = [{each.name: each.inputs for each in cluster(tier).made} for tier in (Tier.PILOT, Tier.WARM, Tier.ACTIVE)]
+
+    for tier in made[1:]:
+        assert tier.keys() == made[0].keys()
+        assert [name for name in tier if tier[name] != made[0][name]] == ["cluster-gpu"]
+        different = [key for key, value in tier["cluster-gpu"].items() if value != made[0]["cluster-gpu"][key]]
+        assert different == ["scalingConfig"]
+
+
+def test_pods_of_inference_read_models_of_their_region_and_manifests_of_sets_and_nothing_else() -> None:
+    cloud = cluster()
+    trust = json.loads(cloud.one("Role", "cluster-roles-inference")["assumeRolePolicy"])["Statement"][0]
+    policy = json.loads(cloud.one("RolePolicy", "cluster-roles-inference-policy")["policy"])["Statement"]
+
+    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert trust["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-namespace"] == "ml-serving"
+    assert {each["Sid"]: each["Resource"] for each in policy} == {
+        "List": "arn:aws:s3:::ml-dr-models",
+        "Read": "arn:aws:s3:::ml-dr-models/*",
+        "DecryptInuswest2": "arn:aws:kms:us-west-2:123456789012:key/data",
+        "ListSets": "arn:aws:s3:::ml-dr-registry",
+        "ReadSets": "arn:aws:s3:::ml-dr-registry/sets/*",
+        "DecryptSetsInuswest2": "arn:aws:kms:us-west-2:123456789012:key/data",
+    }
+    (listing,) = (each for each in policy if each["Sid"] == "ListSets")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "sets/*"}}
+    association = cloud.one("PodIdentityAssociation", "cluster-inference")
+    assert (association["namespace"], association["serviceAccount"]) == ("ml-serving", "inference-service")
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "namespace", "account"),
+    [
+        ("registry-backup", "registry", "mlflow", "registry-backup"),
+        ("batch", "datasets", "ml-training", "process-datasets"),
+        ("backups", "velero", "velero", "velero-server"),
+    ],
+)
+@pytest.mark.parametrize("tier", [Tier.BACKUP, Tier.ACTIVE])
+def test_pods_that_back_up_and_process_have_roles_for_their_pair_in_every_tier(
+    tier: Tier, name: str, pair: str, namespace: str, account: str
+) -> None:
+    cloud = cluster(tier)
+    trust = json.loads(cloud.one("Role", f"cluster-roles-{name}")["assumeRolePolicy"])["Statement"][0]
+    policy = json.loads(cloud.one("RolePolicy", f"cluster-roles-{name}-policy")["policy"])["Statement"]
+
+    tags = trust["Condition"]["StringEquals"]
+    assert tags["aws:RequestTag/kubernetes-namespace"] == namespace
+    assert tags["aws:RequestTag/kubernetes-service-account"] == account
+    assert {each["Resource"].split("/")[0] for each in policy if not each["Resource"].endswith("key/data")} == {
+        f"arn:aws:s3:::ml-dr-{pair}"
+    }
+    assert (f"cluster-{name}" in cloud.of("PodIdentityAssociation")) == (tier > Tier.BACKUP)
+
+
+def test_the_load_balancer_controller_registers_pods_in_one_target_group() -> None:
+    policy = json.loads(cluster().one("RolePolicy", "cluster-roles-load-balancer-policy")["policy"])["Statement"]
+
+    (register,) = (each for each in policy if each["Sid"] == "Register")
+    assert register["Resource"].endswith("targetgroup/pods/1")
+
+
+def test_alertmanager_tells_the_regions_topic_and_nobody_else() -> None:
+    tell, encrypt = json.loads(cluster().one("RolePolicy", "cluster-roles-alerting-policy")["policy"])["Statement"]
+
+    assert (tell["Action"], tell["Resource"]) == ("sns:Publish", "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts")
+    assert encrypt["Resource"] == "arn:aws:kms:us-west-2:123456789012:key/region"
+    assert encrypt["Condition"] == {"StringEquals": {"kms:ViaService": "sns.us-west-2.amazonaws.com"}}
+
+
+def test_gpu_nodes_say_so_to_the_device_plugin_and_the_autoscaler_and_system_nodes_do_not() -> None:
+    cloud = cluster()
+
+    assert cloud.one("NodeGroup", "cluster-gpu")["labels"] == {
+        "pool": "gpu",
+        "nvidia.com/gpu.present": "true",
+        "k8s.amazonaws.com/accelerator": "nvidia",
+    }
+    assert cloud.one("NodeGroup", "cluster-system")["labels"] == {"pool": "system"}
+
+
+def test_karpenter_has_the_autoscalers_place_with_a_profile_that_needs_no_iam_later() -> None:
+    plain, with_it = cluster(), cluster(karpenter=True)
+    tokens = {each.inputs["serviceAccount"] for each in with_it.of("PodIdentityAssociation").values()}
+
+    assert {"karpenter"} <= tokens
+    assert "cluster-autoscaler" not in tokens
+    assert "cluster-roles-autoscaler" not in with_it.of("Role")
+    assert plain.of("InstanceProfile") == {}
+    (profile,) = with_it.of("InstanceProfile").values()
+    assert profile.inputs["role"] == "cluster-roles-nodes-0a1b2c3"
+
+
+def test_karpenter_touches_only_what_carries_the_clusters_tag() -> None:
+    policy = cluster(karpenter=True).one("RolePolicy", "cluster-roles-karpenter-policy")["policy"]
+    statements = {each["Sid"]: each for each in json.loads(policy)["Statement"]}
+
+    owned = statements["Unmake"]["Condition"]["StringEquals"]
+    assert owned == {"aws:ResourceTag/kubernetes.io/cluster/ml-dr": "owned"}
+    asked = statements["Make"]["Condition"]["StringEquals"]
+    assert asked["aws:RequestTag/kubernetes.io/cluster/ml-dr"] == "owned"
+    assert statements["RunAs"]["Resource"].endswith(":role/cluster-roles-nodes-0a1b2c3")
+    assert [sid for sid, each in statements.items() if each["Resource"] == "*"] == ["Describe", "Prices"]
+    actions = {action for each in statements.values() for action in [each["Action"]] if isinstance(action, str)}
+    assert not {action for action in actions if action.startswith("iam:Create")}
+
+
+def test_nodes_that_were_raised_are_the_size_above_the_floor() -> None:
+    sizes = cluster(Tier.WARM, gpu_nodes=5).one("NodeGroup", "cluster-gpu")["scalingConfig"]
+
+    assert (sizes["minSize"], sizes["desiredSize"], sizes["maxSize"]) == (3, 5, 10)
+
+
+def test_the_load_balancer_is_let_in_to_pods() -> None:
+    rule = cluster().one("SecurityGroupIngressRule", "cluster-from-load-balancer")
+
+    assert (rule["securityGroupId"], rule["referencedSecurityGroupId"]) == ("sg-of-ml-dr", "sg-clients")
+    assert (rule["fromPort"], rule["toPort"]) == (8080, 8080)
+
+
+def test_add_ons_that_need_a_role_have_a_pods_one() -> None:
+    made = cluster().of("Addon")
+
+    assert {each.inputs["addonName"] for each in made.values()} == set(ADDONS)
+    with_role = {each.inputs["addonName"] for each in made.values() if each.inputs.get("podIdentityAssociations")}
+    assert with_role == {"vpc-cni", "aws-ebs-csi-driver"}
+
+
+def test_the_network_plugin_enforces_network_policies() -> None:
+    settings = cluster().one("Addon", "cluster-vpc-cni")["configurationValues"]
+
+    assert json.loads(settings) == {"enableNetworkPolicy": "true"}
+
+
+def test_operators_administer_the_cluster_by_access_entries() -> None:
+    cloud = cluster(operator_roles=["arn:aws:iam::123456789012:role/team/platform"])
+
+    entry = cloud.one("AccessEntry", "cluster-operator-platform")
+    assert entry["principalArn"] == "arn:aws:iam::123456789012:role/team/platform"
+    association = cloud.one("AccessPolicyAssociation", "cluster-operator-platform-admin")
+    assert association["policyArn"].endswith("AmazonEKSClusterAdminPolicy")
+
+
+@pytest.mark.parametrize(("nodes", "counts"), [(0, {}), (1, {"a": 1}), (4, {"a": 2, "b": 1, "c": 1})])
+def test_reserved_capacity_is_spread_over_the_zones(nodes: int, counts: dict[str, int]) -> None:
+    made = cluster(reserved_nodes=nodes).of("CapacityReservation")
+
+    assert {name[-1]: each.inputs["instanceCount"] for name, each in made.items()} == counts
+    assert {each.inputs["instanceType"] for each in made.values()} <= {"g5.2xlarge"}
+
+
+def test_in_a_cluster_somebody_has_only_gpu_nodes_roles_and_the_way_in_are_made() -> None:
+    cloud = cluster(existing=THEIRS)
+
+    assert cloud.of("Cluster") == cloud.of("Addon") == cloud.of("AccessEntry") == cloud.of("LogGroup") == {}
+    assert {name: each.inputs["clusterName"] for name, each in cloud.of("NodeGroup").items()} == {
+        "cluster-gpu": "theirs"
+    }
+    assert cloud.one("SecurityGroupIngressRule", "cluster-from-load-balancer")["securityGroupId"] == "sg-theirs"
+    assert "cluster-inference" in cloud.of("PodIdentityAssociation")
+
+
+def test_tags_are_on_everything_that_carries_them() -> None:
+    untagged = {each.type.rpartition(":")[2] for each in cluster().made if "project" not in each.inputs.get("tags", {})}
+
+    assert untagged == {"RolePolicy", "RolePolicyAttachment"}

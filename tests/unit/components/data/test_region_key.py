@@ -1,0 +1,29 @@
+import json
+
+from components.data.region_key import RegionKey, RegionKeyArgs
+from tests.support.mocks import Cloud, deploy
+
+
+def key(**changes: object) -> Cloud:
+    values = {"alias": "ml-dr-region", "account": "123456789012", "region": "us-west-2", **changes}
+    return deploy(lambda: RegionKey("region", RegionKeyArgs(**values)))  # type: ignore[arg-type]
+
+
+def test_the_key_is_in_its_region_and_rotated() -> None:
+    made = key().one("Key", "region")
+
+    assert (made["region"], made["enableKeyRotation"], made["deletionWindowInDays"]) == ("us-west-2", True, 30)
+
+
+def test_cloudwatch_of_this_account_alone_may_use_it_beside_the_account() -> None:
+    account, alarms = json.loads(key().one("Key", "region")["policy"])["Statement"]
+
+    assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_it_is_guarded_against_deletion_unless_data_is_not() -> None:
+    assert all(each.protect and each.retain_on_delete for each in key().made)
+    assert not any(each.protect or each.retain_on_delete for each in key(protect=False).made)

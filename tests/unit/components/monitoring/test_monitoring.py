@@ -1,0 +1,159 @@
+"""Topics, functions, heartbeat and alarms as resources."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.monitoring.alarm_rules import CompositeRule, replication
+from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
+from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
+from components.monitoring.function_code import code_of, handler_of
+from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
+from components.monitoring.heartbeat import Heartbeat, HeartbeatArgs
+from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
+from tests.support.mocks import Cloud, deploy
+
+ACCOUNT = "123456789012"
+KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/region"
+TOPIC = f"arn:aws:sns:us-west-2:{ACCOUNT}:ml-dr-alerts"
+
+
+def topic(**changes: Any) -> Cloud:
+    values = {"name": "ml-dr-alerts", "account": ACCOUNT, "region": "us-west-2", "key_arn": KEY, **changes}
+    return deploy(lambda: AlertTopic("alerts", AlertTopicArgs(**values)))
+
+
+def test_a_topic_is_encrypted_and_open_to_alarms_of_the_account_alone() -> None:
+    cloud = topic()
+    alarms, no_tls = json.loads(cloud.one("TopicPolicy", "alerts-policy")["policy"])["Statement"]
+
+    assert cloud.one("Topic", "alerts")["kmsMasterKeyId"] == KEY
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert (alarms["Resource"], no_tls["Effect"]) == (TOPIC, "Deny")
+
+
+def test_addresses_are_subscribed_by_their_protocol_and_checked_before() -> None:
+    made = topic(addresses=["oncall@example.com", "https://hooks.example.com/dr"]).of("TopicSubscription")
+
+    assert {each.inputs["protocol"] for each in made.values()} == {"email", "https"}
+    with pytest.raises(ValueError, match='"nobody" is no e-mail address'):
+        AlertTopicArgs("ml-dr-alerts", ACCOUNT, "us-west-2", KEY, ["nobody"])
+
+
+def function(name: str = "prober") -> Cloud:
+    statements = [{"Sid": "One", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}]
+    args = ScheduledFunctionArgs(name, f"ml-dr-{name}", ACCOUNT, "us-west-2", {"WORKLOAD": "ml-dr"}, statements)
+    return deploy(lambda: ScheduledFunction(name, args))
+
+
+def test_a_function_runs_every_minute_and_gets_the_minute_it_is_for() -> None:
+    schedule = function().one("Schedule", "prober-schedule")
+
+    assert schedule["scheduleExpression"] == "rate(1 minute)"
+    assert schedule["target"]["input"] == '{"time": "<aws.scheduler.scheduled-time>"}'
+    assert schedule["target"]["arn"].endswith(":function:ml-dr-prober")
+
+
+def test_a_function_may_do_what_it_is_given_and_write_its_own_log() -> None:
+    cloud = function()
+    log, one = json.loads(cloud.one("RolePolicy", "prober-policy")["policy"])["Statement"]
+    starts = json.loads(cloud.one("RolePolicy", "prober-schedule-policy")["policy"])["Statement"]
+
+    assert log["Resource"] == f"arn:aws:logs:us-west-2:{ACCOUNT}:log-group:/ml-dr-prober:*"
+    assert one["Sid"] == "One"
+    assert [each["Action"] for each in starts] == ["lambda:InvokeFunction"]
+    assert cloud.one("Function", "prober")["loggingConfig"]["logGroup"] == "/ml-dr-prober"
+
+
+@pytest.mark.parametrize("name", ["prober", "republisher"])
+def test_the_archive_of_a_function_is_all_it_needs(name: str, tmp_path: Path) -> None:
+    archive = code_of(name)
+    for file, asset in archive.assets.items():
+        assert isinstance(asset, pulumi.StringAsset)
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(asset.text)
+    module = handler_of(name).rpartition(".")[0].replace("/", ".")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {module} as m; assert callable(m.handler); "
+        "print(sorted(n for n in sys.modules if n in ('pydantic', 'pulumi', 'typer', 'boto3', 'moto')))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n", "nothing heavy is imported before an event comes"
+
+
+def test_the_heartbeat_writes_one_object_by_a_schedule_alone() -> None:
+    args = HeartbeatArgs("ml-dr-heartbeat", ACCOUNT, "us-east-1", "ml-dr-control", KEY)
+    cloud = deploy(lambda: Heartbeat("heartbeat", args))
+    target = cloud.one("Schedule", "heartbeat-schedule")["target"]
+    write, key = json.loads(cloud.one("RolePolicy", "heartbeat-schedule-policy")["policy"])["Statement"]
+
+    assert target["arn"] == "arn:aws:scheduler:::aws-sdk:s3:putObject"
+    wanted = json.loads(target["input"])
+    assert (wanted["Bucket"], wanted["Key"]) == ("ml-dr-control", "control/sentinel.json")
+    assert json.loads(wanted["Body"]) == {"written": "<aws.scheduler.scheduled-time>"}
+    assert (write["Action"], write["Resource"]) == ("s3:PutObject", "arn:aws:s3:::ml-dr-control/control/sentinel.json")
+    assert key["Action"] == ["kms:GenerateDataKey"]
+    assert cloud.of("Function") == {}
+
+
+def test_every_alarm_tells_the_topic_of_its_region_when_it_fires_and_when_it_ends() -> None:
+    rules = replication("models", "one", "other", "to-us-west-2")
+    both = CompositeRule("both", "both", all_of=[rule.name for rule in rules])
+    group = pulumi.Output.from_input("eks-gpu")
+    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, rules, [both], group)))
+    made = [*cloud.of("MetricAlarm").values(), *cloud.of("CompositeAlarm").values()]
+
+    assert len(made) == 6
+    assert all(each.inputs["alarmActions"] == each.inputs["okActions"] == [TOPIC] for each in made)
+    assert {each.inputs["region"] for each in made} == {"us-west-2"}
+    assert cloud.one("MetricAlarm", "alarms-nodes-busy")["dimensions"] == {"AutoScalingGroupName": "eks-gpu"}
+
+
+def test_an_alarm_on_a_difference_names_both_metrics_and_tells_when_it_cannot_know() -> None:
+    group = pulumi.Output.from_input("eks-gpu")
+    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, [], [], group)))
+    short, busy = (cloud.one("MetricAlarm", f"alarms-nodes-{what}") for what in ("short", "busy"))
+    *both, difference = short["metricQueries"]
+
+    assert [each["metric"]["metricName"] for each in both] == ["GroupDesiredCapacity", "GroupInServiceInstances"]
+    assert {each["metric"]["dimensions"]["AutoScalingGroupName"] for each in both} == {"eks-gpu"}
+    assert (difference["expression"], difference["returnData"]) == ("wanted - there", True)
+    assert "metricName" not in short
+    assert short["insufficientDataActions"] == [TOPIC]
+    assert "insufficientDataActions" not in busy
+
+
+def group_metrics(group: str | None) -> Cloud:
+    known = pulumi.Output.from_input(group) if group else None
+    args = GroupMetricsArgs("ml-dr-group-metrics", ACCOUNT, "us-west-2", "ml-dr", known)
+    return deploy(lambda: GroupMetrics("group-metrics", args))
+
+
+def test_a_node_group_is_told_to_report_by_a_role_that_may_do_it_for_its_own_cluster_alone() -> None:
+    cloud = group_metrics("eks-gpu")
+    target = cloud.one("Schedule", "group-metrics-schedule")["target"]
+    (report,) = json.loads(cloud.one("RolePolicy", "group-metrics-schedule-policy")["policy"])["Statement"]
+
+    assert target["arn"] == "arn:aws:scheduler:::aws-sdk:autoscaling:enableMetricsCollection"
+    assert json.loads(target["input"]) == {
+        "AutoScalingGroupName": "eks-gpu",
+        "Granularity": "1Minute",
+        "Metrics": ["GroupDesiredCapacity", "GroupInServiceInstances"],
+    }
+    assert report["Action"] == "autoscaling:EnableMetricsCollection"
+    assert report["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/ml-dr": "owned"}}
+
+
+def test_without_a_group_the_role_is_there_and_nothing_is_started() -> None:
+    cloud = group_metrics(None)
+
+    assert cloud.of("Schedule") == {}
+    assert len(cloud.of("Role")) == len(cloud.of("RolePolicy")) == 1

@@ -1,0 +1,72 @@
+from typing import Any
+
+import pytest
+
+from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
+from tests.support.mocks import Cloud, deploy
+
+
+def endpoint(**changes: Any) -> Cloud:
+    values = {
+        "label": "ml-dr",
+        "region": "us-west-2",
+        "vpc_id": "vpc-1",
+        "vpc_cidr": "10.1.0.0/16",
+        "public_subnet_ids": ["subnet-a", "subnet-b"],
+        "certificate_arn": "arn:aws:acm:us-west-2:123456789012:certificate/tls",
+        "tags": {"project": "ml-dr"},
+        **changes,
+    }
+    return deploy(lambda: InferenceEndpoint("inference", InferenceEndpointArgs(**values)))
+
+
+def test_the_load_balancer_faces_the_internet_in_every_zone_with_a_security_group_from_the_first_day() -> None:
+    made = endpoint().one("LoadBalancer", "inference")
+
+    assert (made["loadBalancerType"], made["internal"]) == ("network", False)
+    assert made["subnets"] == ["subnet-a", "subnet-b"]
+    assert made["securityGroups"] == ["sg-inference-clients"]
+    assert made["enableCrossZoneLoadBalancing"]
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_it_refuses_to_be_deleted_while_data_is_protected(protect: bool) -> None:
+    cloud = endpoint(protect=protect)
+
+    assert cloud.one("LoadBalancer", "inference")["enableDeletionProtection"] is protect
+    assert cloud.of("LoadBalancer")["inference"].protect is protect
+
+
+def test_clients_come_in_by_tls_alone_and_out_it_goes_to_pods_alone() -> None:
+    cloud = endpoint(client_cidrs=["203.0.113.0/24", "198.51.100.0/24"])
+    ingress = [each.inputs for each in cloud.of("SecurityGroupIngressRule").values()]
+    (egress,) = (each.inputs for each in cloud.of("SecurityGroupEgressRule").values())
+
+    assert {each["cidrIpv4"] for each in ingress} == {"203.0.113.0/24", "198.51.100.0/24"}
+    assert {(each["fromPort"], each["toPort"]) for each in ingress} == {(443, 443)}
+    assert (egress["cidrIpv4"], egress["fromPort"], egress["toPort"]) == ("10.1.0.0/16", 8080, 8080)
+
+
+def test_the_listener_speaks_tls_with_the_regions_certificate_and_forwards_to_pods() -> None:
+    cloud = endpoint()
+    listener = cloud.one("Listener", "inference-tls")
+
+    assert (listener["port"], listener["protocol"]) == (443, "TLS")
+    assert listener["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
+    assert listener["certificateArn"].endswith(":certificate/tls")
+    (action,) = listener["defaultActions"]
+    assert (action["type"], action["targetGroupArn"].partition(":targetgroup/")[1]) == ("forward", ":targetgroup/")
+
+
+def test_pods_are_found_ready_where_inference_says_so() -> None:
+    group = endpoint().one("TargetGroup", "inference-pods")
+
+    assert (group["targetType"], group["port"], group["protocol"]) == ("ip", 8080, "TCP")
+    assert (group["healthCheck"]["path"], group["healthCheck"]["protocol"]) == ("/v2/health/ready", "HTTP")
+
+
+def test_everything_carries_the_tags_and_is_in_the_region() -> None:
+    made = endpoint().made
+
+    assert all(each.inputs["tags"]["project"] == "ml-dr" for each in made)
+    assert {each.inputs["region"] for each in made} == {"us-west-2"}

@@ -1,0 +1,127 @@
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from dr.clients import Unreachable
+from dr.clusters import rollout_wait
+from dr.clusters.api_client import ClusterAddress, ClusterApi
+from dr.clusters.rollouts import Limits, Look, Patience
+from dr.errors import Failed, Problem
+from tests.support.rollouts import (
+    FLOOR,
+    NOW,
+    condition,
+    deployment,
+    pod,
+    replica_set,
+    rolling,
+    starting,
+    unscheduled,
+    waiting,
+)
+
+ADDRESS = ClusterAddress("ml-dr", "us-east-1", "https://ml-dr.example", "UEVN")
+DONE = Look(NOW, deployment(), [replica_set(2)], [pod(number) for number in range(FLOOR)])
+PULL = waiting("ErrImagePull", "not found")
+DEAD = Unreachable(Problem("cluster ml-dr in us-east-1", "the API server does not answer: timed out", "check"))
+
+
+class Script(ClusterApi):
+    """An API server whose rollout goes on with each look; the last one stays."""
+
+    def __init__(self, looks: Sequence[Look | Failed]) -> None:
+        super().__init__(ADDRESS)
+        self.looks, self.seconds = list(looks), 0.0
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        now = self.looks[0]
+        if isinstance(now, Failed):
+            raise now
+        self.now = now.at
+        return (
+            {"items": now.replica_sets}
+            if "replicasets" in path
+            else ({"items": now.pods} if path.endswith("/pods") else dict(now.deployment))
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        if len(self.looks) > 1:
+            self.looks.pop(0)
+
+
+def waited(*looks: Look | Failed, **changes: Any) -> tuple[Any, list[str], float]:
+    script, lines = Script(looks), list[str]()
+    patience = Patience(**{"seconds": 600.0, "limits": Limits(), "enough": 4, **changes})
+    found = rollout_wait.wait(script, FLOOR, patience, lines.append, lambda: script.seconds, script.sleep)
+    return found, lines, script.seconds
+
+
+def test_a_rollout_that_is_complete_is_read_once() -> None:
+    found, lines, seconds = waited(DONE)
+
+    assert (str(found.phase), lines, seconds) == ("complete", [], 0.0)
+
+
+def test_progress_is_reported_whenever_it_changed() -> None:
+    one, same = rolling(starting(1, running={})), rolling(starting(1, running={}))
+    two = rolling(starting(1, running={}), pod(2), updated=2)
+    _, lines, _ = waited(one, same, two, DONE)
+
+    assert [line.partition(";")[0] for line in lines] == [
+        "1 of 6 replicas are updated, 0 of these are ready",
+        "2 of 6 replicas are updated, 1 of these are ready",
+    ]
+
+
+def test_a_stuck_rollout_ends_with_every_reason_and_its_fix() -> None:
+    looks = [rolling(starting(1, **PULL), after=after) for after in (0, 30)]
+    with pytest.raises(Failed) as caught:
+        waited(*looks)
+
+    overall, reason = caught.value.problems
+    assert overall.subject == "rollout of ml-serving/inference-service in us-east-1"
+    assert overall.fact.startswith("stuck: 1 of 6 replicas are updated, 0 of these are ready; 5 of 6 replicas")
+    assert "could not be pulled" in reason.fact
+    assert reason.remedy.startswith("set dr:inferenceImage to an image that the nodes can pull")
+    assert "delete pod inference-service-2-1`" in reason.remedy
+
+
+def test_requests_that_fail_for_a_while_are_tolerated() -> None:
+    found, lines, _ = waited(DEAD, DEAD, DONE)
+
+    assert str(found.phase) == "complete"
+    assert lines == ["the state of the rollout is unknown: the API server does not answer: timed out"]
+
+
+def test_requests_that_keep_failing_end_the_wait_as_unknown() -> None:
+    with pytest.raises(Unreachable) as caught:
+        waited(DEAD, tolerated=30.0)
+
+    assert "its state is unknown, requests fail for 30 s: the API server does not answer" in str(caught.value)
+
+
+def test_a_rollout_that_goes_on_for_longer_than_the_longest_is_given_up() -> None:
+    with pytest.raises(Failed, match="not complete after 60 s: 1 of 6 replicas are updated"):
+        waited(rolling(starting(1, running={})), seconds=60.0)
+
+
+@pytest.fixture
+def short() -> list[Look]:
+    """A new revision that is rolled out, with one replica too few, for longer than a node boots."""
+    conditions = [condition("Progressing", "True", "NewReplicaSetAvailable")]
+    return [
+        rolling(unscheduled(1, 900), updated=6, available=5, conditions=conditions, after=after) for after in (0, 30)
+    ]
+
+
+def test_replicas_that_are_missing_are_no_failure_while_the_budget_is_kept(short: list[Look]) -> None:
+    found, _, _ = waited(*short)
+
+    assert (str(found.phase), found.counts.available) == ("stuck", 5)
+
+
+def test_fewer_replicas_than_the_budget_keeps_are_a_failure(short: list[Look]) -> None:
+    with pytest.raises(Failed, match="Insufficient nvidia"):
+        waited(*short, enough=6)

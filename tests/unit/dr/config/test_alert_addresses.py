@@ -1,0 +1,43 @@
+import pytest
+
+from dr.config.alert_addresses import address_problem, protocol_of
+
+
+@pytest.mark.parametrize(
+    ("address", "protocol"),
+    [
+        ("oncall@example.com", "email"),
+        ("first.last+dr@team.example.co", "email"),
+        ("https://hooks.example.com/x", "https"),
+        ("https://name:password@hooks.example.com:8443?to=dr", "https"),
+    ],
+)
+def test_an_address_has_its_protocol(address: str, protocol: str) -> None:
+    assert address_problem(address) is None
+    assert protocol_of(address) == protocol
+
+
+@pytest.mark.parametrize("address", ["oncall", "oncall@", "@example.com", "on call@example.com", "a@b", "", "+1555000"])
+def test_what_is_no_address_is_named(address: str) -> None:
+    assert address_problem(address) == (
+        f'"{address}" is no e-mail address',
+        "use one such as oncall@example.com, or an https:// URL",
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://hooks.example.com/x",
+        "https://",
+        "ftp://a.example",
+        "https://[",
+        "HTTPS://a.example",
+        "https://a b.example",
+    ],
+)
+def test_only_https_urls_are_taken(address: str) -> None:
+    problem = address_problem(address)
+
+    assert problem
+    assert "is no HTTPS URL" in problem[0]

@@ -1,0 +1,298 @@
+import json
+
+import pytest
+
+from dr.config import reader
+from dr.errors import Invalid
+from dr.topology.serving import Serving
+from dr.topology.tiers import Nat, Tier
+from dr.topology.topology import CONTROL, DnsFailover, LockMode, Role
+from tests.support.builders import ACCOUNT, settings, topology
+
+
+def problems_of(values: dict[str, str]) -> str:
+    with pytest.raises(Invalid) as caught:
+        reader.load(values, ACCOUNT)
+    return str(caught.value)
+
+
+def test_the_example_is_a_topology() -> None:
+    made = topology()
+
+    assert (made.primary.region, made.recovery.region) == ("us-east-1", "us-west-2")
+    assert made.here is made.primary
+    assert made.tier is Tier.PILOT
+    assert made.bucket("datasets", Role.RECOVERY) == f"ml-dr-{ACCOUNT}-us-west-2-datasets"
+    assert [pair.name for pair in made.pairs] == ["datasets", "models", "registry", "control", "velero"]
+    assert made.protect_data
+
+
+def test_an_unknown_tier_names_the_nearest() -> None:
+    assert 'dr:tier: "wram" is no tier' in (text := problems_of(settings(tier="wram")))
+    assert 'did you mean "warm"?' in text
+
+
+def test_one_region_twice_is_refused() -> None:
+    text = problems_of(settings(recoveryRegion="us-east-1"))
+
+    assert 'dr:recoveryRegion: "us-east-1" is the primary region too' in text
+
+
+def test_an_unknown_region_is_refused_with_the_nearest() -> None:
+    text = problems_of(settings(recoveryRegion="us-wset-2"))
+
+    assert 'dr:recoveryRegion: "us-wset-2" is no AWS region' in text
+    assert 'did you mean "us-west-2"?' in text
+
+
+def test_a_region_of_another_partition_is_unknown() -> None:
+    assert '"cn-north-1" is no AWS region' in problems_of(settings(recoveryRegion="cn-north-1"))
+
+
+def test_a_bucket_name_that_is_too_long_is_refused_with_its_length() -> None:
+    text = problems_of(settings(bucketPrefix="a-very-long-name-for-a-platform-of-machine-learning"))
+
+    assert "has 83 characters; S3 allows 63" in text
+    assert "by 20" in text
+
+
+def test_a_prefix_that_cannot_begin_a_bucket_name_is_refused() -> None:
+    assert 'dr:bucketPrefix: "ML_DR" cannot be part of a bucket name' in problems_of(settings(bucketPrefix="ML_DR"))
+
+
+@pytest.mark.parametrize("key", ["domain", "role", "primaryRegion", "bucketPrefix"])
+def test_a_missing_key_is_named_with_the_command_that_sets_it(key: str) -> None:
+    text = problems_of(settings(**{key: None}))
+
+    assert f"dr:{key}: is not set" in text
+    assert f"pulumi config set dr:{key} <value>" in text
+
+
+def test_a_key_that_nobody_reads_is_refused_with_the_nearest() -> None:
+    text = problems_of(settings(teir="warm"))
+
+    assert "dr:teir: no such key; nobody would read it" in text
+    assert 'did you mean "tier"?' in text
+
+
+def test_keys_of_other_namespaces_are_left_alone() -> None:
+    assert reader.load({**settings(), "other:key": "x"}, ACCOUNT)
+
+
+def test_a_domain_that_is_a_url_is_refused() -> None:
+    assert '"https://example.com" is no host name' in problems_of(settings(domain="https://example.com"))
+
+
+def test_a_stack_in_the_wrong_region_is_refused() -> None:
+    text = problems_of({**settings(Role.RECOVERY), "aws:region": "us-east-1"})
+
+    assert 'aws:region: "us-east-1" is set, but the recovery stack deploys "us-west-2"' in text
+
+
+def test_stored_credentials_are_refused() -> None:
+    text = problems_of({**settings(), "aws:profile": "me"})
+
+    assert "aws:profile: is set" in text
+    assert "AWS_PROFILE" in text
+
+
+def test_an_interval_route53_does_not_have_is_refused() -> None:
+    assert "dr:healthCheckInterval: 15 s is no interval of Route 53" in problems_of(settings(healthCheckInterval="15"))
+
+
+def test_a_word_for_true_that_is_none_is_refused() -> None:
+    assert 'dr:protectData: "perhaps" is not understood' in problems_of(settings(protectData="perhaps"))
+
+
+def test_several_faults_are_all_reported_at_once() -> None:
+    wrong = settings(tier="wram", recoveryRegion="us-east-1", domain=None, teir="x", bucketPrefix="p" * 40)
+    with pytest.raises(Invalid) as caught:
+        reader.load(wrong, ACCOUNT)
+
+    subjects = [problem.subject for problem in caught.value.problems]
+    assert {"dr:tier", "dr:recoveryRegion", "dr:domain", "dr:teir", "dr:bucketPrefix"} <= set(subjects)
+    assert f"{len(subjects)} problems" in str(caught.value)
+
+
+def buckets(*entries: dict[str, object]) -> dict[str, str]:
+    return settings(buckets=json.dumps(entries))
+
+
+def test_an_entry_changes_a_standard_pair_and_leaves_the_rest() -> None:
+    made = reader.load(buckets({"name": "models", "archiveDays": 90}), ACCOUNT)
+
+    assert made.pair("models").archive_days == 90
+    assert made.pair("datasets").archive_days is None
+    assert len(made.pairs) == 5
+
+
+def test_an_entry_of_another_name_is_a_pair_of_its_own() -> None:
+    lock = {"mode": "COMPLIANCE", "days": 30}
+    made = reader.load(buckets({"name": "audit", "lock": lock, "replicateDeletes": True}), ACCOUNT)
+
+    audit = made.pairs[-1]
+    assert (audit.name, audit.replicate_deletes) == ("audit", True)
+    assert audit.lock
+    assert (audit.lock.mode, audit.lock.days) == (LockMode.COMPLIANCE, 30)
+
+
+def test_an_existing_bucket_is_the_source_of_its_pair() -> None:
+    made = reader.load(buckets({"name": "datasets", "existing": "our-old-data"}), ACCOUNT)
+
+    assert made.bucket("datasets", Role.PRIMARY) == "our-old-data"
+    assert made.bucket("datasets", Role.RECOVERY) == f"ml-dr-{ACCOUNT}-us-west-2-datasets"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"name": "UPPER"}, '"UPPER" cannot be part of a bucket name'),
+        ({"name": "x", "nocurrentDays": 3}, 'did you mean "noncurrentDays"?'),
+        ({"name": "x", "archiveDays": 0}, "dr:buckets[0].archiveDays"),
+        ({"name": "x", "lock": {"mode": "SOME", "days": 1}}, "use GOVERNANCE or COMPLIANCE"),
+        ({"name": "x", "existing": "b", "lock": {"mode": "COMPLIANCE", "days": 1}}, "Object Lock is for pairs"),
+        ({"name": "x", "existingKey": "alias/mine"}, "dr:buckets[0].existingKey"),
+        ({"name": CONTROL, "existing": "mine"}, '"mine" cannot be the control bucket'),
+    ],
+)
+def test_an_entry_that_is_wrong_is_named_with_its_place(entry: dict[str, object], message: str) -> None:
+    assert message in problems_of(buckets(entry))
+
+
+def test_two_entries_of_one_name_are_refused() -> None:
+    assert "two entries have the same name" in problems_of(buckets({"name": "x"}, {"name": "x"}))
+
+
+def test_manual_failover_and_an_existing_zone_are_understood() -> None:
+    made = topology(dnsFailover="manual", hostedZone="Z0ABC", protectData="false")
+
+    assert made.dns.failover is DnsFailover.MANUAL
+    assert made.dns.zone_id == "Z0ABC"
+    assert not made.protect_data
+
+
+def test_detection_is_interval_times_failures_plus_ttl() -> None:
+    assert topology().dns.detection_seconds == 90
+    assert topology(healthCheckInterval="30").dns.detection_seconds == 150
+
+
+@pytest.mark.parametrize(
+    ("tier", "nat", "endpoints"),
+    [("backup", Nat.NONE, False), ("pilot", Nat.ONE, True), ("warm", Nat.ZONE, True), ("active", Nat.ZONE, True)],
+)
+def test_the_tier_decides_on_ways_out_of_the_recovery_region_alone(tier: str, nat: Nat, endpoints: bool) -> None:
+    recovery = topology(Role.RECOVERY, tier=tier, privateEndpoints="true")
+    primary = topology(tier=tier, privateEndpoints="true")
+
+    assert (recovery.nat_here, recovery.private_endpoints_here) == (nat, endpoints)
+    assert (primary.nat_here, primary.private_endpoints_here) == (Nat.ZONE, True)
+
+
+def test_nat_is_what_was_brought_up_by_hand_if_that_is_more() -> None:
+    assert topology(Role.RECOVERY, tier="backup").with_activation(Tier.WARM).nat_here is Nat.ZONE
+
+
+@pytest.mark.parametrize("nat", list(Nat))
+def test_nat_can_be_set_whatever_the_tier(nat: Nat) -> None:
+    assert topology(Role.RECOVERY, nat=str(nat)).nat_here is nat
+    assert topology(nat=str(nat)).nat_here is nat
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recoveryCidr": "10.0.128.0/17"}, "dr:recoveryCidr: 10.0.128.0/17 overlaps 10.0.0.0/16"),
+        ({"primaryCidr": "10.0.0.0/24"}, "dr:primaryCidr: 10.0.0.0/24 is too small: 256 addresses / 8 / 8 leave 4"),
+        ({"primaryZones": '["us-east-1a"]'}, "dr:primaryZones: 1 of the 2 zones"),
+        ({"primaryZones": '["us-east-1a", "us-west-2a"]'}, 'dr:primaryZones: "us-west-2a" is not in us-east-1'),
+        ({"recoveryZones": '["us-west-2a", "us-west-2a"]'}, "dr:recoveryZones: us-west-2a is named twice"),
+        ({"recoveryZones": "us-west-2a"}, "dr:recoveryZones"),
+        ({"primaryCidr": None}, "dr:primaryCidr: is not set"),
+        ({"nat": "two"}, 'dr:nat: "two" is no way to the internet\n    -> use auto, none, one, zone'),
+        ({"existingVpc": "mine"}, 'dr:existingVpc: "mine" is not understood'),
+        ({"existingVpc": "vpc-0a1b2c3d", "nat": "one"}, 'dr:nat: "one" is for a VPC that is made here'),
+        ({"existingVpc": "vpc-0a1b2c3d", "privateEndpoints": "true"}, 'dr:privateEndpoints: "true" is for a VPC'),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(changes: dict[str, str | None], message: str) -> None:
+    assert message in problems_of(settings(**changes))
+
+
+def test_a_wrong_network_is_reported_with_everything_else() -> None:
+    text = problems_of(settings(tier="wram", primaryCidr="10.0.0.0/30", recoveryZones="[]", nat="two"))
+
+    for key in ("dr:tier", "dr:primaryCidr", "dr:recoveryZones", "dr:nat"):
+        assert f"{key}: " in text
+
+
+def test_an_endpoint_of_ones_own_is_kept_and_none_is_the_load_balancers() -> None:
+    assert topology().primary.endpoint is None
+    assert topology(primaryEndpoint="serving.example.com").primary.endpoint == "serving.example.com"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fact"),
+    [
+        ("gpuInstanceTypes", '["g5.2xlrage"]', '"g5.2xlrage" is no instance type'),
+        ("modelMemoryGib", "40", "a replica needs 40 GiB"),
+        ("minAvailable", "5", "leave 4 when the fullest is lost; 5 need 8 replicas, or 6 zones"),
+        ("maxReplicas", "5", "5 is fewer than the 6 replicas of the peak"),
+        ("alertAddresses", '["nobody"]', '"nobody" is no e-mail address'),
+        ("apiCidrs", '["10.0.0.1/8"]', '"10.0.0.1/8" is no network address'),
+        ("clientCidrs", '["everybody"]', '"everybody" is no IPv4 block'),
+        ("operatorRoles", '["admin"]', '"admin" is no ARN of an IAM role'),
+        ("warmFraction", "1.5", '"1.5" is not understood'),
+        ("reservedGpuNodes", "-1", '"-1" is not understood'),
+    ],
+)
+def test_a_wrong_value_of_the_workload_is_refused(key: str, value: str, fact: str) -> None:
+    text = problems_of(settings(**{key: value}))
+
+    assert f"dr:{key}" in text
+    assert fact in text
+
+
+def test_the_floor_is_the_tiers() -> None:
+    assert topology(Role.RECOVERY, tier="warm").capacity_here.replicas == 3
+    assert topology(Role.PRIMARY, tier="warm").capacity_here.replicas == 6
+
+
+def test_a_cluster_that_exists_needs_its_vpc_named() -> None:
+    assert "dr:existingVpc" in problems_of(settings(existingCluster="serving"))
+    made = topology(existingCluster="serving", existingVpc="vpc-0123456789abcdef0")
+    assert made.existing_cluster == "serving"
+
+
+def test_the_topic_of_a_region_is_known_by_its_name() -> None:
+    assert topology().alert_topic_arn(Role.RECOVERY) == f"arn:aws:sns:us-west-2:{ACCOUNT}:ml-dr-alerts"
+
+
+def test_what_serves_has_defaults_and_follows_the_configuration() -> None:
+    assert topology().serving == Serving()
+    changed = topology(modelSet="fraud", mesh="true", sharedMesh="true", toolsImage="docker.io/tools:1").serving
+    assert (changed.model_set, changed.shared_mesh, changed.tools_image) == ("fraud", True, "docker.io/tools:1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fact"),
+    [
+        ("inferenceImage", "mlserver:1.7.1", "names no registry"),
+        ("toolsImage", "docker.io/tools", "is whatever was pushed last"),
+        ("modelSet", "Digits/../x", "dr:modelSet"),
+        ("imageDigests", "maybe", 'dr:imageDigests: "maybe" is not understood'),
+    ],
+)
+def test_what_cannot_serve_is_refused(key: str, value: str, fact: str) -> None:
+    assert fact in problems_of(settings(**{key: value}))
+
+
+def test_images_without_a_digest_are_refused_where_digests_are_required() -> None:
+    text = problems_of(settings(imageDigests="require"))
+
+    assert "dr:inferenceImage" in text
+    assert "dr:toolsImage" in text
+    assert topology(imageDigests="warn").serving.images["dr:toolsImage"] == Serving().tools_image
+
+
+def test_regions_cannot_share_a_mesh_that_is_not_there() -> None:
+    assert "there is no mesh that the regions could share" in problems_of(settings(mesh="false", sharedMesh="true"))

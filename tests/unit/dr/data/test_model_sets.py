@@ -1,0 +1,117 @@
+"""Against moto in one region; both regions and real replication are in tests/integration."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from dr.data import model_sets
+from dr.data.model_sets import Item, Manifest
+from dr.errors import Invalid
+
+BUCKETS = {"datasets": "data", "models": "models", "registry": "registry"}
+REGION = "us-east-1"
+
+
+@pytest.fixture(autouse=True)
+def _buckets() -> Iterator[None]:
+    with mock_aws():
+        s3 = boto3.client("s3", REGION)
+        for bucket in BUCKETS.values():
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        yield
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> list[Item]:
+    content = {("data", "datasets"): "digits", ("parameters", "registry"): "{}", ("model", "models"): "weights"}
+    made = []
+    for (part, pair), text in content.items():
+        (tmp_path / part).write_text(text)
+        made.append(Item(part, pair, tmp_path / part))
+    return made
+
+
+def publish(items: list[Item]) -> Manifest:
+    return model_sets.publish(REGION, BUCKETS, "digits", items)
+
+
+def test_a_set_is_read_back_as_it_was_published(items: list[Item]) -> None:
+    manifest = publish(items)
+
+    assert model_sets.newest(REGION, BUCKETS, "digits") == manifest
+    assert [copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest)] == [True] * 3
+    assert model_sets.names(REGION, BUCKETS) == ["digits"]
+
+
+def test_the_manifest_goes_last(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    client = model_sets.client("s3", REGION)
+    monkeypatch.setattr(client, "upload_file", lambda path, bucket, key: written.append(key) or _put(bucket, key))
+    put = client.put_object
+    monkeypatch.setattr(client, "put_object", lambda **request: written.append(request["Key"]) or put(**request))
+    publish(items)
+
+    assert len(written) == 4
+    assert written[-1].endswith("/manifest.json")
+
+
+def _put(bucket: str, key: str) -> None:
+    boto3.client("s3", REGION).put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def test_equal_content_is_published_once(items: list[Item]) -> None:
+    assert publish(items) == publish(items)
+
+
+def test_other_content_is_a_set_of_its_own_and_the_newest(items: list[Item]) -> None:
+    first = publish(items)
+    items[0].path.write_text("other digits")
+    second = publish(items)
+
+    assert second.digest != first.digest
+    assert {first.set_id, second.set_id} == {key.split("/")[2] for key in _keys("registry") if "manifest" in key}
+
+
+def _keys(bucket: str) -> list[str]:
+    return [found["Key"] for found in boto3.client("s3", REGION).list_objects_v2(Bucket=bucket)["Contents"]]
+
+
+def test_an_object_that_is_not_there_is_a_copy_that_is_not_intact(items: list[Item]) -> None:
+    manifest = publish(items)
+    entry = manifest.entries[2]
+    boto3.client("s3", REGION).delete_object(Bucket=BUCKETS[entry.pair], Key=entry.key, VersionId=entry.version_id)
+
+    assert [copy.sha256 for copy in model_sets.read_copies(REGION, BUCKETS, manifest)][2] is None
+    assert [copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest)] == [True, True, False]
+
+
+def test_a_later_overwrite_does_not_change_a_set(items: list[Item]) -> None:
+    manifest = publish(items)
+    entry = manifest.entries[0]
+    boto3.client("s3", REGION).put_object(Bucket=BUCKETS[entry.pair], Key=entry.key, Body=b"poison")
+
+    assert all(copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest))
+
+
+def test_progress_is_reported_by_object(items: list[Item]) -> None:
+    seen: list[str] = []
+    model_sets.publish(REGION, BUCKETS, "digits", items, lambda text, share: seen.append(text))
+
+    assert seen == ["1 of 3 objects", "2 of 3 objects", "3 of 3 objects"]
+
+
+def test_there_is_no_newest_set_where_none_was_published() -> None:
+    assert model_sets.newest(REGION, BUCKETS, "digits") is None
+    assert model_sets.names(REGION, BUCKETS) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{}", "this is no manifest"), ('{"version": 2}', "of version 2, not 1")]
+)
+def test_a_manifest_that_cannot_be_understood_is_refused(text: str, message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        model_sets.parse(text, "test")

@@ -1,0 +1,139 @@
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dr.control.journal import Journal
+from dr.errors import Failed, Problem
+from dr.operations.steps import Report, Runner, State, Step, Verdict
+
+
+@dataclass
+class Lamp:
+    """A world of one lamp."""
+
+    on: bool = False
+    looks_until_on: int = 0
+    log: list[str] = field(default_factory=list)
+
+
+def look(lamp: Lamp) -> Verdict:
+    if lamp.looks_until_on > 1:
+        lamp.looks_until_on -= 1
+        return Verdict(State.UNKNOWN, "it flickers")
+    return Verdict(State.DONE, "it is on") if lamp.on else Verdict(State.NEEDED, "it is off")
+
+
+def switch(lamp: Lamp, report: Report) -> None:
+    report("switching", 0.5)
+    lamp.log.append("switched")
+    lamp.on = True
+
+
+def step(**changes: object) -> Step[Lamp]:
+    values = {"name": "light", "title": "Light", "evaluate": look, "act": switch, "poll": timedelta(0), **changes}
+    return Step(**values)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.jsonl")
+
+
+def events(journal: Journal) -> list[tuple[str, str]]:
+    return [(entry.event, entry.step) for entry in journal.entries()]
+
+
+def test_a_step_that_is_needed_acts_and_is_verified(journal: Journal) -> None:
+    lamp = Lamp()
+    (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
+
+    assert outcome.changed
+    assert outcome.detail == "it is on"
+    assert events(journal) == [
+        ("run.started", ""),
+        ("step.started", "light"),
+        ("step.done", "light"),
+        ("run.finished", ""),
+    ]
+
+
+def test_a_step_that_is_done_does_not_act(journal: Journal) -> None:
+    lamp = Lamp(on=True)
+    (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
+
+    assert not outcome.changed
+    assert lamp.log == []
+    assert ("step.skipped", "light") in events(journal)
+
+
+def test_a_state_that_is_unknown_is_never_taken_for_done(journal: Journal) -> None:
+    lamp = Lamp(on=True, looks_until_on=2)
+    (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
+
+    assert outcome.changed
+
+
+def test_verification_waits_until_the_world_follows(journal: Journal) -> None:
+    lamp = Lamp(looks_until_on=4)
+    Runner[Lamp](journal).execute("test", [step()], lamp)
+
+    assert lamp.log == ["switched"]
+    assert lamp.looks_until_on == 1
+
+
+def test_a_step_that_does_not_work_fails_with_what_was_seen(journal: Journal) -> None:
+    broken = step(act=lambda lamp, report: None, timeout=timedelta(0))
+    with pytest.raises(Failed, match="not done after 0 s: it is off"):
+        Runner[Lamp](journal).execute("test", [broken, step(name="later")], Lamp())
+
+    assert events(journal)[-1] == ("step.failed", "light")
+
+
+def test_an_interruption_is_in_the_journal_and_a_second_run_goes_on(journal: Journal) -> None:
+    def cut(lamp: Lamp, report: Report) -> None:
+        raise KeyboardInterrupt
+
+    lamp = Lamp()
+    with pytest.raises(KeyboardInterrupt):
+        Runner[Lamp](journal).execute("test", [step(act=cut)], lamp)
+    assert events(journal)[-1] == ("step.interrupted", "light")
+
+    Runner[Lamp](journal).execute("test", [step()], lamp)
+    assert lamp.on
+
+
+def test_a_dry_run_evaluates_everything_and_changes_nothing(journal: Journal) -> None:
+    lamp = Lamp()
+    planned = Runner[Lamp](journal).plan([step(), step(name="again")], lamp)
+
+    assert [verdict.state for _, verdict in planned] == [State.NEEDED, State.NEEDED]
+    assert not lamp.on
+    assert events(journal) == []
+
+
+def test_an_error_of_a_step_is_passed_on(journal: Journal) -> None:
+    def fail(lamp: Lamp, report: Report) -> None:
+        raise Failed(Problem("lamp", "it is broken", "buy one"))
+
+    with pytest.raises(Failed, match="it is broken"):
+        Runner[Lamp](journal).execute("test", [step(act=fail)], Lamp())
+
+
+def test_a_torn_line_of_a_killed_writer_is_left_out(journal: Journal) -> None:
+    journal.append("run", "run.started")
+    with journal.path.open("a") as file:
+        file.write('{"at": "2026-')
+
+    assert [entry.event for entry in journal.entries("run")] == ["run.started"]
+
+
+def test_a_journal_that_cannot_be_written_stops_the_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    journal = Journal(tmp_path / "file" / "journal.jsonl")
+    lamp = Lamp()
+    with pytest.raises(Failed, match="the journal cannot be written"):
+        Runner[Lamp](journal).execute("test", [step()], lamp)
+
+    assert not lamp.on

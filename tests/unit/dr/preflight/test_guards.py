@@ -1,0 +1,144 @@
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from dr.clients import Unreachable
+from dr.control.contract import Half
+from dr.control.incident_state import DayState, Incident, Levers
+from dr.errors import Problem, Refused
+from dr.preflight import guards
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role
+from tests.support.builders import half, topology
+
+INCIDENT = DayState(incident=Incident("2026-11-23-a", "2026-11-23T03:00:00+00:00", "us-east-1 does not answer"))
+ORDINARY = DayState()
+WELL = {"primary-down": "OK", "recovery-down": "OK", "prober-failing": "OK"}
+
+
+def nobody() -> guards.States:
+    raise AssertionError("nobody was to be asked")
+
+
+def needed(deployed: Tier = Tier.WARM, day: DayState = ORDINARY, **states: str) -> str:
+    names = {name.replace("_", "-"): state for name, state in states.items()}
+    found = guards.why_needed(topology(Role.RECOVERY), deployed, day, lambda: {**WELL, **names})
+    return " / ".join(found or ())
+
+
+def test_a_tier_that_serves_nobody_may_be_lowered() -> None:
+    assert needed() == ""
+
+
+def test_an_open_incident_keeps_the_tier_and_nobody_is_asked() -> None:
+    found = guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, INCIDENT, nobody)
+
+    assert found is not None
+    assert "incident 2026-11-23-a is open since 2026-11-23T03:00:00+00:00 (us-east-1 does not answer)" in found[0]
+
+
+def test_a_lever_that_sends_clients_over_keeps_the_tier() -> None:
+    assert "the lever engage keeps clients away from us-east-1" in needed(day=DayState(levers=Levers(engaged=True)))
+
+
+def test_a_recovery_region_that_answers_for_a_primary_that_does_not_keeps_its_tier() -> None:
+    assert "us-west-2 serves: us-east-1 has not answered for minutes" in needed(primary_down="ALARM")
+
+
+def test_a_recovery_region_that_does_not_answer_serves_nobody() -> None:
+    assert needed(primary_down="ALARM", recovery_down="ALARM") == ""
+
+
+@pytest.mark.parametrize(
+    ("states", "says"),
+    [
+        ({"prober_failing": "ALARM"}, "the prober that measures it fails / once it runs; its log is the log group"),
+        ({"primary_down": "INSUFFICIENT_DATA"}, "alarm ml-dr-primary-down is INSUFFICIENT_DATA"),
+        ({"recovery_down": "missing"}, "alarm ml-dr-recovery-down is missing"),
+    ],
+)
+def test_what_was_not_measured_is_unknown_and_keeps_the_tier(states: dict[str, str], says: str) -> None:
+    assert "whether us-west-2 serves is unknown" in needed(**states)
+    assert says in needed(**states)
+
+
+def test_alarms_that_cannot_be_asked_keep_the_tier() -> None:
+    def silence() -> guards.States:
+        raise Unreachable(Problem("alarms", "us-west-2 does not answer", "wait"))
+
+    found = guards.why_needed(topology(Role.RECOVERY), Tier.ACTIVE, ORDINARY, silence)
+    assert found == ("whether us-west-2 serves is unknown: us-west-2 does not answer", "once that can be asked")
+
+
+def test_a_pilot_light_serves_nobody_and_nobody_is_asked() -> None:
+    assert guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, ORDINARY, nobody) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "deployed"), [("warm", Tier.WARM), ("active", Tier.WARM), ("pilot", None), ("backup", Tier.BACKUP)]
+)
+def test_the_same_or_a_higher_tier_goes_on_in_an_incident(wanted: str, deployed: Tier | None) -> None:
+    guards.tier(topology(Role.RECOVERY, tier=wanted), deployed, INCIDENT)
+
+
+def test_what_was_brought_up_by_hand_is_no_lower_tier_the_next_time() -> None:
+    guards.tier(topology(Role.RECOVERY, tier="pilot").with_activation(Tier.WARM), Tier.WARM, INCIDENT)
+
+
+def test_a_refusal_says_which_tier_to_keep_and_until_when() -> None:
+    with pytest.raises(Refused) as caught:
+        guards.tier(topology(Role.RECOVERY, tier="pilot"), Tier.WARM, INCIDENT)
+
+    assert '"pilot" is less than "warm", which is deployed, and incident 2026-11-23-a is open' in str(caught.value)
+    assert "`pulumi config set dr:tier warm -s dr`, and lower it after failback" in str(caught.value)
+
+
+@pytest.fixture
+def alarms() -> Iterator[None]:
+    with mock_aws():
+        metrics = boto3.client("cloudwatch", "us-west-2")
+        for name, state in {**WELL, "primary-down": "ALARM"}.items():
+            metrics.put_metric_alarm(
+                AlarmName=f"ml-dr-{name}",
+                **{"Namespace": "n", "MetricName": "m", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1},
+                **{"Statistic": "Minimum", "ComparisonOperator": "LessThanThreshold"},
+            )
+            metrics.set_alarm_state(AlarmName=f"ml-dr-{name}", StateValue=state, StateReason="a test")
+        yield
+
+
+@pytest.mark.usefixtures("alarms")
+def test_states_are_read_from_the_alarms_of_the_recovery_region() -> None:
+    with pytest.raises(Refused, match="us-west-2 serves: us-east-1 has not answered"):
+        guards.tier(topology(Role.RECOVERY, tier="pilot"), Tier.WARM, DayState())
+
+
+# The network -----------------------------------------------------------------------------------------------------
+
+
+def deployed_in(role: Role, network: str) -> Half:
+    return half(role, network=network)
+
+
+@pytest.mark.parametrize("deployed", [None, deployed_in(Role.RECOVERY, ""), deployed_in(Role.RECOVERY, "10.1.0.0/16")])
+def test_a_region_that_stays_where_it_is_or_is_new_goes_on(deployed: Half | None) -> None:
+    guards.same_network(topology(Role.RECOVERY), deployed)
+
+
+@pytest.mark.parametrize(
+    ("role", "before", "changes", "says"),
+    [
+        (Role.RECOVERY, "10.7.0.0/16", {}, "dr:recoveryCidr: us-west-2 is deployed in 10.7.0.0/16"),
+        (Role.RECOVERY, "10.7.0.0/16", {}, "destroy the dr stack, which holds no data once dr:protectData is false"),
+        (Role.PRIMARY, "10.7.0.0/16", {}, "keep 10.7.0.0/16, or make another pair of stacks"),
+        (Role.RECOVERY, "vpc-0a", {}, "dr:existingVpc: us-west-2 is deployed in vpc-0a"),
+        (Role.RECOVERY, "10.1.0.0/16", {"existingVpc": "vpc-0123456789ab"}, "cannot move to vpc-0123456789ab"),
+    ],
+)
+def test_a_region_that_would_move_is_refused(role: Role, before: str, changes: dict[str, str], says: str) -> None:
+    with pytest.raises(Refused) as caught:
+        guards.same_network(topology(role, **changes), deployed_in(role, before))
+
+    assert says in str(caught.value)
