@@ -24,7 +24,7 @@ from sandbox.toolchain import aws_plugin
 from sandbox.toolchain.programs import Programs, ensure_programs, find_programs
 
 PRIMARY, RECOVERY = "primary", "dr"
-PROGRAM = ("__main__.py", "components", "dr", "requirements.txt")
+PROGRAM = ("__main__.py", "components", "dr", "stacks", "requirements.txt")
 """What a deployment depends on, besides its configuration."""
 
 

@@ -103,7 +103,7 @@ def install_plugins(local: Local, toolchain: Toolchain) -> None:
         launchers[path] = ["env", *_helm(local), *through_emulator(plugin.path)]
     if toolchain.runner:
         host = plugins / f"language-python-v{toolchain.version}" / "pulumi-language-python"
-        script = str(ROOT / "sandbox" / "language_host.py")
+        script = str(ROOT / "sandbox" / "engine" / "language_host.py")
         launchers[host] = [
             *(*python, "-P", script, "--runner", str(toolchain.runner)),
             *("--python", shlex.join(python)),
