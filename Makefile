@@ -1,15 +1,16 @@
 # Every command of the project. All that they make is in .local/, except what was built, which is in the user's cache.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down shell status test lint format lock clean install
+.PHONY: help up down shell status test test-unit lint format lock clean install
 
 python := .local/venv/bin/python
+parallel := -n auto --dist loadfile --no-loadscope-reorder
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/cache/pycache
 # It is written there, so that nothing is compiled twice.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## what there is to call
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 up: install ## install what is missing, start the sandbox, deploy both stacks to it
 	@$(python) -m sandbox up $(ARGS)
@@ -23,9 +24,12 @@ shell: install ## a shell in which pulumi, dr and boto3 work against the sandbox
 status: install ## what runs in the sandbox
 	@$(python) -m sandbox status $(ARGS)
 
-test: install ## all tests, those with the real engine included; ARGS="-k replication" chooses, ARGS=--long tries more
+test: install ## prove the product, with the real engine (10 minutes); ARGS="-k replication" selects, ARGS=--all runs every test (40)
 	@$(python) -m sandbox.toolchain
-	@$(python) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(python) -m pytest $(parallel) $(ARGS)
+
+test-unit: install ## the unit tests (1 minute)
+	@$(python) -m pytest $(parallel) tests/unit $(ARGS)
 
 lint: install ## what must be clean before a commit
 	@$(python) -m ruff check

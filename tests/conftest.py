@@ -31,18 +31,24 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--long", action="store_true", help="every change of tier and ten kills, where a sample is tried otherwise"
+        "--all", action="store_true", help="also the sandbox's tests, every change of tier and every kill of the engine"
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """With --all and no path on the command line, collect all of tests/: testpaths has only what proves the product."""
+    if config.getoption("all") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args[:] = [str(config.rootpath / "tests")]
+
+
 @pytest.fixture(scope="session")
-def long(pytestconfig: pytest.Config) -> bool:
-    """Whether everything is to be tried that can be, however long that takes."""
-    return bool(pytestconfig.getoption("long"))
+def everything(pytestconfig: pytest.Config) -> bool:
+    """Whether every case is tried, instead of a sample that reaches each tier."""
+    return bool(pytestconfig.getoption("all"))
 
 
 @pytest.fixture(autouse=True)
-def _nobodys_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _no_aws_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     nowhere = tmp_path_factory.getbasetemp() / "nowhere"
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "DR_PROJECT"):
         monkeypatch.delenv(name, raising=False)

@@ -91,9 +91,11 @@ def known(sandbox: SandboxUnderTest, kinds: list[str]) -> dict[str, set[str]]:
     return {kind: {each["id"] for each in made if each["type"].endswith(f":{kind}")} for kind in kinds}
 
 
-def test_killed_at_a_random_moment_the_next_up_ends_in_the_right_state(deployed: SandboxUnderTest, long: bool) -> None:
+def test_up_after_a_kill_at_a_random_moment_ends_in_the_right_state(
+    deployed: SandboxUnderTest, everything: bool
+) -> None:
     moments, pending = random.Random(SEED), 0  # noqa: S311 - the same moments in every run
-    for old, tier in pairwise(["pilot", *(ROUND if long else SAMPLE)]):
+    for old, tier in pairwise(["pilot", *(ROUND if everything else SAMPLE)]):
         if old in ("warm", "active"):
             deployed.measure()
         deployed.configure("dr", tier=tier)

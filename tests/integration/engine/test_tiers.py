@@ -1,4 +1,4 @@
-"""One flag, changes of it (with --long all of them): ordered pairs of tiers, real engine, under the policy pack."""
+"""One flag, changes of it (with --all every one): ordered pairs of tiers, real engine, under the policy pack."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def weights(deployed: SandboxUnderTest) -> dict[str, int]:
     return {record["SetIdentifier"]: record["Weight"] for record in records if "Weight" in record}
 
 
-def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnderTest, long: bool) -> None:
+def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnderTest, everything: bool) -> None:
     primary = deployed.engine.checkpoint("primary").read_bytes()
     of_tier, seen = {"pilot": deployed_now(deployed)}, set()
-    for old, new in pairwise(ROUND if long else SAMPLE):
+    for old, new in pairwise(ROUND if everything else SAMPLE):
         if old in ("warm", "active"):
             deployed.measure()
         before, mark = deployed_now(deployed), deployed.mark()

@@ -257,9 +257,9 @@ def test_value_that_a_chart_does_not_know_fails_the_update(deployed: Deployed) -
     assert deployed.up().none
 
 
-def test_kind_without_a_definition_fails_the_update_and_names_it(deployed: Deployed, long: bool) -> None:
-    if not long:
-        pytest.skip("the plugin waits a minute for the definition to come; --long tries it")
+def test_kind_without_a_definition_fails_the_update_and_names_it(deployed: Deployed, everything: bool) -> None:
+    if not everything:
+        pytest.skip("the plugin waits a minute for the definition to come; --all tries it")
     deployed.want(kind="PrometheusRules")
     try:
         with pytest.raises(
