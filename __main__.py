@@ -25,7 +25,7 @@ from dr.control import contract, control_bucket
 from dr.errors import DrError
 from dr.operations import adopt
 from dr.preflight import guards
-from dr.topology.tiers import PRIMARY_DNS_WEIGHT, Tier
+from dr.topology.tiers import PRIMARY_DNS_WEIGHT
 from dr.topology.topology import CONTROL, Role, Topology
 from stacks.backups import backup_plan, backup_vault
 from stacks.kubernetes import cluster_contents
@@ -112,7 +112,7 @@ def recovery(topology: Topology, cluster: ClusterPreflight) -> None:
     cluster.require(topology)
 
     of_primary = pulumi.StackReference("primary", stack_name=f"{pulumi.get_organization()}/dr/{topology.primary_stack}")
-    backup_plan(topology, topology.backup_vault, running=topology.running_tier > Tier.BACKUP)
+    backup_plan(topology, topology.backup_vault)
     certificate = region_certificate(topology)
     key_arn = of_primary.require_output("replica_key_arn")
     here = region(topology, certificate, key_arn)
@@ -124,7 +124,7 @@ def recovery(topology: Topology, cluster: ClusterPreflight) -> None:
             role=Role.RECOVERY,
             dns=topology.dns,
             endpoint=topology.recovery.endpoint or here.endpoint.dns_name,
-            weight=topology.objective.dns_weight,
+            weight=topology.tier.spec.dns_weight,
             lever_region=topology.recovery.region,
             lever_prefix=topology.bucket_prefix,
             zone_id=of_primary.require_output("zone_id"),

@@ -33,7 +33,6 @@ def backup_plan(
     topology: Topology,
     vault_name: pulumi.Input[str],
     copy_to: pulumi.Output[str] | None = None,
-    running: bool = True,
 ) -> BackupPlan:
     """Back up what is tagged in this stack's region; the recovery region has a plan of its own for after a failover."""
     return BackupPlan(
@@ -44,7 +43,7 @@ def backup_plan(
             vault_name=vault_name,
             copy_to=copy_to,
             rules=(BackupRule("twice-daily", BACKUP_SCHEDULE, topology.backup_retention_days),),
-            running=running,
+            running=topology.tier_here.spec.backup_plan,
             tags=tags_of(topology),
         ),
     )

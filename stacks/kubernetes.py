@@ -35,7 +35,6 @@ from dr.data import model_sets
 from dr.data.model_sets import REGISTRY
 from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.network import zone_blocks
-from dr.topology.tiers import Tier
 from dr.topology.topology import DATASETS, MODELS, VELERO, Role, Topology
 from stacks.region import Region
 
@@ -183,7 +182,7 @@ def inference_spec(topology: Topology) -> InferenceSpec:
         region=topology.here.region,
         workload=topology.workload,
         capacity=topology.capacity_ready,
-        runs=topology.tier_here > Tier.PILOT,
+        runs=topology.tier_here.spec.serves,
         serving=topology.serving,
         models_bucket=topology.bucket(MODELS, topology.role),
         registry_bucket=topology.bucket(REGISTRY, topology.role),
@@ -194,7 +193,7 @@ def inference_spec(topology: Topology) -> InferenceSpec:
 
 def published(topology: Topology) -> bool:
     """Whether this stack's region holds the model set that is to be served; warns where replicas wait for one."""
-    if topology.tier_here <= Tier.PILOT:
+    if not topology.tier_here.spec.serves:
         return True
     region, registry = topology.here.region, topology.bucket(REGISTRY, topology.role)
     name = topology.serving.model_set

@@ -17,7 +17,6 @@ from components.monitoring.scheduled_function import ScheduledFunction, Schedule
 from components.tagging import tags_of
 from dr.control import incident_state, levers
 from dr.functions import prober
-from dr.topology.tiers import Tier
 from dr.topology.topology import CONTROL, Role, Topology
 from stacks.region import Region
 
@@ -86,7 +85,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
             reads(incident_state.KEY, metrics),
         ),
     }
-    serving = topology.running_tier > Tier.PILOT
+    serving = topology.running_tier.spec.serves
     primary, recovery_ = topology.primary.region, topology.recovery.region
     rules = alarm_rules.decisive(topology.bucket_prefix, primary, recovery_, functions, serving)
     return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_, serving))

@@ -9,7 +9,6 @@ import pulumi
 from dr.errors import Problem, Refused
 from dr.preflight import cluster_reachability
 from dr.preflight.cluster_reachability import Answer
-from dr.topology.tiers import Tier
 from dr.topology.topology import Topology
 
 UNSEEN = "so this preview shows neither what the API server would refuse nor what was changed in the cluster by hand"
@@ -25,7 +24,7 @@ class ClusterPreflight:
 
     def __init__(self, topology: Topology) -> None:
         self._answer: Callable[[], Answer] | None = None
-        if topology.tier_here > Tier.BACKUP:
+        if topology.tier_here.spec.cluster:
             self._answer = cluster_reachability.begin(topology)
 
     def require(self, topology: Topology) -> None:
@@ -37,7 +36,7 @@ class ClusterPreflight:
         Raises:
             Refused: the cluster does not answer, or refuses the credentials, at an update.
         """
-        if topology.tier_here <= Tier.BACKUP:
+        if not topology.tier_here.spec.cluster:
             return
         answer = (self._answer or cluster_reachability.begin(topology))()
         if answer.problem is None:

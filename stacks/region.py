@@ -16,7 +16,6 @@ from components.tagging import tags_of
 from components.traffic.certificate import Certificate, CertificateArgs
 from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
 from dr.preflight import existing_cluster, existing_vpc, quotas, running_nodes
-from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
 
 
@@ -77,7 +76,7 @@ def region(topology: Topology, certificate: Certificate, key_arn: pulumi.Input[s
             zones=here.zones,
             private_subnet_ids=network.private_subnet_ids,
             key_arn=key.arn,
-            running=topology.tier_here > Tier.BACKUP,
+            running=topology.tier_here.spec.cluster,
             capacity=topology.capacity_here,
             gpu_types=topology.workload.gpu_types,
             gpu_disk_gib=topology.workload.node_disk_gib,

@@ -19,7 +19,7 @@ from dr.operations.probes import Status
 from dr.operations.rollout import RegionRollout, exit_code
 from dr.operations.status import StatusReport
 from dr.operations.steps import Report
-from dr.topology.tiers import TIERS, Tier, describe_duration
+from dr.topology.tiers import Tier, describe_duration
 
 STYLES = {Status.MET: "green", Status.MISSED: "bold red", Status.UNKNOWN: "yellow", Status.INFO: "dim"}
 
@@ -29,7 +29,7 @@ WANTING = (Status.MISSED, Status.UNKNOWN)
 
 def objective_text(tier: Tier) -> str:
     """A tier with what it promises."""
-    spec = TIERS[tier]
+    spec = tier.spec
     return f"{tier} (objectives: RTO {describe_duration(spec.rto)}, RPO {describe_duration(spec.rpo)})"
 
 
@@ -52,7 +52,7 @@ def status_text(report: StatusReport) -> RenderableType:
 
 def status_dict(report: StatusReport) -> dict[str, Any]:
     """A status as JSON values; the objectives are in seconds, and are objectives, not measurements."""
-    spec = TIERS[report.tier] if report.tier else None
+    spec = report.tier.spec if report.tier else None
     return {
         "primary": report.primary,
         "recovery": report.recovery,

@@ -35,13 +35,13 @@ from dr.config.types import (
     RoleArn,
     Settings,
     TierName,
-    nearest,
 )
 from dr.errors import Invalid, Problem
+from dr.spelling import did_you_mean
 from dr.topology import capacity, network
 from dr.topology.capacity import Workload
 from dr.topology.serving import ImageDigests, Serving
-from dr.topology.tiers import Tier
+from dr.topology.tiers import DEFAULT_TIER
 from dr.topology.topology import STANDARD_PAIRS, BucketPair, Dns, DnsFailover, Role, Site, Topology
 
 NAMESPACE = "dr"
@@ -60,7 +60,7 @@ class StackSettings(Settings):
     """Every key of the `dr` namespace."""
 
     role: Role
-    tier: TierName = Tier.PILOT
+    tier: TierName = DEFAULT_TIER
     primary_region: RegionName
     recovery_region: RegionName
     domain: HostName
@@ -245,7 +245,7 @@ def _problem(detail: Any) -> Problem:
             names = [name.partition(":")[2] for name in setting_keys()]
             if len(path) > 1:
                 names = [to_camel(name) for name in PairSettings.model_fields]
-            hint = nearest(path[-1], names, f"known are {', '.join(names)}")
+            hint = did_you_mean(path[-1], names, f"known are {', '.join(names)}")
             return Problem(key, "no such key; nobody would read it", f"{hint} Otherwise `pulumi config rm {key}`")
         case "config":
             return Problem(key, context["fact"], context["remedy"])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from ipaddress import IPv4Network
 from typing import Annotated
@@ -15,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from dr.config import alert_addresses, image_references
 from dr.errors import Invalid
+from dr.spelling import did_you_mean
 from dr.topology.tiers import Nat, Tier, parse_tier
 
 HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -46,12 +46,6 @@ def wrong(fact: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("config", "{fact}", {"fact": fact, "remedy": remedy})
 
 
-def nearest(value: str, names: Iterable[str], otherwise: str) -> str:
-    """The name that was probably meant, as a question."""
-    near = difflib.get_close_matches(value, list(names), n=1, cutoff=0.5)
-    return f'did you mean "{near[0]}"?' if near else otherwise
-
-
 def _text(problem: Callable[[str], tuple[str, str] | None]) -> BeforeValidator:
     """A validator from a function that says what is wrong with a text; other types are pydantic's to refuse."""
 
@@ -66,7 +60,7 @@ def _text(problem: Callable[[str], tuple[str, str] | None]) -> BeforeValidator:
 def _region(value: str) -> tuple[str, str] | None:
     if value in known_regions():
         return None
-    return f'"{value}" is no AWS region', nearest(value, known_regions(), "use a name such as us-west-2")
+    return f'"{value}" is no AWS region', did_you_mean(value, known_regions(), "use a name such as us-west-2")
 
 
 def _host(value: str) -> tuple[str, str] | None:

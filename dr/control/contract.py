@@ -109,6 +109,11 @@ class Half:
     cluster: ClusterRecord | None = None
     version: int = VERSION
 
+    @property
+    def serves(self) -> bool:
+        """Whether inference runs in this region in normal operation."""
+        return self.role is Role.PRIMARY or bool(self.tier and self.tier.spec.serves)
+
     def to_dict(self) -> dict[str, Any]:
         """The half as JSON values."""
         document = asdict(self)

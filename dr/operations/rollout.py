@@ -17,7 +17,6 @@ from dr.control.contract import ClusterRecord, Half
 from dr.control.control_bucket import read_control
 from dr.errors import DrError, Exit, Failed, Problem
 from dr.topology.serving import NAMESPACE, SERVICE
-from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
 
 AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{SERVICE}"
@@ -94,9 +93,8 @@ def region_rollout(half: Half, grace_seconds: float) -> RegionRollout:
     """
     if half.cluster is None:
         return RegionRollout(half.role, half.region)
-    runs = half.role is Role.PRIMARY or (half.tier or Tier.BACKUP) > Tier.PILOT
     try:
-        found = _judged(half.cluster, half.region, runs, grace_seconds)
+        found = _judged(half.cluster, half.region, half.serves, grace_seconds)
     except Missing as error:
         remedy = f"`pulumi up -s {half.stack}` makes it"
         gone = Problem(f"{NAMESPACE}/{SERVICE}", f"does not exist: {error.problems[0].fact}", remedy)

@@ -14,7 +14,7 @@ from dr.data import model_sets
 from dr.errors import DrError, Exit
 from dr.operations import probes
 from dr.operations.probes import Finding, Status
-from dr.topology.tiers import TIERS, Tier
+from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
 
 
@@ -64,7 +64,7 @@ def run(topology: Topology) -> StatusReport:
     if owner:
         buckets = dict(owner.buckets)
         there = {pair: sides.recovery for pair, sides in buckets.items()}
-        rpo = TIERS[tier or topology.tier].rpo
+        rpo = (tier or topology.tier).spec.rpo
         for pair, sides in buckets.items():
             looks.append((f"replication of {pair}", partial(probes.replication, pair, sides, primary, recovery)))
         looks += [
@@ -72,8 +72,7 @@ def run(topology: Topology) -> StatusReport:
             for name in _set_names(recovery, there, findings)
         ]
     for half in halves.values():
-        serves = half.role is Role.PRIMARY or bool(tier and tier >= Tier.WARM)
-        looks.append((f"endpoint of {half.region}", partial(probes.endpoint, half.dns, half.region, serves)))
+        looks.append((f"endpoint of {half.region}", partial(probes.endpoint, half.dns, half.region, half.serves)))
         looks.append((f"lever {half.dns.lever}", partial(probes.lever, half.dns, recovery)))
     with ThreadPoolExecutor(max_workers=16) as pool:
         findings += pool.map(lambda look: probes.measured(*look), looks)

@@ -91,7 +91,7 @@ def why_needed(
         return f"incident {opened}", "after failback has closed the incident"
     if day.levers.engaged:
         return f"{recovery} serves: the lever engage keeps clients away from {primary}", "once the lever is released"
-    if deployed <= Tier.PILOT:
+    if not deployed.spec.serves:
         return None
     prober = f"its log is the log group /{topology.bucket_prefix}-prober"
     try:

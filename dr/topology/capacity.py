@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from dr.errors import Problem
+from dr.spelling import did_you_mean
 from dr.topology.gpu_types import GPU_TYPES, GpuType
-from dr.topology.tiers import Tier
+from dr.topology.tiers import PRIMARY_TIER, Floor, Tier
 
 MIN_AVAILABLE = 4
 """What a disruption budget asks for where the zones allow it (requirements, D6)."""
@@ -69,12 +69,19 @@ class Workload:
         return cpus * 750 // self.per_node, int(memory * 3 / 4 / self.per_node)
 
     def floor(self, tier: Tier, zones: int) -> int:
-        """Replicas that run in a region of that tier: none, one a zone at least, or the peak's."""
-        if tier <= Tier.PILOT:
-            return 0
-        if tier is Tier.WARM:
-            return max(zones, ceil(self.warm_fraction * self.peak_replicas))
-        return self.peak_replicas
+        """Replicas that run at all times in a region of a tier.
+
+        Args:
+            tier: The region's tier.
+            zones: How many zones the region has.
+        """
+        match tier.spec.floor:
+            case Floor.NONE:
+                return 0
+            case Floor.FRACTION:
+                return max(zones, ceil(self.warm_fraction * self.peak_replicas))
+            case Floor.PEAK:
+                return self.peak_replicas
 
 
 @dataclass(frozen=True)
@@ -173,7 +180,7 @@ def problems(workload: Workload, tier: Tier, zones: Mapping[str, Sequence[str]])
             )
         )
     # A recovery region is checked as what it will be at least on its day: refused then, it would be too late.
-    for role, region_tier in (("primary", Tier.ACTIVE), ("recovery", max(tier, Tier.WARM))):
+    for role, region_tier in (("primary", PRIMARY_TIER), ("recovery", tier.serving_tier)):
         if names := zones.get(role):
             wrong += _zone_problems(workload, region_tier, role, len(names))
     return wrong
@@ -183,8 +190,7 @@ def _type_problems(workload: Workload) -> Iterator[Problem]:
     known = [GPU_TYPES[name] for name in workload.gpu_types if name in GPU_TYPES]
     for name in workload.gpu_types:
         if name not in GPU_TYPES:
-            near = difflib.get_close_matches(name, GPU_TYPES, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(GPU_TYPES)}"
+            hint = did_you_mean(name, GPU_TYPES, f"known are {', '.join(GPU_TYPES)}")
             yield Problem("dr:gpuInstanceTypes", f'"{name}" is no instance type with an NVIDIA GPU', hint)
     for kind in known:
         if kind.gpus < workload.gpus_per_replica:
@@ -244,7 +250,7 @@ def _zone_problems(workload: Workload, tier: Tier, role: str, zones: int) -> Ite
             f"{replicas} replicas over {zones} zones of the {role} region (tier {tier}) leave {left} when the fullest "
             f"is lost; {ways}",
             f"`pulumi config set dr:minAvailable {left}`, or raise "
-            + ("dr:warmFraction" if tier is Tier.WARM else "dr:peakRequests"),
+            + ("dr:warmFraction" if tier.spec.floor is Floor.FRACTION else "dr:peakRequests"),
         )
 
 

@@ -1,31 +1,31 @@
-"""Tiers and their objectives: how much of the recovery region runs, and what that promises."""
+"""The tier table: how much of the recovery region runs, and the objectives that this supports. Pure.
+
+A tier is a member of `Tier` and a row of `TIERS`. The rest of the program reads the row and never compares tiers, so
+a new tier needs no other code. Only `dr/preflight/guards.py` compares them, to refuse a tier lower than the deployed.
+"""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum
 from functools import total_ordering
 
 from dr.errors import Invalid, Problem
+from dr.spelling import nearest
 
 
 @total_ordering
 class Tier(Enum):
-    """How much of the recovery region runs while all is well, from least to most.
+    """How much of the recovery region runs in normal operation, from least to most.
 
     The four strategies of the AWS Well-Architected Framework, REL13-BP02.
     """
 
     BACKUP = "backup"
-    """Data and what is slow or scarce to make; no cluster."""
     PILOT = "pilot"
-    """The cluster's control plane runs, no GPU does."""
     WARM = "warm"
-    """Serves at a floor, smaller than the primary."""
     ACTIVE = "active"
-    """The same as the primary, and takes traffic."""
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Tier):
@@ -36,86 +36,162 @@ class Tier(Enum):
     def __str__(self) -> str:
         return self.value
 
+    @property
+    def spec(self) -> TierSpec:
+        """The row of the tier table."""
+        return TIERS[self]
 
-SPELLINGS = {
-    Tier.BACKUP: ("backup", "backup-restore", "backup-and-restore"),
-    Tier.PILOT: ("pilot", "pilot-light"),
-    Tier.WARM: ("warm", "warm-standby"),
-    Tier.ACTIVE: ("active", "active-active", "multi-site"),
-}
-"""Every spelling `parse_tier` understands; case, spaces and underscores do not matter."""
+    @property
+    def serving_tier(self) -> Tier:
+        """This tier where it serves, else the lowest higher one that does: what a failover scales the region to."""
+        return next(tier for tier in sorted(Tier) if tier >= self and tier.spec.serves)
 
 
 class Nat(StrEnum):
-    """How private subnets reach the internet."""
+    """NAT gateways of a VPC: how private subnets reach the internet."""
 
     NONE = "none"
-    """Not at all."""
+    """No NAT gateway."""
     ONE = "one"
-    """By one NAT gateway: the loss of its zone cuts off the others."""
+    """One NAT gateway; the loss of its zone cuts off the other zones."""
     ZONE = "zone"
-    """By one in each zone."""
+    """One NAT gateway in each zone."""
 
 
-@dataclass(frozen=True)
+class Floor(StrEnum):
+    """Inference replicas that run at all times."""
+
+    NONE = "none"
+    """No replica."""
+    FRACTION = "fraction"
+    """The replicas for `dr:warmFraction` of the peak, and at least one in each zone."""
+    PEAK = "peak"
+    """The replicas for the peak."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TierSpec:
-    """What a tier promises and what it runs in the recovery region.
+    """A row of the tier table: all that a tier decides.
 
     Args:
+        spellings: Long names that a user may write; case, spaces and underscores are ignored.
+        runs: What runs in the recovery region, in words.
         rto: Recovery time objective: from the loss of the region to correct answers.
-        rpo: Recovery point objective for replicated objects: the longest stretch of writes that may be lost.
-        runs: What runs in the recovery region, for a person.
+        rpo: Recovery point objective for replicated objects: the longest period of writes that may be lost.
+        cluster: Whether an EKS cluster runs.
+        floor: Inference replicas that run at all times.
+        nat: NAT gateways, the largest cost of a region that does not serve.
         dns_weight: Weight of the recovery record. Route 53 answers with a record of weight 0 only when every record
             of a higher weight is unhealthy (Route 53 developer guide, "How Route 53 chooses records when health
             checking is configured"), so 0 means standby.
-        nat: NAT gateways of the recovery region: what costs most there without serving anybody.
+        backup_plan: Whether the region's own backup plan runs.
     """
 
+    spellings: tuple[str, ...]
+    runs: str
     rto: timedelta
     rpo: timedelta
-    runs: str
-    dns_weight: int
+    cluster: bool
+    floor: Floor
     nat: Nat
+    dns_weight: int
+    backup_plan: bool
 
+    @property
+    def serves(self) -> bool:
+        """Whether inference runs at all times."""
+        return self.floor is not Floor.NONE
 
-PRIMARY_DNS_WEIGHT = 100
-"""Weight of the primary record, in every tier."""
 
 TIERS = {
-    Tier.BACKUP: TierSpec(timedelta(hours=8), timedelta(hours=24), "data, keys and the DNS record", 0, Nat.NONE),
-    Tier.PILOT: TierSpec(
-        timedelta(minutes=30), timedelta(hours=1), "data, and a cluster without GPU nodes", 0, Nat.ONE
+    Tier.BACKUP: TierSpec(
+        spellings=("backup-restore", "backup-and-restore"),
+        runs="data, keys and the DNS record",
+        rto=timedelta(hours=8),
+        rpo=timedelta(hours=24),
+        cluster=False,
+        floor=Floor.NONE,
+        nat=Nat.NONE,
+        dns_weight=0,
+        backup_plan=False,
     ),
-    Tier.WARM: TierSpec(timedelta(minutes=5), timedelta(minutes=15), "data, and inference at its floor", 0, Nat.ZONE),
-    Tier.ACTIVE: TierSpec(timedelta(seconds=150), timedelta(minutes=15), "the same as the primary", 100, Nat.ZONE),
+    Tier.PILOT: TierSpec(
+        spellings=("pilot-light",),
+        runs="data, and a cluster without GPU nodes",
+        rto=timedelta(minutes=30),
+        rpo=timedelta(hours=1),
+        cluster=True,
+        floor=Floor.NONE,
+        nat=Nat.ONE,
+        dns_weight=0,
+        backup_plan=True,
+    ),
+    Tier.WARM: TierSpec(
+        spellings=("warm-standby",),
+        runs="data, and inference at its floor",
+        rto=timedelta(minutes=5),
+        rpo=timedelta(minutes=15),
+        cluster=True,
+        floor=Floor.FRACTION,
+        nat=Nat.ZONE,
+        dns_weight=0,
+        backup_plan=True,
+    ),
+    Tier.ACTIVE: TierSpec(
+        spellings=("active-active", "multi-site"),
+        runs="the same as the primary",
+        rto=timedelta(seconds=150),
+        rpo=timedelta(minutes=15),
+        cluster=True,
+        floor=Floor.PEAK,
+        nat=Nat.ZONE,
+        dns_weight=100,
+        backup_plan=True,
+    ),
 }
-"""The tier table: objectives to be met, not measurements."""
+"""The tier table. RTO and RPO are objectives, not measurements (docs/requirements.md, "Tiers")."""
+
+PRIMARY_TIER = Tier.ACTIVE
+"""What the primary region runs, whatever the tier of the recovery region."""
+PRIMARY_DNS_WEIGHT = 100
+"""Weight of the primary record, whatever the tier of the recovery region."""
+DEFAULT_TIER = Tier.PILOT
+"""The tier of a recovery stack whose configuration does not set one."""
+
+
+def highest(tier: Tier, other: Tier | None) -> Tier:
+    """Return the higher of two tiers; the first where there is no other."""
+    return max(tier, other) if other else tier
 
 
 def parse_tier(text: str, subject: str = "dr:tier") -> Tier:
-    """The tier a person meant.
+    """Return the tier of a name.
+
+    Args:
+        text: A tier's name or one of its long names.
+        subject: What an error is about.
 
     Raises:
-        Invalid: no spelling matches; the message names the nearest one.
+        Invalid: no tier has that name; the message suggests the nearest one.
     """
     wanted = text.strip().lower().replace("_", "-").replace(" ", "-")
-    names = {name: tier for tier, spelled in SPELLINGS.items() for name in spelled}
+    names = {name: tier for tier, spec in TIERS.items() for name in (tier.value, *spec.spellings)}
     if wanted in names:
         return names[wanted]
-    near = difflib.get_close_matches(wanted, names, n=1)
-    tier = names[near[0]] if near else Tier.PILOT
+    near = nearest(wanted, names)
+    tier = names[near] if near else DEFAULT_TIER
     hint = f'did you mean "{tier}"? ' if near else ""
     raise Invalid(
         Problem(
             subject,
-            f'"{text}" is no tier',
+            f'"{text}" is not a valid tier',
             f"{hint}Use one of {', '.join(map(str, Tier))}: `pulumi config set dr:tier {tier} -s dr`",
         )
     )
 
 
 def describe_duration(duration: timedelta) -> str:
-    """A duration as a person writes it: "8 h", "30 min", "150 s", "1 h 20 min"."""
+    """Return a duration for people: "8 h", "30 min", "150 s", "1 h 20 min"."""
     seconds = round(duration.total_seconds())
     if seconds < 60 or (seconds < 600 and seconds % 60):
         return f"{seconds} s"

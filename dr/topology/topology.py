@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.serving import Serving
-from dr.topology.tiers import TIERS, Nat, Tier, TierSpec
+from dr.topology.tiers import PRIMARY_TIER, Nat, Tier, highest
 
 READY_PATH = "/v2/health/ready"
 """Readiness of the V2 inference protocol: what a region answers when it can serve."""
@@ -221,7 +221,7 @@ class Topology:
     @property
     def running_tier(self) -> Tier:
         """What is to run: what is configured, or more where an incident brought up more."""
-        return max(self.tier, self.activation) if self.activation else self.tier
+        return highest(self.tier, self.activation)
 
     @property
     def backup_vault(self) -> str:
@@ -229,14 +229,9 @@ class Topology:
         return f"{self.bucket_prefix}-backups"
 
     @property
-    def objective(self) -> TierSpec:
-        """What the configured tier promises."""
-        return TIERS[self.tier]
-
-    @property
     def tier_here(self) -> Tier:
         """What runs in this stack's region: the primary is always active."""
-        return Tier.ACTIVE if self.role is Role.PRIMARY else self.running_tier
+        return PRIMARY_TIER if self.role is Role.PRIMARY else self.running_tier
 
     @property
     def capacity_here(self) -> Capacity:
@@ -245,12 +240,12 @@ class Topology:
 
     @property
     def capacity_ready(self) -> Capacity:
-        """What this stack's region is ready for: what it runs, and where that is nothing, what tier `warm` would run.
+        """What this stack's region is ready for: what it runs, and where that is nothing, what a failover runs.
 
         A disruption budget and an autoscaler are there before the first replica is, so that a region can be brought up
         by scaling alone.
         """
-        return capacity(self.workload, max(self.tier_here, Tier.WARM), len(self.here.zones))
+        return capacity(self.workload, self.tier_here.serving_tier, len(self.here.zones))
 
     @property
     def alert_topic(self) -> str:
@@ -260,7 +255,7 @@ class Topology:
     @property
     def nat_here(self) -> Nat:
         """How private subnets of this stack's region reach the internet: as configured, else as its tier has it."""
-        return self.nat or TIERS[self.tier_here].nat
+        return self.nat or self.tier_here.spec.nat
 
     @property
     def network_here(self) -> str:
@@ -269,8 +264,8 @@ class Topology:
 
     @property
     def private_endpoints_here(self) -> bool:
-        """Whether this stack makes interface endpoints: they serve a cluster, and tier `backup` has none."""
-        return self.private_endpoints and self.tier_here > Tier.BACKUP
+        """Whether this stack makes interface endpoints: only a cluster uses them."""
+        return self.private_endpoints and self.tier_here.spec.cluster
 
     def with_activation(self, activation: Tier | None) -> Topology:
         """The same topology on a day on which more was brought up."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import threading
 import time
@@ -14,6 +13,7 @@ from moto.core.utils import get_service_model
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
+from dr.spelling import nearest
 from sandbox.aws.call import AwsError, Call
 
 REGION = re.compile(
@@ -141,8 +141,8 @@ def _check_type(name: str) -> None:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; nearest is {near[0]}" if near else ""
+    near = nearest(name, known)
+    return f"; nearest is {near}" if near else ""
 
 
 def _check_operation(name: str) -> None:

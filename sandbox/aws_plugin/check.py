@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -10,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from dr.spelling import nearest
 from sandbox.aws_plugin.connections import Connections
 from sandbox.aws_plugin.diff import any_element
 from sandbox.aws_plugin.fields import Field
@@ -115,8 +115,8 @@ def _combination_problems(kind: ResourceType, inputs: Mapping[str, Any]) -> Iter
 def _unknown(kind: ResourceType, steps: tuple[str, ...], name: str, fields: Iterable[str]) -> str:
     if name in known_properties(kind.token, steps):
         return f"not carried by the sandbox: {kind.token}.{'.'.join((*steps, name))}"
-    near = difflib.get_close_matches(name, list(fields), n=1)
-    return f"unknown property {name!r} of {kind.token}" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = nearest(name, fields)
+    return f"unknown property {name!r} of {kind.token}" + (f"; did you mean {near!r}?" if near else "")
 
 
 def _value_problems(
@@ -143,8 +143,8 @@ def _value_problems(
         yield from _document_problems(path, value)
     elif allowed := kind.allowed.get(any_element(path), field.allowed):
         if value not in allowed:
-            near = difflib.get_close_matches(str(value), allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            near = nearest(str(value), allowed)
+            hint = f"; did you mean {near!r}?" if near else ""
             yield path, f"{_shown(value)} is none of {', '.join(allowed)}{hint}"
     elif field.kind == "string":
         yield from _limit_problems(path, field, len(value), "characters")

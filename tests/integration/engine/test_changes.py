@@ -55,7 +55,7 @@ def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: Sa
     with deployed.configured("dr", tier="wram"), pytest.raises(Failed) as caught:
         deployed.engine.up("dr")
 
-    assert 'dr:tier: "wram" is no tier' in str(caught.value)
+    assert 'dr:tier: "wram" is not a valid tier' in str(caught.value)
     assert 'did you mean "warm"?' in str(caught.value)
     assert "Traceback" not in str(caught.value)
 

@@ -28,7 +28,7 @@ def test_the_example_is_a_topology() -> None:
 
 
 def test_an_unknown_tier_names_the_nearest() -> None:
-    assert 'dr:tier: "wram" is no tier' in (text := problems_of(settings(tier="wram")))
+    assert 'dr:tier: "wram" is not a valid tier' in (text := problems_of(settings(tier="wram")))
     assert 'did you mean "warm"?' in text
 
 
