@@ -1,7 +1,7 @@
 # Every command of the project. All that they make is in .local/, except what was built, which is in the user's cache.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down shell status test test-unit lint format lock clean install
+.PHONY: help up down shell status test test-unit lint format docs lock clean install
 
 python := .local/venv/bin/python
 parallel := -n auto --dist loadfile --no-loadscope-reorder
@@ -41,6 +41,9 @@ lint: install ## what must be clean before a commit
 format: install ## format the code, and sort its imports
 	@$(python) -m ruff check --select I --fix
 	@$(python) -m ruff format
+
+docs: install ## write the generated sections of the documents again
+	@$(python) -m docs.generate
 
 lock: ## write requirements.txt again; ARGS=--upgrade takes newer versions
 	@sh sandbox/bootstrap.sh lock $(ARGS)

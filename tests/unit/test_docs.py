@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from docs.generate.sections import current_text, rendered_files
 from dr.cli.main import app as dr_app
 from dr.config.buckets import PairSettings
 from dr.config.reader import setting_keys
-from dr.topology.tiers import TIERS, describe_duration
 from sandbox.cli.main import app as sandbox_app
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +20,18 @@ COMMANDS = {"dr": get_command(dr_app), "python -m sandbox": get_command(sandbox_
 
 def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+def links(path: Path) -> list[tuple[Path, str]]:
+    """Files that a page links to, each with the anchor or an empty string."""
+    found = re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)", TEXT[path])
+    return [((path.parent / target).resolve() if target else path, anchor) for target, anchor in found]
+
+
+def anchors(text: str) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
@@ -58,21 +70,56 @@ def test_every_make_target_that_is_named_exists(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_every_link_to_a_file_leads_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", TEXT[path]):
-        assert (path.parent / target).exists(), target
+def test_every_link_to_a_file_resolves(path: Path) -> None:
+    for target, anchor in links(path):
+        assert target.exists(), target
+        if anchor:
+            assert anchor in anchors(TEXT[target]), f"#{anchor} in {named(target)}"
 
 
-def test_decision_records_have_numbers_of_their_own() -> None:
-    numbers = [path.name[:4] for path in sorted((ROOT / "docs/adr").glob("*.md"))]
+def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
+    reached, waiting = set[Path](), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page in TEXT:
+            reached.add(page)
+            waiting += [target for target, _ in links(page)]
+
+    assert {named(page) for page in TEXT.keys() - reached} == set()
+
+
+@pytest.mark.parametrize("path", [page for page in DOCUMENTS if page.name != "CHANGELOG.md"], ids=named)
+def test_every_path_of_the_project_that_is_named_exists(path: Path) -> None:
+    folders = "|".join(("components", "docs", "dr", "policies", "sandbox", "stacks", "tests"))
+    for name in re.findall(rf"`((?:{folders})/[\w./*-]*)`", TEXT[path]):
+        assert list(ROOT.glob(name.rstrip("/"))), name
+
+
+@pytest.mark.parametrize("path", sorted({*rendered_files()}))
+def test_generated_sections_are_current(path: str) -> None:
+    assert current_text(path) == rendered_files()[path], "run `make docs`"
+
+
+@pytest.mark.parametrize("path", [page for page in DOCUMENTS if page.name != "CHANGELOG.md"], ids=named)
+def test_text_wraps_at_80_columns_in_the_readme_and_how_to_pages(path: Path) -> None:
+    if named(path) != "README.md" and path.parent.name != "how-to":
+        pytest.skip("other pages wrap at 120 columns")
+    text = re.sub(r"^```.*?^```", "", TEXT[path], flags=re.MULTILINE | re.DOTALL)
+    long = [line for line in text.splitlines() if len(line) > 80 and not line.startswith(("|", "<!--"))]
+
+    assert long == []
+
+
+def test_decision_records_have_unique_numbers_in_sequence() -> None:
+    numbers = [path.name[:4] for path in sorted((ROOT / "docs/adr").glob("[0-9]*.md"))]
 
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
 
 
-def test_the_tier_table_of_the_readme_is_the_one_in_the_code() -> None:
-    for tier, spec in TIERS.items():
-        row = f"| `{tier}` | {spec.runs} | {describe_duration(spec.rto)} | {describe_duration(spec.rpo)} |"
-        assert row in TEXT[ROOT / "README.md"]
+def test_the_list_of_decision_records_has_each_title() -> None:
+    for path in (ROOT / "docs/adr").glob("[0-9]*.md"):
+        title = TEXT[path].partition("\n")[0].partition(". ")[2]
+        assert f"| [{path.name[:4]}]({path.name}) | {title} |" in TEXT[ROOT / "docs/adr/README.md"]
 
 
 def test_every_command_has_help() -> None:

@@ -1,0 +1,1 @@
+"""Generators of the parts of documents that repeat a fact of the code: `make docs` runs them all."""

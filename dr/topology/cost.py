@@ -1,0 +1,119 @@
+"""Monthly cost of a stack, modelled: quantities from the topology times list prices. Pure.
+
+Nothing here is read from a bill. Charges that depend on traffic (load balancer capacity units, NAT data, requests,
+logs, function runs) are left out; `data_cost` models storage and replication for a stated volume of data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dr.topology.prices import PRICES
+from dr.topology.tiers import Nat, Tier
+from dr.topology.topology import Role, Topology
+
+SYSTEM_NODE = "m6i.large"
+SYSTEM_NODES = 2
+SYSTEM_DISK_GIB = 50
+ENDPOINT_SERVICES = 11
+REPLICATION_ALARMS = 3
+"""Alarms of each bucket pair in the primary stack."""
+CUSTOM_METRICS = 7
+"""Series that the prober (5) and the lever republisher (2) publish."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One item of a stack's monthly cost.
+
+    Args:
+        item: Key of `PRICES`.
+        quantity: Units that are there all month; for storage, GB.
+    """
+
+    item: str
+    quantity: float
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars a month; None while the item has no sourced price."""
+        price = PRICES.get(self.item)
+        return price.monthly * self.quantity if price else None
+
+
+def total(lines: list[Line]) -> float | None:
+    """Sum of all lines in US dollars a month; None if one of them is unknown."""
+    known = [line.usd for line in lines if line.usd is not None]
+    return sum(known) if len(known) == len(lines) else None
+
+
+def stack_cost(topology: Topology) -> list[Line]:
+    """Return what a stack's resources cost a month while they only stand by or serve, without charges by usage."""
+    lines = [*_always(topology), *_network(topology)]
+    if topology.tier_here > Tier.BACKUP:
+        lines += _cluster(topology)
+    return [line for line in lines if line.quantity]
+
+
+def data_cost(topology: Topology, stored_gb: float, written_gb: float) -> list[Line]:
+    """Return what data costs a month in both regions: both buckets of each pair, replication and backups.
+
+    Args:
+        topology: The recovery stack's topology: its tier decides whether it backs up its replicas too.
+        stored_gb: Data in the primary region's buckets, all versions, in GB.
+        written_gb: Data written there in a month, in GB.
+    """
+    backups = 3 if topology.tier_here > Tier.BACKUP else 2
+    return [
+        Line("S3 Standard", 2 * stored_gb),
+        Line("transfer to another region", 2 * written_gb),
+        Line("S3 Replication Time Control", written_gb),
+        Line("AWS Backup of S3", backups * stored_gb),
+    ]
+
+
+def _always(topology: Topology) -> Iterator[Line]:
+    """Yield what exists in every tier."""
+    primary = topology.role is Role.PRIMARY
+    yield Line("KMS key", 3 if primary else 1)
+    yield Line("hosted zone", 1 if primary and not topology.dns.zone_id else 0)
+    yield from _health_checks(topology)
+    running = topology.tier_here > Tier.BACKUP
+    # An alarm is billed by the metrics it reads: the one on missing nodes reads two.
+    lever, of_group = 1, 3 if running else 0
+    of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else 6 + (topology.tier_here > Tier.PILOT)
+    yield Line("metric alarm", lever + of_group + of_stack)
+    if not primary:
+        yield Line("composite alarm", 2)
+        yield Line("custom metric", CUSTOM_METRICS)
+
+
+def _health_checks(topology: Topology) -> Iterator[Line]:
+    """Yield the endpoint's check with its options (HTTPS, and 10 s), the lever's and the calculated one."""
+    of = "other endpoint" if topology.here.endpoint else "AWS endpoint"
+    options = 1 + (topology.dns.check_interval == 10)
+    yield Line(f"health check, {of}", 1)
+    yield Line(f"health check option, {of}", options)
+    yield Line("health check, AWS endpoint", 2)
+
+
+def _network(topology: Topology) -> Iterator[Line]:
+    """Yield the load balancer, NAT gateways, their public addresses and interface endpoints."""
+    zones = len(topology.here.zones)
+    nat = 0 if topology.existing_vpc else {Nat.NONE: 0, Nat.ONE: 1, Nat.ZONE: zones}[topology.nat_here]
+    yield Line("network load balancer", 1)
+    yield Line("NAT gateway", nat)
+    yield Line("public IPv4 address", zones + nat)
+    yield Line("interface endpoint, one zone", ENDPOINT_SERVICES * zones if topology.private_endpoints_here else 0)
+
+
+def _cluster(topology: Topology) -> Iterator[Line]:
+    """Yield the control plane, system nodes and GPU nodes at the tier's floor, reserved capacity included."""
+    if not topology.existing_cluster:
+        yield Line("EKS control plane", 1)
+        yield Line(f"EC2 {SYSTEM_NODE}", SYSTEM_NODES)
+        yield Line("gp3 volume", SYSTEM_NODES * SYSTEM_DISK_GIB)
+    nodes = topology.capacity_here.nodes
+    yield Line(f"EC2 {topology.workload.gpu_types[0]}", max(nodes, topology.reserved_gpu_nodes))
+    yield Line("gp3 volume", nodes * topology.workload.node_disk_gib)
