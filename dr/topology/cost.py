@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dr.topology.prices import PRICES
-from dr.topology.tiers import Nat, Tier
+from dr.topology.tiers import Nat
 from dr.topology.topology import Role, Topology
 
 SYSTEM_NODE = "m6i.large"
@@ -51,7 +51,7 @@ def total(lines: list[Line]) -> float | None:
 def stack_cost(topology: Topology) -> list[Line]:
     """Return what a stack's resources cost a month while they only stand by or serve, without charges by usage."""
     lines = [*_always(topology), *_network(topology)]
-    if topology.tier_here > Tier.BACKUP:
+    if topology.tier_here.spec.cluster:
         lines += _cluster(topology)
     return [line for line in lines if line.quantity]
 
@@ -64,7 +64,7 @@ def data_cost(topology: Topology, stored_gb: float, written_gb: float) -> list[L
         stored_gb: Data in the primary region's buckets, all versions, in GB.
         written_gb: Data written there in a month, in GB.
     """
-    backups = 3 if topology.tier_here > Tier.BACKUP else 2
+    backups = 3 if topology.tier_here.spec.backup_plan else 2
     return [
         Line("S3 Standard", 2 * stored_gb),
         Line("transfer to another region", 2 * written_gb),
@@ -79,10 +79,10 @@ def _always(topology: Topology) -> Iterator[Line]:
     yield Line("KMS key", 3 if primary else 1)
     yield Line("hosted zone", 1 if primary and not topology.dns.zone_id else 0)
     yield from _health_checks(topology)
-    running = topology.tier_here > Tier.BACKUP
+    spec = topology.tier_here.spec
     # An alarm is billed by the metrics it reads: the one on missing nodes reads two.
-    lever, of_group = 1, 3 if running else 0
-    of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else 6 + (topology.tier_here > Tier.PILOT)
+    lever, of_group = 1, 3 if spec.cluster else 0
+    of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else 6 + spec.serves
     yield Line("metric alarm", lever + of_group + of_stack)
     if not primary:
         yield Line("composite alarm", 2)
