@@ -165,7 +165,8 @@ def main() -> None:
     raw, engine = pulumi.runtime.get_config_env(), adopt.Engine(Path.cwd(), pulumi.get_stack())
     with ThreadPoolExecutor(max_workers=1) as pool:
         unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, engine)
-        topology = reader.load(raw, clients.account_id(raw.get("aws:region", "us-east-1")))
+        settings = reader.read(raw)
+        topology = settings.topology(clients.account_id(settings.regions[settings.role]))
         cluster = ClusterPreflight(topology)
     if unfinished:
         unfinished.result()

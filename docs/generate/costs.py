@@ -19,7 +19,7 @@ STORED_GB, WRITTEN_GB = 1000, 100
 
 def default_topology(stack: str, tier: Tier = Tier.ACTIVE) -> Topology:
     """Return the topology of a stack as this checkout configures it, with another tier."""
-    return reader.load({**read_config(ROOT, stack), "dr:tier": str(tier)}, ACCOUNT)
+    return reader.read({**read_config(ROOT, stack), "dr:tier": str(tier)}).topology(ACCOUNT)
 
 
 def dollars(usd: float | None) -> str:

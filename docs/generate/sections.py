@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.generate import costs
+from docs.generate import costs, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +57,9 @@ SECTIONS = (
     Section("README.md", "tiers", costs.tier_table),
     Section("docs/cost.md", "monthly cost", costs.cost_table),
     Section("docs/cost.md", "prices", costs.price_table),
+    Section("Pulumi.yaml", "configuration keys", settings.schema, comment=("# ", "")),
+    Section("docs/configuration.md", "settings", settings.setting_table),
+    Section("docs/configuration.md", "bucket pairs", settings.pair_table),
 )
 """Every generated section, in the order in which they are written."""
 

@@ -1,13 +1,13 @@
-"""`dr:buckets`: from what a person writes to bucket pairs."""
+"""`dr:buckets`: bucket pairs of the configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from dr.config.types import BucketPart, Days, Settings, wrong
+from dr.config.types import BucketPart, Days, Settings, setting, wrong
 from dr.errors import Problem
 from dr.topology.topology import CONTROL, STANDARD_PAIRS, BucketPair, Lock, LockMode, bucket_name
 
@@ -16,34 +16,56 @@ MAX_BUCKET_NAME = 63
 
 
 class LockSettings(Settings):
-    """Object Lock of a pair."""
+    """Default Object Lock retention of a pair."""
 
     mode: LockMode
     days: Days
 
 
 class PairSettings(Settings):
-    """One entry of `dr:buckets`: a pair of one's own, or changes to a standard one."""
+    """An entry of `dr:buckets`: an additional pair, or changes to a standard pair."""
 
-    name: BucketPart
-    replicate_deletes: bool | None = None
-    noncurrent_days: int | None = Field(default=None, ge=1)
-    archive_days: int | None = Field(default=None, ge=1)
-    lock: LockSettings | None = None
-    existing: str | None = None
-    existing_key: str | None = Field(default=None, pattern=r"^arn:aws:kms:[a-z0-9-]+:\d{12}:key/.+$")
+    name: BucketPart = setting(..., "Name of the pair, part of the names of both buckets")
+    replicate_deletes: bool | None = setting(
+        None,
+        "Replicates delete markers. The deletion of a version is never replicated",
+        shown="`false`; `true` in `control` and `velero`",
+    )
+    noncurrent_days: Annotated[int, Field(ge=1)] | None = setting(
+        None, "How long noncurrent versions are kept", unit="days", shown="90; 30 in `registry`, `control` and `velero`"
+    )
+    archive_days: Annotated[int, Field(ge=1)] | None = setting(
+        None, "Age at which objects move to S3 Glacier Instant Retrieval. Without it they stay", unit="days"
+    )
+    lock: LockSettings | None = setting(
+        None, "Default Object Lock retention: `mode` is `GOVERNANCE` or `COMPLIANCE`, `days` is its length"
+    )
+    existing: str | None = setting(
+        None,
+        "Name of an existing bucket in the primary region to replicate from. The stack sets its versioning and "
+        "replication only",
+    )
+    existing_key: str | None = setting(
+        None,
+        "ARN of the KMS key that the existing bucket is encrypted with",
+        pattern=r"^arn:aws:kms:[a-z0-9-]+:\d{12}:key/.+$",
+    )
 
     @model_validator(mode="after")
     def _lock_needs_a_bucket_of_its_own(self) -> PairSettings:
         if self.lock and self.existing:
             raise wrong(
-                f'"{self.existing}" exists already; Object Lock is for pairs that are made with it',
-                "drop `lock` or `existing`",
+                f'"{self.existing}" is an existing bucket; Object Lock is set when a bucket is created',
+                "remove `lock` or `existing`",
             )
         return self
 
     def apply(self, standard: BucketPair | None) -> BucketPair:
-        """The pair this entry describes."""
+        """Return the pair that this entry describes.
+
+        Args:
+            standard: The standard pair of that name, or None.
+        """
         values: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"lock"})
         if self.lock:
             values["lock"] = Lock(self.lock.mode, self.lock.days)
@@ -52,7 +74,7 @@ class PairSettings(Settings):
 
 
 def pairs_of(settings: Sequence[PairSettings]) -> tuple[BucketPair, ...]:
-    """The standard pairs with what the configuration changes, and pairs of one's own after them."""
+    """Return the standard pairs with their changes, then the additional pairs."""
     entries = {entry.name: entry for entry in settings}
     standard = {pair.name: pair for pair in STANDARD_PAIRS}
     pairs = tuple(entries[name].apply(pair) if name in entries else pair for name, pair in standard.items())
@@ -60,28 +82,27 @@ def pairs_of(settings: Sequence[PairSettings]) -> tuple[BucketPair, ...]:
 
 
 def pair_problems(settings: Sequence[PairSettings]) -> Iterator[Problem]:
-    """What is wrong with entries that are each right."""
+    """Return the problems of entries that are valid by themselves."""
     entries = {entry.name: entry for entry in settings}
     if len(entries) < len(settings):
-        yield Problem("dr:buckets", "two entries have the same name", "give each pair a name of its own")
+        yield Problem("dr:buckets", "two entries have the same name", "give each pair its own name")
     if CONTROL in entries and entries[CONTROL].existing:
         yield Problem(
             "dr:buckets.control.existing",
-            f'"{entries[CONTROL].existing}" cannot be the control bucket: an operator finds it by its made name',
-            "drop `existing` of this pair",
+            f'"{entries[CONTROL].existing}" cannot be the control bucket: `dr` finds it by its standard name',
+            "remove `existing` from this pair",
         )
 
 
-def name_problems(prefix: str, account: str, regions: Iterable[str], pairs: Iterable[str]) -> list[Problem]:
-    """Bucket names that are too long."""
-    names = {pair: [bucket_name(prefix, account, region, pair) for region in regions] for pair in pairs}
-    return [
-        Problem(
-            "dr:bucketPrefix",
-            f'bucket name "{name}" has {len(name)} characters; S3 allows {MAX_BUCKET_NAME}',
-            f'shorten "{prefix}" or the pair\'s name "{pair}" by {len(name) - MAX_BUCKET_NAME}',
-        )
-        for pair, sides in names.items()
-        for name in sides
-        if len(name) > MAX_BUCKET_NAME
-    ]
+def name_problems(prefix: str, regions: Iterable[str], pairs: Iterable[str]) -> Iterator[Problem]:
+    """Return a problem for each pair with a bucket name that is too long; an account always has twelve digits."""
+    longest = max(regions, key=len)
+    for pair in pairs:
+        length = len(bucket_name(prefix, "0" * 12, longest, pair))
+        if length > MAX_BUCKET_NAME:
+            yield Problem(
+                "dr:bucketPrefix",
+                f'bucket name "{bucket_name(prefix, "<account>", longest, pair)}" has {length} characters; '
+                f"S3 allows {MAX_BUCKET_NAME}",
+                f'shorten "{prefix}" or the name of the pair "{pair}" by {length - MAX_BUCKET_NAME}',
+            )

@@ -1,8 +1,8 @@
-"""References to container images: what a cluster would pull, told before anything is deployed. Pure.
+"""References to container images: checked before anything is deployed. Pure.
 
 The grammar is the distribution project's ("reference", `registry/name[:tag][@digest]`), of which the short forms are
-left out: a name without a registry is whatever a node's configuration makes of it, and one without tag and digest is
-`latest`, another image every week.
+refused: the configuration of a node decides the registry of a name that has none, and a name without tag and digest is
+`latest`, which changes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ EXAMPLE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/serving:1.4.2@sha256:<64
 
 @dataclass(frozen=True)
 class Image:
-    """What a reference names.
+    """The parts of a reference.
 
     Args:
         registry: The host it is pulled from, with a port if it has one.
         name: The repository in it.
-        tag: What a person calls it; may be moved to another image at any time.
-        digest: Hash of the image: "sha256:...". What it names never changes.
+        tag: Its version; a tag can be moved to another image at any time.
+        digest: Hash of the image: "sha256:...". It always names the same image.
     """
 
     registry: str
@@ -40,29 +40,32 @@ class Image:
 
 
 def parse(reference: str) -> Image | None:
-    """The image a reference names; None if it is no full reference."""
+    """Return the parts of a reference; None if it is not a full reference."""
     found = REFERENCE.fullmatch(reference)
     return Image(**found.groupdict()) if found else None
 
 
 def problem(reference: str) -> tuple[str, str] | None:
-    """What is wrong with a reference, and the way out; None if nothing is."""
+    """Return the problem of a reference and its remedy, or None."""
     image = parse(reference)
     if image is None:
         registry, slash, _ = reference.partition("/")
         lacks = slash == "" or not ("." in registry or registry.startswith("localhost"))
         if lacks and parse(f"docker.io/{reference}"):
             named = reference if slash else f"library/{reference}"
-            return f'"{reference}" names no registry, so each node decides where it is', f"use docker.io/{named}"
-        return f'"{reference}" is no image', f"use registry/name:tag@digest, such as {EXAMPLE}"
+            return (
+                f'"{reference}" has no registry, so the configuration of each node decides it',
+                f"use docker.io/{named}",
+            )
+        return f'"{reference}" is not a valid image reference', f"use registry/name:tag@digest, such as {EXAMPLE}"
     if image.digest is None and image.tag in (None, "latest"):
-        fact = f'"{reference}" is whatever was pushed last: two nodes, or two regions, would serve different programs'
+        fact = f'"{reference}" is the image that was pushed last: two nodes, or two regions, could run different images'
         return fact, f"name a version and its digest, such as {EXAMPLE}"
     return None
 
 
 def without_digest(references: Mapping[str, str]) -> list[Problem]:
-    """Images that somebody can replace by another one under the same name.
+    """Return a problem for each image without a digest: its tag can be moved to another image.
 
     Args:
         references: Image references by the key that sets them.
@@ -70,7 +73,7 @@ def without_digest(references: Mapping[str, str]) -> list[Problem]:
     return [
         Problem(
             key,
-            f'"{reference}" has no digest: its tag can be moved to another image, and the regions would differ',
+            f'"{reference}" has no digest: its tag can be moved to another image, so the regions could run two',
             f"`pulumi config set {key} {reference}@sha256:<digest>`; `docker buildx imagetools inspect` shows it",
         )
         for key, reference in references.items()

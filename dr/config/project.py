@@ -1,6 +1,6 @@
-"""A checkout's configuration without the engine: Pulumi.yaml's defaults under Pulumi.<stack>.yaml's values.
+"""A stack's configuration without the engine: the values of Pulumi.<stack>.yaml over the defaults of Pulumi.yaml.
 
-So `dr` knows both regions, and the names of their control buckets, on a day on which no state backend answers.
+`dr` needs it to know both regions and the names of their control buckets while no state backend answers.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from dr.topology.topology import Topology
 
 
 def read_config(folder: Path, stack: str) -> dict[str, str]:
-    """The configuration the engine would hand to the program, secrets apart.
+    """Return the configuration that the engine hands to the program, without secrets.
 
     Args:
-        folder: Where Pulumi.yaml is.
+        folder: The folder that holds Pulumi.yaml.
         stack: The stack's name.
 
     Raises:
-        Invalid: a file is missing or is no YAML.
+        Invalid: a file is missing or is not valid YAML.
     """
-    project = _read(folder / "Pulumi.yaml", "run it in the project's folder, or name that with --project")
-    own = _read(folder / f"Pulumi.{stack}.yaml", f"`pulumi stack init {stack}`, or name another stack with --stack")
+    project = _read(folder / "Pulumi.yaml", "run the command in the project's folder, or set --project")
+    own = _read(folder / f"Pulumi.{stack}.yaml", f"`pulumi stack init {stack}`, or set --stack to another stack")
     defaults = {
         key: declared["default"]
         for key, declared in (project.get("config") or {}).items()
@@ -38,19 +38,18 @@ def read_config(folder: Path, stack: str) -> dict[str, str]:
 
 
 def load_topology(folder: Path, stack: str) -> Topology:
-    """The topology of a stack, for the account of the credentials in use.
+    """Return the topology of a stack, in the account of the credentials in use.
 
     Raises:
-        Invalid: the configuration cannot be used.
-        Unreachable: no region's STS answers.
+        Invalid: the configuration is not valid.
+        Unreachable: STS answers in neither region.
     """
-    raw = read_config(folder, stack)
-    checked = reader.load(raw, account="0" * 12)
+    settings = reader.read(read_config(folder, stack))
     try:
-        account = clients.account_id(checked.recovery.region)
+        account = clients.account_id(settings.recovery_region)
     except clients.Unreachable:
-        account = clients.account_id(checked.primary.region)
-    return reader.load(raw, account)
+        account = clients.account_id(settings.primary_region)
+    return settings.topology(account)
 
 
 def _read(path: Path, remedy: str) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def _read(path: Path, remedy: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise Invalid(Problem(str(path), "there is no such file", remedy)) from error
+        raise Invalid(Problem(str(path), "the file does not exist", remedy)) from error
     except yaml.YAMLError as error:
-        raise Invalid(Problem(str(path), f"this is no YAML: {error}", "mend the line it names")) from error
+        raise Invalid(Problem(str(path), f"is not valid YAML: {error}", "fix the line that the error names")) from error
     return values or {}

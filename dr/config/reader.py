@@ -1,232 +1,67 @@
-"""From a stack's configuration to a topology, with every problem reported at once.
+"""From a stack's configuration to its settings, with every problem reported at once. Needs no AWS account.
 
-The engine checks types of its own and stops at the first wrong one before the program starts, and it accepts keys
-nobody reads. So the schema in Pulumi.yaml calls every scalar a string, and all rules are here.
+A value is checked by its type first. A rule about several keys runs where each of them is valid by itself, so that one
+wrong value is reported once.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from dr.config import buckets, image_references
 from dr.config.buckets import PairSettings
-from dr.config.types import (
-    AlertAddress,
-    AutoCount,
-    BucketPart,
-    CheckInterval,
-    Cidr,
-    Count,
-    Days,
-    EksName,
-    GraceSeconds,
-    HostName,
-    ImageRef,
-    ModelSetName,
-    NatName,
-    OptionalHostName,
-    Rate,
-    RegionName,
-    RoleArn,
-    Settings,
-    TierName,
-)
+from dr.config.settings import NAMESPACE, SETTINGS, StackSettings
 from dr.errors import Invalid, Problem
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
-from dr.topology.capacity import Workload
-from dr.topology.serving import ImageDigests, Serving
-from dr.topology.tiers import DEFAULT_TIER
-from dr.topology.topology import STANDARD_PAIRS, BucketPair, Dns, DnsFailover, Role, Site, Topology
+from dr.topology.serving import ImageDigests
+from dr.topology.topology import Role
 
-NAMESPACE = "dr"
-LISTS = (
-    *("buckets", "tags", "primaryZones", "recoveryZones", "gpuInstanceTypes"),
-    *("apiCidrs", "clientCidrs", "operatorRoles", "alertAddresses"),
+LISTS = frozenset(key for key, field in SETTINGS.items() if isinstance(field.default, (tuple, Mapping)))
+"""Keys with a list or a map as their value, which the engine hands over as JSON."""
+PROVIDER_REGION = "aws:region"
+CREDENTIAL_KEYS = frozenset(
+    f"aws:{name}"
+    for name in (
+        *("accessKey", "secretKey", "token", "profile"),
+        *("assumeRole", "assumeRoles", "assumeRoleWithWebIdentity"),
+    )
 )
-"""Keys whose values are lists or objects, not text."""
-CREDENTIAL_KEYS = (
-    *("accessKey", "secretKey", "token", "profile"),
-    *("assumeRole", "assumeRoles", "assumeRoleWithWebIdentity"),
-)
+"""Keys of Pulumi's AWS provider that set credentials."""
+LIST_ERRORS = ("tuple_type", "list_type", "mapping_type", "dict_type", "model_type", "model_attributes_type")
+"""Errors of pydantic for a value that has to be a list or a map."""
 
 
-class StackSettings(Settings):
-    """Every key of the `dr` namespace."""
-
-    role: Role
-    tier: TierName = DEFAULT_TIER
-    primary_region: RegionName
-    recovery_region: RegionName
-    domain: HostName
-    primary_endpoint: OptionalHostName = ""
-    recovery_endpoint: OptionalHostName = ""
-    bucket_prefix: BucketPart
-    hosted_zone: str = Field(default="", pattern=r"^(Z[A-Z0-9]{1,31})?$")
-    dns_failover: DnsFailover = DnsFailover.AUTOMATIC
-    health_check_interval: CheckInterval = 10
-    buckets: tuple[PairSettings, ...] = ()
-    primary_stack: str = Field(default="primary", min_length=1)
-    protect_data: bool = True
-    backup_retention_days: Days = 35
-    primary_cidr: str
-    recovery_cidr: str
-    primary_zones: tuple[str, ...]
-    recovery_zones: tuple[str, ...]
-    nat: NatName = None
-    private_endpoints: bool = False
-    existing_vpc: str = Field(default="", pattern=r"^(vpc-[0-9a-f]{8,17})?$")
-    existing_cluster: EksName = ""
-    peak_requests: Rate = 60.0
-    requests_per_replica: Rate = 10.0
-    max_replicas: Count = 10
-    warm_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
-    min_available: AutoCount = None
-    gpu_instance_types: Annotated[tuple[str, ...], Field(min_length=1)] = ("g5.2xlarge", "g6.2xlarge")
-    gpus_per_replica: Count = 1
-    model_memory_gib: Rate = 16.0
-    model_set: ModelSetName = Serving.model_set
-    inference_image: ImageRef = Serving.inference_image
-    tools_image: ImageRef = Serving.tools_image
-    image_digests: ImageDigests = ImageDigests.WARN
-    mesh: bool = Serving.mesh
-    shared_mesh: bool = Serving.shared_mesh
-    rollout_grace_seconds: GraceSeconds = Serving.rollout_grace_seconds
-    reserved_gpu_nodes: Annotated[int, Field(ge=0)] = 0
-    api_cidrs: tuple[Cidr, ...] = ()
-    client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = ("0.0.0.0/0",)
-    operator_roles: tuple[RoleArn, ...] = ()
-    alert_addresses: tuple[AlertAddress, ...] = ()
-    runbook_url: str = Field(default="", pattern=r"^(https://[^\s#]+)?$")
-    karpenter: bool = False
-    tags: Mapping[str, str] = Field(default_factory=dict)
-
-    @property
-    def workload(self) -> Workload:
-        """What is served."""
-        return Workload(
-            peak_requests=self.peak_requests,
-            requests_per_replica=self.requests_per_replica,
-            max_replicas=self.max_replicas,
-            warm_fraction=self.warm_fraction,
-            min_available=self.min_available,
-            gpu_types=self.gpu_instance_types,
-            gpus_per_replica=self.gpus_per_replica,
-            model_memory_gib=self.model_memory_gib,
-        )
-
-    @property
-    def serving(self) -> Serving:
-        """What serves."""
-        return Serving(
-            model_set=self.model_set,
-            inference_image=self.inference_image,
-            tools_image=self.tools_image,
-            mesh=self.mesh,
-            shared_mesh=self.shared_mesh,
-            rollout_grace_seconds=self.rollout_grace_seconds,
-        )
-
-    def topology(self, account: str) -> Topology:
-        """The topology these settings describe."""
-        return Topology(
-            role=self.role,
-            tier=self.tier,
-            primary=Site(
-                Role.PRIMARY, self.primary_region, self.primary_endpoint or None, self.primary_cidr, self.primary_zones
-            ),
-            recovery=Site(
-                Role.RECOVERY,
-                self.recovery_region,
-                self.recovery_endpoint or None,
-                self.recovery_cidr,
-                self.recovery_zones,
-            ),
-            account=account,
-            bucket_prefix=self.bucket_prefix,
-            pairs=buckets.pairs_of(self.buckets),
-            dns=Dns(self.domain.rstrip("."), self.hosted_zone or None, self.dns_failover, self.health_check_interval),
-            workload=self.workload,
-            serving=self.serving,
-            reserved_gpu_nodes=self.reserved_gpu_nodes,
-            api_cidrs=self.api_cidrs,
-            client_cidrs=self.client_cidrs,
-            operator_roles=self.operator_roles,
-            alert_addresses=self.alert_addresses,
-            runbook_url=self.runbook_url,
-            karpenter=self.karpenter,
-            primary_stack=self.primary_stack,
-            protect_data=self.protect_data,
-            backup_retention_days=self.backup_retention_days,
-            tags=self.tags,
-            nat=self.nat,
-            private_endpoints=self.private_endpoints,
-            existing_vpc=self.existing_vpc or None,
-            existing_cluster=self.existing_cluster or None,
-        )
-
-
-def setting_keys() -> list[str]:
-    """Every key of the namespace, as written in a stack file."""
-    return [f"{NAMESPACE}:{to_camel(name)}" for name in StackSettings.model_fields]
-
-
-def load(raw: Mapping[str, str], account: str) -> Topology:
-    """The topology a stack's configuration describes.
+def read(raw: Mapping[str, str]) -> StackSettings:
+    """Return the settings of a stack.
 
     Args:
-        raw: The engine's configuration: `namespace:key` to text; lists and objects are JSON.
-        account: The AWS account that is deployed to, twelve digits.
+        raw: The engine's configuration: `namespace:key` to text; lists and maps are JSON.
 
     Raises:
-        Invalid: every problem of the configuration, each with its key, its value and the way out.
+        Invalid: every problem of the configuration, each with its key, its value and the remedy.
     """
-    values = {key.partition(":")[2]: _decode(key, text) for key, text in raw.items() if key.startswith(f"{NAMESPACE}:")}
-    problems: list[Problem] = []
-    settings: StackSettings | None = None
-    pairs: tuple[BucketPair, ...] = STANDARD_PAIRS
-    try:
-        settings = StackSettings.model_validate(values)
-    except ValidationError as error:
-        problems += [_problem(detail) for detail in error.errors()]
-    problems += _cross_checks(values, raw.get("aws:region"))
-    problems += network.problems(values)
-    problems += _credential_problems(raw)
-    if settings:
-        pairs = buckets.pairs_of(settings.buckets)
-        problems += buckets.pair_problems(settings.buckets)
-        zones = {"primary": settings.primary_zones, "recovery": settings.recovery_zones}
-        problems += capacity.problems(settings.workload, settings.tier, zones)
-        if settings.image_digests is ImageDigests.REQUIRE:
-            problems += image_references.without_digest(settings.serving.images)
-    regions = [str(values.get(key, "")) for key in ("primaryRegion", "recoveryRegion")]
-    prefix = str(values.get("bucketPrefix", ""))
-    problems += buckets.name_problems(prefix, account, regions, [pair.name for pair in pairs])
-    if problems or not settings:
+    values = {key: _decode(key, text) for key, text in raw.items() if key.partition(":")[0] == NAMESPACE}
+    settings, problems, invalid = _validate({key.partition(":")[2]: value for key, value in values.items()})
+    for rule in RULES:
+        if not invalid & set(rule.keys):
+            problems += rule.problems(settings)
+    if not invalid & {"role", "primaryRegion", "recoveryRegion"}:
+        problems += _provider_region(settings, raw.get(PROVIDER_REGION))
+    problems += [_credentials(key) for key in raw if key in CREDENTIAL_KEYS]
+    if problems:
         raise Invalid(*problems)
-    return settings.topology(account)
-
-
-def _credential_problems(raw: Mapping[str, str]) -> list[Problem]:
-    return [
-        Problem(
-            key,
-            "is set, so the program and `dr` could work in two accounts, or a key could be stored in a file",
-            f"`pulumi config rm {key}`, and give both their credentials by AWS_PROFILE or a role of the environment",
-        )
-        for key in raw
-        if key.partition(":")[0] == "aws" and key.partition(":")[2] in CREDENTIAL_KEYS
-    ]
+    return settings
 
 
 def _decode(key: str, text: str) -> object:
-    """Lists and objects come as JSON, all else as the text a person wrote."""
-    if key.partition(":")[2] in LISTS and isinstance(text, str):
+    if key in LISTS:
         try:
             return json.loads(text)
         except json.JSONDecodeError:
@@ -234,65 +69,177 @@ def _decode(key: str, text: str) -> object:
     return text
 
 
+def _validate(values: Mapping[str, object]) -> tuple[StackSettings, list[Problem], set[str]]:
+    """Validate each value by itself.
+
+    Returns:
+        The settings, with the default in place of each invalid value; the problems; and the invalid keys.
+    """
+    # The schema of Pulumi.yaml gives an empty default to a key without one, or the engine would stop at it.
+    required = {str(field.alias) for field in SETTINGS.values() if field.is_required()}
+    values = {key: value for key, value in values.items() if value != "" or key not in required}
+    try:
+        return StackSettings.model_validate(values), [], set()
+    except ValidationError as error:
+        details = error.errors()
+    invalid = {str(detail["loc"][0]) for detail in details}
+    rest = {"role": Role.PRIMARY, **{key: value for key, value in values.items() if key not in invalid}}
+    return StackSettings.model_validate(rest), [_problem(detail) for detail in details], invalid
+
+
 def _problem(detail: Any) -> Problem:
     path = [to_camel(str(part)) if isinstance(part, str) else f"[{part}]" for part in detail["loc"]]
     key = f"{NAMESPACE}:{'.'.join(path).replace('.[', '[')}"
-    context, value = detail.get("ctx", {}), detail.get("input")
+    setting = f"{NAMESPACE}:{path[0]}"
+    context, shown = detail.get("ctx", {}), json.dumps(detail.get("input"), default=str)
     match detail["type"]:
         case "missing":
-            return Problem(key, "is not set", f"`pulumi config set {key} <value>`, or a default in Pulumi.yaml")
+            return Problem(key, "is not set", f"`pulumi config set {key} <value>`")
         case "extra_forbidden":
-            names = [name.partition(":")[2] for name in setting_keys()]
+            names = [str(field.alias) for field in SETTINGS.values()]
             if len(path) > 1:
                 names = [to_camel(name) for name in PairSettings.model_fields]
-            hint = did_you_mean(path[-1], names, f"known are {', '.join(names)}")
-            return Problem(key, "no such key; nobody would read it", f"{hint} Otherwise `pulumi config rm {key}`")
+            hint = did_you_mean(path[-1], names, f"Known keys: {', '.join(names)}.")
+            return Problem(key, "unknown key", f"{hint} To remove it: `pulumi config rm {key}`")
         case "config":
             return Problem(key, context["fact"], context["remedy"])
         case "enum":
-            expected = context["expected"].replace("'", "")
-            return Problem(key, f'"{value}" is not understood', f"use {expected}")
+            return Problem(key, f"{shown} is not a valid value", f"use {context['expected'].replace(chr(39), '')}")
+        case error if error in LIST_ERRORS and len(path) == 1:
+            kind = "map" if isinstance(SETTINGS[setting].default, Mapping) else "list"
+            return Problem(key, f"{shown} is not a {kind}", f"`{set_command(setting)}`")
         case _:
-            return Problem(key, f"{json.dumps(value, default=str)} is not understood", detail["msg"])
+            return Problem(key, f"{shown} is not a valid value", detail["msg"])
 
 
-def _cross_checks(values: Mapping[str, object], provider_region: str | None) -> list[Problem]:
-    """Rules about several keys, checked even where other keys are wrong."""
-    problems = []
-    primary, recovery = values.get("primaryRegion"), values.get("recoveryRegion")
-    if primary and primary == recovery:
-        problems.append(
-            Problem(
-                "dr:recoveryRegion",
-                f'"{recovery}" is the primary region too; a copy beside the original is lost with it',
-                "`pulumi config set dr:recoveryRegion <another region>`",
-            )
+def set_command(key: str) -> str:
+    """Return the command that sets a key to its example, or to its default where it has none.
+
+    Args:
+        key: A key of `SETTINGS`.
+    """
+    field = SETTINGS[key]
+    example = field.examples[0] if field.examples else field.default
+    if key not in LISTS:
+        return f"pulumi config set {key} {example}"
+    path = f"{key}[0]" if isinstance(field.default, tuple) else key
+    if isinstance(example, Mapping):
+        name, example = next(iter(example.items()))
+        path = f"{path}.{name}"
+    return f"pulumi config set --path '{path}' {example}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule about several keys.
+
+    Args:
+        keys: The keys it is about, without the namespace. It is checked where each of them is valid.
+        problems: Its check.
+    """
+
+    keys: tuple[str, ...]
+    problems: Callable[[StackSettings], Iterator[Problem]]
+
+
+def _regions(settings: StackSettings) -> Iterator[Problem]:
+    if settings.primary_region == settings.recovery_region:
+        yield Problem(
+            "dr:recoveryRegion",
+            f'"{settings.recovery_region}" is the primary region too; its loss would take the data and its copy',
+            "`pulumi config set dr:recoveryRegion <another region>`",
         )
-    if values.get("existingCluster") and not values.get("existingVpc"):
-        problems.append(
-            Problem(
-                "dr:existingCluster",
-                f'"{values["existingCluster"]}" has a VPC, and dr:existingVpc does not name it: nodes and the load '
-                "balancer would be in a network that does not reach the cluster",
-                "`pulumi config set dr:existingVpc <the cluster's VPC>`",
-            )
-        )
-    if values.get("sharedMesh") == "true" and values.get("mesh") == "false":
-        problems.append(
-            Problem(
-                "dr:sharedMesh",
-                'is "true", and dr:mesh is "false": there is no mesh that the regions could share',
-                "`pulumi config set dr:mesh true`, or make dr:sharedMesh false",
-            )
-        )
-    role = values.get("role")
-    here = {"primary": primary, "recovery": recovery}.get(str(role))
-    if here and provider_region != here:
-        problems.append(
-            Problem(
-                "aws:region",
-                f'{json.dumps(provider_region)} is set, but the {role} stack deploys "{here}"',
-                f"`pulumi config set aws:region {here}`",
-            )
-        )
+
+
+def _networks(settings: StackSettings) -> Iterator[Problem]:
+    if found := network.overlap_problem(settings.primary_cidr, settings.recovery_cidr):
+        yield Problem("dr:recoveryCidr", *found)
+
+
+def _zones_of(role: Role) -> Callable[[StackSettings], Iterator[Problem]]:
+    def problems(settings: StackSettings) -> Iterator[Problem]:
+        for found in network.zone_problems(settings.zones[role], settings.regions[role]):
+            yield Problem(f"dr:{role}Zones", *found)
+
     return problems
+
+
+def _vpc(settings: StackSettings) -> Iterator[Problem]:
+    values = {"nat": settings.nat, "privateEndpoints": settings.private_endpoints or None}
+    for name, value in values.items():
+        if settings.existing_vpc and value is not None:
+            fact = f'"{str(value).lower()}" applies to a VPC that the stack creates, not to {settings.existing_vpc}'
+            yield Problem(f"dr:{name}", fact, f"`pulumi config rm dr:{name}`, or set dr:existingVpc to an empty text")
+
+
+def _cluster(settings: StackSettings) -> Iterator[Problem]:
+    if settings.existing_cluster and not settings.existing_vpc:
+        yield Problem(
+            "dr:existingCluster",
+            f'"{settings.existing_cluster}" needs its VPC in dr:existingVpc; otherwise nodes and the load balancer '
+            "would be in a VPC that cannot reach the cluster",
+            "`pulumi config set dr:existingVpc <the cluster's VPC>`",
+        )
+
+
+def _mesh(settings: StackSettings) -> Iterator[Problem]:
+    if settings.shared_mesh and not settings.mesh:
+        yield Problem(
+            "dr:sharedMesh",
+            'is "true" and dr:mesh is "false": without a mesh there is nothing to share',
+            "`pulumi config set dr:mesh true`, or set dr:sharedMesh to false",
+        )
+
+
+def _capacity(settings: StackSettings) -> Iterator[Problem]:
+    yield from capacity.problems(
+        settings.workload, settings.tier, {str(role): zones for role, zones in settings.zones.items()}
+    )
+
+
+def _images(settings: StackSettings) -> Iterator[Problem]:
+    if settings.image_digests is ImageDigests.REQUIRE:
+        yield from image_references.without_digest(settings.serving.images)
+
+
+def _pairs(settings: StackSettings) -> Iterator[Problem]:
+    yield from buckets.pair_problems(settings.buckets)
+
+
+def _bucket_names(settings: StackSettings) -> Iterator[Problem]:
+    pairs = [pair.name for pair in buckets.pairs_of(settings.buckets)]
+    yield from buckets.name_problems(settings.bucket_prefix, settings.regions.values(), pairs)
+
+
+WORKLOAD = (
+    *("peakRequests", "requestsPerReplica", "maxReplicas", "warmFraction", "minAvailable"),
+    *("gpuInstanceTypes", "gpusPerReplica", "modelMemoryGib"),
+)
+RULES = (
+    Rule(("primaryRegion", "recoveryRegion"), _regions),
+    Rule(("primaryCidr", "recoveryCidr"), _networks),
+    *(Rule((f"{role}Zones", f"{role}Region"), _zones_of(role)) for role in Role),
+    Rule(("existingVpc", "nat", "privateEndpoints"), _vpc),
+    Rule(("existingVpc", "existingCluster"), _cluster),
+    Rule(("mesh", "sharedMesh"), _mesh),
+    Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
+    Rule(("imageDigests", "inferenceImage", "toolsImage"), _images),
+    Rule(("buckets",), _pairs),
+    Rule(("buckets", "bucketPrefix", "primaryRegion", "recoveryRegion"), _bucket_names),
+)
+
+
+def _provider_region(settings: StackSettings, region: str | None) -> Iterator[Problem]:
+    here = settings.regions[settings.role]
+    if region != here:
+        fact = f'"{region}" is set' if region else "is not set"
+        fact = f'{fact}, but the {settings.role} stack deploys to "{here}"'
+        yield Problem(PROVIDER_REGION, fact, f"`pulumi config set {PROVIDER_REGION} {here}`")
+
+
+def _credentials(key: str) -> Problem:
+    return Problem(
+        key,
+        "must not be set: the program and `dr` could use two accounts, and a key could be stored in a file",
+        f"`pulumi config rm {key}`, and set AWS_PROFILE or a role in the environment",
+    )

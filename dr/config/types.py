@@ -1,4 +1,4 @@
-"""The types of single settings: what each may be, and the way out where it is something else."""
+"""Types of single settings: which values are valid, and what to write instead of one that is not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from ipaddress import IPv4Network
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -15,26 +15,59 @@ from pydantic_core import PydanticCustomError
 from dr.config import alert_addresses, image_references
 from dr.errors import Invalid
 from dr.spelling import did_you_mean
+from dr.topology import network
 from dr.topology.tiers import Nat, Tier, parse_tier
 
 HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 NAME_PART = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+")
 AUTO = "auto"
-"""Leaves a setting to what the rest of the topology asks for."""
+"""The value of a setting that the rest of the topology decides."""
 
 
 class Settings(BaseModel):
-    """Settings as a person writes them: names in camel case, and none that nobody reads."""
+    """Settings as a stack file has them: names in camel case; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
 
 
+def setting(
+    default: Any,
+    text: str,
+    *,
+    stack: str = "both",
+    unit: str = "",
+    example: Any = None,
+    see: str = "",
+    shown: str = "",
+    **constraints: Any,
+) -> Any:
+    """Declare a field of a `Settings` class with all that its documentation says.
+
+    Args:
+        default: Its default; `...` where it has none.
+        text: What it means, in Markdown.
+        stack: The stacks that it is set in: a value of `dr.config.settings.For`.
+        unit: Its unit.
+        example: A valid value; of a list or a map, one entry.
+        see: A link to more, relative to docs/configuration.md.
+        shown: The default in words, where `default` does not show it.
+        **constraints: Constraints of pydantic's `Field`.
+    """
+    return Field(
+        default,
+        description=text,
+        examples=None if example is None else [example],
+        json_schema_extra={"stack": stack, "unit": unit, "see": see, "shown": shown},
+        **constraints,
+    )
+
+
 @cache
 def known_regions() -> tuple[str, ...]:
-    """The regions of the `aws` partition that botocore knows.
+    """Return the regions of the `aws` partition that botocore knows.
 
-    Partitions apart (China, GovCloud) have other ARNs and cannot replicate to or from this one.
+    Other partitions (China, GovCloud) have other ARNs, and S3 does not replicate between partitions.
     """
     import botocore.session  # not before it is needed: it reads a large data file
 
@@ -42,12 +75,12 @@ def known_regions() -> tuple[str, ...]:
 
 
 def wrong(fact: str, remedy: str) -> PydanticCustomError:
-    """What a validator raises: `dr.config.reader` makes a problem of it."""
+    """Make the error that a validator raises; `dr.config.reader` reports it as a problem."""
     return PydanticCustomError("config", "{fact}", {"fact": fact, "remedy": remedy})
 
 
 def _text(problem: Callable[[str], tuple[str, str] | None]) -> BeforeValidator:
-    """A validator from a function that says what is wrong with a text; other types are pydantic's to refuse."""
+    """Make a validator from a function that returns the problem of a text; pydantic refuses other types."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and (found := problem(value)):
@@ -60,13 +93,13 @@ def _text(problem: Callable[[str], tuple[str, str] | None]) -> BeforeValidator:
 def _region(value: str) -> tuple[str, str] | None:
     if value in known_regions():
         return None
-    return f'"{value}" is no AWS region', did_you_mean(value, known_regions(), "use a name such as us-west-2")
+    return f'"{value}" is not a valid AWS region', did_you_mean(value, known_regions(), "use a name such as us-west-2")
 
 
 def _host(value: str) -> tuple[str, str] | None:
     if HOST_NAME.fullmatch(value):
         return None
-    return f'"{value}" is no host name', "use a name such as ml.example.com, in lower case, without a scheme"
+    return f'"{value}" is not a valid host name', "use a name such as ml.example.com, in lower case, without a scheme"
 
 
 def _optional_host(value: str) -> tuple[str, str] | None:
@@ -83,14 +116,14 @@ def _cidr(value: str) -> tuple[str, str] | None:
     try:
         block = IPv4Network(value, strict=False)
     except ValueError:
-        return f'"{value}" is no IPv4 block', "use a block such as 203.0.113.0/24"
-    return None if str(block) == value else (f'"{value}" is no network address', f"use {block}")
+        return f'"{value}" is not a valid CIDR block', "use a block such as 203.0.113.0/24"
+    return None if str(block) == value else (f'"{value}" is not a network address', f"use {block}")
 
 
 def _role_arn(value: str) -> tuple[str, str] | None:
     if ROLE_ARN.fullmatch(value):
         return None
-    return f'"{value}" is no ARN of an IAM role', "use one such as arn:aws:iam::111122223333:role/platform"
+    return f'"{value}" is not a valid ARN of an IAM role', "use one such as arn:aws:iam::111122223333:role/platform"
 
 
 def _tier(value: object) -> object:
@@ -104,7 +137,7 @@ def _tier(value: object) -> object:
 
 def _nat(value: object) -> object:
     if isinstance(value, str) and value not in (AUTO, *Nat):
-        raise wrong(f'"{value}" is no way to the internet', f"use {AUTO}, {', '.join(Nat)}")
+        raise wrong(f'"{value}" is not a valid value', f"use {AUTO}, {', '.join(Nat)}")
     return None if value == AUTO else value
 
 
@@ -114,7 +147,9 @@ def _auto(value: object) -> object:
 
 def _interval(value: int) -> int:
     if value not in (10, 30):
-        raise wrong(f"{value} s is no interval of Route 53", "use 10 (about $1 a month more a check) or 30")
+        raise wrong(
+            f"{value} s is not a valid Route 53 interval", "use 10 (about $1 a month more for each check) or 30"
+        )
     return value
 
 
@@ -123,6 +158,7 @@ HostName = Annotated[str, _text(_host)]
 OptionalHostName = Annotated[str, _text(_optional_host)]
 BucketPart = Annotated[str, _text(_bucket_part)]
 Cidr = Annotated[str, _text(_cidr)]
+VpcCidr = Annotated[str, _text(network.cidr_problem)]
 RoleArn = Annotated[str, _text(_role_arn)]
 ImageRef = Annotated[str, _text(image_references.problem)]
 ModelSetName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]

@@ -191,7 +191,7 @@ def _type_problems(workload: Workload) -> Iterator[Problem]:
     for name in workload.gpu_types:
         if name not in GPU_TYPES:
             hint = did_you_mean(name, GPU_TYPES, f"known are {', '.join(GPU_TYPES)}")
-            yield Problem("dr:gpuInstanceTypes", f'"{name}" is no instance type with an NVIDIA GPU', hint)
+            yield Problem("dr:gpuInstanceTypes", f'"{name}" is not an instance type with an NVIDIA GPU', hint)
     for kind in known:
         if kind.gpus < workload.gpus_per_replica:
             fact = f"{workload.gpus_per_replica} GPUs a replica, and {kind} has {kind.gpus}"

@@ -7,11 +7,9 @@ away a zone never moves another. Of a /16: 8,192 addresses a zone for nodes and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-
-from dr.errors import Problem
 
 ZONE_LETTERS = "abcdefg"
 """No region of AWS has more zones."""
@@ -53,13 +51,13 @@ def zone_blocks(cidr: str, zones: Sequence[str]) -> list[ZoneBlocks]:
 
 
 def cidr_problem(cidr: str) -> tuple[str, str] | None:
-    """What is wrong with a network's block, and the way out; None if nothing is."""
+    """Return the problem of a VPC's CIDR block and its remedy, or None."""
     try:
         block = IPv4Network(cidr, strict=False)
     except ValueError:
-        return f'"{cidr}" is no IPv4 block', "use a block such as 10.0.0.0/16"
+        return f'"{cidr}" is not a valid CIDR block', "use a block such as 10.0.0.0/16"
     if cidr != str(block):
-        return f'"{cidr}" is no network address', f"use {block}"
+        return f'"{cidr}" is not a network address', f"use {block}"
     if block.prefixlen < LARGEST_VPC:
         return f"{block} has {block.num_addresses:,} addresses; a VPC has 65,536 (/16) at most", "use a /16"
     if block.prefixlen > SMALLEST_VPC:
@@ -80,36 +78,14 @@ def overlap_problem(one: str, other: str) -> tuple[str, str] | None:
 
 
 def zone_problems(zones: Sequence[str], region: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with a region's zones."""
+    """Return the problems of a region's zones, each with its remedy."""
     example = ", ".join(f"{region}{letter}" for letter in ZONE_LETTERS[:3])
-    for zone in zones:
-        if zone[:-1] != region or zone[-1:] not in ZONE_LETTERS:
-            yield f'"{zone}" is not in {region}', f"use zones of that region, such as {example}"
+    if others := [zone for zone in zones if zone[:-1] != region or zone[-1:] not in ZONE_LETTERS]:
+        quoted = ", ".join(f'"{zone}"' for zone in others)
+        yield f"{quoted} {'is' if len(others) == 1 else 'are'} not in {region}", f"use its zones, such as {example}"
     if twice := sorted({zone for zone in zones if zones.count(zone) > 1}):
         yield f"{', '.join(twice)} is named twice", "name each zone once"
     elif len(zones) < FEWEST_ZONES:
         named = ", ".join(zones) or "none"
         fact = f"{len(zones)} of the {FEWEST_ZONES} zones it takes to survive the loss of one: {named}"
         yield fact, f"name {FEWEST_ZONES} or more, such as {example}"
-
-
-def problems(values: Mapping[str, object]) -> list[Problem]:
-    """What is wrong with the network's keys of a configuration, as far as they are of the right type."""
-    found: list[Problem] = []
-    blocks: dict[str, str] = {}
-    for side in ("primary", "recovery"):
-        cidr, zones, region = (values.get(f"{side}{key}") for key in ("Cidr", "Zones", "Region"))
-        if isinstance(cidr, str):
-            wrong = cidr_problem(cidr)
-            found += [Problem(f"dr:{side}Cidr", *wrong)] if wrong else []
-            blocks |= {} if wrong else {side: cidr}
-        if isinstance(zones, list) and isinstance(region, str) and all(isinstance(zone, str) for zone in zones):
-            found += [Problem(f"dr:{side}Zones", *wrong) for wrong in zone_problems(zones, region)]
-    if len(blocks) == 2 and (wrong := overlap_problem(blocks["primary"], blocks["recovery"])):
-        found.append(Problem("dr:recoveryCidr", *wrong))
-    if vpc := values.get("existingVpc"):
-        for key, plain in (("nat", "auto"), ("privateEndpoints", "false")):
-            if (value := values.get(key, plain)) != plain:
-                fact = f'"{value}" is for a VPC that is made here, and {vpc} is not: its ways out are somebody\'s own'
-                found.append(Problem(f"dr:{key}", fact, f"`pulumi config rm dr:{key}`, or make `dr:existingVpc` empty"))
-    return found

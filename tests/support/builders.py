@@ -40,7 +40,7 @@ def settings(role: Role = Role.PRIMARY, /, **changes: str | None) -> dict[str, s
 
 def topology(role: Role = Role.PRIMARY, /, **changes: str | None) -> Topology:
     """A topology; keywords as for `settings`."""
-    return reader.load(settings(role, **changes), ACCOUNT)
+    return reader.read(settings(role, **changes)).topology(ACCOUNT)
 
 
 def pair(**changes: Any) -> BucketPair:

@@ -356,7 +356,7 @@ def test_a_wrong_configuration_is_reported_whole_and_without_a_traceback(
         run(stack, monkeypatch, tier="wram", teir="x")
 
     assert 'did you mean "warm"?' in str(caught.value)
-    assert "dr:teir: no such key" in str(caught.value)
+    assert "dr:teir: unknown key" in str(caught.value)
 
 
 def test_the_committed_stack_files_agree_with_each_other() -> None:

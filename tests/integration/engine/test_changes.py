@@ -60,6 +60,20 @@ def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: Sa
     assert "Traceback" not in str(caught.value)
 
 
+def test_a_text_in_place_of_a_list_is_refused_with_every_other_problem(deployed: SandboxUnderTest) -> None:
+    with (
+        deployed.configured("dr", gpuInstanceTypes="g5.2xlarge", role="", tier="wram"),
+        pytest.raises(Failed) as caught,
+    ):
+        deployed.engine.up("dr")
+
+    text = str(caught.value)
+    assert 'dr:gpuInstanceTypes: "g5.2xlarge" is not a list' in text
+    assert "`pulumi config set --path 'dr:gpuInstanceTypes[0]' g5.2xlarge`" in text
+    assert "dr:role: is not set" in text
+    assert 'dr:tier: "wram" is not a valid tier' in text
+
+
 def test_a_wrong_passphrase_is_named_with_the_right_one(deployed: SandboxUnderTest) -> None:
     with pytest.raises(Failed) as caught:
         deployed.engine.up("dr", extra={"PULUMI_CONFIG_PASSPHRASE": "wrong"})

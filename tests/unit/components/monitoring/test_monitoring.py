@@ -42,7 +42,7 @@ def test_addresses_are_subscribed_by_their_protocol_and_checked_before() -> None
     made = topic(addresses=["oncall@example.com", "https://hooks.example.com/dr"]).of("TopicSubscription")
 
     assert {each.inputs["protocol"] for each in made.values()} == {"email", "https"}
-    with pytest.raises(ValueError, match='"nobody" is no e-mail address'):
+    with pytest.raises(ValueError, match='"nobody" is not a valid e-mail address'):
         AlertTopicArgs("ml-dr-alerts", ACCOUNT, "us-west-2", KEY, ["nobody"])
 
 

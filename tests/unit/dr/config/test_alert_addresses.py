@@ -20,7 +20,7 @@ def test_an_address_has_its_protocol(address: str, protocol: str) -> None:
 @pytest.mark.parametrize("address", ["oncall", "oncall@", "@example.com", "on call@example.com", "a@b", "", "+1555000"])
 def test_what_is_no_address_is_named(address: str) -> None:
     assert address_problem(address) == (
-        f'"{address}" is no e-mail address',
+        f'"{address}" is not a valid e-mail address',
         "use one such as oncall@example.com, or an https:// URL",
     )
 
@@ -40,4 +40,4 @@ def test_only_https_urls_are_taken(address: str) -> None:
     problem = address_problem(address)
 
     assert problem
-    assert "is no HTTPS URL" in problem[0]
+    assert "is not a valid HTTPS URL" in problem[0]

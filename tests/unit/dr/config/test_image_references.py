@@ -25,14 +25,14 @@ def test_a_full_reference_is_taken_apart(reference: str, image: Image) -> None:
 def test_a_name_without_a_registry_is_refused_with_the_one_that_was_meant(reference: str, remedy: str) -> None:
     found = problem(reference)
 
-    assert found == (f'"{reference}" names no registry, so each node decides where it is', remedy)
+    assert found == (f'"{reference}" has no registry, so the configuration of each node decides it', remedy)
 
 
 @pytest.mark.parametrize("reference", ["docker.io/a", "docker.io/a:latest"])
 def test_whatever_was_pushed_last_is_refused(reference: str) -> None:
     fact, _ = problem(reference) or ("", "")
 
-    assert "is whatever was pushed last" in fact
+    assert "is the image that was pushed last" in fact
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_whatever_was_pushed_last_is_refused(reference: str) -> None:
 def test_what_is_no_image_is_refused_with_an_example(reference: str) -> None:
     fact, remedy = problem(reference) or ("", "")
 
-    assert fact == f'"{reference}" is no image'
+    assert fact == f'"{reference}" is not a valid image reference'
     assert remedy.startswith("use registry/name:tag@digest")
 
 

@@ -12,7 +12,7 @@ from tests.support.builders import ACCOUNT, settings, topology
 
 def problems_of(values: dict[str, str]) -> str:
     with pytest.raises(Invalid) as caught:
-        reader.load(values, ACCOUNT)
+        reader.read(values)
     return str(caught.value)
 
 
@@ -41,12 +41,12 @@ def test_one_region_twice_is_refused() -> None:
 def test_an_unknown_region_is_refused_with_the_nearest() -> None:
     text = problems_of(settings(recoveryRegion="us-wset-2"))
 
-    assert 'dr:recoveryRegion: "us-wset-2" is no AWS region' in text
+    assert 'dr:recoveryRegion: "us-wset-2" is not a valid AWS region' in text
     assert 'did you mean "us-west-2"?' in text
 
 
 def test_a_region_of_another_partition_is_unknown() -> None:
-    assert '"cn-north-1" is no AWS region' in problems_of(settings(recoveryRegion="cn-north-1"))
+    assert '"cn-north-1" is not a valid AWS region' in problems_of(settings(recoveryRegion="cn-north-1"))
 
 
 def test_a_bucket_name_that_is_too_long_is_refused_with_its_length() -> None:
@@ -60,57 +60,64 @@ def test_a_prefix_that_cannot_begin_a_bucket_name_is_refused() -> None:
     assert 'dr:bucketPrefix: "ML_DR" cannot be part of a bucket name' in problems_of(settings(bucketPrefix="ML_DR"))
 
 
-@pytest.mark.parametrize("key", ["domain", "role", "primaryRegion", "bucketPrefix"])
-def test_a_missing_key_is_named_with_the_command_that_sets_it(key: str) -> None:
-    text = problems_of(settings(**{key: None}))
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_role_is_reported_with_the_command_that_sets_it(value: str | None) -> None:
+    text = problems_of(settings(role=value, tier="wram"))
 
-    assert f"dr:{key}: is not set" in text
-    assert f"pulumi config set dr:{key} <value>" in text
+    assert "dr:role: is not set" in text
+    assert "pulumi config set dr:role <value>" in text
+    assert "dr:tier: " in text
 
 
-def test_a_key_that_nobody_reads_is_refused_with_the_nearest() -> None:
+def test_every_key_but_the_role_has_a_default() -> None:
+    assert reader.read({"dr:role": "primary", "aws:region": "us-east-1"}).topology(ACCOUNT) == topology()
+
+
+def test_an_unknown_key_is_refused_with_the_nearest() -> None:
     text = problems_of(settings(teir="warm"))
 
-    assert "dr:teir: no such key; nobody would read it" in text
+    assert "dr:teir: unknown key" in text
     assert 'did you mean "tier"?' in text
 
 
 def test_keys_of_other_namespaces_are_left_alone() -> None:
-    assert reader.load({**settings(), "other:key": "x"}, ACCOUNT)
+    assert reader.read({**settings(), "other:key": "x"})
 
 
 def test_a_domain_that_is_a_url_is_refused() -> None:
-    assert '"https://example.com" is no host name' in problems_of(settings(domain="https://example.com"))
+    assert '"https://example.com" is not a valid host name' in problems_of(settings(domain="https://example.com"))
 
 
 def test_a_stack_in_the_wrong_region_is_refused() -> None:
     text = problems_of({**settings(Role.RECOVERY), "aws:region": "us-east-1"})
 
-    assert 'aws:region: "us-east-1" is set, but the recovery stack deploys "us-west-2"' in text
+    assert 'aws:region: "us-east-1" is set, but the recovery stack deploys to "us-west-2"' in text
 
 
 def test_stored_credentials_are_refused() -> None:
     text = problems_of({**settings(), "aws:profile": "me"})
 
-    assert "aws:profile: is set" in text
+    assert "aws:profile: must not be set" in text
     assert "AWS_PROFILE" in text
 
 
 def test_an_interval_route53_does_not_have_is_refused() -> None:
-    assert "dr:healthCheckInterval: 15 s is no interval of Route 53" in problems_of(settings(healthCheckInterval="15"))
+    assert "dr:healthCheckInterval: 15 s is not a valid Route 53 interval" in problems_of(
+        settings(healthCheckInterval="15")
+    )
 
 
 def test_a_word_for_true_that_is_none_is_refused() -> None:
-    assert 'dr:protectData: "perhaps" is not understood' in problems_of(settings(protectData="perhaps"))
+    assert 'dr:protectData: "perhaps" is not a valid value' in problems_of(settings(protectData="perhaps"))
 
 
 def test_several_faults_are_all_reported_at_once() -> None:
-    wrong = settings(tier="wram", recoveryRegion="us-east-1", domain=None, teir="x", bucketPrefix="p" * 40)
+    wrong = settings(tier="wram", nat="two", domain="x y", teir="x", bucketPrefix="p" * 40)
     with pytest.raises(Invalid) as caught:
-        reader.load(wrong, ACCOUNT)
+        reader.read(wrong)
 
     subjects = [problem.subject for problem in caught.value.problems]
-    assert {"dr:tier", "dr:recoveryRegion", "dr:domain", "dr:teir", "dr:bucketPrefix"} <= set(subjects)
+    assert {"dr:tier", "dr:nat", "dr:domain", "dr:teir", "dr:bucketPrefix"} <= set(subjects)
     assert f"{len(subjects)} problems" in str(caught.value)
 
 
@@ -119,7 +126,7 @@ def buckets(*entries: dict[str, object]) -> dict[str, str]:
 
 
 def test_an_entry_changes_a_standard_pair_and_leaves_the_rest() -> None:
-    made = reader.load(buckets({"name": "models", "archiveDays": 90}), ACCOUNT)
+    made = reader.read(buckets({"name": "models", "archiveDays": 90})).topology(ACCOUNT)
 
     assert made.pair("models").archive_days == 90
     assert made.pair("datasets").archive_days is None
@@ -128,7 +135,7 @@ def test_an_entry_changes_a_standard_pair_and_leaves_the_rest() -> None:
 
 def test_an_entry_of_another_name_is_a_pair_of_its_own() -> None:
     lock = {"mode": "COMPLIANCE", "days": 30}
-    made = reader.load(buckets({"name": "audit", "lock": lock, "replicateDeletes": True}), ACCOUNT)
+    made = reader.read(buckets({"name": "audit", "lock": lock, "replicateDeletes": True})).topology(ACCOUNT)
 
     audit = made.pairs[-1]
     assert (audit.name, audit.replicate_deletes) == ("audit", True)
@@ -137,7 +144,7 @@ def test_an_entry_of_another_name_is_a_pair_of_its_own() -> None:
 
 
 def test_an_existing_bucket_is_the_source_of_its_pair() -> None:
-    made = reader.load(buckets({"name": "datasets", "existing": "our-old-data"}), ACCOUNT)
+    made = reader.read(buckets({"name": "datasets", "existing": "our-old-data"})).topology(ACCOUNT)
 
     assert made.bucket("datasets", Role.PRIMARY) == "our-old-data"
     assert made.bucket("datasets", Role.RECOVERY) == f"ml-dr-{ACCOUNT}-us-west-2-datasets"
@@ -150,7 +157,10 @@ def test_an_existing_bucket_is_the_source_of_its_pair() -> None:
         ({"name": "x", "nocurrentDays": 3}, 'did you mean "noncurrentDays"?'),
         ({"name": "x", "archiveDays": 0}, "dr:buckets[0].archiveDays"),
         ({"name": "x", "lock": {"mode": "SOME", "days": 1}}, "use GOVERNANCE or COMPLIANCE"),
-        ({"name": "x", "existing": "b", "lock": {"mode": "COMPLIANCE", "days": 1}}, "Object Lock is for pairs"),
+        (
+            {"name": "x", "existing": "b", "lock": {"mode": "COMPLIANCE", "days": 1}},
+            "Object Lock is set when a bucket is created",
+        ),
         ({"name": "x", "existingKey": "alias/mine"}, "dr:buckets[0].existingKey"),
         ({"name": CONTROL, "existing": "mine"}, '"mine" cannot be the control bucket'),
     ],
@@ -207,11 +217,10 @@ def test_nat_can_be_set_whatever_the_tier(nat: Nat) -> None:
         ({"primaryZones": '["us-east-1a", "us-west-2a"]'}, 'dr:primaryZones: "us-west-2a" is not in us-east-1'),
         ({"recoveryZones": '["us-west-2a", "us-west-2a"]'}, "dr:recoveryZones: us-west-2a is named twice"),
         ({"recoveryZones": "us-west-2a"}, "dr:recoveryZones"),
-        ({"primaryCidr": None}, "dr:primaryCidr: is not set"),
-        ({"nat": "two"}, 'dr:nat: "two" is no way to the internet\n    -> use auto, none, one, zone'),
-        ({"existingVpc": "mine"}, 'dr:existingVpc: "mine" is not understood'),
-        ({"existingVpc": "vpc-0a1b2c3d", "nat": "one"}, 'dr:nat: "one" is for a VPC that is made here'),
-        ({"existingVpc": "vpc-0a1b2c3d", "privateEndpoints": "true"}, 'dr:privateEndpoints: "true" is for a VPC'),
+        ({"nat": "two"}, 'dr:nat: "two" is not a valid value\n    -> use auto, none, one, zone'),
+        ({"existingVpc": "mine"}, 'dr:existingVpc: "mine" is not a valid value'),
+        ({"existingVpc": "vpc-0a1b2c3d", "nat": "one"}, 'dr:nat: "one" applies to a VPC that the stack creates'),
+        ({"existingVpc": "vpc-0a1b2c3d", "privateEndpoints": "true"}, 'dr:privateEndpoints: "true" applies to a VPC'),
     ],
 )
 def test_a_network_that_cannot_be_is_refused(changes: dict[str, str | None], message: str) -> None:
@@ -233,16 +242,16 @@ def test_an_endpoint_of_ones_own_is_kept_and_none_is_the_load_balancers() -> Non
 @pytest.mark.parametrize(
     ("key", "value", "fact"),
     [
-        ("gpuInstanceTypes", '["g5.2xlrage"]', '"g5.2xlrage" is no instance type'),
+        ("gpuInstanceTypes", '["g5.2xlrage"]', '"g5.2xlrage" is not an instance type'),
         ("modelMemoryGib", "40", "a replica needs 40 GiB"),
         ("minAvailable", "5", "leave 4 when the fullest is lost; 5 need 8 replicas, or 6 zones"),
         ("maxReplicas", "5", "5 is fewer than the 6 replicas of the peak"),
-        ("alertAddresses", '["nobody"]', '"nobody" is no e-mail address'),
-        ("apiCidrs", '["10.0.0.1/8"]', '"10.0.0.1/8" is no network address'),
-        ("clientCidrs", '["everybody"]', '"everybody" is no IPv4 block'),
-        ("operatorRoles", '["admin"]', '"admin" is no ARN of an IAM role'),
-        ("warmFraction", "1.5", '"1.5" is not understood'),
-        ("reservedGpuNodes", "-1", '"-1" is not understood'),
+        ("alertAddresses", '["nobody"]', '"nobody" is not a valid e-mail address'),
+        ("apiCidrs", '["10.0.0.1/8"]', '"10.0.0.1/8" is not a network address'),
+        ("clientCidrs", '["everybody"]', '"everybody" is not a valid CIDR block'),
+        ("operatorRoles", '["admin"]', '"admin" is not a valid ARN of an IAM role'),
+        ("warmFraction", "1.5", '"1.5" is not a valid value'),
+        ("reservedGpuNodes", "-1", '"-1" is not a valid value'),
     ],
 )
 def test_a_wrong_value_of_the_workload_is_refused(key: str, value: str, fact: str) -> None:
@@ -276,10 +285,10 @@ def test_what_serves_has_defaults_and_follows_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "fact"),
     [
-        ("inferenceImage", "mlserver:1.7.1", "names no registry"),
-        ("toolsImage", "docker.io/tools", "is whatever was pushed last"),
+        ("inferenceImage", "mlserver:1.7.1", "has no registry"),
+        ("toolsImage", "docker.io/tools", "is the image that was pushed last"),
         ("modelSet", "Digits/../x", "dr:modelSet"),
-        ("imageDigests", "maybe", 'dr:imageDigests: "maybe" is not understood'),
+        ("imageDigests", "maybe", 'dr:imageDigests: "maybe" is not a valid value'),
     ],
 )
 def test_what_cannot_serve_is_refused(key: str, value: str, fact: str) -> None:
@@ -295,4 +304,39 @@ def test_images_without_a_digest_are_refused_where_digests_are_required() -> Non
 
 
 def test_regions_cannot_share_a_mesh_that_is_not_there() -> None:
-    assert "there is no mesh that the regions could share" in problems_of(settings(mesh="false", sharedMesh="true"))
+    assert "without a mesh there is nothing to share" in problems_of(settings(mesh="false", sharedMesh="true"))
+
+
+def test_a_wrong_region_is_reported_once() -> None:
+    for role in Role:
+        text = problems_of(settings(role, **{f"{role}Region": "us-esat-1", "tier": "pilot"}))
+
+        assert text.startswith(f'invalid: dr:{role}Region: "us-esat-1" is not a valid AWS region')
+
+
+def test_zones_of_another_region_are_reported_together() -> None:
+    text = problems_of(settings(recoveryRegion="eu-west-1"))
+
+    assert text.startswith('invalid: dr:recoveryZones: "us-west-2a", "us-west-2b", "us-west-2c" are not in eu-west-1')
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("gpuInstanceTypes", "g5.2xlarge", "dr:gpuInstanceTypes[0]' g5.2xlarge"),
+        ("buckets", "audit", "dr:buckets[0].name' audit"),
+        ("tags", "ml", "dr:tags.team' ml"),
+    ],
+)
+def test_a_text_in_place_of_a_list_is_refused_with_the_command_that_sets_a_list(
+    key: str, value: str, message: str
+) -> None:
+    text = problems_of(settings(**{key: value, "tier": "wram"}))
+
+    assert f'dr:{key}: "{value}" is not a {"map" if key == "tags" else "list"}' in text
+    assert f"`pulumi config set --path '{message}`" in text
+    assert "dr:tier: " in text
+
+
+def test_a_list_in_place_of_a_text_is_refused() -> None:
+    assert "is not a valid AWS region" in problems_of(settings(primaryRegion='["us-east-1"]'))

@@ -67,7 +67,7 @@ def test_vcpus_are_counted_by_quota_with_the_largest_type() -> None:
 def test_an_unknown_gpu_type_is_refused_with_the_nearest() -> None:
     text = said(gpu_types=("g5.2xlrage",))
 
-    assert 'dr:gpuInstanceTypes: "g5.2xlrage" is no instance type with an NVIDIA GPU' in text
+    assert 'dr:gpuInstanceTypes: "g5.2xlrage" is not an instance type with an NVIDIA GPU' in text
     assert 'did you mean "g5.2xlarge"?' in text
 
 

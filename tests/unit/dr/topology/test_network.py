@@ -36,9 +36,9 @@ def test_a_zones_blocks_depend_on_its_letter_alone() -> None:
             "10.0.0.0/23 is too small: 512 addresses / 8 / 8 leave 8 for a public subnet, and AWS's smallest",
         ),
         ("10.0.0.0/8", "10.0.0.0/8 has 16,777,216 addresses; a VPC has 65,536 (/16) at most"),
-        ("10.0.0.1/16", '"10.0.0.1/16" is no network address'),
-        ("10.0.0.0", '"10.0.0.0" is no network address'),
-        ("ten", '"ten" is no IPv4 block'),
+        ("10.0.0.1/16", '"10.0.0.1/16" is not a network address'),
+        ("10.0.0.0", '"10.0.0.0" is not a network address'),
+        ("ten", '"ten" is not a valid CIDR block'),
     ],
 )
 def test_a_block_that_cannot_be_cut_is_refused_with_the_arithmetic(cidr: str, fact: str) -> None:

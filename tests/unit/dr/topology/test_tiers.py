@@ -21,7 +21,7 @@ from dr.topology.tiers import (
     parse_tier,
 )
 from dr.topology.topology import Role
-from tests.support.builders import ACCOUNT, half, settings, topology
+from tests.support.builders import half, settings, topology
 from tests.support.tiers import add_tier
 
 ROOT = Path(__file__).parents[4]
@@ -109,7 +109,7 @@ def test_a_new_tier_that_serves_takes_a_row_of_the_table_alone(monkeypatch: pyte
     written: Half = half(Role.RECOVERY, tier="hot")
     assert (written.tier, written.serves) == (hot, True)
     with pytest.raises(Invalid, match="Use one of backup, pilot, warm, hot, active"):
-        reader.load(settings(Role.RECOVERY, tier="xyz"), ACCOUNT)
+        reader.read(settings(Role.RECOVERY, tier="xyz"))
 
 
 def test_a_new_tier_without_a_cluster_takes_a_row_of_the_table_alone(monkeypatch: pytest.MonkeyPatch) -> None:

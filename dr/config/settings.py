@@ -1,0 +1,371 @@
+"""Every key of the `dr` namespace, described once: name, type, unit, default, text, example and stack.
+
+`make docs` writes the schema of Pulumi.yaml and the tables of docs/configuration.md from here. The engine reads the
+defaults in that schema; a test holds both documents equal to this module. The schema has no types: the engine stops at
+the first value of a wrong type, before the program starts, while `dr.config.reader` reports all problems at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from dr.config import buckets
+from dr.config.buckets import PairSettings
+from dr.config.types import (
+    AlertAddress,
+    AutoCount,
+    BucketPart,
+    CheckInterval,
+    Cidr,
+    Count,
+    Days,
+    EksName,
+    GraceSeconds,
+    HostName,
+    ImageRef,
+    ModelSetName,
+    NatName,
+    OptionalHostName,
+    Rate,
+    RegionName,
+    RoleArn,
+    Settings,
+    TierName,
+    VpcCidr,
+    setting,
+)
+from dr.topology.capacity import Workload
+from dr.topology.serving import ImageDigests, Serving
+from dr.topology.tiers import DEFAULT_TIER
+from dr.topology.topology import Dns, DnsFailover, Role, Site, Topology
+
+NAMESPACE = "dr"
+
+
+class For(StrEnum):
+    """The stacks that a key is set in."""
+
+    BOTH = "both"
+    """Both stacks, with the same value."""
+    EACH = "each"
+    """Each stack has its own value."""
+    PRIMARY = "primary"
+    """The primary stack; the recovery stack ignores it."""
+    RECOVERY = "dr"
+    """The recovery stack; the primary stack ignores it."""
+
+
+class StackSettings(Settings):
+    """The configuration of a stack, each value valid by itself. Make one with `dr.config.reader.read`."""
+
+    role: Role = setting(
+        ...,
+        "What the stack deploys: `primary` is the region that serves in normal operation, `recovery` the region that "
+        "takes over",
+        stack=For.EACH,
+    )
+    tier: TierName = setting(
+        DEFAULT_TIER,
+        "How much of the recovery region runs. Long names such as `warm-standby` are accepted. Changed in place",
+        stack=For.RECOVERY,
+    )
+    primary_region: RegionName = setting("us-east-1", "AWS region that serves in normal operation")
+    recovery_region: RegionName = setting("us-west-2", "AWS region that takes over; must differ from the primary")
+    domain: HostName = setting(
+        "ml.example.com", "DNS name of the hosted zone. Clients call `inference.<domain>`", example="ml.example.org"
+    )
+    hosted_zone: str = setting(
+        "",
+        "ID of an existing public hosted zone for the domain. Empty: the primary stack creates the zone",
+        stack=For.PRIMARY,
+        example="Z0123456789ABCDEFGHIJ",
+        pattern=r"^(Z[A-Z0-9]{1,31})?$",
+    )
+    primary_endpoint: OptionalHostName = setting(
+        "",
+        "Host name of an existing endpoint that serves inference in the primary region and answers `/v2/health/ready` "
+        "over HTTPS. Empty: the load balancer that the stack creates",
+        example="serving.us-east-1.example.com",
+    )
+    recovery_endpoint: OptionalHostName = setting(
+        "",
+        "Host name of an existing endpoint that serves inference in the recovery region, as `dr:primaryEndpoint`",
+        example="serving.us-west-2.example.com",
+    )
+    bucket_prefix: BucketPart = setting(
+        "ml-dr",
+        "Prefix of bucket names: `<prefix>-<account>-<region>-<pair>`, 63 characters at most. It also names other "
+        "resources, so each deployment in an account needs its own",
+        example="fraud-ml",
+    )
+    buckets: tuple[PairSettings, ...] = setting(
+        (),
+        "Additional bucket pairs, and changes to the standard pairs `datasets`, `models`, `registry`, `control` and "
+        "`velero`",
+        example={"name": "audit"},
+        see="#an-entry-of-drbuckets",
+    )
+    dns_failover: DnsFailover = setting(
+        Dns.failover,
+        "`automatic`: Route 53 answers with the recovery region when the primary is unhealthy. `manual`: only after an "
+        "operator admits the recovery region",
+    )
+    health_check_interval: CheckInterval = setting(
+        Dns.check_interval,
+        "Route 53 health check interval, 10 or 30. Immutable: a change replaces the health checks",
+        unit="seconds",
+    )
+    primary_stack: str = setting(
+        "primary",
+        "Name of the primary stack that the recovery stack refers to. One account can hold several pairs of stacks",
+        stack=For.RECOVERY,
+        min_length=1,
+    )
+    protect_data: bool = setting(
+        True,
+        "Protects replicas, keys, vaults and a hosted zone created here against deletion. Set `false` only to destroy "
+        "a deployment with its data",
+    )
+    backup_retention_days: Days = setting(
+        35, "How long recovery points, and their copies in the other region, are kept", unit="days"
+    )
+    primary_cidr: VpcCidr = setting(
+        "10.0.0.0/16",
+        "CIDR block of the primary region's VPC, /16 to /22. Immutable: a change after the first deployment is refused",
+    )
+    recovery_cidr: VpcCidr = setting(
+        "10.1.0.0/16",
+        "CIDR block of the recovery region's VPC, /16 to /22; must not overlap the primary's. Immutable",
+    )
+    primary_zones: tuple[str, ...] = setting(
+        ("us-east-1a", "us-east-1b", "us-east-1c"),
+        "Availability zones of the primary region, at least two. Adding or removing a zone keeps the other subnets",
+        example="us-east-1a",
+    )
+    recovery_zones: tuple[str, ...] = setting(
+        ("us-west-2a", "us-west-2b", "us-west-2c"),
+        "Availability zones of the recovery region, at least two. Adding or removing a zone keeps the other subnets",
+        example="us-west-2a",
+    )
+    nat: NatName = setting(
+        None,
+        "NAT gateways: `none`, `one`, `zone` (one in each zone), or `auto`: decided by the tier; the primary region "
+        "has one in each zone. Changed in place",
+        stack=For.EACH,
+    )
+    private_endpoints: bool = setting(
+        False,
+        "Creates interface VPC endpoints for the AWS APIs that a cluster calls: about $7.30 a month for each endpoint "
+        "and zone, $241 over three zones. The S3 gateway endpoint is free and always created",
+        stack=For.EACH,
+    )
+    existing_vpc: str = setting(
+        "",
+        "ID of an existing VPC in the stack's region. Empty: the stack creates a VPC",
+        stack=For.EACH,
+        example="vpc-0123456789abcdef0",
+        see="#a-vpc-you-have",
+        pattern=r"^(vpc-[0-9a-f]{8,17})?$",
+    )
+    existing_cluster: EksName = setting(
+        "",
+        "Name of an existing EKS cluster in the stack's region, in the VPC of `dr:existingVpc`. Empty: the stack "
+        "creates a cluster where its tier runs one",
+        stack=For.EACH,
+        example="serving",
+        see="#a-cluster-you-have",
+    )
+    peak_requests: Rate = setting(
+        Workload.peak_requests, "Requests per second at the peak, from all clients together", unit="requests/s"
+    )
+    requests_per_replica: Rate = setting(
+        Workload.requests_per_replica,
+        "Requests per second that one replica answers within its latency objective. Measure this value. The primary "
+        "region and tier `active` run `peakRequests` / `requestsPerReplica` replicas, rounded up",
+        unit="requests/s",
+    )
+    max_replicas: Count = setting(
+        Workload.max_replicas,
+        "Maximum replicas of one region. It serves the peak alone while the other region is lost",
+        unit="replicas",
+    )
+    warm_fraction: Annotated[float, Field(gt=0, le=1)] = setting(
+        Workload.warm_fraction,
+        "Fraction of the peak that tier `warm` serves without scaling, above 0 and at most 1. At least one replica "
+        "runs in each zone",
+    )
+    min_available: AutoCount = setting(
+        None,
+        "Replicas that must remain when a zone is lost. `auto`: what the zones allow, at most 4",
+        unit="replicas",
+        example="4",
+    )
+    gpu_instance_types: Annotated[tuple[str, ...], Field(min_length=1)] = setting(
+        Workload.gpu_types,
+        "Instance types of GPU nodes in order of preference; a later type is used where the first has no capacity. All "
+        "must hold the same number of replicas",
+        example="g5.2xlarge",
+    )
+    gpus_per_replica: Count = setting(Workload.gpus_per_replica, "GPUs of one replica", unit="GPUs")
+    model_memory_gib: Rate = setting(
+        Workload.model_memory_gib, "GPU memory that one replica needs for weights and cache", unit="GiB"
+    )
+    model_set: ModelSetName = setting(
+        Serving.model_set, "Name of the served model set. A region serves the newest version that it holds completely"
+    )
+    inference_image: ImageRef = setting(
+        Serving.inference_image, "Image of the inference server (MLServer), as `registry/name:tag@digest`"
+    )
+    tools_image: ImageRef = setting(
+        Serving.tools_image, "Image with Python 3.11 or later and boto3, which runs this project's code in pods"
+    )
+    image_digests: ImageDigests = setting(
+        ImageDigests.WARN, "`warn` warns about images without a digest at each preview; `require` refuses them"
+    )
+    mesh: bool = setting(
+        Serving.mesh,
+        "Creates Istio rules: callers in a cluster use replicas in their own zone first",
+        see="architecture.md#inside-the-cluster",
+    )
+    shared_mesh: bool = setting(
+        Serving.shared_mesh,
+        "Set `true` where the clusters of both regions form one mesh: callers then fail over to the other region",
+    )
+    rollout_grace_seconds: GraceSeconds = setting(
+        Serving.rollout_grace_seconds,
+        "How long a replica may fail to start (image not pulled, container crashes) before `pulumi up` ends with the "
+        "reason, 5 to 3600. Increase it for a slow registry",
+        unit="seconds",
+    )
+    reserved_gpu_nodes: Annotated[int, Field(ge=0)] = setting(
+        0,
+        "GPU nodes with reserved EC2 capacity in the stack's region, spread over its zones. Reserved capacity is paid "
+        "for whether it runs or not",
+        stack=For.EACH,
+        unit="nodes",
+    )
+    api_cidrs: tuple[Cidr, ...] = setting(
+        (),
+        "CIDR blocks allowed to call the Kubernetes API over the internet. Empty: the API is private to the VPC",
+        stack=For.EACH,
+        example="203.0.113.0/24",
+    )
+    client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = setting(
+        ("0.0.0.0/0",), "CIDR blocks allowed to call the inference endpoint", example="203.0.113.0/24"
+    )
+    operator_roles: tuple[RoleArn, ...] = setting(
+        (),
+        "ARNs of IAM roles that administer the clusters",
+        stack=For.EACH,
+        example="arn:aws:iam::111122223333:role/platform",
+    )
+    alert_addresses: tuple[AlertAddress, ...] = setting(
+        (),
+        "Alarm subscribers: e-mail addresses and `https://` URLs. AWS sends each e-mail address a link to confirm",
+        stack=For.EACH,
+        example="oncall@example.com",
+    )
+    runbook_url: str = setting(
+        "",
+        "HTTPS URL of the runbook that alerts in the clusters link to, each with its anchor, such as `#zone-failure`",
+        example="https://wiki.example.com/ml-dr",
+        pattern=r"^(https://[^\s#]+)?$",
+    )
+    karpenter: bool = setting(
+        False,
+        "`true`: Karpenter adds GPU nodes beyond the floor, reserved capacity first. `false`: the Cluster Autoscaler "
+        "resizes the node groups",
+        stack=For.EACH,
+    )
+    tags: Mapping[str, str] = setting({}, "Additional tags for every resource", example={"team": "ml"})
+
+    @property
+    def workload(self) -> Workload:
+        """The load, and what one replica needs."""
+        return Workload(
+            peak_requests=self.peak_requests,
+            requests_per_replica=self.requests_per_replica,
+            max_replicas=self.max_replicas,
+            warm_fraction=self.warm_fraction,
+            min_available=self.min_available,
+            gpu_types=self.gpu_instance_types,
+            gpus_per_replica=self.gpus_per_replica,
+            model_memory_gib=self.model_memory_gib,
+        )
+
+    @property
+    def serving(self) -> Serving:
+        """The model set, the images and the mesh."""
+        return Serving(
+            model_set=self.model_set,
+            inference_image=self.inference_image,
+            tools_image=self.tools_image,
+            mesh=self.mesh,
+            shared_mesh=self.shared_mesh,
+            rollout_grace_seconds=self.rollout_grace_seconds,
+        )
+
+    @property
+    def regions(self) -> Mapping[Role, str]:
+        """AWS region of each role."""
+        return {Role.PRIMARY: self.primary_region, Role.RECOVERY: self.recovery_region}
+
+    @property
+    def zones(self) -> Mapping[Role, tuple[str, ...]]:
+        """Availability zones of each role's region."""
+        return {Role.PRIMARY: self.primary_zones, Role.RECOVERY: self.recovery_zones}
+
+    @property
+    def sites(self) -> Mapping[Role, Site]:
+        """Both regions."""
+        endpoints = {Role.PRIMARY: self.primary_endpoint, Role.RECOVERY: self.recovery_endpoint}
+        cidrs = {Role.PRIMARY: self.primary_cidr, Role.RECOVERY: self.recovery_cidr}
+        return {
+            role: Site(role, region, endpoints[role] or None, cidrs[role], self.zones[role])
+            for role, region in self.regions.items()
+        }
+
+    def topology(self, account: str) -> Topology:
+        """Return the topology that these settings describe in an account.
+
+        Args:
+            account: The AWS account that is deployed to, twelve digits.
+        """
+        return Topology(
+            role=self.role,
+            tier=self.tier,
+            primary=self.sites[Role.PRIMARY],
+            recovery=self.sites[Role.RECOVERY],
+            account=account,
+            bucket_prefix=self.bucket_prefix,
+            pairs=buckets.pairs_of(self.buckets),
+            dns=Dns(self.domain.rstrip("."), self.hosted_zone or None, self.dns_failover, self.health_check_interval),
+            workload=self.workload,
+            serving=self.serving,
+            reserved_gpu_nodes=self.reserved_gpu_nodes,
+            api_cidrs=self.api_cidrs,
+            client_cidrs=self.client_cidrs,
+            operator_roles=self.operator_roles,
+            alert_addresses=self.alert_addresses,
+            runbook_url=self.runbook_url,
+            karpenter=self.karpenter,
+            primary_stack=self.primary_stack,
+            protect_data=self.protect_data,
+            backup_retention_days=self.backup_retention_days,
+            tags=self.tags,
+            nat=self.nat,
+            private_endpoints=self.private_endpoints,
+            existing_vpc=self.existing_vpc or None,
+            existing_cluster=self.existing_cluster or None,
+        )
+
+
+SETTINGS: Mapping[str, FieldInfo] = {
+    f"{NAMESPACE}:{field.alias}": field for field in StackSettings.model_fields.values()
+}
+"""Each setting by its key, as written in a stack file."""
