@@ -15,7 +15,7 @@ import psutil
 from dr.errors import Failed, Problem, Refused
 from sandbox.local import ROOT, Local, read_json
 
-MODULE = "sandbox.aws.emulator"
+MODULE = "sandbox.server"
 LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks this machine itself, whatever proxy a person's environment names."""
 

@@ -16,8 +16,8 @@ import pytest
 from dr import clients
 
 if TYPE_CHECKING:
-    from sandbox.aws.emulator import Running
     from sandbox.control_plane.control_plane import ControlPlane
+    from sandbox.server import Running
     from sandbox.toolchain.kubernetes_binaries import Binaries
 
 WORKER_BYTES = 3 * 1024**3
@@ -77,7 +77,7 @@ def _loop() -> Iterator[None]:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """An emulated AWS over real HTTP, which `dr` finds by its environment, as it finds a sandbox or AWS itself."""
-    from sandbox.aws.emulator import running
+    from sandbox.server import running
 
     with running() as started:
         monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)

@@ -8,12 +8,10 @@ instead of methods and paths.
 from __future__ import annotations
 
 import io
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
@@ -25,17 +23,12 @@ from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeBucket, s3_backends
 from werkzeug.exceptions import NotFound
 
-if TYPE_CHECKING:
-    from moto.s3.models import FakeBucket
-
-    from sandbox.aws.emulator import Emulator
-
-ACCOUNT = "123456789012"
-PARTITION = "aws"
-DEFAULT_REGION = "us-east-1"
+from sandbox.aws.account import ACCOUNT, DEFAULT_REGION, PARTITION
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.world import World
 
 #: Services with one endpoint for the whole partition. STS is not here: SDKs call its regional endpoints.
 GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "organizations", "budgets", "ce", "shield"})
@@ -63,17 +56,6 @@ CURRENT_NAME = {
 SCOPE = re.compile(r"Credential=[^/]*/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
 
-class AwsError(ServiceException):
-    """An error as AWS answers it. Without `status` it has the one the service's model gives its code, else 400."""
-
-    def __init__(
-        self, code: str, message: str, status: int | None = None, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(code, message)
-        self.status = status
-        self.headers = dict(headers or {})
-
-
 class NotEmulatedError(AwsError):
     """Neither moto nor an extension carries the operation. 501 is a status that botocore never retries."""
 
@@ -82,30 +64,10 @@ class NotEmulatedError(AwsError):
 
 
 @dataclass
-class Answer:
-    """An HTTP response, whole."""
-
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of_json(cls, content: Any, status: int = 200) -> Answer:
-        return cls(status, json.dumps(content).encode(), {"Content-Type": "application/json"})
-
-    @classmethod
-    def of_text(cls, content: str, status: int = 200) -> Answer:
-        return cls(status, content.encode(), {"Content-Type": "text/plain; charset=utf-8"})
-
-    def header(self, name: str) -> str | None:
-        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
-
-
-@dataclass
 class Call:
     """A request: `region` is what it was signed for, `target` the region it is for (see `target_of`)."""
 
-    emulator: Emulator
+    world: World
     environ: dict[str, Any]
     body: bytes
     service: str
@@ -205,13 +167,24 @@ def find_bucket(name: str) -> FakeBucket | None:
     return s3_backends[account][partition].buckets.get(name)
 
 
-def identify(emulator: Emulator, environ: dict[str, Any], body: bytes) -> Call:
+def object_version(call: Call) -> Any:
+    """The version (a FakeKey or a FakeDeleteMarker) that a request on an object names, or the current one."""
+    if call.bucket is None:
+        return None
+    wanted = call.request.args.get("versionId")
+    versions = call.bucket.keys.getlist(call.uri["Key"], [])
+    if wanted is None:
+        return versions[-1] if versions else None
+    return next((version for version in versions if version.version_id == wanted), None)
+
+
+def identify(world: World, environ: dict[str, Any], body: bytes) -> Call:
     """Name the service, the operation and the signed region of a request."""
     service, region = _scope(environ, body)
     signed = region is not None
     if service == "s3" and environ["PATH_INFO"].startswith("/v20180820/"):
         service = "s3control"
-    call = Call(emulator, environ, body, service, region or DEFAULT_REGION)
+    call = Call(world, environ, body, service, region or DEFAULT_REGION)
     try:
         call.model, call.uri = get_service_router(service).match(call.request)
     except (NotFound, NotImplementedError, UnknownServiceError):

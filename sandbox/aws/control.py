@@ -5,63 +5,24 @@ Faults, the record of calls, endpoints' health, reset; and to clusters, whose a 
 
 from __future__ import annotations
 
-import datetime
-import itertools
 import json
 import re
-import threading
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from moto.s3.models import s3_backends
 
 from sandbox.aws import clock, faults
-from sandbox.aws.behaviours import health
-from sandbox.aws.call import ACCOUNT, PARTITION, Answer, Call
+from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.answer import Answer
+from sandbox.aws.behaviours import dns
+from sandbox.aws.behaviours.names import plain
+from sandbox.aws.emulator import Emulator
 from sandbox.aws.extensions import service_quotas
-from sandbox.clusters import tokens
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
 
 PREFIX = "/_sandbox/"
 TOKENS = re.compile(rf"{PREFIX}clusters/([^/]+)/([^/]+)/tokens")
 """Where the API server of a cluster asks about a token: by region and name."""
-CALLS_KEPT = 50_000
-
-
-class CallRecord:
-    """The latest calls, numbered from 1."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
-        self._numbers = itertools.count(1)
-        self.latest = 0
-
-    def add(self, call: Call, target: str, status: int) -> None:
-        """Record a call; `status` 0 is a connection that was cut."""
-        entry = {
-            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-            "service": call.service,
-            "operation": call.operation,
-            "region": call.region,
-            "target": target,
-            "status": status,
-            "agent": call.environ.get("HTTP_USER_AGENT", ""),
-        }
-        with self._lock:
-            self.latest = next(self._numbers)
-            self._calls.append({"n": self.latest} | entry)
-
-    def since(self, number: int) -> dict[str, Any]:
-        """The calls after `number`; `next` is the number to ask with the next time."""
-        with self._lock:
-            # Numbers rise by one, so the answer is the tail of the deque.
-            wanted = max(0, min(self.latest - number, len(self._calls)))
-            calls = list(itertools.islice(reversed(self._calls), wanted))[::-1]
-            return {"next": self.latest, "calls": calls}
 
 
 def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) -> Answer:
@@ -69,35 +30,35 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
     arguments = {key: values[-1] for key, values in parse_qs(query).items()}
     try:
         if asked := TOKENS.fullmatch(path):
-            return Answer.of_json(tokens.review(emulator, asked[1], asked[2], body))
-        content = json.loads(body) if body else None
+            return Answer.of_json(emulator.world.kubernetes.review_token(asked[1], asked[2], body))
+        content: Any = json.loads(body) if body else None
         match method, path.removeprefix(PREFIX):
             case "GET", "health":
                 return Answer.of_json(_health(emulator))
             case "GET", "faults":
-                return Answer.of_json(emulator.faults.listed())
+                return Answer.of_json(emulator.world.faults.listed())
             case "POST", "faults":
-                emulator.faults.add(faults.parse(content))
+                emulator.world.faults.add(faults.parse(content))
                 emulator.faults_changed()
-                return Answer.of_json(emulator.faults.listed())
+                return Answer.of_json(emulator.world.faults.listed())
             case "DELETE", "faults":
-                emulator.faults.clear(*_place(arguments))
+                emulator.world.faults.clear(*_place(arguments))
                 emulator.faults_changed()
-                return Answer.of_json(emulator.faults.listed())
+                return Answer.of_json(emulator.world.faults.listed())
             case "GET", "calls":
                 return Answer.of_json(emulator.calls.since(int(arguments.get("since", "0"))))
             case "GET", "refused":
-                return Answer.of_json(sorted(emulator.refused))
+                return Answer.of_json(sorted(emulator.calls.refused))
             case "GET", "endpoints":
-                return Answer.of_json(emulator.endpoints)
+                return Answer.of_json(emulator.world.endpoints)
             case "POST", "endpoints":
                 _set_endpoint(emulator, content)
-                return Answer.of_json(emulator.endpoints)
+                return Answer.of_json(emulator.world.endpoints)
             case "POST", "quotas":
                 _set_quota(content)
                 return Answer.of_json(content)
             case "GET", "dns":
-                return Answer.of_json(health.resolve(emulator, arguments["name"], arguments.get("type", "A")))
+                return Answer.of_json(dns.resolve(emulator.world, arguments["name"], arguments.get("type", "A")))
             case "GET", "clock":
                 return Answer.of_json({"now": clock.now().isoformat(timespec="seconds")})
             case "POST", "clock":
@@ -105,7 +66,7 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 ran = emulator.minutes.advance(float(content.get("advance", 0)))
                 return Answer.of_json({"now": clock.now().isoformat(timespec="seconds"), "minutes": ran})
             case "GET", "messages":
-                return Answer.of_json(emulator.messages.since(int(arguments.get("since", "0"))))
+                return Answer.of_json(emulator.world.messages.since(int(arguments.get("since", "0"))))
             case "POST", "reset":
                 emulator.reset()
                 return Answer.of_json(_health(emulator))
@@ -121,7 +82,7 @@ def _health(emulator: Emulator) -> dict[str, Any]:
         "started": emulator.started,
         "buckets": len(s3_backends[ACCOUNT][PARTITION].buckets),
         "replication": emulator.replication.counts(),
-        "clusters": emulator.clusters.listed(),
+        "clusters": emulator.world.kubernetes.listed(),
     }
 
 
@@ -141,4 +102,4 @@ def _set_quota(content: Any) -> None:
 def _set_endpoint(emulator: Emulator, content: Any) -> None:
     if not isinstance(content, dict) or not {"host", "healthy"} <= set(content):
         raise ValueError(f'an endpoint is {{"host": name, "healthy": true or false}}; got {content!r}')
-    emulator.endpoints[health.plain(str(content["host"]))] = bool(content["healthy"])
+    emulator.world.endpoints[plain(str(content["host"]))] = bool(content["healthy"])

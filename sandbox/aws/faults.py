@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBacken
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from dr.spelling import nearest
-from sandbox.aws.call import AwsError, Call
+from sandbox.aws.answer import AwsError, ConnectionCutError
 
 REGION = re.compile(
     r"\b(?:us|eu|ap|sa|ca|af|me|il|mx)-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-\d\b"
@@ -40,10 +41,6 @@ STATUS = {
 }
 
 
-class ConnectionCutError(ConnectionError):
-    """The request gets no answer: its connection is closed, as by a region that is gone."""
-
-
 @dataclass
 class RegionFault:
     """A region that cannot be reached, or answers `slow` seconds late. `with_global` takes IAM, Route 53 … too."""
@@ -65,8 +62,9 @@ class OperationFault:
     region: str | None = None
     kind: str = "operation"
 
-    def hits(self, call: Call) -> bool:
-        return self.operation == call.name and self.region in (None, call.target, call.region)
+    def hits(self, operation: str, regions: Collection[str]) -> bool:
+        """Whether an operation in these regions fails."""
+        return self.operation == operation and (self.region is None or self.region in regions)
 
 
 @dataclass
@@ -209,15 +207,25 @@ class Faults:
         with self._lock:
             return [fault for fault in self._placed.values() if isinstance(fault, RegionFault)]
 
-    def apply(self, call: Call) -> None:
-        """Let the faults act on a request: delay it, raise ConnectionCutError or the AWS error it is to get."""
-        # An S3 request needs the endpoint it was signed for and the bucket's own region.
-        regions = {call.target} if call.target == "global" else {call.target, call.region}
+    def apply(self, operation: str, target: str, signed: str) -> None:
+        """Delay a request, or make it fail, as the faults in force demand.
+
+        Args:
+            operation: Service and operation: s3:PutObject.
+            target: Region that the request is for; "global" for a service with one endpoint.
+            signed: Region that the request is signed for.
+
+        Raises:
+            ConnectionCutError: A region that the request needs is lost.
+            AwsError: The operation is made to fail.
+        """
+        # An S3 request needs the endpoint that it is signed for and the bucket's own region.
+        regions = {target} if target == "global" else {target, signed}
         if self.unreachable(*regions):
-            raise ConnectionCutError(f"{call.name}: one of {sorted(regions)} cannot be reached")
+            raise ConnectionCutError(f"{operation}: one of {sorted(regions)} cannot be reached")
         delay = max((fault.slow for fault in self._regions() if fault.region in regions), default=0.0)
         with self._lock:
-            fault = next((fault for fault in self._operations if fault.hits(call)), None)
+            fault = next((fault for fault in self._operations if fault.hits(operation, {target, signed})), None)
             if fault and fault.times is not None:
                 fault.times -= 1
                 if not fault.times:
@@ -225,4 +233,4 @@ class Faults:
         if delay:
             time.sleep(delay)
         if fault:
-            raise AwsError(fault.error, f"{call.name} was made to fail by the sandbox", STATUS.get(fault.error, 400))
+            raise AwsError(fault.error, f"{operation} was made to fail by the sandbox", STATUS.get(fault.error, 400))

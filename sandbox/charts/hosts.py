@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from dr.clusters.charts import CHARTS
 from dr.errors import DrError
-from sandbox.aws.call import Answer
+from sandbox.aws.answer import Answer
 from sandbox.charts.registry import Registry
 from sandbox.charts.served import artifacts, responses
 from sandbox.charts.sources import find_charts

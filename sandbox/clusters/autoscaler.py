@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from sandbox import timings
-from sandbox.aws.behaviours.scaling import Scaling
 from sandbox.clusters.api import Thing, Watched
 from sandbox.clusters.node_objects import EFFECTS, allocatable
+from sandbox.clusters.scaling import Scaling
 
 COUNTED = ("cpu", "memory", "nvidia.com/gpu")
 
@@ -44,14 +45,18 @@ def share(pod: Thing, group: Mapping[str, Any]) -> float | None:
     shares = []
     for name in COUNTED:
         asked = sum(
-            parse_quantity(each.get("resources", {}).get("requests", {}).get(name, 0)) for each in spec["containers"]
+            _quantity(each.get("resources", {}).get("requests", {}).get(name, 0)) for each in spec["containers"]
         )
         if asked:
-            had = parse_quantity(room.get(name, 0))
+            had = _quantity(room.get(name, 0))
             if not had or asked > had:
                 return None
             shares.append(float(asked / had))
     return max(shares, default=0.01)
+
+
+def _quantity(value: str | int) -> Decimal:
+    return parse_quantity(value)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def more_nodes(shares: list[float], room: list[float]) -> int:

@@ -20,11 +20,11 @@ from moto.autoscaling.models import InstanceState
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from sandbox import timings
-from sandbox.aws.behaviours.scaling import LEAVING, Scaling
 from sandbox.aws.extensions.eks import subnets_of
 from sandbox.aws.extensions.eks_nodes import NodeScalingGroup
 from sandbox.clusters.api import STRATEGIC, Api, RefusedError, Thing, Watched
 from sandbox.clusters.node_objects import KWOK_LABEL, NodeFacts, node, pod_block
+from sandbox.clusters.scaling import LEAVING, Scaling
 
 NODES = "/api/v1/nodes"
 EVICT_AGAIN_SECONDS = 5.0
@@ -69,13 +69,13 @@ class Nodes:
 
     def _join(self, group: Thing, state: InstanceState, others: Iterable[Thing]) -> None:
         instance = state.instance
-        (subnet,) = subnets_of(self._region, [instance.subnet_id])
+        (subnet,) = subnets_of(self._region, [str(instance.subnet_id)])
         used = {*(each["spec"].get("podCIDR", "") for each in others), *self._made.values()}
         facts = NodeFacts(
             instance.private_dns_name,
             instance.id,
             str(instance.private_ip),
-            state.availability_zone,
+            str(state.availability_zone),
             INSTANCE_TYPES[instance.instance_type],
             pod_block(subnet.cidr_block, used),
             group,

@@ -24,16 +24,11 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dr.errors import Failed, Problem
-from sandbox.aws.call import Answer
-from sandbox.aws.faults import ConnectionCutError
+from sandbox.aws.answer import Answer, ConnectionCutError
 from sandbox.clusters import init_container
 from sandbox.clusters.api import Api, Thing
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
 
 SCRIPT = Path(__file__).with_name("model_server.py")
 START_SECONDS = 90.0
@@ -98,13 +93,13 @@ class Serving:
     """The model server of one region's cluster.
 
     Args:
-        emulator: Whose.
+        endpoint: URL of AWS.
         region: The region.
         api: Its cluster's API server.
     """
 
-    def __init__(self, emulator: Emulator, region: str, api: Api) -> None:
-        self._emulator, self._region, self._api = emulator, region, api
+    def __init__(self, endpoint: str, region: str, api: Api) -> None:
+        self._endpoint, self._region, self._api = endpoint, region, api
         self._lock = threading.Lock()
         self._spare: ModelServer | None = None
         self._server: ModelServer | None = None
@@ -198,7 +193,7 @@ class Serving:
     def _environment(self) -> dict[str, str]:
         """The way to the sandbox, as a pod's identity and the region's endpoints are on AWS."""
         return {
-            "AWS_ENDPOINT_URL": self._emulator.endpoint,
+            "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",

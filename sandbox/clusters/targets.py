@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.aws.world import Clients
 from sandbox.clusters.api import Thing, Watched
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
 
 BINDINGS = "/apis/elbv2.k8s.aws/v1beta1/targetgroupbindings"
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -66,17 +64,17 @@ class Targets:
     """The targets of one cluster.
 
     Args:
-        emulator: Whose.
+        client: Makes clients of AWS.
         region: The cluster's region.
         bindings: Its TargetGroupBindings, watched.
         services: Its Services, watched.
         slices: Its EndpointSlices, watched.
     """
 
-    def __init__(self, emulator: Emulator, region: str, bindings: Watched, services: Watched, slices: Watched) -> None:
+    def __init__(self, client: Clients, region: str, bindings: Watched, services: Watched, slices: Watched) -> None:
         # The next step tries again, and an emulator that is ending has not to be waited for.
         once = Config(retries={"total_max_attempts": 1})
-        self._client: Any = emulator.client("elbv2", region, config=once)
+        self._client: Any = client("elbv2", region, config=once)
         self._bindings, self._services, self._slices = bindings, services, slices
         self._registered: dict[str, set[Target]] = {}
         self._said: dict[str, str] = {}

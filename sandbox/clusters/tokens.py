@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from botocore.auth import SigV4QueryAuth
@@ -24,14 +24,12 @@ from botocore.credentials import Credentials
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from sandbox.aws.call import ACCOUNT, PARTITION
+from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.answer import ConnectionCutError
 from sandbox.aws.extensions.eks import Cluster, clusters
 from sandbox.aws.extensions.eks_access import POLICY_ARN
-from sandbox.aws.faults import ConnectionCutError
+from sandbox.aws.faults import Faults
 from sandbox.control_plane.certificates import MASTERS
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
 
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"
@@ -191,7 +189,7 @@ def identity(access_key: str, region: str) -> tuple[str, str]:
     return str(arn), str(id)
 
 
-def review(emulator: Emulator, region: str, name: str, body: bytes) -> dict[str, Any]:
+def review(faults: Faults, region: str, name: str, body: bytes) -> dict[str, Any]:
     """Answer a TokenReview of the API server of a cluster.
 
     Raises:
@@ -208,7 +206,7 @@ def review(emulator: Emulator, region: str, name: str, body: bytes) -> dict[str,
             raise BadTokenError(f"{region} has no cluster {name}")
         now = datetime.datetime.now(datetime.UTC)
         access_key, sts = check(str(asked["spec"].get("token", "")), name, now, secret_of)
-        if emulator.faults.unreachable(sts):
+        if faults.unreachable(sts):
             raise ConnectionCutError(f"STS of {sts} cannot be reached")
         arn, id = identity(access_key, sts)
         found = user(cluster, arn, id, access_key)

@@ -15,8 +15,8 @@ from dr.cli.main import app
 from dr.errors import Failed, Invalid, Refused
 from dr.operations import adopt
 from dr.operations.adopt import Engine
-from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
+from sandbox.server import Running
 
 REGION = "us-west-2"
 TAGS = {"project": "ml-dr", "workload": "ml-dr", "role": "recovery"}

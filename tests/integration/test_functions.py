@@ -15,8 +15,8 @@ from dr.control.levers import values
 from dr.errors import Failed, Invalid
 from dr.functions import prober, republisher
 from dr.topology import topology
-from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
+from sandbox.server import Running
 
 HERE, BUCKET, VAULT = "us-west-2", "control", "ml-dr-backups"
 AT = {"time": "2026-11-24T12:00:00Z"}
@@ -36,7 +36,7 @@ SETTINGS = {
 def aws(aws: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
     """With what a function's environment has, and what it reads."""
     through = {"HTTPS_PROXY": aws.endpoint, "NO_PROXY": "127.0.0.1"}
-    for name, value in {**SETTINGS, **through, "SSL_CERT_FILE": str(aws.emulator.authority.file)}.items():
+    for name, value in {**SETTINGS, **through, "SSL_CERT_FILE": str(aws.authority.file)}.items():
         monkeypatch.setenv(name, value)
     s3 = aws.client("s3", HERE)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": HERE})

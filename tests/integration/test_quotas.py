@@ -4,9 +4,9 @@ from dr.errors import Invalid
 from dr.preflight import quotas
 from dr.topology.capacity import Workload, capacity
 from dr.topology.tiers import Tier
-from sandbox.aws.emulator import Running
 from sandbox.aws.extensions import service_quotas
 from sandbox.aws.faults import parse
+from sandbox.server import Running
 
 WARM = capacity(Workload(), Tier.WARM, 3)
 """Three nodes of eight vCPUs, and ten after a failover."""

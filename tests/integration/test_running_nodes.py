@@ -13,8 +13,8 @@ from dr.preflight import running_nodes
 from dr.preflight.running_nodes import Running as Nodes
 from dr.topology.capacity import Workload, capacity
 from dr.topology.tiers import Tier
-from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
+from sandbox.server import Running
 
 REGION, CLUSTER, WORKLOAD = "us-west-2", "ml-dr", "ml-dr"
 WARM = capacity(Workload(), Tier.WARM, 3)

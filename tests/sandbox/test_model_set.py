@@ -15,7 +15,7 @@ from dr.control.journal import Journal
 from dr.data import model_sets
 from dr.operations.steps import Runner
 from sandbox import model_set
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import make_bucket
 
 PAIRS = ("datasets", "models", "registry")

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.pod_code import pod_code
-from sandbox.aws.emulator import Running
 from sandbox.clusters.api import Api, RefusedError
+from sandbox.server import Running
 
 ZONES, TYPES, DOMAIN = "abc", ["g5.2xlarge", "g6.2xlarge"], "example.com"
 PATIENCE = 60.0
@@ -47,7 +47,7 @@ class Region:
     def api(self) -> Api:
         """Its cluster's API server, with the sandbox's own rights."""
         if "api" not in self.made:
-            self.made["api"] = Api(self.aws.emulator.clusters.of(self.region)[self.cluster].api())
+            self.made["api"] = Api(self.aws.clusters.of(self.region)[self.cluster].api())
         found: Api = self.made["api"]
         return found
 
@@ -257,7 +257,7 @@ class Region:
 
     def connect(self) -> http.client.HTTPSConnection:
         """A connection to the region's name, as a client has one."""
-        context = ssl.create_default_context(cafile=str(self.aws.emulator.authority.file))
+        context = ssl.create_default_context(cafile=str(self.aws.authority.file))
         proxy = urlsplit(self.aws.endpoint)
         connection = http.client.HTTPSConnection(str(proxy.hostname), proxy.port, context=context, timeout=90)
         connection.set_tunnel(self.name, 443)

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.cloudwatch.models import Alarm, MetricStat, cloudwatch_backends
 
 from sandbox.aws import clock
-from sandbox.aws.call import ACCOUNT
-from sandbox.aws.extensions import cloudwatch, cloudwatch_composite
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.behaviours import alarm_states
+from sandbox.aws.world import World
 
 LOCK = threading.RLock()
 """A change that two requests see at once has one message."""
@@ -31,25 +29,25 @@ def regions_with_alarms() -> list[str]:
     return [region for region, backend in cloudwatch_backends[ACCOUNT].items() if backend.alarms]
 
 
-def evaluate(emulator: Emulator, region: str) -> None:
+def evaluate(world: World, region: str) -> None:
     """Bring every alarm of a region up to date: those on metrics first, since rules are about them."""
-    if emulator.faults.unreachable(region):
+    if world.faults.unreachable(region):
         return
     with LOCK:
         alarms = list(cloudwatch_backends[ACCOUNT][region].alarms.values())
         now = clock.utcnow()
         for alarm in [each for each in alarms if each.rule is None]:
             before = alarm.state_value
-            cloudwatch.update(alarm, now)
-            changed(emulator, alarm, before)
+            alarm_states.update(alarm, now)
+            changed(world, alarm, before)
         for alarm in [each for each in alarms if each.rule is not None]:
-            before, state = alarm.state_value, cloudwatch_composite.state(alarm)
+            before, state = alarm.state_value, alarm_states.rule_state(alarm)
             if state != before and now >= getattr(alarm, "by_hand_until", now):
                 alarm.update_state(f"{alarm.rule} is {str(state == 'ALARM').lower()}", "{}", state)
-            changed(emulator, alarm, before)
+            changed(world, alarm, before)
 
 
-def changed(emulator: Emulator, alarm: Alarm, before: str) -> None:
+def changed(world: World, alarm: Alarm, before: str) -> None:
     """Run the actions of a new state, and note both."""
     if alarm.state_value == before:
         return
@@ -60,13 +58,13 @@ def changed(emulator: Emulator, alarm: Alarm, before: str) -> None:
         if ":sns:" not in action:
             _note(alarm, "Action", f"Failed to execute action {action}: the sandbox knows topics as actions only")
             continue
-        refused = emulator.messages.publish(action, _subject(alarm), json.dumps(_message(alarm, before)))
+        refused = world.messages.publish(action, _subject(alarm), json.dumps(_message(alarm, before)))
         done = f"Failed to execute action {action}: {refused}" if refused else f"Successfully executed action {action}"
         _note(alarm, "Action", done)
 
 
 def _note(alarm: Alarm, kind: str, summary: str) -> None:
-    cloudwatch_composite.told(alarm).append(
+    alarm_states.history(alarm).append(
         {
             "AlarmName": alarm.name,
             "AlarmType": "CompositeAlarm" if alarm.rule else "MetricAlarm",

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from moto.elbv2.models import FakeTargetGroup, elbv2_backends
 
-from sandbox.aws.behaviours import health, target_health
-from sandbox.aws.call import ACCOUNT, Answer
-from sandbox.aws.faults import ConnectionCutError
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import Answer, ConnectionCutError
+from sandbox.aws.behaviours import target_health
+from sandbox.aws.world import World
 
 CHECKERS_NEEDED = 0.18
 """Route 53: an endpoint is healthy when more than 18 % of its checkers say so (developer guide, "How Route 53
@@ -29,7 +27,7 @@ determines whether a health check is healthy"); each of their connections gets a
 class Balancer:
     """A load balancer with a listener that forwards to a target group."""
 
-    emulator: Emulator
+    world: World
     region: str
     name: str
     group: FakeTargetGroup
@@ -37,15 +35,15 @@ class Balancer:
     @property
     def health(self) -> target_health.TargetHealth:
         """The checks of its targets."""
-        return target_health.of(self.group, self.emulator.traffic.speed)
+        return target_health.of(self.group, self.world.kubernetes.speed)
 
     def answers(self, target: str) -> bool:
         """Whether a target answers."""
-        return self.emulator.traffic.answers(self.region, target)
+        return self.world.kubernetes.answers(self.region, target)
 
     def connect(self) -> Flow:
         """A connection. Raises ConnectionCutError."""
-        if self.emulator.faults.unreachable(self.region):
+        if self.world.faults.unreachable(self.region):
             raise ConnectionCutError(f"{self.name}: {self.region} cannot be reached")
         target = self.health.choose(self.answers)
         if target is None:
@@ -54,7 +52,7 @@ class Balancer:
 
     def verdict(self) -> tuple[bool, str]:
         """What Route 53's checkers find, and why."""
-        if self.emulator.faults.unreachable(self.region):
+        if self.world.faults.unreachable(self.region):
             return False, f"{self.name} cannot be reached, as all of {self.region}"
         found = self.health.candidates(self.answers)
         answering = sum(map(self.answers, found))
@@ -75,27 +73,23 @@ class Flow:
 
     def send(self, environ: Mapping[str, Any], body: bytes) -> Answer:
         """The target's answer to a request. Raises ConnectionCutError."""
-        region, emulator = self.balancer.region, self.balancer.emulator
-        if emulator.faults.unreachable(region):
+        region, world = self.balancer.region, self.balancer.world
+        if world.faults.unreachable(region):
             raise ConnectionCutError(f"{self.balancer.name}: {region} cannot be reached")
         path, query = quote(environ["PATH_INFO"]), environ.get("QUERY_STRING", "")
         headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
         if kind := environ.get("CONTENT_TYPE"):
             headers["Content-Type"] = kind
         asked = f"{path}?{query}" if query else path
-        return emulator.traffic.ask(region, self.target, environ["REQUEST_METHOD"], asked, headers, body)
+        return world.kubernetes.ask(region, self.target, environ["REQUEST_METHOD"], asked, headers, body)
 
 
-def connect(emulator: Emulator, name: str) -> Flow | None:
-    """A connection to a name, by the zones of the sandbox; None where it names no load balancer.
-
-    Raises ConnectionCutError where that leads nowhere.
-    """
-    found = find(emulator, health.served_as(emulator, name)) if emulator.traffic.on else None
-    return found.connect() if found else None
+def behind(world: World, name: str) -> Balancer | None:
+    """The load balancer of a DNS name of its own, where Kubernetes runs behind it."""
+    return find(world, name) if world.kubernetes.on else None
 
 
-def find(emulator: Emulator, name: str) -> Balancer | None:
+def find(world: World, name: str) -> Balancer | None:
     """The load balancer of a DNS name of its own; None where there is none, or it forwards nothing."""
     for region, backend in list(elbv2_backends[ACCOUNT].items()):
         for balancer in list(backend.load_balancers.values()):
@@ -107,7 +101,7 @@ def find(emulator: Emulator, name: str) -> Balancer | None:
                     for arn in _forwards(action.data)
                     if (group := backend.target_groups.get(arn))
                 ]
-                return Balancer(emulator, region, name, groups[0]) if groups else None
+                return Balancer(world, region, name, groups[0]) if groups else None
     return None
 
 

@@ -20,17 +20,15 @@ import uuid
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.logs.models import logs_backends
 
 from sandbox.aws import clock
-from sandbox.aws.call import ACCOUNT
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.authority import Authority
 
 HOST = Path(__file__).parents[1] / "function_host.py"
 PASSED_ON = ("PATH", "LANG", "SYSTEMROOT")
@@ -66,10 +64,15 @@ class Host:
 
 
 class Functions:
-    """All functions' processes."""
+    """The processes of all functions.
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
+    Args:
+        endpoint: URL of the emulator.
+        authority: Signs the certificates of endpoints; functions trust it.
+    """
+
+    def __init__(self, endpoint: str, authority: Authority) -> None:
+        self._endpoint, self._authority = endpoint, authority
         self._hosts: dict[str, Host] = {}
         self._lock = threading.Lock()
 
@@ -137,10 +140,10 @@ class Functions:
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "PYTHONDONTWRITEBYTECODE": "1",
             **function.environment_vars,
-            "AWS_ENDPOINT_URL": self._emulator.endpoint,
-            "HTTPS_PROXY": self._emulator.endpoint,
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "HTTPS_PROXY": self._endpoint,
             "NO_PROXY": "127.0.0.1,localhost",
-            "SSL_CERT_FILE": str(self._emulator.authority.file),
+            "SSL_CERT_FILE": str(self._authority.file),
         }
 
     def _ask(self, host: Host, function: LambdaFunction, event: Any) -> Outcome:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
 
-from sandbox.aws.call import ACCOUNT
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.faults import Faults
 
 NAMESPACE = "AWS/AutoScaling"
 
@@ -39,11 +37,11 @@ MEASURED: Mapping[str, Callable[[FakeAutoScalingGroup], int | None]] = {
 }
 
 
-def publish(emulator: Emulator, minute: datetime.datetime) -> None:
+def publish(faults: Faults, minute: datetime.datetime) -> None:
     """What every group that was told to reports for a minute."""
     time = minute.astimezone(datetime.UTC).replace(tzinfo=None)
     for region, backend in list(autoscaling_backends[ACCOUNT].items()):
-        if emulator.faults.unreachable(region):
+        if faults.unreachable(region):
             continue
         for group in list(backend.autoscaling_groups.values()):
             if data := _data(group, time):
@@ -51,7 +49,7 @@ def publish(emulator: Emulator, minute: datetime.datetime) -> None:
 
 
 def _data(group: FakeAutoScalingGroup, time: datetime.datetime) -> list[dict[str, Any]]:
-    emulated = group.instance_states or getattr(group, "activities", ())
+    emulated = group.instance_states or getattr(group, "activities", [])
     if group.desired_capacity and not emulated:
         return []
     of = [{"Name": "AutoScalingGroupName", "Value": group.name}]

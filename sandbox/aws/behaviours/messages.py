@@ -16,7 +16,7 @@ from moto.kms.models import kms_backends
 from moto.sns.models import sns_backends
 
 from sandbox.aws import clock
-from sandbox.aws.call import ACCOUNT
+from sandbox.aws.account import ACCOUNT
 from sandbox.aws.faults import Faults
 
 CLOUDWATCH = "cloudwatch.amazonaws.com"

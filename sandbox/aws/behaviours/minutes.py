@@ -6,13 +6,10 @@ import datetime
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING
 
 from sandbox.aws import clock
 from sandbox.aws.behaviours import alarms, group_metrics, schedules
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
+from sandbox.aws.world import World
 
 MINUTE = 60
 LOOK_EVERY_SECONDS = 1.0
@@ -22,8 +19,8 @@ LONGEST_STEP = 24 * 60 * MINUTE
 class Minutes:
     """Runs every minute that begins, in order, each once."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
+    def __init__(self, world: World) -> None:
+        self._world = world
         self._lock = threading.Lock()
         self._done = _number(clock.now())
         self._ended = threading.Event()
@@ -77,10 +74,10 @@ class Minutes:
         self._done += 1
         minute = datetime.datetime.fromtimestamp(self._done * MINUTE, datetime.UTC)
         try:
-            schedules.run(self._emulator, minute)
-            group_metrics.publish(self._emulator, minute)
+            schedules.run(self._world, minute)
+            group_metrics.publish(self._world.faults, minute)
             for region in alarms.regions_with_alarms():
-                alarms.evaluate(self._emulator, region)
+                alarms.evaluate(self._world, region)
         except Exception:  # noqa: BLE001 - one minute's failure must not end the clock
             sys.stderr.write(f"minute {minute.isoformat()} failed\n{traceback.format_exc()}")
 

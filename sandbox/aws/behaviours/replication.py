@@ -21,10 +21,11 @@ from typing import Any, Literal
 
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
 
-from sandbox.aws.call import PARTITION, Answer, Call, find_bucket
-from sandbox.aws.extensions import s3_replication as rules_of
-from sandbox.aws.extensions.kms import unusable
-from sandbox.aws.extensions.s3 import object_version
+from sandbox.aws.account import PARTITION
+from sandbox.aws.answer import Answer
+from sandbox.aws.behaviours import replication_rules
+from sandbox.aws.behaviours.keys import unusable
+from sandbox.aws.call import Call, find_bucket, object_version
 from sandbox.aws.faults import Faults
 
 #: Held by every request that changes S3 and by every copy.
@@ -52,7 +53,7 @@ class Task:
 
     @property
     def destination(self) -> str:
-        return rules_of.destination_of(self.rule)
+        return replication_rules.destination_of(self.rule)
 
 
 class Replicator:
@@ -118,10 +119,10 @@ class Replicator:
 
     def _changed(self, bucket: FakeBucket, version: Any) -> None:
         if getattr(version, "is_replica", False):
-            rules = [rule for rule in _matching(bucket, version) if rules_of.selects_replica_changes(rule)]
+            rules = [rule for rule in _matching(bucket, version) if replication_rules.selects_replica_changes(rule)]
         else:
             done = getattr(version, "replicas", {})
-            rules = [rule for rule in _matching(bucket, version) if rules_of.destination_of(rule) in done]
+            rules = [rule for rule in _matching(bucket, version) if replication_rules.destination_of(rule) in done]
         self._queue(bucket, version, rules, change=True)
 
     def _queue(self, bucket: FakeBucket, version: Any, rules: list[dict[str, Any]], *, change: bool) -> None:
@@ -174,9 +175,12 @@ def _matching(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
     chosen: dict[str, dict[str, Any]] = {}
     configured = bucket.replication["Rules"]  # type: ignore[attr-defined]
     for rule in sorted(configured, key=lambda rule: -int(rule.get("Priority", 0))):
-        selected = version.name.startswith(rules_of.prefix_of(rule)) and rules_of.tags_of(rule).items() <= tags.items()
+        selected = (
+            version.name.startswith(replication_rules.prefix_of(rule))
+            and replication_rules.tags_of(rule).items() <= tags.items()
+        )
         if rule["Status"] == "Enabled" and selected:
-            chosen.setdefault(rules_of.destination_of(rule), rule)
+            chosen.setdefault(replication_rules.destination_of(rule), rule)
     return list(chosen.values())
 
 
@@ -184,10 +188,10 @@ def _rules_for(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
     """The rules by which a version that was just made is copied."""
     rules = _matching(bucket, version)
     if isinstance(version, FakeDeleteMarker):
-        return [rule for rule in rules if rules_of.copies_delete_markers(rule)]
+        return [rule for rule in rules if replication_rules.copies_delete_markers(rule)]
     if version.storage_class in ARCHIVED:
         return []
-    return [rule for rule in rules if rules_of.selects_kms(rule)] if _is_kms(version) else rules
+    return [rule for rule in rules if replication_rules.selects_kms(rule)] if _is_kms(version) else rules
 
 
 def _copy(task: Task) -> Status | None:

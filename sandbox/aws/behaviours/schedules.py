@@ -11,16 +11,14 @@ import json
 import re
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.scheduler.models import Schedule, scheduler_backends
 
-from sandbox.aws.call import ACCOUNT
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.world import World
 
 RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 MINUTES = {"minute": 1, "hour": 60, "day": 1440}
@@ -33,20 +31,20 @@ def minutes_of(expression: str) -> int | None:
     return int(found[1]) * MINUTES[found[2]] if found else None
 
 
-def run(emulator: Emulator, minute: datetime.datetime) -> None:
+def run(world: World, minute: datetime.datetime) -> None:
     """Start what is due in a minute."""
     number = int(minute.timestamp()) // 60
     for region, backend in list(scheduler_backends[ACCOUNT].items()):
-        if emulator.faults.unreachable(region):
+        if world.faults.unreachable(region):
             continue
         for group in list(backend.schedule_groups.values()):
             for schedule in list(group.schedules.values()):
                 every = minutes_of(schedule.schedule_expression)
                 if schedule.state == "ENABLED" and every and number % every == 0:
-                    _start(emulator, region, schedule, minute)
+                    _start(world, region, schedule, minute)
 
 
-def _start(emulator: Emulator, region: str, schedule: Schedule, minute: datetime.datetime) -> None:
+def _start(world: World, region: str, schedule: Schedule, minute: datetime.datetime) -> None:
     target: dict[str, Any] = schedule.target
     attributes = {
         "scheduled-time": minute.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -59,9 +57,9 @@ def _start(emulator: Emulator, region: str, schedule: Schedule, minute: datetime
         text = text.replace(f"<aws.scheduler.{name}>", value)
     try:
         if api := UNIVERSAL.fullmatch(target["Arn"]):
-            client = emulator.client(api["service"], region)
+            client = world.client(api["service"], region)
             getattr(client, xform_name(api["operation"]))(**json.loads(text))
         else:
-            emulator.functions.invoke(region, target["Arn"].rpartition(":function:")[2], json.loads(text))
+            world.functions.invoke(region, target["Arn"].rpartition(":function:")[2], json.loads(text))
     except (ClientError, BotoCoreError, AttributeError, KeyError, TypeError, ValueError) as error:
         sys.stderr.write(f"schedule {schedule.name} in {region}: {type(error).__name__}: {error}\n")

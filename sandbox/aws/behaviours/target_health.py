@@ -89,7 +89,7 @@ class TargetHealth:
         now, group = time.monotonic(), self._group
         interval = float(group.health_check_interval_seconds) / self._speed
         up, down = (interval * int(count) for count in (group.healthy_threshold_count, group.unhealthy_threshold_count))
-        delay = float(group.attributes["deregistration_delay.timeout_seconds"]) / self._speed
+        delay = float(str(group.attributes["deregistration_delay.timeout_seconds"])) / self._speed
         targets = dict(group.targets)
         for id, target in targets.items():
             one = self._checked.get(id)

@@ -5,10 +5,13 @@ State lives on moto's own backend objects, so that a reset empties it too.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.aws.call import Answer, Call
+from sandbox.aws.answer import Answer
+from sandbox.aws.call import Call
 
 #: Asks moto itself.
 Moto = Callable[[], Answer]
@@ -27,3 +30,9 @@ def answers(service: str, *operations: str) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def load() -> None:
+    """Import every module of this package; each registers its handlers and patches moto where it has to."""
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        importlib.import_module(module.name)

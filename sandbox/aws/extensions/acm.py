@@ -14,8 +14,11 @@ from moto import settings
 from moto.acm.models import acm_backends
 from moto.route53.models import route53_backends
 
-from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
+from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
+from sandbox.aws.extensions.elbv2 import listeners_with
 
 # Never by the clock alone.
 settings.ACM_VALIDATION_WAIT = 10**9
@@ -84,8 +87,6 @@ def update_options(call: Call, moto: Moto) -> dict[str, Any]:
 @answers("acm", "DeleteCertificate")
 def delete(call: Call, moto: Moto) -> Answer:
     """Refused while a listener has it."""
-    from sandbox.aws.extensions.elbv2 import listeners_with
-
     arn = call.parameters["CertificateArn"]
     if held := listeners_with(call.region, arn):
         raise AwsError("ResourceInUseException", f"Certificate {arn} is in use by {', '.join(held)}")

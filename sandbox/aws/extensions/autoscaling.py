@@ -6,7 +6,9 @@ from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
 
-from sandbox.aws.call import ACCOUNT, AwsError, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from moto.awslambda.models import LambdaFunction, lambda_backends
 
-from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call, NotEmulatedError
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.call import Call, NotEmulatedError
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
 
@@ -76,7 +78,7 @@ def invoke(call: Call, moto: Moto) -> Answer:
     if kind == "DryRun":
         return Answer(204)
     event = json.loads(call.body or b"null")
-    outcome = call.emulator.functions.invoke(call.region, function.function_name, event)
+    outcome = call.world.functions.invoke(call.region, function.function_name, event)
     if kind == "Event":
         return Answer(202)
     headers = {"Content-Type": "application/json", "X-Amz-Executed-Version": "$LATEST"}

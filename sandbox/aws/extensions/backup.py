@@ -14,7 +14,9 @@ from uuid import uuid4
 
 from moto.backup.models import Plan, Vault, backup_backends
 
-from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
 

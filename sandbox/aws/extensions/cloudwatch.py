@@ -1,34 +1,18 @@
-"""CloudWatch: an alarm's state comes from the datapoints, whenever somebody looks.
-
-Evaluation follows "Configuring how CloudWatch alarms treat missing data" of the CloudWatch user guide for alarms on
-one metric with a plain statistic, or on the difference of two; alarms on other expressions, percentiles or anomaly
-bands keep the state they have.
-Actions are run by behaviours/alarms.py.
-"""
+"""CloudWatch: alarms are evaluated when they are described; SetAlarmState holds until the next evaluation."""
 
 from __future__ import annotations
 
 import datetime
-import json
-import operator
-import re
-from collections.abc import Sequence
-from typing import Any
 
-from moto.cloudwatch.models import Alarm, MetricDatumBase, MetricStat, Statistics, cloudwatch_backends
+from moto.cloudwatch.models import cloudwatch_backends
 
 from sandbox.aws import clock
-from sandbox.aws.call import ACCOUNT, Answer, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import Answer
+from sandbox.aws.behaviours import alarm_states, alarms
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
-COMPARE = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "GreaterThanThreshold": operator.gt,
-    "LessThanThreshold": operator.lt,
-    "LessThanOrEqualToThreshold": operator.le,
-}
-#: CloudWatch looks at more periods than it evaluates, so that a late datapoint does not count as missing.
-SPARE_PERIODS = 2
 #: Seconds for which SetAlarmState holds, until the next evaluation.
 STATE_SET_BY_HAND = 60
 
@@ -36,125 +20,28 @@ STATE_SET_BY_HAND = 60
 @answers("cloudwatch", "PutMetricAlarm")
 def put_metric_alarm(call: Call, moto: Moto) -> Answer:
     """A new alarm has INSUFFICIENT_DATA, an existing one keeps its state."""
-    alarms = cloudwatch_backends[ACCOUNT][call.region].alarms
-    before = alarms.get(call.parameters["AlarmName"])
+    kept, name = cloudwatch_backends[ACCOUNT][call.region].alarms, call.parameters["AlarmName"]
+    before = kept.get(name)
     answer = moto()
-    alarm = alarms.get(call.parameters["AlarmName"])
+    alarm = kept.get(name)
     if alarm and alarm is not before:
-        alarm.state_value = before.state_value if before else "INSUFFICIENT_DATA"
+        alarm_states.keep_state(alarm, before)
         alarm.history = before.history if before else []
-        vars(alarm)["told"] = vars(before).get("told", []) if before else []
     return answer
 
 
 @answers("cloudwatch", "DescribeAlarms", "DescribeAlarmsForMetric")
 def describe_alarms(call: Call, moto: Moto) -> Answer:
-    from sandbox.aws.behaviours import alarms
-
-    alarms.evaluate(call.emulator, call.region)
+    alarms.evaluate(call.world, call.region)
     return moto()
 
 
 @answers("cloudwatch", "SetAlarmState")
 def set_alarm_state(call: Call, moto: Moto) -> Answer:
-    from sandbox.aws.behaviours import alarms
-
     alarm = cloudwatch_backends[ACCOUNT][call.region].alarms.get(call.parameters["AlarmName"])
     before = alarm.state_value if alarm else ""
     answer = moto()
     if alarm and answer.status < 300:
         vars(alarm)["by_hand_until"] = clock.utcnow() + datetime.timedelta(seconds=STATE_SET_BY_HAND)
-        alarms.changed(call.emulator, alarm, before)
+        alarms.changed(call.world, alarm, before)
     return answer
-
-
-def update(alarm: Alarm, now: datetime.datetime) -> None:
-    """Give the alarm the state its datapoints call for."""
-    if now < getattr(alarm, "by_hand_until", now):
-        return
-    if alarm.metric_name and alarm.statistic:
-        values = datapoints(alarm, alarm.region_name, now)
-    elif both := difference(alarm):
-        values = differences(both, int(alarm.evaluation_periods), alarm.region_name, now)
-    else:
-        return
-    state = evaluate(values, alarm, alarm.treat_missing_data or "missing") or alarm.state_value
-    if state != alarm.state_value:
-        seen = f"{len(values)} datapoints {values} against the threshold {alarm.threshold}"
-        alarm.update_state(f"Threshold Crossed: {seen}", json.dumps({"recentDatapoints": values}), state)
-
-
-def datapoints(alarm: Any, region: str, now: datetime.datetime) -> list[float]:
-    """The newest values, at most EvaluationPeriods of them, oldest first; a period without data has none.
-
-    `alarm` is anything with a moto alarm's attributes; `now` is naive UTC, as all of moto's times are.
-    """
-    wanted = int(alarm.evaluation_periods)
-    values = by_age(alarm, alarm.statistic, int(alarm.period), wanted, region, now)
-    return [values[age] for age in sorted(values, reverse=True)][-wanted:]
-
-
-MINUS = re.compile(r"\s*(?P<first>[a-z]\w*)\s*-\s*(?P<second>[a-z]\w*)\s*")
-
-
-def difference(alarm: Alarm) -> tuple[MetricStat, MetricStat] | None:
-    """The two metrics whose difference an alarm is about; None for one that is about anything else."""
-    stats = {query.id: query.metric_stat for query in alarm.metric_data_queries if query.metric_stat}
-    expressions = [query.expression for query in alarm.metric_data_queries if query.expression]
-    found = MINUS.fullmatch(expressions[0]) if len(expressions) == 1 else None
-    if not found or not {found["first"], found["second"]} <= stats.keys():
-        return None
-    both = stats[found["first"]], stats[found["second"]]
-    plain = all(stat.stat in ("Average", "Minimum", "Maximum", "Sum", "SampleCount") for stat in both)
-    return both if plain and int(both[0].period) == int(both[1].period) else None
-
-
-def differences(both: tuple[MetricStat, MetricStat], wanted: int, region: str, now: datetime.datetime) -> list[float]:
-    """As `datapoints`: a period that lacks either metric has no value."""
-    period = int(both[0].period)
-    first, second = (by_age(stat.metric, stat.stat, period, wanted, region, now) for stat in both)
-    return [first[age] - second[age] for age in sorted(first.keys() & second.keys(), reverse=True)][-wanted:]
-
-
-def by_age(
-    metric: Any, statistic: str, period: int, wanted: int, region: str, now: datetime.datetime
-) -> dict[int, float]:
-    """A metric's values by how many periods ago; `metric` has a moto metric's or alarm's attributes."""
-    dimensions = sorted((dimension.name, dimension.value) for dimension in metric.dimensions)
-    buckets: dict[int, list[MetricDatumBase]] = {}
-    newest = int(now.replace(tzinfo=datetime.UTC).timestamp()) // period
-    for datum in list(cloudwatch_backends[ACCOUNT][region].metric_data):
-        if datum.namespace != metric.namespace or datum.name != metric.metric_name:
-            continue
-        if sorted((dimension.name, dimension.value) for dimension in datum.dimensions) != dimensions:
-            continue
-        age = newest - int(datum.timestamp.replace(tzinfo=datetime.UTC).timestamp()) // period
-        if 0 <= age < wanted + SPARE_PERIODS:
-            buckets.setdefault(age, []).append(datum)
-    return {age: _statistic(statistic, data, now) for age, data in buckets.items()}
-
-
-def evaluate(values: Sequence[float], alarm: Any, missing: str) -> str | None:
-    """OK, ALARM or INSUFFICIENT_DATA; None where missing data is to leave the state as it is."""
-    periods = int(alarm.evaluation_periods)
-    needed = int(alarm.datapoints_to_alarm or periods)
-    breaches = COMPARE[alarm.comparison_operator]
-    breaching = sum(bool(breaches(value, alarm.threshold)) for value in values)
-    absent = periods - len(values)
-    if not values:
-        return {"breaching": "ALARM", "notBreaching": "OK", "ignore": None}.get(missing, "INSUFFICIENT_DATA")
-    if missing == "breaching":
-        breaching += absent
-    if missing == "missing":
-        needed = min(needed, len(values))
-    if breaching >= needed:
-        return "ALARM"
-    if missing == "ignore" and breaching + absent >= needed:
-        return None
-    return "OK"
-
-
-def _statistic(name: str, data: list[MetricDatumBase], now: datetime.datetime) -> float:
-    statistics = Statistics([name], now)
-    statistics.metric_data = data
-    return float(statistics.get_statistics_for_type(name) or 0.0)

@@ -8,7 +8,9 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.logs.models import logs_backends
 
-from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 # moto tells neither whose a rule is, nor what it is for where its peer is a group.
@@ -68,7 +70,9 @@ def release_address(call: Call, moto: Moto) -> Answer:
 def modify_vpc_endpoint(call: Call, moto: Moto) -> Answer:
     """Private DNS and the routes of a gateway endpoint too; moto leaves both as they were."""
     answer = moto()
-    backend, parameters = ec2_backends[ACCOUNT][call.region], call.parameters
+    # moto's annotations demand a CIDR block even of a route to a prefix list.
+    backend: Any = ec2_backends[ACCOUNT][call.region]
+    parameters = call.parameters
     endpoint = backend.vpc_end_points.get(parameters["VpcEndpointId"])
     if answer.status >= 300 or endpoint is None:
         return answer

@@ -9,7 +9,9 @@ from uuid import uuid4
 from moto.ec2.models import ec2_backends
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, EC2_RESOURCE_TO_PREFIX
 
-from sandbox.aws.call import ACCOUNT, AwsError, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 # moto tags what has a prefix it knows.

@@ -2,7 +2,7 @@
 
 All of EKS is answered here and in eks_nodes.py and eks_access.py: a cluster is the description that DescribeCluster
 gives, kept as it is. Everything is ACTIVE once the call returns. Behind the endpoint is a control plane of its own
-(behaviours/clusters.py), where the emulator was given Kubernetes; else nothing is.
+(sandbox/clusters), if the emulator has Kubernetes; otherwise there is none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import datetime
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from moto.ec2.models import ec2_backends
@@ -21,12 +21,12 @@ from moto.kms.models import kms_backends
 from moto.sts.models import sts_backends
 
 from dr.errors import Failed
-from sandbox.aws.call import ACCOUNT, PARTITION, AwsError, Call
+from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.answer import AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
-
-if TYPE_CHECKING:
-    from sandbox.control_plane.control_plane import ControlPlane
+from sandbox.aws.world import ControlPlane
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 VERSIONS = ("1.33", "1.34", "1.35", "1.36")
@@ -160,7 +160,7 @@ def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
 
 def _control_plane(call: Call, about: dict[str, Any]) -> ControlPlane | None:
     try:
-        return call.emulator.clusters.start(call.region, about["name"])
+        return call.world.kubernetes.start(call.region, about["name"])
     except Failed as failed:
         _drop_group(call, about)
         raise AwsError("ClientException", f"the cluster's Kubernetes did not start: {failed}") from failed
@@ -261,7 +261,7 @@ def delete_cluster(call: Call, moto: Moto) -> dict[str, Any]:
     if cluster.groups:
         raise taken("Cluster has nodegroups attached")
     _drop_group(call, cluster.about)
-    call.emulator.clusters.end(call.region, cluster.about["name"])
+    call.world.kubernetes.end(call.region, cluster.about["name"])
     del clusters(call.region)[cluster.about["name"]]
     return {"cluster": cluster.about | {"status": "DELETING"}}
 

@@ -6,10 +6,11 @@ import re
 from typing import Any
 from uuid import uuid4
 
-from sandbox.aws.call import ACCOUNT, AwsError, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.eks import Cluster, check_role, cluster_of, now, taken, wrong
-from sandbox.clusters import addon_definitions
 
 ADDONS = {
     "vpc-cni": ("v1.20.4-eksbuild.1", "v1.20.3-eksbuild.1"),
@@ -70,8 +71,7 @@ def create_addon(call: Call, moto: Moto) -> dict[str, Any]:
         "podIdentityAssociations": _addon_identities(call, cluster, wanted.get("podIdentityAssociations", [])),
     }
     made |= {key: wanted[key] for key in ("configurationValues", "serviceAccountRoleArn") if key in wanted}
-    if plane := call.emulator.clusters.of(call.region).get(cluster.about["name"]):
-        addon_definitions.install(plane, name)
+    call.world.kubernetes.install_addon(call.region, cluster.about["name"], name)
     cluster.addons[name] = made
     return {"addon": made}
 

@@ -1,6 +1,6 @@
 """EKS: node groups, each with an Auto Scaling group that is there under the name EKS gives it.
 
-The Auto Scaling group has its sizes, subnets and tags. Instances come and go by behaviours/scaling.py, while a
+The Auto Scaling group has its sizes, subnets and tags. Instances come and go by sandbox/clusters/scaling.py, while a
 Kubernetes runs that they can join; without one there are none.
 """
 
@@ -14,7 +14,9 @@ from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from sandbox.aws.call import ACCOUNT, AwsError, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.eks import VERSIONS, Cluster, check_role, cluster_of, now, subnets_of, taken, wrong
 
@@ -40,7 +42,7 @@ class NodeScalingGroup(FakeAutoScalingGroup):
         self.node_group["scalingConfig"] = {"minSize": least, "maxSize": most, "desiredSize": wanted}
 
     def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:
-        """Nothing: what was terminated is replaced by behaviours/scaling.py."""
+        """Nothing: what was terminated is replaced by sandbox/clusters/scaling.py."""
 
 
 DEFAULT_TYPES = ["t3.medium"]
@@ -170,7 +172,7 @@ def _make_scaling_group(call: Call, cluster: Cluster, group: dict[str, Any]) -> 
         f"k8s.io/cluster-autoscaler/{owner}": "owned",
         f"kubernetes.io/cluster/{owner}": "owned",
     }
-    made_group = autoscaling_backends[ACCOUNT][call.region].create_auto_scaling_group(
+    made_group: Any = autoscaling_backends[ACCOUNT][call.region].create_auto_scaling_group(
         name=name,
         availability_zones=[],
         desired_capacity=0,
@@ -200,7 +202,7 @@ def _make_scaling_group(call: Call, cluster: Cluster, group: dict[str, Any]) -> 
     made_group.__class__ = NodeScalingGroup  # moto makes no other kind
     made_group.node_group, made_group.activities = group, []
     _resize(made_group, group["scalingConfig"])
-    return made_group
+    return made_group  # type: ignore[no-any-return]
 
 
 def _resize(group: NodeScalingGroup, scaling: dict[str, int]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 from moto.acm.models import acm_backends
 from moto.elbv2.models import elbv2_backends
 
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours import target_health
-from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 MOTOS_ZONE = b"Z2P70J7EXAMPLE"
@@ -79,12 +81,12 @@ def modify_listener(call: Call, moto: Moto) -> Answer | dict[str, Any]:
 @answers("elbv2", "DescribeTargetHealth")
 def describe_target_health(call: Call, moto: Moto) -> Answer | dict[str, Any]:
     """By the load balancer's own checks, where something runs that they can find; moto says healthy, always."""
-    traffic, arn = call.emulator.traffic, call.parameters["TargetGroupArn"]
+    kubernetes, arn = call.world.kubernetes, call.parameters["TargetGroupArn"]
     group = elbv2_backends[ACCOUNT][call.region].target_groups.get(arn)
-    if not traffic.on or group is None or group.target_type != "ip":
+    if not kubernetes.on or group is None or group.target_type != "ip":
         return moto()
-    found = target_health.of(group, traffic.speed).describe(
-        lambda target: traffic.answers(call.region, target), call.parameters.get("Targets", [])
+    found = target_health.of(group, kubernetes.speed).describe(
+        lambda target: kubernetes.answers(call.region, target), call.parameters.get("Targets", [])
     )
     return {"TargetHealthDescriptions": found}
 

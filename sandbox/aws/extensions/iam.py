@@ -12,7 +12,9 @@ from typing import Any
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 
-from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
+from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 

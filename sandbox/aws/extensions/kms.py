@@ -6,9 +6,9 @@ import datetime
 import json
 from typing import Any
 
-from moto.kms.models import Key, kms_backends
-
-from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
+from sandbox.aws.answer import Answer
+from sandbox.aws.behaviours.keys import find_key, pending_deletion, unusable
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 DEFAULT_ROTATION_DAYS = 365
@@ -20,37 +20,6 @@ MANAGING = (
     *("EnableKey", "DisableKey", "EnableKeyRotation", "DisableKeyRotation"),
     *("UpdateKeyDescription", "CreateGrant", "ScheduleKeyDeletion"),
 )
-
-
-def find_key(key: str, region: str) -> Key:
-    """A key by id, ARN, alias or the alias's ARN, as a request in `region` sees it. Raises NotFoundException."""
-    if key.startswith("arn:") and key.split(":")[3] != region:
-        raise AwsError("NotFoundException", f"Invalid arn {key.split(':')[3]}")
-    backend = kms_backends[ACCOUNT][region]
-    name = backend.get_alias_name(key)
-    found = backend.get_key_id_from_alias(name) if name.startswith("alias/") else backend.get_key_id(key)
-    if found in backend.keys:
-        return backend.keys[found]
-    kind, path = ("Alias", "") if "alias/" in key else ("Key", "key/")
-    arn = key if key.startswith("arn:") else f"arn:aws:kms:{region}:{ACCOUNT}:{path}{key}"
-    raise AwsError("NotFoundException", f"{kind} '{arn}' does not exist")
-
-
-def unusable(key: str, region: str) -> AwsError | None:
-    """Why a key cannot encrypt or decrypt in `region`, as KMS says it; None if it can."""
-    try:
-        found = find_key(key, region)
-    except AwsError as error:
-        return error
-    if found.key_state == "Enabled":
-        return None
-    return _pending_deletion(found) or AwsError("DisabledException", f"{found.arn} is disabled.")
-
-
-def _pending_deletion(key: Key) -> AwsError | None:
-    if key.key_state != "PendingDeletion":
-        return None
-    return AwsError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
 
 
 @answers("kms", *CRYPTOGRAPHIC)
@@ -73,7 +42,7 @@ def decrypt(call: Call, moto: Moto) -> Answer:
 @answers("kms", *MANAGING, "CancelKeyDeletion")
 def manage_key(call: Call, moto: Moto) -> Answer:
     key = find_key(call.parameters["KeyId"], call.region)
-    problem = _pending_deletion(key)
+    problem = pending_deletion(key)
     if problem and call.operation in MANAGING:
         raise problem
     # moto finds a key by its ARN in some operations only.
@@ -87,7 +56,7 @@ def manage_key(call: Call, moto: Moto) -> Answer:
 
 @answers("kms", "CreateAlias", "UpdateAlias")
 def point_alias(call: Call, moto: Moto) -> Answer:
-    if problem := _pending_deletion(find_key(call.parameters["TargetKeyId"], call.region)):
+    if problem := pending_deletion(find_key(call.parameters["TargetKeyId"], call.region)):
         raise problem
     return moto()
 
@@ -95,7 +64,7 @@ def point_alias(call: Call, moto: Moto) -> Answer:
 @answers("kms", "GetKeyRotationStatus")
 def rotation_status(call: Call, moto: Moto) -> dict[str, Any]:
     key = find_key(call.parameters["KeyId"], call.region)
-    rotates = key.key_rotation_status and not _pending_deletion(key)
+    rotates = key.key_rotation_status and not pending_deletion(key)
     status: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": rotates}
     if rotates:
         days, since = vars(key)["rotation_days"], vars(key)["rotation_since"]

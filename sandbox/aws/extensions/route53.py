@@ -15,13 +15,21 @@ from moto.route53.models import FakeZone, HealthCheck, HostedZoneIdentifier, Rec
 from moto.route53.utils import validate_domain_name
 from moto.utilities.id_generator import IdSourceContext, moto_id_manager
 
-from sandbox.aws.behaviours import health
-from sandbox.aws.call import ACCOUNT, PARTITION, Answer, AwsError, Call
+from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.behaviours import dns, health_checks
+from sandbox.aws.behaviours.names import plain
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 #: What AWS fills in for a check that looks at an endpoint.
 ENDPOINT_DEFAULTS = {"RequestInterval": 30, "FailureThreshold": 3, "MeasureLatency": False}
 DEFAULT_PORT = {"HTTP": 80, "HTTP_STR_MATCH": 80, "HTTPS": 443, "HTTPS_STR_MATCH": 443}
+CHECKER_REGIONS = (
+    *("us-east-1", "us-west-1", "us-west-2", "eu-west-1"),
+    *("ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "sa-east-1"),
+)
+"""Regions of Route 53's health checkers (Route 53 API reference, HealthCheckConfig)."""
 ROUTING = ("Weight", "Failover", "Region", "GeoLocation", "MultiValueAnswer")
 
 
@@ -45,7 +53,7 @@ def create_health_check(call: Call, moto: Moto) -> dict[str, Any]:
     _check_references(config)
     for known in backend().health_checks.values():
         if known.caller_reference == reference:
-            if health.config_of(known) != config:
+            if health_checks.config_of(known) != config:
                 raise AwsError("HealthCheckAlreadyExists", f"A health check with caller reference {reference} exists.")
             return _described(known)
     check = backend().create_health_check(reference, {"type": config["Type"]})
@@ -63,7 +71,7 @@ def update_health_check(call: Call, moto: Moto) -> dict[str, Any]:
         has = f"{check.id} has version {check.health_check_version}, not {expected}"
         raise AwsError("HealthCheckVersionMismatch", f"The health check {has}.")
     reset = set(changes.pop("ResetElements", []))
-    config = {name: value for name, value in health.config_of(check).items() if name not in reset} | changes
+    config = {name: value for name, value in health_checks.config_of(check).items() if name not in reset} | changes
     _check_references(config)
     _keep(check, config)
     check.health_check_version += 1
@@ -96,10 +104,10 @@ def get_health_check_count(call: Call, moto: Moto) -> dict[str, Any]:
 @answers("route53", "GetHealthCheckStatus")
 def get_health_check_status(call: Call, moto: Moto) -> dict[str, Any]:
     check = backend().get_health_check(call.parameters["HealthCheckId"])
-    healthy, reason = health.evaluate(call.emulator, check)
+    healthy, reason = health_checks.evaluate(call.world, check)
     report = {"Status": f"{'Success' if healthy else 'Failure'}: {reason}", "CheckedTime": utcnow()}
-    checkers = health.config_of(check).get("Regions") or health.CHECKER_REGIONS
-    seen_from = [region for region in checkers if not call.emulator.faults.unreachable(region)]
+    checkers = health_checks.config_of(check).get("Regions") or CHECKER_REGIONS
+    seen_from = [region for region in checkers if not call.world.faults.unreachable(region)]
     return {
         "HealthCheckObservations": [
             {"Region": region, "IPAddress": "127.0.0.1", "StatusReport": report} for region in seen_from
@@ -111,7 +119,7 @@ def get_health_check_status(call: Call, moto: Moto) -> dict[str, Any]:
 def test_dns_answer(call: Call, moto: Moto) -> dict[str, Any]:
     zone = backend().get_hosted_zone(call.parameters["HostedZoneId"])
     name, kind = call.parameters["RecordName"], call.parameters["RecordType"]
-    code, data = health.answer_for(call.emulator, zone, name, kind)
+    code, data = dns.answer_for(call.world, zone, name, kind)
     server = zone.delegation_set.name_servers[0] if zone.delegation_set else "vpc"
     return {
         "Nameserver": server,
@@ -135,12 +143,12 @@ def change_record_sets(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 def _change(zone: FakeZone, records: list[RecordSet], action: str, wanted: dict[str, Any]) -> None:
-    wanted["Name"] = health.plain(wanted["Name"]) + "."
+    wanted["Name"] = plain(wanted["Name"]) + "."
     wanted["ResourceRecords"] = [record["Value"] for record in wanted.get("ResourceRecords", [])]
     validate_domain_name(wanted["Name"], code="InvalidChangeBatch")
     title = f"[name='{wanted['Name']}', type='{wanted['Type']}'"
     title += f", set-identifier='{wanted['SetIdentifier']}']" if wanted.get("SetIdentifier") else "]"
-    if not f".{wanted['Name']}".endswith(f".{health.plain(zone.name)}."):
+    if not f".{wanted['Name']}".endswith(f".{plain(zone.name)}."):
         raise _refused(f"RRSet with DNS name {wanted['Name']} is not permitted in zone {zone.name}")
     held = next((record for record in records if _identity(record) == _identity(_record(wanted))), None)
     if action == "DELETE":
@@ -175,7 +183,7 @@ def _problems(
         yield f"RRSet {name} {kind}: SetIdentifier and a routing policy (such as Weight) go together"
     if bool(wanted.get("AliasTarget")) == bool(wanted["ResourceRecords"] and wanted.get("TTL") is not None):
         yield f"RRSet {name} {kind} needs either AliasTarget, or TTL and ResourceRecords"
-    if kind == "CNAME" and name == f"{health.plain(zone.name)}.":
+    if kind == "CNAME" and name == f"{plain(zone.name)}.":
         yield f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {zone.name}"
     others = [record for record in records if record.name == name and record is not held]
     if any((record.type == "CNAME") != (kind == "CNAME") for record in others):
@@ -199,7 +207,7 @@ def _values(record: RecordSet) -> dict[str, Any]:
     """What a DELETE must repeat; the target of an alias is a name and may come with or without its last dot."""
     values = dict(vars(record)) | {"ttl": str(record.ttl), "records": sorted(record.records)}
     if record.alias_target:
-        values["alias_target"] = record.alias_target | {"DNSName": health.plain(record.alias_target["DNSName"])}
+        values["alias_target"] = record.alias_target | {"DNSName": plain(record.alias_target["DNSName"])}
     return values
 
 
@@ -240,7 +248,7 @@ def _described(check: HealthCheck) -> dict[str, Any]:
     described = {
         "Id": check.id,
         "CallerReference": check.caller_reference,
-        "HealthCheckConfig": health.config_of(check),
+        "HealthCheckConfig": health_checks.config_of(check),
         "HealthCheckVersion": check.health_check_version,
     }
     if alarm := vars(check).get("alarm"):

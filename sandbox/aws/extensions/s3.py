@@ -9,9 +9,10 @@ from typing import Any
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.s3.models import FakeBucket, FakeKey, PublicAccessBlock
 
-from sandbox.aws.call import Answer, AwsError, Call, NotEmulatedError, find_bucket
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.behaviours.keys import unusable
+from sandbox.aws.call import Call, NotEmulatedError, find_bucket, object_version
 from sandbox.aws.extensions import Moto, answers
-from sandbox.aws.extensions.kms import unusable
 
 #: moto takes an S3 request whose subresource it does not know for the plain operation of the same method: it
 #: creates or deletes the bucket, or lists it. Only what moto routes rightly, or an extension answers, passes.
@@ -151,17 +152,6 @@ def get_lifecycle(call: Call, moto: Moto) -> Answer | dict[str, Any]:
     return answer if answer.status >= 300 else vars(call.bucket)["lifecycle"]
 
 
-def object_version(call: Call) -> Any:
-    """The version (a FakeKey or a FakeDeleteMarker) that a request on an object names, or the current one."""
-    if call.bucket is None:
-        return None
-    wanted = call.request.args.get("versionId")
-    versions = call.bucket.keys.getlist(call.uri["Key"], [])
-    if wanted is None:
-        return versions[-1] if versions else None
-    return next((version for version in versions if version.version_id == wanted), None)
-
-
 def _refuse_unusable_key(key: str | None, region: str) -> None:
     # Without a key id S3 takes the account's own aws/s3 key, which is always there.
     if key and not key.endswith("alias/aws/s3") and (problem := unusable(key, region)):
@@ -170,7 +160,7 @@ def _refuse_unusable_key(key: str | None, region: str) -> None:
 
 def _refuse_unreachable_source(call: Call) -> None:
     source = find_bucket(call.environ["HTTP_X_AMZ_COPY_SOURCE"].lstrip("/").partition("/")[0])
-    if source and call.emulator.faults.unreachable(source.region_name):
+    if source and call.world.faults.unreachable(source.region_name):
         raise AwsError("ServiceUnavailable", f"{source.region_name}, the region of the source, cannot be reached", 503)
 
 

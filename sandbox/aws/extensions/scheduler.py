@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours.schedules import minutes_of
-from sandbox.aws.call import Answer, AwsError, Call, NotEmulatedError
+from sandbox.aws.call import Call, NotEmulatedError
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
 

@@ -11,7 +11,9 @@ from uuid import uuid4
 
 from moto.servicequotas.models import servicequotas_backends
 
-from sandbox.aws.call import ACCOUNT, Answer, AwsError, Call
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 SERVICES = {"ec2": "Amazon Elastic Compute Cloud (Amazon EC2)", "eks": "Amazon Elastic Kubernetes Service (Amazon EKS)"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.aws.call import Answer, Call
+from sandbox.aws.answer import Answer
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
 
@@ -11,5 +12,5 @@ def publish(call: Call, moto: Moto) -> Answer:
     answer = moto()
     wanted = call.parameters
     if answer.status < 300 and "TopicArn" in wanted:
-        call.emulator.messages.deliver(wanted["TopicArn"], wanted.get("Subject"), wanted["Message"])
+        call.world.messages.deliver(wanted["TopicArn"], wanted.get("Subject"), wanted["Message"])
     return answer

@@ -16,7 +16,8 @@ from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.route53.models import route53_backends
 
-from sandbox.aws.call import ACCOUNT, DEFAULT_REGION, PARTITION, Call
+from sandbox.aws.account import ACCOUNT, DEFAULT_REGION, PARTITION
+from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.ec2_capacity import reservations
 from sandbox.aws.extensions.eks import clusters
@@ -66,7 +67,7 @@ def _of_ec2(region: str) -> Iterator[TaggedResource]:
     groups = [group for of_vpc in backend.groups.values() for group in of_vpc.values()]
     ids: dict[str, list[str]] = {
         "capacity-reservation": list(reservations(region)),
-        "elastic-ip": [address.allocation_id for address in backend.addresses],
+        "elastic-ip": [address.allocation_id for address in backend.addresses if address.allocation_id],
         "internet-gateway": list(backend.internet_gateways),
         "launch-template": list(backend.launch_templates),
         "natgateway": list(backend.nat_gateways),

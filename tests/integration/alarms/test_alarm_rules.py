@@ -10,7 +10,7 @@ import pytest
 from components.monitoring.alarm_rules import AlarmRule, composites, decisive
 from dr.control.levers import NAMESPACE
 from dr.functions.prober import ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
 FUNCTIONS = {"prober": "ml-dr-prober", "levers": "ml-dr-republisher"}

@@ -14,8 +14,8 @@ from dr.data.registry_backup import MANIFESTS, OBJECTS, verify
 from dr.errors import Failed, Invalid
 from dr.pods import copy_registry
 from dr.pods.copy_registry import back_up
-from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
+from sandbox.server import Running
 from tests.support import pods
 from tests.support.buckets import PATIENCE, Pair, make_bucket
 

@@ -25,8 +25,8 @@ from dr.errors import Failed, Invalid
 from dr.pods import fetch_models
 from dr.pods.fetch_models import fetch
 from sandbox import model_set
-from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
+from sandbox.server import Running
 from tests.support import pods
 from tests.support.buckets import make_bucket
 

@@ -14,7 +14,7 @@ from components.kubernetes import code_pod_spec, jobs_spec, registry_backup_spec
 from components.kubernetes.code_pod_spec import CodePod
 from components.pod_code import pod_code
 from dr.data import registry_backup
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support import kubernetes, pods
 from tests.support.buckets import make_bucket
 

@@ -18,7 +18,7 @@ from dr.clients import client
 from dr.data import model_sets
 from dr.data.model_sets import Item
 from dr.pods import copy_registry, fetch_models, process_shard
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import make_bucket
 
 HERE = "us-west-2"

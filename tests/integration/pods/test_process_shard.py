@@ -14,8 +14,8 @@ import pytest
 from dr.errors import Failed, Invalid
 from dr.pods import process_shard
 from dr.pods.process_shard import Shard, process
-from sandbox.aws.emulator import Running
 from sandbox.aws.faults import parse
+from sandbox.server import Running
 from tests.support import pods
 from tests.support.buckets import make_bucket
 

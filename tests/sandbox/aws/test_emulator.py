@@ -17,9 +17,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.core.utils import get_service_model
 
-from sandbox.aws.emulator import Running
 from sandbox.aws.extensions import HANDLERS
 from sandbox.aws.extensions.s3 import ROUTED
+from sandbox.server import Running
 from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, once
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_the_command_says_where_it_serves_and_leaves_nothing_behind(tmp_path: Path) -> None:
     file = tmp_path / "state" / "emulator.json"
-    command = [sys.executable, "-m", "sandbox.aws.emulator", "--state", str(file.parent)]
+    command = [sys.executable, "-m", "sandbox.server", "--state", str(file.parent)]
     process = subprocess.Popen(command, cwd=ROOT)
     try:
         deadline = time.monotonic() + PATIENCE

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.backup.models import backup_backends
 
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
 COPIES = "arn:aws:backup:us-east-1:123456789012:backup-vault:copies"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import RECOVERY
 
 ALARM = {

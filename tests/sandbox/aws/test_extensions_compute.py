@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
 GPUS = {"ServiceCode": "ec2", "QuotaCode": "L-DB2E81BA"}

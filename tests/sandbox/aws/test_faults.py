@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY, Pair, once
 
 Control = Callable[..., Any]

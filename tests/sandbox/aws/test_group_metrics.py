@@ -11,8 +11,8 @@ from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 
 from components.iam import publish_alarms
 from components.monitoring.alarm_rules import DESIRED, IN_SERVICE, AlarmRule, short_of_nodes
-from sandbox.aws.call import ACCOUNT
-from sandbox.aws.emulator import Running
+from sandbox.aws.account import ACCOUNT
+from sandbox.server import Running
 
 REGION, GROUP = "us-west-2", "eks-gpu"
 Control = Callable[..., Any]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
 ACCOUNT = "123456789012"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.emulator import Running
+from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY, Pair, configuration, make_bucket
 
 Control = Callable[..., Any]

@@ -9,9 +9,9 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from sandbox.aws.emulator import Running, running
 from sandbox.aws_plugin.plugin import to_struct
 from sandbox.aws_plugin.provider import Provider
+from sandbox.server import Running, running
 from tests.sandbox.aws_plugin.harness import Engine
 
 

@@ -11,8 +11,8 @@ from urllib.request import Request, urlopen
 
 from pulumi.runtime.proto import provider_pb2
 
-from sandbox.aws.emulator import Running
 from sandbox.aws_plugin.plugin import from_struct, to_struct
+from sandbox.server import Running
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from sandbox.aws.emulator import Running, running
+from sandbox.server import Running, running
 from tests.support.api_requests import ACCOUNT, ARN, arguments
 from tests.support.plugin_calls import distinct, gaps
 

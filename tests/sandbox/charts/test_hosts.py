@@ -14,8 +14,8 @@ import urllib3
 import yaml
 
 from dr.clusters.charts import BALANCER, CHARTS, NODE_MAKER, Chart
-from sandbox.aws.emulator import Running, running
 from sandbox.charts.oci import MANIFEST
+from sandbox.server import Running, running
 from sandbox.toolchain.programs import ensure_programs
 from tests.support.charts import unpack
 
@@ -32,7 +32,7 @@ def emulator() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def get(emulator: Running) -> Get:
     """A GET, by someone who trusts the emulator's authority and goes through it as a proxy."""
-    context = ssl.create_default_context(cafile=str(emulator.emulator.authority.file))
+    context = ssl.create_default_context(cafile=str(emulator.authority.file))
     proxy = urllib3.ProxyManager(emulator.endpoint, ssl_context=context, retries=False)
 
     def ask(url: str, method: str = "GET", **headers: str) -> urllib3.BaseHTTPResponse:
@@ -101,6 +101,6 @@ def registries() -> set[int]:
 def test_registry_ends_with_the_emulator() -> None:
     before = registries()
     with running() as started:
-        assert started.emulator.charts.answer("public.ecr.aws", "GET", "/v2/", {}).status == 200
+        assert started.charts.answer("public.ecr.aws", "GET", "/v2/", {}).status == 200
         assert len(registries()) == len(before) + 1
     assert registries() == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubernetes.client import ApiextensionsV1Api
 
 from components.iam import trust_service
-from sandbox.aws.emulator import running
+from sandbox.server import running
 
 
 def test_the_snapshot_controller_brings_its_definition() -> None:
@@ -17,7 +17,7 @@ def test_the_snapshot_controller_brings_its_definition() -> None:
         ec2 = started.client("ec2", "us-west-2")
         subnets = [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"][:2]]
         eks.create_cluster(name="one", roleArn=role, resourcesVpcConfig={"subnetIds": subnets})
-        plane = started.emulator.clusters.of("us-west-2")["one"]
+        plane = started.clusters.of("us-west-2")["one"]
         defined = ApiextensionsV1Api(plane.api()).list_custom_resource_definition
         assert not defined().items
         eks.create_addon(clusterName="one", addonName="snapshot-controller")

@@ -21,10 +21,10 @@ from kubernetes.client import ApiException
 
 from dr.clusters.eks_token import eks_token
 from sandbox import server_process
-from sandbox.aws.emulator import Running, running
 from sandbox.emulator_client import ask
 from sandbox.engine.engine import environment, install_plugins
 from sandbox.local import ROOT, Local
+from sandbox.server import Running, running
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
 from sandbox.toolchain.kubernetes_binaries import Binaries
@@ -154,13 +154,13 @@ def test_a_lost_region_takes_its_cluster_along_and_gives_it_back(
 
     ask(server, "POST", "faults", {"kind": "region", "region": RECOVERY, "unreachable": True})
 
-    assert aws.emulator.clusters.running() == []
+    assert aws.clusters.running() == []
     with pytest.raises(urllib3.exceptions.HTTPError):
         core.read_namespace("kept")
 
     ask(server, "DELETE", f"faults?region={RECOVERY}")
 
-    assert [(region, name) for region, name, _ in aws.emulator.clusters.running()] == [(RECOVERY, NAME)]
+    assert [(region, name) for region, name, _ in aws.clusters.running()] == [(RECOVERY, NAME)]
     assert core.read_namespace("kept").metadata.name == "kept"
 
 
@@ -176,19 +176,19 @@ def test_a_token_of_a_lost_sts_opens_no_other_regions_cluster(
 
 
 def test_a_cluster_takes_its_control_plane_along_when_it_is_deleted(aws: Running, cluster: dict[str, Any]) -> None:
-    (plane,) = aws.emulator.clusters.of(RECOVERY).values()
+    (plane,) = aws.clusters.of(RECOVERY).values()
     folder, gone = plane.plan.folder, list(plane.processes().values())
 
     aws.client("eks", RECOVERY).delete_cluster(name=NAME)
 
-    assert aws.emulator.clusters.of(RECOVERY) == {}
+    assert aws.clusters.of(RECOVERY) == {}
     assert not any(map(psutil.pid_exists, gone))
     assert not folder.exists()
 
 
 def test_a_cluster_whose_kubernetes_does_not_start_is_not_made(aws: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = Path("/nowhere")
-    monkeypatch.setattr(aws.emulator.clusters, "_binaries", Binaries(nothing, "", "named"))
+    monkeypatch.setattr(aws.clusters, "_binaries", Binaries(nothing, "", "named"))
     groups = len(aws.client("ec2", RECOVERY).describe_security_groups()["SecurityGroups"])
 
     with pytest.raises(ClientError, match="the cluster's Kubernetes did not start"):

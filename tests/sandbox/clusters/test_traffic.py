@@ -13,10 +13,10 @@ import pytest
 from dr import clients
 from dr.data import model_sets
 from dr.errors import Failed
-from sandbox.aws.emulator import running
 from sandbox.cli import predict
 from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
+from sandbox.server import running
 from tests.support.inference import PATIENCE, Region, eventually
 
 EAST = "us-east-1"
@@ -144,7 +144,7 @@ def test_predictions_are_compared_with_the_model_run_here(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", region.aws.endpoint)
     clients.client.cache_clear()
-    way = predict.Way(region.name, region.aws.endpoint, region.aws.emulator.authority.file)
+    way = predict.Way(region.name, region.aws.endpoint, region.aws.authority.file)
     found = predict.ask(way, EAST, BUCKETS, 3)
 
     assert [each.row for each in found] == [0, 1, 2]
@@ -305,7 +305,7 @@ def test_what_was_made_can_be_deleted(region: Region) -> None:
     eventually(lambda: region.nodes() == [])
     eventually(lambda: not any(pod["spec"].get("nodeName") for pod in region.pods()))
     eks.delete_cluster(name=region.cluster)
-    assert region.aws.emulator.clusters.of(EAST) == {}
+    assert region.aws.clusters.of(EAST) == {}
     for subnet in region.made["subnets"]:
         ec2.delete_subnet(SubnetId=subnet)
 

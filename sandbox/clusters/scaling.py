@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
@@ -22,13 +22,11 @@ from moto.ec2.models import ec2_backends
 
 from dr.topology.gpu_types import GPU_TYPES
 from sandbox import timings
-from sandbox.aws.call import ACCOUNT
+from sandbox.aws.account import ACCOUNT
 from sandbox.aws.extensions.eks import clusters, subnets_of
 from sandbox.aws.extensions.eks_nodes import NodeScalingGroup, scaling_group
+from sandbox.aws.faults import Faults
 from sandbox.clusters.capacity import Machine, launches, surplus, uneven, zones_to_fill
-
-if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
 
 PENDING, IN_SERVICE, LEAVING = "Pending", "InService", "Terminating:Wait"
 LAUNCH_FAILURE = "AsgInstanceLaunchFailures"
@@ -59,14 +57,14 @@ class Scaling:
     """The Auto Scaling groups of one cluster's node groups.
 
     Args:
-        emulator: Whose.
+        faults: The faults in force.
         region: The cluster's region.
         cluster: Its name.
         speed: How many modelled seconds pass in one.
     """
 
-    def __init__(self, emulator: Emulator, region: str, cluster: str, speed: float) -> None:
-        self._faults, self._region, self._cluster, self._speed = emulator.faults, region, cluster, speed
+    def __init__(self, faults: Faults, region: str, cluster: str, speed: float) -> None:
+        self._faults, self._region, self._cluster, self._speed = faults, region, cluster, speed
         self._lives: dict[str, Life] = {}
         self._plans: dict[str, Plan] = {}
         self._launched = 0
@@ -93,7 +91,7 @@ class Scaling:
 
     def dead(self, state: InstanceState) -> bool:
         """Whether its zone is down."""
-        return self._faults.zone_down(state.availability_zone)
+        return self._faults.zone_down(str(state.availability_zone))
 
     def retire(self, scaled: NodeScalingGroup, state: InstanceState) -> None:
         """Let one go for good: the group is to be smaller by it."""
@@ -174,7 +172,7 @@ class Scaling:
 
     def _machine(self, scaled: NodeScalingGroup, state: InstanceState) -> Machine:
         life = self._lives[state.instance_id]
-        return Machine(state.instance_id, state.availability_zone, life.number, life.version == _version(scaled))
+        return Machine(state.instance_id, str(state.availability_zone), life.number, life.version == _version(scaled))
 
     def _launch(
         self, group: dict[str, Any], scaled: NodeScalingGroup, zone: str, instance_type: str, now: float

@@ -1,7 +1,7 @@
 """The Kubernetes behind EKS: a control plane for each cluster, from CreateCluster to DeleteCluster.
 
-A region that cannot be reached takes its control planes along: they stop, and are there again as they were when it is.
-A kubeconfig has a context for each region with a cluster, whether it is reached or not.
+The control planes of a region stop while the region is unreachable, and come back unchanged. A kubeconfig has a context
+for each region with a cluster, whether the region is reachable or not.
 """
 
 from __future__ import annotations
@@ -10,34 +10,45 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dr.clusters.kubeconfig import kubeconfig
 from sandbox import timings
+from sandbox.aws.answer import Answer, ConnectionCutError
+from sandbox.aws.faults import Faults
+from sandbox.aws.world import Clients
+from sandbox.clusters import addon_definitions, tokens
+from sandbox.clusters.serving import HEALTH_PATHS, lacking
 from sandbox.control_plane.control_plane import ControlPlane
 from sandbox.toolchain.kubernetes_binaries import Binaries
 
 if TYPE_CHECKING:
-    from sandbox.aws.emulator import Emulator
+    from sandbox.clusters.traffic import Traffic
 
 
 class Clusters:
-    """The control planes of an emulator.
+    """The clusters of an emulated AWS. Implements `sandbox.aws.world.Kubernetes`.
 
     Args:
-        emulator: Whose they are.
-        binaries: What they run; None for an EKS without Kubernetes.
-        folder: Where `kubernetes` gets a folder for each, emptied first, and `kubeconfig` is written.
+        endpoint: URL of AWS.
+        client: Makes clients of AWS.
+        faults: The faults in force.
+        binaries: Programs of a control plane; None for an EKS without Kubernetes.
+        folder: Where `kubernetes` gets a folder for each cluster, emptied first, and `kubeconfig` is written.
     """
 
-    def __init__(self, emulator: Emulator, binaries: Binaries | None, folder: Path) -> None:
-        self._emulator, self._binaries = emulator, binaries
+    def __init__(self, endpoint: str, client: Clients, faults: Faults, binaries: Binaries | None, folder: Path) -> None:
+        self._endpoint, self._client, self._faults, self._binaries = endpoint, client, faults, binaries
         self._folder, self._kubeconfig = folder / "kubernetes", folder / "kubeconfig"
+        self.on, self.speed = binaries is not None, timings.speed()
         self._lock = threading.Lock()
         self._planes: dict[tuple[str, str], ControlPlane] = {}
+        self._traffic: dict[tuple[str, str], Traffic] = {}
+        self._predicts = False
         shutil.rmtree(self._folder, ignore_errors=True)  # of an emulator that was killed
         self._write_kubeconfig()
 
@@ -64,8 +75,8 @@ class Clusters:
         """Start a cluster's control plane, and return once it is ready; None without Kubernetes. Raises Failed."""
         if self._binaries is None:
             return None
-        webhook = f"{self._emulator.endpoint}/_sandbox/clusters/{region}/{name}/tokens"
-        plane = ControlPlane(region, self._folder / region / name, self._binaries, webhook, timings.speed())
+        webhook = f"{self._endpoint}/_sandbox/clusters/{region}/{name}/tokens"
+        plane = ControlPlane(region, self._folder / region / name, self._binaries, webhook, self.speed)
         try:
             plane.start()
         except BaseException:
@@ -74,7 +85,12 @@ class Clusters:
         with self._lock:
             self._planes[region, name] = plane
         self._write_kubeconfig()
-        self._emulator.traffic.begin(region, name, plane)
+        # The Kubernetes client takes a second to import, so it comes with the first cluster.
+        from sandbox.clusters.traffic import Traffic
+
+        self._traffic[region, name] = Traffic(
+            plane, name, self._endpoint, self._client, self._faults, self.speed, lambda: self._predicts
+        )
         return plane
 
     def end(self, region: str, name: str) -> None:
@@ -83,7 +99,8 @@ class Clusters:
             plane = self._planes.pop((region, name), None)
         if plane:
             self._write_kubeconfig()
-            self._emulator.traffic.end(region, name)
+            if traffic := self._traffic.pop((region, name), None):
+                traffic.stop()
             plane.stop()
             shutil.rmtree(self._folder / region / name, ignore_errors=True)
 
@@ -92,6 +109,7 @@ class Clusters:
         with self._lock:
             places = list(self._planes)
         _together(lambda place: self.end(*place), places)
+        self._predicts = False
 
     def stop(self) -> None:
         """End all, and leave nothing."""
@@ -104,6 +122,41 @@ class Clusters:
         with self._lock:
             planes = list(self._planes.values())
         _together(self._follow, planes)
+        self._wake()
+
+    def install_addon(self, region: str, name: str, addon: str) -> None:
+        """Install the custom resource definitions of an EKS add-on in a cluster."""
+        if plane := self.of(region).get(name):
+            addon_definitions.install(plane, addon)
+
+    def review_token(self, region: str, name: str, body: bytes) -> dict[str, Any]:
+        """Answer a TokenReview of a cluster's API server. Raises ConnectionCutError, ValueError."""
+        return tokens.review(self._faults, region, name, body)
+
+    def answers(self, region: str, address: str) -> bool:
+        """Whether a pod with this address answers, in a cluster of the region."""
+        return self._behind(region, address) is not None
+
+    def ask(self, region: str, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Return the answer of the pod with this address. Raises ConnectionCutError."""
+        traffic = self._behind(region, address)
+        if traffic is None:
+            raise ConnectionCutError(f"{address} in {region} does not answer")
+        if path.partition("?")[0] in HEALTH_PATHS and not traffic.serving.running:
+            return Answer.of_text("")
+        if problem := lacking():
+            return Answer.of_text(f"the sandbox cannot answer: {problem}\n", HTTPStatus.NOT_IMPLEMENTED)
+        self._predicts = True
+        self._wake()
+        return traffic.serving.ask(method, path, headers, body)
+
+    def _wake(self) -> None:
+        for traffic in list(self._traffic.values()):
+            traffic.wake()
+
+    def _behind(self, region: str, address: str) -> Traffic | None:
+        found = [traffic for (where, _), traffic in list(self._traffic.items()) if where == region]
+        return next((traffic for traffic in found if traffic.answers(address)), None)
 
     def _write_kubeconfig(self) -> None:
         with self._lock:
@@ -118,7 +171,7 @@ class Clusters:
             draft.replace(self._kubeconfig)
 
     def _follow(self, plane: ControlPlane) -> None:
-        if self._emulator.faults.unreachable(plane.region):
+        if self._faults.unreachable(plane.region):
             plane.pause()
         else:
             plane.resume()

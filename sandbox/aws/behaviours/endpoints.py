@@ -1,0 +1,37 @@
+"""Inference endpoints, by the DNS names that clients use."""
+
+from __future__ import annotations
+
+from sandbox.aws.answer import Answer, ConnectionCutError
+from sandbox.aws.behaviours import balancers, dns, health_checks
+from sandbox.aws.behaviours.balancers import Flow
+from sandbox.aws.behaviours.health_checks import PATHS
+from sandbox.aws.behaviours.names import region_of
+from sandbox.aws.world import World
+
+
+def connect(world: World, name: str) -> Flow | None:
+    """A connection to a name, by the zones of the sandbox; None where it names no load balancer.
+
+    Raises ConnectionCutError where that leads nowhere.
+    """
+    if not world.kubernetes.on:
+        return None
+    found = balancers.find(world, dns.served_as(world, name))
+    return found.connect() if found else None
+
+
+def answer(world: World, host: str, path: str) -> Answer:
+    """Answer a health request for the endpoint that the Host header names."""
+    name = dns.served_as(world, host.partition(":")[0])
+    region = region_of(name)
+    if region and world.faults.unreachable(region):
+        raise ConnectionCutError(f"{name}: {region} cannot be reached")
+    healthy, reason = health_checks.endpoint(world, name)
+    status = 200 if healthy else 503 if region else 404
+    return Answer.of_text(f"{PATHS[path] if healthy else reason}\n", status)
+
+
+def region_serving(world: World, name: str) -> str | None:
+    """The region that a name leads to; None if it leads nowhere."""
+    return region_of(dns.served_as(world, name))

@@ -1,0 +1,40 @@
+"""KMS keys: by which names they are found, and when they cannot be used."""
+
+from __future__ import annotations
+
+from moto.kms.models import Key, kms_backends
+
+from sandbox.aws.account import ACCOUNT
+from sandbox.aws.answer import AwsError
+
+
+def find_key(key: str, region: str) -> Key:
+    """A key by id, ARN, alias or the alias's ARN, as a request in `region` sees it. Raises NotFoundException."""
+    if key.startswith("arn:") and key.split(":")[3] != region:
+        raise AwsError("NotFoundException", f"Invalid arn {key.split(':')[3]}")
+    backend = kms_backends[ACCOUNT][region]
+    name = backend.get_alias_name(key)
+    found = backend.get_key_id_from_alias(name) if name.startswith("alias/") else backend.get_key_id(key)
+    if found in backend.keys:
+        return backend.keys[found]
+    kind, path = ("Alias", "") if "alias/" in key else ("Key", "key/")
+    arn = key if key.startswith("arn:") else f"arn:aws:kms:{region}:{ACCOUNT}:{path}{key}"
+    raise AwsError("NotFoundException", f"{kind} '{arn}' does not exist")
+
+
+def unusable(key: str, region: str) -> AwsError | None:
+    """Why a key cannot encrypt or decrypt in `region`, as KMS says it; None if it can."""
+    try:
+        found = find_key(key, region)
+    except AwsError as error:
+        return error
+    if found.key_state == "Enabled":
+        return None
+    return pending_deletion(found) or AwsError("DisabledException", f"{found.arn} is disabled.")
+
+
+def pending_deletion(key: Key) -> AwsError | None:
+    """The error of a key that waits for its deletion; None for any other key."""
+    if key.key_state != "PendingDeletion":
+        return None
+    return AwsError("KMSInvalidStateException", f"{key.arn} is pending deletion.")

@@ -1,0 +1,89 @@
+"""What a request to the emulator is for: AWS, the control API, an inference endpoint, or a host behind the proxy."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import Any, Protocol
+
+from sandbox.aws import control
+from sandbox.aws.answer import Answer, Connection, ConnectionCutError
+from sandbox.aws.authority import Authority
+from sandbox.aws.behaviours import endpoints, health_checks
+from sandbox.aws.emulator import Emulator
+from sandbox.aws.guard import is_loopback
+
+PORT = re.compile(r":\d+$")
+
+
+class Sites(Protocol):
+    """Further hosts that the emulator answers for."""
+
+    def site(self, host: str) -> Connection | None:
+        """A connection to a host; None for an unknown one."""
+
+
+class Front:
+    """Routes requests by host and path.
+
+    Args:
+        emulator: Answers AWS.
+        authority: Signs certificates of hosts.
+        sites: Further hosts.
+    """
+
+    def __init__(self, emulator: Emulator, authority: Authority, sites: Sites) -> None:
+        self._emulator, self._authority, self._sites = emulator, authority, sites
+
+    def handle(self, environ: dict[str, Any], body: bytes) -> Answer:
+        """Answer one HTTP request. Raises ConnectionCutError where a fault cuts the connection."""
+        emulator, path, host = self._emulator, environ["PATH_INFO"], environ.get("HTTP_HOST", "")
+        if not emulator.world.kubernetes.on and path in health_checks.PATHS:
+            return endpoints.answer(emulator.world, host, path)
+        name = PORT.sub("", host)
+        if not is_loopback(name):
+            if flow := endpoints.connect(emulator.world, name):
+                return flow.send(environ, body)
+            emulator.calls.refused.add(host)
+            return refusal(host)
+        if path.startswith(control.PREFIX):
+            return control.answer(emulator, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
+        return emulator.answer(environ, body)
+
+    def tunnel(self, host: str) -> tuple[ssl.SSLContext, Connection | None] | None:
+        """Open a tunnel to a host over TLS.
+
+        Args:
+            host: Name and port.
+
+        Returns:
+            How to answer TLS as the host, and the connection that requests go to, if not to this object's `handle`;
+            None for an unknown host.
+
+        Raises:
+            ConnectionCutError: The host cannot be reached.
+        """
+        name = PORT.sub("", host)
+        found = self._tunnel(name)
+        if found is None:
+            self._emulator.calls.refused.add(name)
+        return found
+
+    def _tunnel(self, name: str) -> tuple[ssl.SSLContext, Connection | None] | None:
+        world = self._emulator.world
+        if site := self._sites.site(name):
+            return self._authority.context(name), site
+        if world.kubernetes.on:
+            flow = endpoints.connect(world, name)
+            return (self._authority.context(name), flow) if flow else None
+        region = endpoints.region_serving(world, name)
+        if region is None:
+            return None
+        if world.faults.unreachable(region):
+            raise ConnectionCutError(f"{name}: {region} cannot be reached")
+        return self._authority.context(name), None
+
+
+def refusal(host: str) -> Answer:
+    """The answer for a host that is not on this machine."""
+    return Answer.of_text(f"{host} refused: the sandbox answers for this machine only\n", 403)

@@ -1,0 +1,94 @@
+"""What extensions and behaviours need of the emulator that they belong to.
+
+Messages, functions and faults are classes with one implementation, so they appear here as they are. What runs behind
+EKS is a protocol: sandbox/clusters implements it and imports this package, never the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sandbox.aws.answer import Answer
+from sandbox.aws.behaviours.functions import Functions
+from sandbox.aws.behaviours.messages import Messages
+from sandbox.aws.faults import Faults
+
+
+class ControlPlane(Protocol):
+    """The API server of one cluster, as far as EKS describes it."""
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the API server."""
+
+    @property
+    def ca_data(self) -> str:
+        """Certificate to trust: PEM, in base64."""
+
+
+class Kubernetes(Protocol):
+    """The clusters behind EKS."""
+
+    @property
+    def on(self) -> bool:
+        """Whether clusters have a control plane. If not, an endpoint is healthy while its region is reachable."""
+
+    @property
+    def speed(self) -> float:
+        """Modelled seconds per real second."""
+
+    def start(self, region: str, name: str) -> ControlPlane | None:
+        """Start a cluster's control plane and wait until it is ready; None without Kubernetes. Raises Failed."""
+
+    def end(self, region: str, name: str) -> None:
+        """Stop a cluster's control plane and delete its data."""
+
+    def install_addon(self, region: str, name: str, addon: str) -> None:
+        """Install the custom resource definitions of an EKS add-on in a cluster."""
+
+    def review_token(self, region: str, name: str, body: bytes) -> dict[str, Any]:
+        """Answer a TokenReview of a cluster's API server. Raises ConnectionCutError, ValueError."""
+
+    def answers(self, region: str, address: str) -> bool:
+        """Whether a pod with this address answers."""
+
+    def ask(self, region: str, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Return the answer of the pod with this address. Raises ConnectionCutError."""
+
+    def listed(self) -> list[dict[str, Any]]:
+        """List all control planes, for the control API."""
+
+    def faults_changed(self) -> None:
+        """Pause and resume control planes as the faults in force demand. Raises Failed."""
+
+    def forget(self) -> None:
+        """Stop and delete all control planes."""
+
+
+class Clients(Protocol):
+    """Makes boto3 clients of the emulator."""
+
+    def __call__(self, service: str, region: str, **options: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """The shared parts of one emulator.
+
+    Args:
+        faults: The faults in force.
+        messages: Deliveries of SNS topics.
+        functions: Processes of Lambda functions.
+        kubernetes: The clusters behind EKS.
+        client: Makes boto3 clients of the emulator.
+        endpoints: Health of inference endpoints as set by hand, by DNS name.
+    """
+
+    faults: Faults
+    messages: Messages
+    functions: Functions
+    kubernetes: Kubernetes
+    client: Clients
+    endpoints: dict[str, bool] = field(default_factory=dict)
