@@ -15,8 +15,8 @@ import yaml
 from dr.clusters.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
 from sandbox.charts.definitions import own_definitions, pick
 from sandbox.charts.schema import schema_file
-from sandbox.charts.sources import ISTIO, ISTIO_DEFINITIONS, KARPENTER, PROMETHEUS_DEFINITIONS
-from sandbox.charts.sources import PROMETHEUS as OPERATOR
+from sandbox.toolchain.chart_sources import ISTIO, ISTIO_DEFINITIONS, KARPENTER, PROMETHEUS_DEFINITIONS
+from sandbox.toolchain.chart_sources import PROMETHEUS as OPERATOR
 
 Files = dict[str, bytes]
 WITHOUT_TEMPLATES: Mapping[str, str] = {
@@ -39,7 +39,7 @@ def chart_files(chart: Chart, sources: Path) -> Files:
 
     Args:
         chart: The chart.
-        sources: The folder of published files (`sandbox.charts.sources.ensure_charts`).
+        sources: The folder of published files (`sandbox.toolchain.chart_sources.ensure_charts`).
     """
     return {
         "Chart.yaml": yaml.safe_dump(chart_metadata(chart, sources), sort_keys=False).encode(),

@@ -18,7 +18,7 @@ from dr.errors import DrError
 from sandbox.aws.answer import Answer
 from sandbox.charts.registry import Registry
 from sandbox.charts.served import artifacts, responses
-from sandbox.charts.sources import find_charts
+from sandbox.toolchain.chart_sources import find_charts
 
 HOSTS = frozenset(urlsplit(chart.repository).netloc for chart in CHARTS)
 PASSED_ON = ("content-length", "content-type", "docker-content-digest", "docker-distribution-api-version")

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from dr.errors import DrError, Failed
-from sandbox.charts import sources
-from sandbox.charts.sources import ensure_charts, find_charts
-from sandbox.toolchain import crane, go_cache, kubernetes_binaries, kubernetes_plugin, pulumi
+from sandbox.toolchain import chart_sources, crane, go_cache, kubernetes_binaries, kubernetes_plugin, pulumi
 from sandbox.toolchain.build import Modules
 from sandbox.toolchain.cache import Report
+from sandbox.toolchain.chart_sources import ensure_charts, find_charts
 from sandbox.toolchain.crane import ensure_crane, find_crane
 from sandbox.toolchain.kubernetes_binaries import Binaries, ensure_binaries, find_binaries
 from sandbox.toolchain.kubernetes_plugin import Plugin, ensure_plugin, find_plugin
@@ -92,7 +91,7 @@ def _ensure_others(progress: _Progress) -> tuple[Binaries, Plugin, Path, Path]:
         progress.follow(kubernetes_binaries.MODULES, ensure_binaries),
         progress.follow(kubernetes_plugin.MODULES, ensure_plugin),
         progress.follow(crane.MODULES, ensure_crane),
-        progress.follow(sources.MODULES, ensure_charts),
+        progress.follow(chart_sources.MODULES, ensure_charts),
     )
 
 
@@ -106,7 +105,7 @@ class _Progress:
             (kubernetes_binaries.MODULES, find_binaries()),
             (kubernetes_plugin.MODULES, find_plugin()),
             (crane.MODULES, find_crane()),
-            (sources.MODULES, find_charts()),
+            (chart_sources.MODULES, find_charts()),
         )
         self._minutes = {modules.subject: modules.minutes for modules, found in missing if found is None}
         self._share = dict.fromkeys(self._minutes, 0.0)

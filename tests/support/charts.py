@@ -12,7 +12,7 @@ import yaml
 from dr.clusters.charts import Chart
 from sandbox.charts.contents import ISTIO_KINDS
 from sandbox.charts.served import archive
-from sandbox.charts.sources import (
+from sandbox.toolchain.chart_sources import (
     ISTIO,
     ISTIO_DEFINITIONS,
     KARPENTER,

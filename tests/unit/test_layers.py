@@ -1,7 +1,7 @@
 """Imports go one way. Held by reading the source, not by habit."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -77,3 +77,108 @@ def test_calculations_are_apart_from_resources(path: Path) -> None:
 
     if path.stem.endswith(PURE) or path.parent.name == "components":
         assert not names & {"pulumi", "pulumi_aws"}
+
+
+# The sandbox's folders -----------------------------------------------------------------------------------------------
+
+SANDBOX_FOLDERS: dict[str, set[str]] = {
+    "aws": set(),
+    "aws_plugin": set(),
+    "charts": {"aws", "control_plane", "toolchain"},
+    "cli": {"clusters", "engine", "toolchain"},
+    "clusters": {"aws", "control_plane", "toolchain"},
+    "control_plane": {"toolchain"},
+    "engine": {"toolchain"},
+    "toolchain": set(),
+}
+"""Folders of sandbox/ to the other folders that each may import.
+
+The emulated AWS does not know Kubernetes: sandbox/clusters implements a protocol of sandbox/aws/world.py, and
+sandbox/server.py composes the two.
+"""
+
+
+def test_folders_of_the_sandbox_import_only_the_folders_they_may() -> None:
+    assert {path.parent.name for path in (ROOT / "sandbox").glob("*/*.py")} == SANDBOX_FOLDERS.keys()
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for folder, allowed in SANDBOX_FOLDERS.items()
+        for path in sources(f"sandbox/{folder}")
+        for name in imported(path)
+        if name.startswith("sandbox.") and name.split(".")[1] in SANDBOX_FOLDERS.keys() - allowed - {folder}
+    ]
+
+    assert wrong == []
+
+
+def test_the_emulated_behaviours_of_aws_do_not_import_the_operations_that_call_them() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources("sandbox/aws/behaviours")
+        for name in imported(path)
+        if name.startswith("sandbox.aws.extensions")
+    ]
+
+    assert wrong == []
+
+
+# Circles -------------------------------------------------------------------------------------------------------------
+
+IMPORTED_BY_NAME = ("dr", "components", "stacks", "policies", "sandbox")
+PLUGIN_CIRCLE = [f"sandbox.aws_plugin.{name}" for name in ("diff", "model", "resource")]
+"""The one circle that is still there."""
+
+
+def test_no_module_imports_itself_over_others() -> None:
+    """Imports inside functions and under TYPE_CHECKING count."""
+    modules = {module_name(path): path for folder in IMPORTED_BY_NAME for path in sources(folder)}
+    graph = {name: set(imported_modules(path, modules)) - {name} for name, path in modules.items()}
+
+    assert [circle for circle in circles(graph) if circle != PLUGIN_CIRCLE] == []
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
+    """Modules of this project that a file imports; `from package import module` is an import of the module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield from (name for name in ([full] if full in modules else [node.module]) if name in modules)
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """The groups of nodes that reach each other: strongly connected components of more than one node."""
+    order, seen = list[str](), set[str]()
+
+    def visit(name: str, edges: Mapping[str, set[str]], into: list[str]) -> None:
+        seen.add(name)
+        for each in sorted(edges[name] - seen):
+            if each not in seen:
+                visit(each, edges, into)
+        into.append(name)
+
+    for name in graph:
+        if name not in seen:
+            visit(name, graph, order)
+    seen.clear()
+    backwards = {name: {each for each in graph if name in graph[each]} for name in graph}
+    groups = []
+    for name in reversed(order):
+        if name not in seen:
+            group: list[str] = []
+            visit(name, backwards, group)
+            groups.append(sorted(group))
+    return sorted(group for group in groups if len(group) > 1)
+
+
+def test_circles_are_found_whatever_their_length() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": set(), "f": {"g", "a"}, "g": {"f"}}
+
+    assert circles(graph) == [["a", "b", "c"], ["f", "g"]]

@@ -13,7 +13,7 @@ from components.kubernetes.addons_spec import Cluster, installed
 from dr.clusters.charts import CHARTS, MESH_BASE, NODE_MAKER
 from sandbox.charts.schema import values_schema
 from sandbox.charts.served import archive
-from sandbox.charts.sources import ensure_charts
+from sandbox.toolchain.chart_sources import ensure_charts
 from tests.support.charts import served_definitions, unpack
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dr.errors import Failed
-from sandbox.charts.sources import MODULES, TAKEN, ensure_charts, find_charts, kept
+from sandbox.toolchain.chart_sources import MODULES, TAKEN, ensure_charts, find_charts, kept
 from tests.support.charts import fake_sources
 
 
