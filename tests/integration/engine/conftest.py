@@ -23,10 +23,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnde
     with sandbox_in(tmp_path_factory.mktemp("stacks")) as sandbox:
         for stack in STACKS:
             sandbox.configure(stack, alertAddresses=["oncall@example.com"], **BY_DIGEST)
-            assert set(sandbox.engine.engine.up(stack).counts) == {"create"}
+            assert set(sandbox.engine.up(stack).counts) == {"create"}
         sandbox.publish(train(tmp_path_factory.mktemp("model")).items)
         # From now on a deployment waits for replicas, though it changes nothing: there is a model to serve.
-        assert sandbox.engine.engine.up("primary").none
+        assert sandbox.engine.up("primary").none
         yield sandbox
 
 
