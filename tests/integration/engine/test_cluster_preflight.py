@@ -51,7 +51,7 @@ def gone(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
     finally:
         os.kill(supervisor, signal.SIGCONT)
     wait_for(lambda: api_server(sandbox, region) not in (0, server))
-    wait_for(lambda: not sandbox.engine.engine.preview("dr").warnings)
+    wait_for(lambda: not sandbox.engine.preview("dr").warnings)
 
 
 @pytest.mark.parametrize("broken", [gone, hanging])

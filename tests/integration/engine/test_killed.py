@@ -35,7 +35,7 @@ def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
     sandbox.fault(kind="region", region=WEST, slow=SLOWER_SECONDS)
     mark, folder = sandbox.mark(), sandbox.local.project
     command = [
-        str(sandbox.engine.engine.toolchain.pulumi),
+        str(sandbox.engine.toolchain.pulumi),
         "up",
         "--yes",
         "--skip-preview",
@@ -43,7 +43,7 @@ def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
         "dr",
         "--non-interactive",
     ]
-    variables = {**os.environ, **sandbox.engine.engine.variables, **dict.fromkeys(WITHOUT_CHECKPOINTS, "false")}
+    variables = {**os.environ, **sandbox.engine.variables, **dict.fromkeys(WITHOUT_CHECKPOINTS, "false")}
     engine = subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     made = 0
     while made < calls and engine.poll() is None:
@@ -87,7 +87,7 @@ def live(sandbox: SandboxUnderTest) -> dict[str, set[str]]:
 
 def known(sandbox: SandboxUnderTest, kinds: list[str]) -> dict[str, set[str]]:
     """The same, as the stack's state has it."""
-    made = [each for each in sandbox.engine.engine.resources("dr") if each["type"].startswith("aws:")]
+    made = [each for each in sandbox.engine.resources("dr") if each["type"].startswith("aws:")]
     return {kind: {each["id"] for each in made if each["type"].endswith(f":{kind}")} for kind in kinds}
 
 

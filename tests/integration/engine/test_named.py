@@ -34,7 +34,7 @@ class Theirs:
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
     """A primary, and in the recovery region a VPC with a cluster in it."""
     with sandbox_in(tmp_path_factory.mktemp("named")) as sandbox:
-        sandbox.engine.engine.up("primary")
+        sandbox.engine.up("primary")
         yield Theirs(sandbox, make_theirs(sandbox))
 
 
@@ -61,7 +61,7 @@ def make_theirs(sandbox: SandboxUnderTest) -> str:
 
 def bring_definitions(sandbox: SandboxUnderTest) -> None:
     """What a cluster that is named has to have already (docs/configuration.md)."""
-    with mock.patch.dict(os.environ, sandbox.engine.engine.variables):
+    with mock.patch.dict(os.environ, sandbox.engine.variables):
         api = client.ApiextensionsV1Api(config.new_client_from_config(str(sandbox.local.kubeconfig), context=WEST))
         for chart in (BALANCER, MESH_BASE, PROMETHEUS):
             for definition in served_definitions(chart):
@@ -89,9 +89,9 @@ def test_what_is_named_is_used_and_left_as_it_is(theirs: Theirs) -> None:
     ec2, eks = sandbox.client("ec2", WEST), sandbox.client("eks", WEST)
     before = eks.describe_cluster(name="theirs")["cluster"]
     sandbox.configure("dr", tier="warm", existingVpc=theirs.vpc, existingCluster="theirs")
-    sandbox.engine.engine.up("dr")
+    sandbox.engine.up("dr")
 
-    assert sandbox.engine.engine.outputs("dr")["vpc_id"] == theirs.vpc
+    assert sandbox.engine.outputs("dr")["vpc_id"] == theirs.vpc
     of_vpc = [{"Name": "vpc-id", "Values": [theirs.vpc]}]
     assert len(ec2.describe_subnets(Filters=of_vpc)["Subnets"]) == 6
     assert ec2.describe_vpc_endpoints(Filters=of_vpc)["VpcEndpoints"] == []
@@ -102,14 +102,14 @@ def test_what_is_named_is_used_and_left_as_it_is(theirs: Theirs) -> None:
     (group,) = eks.list_nodegroups(clusterName="theirs")["nodegroups"]
     found = eks.describe_nodegroup(clusterName="theirs", nodegroupName=group)["nodegroup"]
     assert (found["labels"]["pool"], found["scalingConfig"]["desiredSize"]) == ("gpu", 3)
-    assert sandbox.engine.engine.up("dr").none
+    assert sandbox.engine.up("dr").none
 
 
 def test_tier_backup_leaves_their_cluster_without_what_was_added_to_it(theirs: Theirs) -> None:
     sandbox, eks = theirs.sandbox, theirs.sandbox.client("eks", WEST)
     sandbox.measure()
     sandbox.configure("dr", tier="backup")
-    sandbox.engine.engine.up("dr")
+    sandbox.engine.up("dr")
 
     assert eks.list_nodegroups(clusterName="theirs")["nodegroups"] == []
     assert eks.list_pod_identity_associations(clusterName="theirs")["associations"] == []

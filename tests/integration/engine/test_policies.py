@@ -25,8 +25,8 @@ PACK = [str(ROOT / "policies")]
 def primary_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
     with sandbox_in(tmp_path_factory.mktemp("policies")) as sandbox:
         # What is not known at a first preview would be reported, as "can't run policy".
-        assert sandbox.engine.engine.preview("primary", policy_packs=PACK).violations == ()
-        assert sandbox.engine.engine.up("primary", policy_packs=PACK).violations == ()
+        assert sandbox.engine.preview("primary", policy_packs=PACK).violations == ()
+        assert sandbox.engine.up("primary", policy_packs=PACK).violations == ()
         yield sandbox
 
 
@@ -62,7 +62,7 @@ def running(program: str, folder: Path) -> Iterator[SandboxUnderTest]:
 def test_a_program_that_breaks_a_mandatory_rule_is_stopped_with_reason_and_remedy(tmp_path: Path) -> None:
     with running(BROKEN, tmp_path) as sandbox:
         with pytest.raises(Failed) as caught:
-            sandbox.engine.engine.up("primary", policy_packs=PACK)
+            sandbox.engine.up("primary", policy_packs=PACK)
         said = str(caught.value)
         assert "mandatory kms-key-rotation-enabled, stale: A KMS key must rotate every year. Because" in said
         assert "enableKeyRotation is false, not true -> set enableKeyRotation to true" in said
@@ -71,4 +71,4 @@ def test_a_program_that_breaks_a_mandatory_rule_is_stopped_with_reason_and_remed
         repaired = BROKEN.replace('description="never rotated"', "enable_key_rotation=True")
         (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(repaired))
         with pytest.raises(Failed, match="blockPublicAcls is false, not true -> give the bucket"):
-            sandbox.engine.engine.preview("primary", policy_packs=PACK)
+            sandbox.engine.preview("primary", policy_packs=PACK)

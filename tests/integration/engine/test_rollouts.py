@@ -37,7 +37,7 @@ def waiting(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
 def rollout(sandbox: SandboxUnderTest) -> tuple[int, dict[str, object]]:
     """Exit code and answer of `dr rollout` for the primary, with the grace of its own stack file."""
     command = [sys.executable, "-m", "dr", "rollout", "--json", "--role", "primary", "--stack", "primary"]
-    variables = {**os.environ, **sandbox.engine.engine.variables}
+    variables = {**os.environ, **sandbox.engine.variables}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     (found,) = json.loads(done.stdout)["rollouts"]
     return done.returncode, dict(found)

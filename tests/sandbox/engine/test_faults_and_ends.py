@@ -29,21 +29,21 @@ def test_a_failed_create_leaves_a_state_from_which_the_next_up_goes_on_and_destr
     sandbox: SandboxUnderTest,
 ) -> None:
     sandbox.configure("primary", protectData="false")
-    planned = sandbox.engine.engine.preview("primary").counts["create"]
+    planned = sandbox.engine.preview("primary").counts["create"]
     sandbox.fault(kind="operation", operation="s3:PutBucketReplication", error="AccessDenied", times=99, region=None)
     with pytest.raises(Failed, match="AccessDenied"):
-        sandbox.engine.engine.up("primary")
-    made = len(sandbox.engine.engine.resources("primary"))
+        sandbox.engine.up("primary")
+    made = len(sandbox.engine.resources("primary"))
     assert 20 < made < planned
 
     sandbox.mend()
-    sandbox.engine.engine.up("primary")
-    assert len(sandbox.engine.engine.resources("primary")) == planned + 1  # the provider
-    assert sandbox.engine.engine.up("primary").none
+    sandbox.engine.up("primary")
+    assert len(sandbox.engine.resources("primary")) == planned + 1  # the provider
+    assert sandbox.engine.up("primary").none
 
     s3 = sandbox.client("s3", EAST)
     s3.put_object(Bucket="ml-dr-123456789012-us-east-1-datasets", Key="a", Body=b"1")
-    sandbox.engine.engine.destroy("primary")
+    sandbox.engine.destroy("primary")
     assert s3.list_buckets()["Buckets"] == []
     assert sandbox.client("route53", EAST).list_hosted_zones()["HostedZones"] == []
     assert sandbox.client("route53", EAST).list_health_checks()["HealthChecks"] == []
@@ -58,12 +58,12 @@ def test_a_failed_create_leaves_a_state_from_which_the_next_up_goes_on_and_destr
 
 
 def test_destroying_the_primary_stack_never_takes_replicas_keys_or_the_zone(sandbox: SandboxUnderTest) -> None:
-    sandbox.engine.engine.up("primary")
+    sandbox.engine.up("primary")
     replica = "ml-dr-123456789012-us-west-2-models"
     sandbox.client("s3", WEST).put_object(Bucket=replica, Key="survivor", Body=b"survivor")
     mark = sandbox.mark()
     with pytest.raises(Failed, match="protected"):
-        sandbox.engine.engine.destroy("primary")
+        sandbox.engine.destroy("primary")
 
     deletes = {(call["service"], call["target"]) for call in sandbox.calls(mark) if "Delet" in call["operation"]}
     assert ("s3", WEST) not in deletes
@@ -80,17 +80,17 @@ def test_destroying_the_primary_stack_never_takes_replicas_keys_or_the_zone(sand
 def test_the_dr_stack_before_the_primary_is_made_or_deployed_says_what_to_do(sandbox: SandboxUnderTest) -> None:
     for _ in ("before it is made", "made and not deployed"):
         with pytest.raises(Failed) as caught:
-            sandbox.engine.engine.up("dr")
+            sandbox.engine.up("dr")
         assert "us-west-2 has no control bucket ml-dr-123456789012-us-west-2-control" in str(caught.value)
         assert "`pulumi up -s primary` first" in str(caught.value)
-        sandbox.engine.engine.preview("primary")
+        sandbox.engine.preview("primary")
 
 
 def test_a_bucket_name_that_is_taken_is_named(sandbox: SandboxUnderTest) -> None:
     taken = "ml-dr-123456789012-us-east-1-models"
     sandbox.client("s3", EAST).create_bucket(Bucket=taken)
     with pytest.raises(Failed) as caught:
-        sandbox.engine.engine.up("primary")
+        sandbox.engine.up("primary")
 
     assert taken in str(caught.value)
     assert "BucketAlready" in str(caught.value)
@@ -101,12 +101,12 @@ def test_an_existing_bucket_is_adopted_and_survives(sandbox: SandboxUnderTest) -
     s3.create_bucket(Bucket="our-old-data")
     settings = [{"name": "datasets", "existing": "our-old-data"}]
     sandbox.configure("primary", buckets=settings, protectData="false")
-    sandbox.engine.engine.up("primary")
+    sandbox.engine.up("primary")
 
     assert s3.get_bucket_versioning(Bucket="our-old-data")["Status"] == "Enabled"
-    assert sandbox.engine.engine.outputs("primary")["primary_bucket"] == "our-old-data"
+    assert sandbox.engine.outputs("primary")["primary_bucket"] == "our-old-data"
     s3.put_object(Bucket="our-old-data", Key="kept", Body=b"kept")
-    sandbox.engine.engine.destroy("primary")
+    sandbox.engine.destroy("primary")
     assert [each["Name"] for each in s3.list_buckets()["Buckets"]] == ["our-old-data"]
     assert s3.get_bucket_versioning(Bucket="our-old-data")["Status"] == "Enabled"
     assert s3.get_object(Bucket="our-old-data", Key="kept")["Body"].read() == b"kept"
@@ -118,13 +118,13 @@ def test_an_existing_zone_gets_the_records_and_stays(sandbox: SandboxUnderTest) 
         "/"
     )[2]
     sandbox.configure("primary", hostedZone=zone, protectData="false")
-    sandbox.engine.engine.up("primary")
+    sandbox.engine.up("primary")
 
-    assert sandbox.engine.engine.outputs("primary")["zone_id"] == zone
-    assert sandbox.engine.engine.outputs("primary")["name_servers"] == []
+    assert sandbox.engine.outputs("primary")["zone_id"] == zone
+    assert sandbox.engine.outputs("primary")["name_servers"] == []
     names = {record["Name"] for record in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]}
     assert {"inference.ml.example.com.", "inference-primary.ml.example.com."} <= names
-    sandbox.engine.engine.destroy("primary")
+    sandbox.engine.destroy("primary")
     assert len(route53.list_hosted_zones()["HostedZones"]) == 1
 
 
@@ -146,7 +146,7 @@ def test_what_the_sandbox_does_not_carry_is_an_error_that_names_it(what: str, tm
         sandbox_in(tmp_path, copy_project(tmp_path / "project", tmp_path / "program")) as sandbox,
         pytest.raises(Failed) as caught,
     ):
-        sandbox.engine.engine.up("primary")
+        sandbox.engine.up("primary")
 
     assert named in str(caught.value)
 
@@ -163,14 +163,14 @@ def test_a_bucket_made_by_hand_is_imported(tmp_path: Path) -> None:
     (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(IMPORTS))
     with sandbox_in(tmp_path, copy_project(tmp_path / "project", tmp_path / "program")) as sandbox:
         sandbox.client("s3", EAST).create_bucket(Bucket="made-by-hand")
-        assert sandbox.engine.engine.up("primary").counts["import"] == 1
-        assert sandbox.engine.engine.up("primary").none
+        assert sandbox.engine.up("primary").counts["import"] == 1
+        assert sandbox.engine.up("primary").none
 
 
 def test_a_sandbox_that_does_not_run_is_named_with_how_to_start_it(sandbox: SandboxUnderTest) -> None:
     server_process.stop(sandbox.local)
     with pytest.raises(Failed) as caught:
-        sandbox.engine.engine.preview("primary")
+        sandbox.engine.preview("primary")
 
     assert "us-east-1 does not answer" in str(caught.value)
     assert "started by `make up`" in str(caught.value)
@@ -182,4 +182,4 @@ def test_the_lock_of_a_killed_engine_does_not_stop_the_next(sandbox: SandboxUnde
     gone = {"pid": 2**22 + 1, "username": "somebody", "hostname": "here", "timestamp": "2026-11-23T03:00:00Z"}
     (locks / "dead.json").write_text(json.dumps(gone))
 
-    assert sandbox.engine.engine.preview("primary").counts.keys() == {"create"}
+    assert sandbox.engine.preview("primary").counts.keys() == {"create"}
