@@ -34,7 +34,7 @@ from sandbox.charts.hosts import ChartHosts
 from sandbox.clusters.clusters import Clusters
 from sandbox.engine import fork_server
 from sandbox.local import ROOT, Local
-from sandbox.toolchain.kubernetes_binaries import Binaries, ensure_binaries, in_folder
+from sandbox.toolchain.kubernetes_binaries import KUBERNETES, Binaries, in_folder
 
 POLL_SECONDS = 0.05
 """How often the server looks whether it is to shut down."""
@@ -100,7 +100,7 @@ def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
         kubernetes: Whether EKS has Kubernetes; its programs are built first where they are absent.
     """
     folder = tempfile.TemporaryDirectory(prefix="emulator-")
-    binaries = ensure_binaries(lambda text, share: None) if kubernetes else None
+    binaries = KUBERNETES.ensure(lambda text, share: None) if kubernetes else None
     listening = listen(port)
     parts = compose(address(listening), Path(folder.name), binaries)
     parts.emulator.reset()

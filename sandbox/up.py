@@ -17,7 +17,9 @@ from dr.errors import DrError, Failed, Problem, Refused
 from dr.operations.steps import Report, State, Step, Verdict
 from dr.topology.topology import CONTROL
 from sandbox import model_set, server_process
-from sandbox.engine.engine import WITHOUT_CHECKPOINTS, Engine, drop_dead_locks, enter, environment
+from sandbox.engine.engine import Engine
+from sandbox.engine.environment import WITHOUT_CHECKPOINTS, enter, environment
+from sandbox.engine.locks import drop_dead_locks
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import aws_plugin

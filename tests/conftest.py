@@ -99,9 +99,9 @@ def control(aws: Running) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def binaries() -> Binaries:
-    from sandbox.toolchain.kubernetes_binaries import ensure_binaries
+    from sandbox.toolchain.kubernetes_binaries import KUBERNETES
 
-    return ensure_binaries(lambda text, share: None)
+    return KUBERNETES.ensure(lambda text, share: None)
 
 
 @pytest.fixture(scope="session")

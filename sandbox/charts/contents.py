@@ -39,7 +39,7 @@ def chart_files(chart: Chart, sources: Path) -> Files:
 
     Args:
         chart: The chart.
-        sources: The folder of published files (`sandbox.toolchain.chart_sources.ensure_charts`).
+        sources: The folder of published files (`sandbox.toolchain.chart_sources.PUBLISHED`).
     """
     return {
         "Chart.yaml": yaml.safe_dump(chart_metadata(chart, sources), sort_keys=False).encode(),

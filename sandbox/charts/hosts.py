@@ -18,7 +18,7 @@ from dr.errors import DrError
 from sandbox.aws.answer import Answer
 from sandbox.charts.registry import Registry
 from sandbox.charts.served import artifacts, responses
-from sandbox.toolchain.chart_sources import find_charts
+from sandbox.toolchain.chart_sources import PUBLISHED
 
 HOSTS = frozenset(urlsplit(chart.repository).netloc for chart in CHARTS)
 PASSED_ON = ("content-length", "content-type", "docker-content-digest", "docker-distribution-api-version")
@@ -44,7 +44,7 @@ class ChartHosts:
         """The answer to a request: of a file of a repository, or of the registry."""
         if method not in ("GET", "HEAD"):
             return Answer.of_text(f"{host} is read here, not written to\n", 405)
-        sources = find_charts()
+        sources = PUBLISHED.find()
         if sources is None:
             return Answer.of_text("published charts were not fetched: run `python -m sandbox.toolchain`\n", 503)
         if path.startswith("/v2/"):

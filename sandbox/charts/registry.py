@@ -12,7 +12,7 @@ import urllib3
 from dr.errors import Failed, Problem
 from sandbox.charts.oci import MANIFEST, Artifact, digest
 from sandbox.control_plane.supervised import Supervised
-from sandbox.toolchain.crane import find_crane
+from sandbox.toolchain.crane import CRANE
 
 START_SECONDS, REQUEST_SECONDS = 20.0, 10.0
 BLOB = "application/octet-stream"
@@ -77,7 +77,7 @@ class Registry:
         return self._folder / "registry.log"
 
     def _start(self) -> None:
-        crane = find_crane()
+        crane = CRANE.find()
         if crane is None:
             fact = "there is no `crane`, which serves it"
             raise Failed(Problem("the registry of charts", fact, "run `python -m sandbox.toolchain`"))

@@ -41,7 +41,7 @@ def archive(chart: Chart, sources: Path) -> bytes:
 
     Args:
         chart: One of `CHARTS`.
-        sources: The folder of published files (`sandbox.toolchain.chart_sources.ensure_charts`).
+        sources: The folder of published files (`sandbox.toolchain.chart_sources.PUBLISHED`).
     """
     return pack(chart.name, chart_files(chart, sources))
 

@@ -1,12 +1,10 @@
-"""The programs of the sandbox that no package registry of Python has: the `pulumi` engine, Kubernetes and its plugin.
+"""Tools of the sandbox that Python's package registry lacks: Pulumi's engine, Kubernetes, a plugin, crane, charts.
 
-    from sandbox.toolchain.programs import ensure_programs
-
-Each is found on PATH or in the user's cache, or made there, from what a go.mod pins. `python -m sandbox.toolchain` gets
-all and says where they are; Kubernetes' own part is in sandbox/toolchain/kubernetes_binaries.py.
+Each is found on PATH or in the user's cache, or made there from the modules that a go.mod pins (`tool.Tool`).
+`python -m sandbox.toolchain` makes all of them and prints their paths.
 """
 
-from sandbox.toolchain.cache import Report
-from sandbox.toolchain.pulumi import Toolchain, ensure_pulumi, find_pulumi
+from sandbox.toolchain.pulumi import ENGINE, Toolchain
+from sandbox.toolchain.tool import Report, Tool
 
-__all__ = ["Report", "Toolchain", "ensure_pulumi", "find_pulumi"]
+__all__ = ["ENGINE", "Report", "Tool", "Toolchain"]

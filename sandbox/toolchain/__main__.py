@@ -1,6 +1,6 @@
-"""`python -m sandbox.toolchain [pulumi]`: makes sure that the programs of the sandbox are there, and prints where.
+"""`python -m sandbox.toolchain [pulumi]`: make the sandbox's tools where they are missing, and print their paths.
 
-All of them, or the engine alone, for a machine that deploys and has no sandbox.
+By default all of them; with `pulumi` the engine alone, for a machine that deploys and has no sandbox.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import sys
 import time
 
 from dr.errors import DrError
-from sandbox.toolchain import aws_plugin, ensure_pulumi, find_pulumi, go_cache
-from sandbox.toolchain.cache import Report
+from sandbox.toolchain import aws_plugin, go_cache
 from sandbox.toolchain.programs import ensure_programs
+from sandbox.toolchain.pulumi import ENGINE
+from sandbox.toolchain.tool import Report
 
 SECONDS_BETWEEN_LINES = 5.0
-"""How often a log, which cannot rewrite its line, hears of progress."""
+"""Interval of progress lines in a log, which cannot rewrite its last line."""
 
 
 def printer() -> Report:
-    """A report that rewrites one line on a terminal, and adds a line now and then elsewhere."""
+    """A report that rewrites one line on a terminal, and elsewhere prints a line every few seconds."""
     terminal = sys.stderr.isatty()
     last = -SECONDS_BETWEEN_LINES
 
@@ -28,7 +29,7 @@ def printer() -> Report:
         nonlocal last
         line = text if share is None else f"{text} ({share:.0%})"
         if terminal:
-            # Cut, so that one line is rewritten and not the last of several.
+            # A longer line would wrap, and only its last part would be rewritten.
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[K{line[:width]}", end="\r", file=sys.stderr, flush=True)
         elif share is None or time.monotonic() - last >= SECONDS_BETWEEN_LINES:
@@ -39,8 +40,13 @@ def printer() -> Report:
 
 
 def main() -> int:
-    """Returns the exit code of dr/errors.py."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.toolchain", description="Get what the sandbox runs.")
+    """Run the command.
+
+    Returns:
+        The exit code of dr/errors.py.
+    """
+    description = "Make the tools that the sandbox runs."
+    parser = argparse.ArgumentParser(prog="python -m sandbox.toolchain", description=description)
     parser.add_argument("name", nargs="?", choices=["pulumi"], help="the engine alone; everything by default")
     report = printer()
     try:
@@ -49,16 +55,16 @@ def main() -> int:
         print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("\nstopped; what Go has compiled is kept, and the next run goes on from there", file=sys.stderr)
+        print("\nstopped; compiled packages are kept, and the next run continues from there", file=sys.stderr)
         return 130
     print("\n".join(lines))
     return 0
 
 
 def _engine(report: Report) -> list[str]:
-    if (engine := find_pulumi()) is None:
+    if (engine := ENGINE.find()) is None:
         with go_cache.removed_afterwards():
-            engine = ensure_pulumi(report)
+            engine = ENGINE.make(report)
     return [f"pulumi {engine.version} ({engine.origin}): {engine.pulumi}"]
 
 

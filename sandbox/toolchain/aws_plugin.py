@@ -1,10 +1,10 @@
-"""Which AWS plugin the sandbox's engine runs: the stand-in, or a real one that a person has.
+"""The AWS plugin that the sandbox's engine runs: the stand-in, or a real one that a person has.
 
 Environment:
 
-- `DR_AWS_PLUGIN` unset: the stand-in, whatever else is installed.
-- `DR_AWS_PLUGIN=path`: that executable.
-- `DR_AWS_PLUGIN=installed`: the one in the person's Pulumi home, `${PULUMI_HOME:-~/.pulumi}`.
+- `DR_AWS_PLUGIN` unset: the stand-in, even where a real plugin is installed.
+- `DR_AWS_PLUGIN=path`: the executable at that path.
+- `DR_AWS_PLUGIN=installed`: the plugin in the person's Pulumi home, `${PULUMI_HOME:-~/.pulumi}`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ import importlib.metadata
 import os
 import re
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dr.errors import Invalid, Problem
-from sandbox.toolchain.cache import through_emulator
 
 VARIABLE = "DR_AWS_PLUGIN"
 INSTALLED = "installed"
 COMMAND = "pulumi-resource-aws"
-ANSWER_SECONDS = 60.0
-"""How long a plugin may take to print its version: it is a program of hundreds of megabytes."""
+VERSION_SECONDS = 60.0
+"""Longest wait for a plugin, a program of hundreds of megabytes, to print its version."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +32,13 @@ class AwsPlugin:
 
     Args:
         path: The executable, absolute.
-        version: That of the installed SDK, since another one is refused.
+        version: Version of the installed SDK; a plugin of another version is refused.
         origin: `DR_AWS_PLUGIN` or `installed`.
     """
 
     path: Path
     version: str
     origin: str
-
-    @property
-    def command(self) -> list[str]:
-        """What the engine has to run."""
-        return through_emulator(self.path)
 
 
 def chosen() -> AwsPlugin | None:
@@ -60,24 +53,14 @@ def chosen() -> AwsPlugin | None:
     return _installed() if wanted == INSTALLED else _named(Path(wanted).expanduser().absolute())
 
 
-def command(stand_in: Sequence[str]) -> list[str]:
-    """How the engine runs the AWS plugin.
-
-    Args:
-        stand_in: The command of the stand-in.
-    """
-    plugin = chosen()
-    return plugin.command if plugin else list(stand_in)
-
-
 def variables() -> dict[str, str]:
-    """What names the same plugin inside the sandbox, where PULUMI_HOME is no longer the person's."""
+    """Variables that name the same plugin inside the sandbox, where PULUMI_HOME is not the person's."""
     plugin = chosen()
     return {VARIABLE: str(plugin.path)} if plugin else {}
 
 
 def description() -> str:
-    """Which plugin is used, for a person to read."""
+    """The chosen plugin, as `make up` shows it."""
     plugin = chosen()
     if plugin is None:
         return "AWS plugin: the sandbox's stand-in"
@@ -85,7 +68,7 @@ def description() -> str:
 
 
 def sdk_version() -> str:
-    """The version of the installed SDK, which the plugin's has to be."""
+    """Version of the installed SDK, which has to be the plugin's too."""
     return importlib.metadata.version("pulumi-aws")
 
 
@@ -118,9 +101,9 @@ def _named(path: Path) -> AwsPlugin:
 
 @functools.cache
 def _version_of(path: Path, changed: int) -> str | None:
-    """The version that a plugin prints; None where it does not run, or prints none. Asked once for each file."""
+    """The version that a plugin prints; None where it does not run or prints none. Cached for each file."""
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=ANSWER_SECONDS)
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.fullmatch(r"v?(\d+\.\d+\.\d+\S*)", done.stdout.strip())

@@ -1,7 +1,8 @@
-"""Builds programs with Go, from exactly the modules that a go.mod and its go.sum name."""
+"""Builds of programs with Go, from exactly the modules that a go.mod and its go.sum pin."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -15,16 +16,16 @@ from pathlib import Path
 
 from dr.errors import Failed, Problem
 from sandbox.toolchain import go_cache
-from sandbox.toolchain.cache import Report
+from sandbox.toolchain.tool import Report
 
 MODULE_FOLDER = Path(__file__).parent / "modules"
 """A folder for each set of Go modules."""
 SHARE_OF_COMPILING = 0.95
-"""The rest of a build is the linker's, which does not say how far it is."""
+"""The linker does the rest of a build and reports no progress."""
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """`3.258.0` as numbers that can be compared."""
+    """A version such as `3.276.0` as numbers that can be compared."""
     return tuple(int(number) for number in version.split("."))
 
 
@@ -34,33 +35,36 @@ class Modules:
 
     Args:
         folder: Where they are.
-        subject: What is built from them, as a person knows it: "pulumi".
+        subject: Name of the result in messages: "pulumi".
         main: The module whose version is the subject's.
-        minutes: Of a processor, to build it from an empty cache; measured, for progress alone.
         on_path: Whether a person may install the subject on PATH instead.
     """
 
     folder: Path
     subject: str
     main: str
-    minutes: float = 1.0
     on_path: bool = True
 
     @cached_property
     def version(self) -> str:
-        """Of the main module, without its `v`."""
+        """Version of the main module, without its `v`."""
         return self._version(self.main)
 
     @property
     def label(self) -> str:
-        """The version as a person reads it: of a commit, its date."""
+        """The version for messages: a commit's version is its date."""
         commit = re.search(r"-(\d{4})(\d\d)(\d\d)\d{6}-[0-9a-f]{12}$", self.version)
         return "-".join(commit.groups()) if commit else self.version
 
     @cached_property
     def go(self) -> str:
-        """The oldest Go that builds it."""
+        """The oldest Go version that builds the modules."""
         return self._pinned(r"^go (\S+)")
+
+    def digest(self, *more: bytes) -> str:
+        """Eight hexadecimal digits of the hash of go.sum and more content."""
+        content = ((self.folder / "go.sum").read_bytes(), *more)
+        return hashlib.sha256(b"".join(content)).hexdigest()[:8]
 
     @property
     def _instead(self) -> str:
@@ -77,17 +81,23 @@ class Modules:
         return found[1]
 
     def build(self, packages: Sequence[str], ldflags: str, output: Path, report: Report) -> None:
-        """Make the programs of some packages: a file where it is one, in a folder where they are several.
+        """Build the programs of some packages.
+
+        Args:
+            packages: Their import paths.
+            ldflags: Flags for the linker.
+            output: The program's file, or a folder for several programs.
+            report: Receives the progress.
 
         Raises:
-            Failed: Go is missing, too old, or did not succeed; its last words are in the problem.
+            Failed: Go is missing, too old or failed; the problem holds the end of its output.
             OSError: The output cannot be written.
         """
         what = f"{self.subject} {self.label}"
         variables = self._environment(output.parent)
         flags = ["-mod=readonly", "-trimpath", f"-ldflags=-s -w {ldflags}"]
         fetched = todo = compiled = 0
-        said = -1
+        reported = -1
 
         def fetch(line: str) -> None:
             nonlocal fetched, todo
@@ -97,28 +107,38 @@ class Modules:
                 report(f"fetching the sources of {what}: {fetched} modules", None)
 
         def compile_(line: str) -> None:
-            nonlocal compiled, said
+            nonlocal compiled, reported
             compiled += not line.startswith(("go: ", "#"))
             share = min(compiled / max(todo, 1), 1.0) * SHARE_OF_COMPILING
-            if int(share * 100) > said:
-                said = int(share * 100)
+            if int(share * 100) > reported:
+                reported = int(share * 100)
                 report(f"building {what}: {min(compiled, todo)} of {todo} packages", share)
 
         report(f"building {what} from source: some minutes, once for each user", 0.0)
-        # Stale: not yet in Go's own build cache, so a build that was killed goes on where it was.
+        # A stale package is not in Go's build cache yet: a build that was killed continues where it stopped.
         self._go(["list", *flags, "-deps", "-f", "{{.Stale}}", *packages], variables, fetch)
         self._go(["build", *flags, "-v", "-o", str(output), *packages], variables, compile_)
 
     def source(self, module: str) -> Path:
-        """Where Go keeps the sources of one of the modules. Raises Failed."""
+        """The folder in which Go keeps the sources of one of the modules.
+
+        Raises:
+            Failed: Go is missing, too old or failed.
+        """
         found = deque[str](maxlen=1)
         self._go(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module], self._environment(None), found.append)
         return Path(found[0])
 
     def download(self, modules: Sequence[str]) -> dict[str, Path]:
-        """Where Go keeps the sources of some of the modules, which it fetches and checks against go.sum. Raises Failed.
+        """Fetch the sources of some of the modules, without the modules that those require.
 
-        What they require in turn is not fetched.
+        Go checks them against go.sum.
+
+        Returns:
+            Module to the folder in which Go keeps its sources.
+
+        Raises:
+            Failed: Go is missing, too old or failed.
         """
         wanted = [f"{module}@v{self._version(module)}" for module in modules]
         lines: list[str] = []
@@ -130,11 +150,11 @@ class Modules:
         if not shutil.which("go"):
             remedy = f"install Go {self.go} or newer and put it on PATH{self._instead}"
             raise Failed(Problem("build", "there is no `go` on PATH", remedy))
-        # A toolchain that Go fetches by itself is another big download: only if the person says so.
+        # GOTOOLCHAIN=auto would let Go download another toolchain of hundreds of megabytes: the person has to set it.
         variables = {"GOTOOLCHAIN": "local", **os.environ, "GOWORK": "off", **go_cache.variables()}
-        # Not in the folder of go.mod, where a Go that is too old refuses to say what it is.
-        said = subprocess.run(["go", "version"], cwd=folder, env=variables, capture_output=True, text=True).stdout
-        version = re.search(r"go(\d+(?:\.\d+)+)", said)
+        # Not in the folder of go.mod, where a Go that is too old prints an error instead of its version.
+        printed = subprocess.run(["go", "version"], cwd=folder, env=variables, capture_output=True, text=True).stdout
+        version = re.search(r"go(\d+(?:\.\d+)+)", printed)
         if version and numbers(version[1]) < numbers(self.go) and variables["GOTOOLCHAIN"] == "local":
             remedy = f"install Go {self.go} or newer, or set GOTOOLCHAIN=auto to let Go fetch it"
             raise Failed(Problem("build", f"Go is {version[1]}; {self.subject} needs {self.go}", remedy))
@@ -170,4 +190,4 @@ class Modules:
             )
         if any(sign in last for sign in ("dial tcp", "no such host", "i/o timeout", "connection refused")):
             return f"go online or set GOPROXY to a mirror that you can reach{self._instead}"
-        return "see Go's own words above"
+        return "see Go's output above"

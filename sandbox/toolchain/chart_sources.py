@@ -1,23 +1,21 @@
-"""Published files that archives are made of, out of pinned Go modules: fetched once for each user.
+"""Published files of charts, from pinned Go modules.
 
-What archives need of the modules is copied into the toolchain's cache, so that Go is needed for the first time only.
+The files that archives need are copied into the toolchain's cache: Go and the network are needed once for each user.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
-from functools import cache as once
 from pathlib import Path
 
 from sandbox.toolchain.build import MODULE_FOLDER, Modules
-from sandbox.toolchain.cache import Kept, Report
+from sandbox.toolchain.tool import Release, Report, Tool
 
 KARPENTER = "github.com/aws/karpenter-provider-aws"
 PROMETHEUS = "github.com/prometheus-operator/prometheus-operator"
 ISTIO = "istio.io/api"
-MODULES = Modules(MODULE_FOLDER / "charts", "charts", KARPENTER, minutes=0.1, on_path=False)
+MODULES = Modules(MODULE_FOLDER / "charts", "charts", KARPENTER, on_path=False)
 PROMETHEUS_DEFINITIONS = tuple(
     f"example/prometheus-operator-crd/monitoring.coreos.com_{kinds}.yaml"
     for kinds in ("podmonitors", "prometheusrules", "servicemonitors")
@@ -28,35 +26,16 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
     PROMETHEUS: PROMETHEUS_DEFINITIONS,
     ISTIO: (ISTIO_DEFINITIONS,),
 }
-"""Module to what is taken of it: files, and folders with all that is in them."""
+"""Module to the files and the folders that are taken of it."""
 
 
-@once
-def kept() -> Kept:
-    """What go.sum and the table ask for."""
-    wanted = (MODULES.folder / "go.sum").read_bytes() + repr(sorted(TAKEN.items())).encode()
-    digest = hashlib.sha256(wanted).hexdigest()[:8]
-    return Kept("charts", digest, f"charts-{digest}")
+def _release() -> Release:
+    digest = MODULES.digest(repr(sorted(TAKEN.items())).encode())
+    return Release(digest, f"charts-{digest}")
 
 
-def find_charts() -> Path | None:
-    """The folder of published files, if they were fetched; it fetches nothing."""
-    return _found("cached")
-
-
-def ensure_charts(report: Report) -> Path:
-    """The folder of published files, fetched if they are not there.
-
-    Safe when several processes ask at once, or one is killed. 8 MB are downloaded.
-
-    Raises:
-        Failed: they are not there and Go cannot fetch them, or the cache cannot be written.
-    """
-    return find_charts() or kept().get(_found, {"download": (_fetch, "downloaded")}, _complete, report)
-
-
-def _found(origin: str) -> Path | None:
-    return kept().place if _complete(kept().place) else None
+def _open(folder: Path, origin: str) -> Path | None:
+    return folder if _complete(folder) else None
 
 
 def _complete(folder: Path) -> bool:
@@ -72,5 +51,16 @@ def _fetch(folder: Path, report: Report) -> None:
                 if file.is_file():
                     copy = folder / module / file.relative_to(source)
                     copy.parent.mkdir(parents=True, exist_ok=True)
-                    # The content alone: Go's own copies are read-only.
+                    # copyfile copies no permissions: Go's own copies are read-only.
                     shutil.copyfile(file, copy)
+
+
+PUBLISHED: Tool[Path] = Tool(
+    subject=MODULES.subject,
+    release=_release,
+    minutes=0.1,
+    open=_open,
+    works=_complete,
+    ways={"download": (_fetch, "downloaded")},
+)
+"""The folder of published files."""

@@ -1,37 +1,46 @@
-"""All programs of the sandbox, and the charts: found, or made side by side, with one line that says how far that is."""
+"""All tools of the sandbox: found, or made side by side with one progress line."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from dr.errors import DrError, Failed
-from sandbox.toolchain import chart_sources, crane, go_cache, kubernetes_binaries, kubernetes_plugin, pulumi
-from sandbox.toolchain.build import Modules
-from sandbox.toolchain.cache import Report
-from sandbox.toolchain.chart_sources import ensure_charts, find_charts
-from sandbox.toolchain.crane import ensure_crane, find_crane
-from sandbox.toolchain.kubernetes_binaries import Binaries, ensure_binaries, find_binaries
-from sandbox.toolchain.kubernetes_plugin import Plugin, ensure_plugin, find_plugin
-from sandbox.toolchain.pulumi import Toolchain, ensure_pulumi, find_pulumi
+from sandbox.toolchain import go_cache
+from sandbox.toolchain.chart_sources import PUBLISHED
+from sandbox.toolchain.crane import CRANE
+from sandbox.toolchain.kubernetes_binaries import KUBERNETES, Binaries
+from sandbox.toolchain.kubernetes_plugin import PLUGIN, Plugin
+from sandbox.toolchain.pulumi import ENGINE, Toolchain
+from sandbox.toolchain.tool import Report, Tool
 
-Made = TypeVar("Made")
+TOOLS: Mapping[str, Tool[Any]] = {
+    "engine": ENGINE,
+    "kubernetes": KUBERNETES,
+    "plugin": PLUGIN,
+    "crane": CRANE,
+    "charts": PUBLISHED,
+}
+"""Field of `Programs` to its tool, in the order in which they are made: those of one set of modules follow each other,
+so that a package that several share is compiled once."""
+BESIDE = frozenset({"engine"})
+"""Tools that are made at the same time as the rest: the engine shares no module with them."""
 
 
 @dataclass(frozen=True)
 class Programs:
-    """What the sandbox runs and Python's package registry does not have.
+    """The sandbox's tools that Python's package registry does not have.
 
     Args:
         engine: Pulumi's engine.
         kubernetes: A control plane.
         plugin: The engine's plugin for Kubernetes.
         crane: The command whose `registry serve` is an OCI registry.
-        charts: Published files that charts are made of.
+        charts: The folder of charts' published files.
     """
 
     engine: Toolchain
@@ -49,84 +58,75 @@ class Programs:
 
 
 def find_programs() -> Programs | None:
-    """The programs, if all are there already; it builds and downloads nothing.
+    """The tools, if all exist already; builds and downloads nothing.
 
     Raises:
-        Invalid: An environment variable has none of its values, or names no program.
+        Invalid: An environment variable has an invalid value, or names no program.
     """
-    engine, kubernetes, plugin = find_pulumi(), find_binaries(), find_plugin()
-    registry, charts = find_crane(), find_charts()
-    if engine is None or kubernetes is None or plugin is None or registry is None or charts is None:
-        return None
-    return Programs(engine, kubernetes, plugin, registry, charts)
+    found = _found()
+    return Programs(**found) if found.keys() == TOOLS.keys() else None
 
 
 def ensure_programs(report: Report) -> Programs:
-    """The programs that are there, and new ones of what is missing.
+    """The tools that exist already, and new ones of the rest.
 
-    The engine is made beside the rest. Kubernetes, the plugin and crane are of one set of modules and follow each
-    other: what the first compiled the next ones find compiled.
+    Args:
+        report: Receives the progress of all tools as one.
 
     Raises:
-        Failed: Some are not there and cannot be had; all reasons are told.
+        Failed: Some are missing and cannot be made; the error holds every reason.
         Invalid: As `find_programs`.
     """
-    if found := find_programs():
-        return found
-    progress = _Progress(report)
-    with go_cache.removed_afterwards(), ThreadPoolExecutor(max_workers=2) as pool:
-        engine = pool.submit(progress.follow, pulumi.MODULES, ensure_pulumi)
-        others = pool.submit(_ensure_others, progress)
-        errors = [error for error in (engine.exception(), others.exception()) if error is not None]
+    found = _found()
+    missing = {name: tool for name, tool in TOOLS.items() if name not in found}
+    if missing:
+        found |= _make(missing, _Progress(missing, report))
+    return Programs(**found)
+
+
+def _found() -> dict[str, Any]:
+    return {name: found for name, tool in TOOLS.items() if (found := tool.find()) is not None}
+
+
+def _make(missing: Mapping[str, Tool[Any]], progress: _Progress) -> dict[str, Any]:
+    def make(names: Sequence[str]) -> dict[str, Any]:
+        return {name: progress.make(name) for name in names}
+
+    groups = [[name for name in missing if (name in BESIDE) is beside] for beside in (True, False)]
+    with go_cache.removed_afterwards(), ThreadPoolExecutor(max_workers=len(groups)) as pool:
+        futures = [pool.submit(make, names) for names in groups]
+        errors = [error for future in futures if (error := future.exception()) is not None]
         for error in errors:
             if not isinstance(error, DrError):
                 raise error
         if problems := [problem for error in errors if isinstance(error, DrError) for problem in error.problems]:
             raise Failed(*problems)
-    return Programs(engine.result(), *others.result())
-
-
-def _ensure_others(progress: _Progress) -> tuple[Binaries, Plugin, Path, Path]:
-    return (
-        progress.follow(kubernetes_binaries.MODULES, ensure_binaries),
-        progress.follow(kubernetes_plugin.MODULES, ensure_plugin),
-        progress.follow(crane.MODULES, ensure_crane),
-        progress.follow(chart_sources.MODULES, ensure_charts),
-    )
+    return {name: made for future in futures for name, made in future.result().items()}
 
 
 class _Progress:
-    """Several builds as one: what each says last, and a share weighted by how long each takes."""
+    """The progress of several tools as one: the last text of each, and a share weighted by `Tool.minutes`."""
 
-    def __init__(self, report: Report) -> None:
-        self._report, self._lock = report, threading.Lock()
-        missing = (
-            (pulumi.MODULES, find_pulumi()),
-            (kubernetes_binaries.MODULES, find_binaries()),
-            (kubernetes_plugin.MODULES, find_plugin()),
-            (crane.MODULES, find_crane()),
-            (chart_sources.MODULES, find_charts()),
-        )
-        self._minutes = {modules.subject: modules.minutes for modules, found in missing if found is None}
-        self._share = dict.fromkeys(self._minutes, 0.0)
-        self._text: dict[str, str] = {}
+    def __init__(self, missing: Mapping[str, Tool[Any]], report: Report) -> None:
+        self._tools, self._report, self._lock = missing, report, threading.Lock()
+        self._share = dict.fromkeys(missing, 0.0)
+        self._text = dict.fromkeys(missing, "")
 
-    def follow(self, modules: Modules, ensure: Callable[[Report], Made]) -> Made:
-        """Make one of them, and say how far it is."""
+    def make(self, name: str) -> Any:
+        """Make one tool and report its part of the progress."""
 
         def report(text: str, share: float | None) -> None:
-            self._say(modules.subject, text, share)
+            self._update(name, text, share)
 
-        made = ensure(report)
-        self._say(modules.subject, "", 1.0)
+        made = self._tools[name].make(report)
+        self._update(name, "", 1.0)
         return made
 
-    def _say(self, subject: str, text: str, share: float | None) -> None:
+    def _update(self, name: str, text: str, share: float | None) -> None:
         with self._lock:
-            self._text[subject] = text
-            if subject in self._share and share is not None:
-                self._share[subject] = share
-            done = sum(self._minutes[name] * self._share[name] for name in self._minutes)
-            told = "; ".join(filter(None, self._text.values()))
-            if told:
-                self._report(told, done / (sum(self._minutes.values()) or 1.0))
+            self._text[name] = text
+            if share is not None:
+                self._share[name] = share
+            done = sum(tool.minutes * self._share[name] for name, tool in self._tools.items())
+            if line := "; ".join(filter(None, self._text.values())):
+                self._report(line, done / sum(tool.minutes for tool in self._tools.values()))

@@ -1,6 +1,6 @@
-"""Which `pulumi` the sandbox runs: the one on PATH, else one in the user's cache, else a new one for that cache.
+"""The `pulumi` command that the sandbox runs.
 
-A new one is downloaded where the internet is reachable (Pulumi's own installer), else built with Go.
+A new one is downloaded by Pulumi's own installer where the internet is reachable, else built with Go.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import subprocess
 import threading
 import urllib.request
 from dataclasses import dataclass
-from functools import cache as once
 from http.client import HTTPException
 from pathlib import Path
 
 from dr.errors import Failed, Problem
 from sandbox.toolchain.build import MODULE_FOLDER, Modules, numbers
-from sandbox.toolchain.cache import Kept, Report, Way, cache, chosen_way, find, version_of
+from sandbox.toolchain.cache import command_on_path
+from sandbox.toolchain.tool import Installed, Release, Report, Tool, version_of
 
 SDK = "github.com/pulumi/pulumi/sdk/v3"
-ENGINE = "github.com/pulumi/pulumi/pkg/v3"
-MODULES = Modules(MODULE_FOLDER / "pulumi", "pulumi", ENGINE, minutes=7.0)
+CORE = "github.com/pulumi/pulumi/pkg/v3"
+MODULES = Modules(MODULE_FOLDER / "pulumi", "pulumi", CORE)
 RUNNER = "pulumi-language-python-exec"
-"""The SDK's program that runs a Pulumi program; it comes inside the SDK's Go module."""
+"""Script that runs a Pulumi program; part of the SDK's Go module."""
 LANGUAGE_HOST = "pulumi-language-python"
 INSTALLER = "https://get.pulumi.com/install.sh"
 OLDEST, BEFORE = "3.250.0", "4.0.0"
-"""What is accepted on PATH: the sandbox's language host and provider were tried from 3.250 on."""
+"""Versions accepted on PATH, the second excluded: the language host and the plugins were tested from 3.250 on."""
 REACHABLE_SECONDS = 2.0
 
 
@@ -36,8 +36,8 @@ class Toolchain:
     """An engine that can be run.
 
     Args:
-        pulumi: The command. Its folder goes on PATH; in the cache that folder holds nothing of anybody else.
-        version: Like `3.258.0`.
+        pulumi: The command. Its folder goes on PATH; in the cache that folder holds nothing else.
+        version: Like `3.276.0`.
         origin: `PATH`, `downloaded`, `built` or `cached`.
         runner: The SDK's program runner; None when the toolchain has a language host of its own.
     """
@@ -48,39 +48,12 @@ class Toolchain:
     runner: Path | None
 
 
-@once
-def kept() -> Kept:
-    """The engine that go.mod asks for."""
-    return Kept("pulumi", MODULES.version, MODULES.version)
+def _release() -> Release:
+    return Release(MODULES.version, MODULES.version)
 
 
-def find_pulumi() -> Toolchain | None:
-    """The engine that is there already, in milliseconds; it builds and downloads nothing.
-
-    Raises:
-        Invalid: `DR_TOOLCHAIN` is not one of its values.
-    """
-    return find(_on_path, _cached)
-
-
-def ensure_pulumi(report: Report) -> Toolchain:
-    """The engine that is there, or else a new one. Safe when several processes ask at once, or one is killed.
-
-    Raises:
-        Failed: None is there and none can be had, or the cache cannot be written.
-        Invalid: `DR_TOOLCHAIN` is not one of its values.
-    """
-    if found := find_pulumi():
-        return found
-    way = chosen_way()
-    if way == "path":
-        fact = f"DR_TOOLCHAIN=path, and PATH has no {OLDEST} or newer with {LANGUAGE_HOST} beside it"
-        raise Failed(Problem("pulumi", fact, "install pulumi, or unset DR_TOOLCHAIN"))
-    return kept().get(_cached, {way: WAYS[way]} if way else WAYS, _runs, report)
-
-
-def _cached(origin: str) -> Toolchain | None:
-    commands, version = kept().place / "bin", kept().version
+def _open(folder: Path, origin: str) -> Toolchain | None:
+    commands, version = folder / "bin", MODULES.version
     if not os.access(commands / "pulumi", os.X_OK):
         return None
     if os.access(commands / LANGUAGE_HOST, os.X_OK):
@@ -90,42 +63,47 @@ def _cached(origin: str) -> Toolchain | None:
 
 
 def _on_path() -> Toolchain | None:
-    command = shutil.which("pulumi")
-    if not command or Path(command).resolve().is_relative_to(cache().resolve()):
-        return None  # in the sandbox's shell PATH leads to the cache
-    beside = [str(Path(command).parent), str(Path(command).resolve().parent), os.environ.get("PATH", "")]
+    command = command_on_path("pulumi")
+    if command is None:
+        return None
+    beside = [str(command.parent), str(command.resolve().parent), os.environ.get("PATH", "")]
     if not shutil.which(LANGUAGE_HOST, path=os.pathsep.join(beside)):
         return None
-    version = version_of(Path(command), "version")
+    version = version_of(command, "version")
     if version is None or not numbers(OLDEST) <= numbers(version) < numbers(BEFORE):
         return None
-    return Toolchain(Path(command), version, "PATH", None)
+    return Toolchain(command, version, "PATH", None)
 
 
-def _runs(folder: Path) -> bool:
-    return version_of(folder / "bin" / "pulumi", "version") == kept().version
+def _missing() -> Problem:
+    fact = f"DR_TOOLCHAIN=path, and PATH has no {OLDEST} or newer with {LANGUAGE_HOST} beside it"
+    return Problem("pulumi", fact, "install pulumi, or unset DR_TOOLCHAIN")
+
+
+def _works(folder: Path) -> bool:
+    return version_of(folder / "bin" / "pulumi", "version") == MODULES.version
 
 
 def _build(folder: Path, report: Report) -> None:
     version = f"-X {SDK}/go/common/version.Version=v{MODULES.version}"
     commands = folder / "bin"
     commands.mkdir()
-    MODULES.build([f"{ENGINE}/cmd/pulumi"], version, commands / "pulumi", report)
+    MODULES.build([f"{CORE}/cmd/pulumi"], version, commands / "pulumi", report)
     shutil.copyfile(MODULES.source(SDK) / "python" / "cmd" / RUNNER, commands / RUNNER)
     (commands / RUNNER).chmod(0o755)
 
 
 def _download(folder: Path, report: Report) -> None:
-    report(f"looking whether pulumi {kept().version} can be downloaded", None)
+    report(f"checking whether pulumi {MODULES.version} can be downloaded", None)
     if not reachable():
         fact = f"its installer did not answer within {REACHABLE_SECONDS:g} s"
         raise Failed(Problem("download", fact, "go online, or install pulumi on PATH"))
     from pulumi.automation import PulumiCommand  # takes a second to import
     from semver import VersionInfo
 
-    report(f"downloading pulumi {kept().version}", None)
+    report(f"downloading pulumi {MODULES.version}", None)
     try:
-        PulumiCommand.install(root=str(folder), version=VersionInfo.parse(kept().version))
+        PulumiCommand.install(root=str(folder), version=VersionInfo.parse(MODULES.version))
     except subprocess.CalledProcessError as error:
         fact = f"the installer ended with {error.returncode}: {_text(error.output)}"
         raise Failed(Problem("download", fact, "try again, or install pulumi on PATH")) from error
@@ -139,7 +117,10 @@ def _text(output: bytes | str | None) -> str:
 
 
 def reachable() -> bool:
-    """Asks in a thread, since a name server that is silent is not under the request's timeout."""
+    """Whether Pulumi's installer can be downloaded.
+
+    The request runs in a thread: its timeout does not cover a name server that does not answer.
+    """
     answers: list[int] = []
 
     def ask() -> None:
@@ -156,5 +137,13 @@ def reachable() -> bool:
     return answers == [200]
 
 
-WAYS: dict[str, Way] = {"download": (_download, "downloaded"), "build": (_build, "built")}
-"""How a new engine is made in a folder, in the order in which they are tried, and what it is called then."""
+ENGINE: Tool[Toolchain] = Tool(
+    subject=MODULES.subject,
+    release=_release,
+    minutes=7.0,
+    open=_open,
+    works=_works,
+    ways={"download": (_download, "downloaded"), "build": (_build, "built")},
+    installed=Installed(_on_path, _missing),
+)
+"""Pulumi's engine."""

@@ -11,7 +11,9 @@ import pytest
 
 from dr.errors import Failed, Refused
 from sandbox import server_process
-from sandbox.engine.engine import drop_dead_locks, environment, foreign, install_plugins
+from sandbox.engine.environment import environment, foreign
+from sandbox.engine.launchers import install_launchers
+from sandbox.engine.locks import drop_dead_locks
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
@@ -128,7 +130,7 @@ def test_this_machine_is_reached_past_a_persons_proxy(
 
 
 def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolchain) -> None:
-    install_plugins(local, toolchain)
+    install_launchers(local, toolchain)
     done = subprocess.run([local.commands / "dr", "--help"], capture_output=True, text=True, check=True)
     assert "status" in done.stdout
     plugins = local.pulumi_home / "plugins"
@@ -143,7 +145,7 @@ def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolc
 
 
 def test_a_toolchain_with_a_language_host_of_its_own_keeps_it(local: Local, tmp_path: Path) -> None:
-    install_plugins(local, Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None))
+    install_launchers(local, Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None))
 
     plugins = {path.name.partition("-v")[0] for path in (local.pulumi_home / "plugins").iterdir()}
     assert plugins == {"resource-aws", "resource-kubernetes"}

@@ -18,7 +18,7 @@ from sandbox.toolchain.chart_sources import (
     KARPENTER,
     PROMETHEUS,
     PROMETHEUS_DEFINITIONS,
-    ensure_charts,
+    PUBLISHED,
 )
 
 
@@ -30,7 +30,7 @@ def unpack(packed: bytes) -> dict[str, bytes]:
 
 def served_definitions(chart: Chart) -> list[dict[str, Any]]:
     """The custom resource definitions that the archive of a chart brings, with the published files fetched."""
-    files = unpack(archive(chart, ensure_charts(lambda text, share: None)))
+    files = unpack(archive(chart, PUBLISHED.ensure(lambda text, share: None)))
     streams = [text for path, text in files.items() if path.split("/")[1] in ("crds", "files")]
     # Published definitions are large: the pure Python loader takes seconds.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -44,7 +44,7 @@ def definition(name: str) -> str:
 
 
 def fake_sources(folder: Path) -> Path:
-    """A folder of published files, as `ensure_charts` gives one, with little in them."""
+    """A folder of published files, as `PUBLISHED` finds one, with little in them."""
     published = {
         f"{KARPENTER}/charts/karpenter/Chart.yaml": "name: karpenter\nversion: 1.10.0\n",
         f"{KARPENTER}/charts/karpenter/README.md": "Not served.\n",

@@ -20,7 +20,8 @@ from dr.data import model_sets
 from dr.data.model_sets import Item
 from sandbox import server_process
 from sandbox.emulator_client import ask
-from sandbox.engine.engine import WITHOUT_CHECKPOINTS, Engine, environment
+from sandbox.engine.engine import Engine
+from sandbox.engine.environment import WITHOUT_CHECKPOINTS, environment
 from sandbox.local import ROOT, Local
 from sandbox.model_set import NAME
 from sandbox.server_process import Server

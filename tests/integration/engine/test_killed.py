@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from dr.errors import Failed
-from sandbox.engine.engine import WITHOUT_CHECKPOINTS
+from sandbox.engine.environment import WITHOUT_CHECKPOINTS
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine

@@ -13,12 +13,12 @@ from components.kubernetes.addons_spec import Cluster, installed
 from dr.clusters.charts import CHARTS, MESH_BASE, NODE_MAKER
 from sandbox.charts.schema import values_schema
 from sandbox.charts.served import archive
-from sandbox.toolchain.chart_sources import ensure_charts
+from sandbox.toolchain.chart_sources import PUBLISHED
 from tests.support.charts import served_definitions, unpack
 
 
 def karpenter() -> dict[str, bytes]:
-    return unpack(archive(NODE_MAKER, ensure_charts(lambda text, share: None)))
+    return unpack(archive(NODE_MAKER, PUBLISHED.ensure(lambda text, share: None)))
 
 
 def merged(defaults: Any, values: Any) -> Any:

@@ -22,7 +22,8 @@ from kubernetes.client import ApiException
 from dr.clusters.eks_token import eks_token
 from sandbox import server_process
 from sandbox.emulator_client import ask
-from sandbox.engine.engine import environment, install_plugins
+from sandbox.engine.environment import environment
+from sandbox.engine.launchers import install_launchers
 from sandbox.local import ROOT, Local
 from sandbox.server import Running, running
 from sandbox.server_process import Server
@@ -215,7 +216,7 @@ def test_a_sandbox_has_a_context_for_each_region_and_dies_with_all_of_it(
 ) -> None:
     local = Local(tmp_path / "state", tmp_path)
     toolchain = Toolchain(tmp_path / "bin" / "pulumi", "3.300.0", "PATH", None)
-    install_plugins(local, toolchain)
+    install_launchers(local, toolchain)
     server = server_process.start(local, binaries.folder)
     try:
         variables = {**os.environ, **environment(local, server, toolchain)}

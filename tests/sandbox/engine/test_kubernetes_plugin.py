@@ -25,7 +25,9 @@ from sandbox.clusters.api import Api
 from sandbox.clusters.manifests import owned, read
 from sandbox.control_plane.control_plane import ControlPlane
 from sandbox.emulator_client import ask
-from sandbox.engine.engine import Changes, Engine, environment
+from sandbox.engine.engine import Engine
+from sandbox.engine.environment import environment
+from sandbox.engine.events import Changes
 from sandbox.local import Local
 from sandbox.server_process import Server
 from sandbox.toolchain.programs import ensure_programs

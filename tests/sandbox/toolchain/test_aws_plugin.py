@@ -11,7 +11,8 @@ from botocore.endpoint_provider import EndpointProvider
 from botocore.session import get_session
 
 from dr.errors import Invalid
-from sandbox.engine.engine import environment, install_plugins
+from sandbox.engine.environment import environment
+from sandbox.engine.launchers import install_launchers
 from sandbox.local import Local
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain, aws_plugin
@@ -40,7 +41,7 @@ def plugin(path: Path, says: str = VERSION, mode: int = 0o755) -> Path:
 
 def launcher(tmp_path: Path) -> Path:
     local, toolchain = Local(tmp_path / "state", tmp_path), Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None)
-    install_plugins(local, toolchain)
+    install_launchers(local, toolchain)
     return local.pulumi_home / "plugins" / f"resource-aws-v{VERSION}" / "pulumi-resource-aws"
 
 

@@ -1,4 +1,4 @@
-"""How published chart files are fetched, with a Go that pretends: nothing is downloaded."""
+"""Fetching of published chart files, with a fake Go: nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dr.errors import Failed
-from sandbox.toolchain.chart_sources import MODULES, TAKEN, ensure_charts, find_charts, kept
+from sandbox.toolchain.chart_sources import MODULES, PUBLISHED, TAKEN
 from tests.support.charts import fake_sources
 
 
@@ -28,21 +28,21 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def pretend_go(path: Path, sources: Path) -> Path:
-    """A `go` that has the modules in a folder; returns the file in which it notes its arguments."""
-    said = path / "said"
+def install_fake_go(path: Path, sources: Path) -> Path:
+    """A `go` with the modules in a folder; returns the file to which it writes its arguments."""
+    log = path / "log"
     found = "\n".join(json.dumps({"Path": module, "Dir": str(sources / module)}, indent=1) for module in TAKEN)
     script = f"""#!/bin/sh
 case "$1" in
     version) echo "go version go{MODULES.go} linux/amd64" ;;
-    mod) echo "$*" >> {said}; /bin/cat <<'end'
+    mod) echo "$*" >> {log}; /bin/cat <<'end'
 {found}
 end
 esac
 """
     (path / "go").write_text(script)
     (path / "go").chmod(0o755)
-    return said
+    return log
 
 
 def test_every_module_is_pinned_with_its_hash() -> None:
@@ -56,30 +56,30 @@ def test_every_module_is_pinned_with_its_hash() -> None:
 
 
 def test_published_files_are_fetched_once_and_found_without_go(path: Path, tmp_path: Path) -> None:
-    said = pretend_go(path, fake_sources(tmp_path / "sources"))
-    assert find_charts() is None
+    log = install_fake_go(path, fake_sources(tmp_path / "sources"))
+    assert PUBLISHED.find() is None
 
-    folder = ensure_charts(silent)
+    folder = PUBLISHED.ensure(silent)
     (path / "go").unlink()
 
-    assert ensure_charts(silent) == find_charts() == folder
-    assert said.read_text().count("mod download -json") == 1
-    assert "github.com/aws/karpenter-provider-aws@v" in said.read_text()
+    assert PUBLISHED.ensure(silent) == PUBLISHED.find() == folder
+    assert log.read_text().count("mod download -json") == 1
+    assert "github.com/aws/karpenter-provider-aws@v" in log.read_text()
     for module, paths in TAKEN.items():
         assert all((folder / module / each).exists() for each in paths)
 
 
-def test_a_folder_that_a_killed_process_left_incomplete_is_fetched_again(path: Path, tmp_path: Path) -> None:
-    pretend_go(path, fake_sources(tmp_path / "sources"))
-    (kept().place / next(iter(TAKEN))).mkdir(parents=True)
-    assert find_charts() is None
+def test_incomplete_folder_of_a_killed_process_is_fetched_again(path: Path, tmp_path: Path) -> None:
+    install_fake_go(path, fake_sources(tmp_path / "sources"))
+    (PUBLISHED.place / next(iter(TAKEN))).mkdir(parents=True)
+    assert PUBLISHED.find() is None
 
-    assert ensure_charts(silent) == kept().place
+    assert PUBLISHED.ensure(silent) == PUBLISHED.place
 
 
-def test_a_missing_go_is_named_with_the_way_out(path: Path) -> None:
+def test_missing_go_is_reported_with_the_version_to_install(path: Path) -> None:
     with pytest.raises(Failed) as failed:
-        ensure_charts(silent)
+        PUBLISHED.ensure(silent)
 
     assert "there is no `go` on PATH" in str(failed.value)
     assert str(failed.value).endswith(f"install Go {MODULES.go} or newer and put it on PATH")

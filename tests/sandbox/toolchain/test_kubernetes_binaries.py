@@ -8,7 +8,7 @@ import pytest
 
 from dr.errors import Failed, Invalid
 from sandbox.toolchain import kubernetes_binaries
-from sandbox.toolchain.kubernetes_binaries import MODULES, PACKAGES, Binaries, ensure_binaries, find_binaries, in_folder
+from sandbox.toolchain.kubernetes_binaries import KUBERNETES, MODULES, PACKAGES, Binaries, in_folder
 
 SAID = {
     "etcd": "etcd Version: {etcd}\nGit SHA: x\nGo Version: go1.26.8",
@@ -77,7 +77,7 @@ def test_what_is_pinned_would_be_accepted_on_path() -> None:
 def test_all_five_on_path_are_taken(path: Path) -> None:
     install(path)
 
-    assert find_binaries() == Binaries(path, "1.36.9", "PATH")
+    assert KUBERNETES.find() == Binaries(path, "1.36.9", "PATH")
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_all_five_on_path_are_taken(path: Path) -> None:
 def test_a_version_that_was_not_tried_is_passed_over(path: Path, versions: dict[str, str]) -> None:
     install(path, **versions)
 
-    assert find_binaries() is None
+    assert KUBERNETES.find() is None
 
 
 def test_programs_of_two_versions_of_kubernetes_are_passed_over(path: Path) -> None:
     install(path)
     command(path / "kube-scheduler", "echo Kubernetes v1.35.2")
 
-    assert find_binaries() is None
+    assert KUBERNETES.find() is None
 
 
 @pytest.mark.parametrize("missing", PACKAGES)
@@ -102,7 +102,7 @@ def test_four_of_five_are_none(path: Path, missing: str) -> None:
     install(path)
     (path / missing).unlink()
 
-    assert find_binaries() is None
+    assert KUBERNETES.find() is None
 
 
 @pytest.mark.parametrize("way", [None, "build", "download"])
@@ -111,34 +111,34 @@ def test_they_are_built_at_once_and_kept(path: Path, monkeypatch: pytest.MonkeyP
     if way:
         monkeypatch.setenv("DR_TOOLCHAIN", way)
 
-    made = ensure_binaries(silent)
+    made = KUBERNETES.ensure(silent)
 
-    assert made == Binaries(kubernetes_binaries.kept().place / "bin", MODULES.version, "built")
+    assert made == Binaries(KUBERNETES.place / "bin", MODULES.version, "built")
     assert {each.name for each in made.folder.iterdir()} == set(PACKAGES)
     said = (path / "go.said").read_text()
     assert f"version.gitVersion=v{MODULES.version}" in said
     assert all(package in said for package in PACKAGES.values())
-    assert ensure_binaries(silent).origin == "cached"
+    assert KUBERNETES.ensure(silent).origin == "cached"
 
 
 def test_what_says_another_version_is_not_kept(path: Path) -> None:
     command(path / "go", FAKE_GO.replace("{version}", "1.1.1"))
 
     with pytest.raises(Failed, match=f"is not Kubernetes {MODULES.version}, or does not run here"):
-        ensure_binaries(silent)
-    assert not kubernetes_binaries.kept().place.exists()
+        KUBERNETES.ensure(silent)
+    assert not KUBERNETES.place.exists()
 
 
 def test_without_go_the_way_out_is_said(path: Path) -> None:
     with pytest.raises(Failed, match=rf"install Go {MODULES.go} or newer and put it on PATH, or install Kubernetes"):
-        ensure_binaries(silent)
+        KUBERNETES.ensure(silent)
 
 
 def test_path_alone_can_be_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_TOOLCHAIN", "path")
 
     with pytest.raises(Failed, match=r"no folder of PATH has all of etcd, kube-apiserver"):
-        ensure_binaries(silent)
+        KUBERNETES.ensure(silent)
 
 
 def test_a_folder_that_is_named_has_to_have_them(path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dr.errors import Failed, Invalid
 from sandbox.toolchain import kubernetes_plugin
-from sandbox.toolchain.kubernetes_plugin import BESIDE, MODULES, NAME, VERSION, Plugin, ensure_plugin, find_plugin
+from sandbox.toolchain.kubernetes_plugin import BESIDE, MODULES, NAME, PLUGIN, VERSION, Plugin
 
 SERVES = "echo 12345; exec /bin/sleep 60"
 FAKE_GO = f"""\
@@ -71,57 +71,54 @@ def test_module_of_the_plugin_is_locked_with_its_hash() -> None:
 
 def test_plugin_is_built_from_our_main_package_under_the_sdks_version(machine: Machine) -> None:
     machine.install_go()
-    made = ensure_plugin(silent)
+    made = PLUGIN.ensure(silent)
 
-    place = kubernetes_plugin.kept().place / "bin"
+    place = PLUGIN.place / "bin"
     assert made == Plugin(place / NAME, f"{VERSION}, source of 2026-01-15", "built")
     assert {each.name for each in place.iterdir()} == {NAME, *BESIDE}
     said = (machine.path / "go.said").read_text()
     assert said.endswith(" ./plugin\n")
     assert f"pkg/version.Version={VERSION}" in said
-    assert ensure_plugin(silent).origin == "cached"
+    assert PLUGIN.ensure(silent).origin == "cached"
 
 
 def test_plugin_that_does_not_serve_is_not_kept(machine: Machine) -> None:
     machine.install_go(serves="echo no such host; exit 1")
     with pytest.raises(Failed, match=f"is not the Kubernetes plugin {VERSION}, or does not run here"):
-        ensure_plugin(silent)
-    assert not kubernetes_plugin.kept().place.exists()
+        PLUGIN.ensure(silent)
+    assert not PLUGIN.place.exists()
 
 
 def test_plugin_of_another_version_in_the_cache_is_passed_over(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.install_go()
-    ensure_plugin(silent)
-    kubernetes_plugin.kept.cache_clear()
+    PLUGIN.ensure(silent)
     monkeypatch.setattr(kubernetes_plugin, "VERSION", "4.99.0")
-    try:
-        assert find_plugin() is None
-    finally:
-        kubernetes_plugin.kept.cache_clear()
+
+    assert PLUGIN.find() is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a plugin of Pulumi's own does not trust the sandbox")
 def test_plugin_that_the_persons_pulumi_downloaded_comes_first(machine: Machine) -> None:
     machine.install_go()
-    ensure_plugin(silent)
+    PLUGIN.ensure(silent)
     theirs = machine.install_plugin()
 
-    assert find_plugin() == Plugin(theirs, VERSION, "installed")
+    assert PLUGIN.find() == Plugin(theirs, VERSION, "installed")
 
 
 def test_plugin_of_another_version_in_the_persons_pulumi_is_passed_over(machine: Machine) -> None:
     machine.install_plugin("4.0.0")
 
-    assert find_plugin() is None
+    assert PLUGIN.find() is None
 
 
 def test_plugin_that_is_named_is_used(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = command(tmp_path / "mine", SERVES)
     monkeypatch.setenv("DR_KUBERNETES_PLUGIN", str(named))
 
-    assert ensure_plugin(silent) == Plugin(named, VERSION, "named")
+    assert PLUGIN.ensure(silent) == Plugin(named, VERSION, "named")
 
 
 def test_plugin_that_is_named_and_no_program_is_refused(
@@ -130,7 +127,7 @@ def test_plugin_that_is_named_and_no_program_is_refused(
     monkeypatch.setenv("DR_KUBERNETES_PLUGIN", str(tmp_path / "absent"))
 
     with pytest.raises(Invalid, match=rf"absent is not an executable file.*\n.*version {VERSION}"):
-        find_plugin()
+        PLUGIN.find()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is always built")
@@ -144,12 +141,12 @@ def test_plugin_is_downloaded_by_the_persons_pulumi_where_that_is_online(
     )
     command(machine.path / "pulumi", install)
 
-    assert ensure_plugin(silent) == Plugin(kubernetes_plugin.kept().place / "bin" / NAME, VERSION, "downloaded")
+    assert PLUGIN.ensure(silent) == Plugin(PLUGIN.place / "bin" / NAME, VERSION, "downloaded")
 
 
 def test_without_go_and_internet_the_fix_of_both_is_said(machine: Machine) -> None:
     with pytest.raises(Failed) as raised:
-        ensure_plugin(silent)
+        PLUGIN.ensure(silent)
 
     assert "there is no `go` on PATH" in str(raised.value)
     if sys.platform == "linux":
@@ -160,4 +157,4 @@ def test_path_alone_can_be_asked_for(machine: Machine, monkeypatch: pytest.Monke
     monkeypatch.setenv("DR_TOOLCHAIN", "path")
 
     with pytest.raises(Failed, match=rf"DR_TOOLCHAIN=path, and .*{NAME} does not exist"):
-        ensure_plugin(silent)
+        PLUGIN.ensure(silent)

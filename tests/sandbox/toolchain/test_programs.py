@@ -1,8 +1,10 @@
-"""All programs at once: what is missing is made side by side, and every reason why one cannot be had is told."""
+"""All tools at once: missing ones are made side by side, and every reason why one cannot be made is reported."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,97 +12,121 @@ import pytest
 
 from dr.errors import Failed, Problem
 from sandbox.toolchain import programs
-from sandbox.toolchain.cache import Report
 from sandbox.toolchain.kubernetes_binaries import Binaries
 from sandbox.toolchain.kubernetes_plugin import Plugin
 from sandbox.toolchain.programs import Programs, ensure_programs, find_programs
 from sandbox.toolchain.pulumi import Toolchain
+from sandbox.toolchain.tool import Report
 
 FOUND: dict[str, Any] = {
-    "pulumi": Toolchain(Path("/p/pulumi"), "3.258.0", "cached", None),
-    "binaries": Binaries(Path("/k"), "1.36.3", "cached"),
+    "engine": Toolchain(Path("/p/pulumi"), "3.276.0", "cached", None),
+    "kubernetes": Binaries(Path("/k"), "1.36.3", "cached"),
     "plugin": Plugin(Path("/k/plugin"), "4.34.2", "built"),
     "crane": Path("/c/crane"),
     "charts": Path("/charts"),
 }
 
 
+@dataclass
+class FakeTool:
+    """A tool that exists or is made by a function.
+
+    Args:
+        tool: The tool.
+        minutes: As of the real one.
+        exists: Whether it is found.
+        making: Called when it is made.
+    """
+
+    tool: Any
+    minutes: float
+    exists: bool = True
+    making: Callable[[Report], None] = field(default=lambda report: None)
+    searches: int = 0
+
+    def find(self) -> Any:
+        self.searches += 1
+        return self.tool if self.exists else None
+
+    def make(self, report: Report) -> Any:
+        self.making(report)
+        return self.tool
+
+
 @pytest.fixture
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What is there already; a test takes some of it away. What is made is what `FOUND` says."""
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeTool]:
+    """All tools, none missing."""
     monkeypatch.setenv("DR_TOOLCHAIN_CACHE", str(tmp_path))
-    kept = dict(FOUND)
-    for name in FOUND:
-        monkeypatch.setattr(programs, f"find_{name}", lambda name=name: kept.get(name))
-        monkeypatch.setattr(programs, f"ensure_{name}", lambda report, name=name: kept.get(name) or FOUND[name])
-    return kept
+    fakes = {name: FakeTool(FOUND[name], tool.minutes) for name, tool in programs.TOOLS.items()}
+    monkeypatch.setattr(programs, "TOOLS", fakes)
+    return fakes
 
 
 def silent(text: str, share: float | None) -> None:
     pass
 
 
-def test_what_is_there_is_found(there: dict[str, Any]) -> None:
-    assert find_programs() == ensure_programs(silent) == Programs(*FOUND.values())
+def test_existing_tools_are_found(tools: dict[str, FakeTool]) -> None:
+    assert find_programs() == ensure_programs(silent) == Programs(**FOUND)
 
 
 @pytest.mark.parametrize("missing", FOUND)
-def test_one_that_is_missing_is_made(there: dict[str, Any], missing: str) -> None:
-    del there[missing]
+def test_missing_tool_is_made(tools: dict[str, FakeTool], missing: str) -> None:
+    tools[missing].exists = False
 
     assert find_programs() is None
-    assert ensure_programs(silent) == Programs(*FOUND.values())
+    assert ensure_programs(silent) == Programs(**FOUND)
 
 
-def test_engine_is_made_beside_kubernetes(there: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    there.clear()
-    both = threading.Barrier(2, timeout=10)
+def test_each_tool_is_searched_for_once(tools: dict[str, FakeTool]) -> None:
+    tools["plugin"].exists = tools["crane"].exists = False
 
-    def made(name: str) -> Any:
-        def make(report: Report) -> Any:
-            both.wait()
-            return FOUND[name]
+    ensure_programs(silent)
 
-        return make
-
-    for name in ("pulumi", "binaries"):
-        monkeypatch.setattr(programs, f"ensure_{name}", made(name))
-
-    assert ensure_programs(silent) == Programs(*FOUND.values())
+    assert {name: tool.searches for name, tool in tools.items()} == dict.fromkeys(FOUND, 1)
 
 
-def test_all_reasons_are_told(there: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    there.clear()
+def test_engine_is_made_at_the_same_time_as_kubernetes(tools: dict[str, FakeTool]) -> None:
+    both = threading.Barrier(2, timeout=60)
 
-    def failing(name: str) -> Any:
-        def fail(report: Report) -> Any:
-            raise Failed(Problem(name, "cannot be had", "go online"))
+    def wait_for_the_other(report: Report) -> None:
+        both.wait()
+
+    for tool in tools.values():
+        tool.exists = False
+    for name in ("engine", "kubernetes"):
+        tools[name].making = wait_for_the_other
+
+    assert ensure_programs(silent) == Programs(**FOUND)
+
+
+def test_every_reason_is_reported(tools: dict[str, FakeTool]) -> None:
+    def failing(name: str) -> Callable[[Report], None]:
+        def fail(report: Report) -> None:
+            raise Failed(Problem(name, "cannot be made", "go online"))
 
         return fail
 
-    for name in ("pulumi", "binaries"):
-        monkeypatch.setattr(programs, f"ensure_{name}", failing(name))
+    for name in ("engine", "kubernetes"):
+        tools[name].exists, tools[name].making = False, failing(name)
 
     with pytest.raises(Failed) as raised:
         ensure_programs(silent)
-    assert {problem.subject for problem in raised.value.problems} == {"pulumi", "binaries"}
+    assert {problem.subject for problem in raised.value.problems} == {"engine", "kubernetes"}
 
 
-def test_progress_is_one_line_whose_share_weighs_what_is_missing(
-    there: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("plugin", "crane"):
-        del there[name]
+def test_progress_is_one_line_whose_share_is_weighted_by_the_missing_tools(tools: dict[str, FakeTool]) -> None:
     lines: list[tuple[str, float | None]] = []
 
-    def make(report: Report) -> Any:
+    def make(report: Report) -> None:
         report("building the Kubernetes plugin: 1 of 2 packages", 0.5)
-        return FOUND["plugin"]
 
-    monkeypatch.setattr(programs, "ensure_plugin", make)
+    for name in ("plugin", "crane"):
+        tools[name].exists = False
+    tools["plugin"].making = make
     ensure_programs(lambda text, share: lines.append((text, share)))
 
-    minutes = programs.kubernetes_plugin.MODULES.minutes, programs.crane.MODULES.minutes
     text, share = lines[0]
     assert text == "building the Kubernetes plugin: 1 of 2 packages"
+    minutes = tools["plugin"].minutes, tools["crane"].minutes
     assert share == pytest.approx(0.5 * minutes[0] / sum(minutes))

@@ -16,13 +16,13 @@ import pytest
 from pulumi.automation import PulumiCommand
 
 from dr.errors import Failed, Invalid
-from sandbox.toolchain import Toolchain, ensure_pulumi, find_pulumi, pulumi
+from sandbox.toolchain import ENGINE, Toolchain, pulumi
 from sandbox.toolchain.build import numbers
 from sandbox.toolchain.pulumi import MODULES
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 30.0
-ENSURE = "from sandbox.toolchain import ensure_pulumi; ensure_pulumi(lambda text, share: None)"
+ENSURE = "from sandbox.toolchain import ENGINE; ENGINE.ensure(lambda text, share: None)"
 
 FAKE_GO = """\
 case "$1 $*" in
@@ -73,7 +73,7 @@ class Machine:
 
     @property
     def place(self) -> Path:
-        return pulumi.kept().place
+        return ENGINE.place
 
     def left_behind(self) -> list[Path]:
         return list(self.cache.glob(".*"))
@@ -96,34 +96,34 @@ def test_what_is_pinned_is_locked_with_its_hash() -> None:
 
 
 def test_nothing_is_found_on_an_empty_machine(machine: Machine) -> None:
-    assert find_pulumi() is None
+    assert ENGINE.find() is None
 
 
 def test_the_engine_on_path_comes_before_the_cached_one(machine: Machine) -> None:
     machine.fill_cache()
     machine.install_pulumi("3.300.1")
 
-    assert ensure_pulumi(machine.report) == Toolchain(machine.path / "pulumi", "3.300.1", "PATH", None)
+    assert ENGINE.ensure(machine.report) == Toolchain(machine.path / "pulumi", "3.300.1", "PATH", None)
 
 
 def test_an_engine_on_path_that_is_too_old_is_passed_over(machine: Machine) -> None:
     cached = machine.fill_cache()
     machine.install_pulumi("3.249.9")
 
-    assert ensure_pulumi(machine.report).pulumi == cached
+    assert ENGINE.ensure(machine.report).pulumi == cached
 
 
 def test_an_engine_on_path_without_a_language_host_is_passed_over(machine: Machine) -> None:
     machine.install_pulumi(language_host=False)
 
-    assert find_pulumi() is None
+    assert ENGINE.find() is None
 
 
 def test_an_engine_on_path_that_does_not_run_is_passed_over(machine: Machine) -> None:
     machine.install_pulumi()
     command(machine.path, "pulumi", "exit 1")
 
-    assert find_pulumi() is None
+    assert ENGINE.find() is None
 
 
 def test_the_cache_on_path_is_still_the_cache(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,14 +131,14 @@ def test_the_cache_on_path_is_still_the_cache(machine: Machine, monkeypatch: pyt
     command(cached.parent, "pulumi-language-python", "exit 0")
     monkeypatch.setenv("PATH", str(cached.parent))
 
-    assert find_pulumi() == Toolchain(cached, MODULES.version, "cached", None)
+    assert ENGINE.find() == Toolchain(cached, MODULES.version, "cached", None)
 
 
 def test_a_cached_engine_is_found_without_running_it(machine: Machine) -> None:
     cached = machine.fill_cache()
     cached.write_text("not a program")
 
-    found = ensure_pulumi(machine.report)
+    found = ENGINE.ensure(machine.report)
 
     assert found == Toolchain(cached, MODULES.version, "cached", cached.parent / "pulumi-language-python-exec")
     assert machine.reports == []
@@ -147,19 +147,19 @@ def test_a_cached_engine_is_found_without_running_it(machine: Machine) -> None:
 def test_offline_the_engine_is_built(machine: Machine) -> None:
     machine.install_go()
 
-    made = ensure_pulumi(machine.report)
+    made = ENGINE.ensure(machine.report)
 
     commands = machine.place / "bin"
     assert made == Toolchain(commands / "pulumi", MODULES.version, "built", commands / "pulumi-language-python-exec")
     assert sorted(path.name for path in commands.iterdir()) == ["pulumi", "pulumi-language-python-exec"]
     assert machine.left_behind() == []
-    assert ensure_pulumi(machine.report).origin == "cached"
+    assert ENGINE.ensure(machine.report).origin == "cached"
 
 
 def test_a_build_says_how_far_it_is(machine: Machine) -> None:
     machine.install_go()
 
-    ensure_pulumi(machine.report)
+    ENGINE.ensure(machine.report)
 
     shares = [share for _, share in machine.reports if share is not None]
     assert shares == [0.0, 0.475, 0.95]
@@ -176,7 +176,7 @@ def test_online_the_engine_is_downloaded_by_the_sdks_installer(
     monkeypatch.setattr(pulumi, "reachable", lambda: True)
     monkeypatch.setattr(PulumiCommand, "install", install)
 
-    made = ensure_pulumi(machine.report)
+    made = ENGINE.ensure(machine.report)
 
     assert made == Toolchain(machine.place / "bin" / "pulumi", MODULES.version, "downloaded", None)
 
@@ -190,13 +190,13 @@ def test_a_download_that_fails_is_followed_by_a_build(machine: Machine, monkeypa
     monkeypatch.setattr(pulumi, "reachable", lambda: True)
     monkeypatch.setattr(PulumiCommand, "install", install)
 
-    assert ensure_pulumi(machine.report).origin == "built"
+    assert ENGINE.ensure(machine.report).origin == "built"
     assert not (machine.place / "bin" / "half").exists()
 
 
 def test_without_go_and_internet_the_way_out_of_both_is_said(machine: Machine) -> None:
     with pytest.raises(Failed) as raised:
-        ensure_pulumi(machine.report)
+        ENGINE.ensure(machine.report)
 
     assert [problem.subject for problem in raised.value.problems] == ["download", "build"]
     assert "there is no `go` on PATH" in str(raised.value)
@@ -209,7 +209,7 @@ def test_one_way_can_be_forced(machine: Machine, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("DR_TOOLCHAIN", way)
 
     with pytest.raises(Failed) as raised:
-        ensure_pulumi(machine.report)
+        ENGINE.ensure(machine.report)
 
     assert [problem.subject for problem in raised.value.problems] == [subject]
 
@@ -218,14 +218,14 @@ def test_an_unknown_way_is_refused(machine: Machine, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DR_TOOLCHAIN", "brew")
 
     with pytest.raises(Invalid, match=r"is 'brew'.*\n.*path, download, build"):
-        find_pulumi()
+        ENGINE.find()
 
 
 def test_a_go_that_is_too_old_is_named_with_the_one_that_is_needed(machine: Machine) -> None:
     machine.install_go(version="1.19.3")
 
     with pytest.raises(Failed, match=rf"Go is 1\.19\.3; pulumi needs {MODULES.go}") as raised:
-        ensure_pulumi(machine.report)
+        ENGINE.ensure(machine.report)
 
     assert "GOTOOLCHAIN=auto" in str(raised.value)
 
@@ -234,7 +234,7 @@ def test_a_go_that_may_fetch_a_newer_one_is_let_to(machine: Machine, monkeypatch
     machine.install_go(version="1.21.0")
     monkeypatch.setenv("GOTOOLCHAIN", "auto")
 
-    assert ensure_pulumi(machine.report).origin == "built"
+    assert ENGINE.ensure(machine.report).origin == "built"
 
 
 @pytest.mark.parametrize(
@@ -242,14 +242,14 @@ def test_a_go_that_may_fetch_a_newer_one_is_let_to(machine: Machine, monkeypatch
     [
         ("link: write /x: no space left on device", "GOCACHE"),
         ("go: dial tcp: lookup mirror: no such host", "GOPROXY"),
-        ("x.go:1: undefined: y", "Go's own words"),
+        ("x.go:1: undefined: y", "Go's output"),
     ],
 )
 def test_what_go_says_when_it_fails_is_shown(machine: Machine, words: str, remedy: str) -> None:
     machine.install_go(build=f"echo '{words}' >&2; exit 1")
 
     with pytest.raises(Failed) as raised:
-        ensure_pulumi(machine.report)
+        ENGINE.ensure(machine.report)
 
     assert words in str(raised.value)
     assert remedy in raised.value.problems[-1].remedy
@@ -260,7 +260,7 @@ def test_an_engine_of_another_version_is_not_put_in_place(machine: Machine) -> N
     machine.install_go(build=MAKES_PULUMI.format(version="3.1.0"))
 
     with pytest.raises(Failed, match=f"is not pulumi {MODULES.version}, or does not run here"):
-        ensure_pulumi(machine.report)
+        ENGINE.ensure(machine.report)
 
     assert not machine.place.exists()
 
@@ -271,7 +271,7 @@ def test_a_cache_that_cannot_be_written_is_named(machine: Machine, monkeypatch: 
     monkeypatch.setenv("DR_TOOLCHAIN_CACHE", str(blocked))
 
     with pytest.raises(Failed) as raised:
-        ensure_pulumi(machine.report)
+        ENGINE.ensure(machine.report)
 
     assert f"{blocked} cannot be written: Not a directory" in str(raised.value)
     assert "DR_TOOLCHAIN_CACHE" in raised.value.problems[0].remedy
@@ -285,7 +285,7 @@ def test_a_full_disk_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sandbox.toolchain.pulumi.shutil.copyfile", full)
 
     with pytest.raises(Failed, match=r"pulumi-language-python-exec cannot be written: No space left on device"):
-        ensure_pulumi(machine.report)
+        ENGINE.ensure(machine.report)
 
     assert machine.left_behind() == []
 
@@ -294,7 +294,7 @@ def test_an_incomplete_place_is_replaced(machine: Machine) -> None:
     machine.install_go()
     command(machine.place / "bin", "pulumi", "echo without its runner")
 
-    assert ensure_pulumi(machine.report).origin == "built"
+    assert ENGINE.ensure(machine.report).origin == "built"
 
 
 def test_the_second_of_two_builds_waits_for_the_first(machine: Machine) -> None:
@@ -302,7 +302,7 @@ def test_the_second_of_two_builds_waits_for_the_first(machine: Machine) -> None:
     found: list[Toolchain] = []
     with (machine.cache / f"{machine.place.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        second = threading.Thread(target=lambda: found.append(ensure_pulumi(machine.report)))
+        second = threading.Thread(target=lambda: found.append(ENGINE.ensure(machine.report)))
         second.start()
         wait_for(lambda: bool(machine.reports))
         cached = machine.fill_cache()
@@ -326,7 +326,7 @@ def test_after_a_killed_build_the_next_one_starts_clean(machine: Machine, tmp_pa
     assert len(machine.left_behind()) == 1
     machine.install_go()
 
-    assert ensure_pulumi(machine.report).origin == "built"
+    assert ENGINE.ensure(machine.report).origin == "built"
     assert machine.left_behind() == []
 
 
