@@ -31,7 +31,7 @@ SOON = 60
 
 
 def world(sandbox: SandboxUnderTest) -> World:
-    return World(sandbox.local, sandbox.programs, server=sandbox.server, engine=sandbox.engine.engine)
+    return World(sandbox.local, sandbox.programs, server=sandbox.server, engine=sandbox.engine)
 
 
 def predicted(sandbox: SandboxUnderTest, region: str, count: int = 1) -> list[bool]:
