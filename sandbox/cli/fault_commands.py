@@ -137,11 +137,12 @@ def describe(each: dict[str, Any]) -> str:
 
 
 def _known_region(region: str) -> None:
-    from dr.config.types import known_regions, nearest
+    from dr.config.types import known_regions
+    from dr.spelling import did_you_mean
 
     if region not in known_regions():
-        hint = nearest(region, known_regions(), "use a name such as us-east-1")
-        raise Invalid(Problem("region", f'"{region}" is no AWS region', hint))
+        hint = did_you_mean(region, known_regions(), "use a name such as us-east-1")
+        raise Invalid(Problem("region", f'"{region}" is not an AWS region', hint))
 
 
 def _seconds(text: str) -> float:
