@@ -21,17 +21,17 @@ def run(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("region", "us-esat-1", "--unreachable"), '"us-esat-1" is no AWS region'),
+        (("region", "us-esat-1", "--unreachable"), '"us-esat-1" is not an AWS region'),
         (("region", "us-east-1"), "it takes exactly one of these"),
         (("region", "us-east-1", "--unreachable", "--heal"), "it takes exactly one of these"),
         (("region", "us-east-1", "--heal", "--with-global"), "it goes with --unreachable"),
-        (("operation", "s3:PutObject", "--error", "SlowDown", "--region", "moon-1"), '"moon-1" is no AWS region'),
+        (("operation", "s3:PutObject", "--error", "SlowDown", "--region", "moon-1"), '"moon-1" is not an AWS region'),
         (("zone", "us-east-1a"), "it takes exactly one of these"),
         (("zone", "us-east-1a", "--down", "--heal"), "it takes exactly one of these"),
         (("zone", "us-east-1", "--down"), '"us-east-1" is no zone'),
-        (("zone", "us-esat-1a", "--down"), '"us-esat-1" is no AWS region'),
+        (("zone", "us-esat-1a", "--down"), '"us-esat-1" is not an AWS region'),
         (("capacity", "us-west-2", "g5.2xlarge"), "it takes exactly one of these"),
-        (("capacity", "us-wets-2", "g5.2xlarge", "--none"), '"us-wets-2" is no AWS region'),
+        (("capacity", "us-wets-2", "g5.2xlarge", "--none"), '"us-wets-2" is not an AWS region'),
     ],
 )
 def test_a_fault_that_means_nothing_is_invalid(arguments: tuple[str, ...], message: str) -> None:
