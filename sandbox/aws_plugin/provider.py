@@ -134,7 +134,7 @@ class Provider(Plugin):
         kind, wanted = _type(request), from_struct(request.properties)
         if request.preview:
             waits = kind.output_fields.keys() | (kind.computed & kind.fields.keys())
-            outputs = dict.fromkeys(waits, UNKNOWN) | _shown(wanted)
+            outputs = dict.fromkeys(waits, UNKNOWN) | _planned(kind, wanted)
             return provider_pb2.CreateResponse(properties=to_struct(outputs))
         resource = Resource(kind, self.connections, wanted=wanted)
         try:
@@ -164,7 +164,8 @@ class Provider(Plugin):
         if request.preview:
             kept = kind.output_fields.keys() | kind.computed
             renewed = dict.fromkeys(kind.renewed, UNKNOWN)
-            outputs = {name: value for name, value in state.items() if name in kept} | renewed | _shown(wanted)
+            outputs = {name: value for name, value in state.items() if name in kept} | renewed
+            outputs |= _planned(kind, wanted, state)
             return provider_pb2.UpdateResponse(properties=to_struct(outputs))
         resource = Resource(kind, self.connections, id=request.id, wanted=wanted, state=state)
         resource.update(request.ignoreChanges)
@@ -184,8 +185,15 @@ def _type(request: Any) -> ResourceType:
     return CATALOG[name]
 
 
-def _shown(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in inputs.items() if not name.startswith("__")}
+def _planned(kind: ResourceType, inputs: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The inputs as a preview shows them, with what AWS computes inside of objects: kept, or unknown at a creation."""
+    shown = {name: value for name, value in inputs.items() if not name.startswith("__")}
+    for name, value in shown.items():
+        if isinstance(value, dict) and kind.fields[name].kind == "object":
+            inside = [child for child in kind.fields[name].children if f"{name}.{child}" in kind.computed]
+            kept = dict.fromkeys(inside, UNKNOWN) if state is None else state.get(name) or {}
+            shown[name] = {child: kept[child] for child in inside if child in kept} | value
+    return shown
 
 
 def _present(resource: Resource) -> dict[str, Any]:

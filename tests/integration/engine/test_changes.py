@@ -31,6 +31,26 @@ def test_a_diff_names_the_property(deployed: SandboxUnderTest) -> None:
     assert properties == ["rules[0].noncurrentVersionExpiration.noncurrentDays"]
 
 
+@pytest.mark.parametrize("stack", ["primary", "dr"])
+def test_preview_right_after_a_deployment_shows_no_change(deployed: SandboxUnderTest, stack: str) -> None:
+    assert deployed.engine.preview(stack).changed == ()
+
+
+def test_preview_of_public_api_access_shows_just_what_up_changes(deployed: SandboxUnderTest) -> None:
+    try:
+        with deployed.configured("primary", apiCidrs=["203.0.113.0/24"]):
+            planned = deployed.engine.preview("primary")
+            done = deployed.engine.up("primary")
+    finally:
+        deployed.engine.up("primary")
+
+    operation, properties = changed(planned, "cluster")
+    assert planned.counts.keys() == {"same", "update"}
+    assert (planned.counts["update"], operation) == (1, "update")
+    assert properties == ["vpcConfig.endpointPublicAccess", "vpcConfig.publicAccessCidrs"]
+    assert planned.changed == done.changed
+
+
 def test_refresh_finds_what_was_changed_by_hand_and_up_restores_it(deployed: SandboxUnderTest) -> None:
     s3, name = deployed.client("s3", WEST), "ml-dr-123456789012-us-west-2-models"
     access = {

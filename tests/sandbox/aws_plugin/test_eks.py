@@ -43,6 +43,24 @@ def make(engine: Engine, example: str, name: str, **changes: Any) -> Managed:
     return engine.make(EXAMPLES[example].token, name, **{**inputs, **changes})
 
 
+def test_preview_of_a_changed_cluster_keeps_what_eks_computed_inside_of_its_network(engine: Engine) -> None:
+    made = make(engine, "cluster", "preview-of-network")
+    network = {**made.inputs["vpcConfig"], "publicAccessCidrs": ["203.0.113.0/24"]}
+
+    planned = made.update(preview=True, **given(made) | {"vpcConfig": network})
+
+    assert planned["vpcConfig"]["clusterSecurityGroupId"] == made.state["vpcConfig"]["clusterSecurityGroupId"]
+    assert planned["vpcConfig"]["publicAccessCidrs"] == ["203.0.113.0/24"]
+
+
+def test_preview_of_a_new_cluster_does_not_know_its_security_group(engine: Engine) -> None:
+    inputs, _ = EXAMPLES["cluster"].before(engine, "planned-network")
+
+    planned = engine.preview(EXAMPLES["cluster"].token, "planned-network", **inputs)
+
+    assert planned["vpcConfig"]["clusterSecurityGroupId"] == UNKNOWN
+
+
 def given(made: Managed) -> dict[str, Any]:
     return {name: value for name, value in made.inputs.items() if name not in ("__defaults", "tagsAll")}
 
