@@ -24,6 +24,7 @@ from dr.config import reader
 from dr.control import contract, control_bucket
 from dr.errors import DrError
 from dr.operations import adopt
+from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import guards
 from dr.topology.tiers import PRIMARY_DNS_WEIGHT
 from dr.topology.topology import CONTROL, Role, Topology
@@ -162,9 +163,9 @@ def main() -> None:
     if "PULUMI_OPTION_DEBUG" not in os.environ:
         # Five messages a resource that only `--debug` shows, each a call of the engine: a twelfth of every preview.
         pulumi.log.debug = lambda *_, **__: None
-    raw, engine = pulumi.runtime.get_config_env(), adopt.Engine(Path.cwd(), pulumi.get_stack())
+    raw, stack = pulumi.runtime.get_config_env(), PulumiStack(Path.cwd(), pulumi.get_stack())
     with ThreadPoolExecutor(max_workers=1) as pool:
-        unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, engine)
+        unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, stack)
         settings = reader.read(raw)
         topology = settings.topology(clients.account_id(settings.regions[settings.role]))
         cluster = ClusterPreflight(topology)

@@ -22,6 +22,11 @@ ATTEMPTS = 2
 AWS_MAX_ATTEMPTS, botocore's own variable, says otherwise where nobody waits."""
 
 
+IN_SANDBOX = "DR_SANDBOX_STATE"
+"""A variable that is set in the shell of a sandbox, and nowhere else."""
+CHECK_REGION = "check the health of the region and your network connection"
+
+
 class Unreachable(Failed):
     """A service did not answer in a region: whatever was to be measured there is unknown."""
 
@@ -77,10 +82,10 @@ def calls(subject: str, region: str) -> Iterator[None]:
         remedy = "check its name and the region" if kind is Missing else said_no
         raise kind(Problem(subject, f"{code} in {region}: {message}", remedy)) from error
     except NoCredentialsError as error:
-        remedy = "`make shell` for the sandbox, or log in to AWS (`aws sso login`) and set AWS_PROFILE"
+        remedy = "sign in to AWS (`aws sso login`) and set AWS_PROFILE; for the sandbox, run `make shell`"
         raise Failed(Problem(subject, "there are no AWS credentials", remedy)) from error
     except (ConnectionError, HTTPClientError) as error:
-        remedy = "look at the region's health and at your network; a sandbox that does not run is started by `make up`"
+        remedy = "run `make up`: the sandbox may have stopped" if IN_SANDBOX in os.environ else CHECK_REGION
         raise Unreachable(Problem(subject, f"{region} does not answer ({type(error).__name__})", remedy)) from error
     except BotoCoreError as error:
         raise Failed(Problem(subject, f"{type(error).__name__}: {error}", "mend what it names")) from error

@@ -1,5 +1,6 @@
 """`python -m sandbox`."""
 
+from dr.cli.command import run
 from sandbox.cli.main import app
 
-app(prog_name="python -m sandbox")
+run(app, "python -m sandbox")

@@ -1,67 +1,84 @@
-"""The `dr` command: arguments, exit codes, and one short function a command."""
+"""The `dr` command: one short function a command."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dr.errors import DrError, Exit, Failed, Problem
+from dr.cli.command import Json, application, errors_shown, exits, version
+from dr.cli.command import run as run_application
+from dr.errors import Exit, Failed, Problem
 from dr.topology.topology import Role
 
-app = typer.Typer(
-    name="dr",
-    help="Plan, check, rehearse and run the recovery of inference in another AWS region.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
+app = application(
+    "dr",
+    "Check the recovery of inference in another AWS region: what is deployed, its objectives and its health.\n\n"
+    "Not yet available: commands that fail over, fail back or run a drill.",
+    completion=True,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Project = Annotated[Path, typer.Option(envvar="DR_PROJECT", help="The folder that holds Pulumi.yaml.")]
+Project = Annotated[
+    Path, typer.Option(envvar="DR_PROJECT", help="The folder of Pulumi.yaml, or a folder below it.", show_default=False)
+]
 Stack = Annotated[
-    str, typer.Option("--stack", "-s", envvar="DR_STACK", help="The recovery stack: its file holds the tier.")
+    str, typer.Option("--stack", "-s", envvar="DR_STACK", help="The recovery stack, in which the tier is set.")
 ]
 
+EXITS = {
+    "status": {
+        Exit.OK: "Every measured objective is met.",
+        Exit.FAILED: "An objective is missed, or an operation failed.",
+        Exit.REFUSED: "No stack is deployed.",
+        Exit.UNKNOWN: "An objective could not be measured; none is known to be missed.",
+    },
+    "contract": {Exit.FAILED: "The half of that role was never written, or neither region answers."},
+    "rollout": {
+        Exit.OK: "The rollout is complete, or no replica is to run.",
+        Exit.FAILED: "A rollout is stuck, or there is no Deployment.",
+        Exit.REFUSED: "No stack is deployed.",
+        Exit.UNKNOWN: "A rollout is in progress, or its state could not be read.",
+    },
+    "adopt": {
+        Exit.OK: "Nothing is pending; or the pending operations are listed; or, with --yes, adopted.",
+        Exit.FAILED: "A pending operation could not be looked up; the state was not changed.",
+    },
+    "eks-token": {Exit.FAILED: "There are no AWS credentials."},
+}
+"""What exit codes mean, by command, where that is more specific than `dr.cli.command.COMMON_EXITS`."""
 
-@contextmanager
-def errors_shown(as_json: bool = False) -> Iterator[None]:
-    """An error of this project is printed as one, and ends the command with its exit code."""
-    try:
-        yield
-    except DrError as error:
-        if as_json:
-            from dr.cli.report import error_dict
 
-            typer.echo(json.dumps(error_dict(error), indent=2))
-        else:
-            typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dr {version()}")
+        raise typer.Exit
 
 
 @app.callback()
-def main() -> None:
-    """Keep inference alive when a whole AWS region is lost."""
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options of `dr` itself."""
 
 
-@app.command()
+@app.command(epilog=exits(EXITS["status"]))
 def status(as_json: Json = False, project: Project = Path(), stack: Stack = "dr") -> None:
-    """Show what is deployed, what it promises, and what can be seen of it now.
+    """Show the deployed tier, its objectives and the current health.
 
-    Exit code 0: all objectives that can be seen are met. 1: one is missed. 4: one could not be measured.
+    Reads the contract from the control bucket of a region that answers, and measures replication, the newest model
+    set, endpoints and levers.
     """
-
     from dr.config.project import load_topology
     from dr.operations.status import run
 
     with errors_shown(as_json):
         report = run(load_topology(project, stack))
-    from dr.cli.report import show, status_dict, status_text
+    from dr.cli.layout import show
+    from dr.cli.report import status_dict, status_text
 
     if as_json:
         typer.echo(json.dumps(status_dict(report), indent=2))
@@ -70,15 +87,18 @@ def status(as_json: Json = False, project: Project = Path(), stack: Stack = "dr"
     raise typer.Exit(report.exit_code)
 
 
-@app.command()
+@app.command(epilog=exits(EXITS["contract"]))
 def contract(
     as_json: Json = False,
     project: Project = Path(),
     stack: Stack = "dr",
-    role: Annotated[Role | None, typer.Option(help="One half only.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Print the half of this role only.")] = None,
 ) -> None:
-    """Print what both stacks made, as read from the control bucket of a region that answers."""
+    """Print the contract: names and ids of what each stack deployed.
 
+    Reads it from the control bucket of the recovery region; from that of the primary region if the former does not
+    answer.
+    """
     from dr.clients import Unreachable
     from dr.config.project import load_topology
     from dr.control.control_bucket import read_control
@@ -97,28 +117,30 @@ def contract(
     if as_json:
         typer.echo(json.dumps({str(half.role): half.to_dict() for half in halves}, indent=2))
         return
-    from dr.cli.report import contract_text, show
+    from dr.cli.layout import show
+    from dr.cli.report import contract_text
 
     show(contract_text(halves, source))
 
 
-@app.command()
+@app.command(epilog=exits(EXITS["rollout"]))
 def rollout(
     as_json: Json = False,
     project: Project = Path(),
     stack: Stack = "dr",
-    role: Annotated[Role | None, typer.Option(help="The region of that role only.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Show the region of this role only.")] = None,
 ) -> None:
-    """Show whether the rollout of inference is complete in each region, and what holds it up.
+    """Show the state of the rollout of inference in each region.
 
-    Exit code 0: complete, or no replica is to run. 1: stuck. 4: in progress, or it could not be read.
+    A rollout that is stuck is shown with its causes, and with a fix for each.
     """
     from dr.config.project import load_topology
     from dr.operations.rollout import exit_code, run
 
     with errors_shown(as_json):
         found = run(load_topology(project, stack), role)
-    from dr.cli.report import rollouts_dict, rollouts_text, show
+    from dr.cli.layout import show
+    from dr.cli.report import rollouts_dict, rollouts_text
 
     if as_json:
         typer.echo(json.dumps(rollouts_dict(found), indent=2))
@@ -127,36 +149,41 @@ def rollout(
     raise typer.Exit(exit_code(found))
 
 
-@app.command()
+@app.command(epilog=exits(EXITS["adopt"]))
 def adopt(
     as_json: Json = False,
     project: Project = Path(),
-    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack whose `pulumi up` was killed.")] = "dr",
-    yes: Annotated[bool, typer.Option("--yes", help="Write it into the stack's state; else it is only shown.")] = False,
+    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack with the interrupted `pulumi up`.")] = "dr",
+    yes: Annotated[bool, typer.Option("--yes", help="Write the result into the stack's state.")] = False,
 ) -> None:
-    """Hand Pulumi what a killed `pulumi up` had begun to make, so that the next one goes on from there.
+    """List or adopt operations that an interrupted update left pending.
 
-    Looks up every change that was begun and not ended. Without --yes nothing is changed.
+    Looks up in AWS and in the clusters which of the pending resources exist, and with --yes writes those into the
+    stack's state. Run `pulumi cancel` first if the stack is still locked, and `pulumi up` afterwards.
     """
-    from dr.cli.report import adopted_list, adopted_text, progress, show
-    from dr.operations.adopt import Engine, run
+    from dr.cli.layout import show
+    from dr.cli.report import adopted_list, adopted_text, progress
+    from dr.config.project import project_folder
+    from dr.operations.adopt import run
+    from dr.operations.pulumi_cli import PulumiStack
 
     with errors_shown(as_json), progress(not as_json) as report:
-        found = run(Engine(project, stack), report, apply=yes)
+        found = run(PulumiStack(project_folder(project), stack), report, apply=yes)
     if as_json:
         typer.echo(json.dumps({"stack": stack, "written": yes and bool(found), "found": adopted_list(found)}, indent=2))
     else:
         show(adopted_text(stack, found, yes))
 
 
-@app.command("eks-token")
+@app.command("eks-token", epilog=exits(EXITS["eks-token"]))
 def eks_token(
-    cluster_name: Annotated[str, typer.Option(help="The cluster's name.")],
-    region: Annotated[str, typer.Option(help="Its region.")],
+    cluster_name: Annotated[str, typer.Option(help="The name of the cluster.")],
+    region: Annotated[str, typer.Option(help="The region of the cluster.")],
 ) -> None:
-    """Print a token for a cluster's API, as a kubeconfig's exec plugin: what kubectl and Pulumi call for each session.
+    """Print a token for the API of an EKS cluster.
 
-    It is signed with the AWS credentials of the environment, good for 14 minutes, and written nowhere.
+    kubectl and Pulumi call it, as the exec plugin of a kubeconfig. The token is signed with the AWS credentials of the
+    environment, is valid for 14 minutes, and is not stored.
     """
     from dr.clusters.eks_token import eks_token
 
@@ -165,8 +192,5 @@ def eks_token(
 
 
 def run() -> None:
-    """The entry of `python -m dr`."""
-    try:
-        app(prog_name="dr")
-    except KeyboardInterrupt:
-        sys.exit(int(Exit.FAILED))
+    """Run `dr`."""
+    run_application(app, "dr")

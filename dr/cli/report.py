@@ -1,4 +1,4 @@
-"""From results to text and JSON. Decides nothing."""
+"""Convert results to text and JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from dr.cli.layout import INDENT, Paragraph, Rows
 from dr.control.contract import Half
 from dr.errors import DrError
 from dr.operations.adopt import Found
@@ -23,35 +23,38 @@ from dr.topology.tiers import Tier, describe_duration
 
 STYLES = {Status.MET: "green", Status.MISSED: "bold red", Status.UNKNOWN: "yellow", Status.INFO: "dim"}
 
-WANTING = (Status.MISSED, Status.UNKNOWN)
-"""What a person is advised about; each advice once, however many findings give it."""
+FINDINGS = ("status", "subject", "finding")
+ADVISED = (Status.MISSED, Status.UNKNOWN)
+"""Findings with a hint that is shown; each distinct hint is shown once."""
 
 
 def objective_text(tier: Tier) -> str:
-    """A tier with what it promises."""
+    """A tier with its objectives."""
     spec = tier.spec
     return f"{tier} (objectives: RTO {describe_duration(spec.rto)}, RPO {describe_duration(spec.rpo)})"
 
 
 def status_text(report: StatusReport) -> RenderableType:
-    """A status for a person."""
-    head = Table.grid(padding=(0, 2))
-    head.add_row("primary", report.primary)
-    head.add_row("recovery", report.recovery)
-    head.add_row("tier", objective_text(report.tier) if report.tier else "the dr stack is not deployed")
-    day = report.day
-    head.add_row("incident", f"{day.incident.id} since {day.incident.opened}" if day.incident else "none")
-    head.add_row("read from", report.read_from)
-    table = Table("status", "what", "found", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for finding in report.findings:
-        table.add_row(Text(finding.status, style=STYLES[finding.status]), finding.name, finding.measured)
-    hints = dict.fromkeys(finding.hint for finding in report.findings if finding.hint and finding.status in WANTING)
-    advice = [Text(f"-> {hint}", style="bold") for hint in hints]
-    return Group(head, "", table, *([Text(), *advice] if advice else []))
+    """A status as text."""
+    incident = report.day.incident
+    head = (
+        ("primary", report.primary),
+        ("recovery", report.recovery),
+        ("tier", objective_text(report.tier) if report.tier else "the dr stack is not deployed"),
+        ("incident", f"{incident.id} since {incident.opened}" if incident else "none"),
+        ("read from", report.read_from),
+    )
+    findings = [
+        (Text(finding.status, style=STYLES[finding.status]), finding.name, finding.measured)
+        for finding in report.findings
+    ]
+    hints = dict.fromkeys(finding.hint for finding in report.findings if finding.hint and finding.status in ADVISED)
+    advice = [Paragraph(f"-> {hint}", "bold") for hint in hints]
+    return Group(Rows(head), "", Rows(findings, FINDINGS), *[""][: len(advice)], *advice)
 
 
 def status_dict(report: StatusReport) -> dict[str, Any]:
-    """A status as JSON values; the objectives are in seconds, and are objectives, not measurements."""
+    """A status as JSON values; objectives are in seconds, and are not measurements."""
     spec = report.tier.spec if report.tier else None
     return {
         "primary": report.primary,
@@ -68,21 +71,22 @@ def status_dict(report: StatusReport) -> dict[str, Any]:
 
 
 def contract_text(halves: list[Half], source: str) -> RenderableType:
-    """The contract for a person."""
+    """The contract as text."""
     parts: list[RenderableType] = [Text(f"read from {source}", style="dim")]
     for half in halves:
-        table = Table.grid(padding=(0, 2))
-        table.add_row(Text(str(half.role), style="bold"), half.region)
-        table.add_row("stack", half.stack)
-        if half.tier:
-            table.add_row("tier", objective_text(half.tier))
-        table.add_row("public name", f"{half.dns.public_name} -> {half.dns.endpoint}, weight {half.dns.weight}")
-        table.add_row("regional name", half.dns.regional_name)
-        table.add_row("check", f"{half.dns.check_id} = endpoint {half.dns.endpoint_check_id}")
-        table.add_row("", f"and lever {half.dns.lever} {half.dns.lever_check_id} (alarm {half.dns.lever_alarm})")
-        for pair, sides in half.buckets.items():
-            table.add_row(pair, f"{sides.primary} <-> {sides.recovery}")
-        parts += ["", table]
+        dns = half.dns
+        rows: list[tuple[str | Text, str]] = [
+            (Text(str(half.role), style="bold"), half.region),
+            ("stack", half.stack),
+            *([("tier", objective_text(half.tier))] if half.tier else []),
+            ("public name", f"{dns.public_name} -> {dns.endpoint}, weight {dns.weight}"),
+            ("regional name", dns.regional_name),
+            ("health check", f"{dns.check_id}: the endpoint check and the lever check"),
+            ("endpoint check", dns.endpoint_check_id),
+            ("lever check", f"{dns.lever_check_id} ({dns.lever}, alarm {dns.lever_alarm})"),
+            *((pair, f"{sides.primary} <-> {sides.recovery}") for pair, sides in half.buckets.items()),
+        ]
+        parts += ["", Rows(rows)]
     return Group(*parts)
 
 
@@ -93,17 +97,25 @@ ROLLOUT_STYLES = {
 
 
 def rollouts_text(found: Sequence[RegionRollout]) -> RenderableType:
-    """Rollouts for a person: one line a region, then what holds them up."""
-    table = Table("rollout", "region", "found", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    """Rollouts as text: one line a region, then the problems."""
+    rows = []
     for each in found:
-        found_text = str(each.rollout.counts if each.problems else each.rollout.progress) if each.rollout else ""
-        table.add_row(Text(each.state, style=ROLLOUT_STYLES[each.state]), f"{each.role} ({each.region})", found_text)
-    listed = [Text(f"{each.region}: {problem}") for each in found for problem in each.problems]
-    return Group(table, *([Text(), *listed] if listed else []))
+        replicas = str(each.rollout.counts if each.problems else each.rollout.progress) if each.rollout else ""
+        rows.append((Text(each.state, style=ROLLOUT_STYLES[each.state]), f"{each.role} ({each.region})", replicas))
+    listed = [
+        part
+        for each in found
+        for problem in each.problems
+        for part in (
+            Paragraph(f"{each.region}: {problem.subject}: {problem.fact}"),
+            Paragraph(f"-> {problem.remedy}", indent=INDENT),
+        )
+    ]
+    return Group(Rows(rows, ("rollout", "region", "replicas")), *[""][: len(listed)], *listed)
 
 
 def rollouts_dict(found: Sequence[RegionRollout]) -> dict[str, Any]:
-    """The same as JSON values."""
+    """Rollouts as JSON values."""
     return {
         "rollouts": [
             {
@@ -120,26 +132,25 @@ def rollouts_dict(found: Sequence[RegionRollout]) -> dict[str, Any]:
 
 
 def adopted_text(stack: str, found: Sequence[Found], written: bool) -> RenderableType:
-    """What became of what was begun, for a person."""
+    """Results for pending operations as text."""
     if not found:
-        return Text(f"Nothing is pending in stack {stack}.")
-    table = Table("was", "resource", "what became of it", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for each in found:
-        table.add_row(each.pending.doing, each.pending.name, each.says)
-    done = f"Written into the state of stack {stack}."
-    ahead = f"-> `pulumi up -s {stack}`" if written else f"-> `dr adopt -s {stack} --yes` writes it into the state"
-    return Group(table, "", *([done] if written else []), Text(ahead, style="bold"))
+        return Text(f"Stack {stack} has no pending operations.")
+    rows = [(each.pending.doing, each.pending.name, each.outcome) for each in found]
+    done = f"The state of stack {stack} is updated."
+    ahead = f"`pulumi up -s {stack}`" if written else f"`dr adopt -s {stack} --yes` writes this into the state"
+    advice = Paragraph(f"-> {ahead}", "bold")
+    return Group(Rows(rows, ("operation", "resource", "result")), "", *([done] if written else []), advice)
 
 
 def adopted_list(found: Sequence[Found]) -> list[dict[str, Any]]:
-    """The same as JSON values."""
+    """Results for pending operations as JSON values."""
     return [
         {
             "urn": each.pending.urn,
-            "was": each.pending.doing,
+            "operation": each.pending.doing,
             "region": each.pending.region,
             "id": each.id,
-            "says": each.says,
+            "outcome": each.outcome,
         }
         for each in found
     ]
@@ -156,18 +167,10 @@ def error_dict(error: DrError) -> dict[str, Any]:
 
 @contextmanager
 def progress(shown: bool) -> Iterator[Report]:
-    """A live line on a terminal, beside what is printed; nothing elsewhere."""
+    """Show a live line on standard error if that is a terminal."""
     console = Console(stderr=True)
     if not shown or not console.is_terminal:
         yield lambda text, share: None
         return
     with console.status("") as status:
         yield lambda text, share: status.update(text)
-
-
-def show(renderable: RenderableType) -> None:
-    """Print to standard output; without a terminal at full width, so that logs and pipes are never cut."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(renderable, highlight=False)

@@ -66,7 +66,7 @@ def _credentials() -> Any:
     from botocore.exceptions import BotoCoreError
     from botocore.session import get_session
 
-    remedy = "set AWS_PROFILE or sign in (`aws sso login`); in a sandbox, use `make shell`"
+    remedy = "sign in to AWS (`aws sso login`) and set AWS_PROFILE; for the sandbox, run `make shell`"
     try:
         found = get_session().get_credentials()
         # A session's keys are renewed here, if need be, and kept together.

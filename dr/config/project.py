@@ -15,18 +15,38 @@ from dr.config import reader
 from dr.errors import Invalid, Problem
 from dr.topology.topology import Topology
 
+PROJECT_FILE = "Pulumi.yaml"
+
+
+def project_folder(start: Path) -> Path:
+    """The folder of Pulumi.yaml: the nearest one, from a folder upwards.
+
+    Args:
+        start: The folder to start from.
+
+    Raises:
+        Invalid: neither the folder nor one above it has a Pulumi.yaml.
+    """
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    remedy = "run the command in the project's folder or below it, or name it with --project"
+    raise Invalid(Problem(PROJECT_FILE, f"neither {start} nor a folder above it has this file", remedy))
+
 
 def read_config(folder: Path, stack: str) -> dict[str, str]:
     """Return the configuration that the engine hands to the program, without secrets.
 
     Args:
-        folder: The folder that holds Pulumi.yaml.
+        folder: The folder of Pulumi.yaml, or one below it.
         stack: The stack's name.
 
     Raises:
         Invalid: a file is missing or is not valid YAML.
     """
-    project = _read(folder / "Pulumi.yaml", "run the command in the project's folder, or set --project")
+    folder = project_folder(folder)
+    project = _read(folder / PROJECT_FILE, "check that it can be read")
     own = _read(folder / f"Pulumi.{stack}.yaml", f"`pulumi stack init {stack}`, or set --stack to another stack")
     defaults = {
         key: declared["default"]

@@ -1,27 +1,25 @@
-"""Adopt: hand the engine what a killed `pulumi up` made, so that the next one goes on from there.
+"""Adopt resources that an interrupted `pulumi up` created into the stack's state.
 
-Looks everything up before it changes anything, and changes the stack's state in one step: all of it or nothing.
+All lookups are done before anything is changed, and the state is replaced in one step.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from dr.clients import NOT_FOUND, calls, client
-from dr.errors import DrError, Failed, Invalid, Problem, Refused
+from dr.errors import DrError, Failed, Problem, Refused
 from dr.operations import pending_operations
 from dr.operations.pending_operations import BY_NAME, BY_TAG, CREATING, NAME_TAG, Pending
+from dr.operations.pulumi_cli import PulumiStack
 from dr.operations.steps import Report
 
 GLOBAL = "us-east-1"
-"""Where Route 53's tags are asked for."""
+"""Region of the tagging API that lists resources of global services."""
 GONE = ("deleted", "deleting", "failed", "cancelled", "expired", "PendingDeletion")
 ALIVE: Mapping[str, tuple[str, str, str, str, str]] = {
     "ec2:natgateway": ("ec2", "describe_nat_gateways", "NatGatewayIds", "NatGateways", "State"),
@@ -31,7 +29,7 @@ ALIVE: Mapping[str, tuple[str, str, str, str, str]] = {
     ),
     "kms:key": ("kms", "describe_key", "KeyId", "KeyMetadata", "KeyState"),
 }
-"""What keeps its tags for a while after it was deleted: where its state is asked for."""
+"""Types that keep their tags for a while after deletion: service, operation, argument, member of the answer, state."""
 READY: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "aws:eks/cluster:Cluster": ("eks", "cluster_active", {"name": "name"}),
     "aws:eks/nodeGroup:NodeGroup": (
@@ -39,87 +37,52 @@ READY: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
         {"clusterName": "clusterName", "nodegroupName": "nodeGroupName"},
     ),
 }
-"""What takes minutes to make and is needed by what comes next: a waiter of boto3, and its arguments from inputs."""
+"""Types that others depend on and that take minutes to create: service, boto3 waiter, its arguments from inputs."""
 
 SELECTION = "aws:backup/selection:Selection"
-"""It has no tags, and is one of a plan's few."""
-ASKS = "`pulumi refresh` in a terminal asks for the id of each"
+"""A type without tags, found by its name in its plan."""
+ASK_IDS = "run `pulumi refresh` in a terminal: it asks for the id of each pending resource"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What became of one pending change.
+    """The result of looking up one pending operation.
 
     Args:
-        pending: The change.
-        id: The id of what was made, or may have been; None where there is nothing to adopt.
-        says: That, for a person.
+        pending: The operation.
+        id: The id of the resource that exists, or may exist; None where there is nothing to adopt.
+        outcome: The result, as a text.
     """
 
     pending: Pending
     id: str | None
-    says: str
+    outcome: str
 
 
-@dataclass(frozen=True)
-class Engine:
-    """The engine's command, in a project.
+def run(stack: PulumiStack, report: Report, apply: bool = True) -> list[Found]:
+    """Look up pending operations and, if wanted, write the result into the state.
 
     Args:
-        project: The folder of Pulumi.yaml.
         stack: The stack.
-    """
-
-    project: Path
-    stack: str
-
-    def export(self) -> dict[str, Any]:
-        """The stack's state. Raises Invalid, Failed."""
-        return dict(json.loads(self._run("export")))
-
-    def replace(self, state: Mapping[str, Any]) -> None:
-        """Write the stack's state. Raises Failed: a lock, or a state the engine refuses; then nothing was changed."""
-        self._run("import", json.dumps(state))
-
-    def _run(self, verb: str, given: str | None = None) -> str:
-        command = ["pulumi", "stack", verb, "--stack", self.stack, "--non-interactive"]
-        subject = f"pulumi stack {verb} -s {self.stack}"
-        try:
-            done = subprocess.run(command, cwd=self.project, input=given, capture_output=True, text=True, check=False)
-        except FileNotFoundError as error:
-            remedy = "`make shell` for the sandbox, or install Pulumi"
-            raise Invalid(Problem("pulumi", "is not on PATH", remedy)) from error
-        if done.returncode:
-            said = done.stderr.strip()
-            locked = f"if no other engine works on it, `pulumi cancel -s {self.stack}`, then the same command again"
-            raise Failed(Problem(subject, said, locked if "locked" in said else "mend what it says, and run it again"))
-        return done.stdout
-
-
-def run(engine: Engine, report: Report, apply: bool = True) -> list[Found]:
-    """Look up what is pending and, if wanted, write it into the state.
-
-    Args:
-        engine: The engine, and the stack.
-        report: Told what is looked at.
-        apply: Whether the state is changed.
+        report: Called with what is looked up.
+        apply: Whether to change the state.
 
     Returns:
-        What became of each pending change; empty where nothing is pending, and nothing was changed.
+        The result for each pending operation; empty if none is pending.
 
     Raises:
-        Failed: something could not be looked up, or did not become ready; nothing was changed.
-        Invalid: there is no engine.
+        Failed: an operation could not be looked up, or a resource did not become ready; the state is unchanged.
+        Invalid: `pulumi` is not installed.
     """
-    state = engine.export()
+    state = stack.export_state()
     deployment = state.get("deployment") or {}
-    begun = pending_operations.pending(deployment)
-    if not begun:
+    operations = pending_operations.pending(deployment)
+    if not operations:
         return []
-    report(f"looking for {len(begun)} resources", None)
+    report(f"looking for {len(operations)} resources", None)
     known = pending_operations.known_ids(deployment)
-    with ThreadPoolExecutor(max_workers=min(8, len(begun))) as pool:
-        looked = list(pool.map(partial(_look, known), begun))
+    with ThreadPoolExecutor(max_workers=min(8, len(operations))) as pool:
+        looked = list(pool.map(partial(_try_look, known), operations))
     if problems := [problem for each in looked if isinstance(each, DrError) for problem in each.problems]:
         raise Failed(*problems)
     found = [each for each in looked if isinstance(each, Found)]
@@ -127,79 +90,82 @@ def run(engine: Engine, report: Report, apply: bool = True) -> list[Found]:
         for each in found:
             _wait(each, report)
         ids = {each.pending.urn: each.id for each in found if each.id}
-        engine.replace({**state, "deployment": pending_operations.adopted(deployment, ids)})
+        stack.import_state({**state, "deployment": pending_operations.adopted(deployment, ids)})
     return found
 
 
-def refuse_unfinished(engine: Engine) -> None:
-    """Refuse to create anything while a creation is pending: it could be made twice.
+def refuse_unfinished(stack: PulumiStack) -> None:
+    """Refuse an update while creations are pending: their resources could be created twice.
 
     Raises:
-        Refused: the last update was killed; with what it was making.
+        Refused: an update was interrupted while it created resources.
     """
     try:
-        deployment = engine.export().get("deployment") or {}
+        deployment = stack.export_state().get("deployment") or {}
     except DrError:
-        # Not asked, not known: the engine's own warning is what there is then.
+        # A state that cannot be read is the engine's to report, as a warning about pending operations.
         return
-    begun = [each for each in pending_operations.pending(deployment) if each.doing == CREATING and not each.harmless]
-    if begun:
-        names = ", ".join(each.name for each in begun)
+    unfinished = [
+        each for each in pending_operations.pending(deployment) if each.doing == CREATING and not each.harmless
+    ]
+    if unfinished:
+        names = ", ".join(each.name for each in unfinished)
         raise Refused(
             Problem(
-                f"stack {engine.stack}",
-                f"the last update was killed while it made {names}: made again, they would be there twice, or refused",
-                f"`dr adopt -s {engine.stack} --yes`, then the same command again",
+                f"stack {stack.name}",
+                f"the last update was interrupted while it created {names}; creating them again could make duplicates",
+                f"run `dr adopt -s {stack.name} --yes`, then `pulumi up -s {stack.name}` (not `pulumi refresh`, which "
+                "Pulumi's own warning suggests: it cannot find the ids by itself)",
             )
         )
 
 
-def _look(known: set[str], begun: Pending) -> Found | DrError:
+def _try_look(known: set[str], pending: Pending) -> Found | DrError:
     try:
-        return look(begun, known)
+        return look(pending, known)
     except DrError as error:
         return error
 
 
-def look(begun: Pending, known: set[str]) -> Found:
-    """Find out what became of one change.
+def look(pending: Pending, known: set[str]) -> Found:
+    """Look up the resource of one pending operation.
 
     Args:
-        begun: The change.
-        known: Ids that the state knows.
+        pending: The operation.
+        known: Ids of resources that are in the state.
 
     Raises:
-        Failed: it cannot be found out.
+        Failed: it cannot be decided whether the resource exists.
     """
-    if begun.doing != CREATING:
-        return Found(begun, None, "is read again by the next update")
-    if begun.harmless:
-        return Found(begun, None, "is made again, which does no harm")
-    if id := begun.named_id:
-        return Found(begun, id, "is adopted if it is there")
-    if begun.type in BY_TAG:
-        return _found(begun, [id for id in _tagged(begun) if id not in known])
-    if begun.type == SELECTION:
-        return _found(begun, [id for id in _selections(begun) if id not in known])
-    why = "its inputs do not say its id" if begun.type in BY_NAME else "this type is not looked for"
-    raise Failed(Problem(begun.urn, f"whether it was made is unknown: {why}", ASKS))
+    if pending.doing != CREATING:
+        return Found(pending, None, "the next update reads it again")
+    if pending.harmless:
+        return Found(pending, None, "the next update creates it again, which does no harm")
+    if id := pending.named_id:
+        return Found(pending, id, "is adopted if it exists")
+    if pending.type in BY_TAG:
+        return _found(pending, [id for id in _tagged(pending) if id not in known])
+    if pending.type == SELECTION:
+        return _found(pending, [id for id in _selections(pending) if id not in known])
+    why = "its inputs do not contain its id" if pending.type in BY_NAME else "resources of this type are not looked up"
+    raise Failed(Problem(pending.urn, f"it is unknown whether it was created: {why}", ASK_IDS))
 
 
-def _found(begun: Pending, ids: list[str]) -> Found:
+def _found(pending: Pending, ids: list[str]) -> Found:
     if len(ids) > 1:
-        fact = f"{len(ids)} have its tags and are not in the state: {', '.join(ids)}"
-        raise Failed(Problem(begun.urn, fact, "delete those that nothing uses, then run the same command again"))
-    return Found(begun, ids[0], f"was made: {ids[0]}") if ids else Found(begun, None, "was not made")
+        fact = f"{len(ids)} resources have its tags and are not in the state: {', '.join(ids)}"
+        raise Failed(Problem(pending.urn, fact, "delete those that are not used, then run the command again"))
+    return Found(pending, ids[0], f"was created: {ids[0]}") if ids else Found(pending, None, "was not created")
 
 
-def _tagged(begun: Pending) -> list[str]:
-    """Ids of live resources of the type that have its tags."""
-    tags, region = begun.inputs.get("tags") or {}, begun.region or GLOBAL
+def _tagged(pending: Pending) -> list[str]:
+    """Ids of existing resources of the type that have its tags."""
+    tags, region = pending.inputs.get("tags") or {}, pending.region or GLOBAL
     if NAME_TAG not in tags:
-        fact = f'it has no tag "{NAME_TAG}", so it cannot be told from others'
-        raise Failed(Problem(begun.urn, fact, ASKS))
-    searched = BY_TAG[begun.type]
-    with calls(begun.urn, region):
+        fact = f'it has no tag "{NAME_TAG}", so it cannot be identified'
+        raise Failed(Problem(pending.urn, fact, ASK_IDS))
+    searched = BY_TAG[pending.type]
+    with calls(pending.urn, region):
         pages = (
             client("resourcegroupstaggingapi", region)
             .get_paginator("get_resources")
@@ -218,43 +184,43 @@ def _alive(searched: str, id: str, region: str) -> bool:
     if searched not in ALIVE:
         return True
     service, operation, argument, member, state = ALIVE[searched]
-    wanted: Any = [id] if argument.endswith("Ids") else id
-    answer = getattr(client(service, region), operation)(**{argument: wanted})[member]
-    shown = answer[0] if isinstance(answer, list) else answer
-    return shown[state] not in GONE
+    value: Any = [id] if argument.endswith("Ids") else id
+    answer = getattr(client(service, region), operation)(**{argument: value})[member]
+    found = answer[0] if isinstance(answer, list) else answer
+    return found[state] not in GONE
 
 
-def _selections(begun: Pending) -> list[str]:
-    region = begun.region or GLOBAL
-    with calls(begun.urn, region):
+def _selections(pending: Pending) -> list[str]:
+    region = pending.region or GLOBAL
+    with calls(pending.urn, region):
         pages = (
             client("backup", region)
             .get_paginator("list_backup_selections")
-            .paginate(BackupPlanId=begun.inputs["planId"])
+            .paginate(BackupPlanId=pending.inputs["planId"])
         )
         return [
             one["SelectionId"]
             for page in pages
             for one in page["BackupSelectionsList"]
-            if one["SelectionName"] == begun.inputs.get("name")
+            if one["SelectionName"] == pending.inputs.get("name")
         ]
 
 
 def _wait(found: Found, report: Report) -> None:
-    """Wait until what is still being made is ready. Raises Failed."""
+    """Wait until a resource that is still being created is ready. Raises Failed."""
     from botocore.exceptions import WaiterError
 
-    begun = found.pending
-    if found.id is None or begun.type not in READY:
+    pending = found.pending
+    if found.id is None or pending.type not in READY:
         return
-    report(f"waiting for {begun.name}", None)
-    service, waiter, arguments = READY[begun.type]
-    region = begun.region or GLOBAL
-    with calls(begun.urn, region):
+    report(f"waiting for {pending.name}", None)
+    service, waiter, arguments = READY[pending.type]
+    region = pending.region or GLOBAL
+    with calls(pending.urn, region):
         try:
-            client(service, region).get_waiter(waiter).wait(**{to: begun.inputs[of] for to, of in arguments.items()})
+            client(service, region).get_waiter(waiter).wait(**{to: pending.inputs[of] for to, of in arguments.items()})
         except WaiterError as error:
             if error.last_response.get("Error", {}).get("Code") in NOT_FOUND:
                 return
-            remedy = "look at it in EKS; once it is ACTIVE or deleted, run the same command again"
-            raise Failed(Problem(begun.urn, str(error), remedy)) from error
+            remedy = "look at it in EKS; run the command again once it is ACTIVE or deleted"
+            raise Failed(Problem(pending.urn, str(error), remedy)) from error

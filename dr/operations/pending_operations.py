@@ -1,9 +1,9 @@
-"""What a `pulumi up` that was killed left: things AWS may have made that the stack's state does not know. Pure.
+"""Operations that an interrupted `pulumi up` left pending, as data of the stack's state. Pure.
 
-The engine notes each creation before it begins and after it ended. What lies between is *pending*: the next `up` only
-warns of it and creates the thing anew, so that EKS refuses a cluster that is there, and a second NAT gateway is paid
-for. Here a pending creation becomes a resource of the state, by its id, marked to be read before the next update: what
-is not there after all, the engine then drops by itself and creates.
+The engine records each creation before it starts and after it ends. A creation that is recorded as started only is
+*pending*: AWS may have the resource, and the state does not. The next `up` only warns and creates it again: EKS refuses
+a second cluster of one name, and a second NAT gateway costs money. `adopted` adds each resource that may exist to the
+state, by its id and marked to be read before the next update. If it does not exist, the engine drops and creates it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 CREATING = "creating"
 NAME_TAG = "resource"
-"""The tag that has a resource's logical name; with the stack's own tags it is found by."""
+"""The tag with a resource's logical name, which identifies it together with the stack's own tags."""
 
 AGAIN = frozenset(
     f"aws:{kind}"
@@ -36,11 +36,11 @@ AGAIN = frozenset(
         "sns/topicSubscription:TopicSubscription",
     )
 )
-"""Made twice is made once: calls that put, attach or associate, and so need nothing."""
+"""Types whose creation is idempotent: their calls put, attach or associate."""
 PROVIDER = "pulumi:providers:"
-"""How the types of providers begin: they are nothing but their settings."""
+"""Prefix of the types of providers, which create nothing."""
 OBJECT = "kubernetes:"
-"""How the types of what is in a cluster begin: known by namespace and name, both given by the program."""
+"""Prefix of the types of Kubernetes objects, identified by the namespace and name that the program sets."""
 
 BY_NAME = {
     f"aws:{kind}": id
@@ -62,7 +62,7 @@ BY_NAME = {
         "scheduler/schedule:Schedule": "{groupName}/{name}",
     }.items()
 }
-"""Types whose id is made of their inputs, as the provider's import documentation has it: pulumi registry, by type."""
+"""Types whose id consists of their inputs: the Pulumi registry, "Import" of each type."""
 
 BY_TAG = {
     f"aws:{kind}": searched
@@ -91,20 +91,20 @@ BY_TAG = {
         "vpc/securityGroupIngressRule:SecurityGroupIngressRule": "ec2:security-group-rule",
     }.items()
 }
-"""Types whose id AWS makes up, as the Resource Groups Tagging API calls them (its guide, "Supported services")."""
+"""Types whose id AWS generates: their name in the Resource Groups Tagging API (its guide, "Supported services")."""
 
 ID_IS_ARN = ("acm", "elasticloadbalancing")
-"""Services whose resources Pulumi knows by their ARN, and not by what ends it."""
+"""Services for whose resources Pulumi uses the ARN as id, instead of its last part."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A change that was begun and whose end nobody noted.
+    """An operation that was started, with an end that the engine did not record.
 
     Args:
-        urn: Whose.
+        urn: The URN of the resource.
         doing: "creating", "updating", "deleting", ...
-        inputs: What was wanted.
+        inputs: Inputs of the resource.
     """
 
     urn: str
@@ -113,7 +113,7 @@ class Pending:
 
     @property
     def region(self) -> str | None:
-        """Where; None for what is global."""
+        """Its region; None for a global resource."""
         return self.inputs.get("region")
 
     @property
@@ -128,19 +128,19 @@ class Pending:
 
     @property
     def harmless(self) -> bool:
-        """Whether making it again does no harm."""
+        """Whether creating it again does no harm."""
         return self.type in AGAIN or self.type.startswith(PROVIDER)
 
     @property
     def named_id(self) -> str | None:
-        """Its id, where it is made of its inputs."""
+        """Its id, where that consists of its inputs."""
         if self.type.startswith(OBJECT):
-            # A Helm release has both beside its other inputs, as no object has.
+            # A Helm release has both among its inputs, and not in metadata.
             named = self.inputs.get("metadata") or self.inputs
             return "/".join(filter(None, (named.get("namespace"), named.get("name")))) or None
         if self.type not in BY_NAME:
             return None
-        # What may be left out of an id, or has a default in it.
+        # Parts of an id that are optional or have a default.
         of_set = f"_{self.inputs['setIdentifier']}" if self.inputs.get("setIdentifier") else ""
         values = {"groupName": "default", **self.inputs, "setIdentifier": of_set}
         try:
@@ -150,10 +150,10 @@ class Pending:
 
 
 def pending(deployment: Mapping[str, Any]) -> list[Pending]:
-    """What was begun and not ended, each resource once.
+    """Pending operations, one for each resource.
 
     Args:
-        deployment: What `pulumi stack export` prints under "deployment".
+        deployment: The member "deployment" of `pulumi stack export`.
     """
     found = {}
     for operation in deployment.get("pending_operations") or ():
@@ -163,22 +163,22 @@ def pending(deployment: Mapping[str, Any]) -> list[Pending]:
 
 
 def known_ids(deployment: Mapping[str, Any]) -> set[str]:
-    """Ids of everything that the state knows."""
+    """Ids of all resources in the state."""
     return {resource["id"] for resource in deployment.get("resources") or () if resource.get("id")}
 
 
 def id_of_arn(arn: str) -> str:
-    """A resource's id as Pulumi has it."""
+    """The id that Pulumi uses for a resource."""
     service, rest = arn.split(":", 5)[2], arn.split(":", 5)[5]
     return arn if service in ID_IS_ARN else rest.replace(":", "/").rpartition("/")[2]
 
 
 def adopted(deployment: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
-    """The deployment with nothing pending.
+    """Return the deployment without pending operations.
 
     Args:
-        deployment: As it was exported.
-        ids: Ids of pending creations that may be there, by URN. Others were not made, or do no harm twice.
+        deployment: The deployment as exported.
+        ids: Ids, by URN, of pending creations with a resource that may exist. All others are dropped.
     """
     result = copy.deepcopy(dict(deployment))
     resources = result.setdefault("resources", [])
@@ -194,7 +194,7 @@ def adopted(deployment: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, 
         inputs = operation["resource"].get("inputs") or {}
         made = {**operation["resource"], "id": ids[urn], "outputs": {**inputs, "id": ids[urn]}}
         made["refreshBeforeUpdate"] = True
-        # One that is being replaced comes after its successor, and goes with the next update.
+        # The old resource of a replacement comes after the new one; the next update deletes it.
         resources.insert(resources.index(held) if held else len(resources), made)
         if held:
             held["delete"] = True

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from dr.cli.main import Json, errors_shown
+from dr.cli.command import Json, application, errors_shown
 from dr.errors import Invalid, Problem
 from sandbox import server_process
 from sandbox.emulator_client import ask
 from sandbox.local import Local
 
-app = typer.Typer(help="Break something, see what is broken, mend it.", no_args_is_help=True)
+app = application("fault", "Inject faults, list them and clear them.")
 ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
 
 

@@ -14,24 +14,18 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from dr.cli.main import Json, errors_shown
+from dr.cli.command import Json, application, errors_shown
+from dr.cli.layout import Paragraph, Rows, output, show
 from dr.errors import Exit, Failed, Invalid, Problem
 from sandbox import server_process
 from sandbox.cli import fault_commands
 from sandbox.emulator_client import ask
 from sandbox.local import Local
 
-app = typer.Typer(
-    name="sandbox",
-    help="A local AWS that the real Pulumi engine deploys to.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+app = application("sandbox", "Run a local AWS that the real Pulumi engine deploys to.")
 app.add_typer(fault_commands.app, name="fault")
-clock = typer.Typer(help="The sandbox's clock.")
+clock = typer.Typer(help="Show or advance the clock of the sandbox.")
 app.add_typer(clock, name="clock")
 CLOCK_STEP_SECONDS = 300
 """So much at once, so that the progress is seen."""
@@ -46,16 +40,15 @@ def up() -> None:
     from sandbox.cli.progress import Progress
     from sandbox.up import World, steps
 
-    console = Console() if Console().is_terminal else Console(width=160)
     local = Local.from_environment()
-    progress = Progress(console)
+    progress = Progress(output())
     with errors_shown(), local.locked():
         world = World(local)
         try:
             Runner[World](Journal(local.journal), progress).execute("up", steps(), world)
         finally:
             progress.stop()
-        console.print(summary.show(world), highlight=False)
+        show(summary.summary(world))
 
 
 @app.command()
@@ -81,7 +74,7 @@ def status(as_json: Json = False) -> None:
     server = server_process.find(local)
     if server is None:
         typer.echo(json.dumps({"running": False}) if as_json else "The sandbox is not running: `make up` starts it.")
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.FAILED)
     with errors_shown(as_json):
         health = ask(server, "GET", "health")
         faults = ask(server, "GET", "faults")
@@ -124,7 +117,6 @@ def shell() -> None:
 @app.command()
 def dns(as_json: Json = False) -> None:
     """List the zone's records with their health checks, and which of them answers now."""
-    from dr.cli.report import show
     from sandbox.cli.dns import records
     from sandbox.up import PRIMARY, World
 
@@ -137,13 +129,15 @@ def dns(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([asdict(record) for record in found], indent=2))
         return
-    table = Table("answers", "name", "type", "ttl", "weight", "check", "value", box=None, padding=(0, 2, 0, 0))
+    rows = []
     for record in found:
         check = "" if record.healthy is None else "healthy" if record.healthy else "unhealthy"
         weight = "" if record.weight is None else str(record.weight)
-        shown = (record.name, record.kind, str(record.ttl), weight, check, " ".join(record.values))
-        table.add_row("yes" if record.answers else "", *shown)
-    show(table)
+        answers = "yes" if record.answers else "no"
+        rows.append(
+            (answers, record.kind, str(record.ttl), weight, check, f"{record.name} -> {' '.join(record.values)}")
+        )
+    show(Rows(rows, ("answers", "type", "ttl", "weight", "check", "record")))
 
 
 @clock.callback(invoke_without_command=True)
@@ -216,17 +210,17 @@ def predict(
 @app.command()
 def messages(as_json: Json = False) -> None:
     """What alarms said, and to whom."""
-    from dr.cli.report import show
-
     with errors_shown():
         found = ask(_running(), "GET", "messages")["messages"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table("time", "topic", "told", "said", box=None)
-    for each in found:
-        table.add_row(each["time"], f"{each['topic']} in {each['region']}", each["endpoint"], each["subject"] or "")
-    show(table if found else "Nobody was told anything; dr:alertAddresses names who would be.")
+    rows = [
+        (each["time"], f"{each['topic']} in {each['region']}", f"{each['endpoint']}: {each['subject'] or ''}")
+        for each in found
+    ]
+    nothing = "No message was sent. The setting dr:alertAddresses has the addresses that alarms are sent to."
+    show(Rows(rows, ("time", "topic", "message")) if found else Paragraph(nothing))
 
 
 @app.command()

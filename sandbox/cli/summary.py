@@ -1,4 +1,4 @@
-"""What `make up` says at its end: what runs where, what is promised, and what to try next."""
+"""The summary at the end of `make up`: resources by region, DNS records, the model set, and next commands."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from collections import Counter, defaultdict
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from dr.cli.layout import Paragraph, Rows
 from dr.cli.report import objective_text
 from dr.control import contract
 from dr.topology.tiers import parse_tier
@@ -16,13 +16,13 @@ from sandbox import model_set
 from sandbox.up import PRIMARY, RECOVERY, World
 
 NEXT = (
-    ("make shell", "a shell in which pulumi, dr and boto3 work against the sandbox; there:"),
-    ("dr status", "what is deployed and what can be seen of it"),
-    ("pulumi config set dr:tier warm -s dr", "the flag; then `pulumi up -s dr`, in place"),
-    ("python -m sandbox predict --region us-east-1", "a prediction through the region's address"),
-    ("python -m sandbox dns", "records, checks, and who answers now"),
-    ("python -m sandbox fault region us-east-1 --unreachable --with-global", "lose the region, and look again"),
-    ("make down", "stop everything"),
+    ("make shell", "opens a shell for the sandbox; the commands below run there"),
+    ("dr status", "shows the tier, its objectives and the current health"),
+    ("pulumi config set dr:tier warm -s dr", "changes the tier; `pulumi up -s dr` applies it"),
+    ("python -m sandbox predict --region us-east-1", "requests a prediction"),
+    ("python -m sandbox dns", "lists DNS records and their health checks"),
+    ("python -m sandbox fault region us-east-1 --unreachable --with-global", "makes the region unreachable"),
+    ("make down", "stops the sandbox"),
 )
 GLOBAL = "global"
 
@@ -40,25 +40,32 @@ def _made_by_region(world: World) -> dict[str, Counter[str]]:
     return made
 
 
-def show(world: World) -> RenderableType:
+def summary(world: World) -> RenderableType:
     """The summary of a sandbox that is up."""
     engine = world.ready_engine
     halves = [contract.parse(json.dumps(engine.outputs(stack)["contract"]), stack) for stack in (PRIMARY, RECOVERY)]
     tier = parse_tier(str(engine.outputs(RECOVERY)["tier"]))
     made = _made_by_region(world)
-    where = Table("region", "role", "deployed", "record", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for half in halves:
-        counts = ", ".join(f"{number} {service}" for service, number in sorted(made[half.region].items()))
-        where.add_row(half.region, str(half.role), counts, f"{half.dns.public_name}, weight {half.dns.weight}")
-    everywhere = ", ".join(f"{number} {service}" for service, number in sorted(made[GLOBAL].items()))
-    where.add_row(GLOBAL, "", everywhere, "")
-    copies = Table("part", "sha256, the same in both regions", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    regions = [(half.region, str(half.role), _counted(made[half.region])) for half in halves]
+    records = [(half.region, f"{half.dns.public_name}, weight {half.dns.weight}") for half in halves]
+    copies = []
     for part, by_region in model_set.hashes(world).items():
         same = len(set(by_region.values())) == 1
-        copies.add_row(part, next(iter(by_region.values())) if same else Text(str(by_region), style="bold red"))
-    commands = Table.grid(padding=(0, 2))
-    for command, meaning in NEXT:
-        commands.add_row(Text(command, style="bold"), meaning)
-    notices = [Text(notice, style="yellow") for notice in world.notices]
-    promise = Text(f"tier {objective_text(tier)}: what it is built for, not measured")
-    return Group(*notices, "", where, "", promise, "", copies, "", commands)
+        copies.append((part, next(iter(by_region.values())) if same else Text(str(by_region), style="bold red")))
+    return Group(
+        *(Paragraph(notice, "yellow") for notice in world.notices),
+        "",
+        Rows([*regions, (GLOBAL, "", _counted(made[GLOBAL]))], ("region", "role", "resources")),
+        "",
+        Rows(records, ("region", "DNS record")),
+        "",
+        Rows(copies, ("part", "sha256, equal in both regions")),
+        "",
+        Paragraph(f"Tier {objective_text(tier)}; objectives are not measurements."),
+        "",
+        Rows([(Text(command, style="bold"), meaning) for command, meaning in NEXT]),
+    )
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{number} {service}" for service, number in sorted(counts.items()))

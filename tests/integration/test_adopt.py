@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from dr.cli.main import app
 from dr.errors import Failed, Invalid, Refused
 from dr.operations import adopt
-from dr.operations.adopt import Engine
+from dr.operations.pulumi_cli import PulumiStack
 from sandbox.aws.faults import parse
 from sandbox.server import Running
 
@@ -33,6 +33,7 @@ esac
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project folder, with an engine on PATH."""
     (tmp_path / "pulumi").write_text(PULUMI)
+    (tmp_path / "Pulumi.yaml").touch()
     (tmp_path / "pulumi").chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
@@ -57,7 +58,7 @@ def state(project: Path) -> dict[str, Any]:
 
 
 def run(project: Path, apply: bool = True) -> list[adopt.Found]:
-    return adopt.run(Engine(project, "dr"), lambda text, share: None, apply)
+    return adopt.run(PulumiStack(project, "dr"), lambda text, share: None, apply)
 
 
 def allocate(aws: Running, name: str) -> str:
@@ -71,7 +72,7 @@ def test_what_was_made_is_found_by_its_tags_and_written_into_the_state(aws: Runn
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     (found,) = run(project)
 
-    assert (found.id, found.says) == (id, f"was made: {id}")
+    assert (found.id, found.outcome) == (id, f"was created: {id}")
     (made,) = state(project)["resources"]
     assert (made["id"], made["refreshBeforeUpdate"]) == (id, True)
     assert "pending_operations" not in state(project)
@@ -81,14 +82,14 @@ def test_what_was_not_made_is_dropped(aws: Running, project: Path) -> None:
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     (found,) = run(project)
 
-    assert (found.id, found.says) == (None, "was not made")
+    assert (found.id, found.outcome) == (None, "was not created")
     assert state(project) == {"resources": []}
 
 
 def test_what_the_state_knows_is_not_what_is_pending(aws: Running, project: Path) -> None:
     leave(project, begun("ec2/eip:Eip", "nat-a"), known=(allocate(aws, "nat-a"),))
 
-    assert run(project)[0].says == "was not made"
+    assert run(project)[0].outcome == "was not created"
 
 
 def test_a_nat_gateway_that_was_deleted_is_not_taken_for_one_that_was_made(aws: Running, project: Path) -> None:
@@ -116,7 +117,7 @@ def test_two_that_could_be_it_are_named_and_nothing_is_written(aws: Running, pro
     with pytest.raises(Failed) as caught:
         run(project)
 
-    assert "2 have its tags and are not in the state" in str(caught.value)
+    assert "2 resources have its tags and are not in the state" in str(caught.value)
     assert all(id in str(caught.value) for id in ids)
     assert state(project)["pending_operations"]
 
@@ -152,8 +153,8 @@ def test_what_cannot_be_looked_for_is_said_all_at_once_and_nothing_is_written(aw
 
     assert len(caught.value.problems) == 3
     assert 'it has no tag "resource"' in str(caught.value)
-    assert "this type is not looked for" in str(caught.value)
-    assert "its inputs do not say its id" in str(caught.value)
+    assert "resources of this type are not looked up" in str(caught.value)
+    assert "its inputs do not contain its id" in str(caught.value)
     assert len(state(project)["pending_operations"]) == 3
 
 
@@ -170,26 +171,26 @@ def test_updates_and_what_does_no_harm_twice_need_no_looking_for(project: Path) 
     operations = begun("eks/nodeGroup:NodeGroup", "gpu", "updating"), begun("cloudwatch/metricAlarm:MetricAlarm", "a")
     leave(project, *operations)
 
-    assert [each.says for each in run(project)] == [
-        "is read again by the next update",
-        "is made again, which does no harm",
+    assert [each.outcome for each in run(project)] == [
+        "the next update reads it again",
+        "the next update creates it again, which does no harm",
     ]
 
 
 def test_creations_that_are_pending_are_refused_and_others_are_not(project: Path) -> None:
     leave(project, begun("cloudwatch/metricAlarm:MetricAlarm", "alarm"), begun("ec2/eip:Eip", "nat-a", "updating"))
-    adopt.refuse_unfinished(Engine(project, "dr"))
+    adopt.refuse_unfinished(PulumiStack(project, "dr"))
     leave(project, begun("ec2/eip:Eip", "nat-a"), begun("eks/cluster:Cluster", "cluster"))
     with pytest.raises(Refused) as caught:
-        adopt.refuse_unfinished(Engine(project, "dr"))
+        adopt.refuse_unfinished(PulumiStack(project, "dr"))
 
-    assert "the last update was killed while it made nat-a, cluster" in str(caught.value)
+    assert "the last update was interrupted while it created nat-a, cluster" in str(caught.value)
     assert "`dr adopt -s dr --yes`" in str(caught.value)
 
 
 def test_a_stack_that_is_locked_is_said_with_how_to_unlock_it(project: Path) -> None:
     (project / "locked").touch()
-    with pytest.raises(Failed, match=r"currently locked by 1 lock\(s\)\n    -> if no other engine works on it"):
+    with pytest.raises(Failed, match=r"currently locked by 1 lock\(s\)\n    -> if no other update of the stack runs"):
         run(project)
 
 
@@ -211,13 +212,13 @@ def test_the_command_shows_first_and_writes_when_it_is_told_to(aws: Running, pro
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     shown = command(project)
     assert shown.exit_code == 0
-    assert f"was made: {id}" in shown.output
+    assert f"was created: {id}" in shown.output
     assert "`dr adopt -s dr --yes`" in shown.output
     assert state(project)["pending_operations"]
 
     written = json.loads(command(project, "--yes", "--json").output)
     assert (written["written"], written["found"][0]["id"]) == (True, id)
-    assert command(project).output == "Nothing is pending in stack dr.\n"
+    assert command(project).output == "Stack dr has no pending operations.\n"
 
 
 def test_the_commands_errors_are_json_where_that_is_asked_for(project: Path) -> None:

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
 from components.pod_code import PodCode
-from dr.operations.adopt import Engine
+from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import existing_cluster, existing_vpc, running_nodes
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.existing_vpc import ExistingVpc
@@ -46,7 +46,7 @@ WORKLOADS = ("Deployment", "CronJob", "StatefulSet", "DaemonSet", "Job", "Pod")
 
 @pytest.fixture(autouse=True)
 def _aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(Engine, "export", lambda self: {})
+    monkeypatch.setattr(PulumiStack, "export_state", lambda self: {})
     monkeypatch.setattr(running_nodes, "find", lambda *_: None)
     monkeypatch.setattr(existing_cluster, "find", lambda *_: THEIRS)
     monkeypatch.setattr(existing_vpc, "find", lambda *_: ExistingVpc(VPC, SUBNETS, SUBNETS))

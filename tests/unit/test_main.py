@@ -17,7 +17,7 @@ from dr.config.project import read_config
 from dr.control import contract, incident_state
 from dr.control.incident_state import DayState, Incident
 from dr.errors import Failed, Problem
-from dr.operations.adopt import Engine
+from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import cluster_reachability, running_nodes
 from dr.preflight.cluster_reachability import Answer
 from dr.topology.tiers import Tier
@@ -40,7 +40,7 @@ def _aws() -> Iterator[None]:
 def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The stack's state as the engine exports it: nothing is pending."""
     state: dict[str, Any] = {}
-    monkeypatch.setattr(Engine, "export", lambda self: state)
+    monkeypatch.setattr(PulumiStack, "export_state", lambda self: state)
     return state
 
 

@@ -121,7 +121,7 @@ def test_what_is_pending_stops_a_plain_up_before_it_makes_anything_twice(deploye
     with pytest.raises(Failed) as caught:
         deployed.engine._run("dr", "up", lambda text, share: None)
 
-    assert "refused: stack dr: the last update was killed while it made" in str(caught.value)
+    assert "refused: stack dr: the last update was interrupted while it created" in str(caught.value)
     assert "`dr adopt -s dr --yes`" in str(caught.value)
     assert not any(name.split(":")[1].startswith(CHANGING) for name in deployed.operations(mark))
     deployed.engine.up("dr")

@@ -20,7 +20,17 @@ def test_a_service_that_does_not_answer_is_unreachable(closed_port: int, monkeyp
         client("s3", "us-east-1").list_objects_v2(Bucket="bucket")
 
     assert "us-east-1 does not answer" in str(caught.value)
-    assert "make up" in str(caught.value)
+    assert "check the health of the region" in str(caught.value)
+    assert "make up" not in str(caught.value)
+
+
+def test_a_stopped_sandbox_is_named_only_in_the_shell_of_a_sandbox(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setenv("DR_SANDBOX_STATE", "/any")
+    with pytest.raises(Unreachable, match="run `make up`: the sandbox may have stopped"), calls("sts", "us-east-1"):
+        client("sts", "us-east-1").get_caller_identity()
 
 
 def error(code: str) -> ClientError:

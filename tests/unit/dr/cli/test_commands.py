@@ -1,6 +1,7 @@
 """The command against moto: both regions' control buckets with what the stacks leave in them."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from dr.cli.main import app
@@ -19,7 +21,7 @@ from dr.topology.topology import Role
 from tests.support.buckets import make_bucket
 from tests.support.builders import half
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 REGIONS = {Role.PRIMARY: "us-east-1", Role.RECOVERY: "us-west-2"}
 PAIRS = ("datasets", "models", "registry", "control", "velero")
 
@@ -187,3 +189,51 @@ def test_an_error_is_json_where_json_is_asked_for() -> None:
 
 def test_an_unknown_option_is_invalid_input() -> None:
     assert run("status", "--no-such-option").exit_code == Exit.INVALID
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_project_is_found_from_a_folder_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "docs" / "adr")
+
+    assert CliRunner().invoke(app, ["status"]).exit_code == Exit.OK
+
+
+def test_a_folder_outside_of_a_project_is_invalid(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--project", str(tmp_path)])
+
+    assert result.exit_code == Exit.INVALID
+    assert f"Pulumi.yaml: neither {tmp_path} nor a folder above it has this file" in result.output
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("command", ["status", "contract"])
+def test_output_fits_80_columns_and_has_no_trailing_blanks(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(command).output.splitlines()
+
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert CliRunner().invoke(app, ["--version"]).output == f"dr {project['version']}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in get_command(app).commands)])  # type: ignore[attr-defined]
+def test_help_is_shown_by_both_options_without_trailing_blanks(arguments: tuple[str, ...]) -> None:
+    short, long = (CliRunner().invoke(app, [*arguments, option]).output for option in ("-h", "--help"))
+
+    assert short == long
+    assert [line for line in long.splitlines() if line != line.rstrip()] == []
+    assert "..." not in long.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_shown_for_a_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))
+    result = CliRunner().invoke(app, ["--show-completion"], prog_name="dr")
+
+    assert result.exit_code == Exit.OK
+    assert "_DR_COMPLETE" in result.output
