@@ -10,7 +10,7 @@ from moto import mock_aws
 from components.compute import gpu_inference_cluster
 from components.network.network import ENDPOINTS
 from dr.functions import prober
-from dr.operations.adopt import Engine
+from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import running_nodes
 from dr.topology import cost
 from dr.topology.cost import Line, data_cost, stack_cost, total
@@ -36,7 +36,7 @@ COUNTED = {
 @pytest.fixture
 def _deployable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
-        monkeypatch.setattr(Engine, "export", lambda self: {})
+        monkeypatch.setattr(PulumiStack, "export_state", lambda self: {})
         monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: None)
         location: Any = {"LocationConstraint": "us-west-2"}
         bucket = "ml-dr-123456789012-us-west-2-control"
