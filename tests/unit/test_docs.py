@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -53,10 +54,16 @@ def test_every_key_is_in_the_schema_and_in_the_tables() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 @pytest.mark.parametrize("program", COMMANDS)
-def test_every_command_that_is_named_exists(program: str, path: Path) -> None:
-    group = COMMANDS[program]
-    for name in re.findall(rf"(?:^|`){program} ([a-z-]+)", TEXT[path], flags=re.MULTILINE):
-        assert name in group.commands, f"`{program} {name}` in {path.name}"  # type: ignore[attr-defined]
+def test_every_command_that_is_named_exists_with_its_options(program: str, path: Path) -> None:
+    for text in re.findall(rf"(?:^|`|\$ ){program} ([a-z][^`#|\n]*)", TEXT[path], flags=re.MULTILINE):
+        command: Any = COMMANDS[program]
+        words = text.split()
+        while words and (found := getattr(command, "commands", {}).get(words[0])):
+            command, words = found, words[1:]
+        assert command is not COMMANDS[program], f"`{program} {text}` in {path.name}"
+        options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        used = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert used - {"--help", "-h"} <= options, f"`{program} {text}` in {path.name}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
