@@ -179,7 +179,7 @@ def _apiserver(plan: Plan) -> dict[str, Any]:
         "authentication-token-webhook-version": "v1",
         "authentication-token-webhook-cache-ttl": "5s",
         "service-account-issuer": "https://kubernetes.default.svc",
-        "service-account-key-file": plan.folder / "pki" / "service-account.pub",
+        "service-account-key-file": keys.key("service-account"),  # its public part is used
         "service-account-signing-key-file": keys.key("service-account"),
         "service-cluster-ip-range": SERVICE_RANGE,
         "enable-admission-plugins": PLUGINS,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dr.errors import Failed, Problem
 from sandbox.control_plane import commands
-from sandbox.control_plane.certificates import MASTERS
+from sandbox.control_plane.certificates import MASTERS, ORGANIZATION
 from sandbox.control_plane.commands import Plan, Ports
 from sandbox.control_plane.supervised import Supervised
 from sandbox.local import read_json
@@ -155,21 +155,19 @@ class ControlPlane:
     def _write_files(self) -> None:
         plan, keys = self.plan, self.plan.certificates
         (plan.folder / "pki").mkdir(mode=0o700, parents=True, exist_ok=True)
-        loopback = ("127.0.0.1",)
-        keys.make("etcd", "etcd", addresses=loopback)
-        keys.make("kube-apiserver", "kube-apiserver", addresses=loopback)
+        for name in ("etcd", "kube-apiserver", "service-account"):
+            keys.make(name, name)
         keys.make("kube-apiserver-etcd", "kube-apiserver")
-        keys.make_key("service-account")
         # kwok is every node's kubelet at once, and deletes pods: there is no lesser role for that. For lesser rights,
         # each controller would need a service account and its tokens; nothing here reads which of them did what.
         clients = {
             "admin": ("sandbox", MASTERS),
             "kwok": ("system:kwok", MASTERS),
             "kube-controller-manager": ("system:kube-controller-manager", MASTERS),
-            "kube-scheduler": ("system:kube-scheduler", ""),
+            "kube-scheduler": ("system:kube-scheduler", ORGANIZATION),
         }
         for name, (user, group) in clients.items():
-            keys.make(name, user, group=group)
+            keys.make(name, user, group)
             _write(plan.kubeconfig(name), self._kubeconfig(name))
         _write(plan.folder / "webhook.json", _kubeconfig({"server": plan.webhook}, {}))
         _write(plan.folder / "scheduler.json", _scheduler(plan))
