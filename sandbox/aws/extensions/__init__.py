@@ -1,6 +1,6 @@
-"""What this topology needs of AWS and moto lacks or answers wrongly, added at the API: one file a service.
+"""Operations that moto lacks or answers wrongly, as far as this topology needs them: one file per service.
 
-State lives on moto's own backend objects, so that a reset empties it too.
+State is kept on moto's own backend objects, so that a reset drops it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 from sandbox.aws.answer import Answer
 from sandbox.aws.call import Call
 
-#: Asks moto itself.
 Moto = Callable[[], Answer]
-#: Answers an operation: with an Answer, or with the operation's output for Call.result to serialize.
+"""Returns moto's own answer."""
 Handler = Callable[[Call, Moto], Answer | dict[str, Any]]
+"""Answers an operation: with an Answer, or with the operation's output for Call.result to serialize."""
 
 HANDLERS: dict[tuple[str, str], Handler] = {}
 

@@ -1,6 +1,6 @@
-"""ACM: a certificate is issued when the records that prove its names are in DNS. moto issues it after a minute.
+"""ACM: a certificate is issued once the validation records of its names are in DNS. moto issues it after a minute.
 
-A name's record is the same for every certificate of an account, in every region: one CNAME proves a name for all.
+A name has the same validation record in all certificates and regions of an account.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.elbv2 import listeners_with
 
-# Never by the clock alone.
+# moto alone would issue by the clock.
 settings.ACM_VALIDATION_WAIT = 10**9
 
 
@@ -29,12 +29,12 @@ def _digest(*parts: str) -> str:
 
 
 def record_of(name: str) -> tuple[str, str]:
-    """Name and value of the CNAME that proves a name; a wildcard is proved with the name under it."""
+    """Name and value of the validation CNAME of a name; a wildcard has that of the name below it."""
     bare = name.removeprefix("*.")
     return f"_{_digest('name', bare)}.{bare}.", f"_{_digest('value', bare)}.xlfgrmvvlj.acm-validations.aws."
 
 
-def _proved(name: str) -> bool:
+def _validated(name: str) -> bool:
     wanted, value = (part.rstrip(".") for part in record_of(name))
     return any(
         record.type == "CNAME"
@@ -48,7 +48,7 @@ def _proved(name: str) -> bool:
 
 @answers("acm", "DescribeCertificate")
 def describe(call: Call, moto: Moto) -> Answer:
-    """Looks for the records: a certificate that was issued stays so."""
+    """Look up the validation records of a pending certificate; an issued certificate stays issued."""
     answer = moto()
     if answer.status >= 300:
         return answer
@@ -58,8 +58,8 @@ def describe(call: Call, moto: Moto) -> Answer:
         return answer
     held = acm_backends[ACCOUNT][call.region].get_certificate(shown["CertificateArn"])
     names = [option["DomainName"] for option in shown["DomainValidationOptions"]]
-    proved = {name: held.status == "ISSUED" or _proved(name) for name in names}
-    if held.status == "PENDING_VALIDATION" and all(proved.values()):
+    validated = {name: held.status == "ISSUED" or _validated(name) for name in names}
+    if held.status == "PENDING_VALIDATION" and all(validated.values()):
         held.status = "ISSUED"
         vars(held)["issued_at"] = datetime.datetime.now(datetime.UTC).timestamp()
     shown["Status"] = held.status
@@ -69,13 +69,13 @@ def describe(call: Call, moto: Moto) -> Answer:
     for option in shown["DomainValidationOptions"]:
         record, value = record_of(option["DomainName"])
         option["ResourceRecord"] = {"Name": record, "Type": "CNAME", "Value": value}
-        option["ValidationStatus"] = "SUCCESS" if proved[option["DomainName"]] else "PENDING_VALIDATION"
+        option["ValidationStatus"] = "SUCCESS" if validated[option["DomainName"]] else "PENDING_VALIDATION"
     return Answer.of_json(content)
 
 
 @answers("acm", "UpdateCertificateOptions")
 def update_options(call: Call, moto: Moto) -> dict[str, Any]:
-    """Certificate transparency logging and export, in place; moto sets options at request only."""
+    """Change certificate transparency logging and export, which moto sets at the request only."""
     arn = call.parameters["CertificateArn"]
     held: Any = acm_backends[ACCOUNT][call.region]._certificates.get(arn)
     if held is None:
@@ -86,7 +86,7 @@ def update_options(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("acm", "DeleteCertificate")
 def delete(call: Call, moto: Moto) -> Answer:
-    """Refused while a listener has it."""
+    """Refuse to delete a certificate that a listener uses."""
     arn = call.parameters["CertificateArn"]
     if held := listeners_with(call.region, arn):
         raise AwsError("ResourceInUseException", f"Certificate {arn} is in use by {', '.join(held)}")

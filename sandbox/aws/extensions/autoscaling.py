@@ -1,4 +1,4 @@
-"""Auto Scaling: what a node group's Auto Scaling group did, which moto never tells."""
+"""Auto Scaling: scaling activities of node groups, which moto does not record."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sandbox.aws.extensions import Moto, answers
 
 @answers("autoscaling", "DescribeScalingActivities")
 def describe_activities(call: Call, moto: Moto) -> dict[str, Any]:
-    """The newest first, in one page."""
+    """List activities, newest first, on one page."""
     groups = autoscaling_backends[ACCOUNT][call.region].autoscaling_groups
     name = call.parameters.get("AutoScalingGroupName")
     if name and name not in groups:
         raise AwsError("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
     wanted = [groups[name]] if name else list(groups.values())
-    told = [activity for group in wanted for activity in getattr(group, "activities", ())]
+    found = [activity for group in wanted for activity in getattr(group, "activities", ())]
     ids = call.parameters.get("ActivityIds")
-    chosen = [activity for activity in told if not ids or activity["ActivityId"] in ids]
+    chosen = [activity for activity in found if not ids or activity["ActivityId"] in ids]
     return {"Activities": sorted(chosen, key=lambda each: each["StartTime"], reverse=True)}

@@ -1,4 +1,4 @@
-"""Lambda: functions that really run, and where they log to, which moto forgets."""
+"""Lambda: functions that really run, and their logging configuration, which moto drops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _function(call: Call) -> LambdaFunction | None:
     name = call.parameters["FunctionName"].rpartition(":function:")[2]
     try:
         found: LambdaFunction = lambda_backends[ACCOUNT][call.region].get_function(name)
-    except Exception:  # noqa: BLE001 - moto's own error is what is answered
+    except Exception:  # noqa: BLE001 - moto's own answer has the error
         return None
     return found
 
@@ -70,7 +70,7 @@ def _shown(call: Call, answer: Answer) -> Answer:
 
 @answers("lambda", "Invoke")
 def invoke(call: Call, moto: Moto) -> Answer:
-    """In a process of its own, and waited for, an Event too."""
+    """Run the function and wait for it, even for an asynchronous invocation (Event)."""
     function = _function(call)
     if function is None:
         return moto()

@@ -1,6 +1,6 @@
-"""AWS Backup: selections, new versions of a plan, access policies of vaults, and what plans and locks refuse.
+"""AWS Backup: selections, new versions of a plan, access policies of vaults, and checks of plans and locks.
 
-After the API reference as botocore carries it; messages as in reports of others where they are known.
+Source: the API reference in botocore's service model; error messages from public reports where they are known.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from sandbox.aws.extensions.iam import role_trusts
 
 NAME = re.compile(r"[a-zA-Z0-9_.-]{1,50}")
 SCHEDULE = re.compile(r"cron\(\S+( \S+){5}\)")
-#: Cold storage is kept, and paid for, this long at least.
 LEAST_COLD_DAYS = 90
+"""Minimum days in cold storage (AWS Backup API reference, Lifecycle)."""
 LONGEST_DAYS = 36_500
 LEAST_START_WINDOW = 60
 
@@ -39,7 +39,7 @@ def create_plan(call: Call, moto: Moto) -> Answer:
 
 @answers("backup", "UpdateBackupPlan")
 def update_plan(call: Call, moto: Moto) -> dict[str, Any]:
-    """The document as a whole, as a new version; a rule that keeps its name keeps its id."""
+    """Replace the whole document by a new version; a rule that keeps its name keeps its id."""
     plan, document = _plan(call), call.parameters["BackupPlan"]
     _refuse_document(document)
     ids = {rule["RuleName"]: rule["RuleId"] for rule in plan.backup_plan["Rules"]}
@@ -59,7 +59,7 @@ def delete_plan(call: Call, moto: Moto) -> Answer:
         message = "Related backup plan selections must be deleted prior to backup plan deletion"
         raise AwsError("InvalidRequestException", message)
     answer = moto()
-    # moto would keep its name taken for ever.
+    # moto would refuse the name for ever.
     del backup_backends[ACCOUNT][call.region].plans[plan.backup_plan_id]
     return answer
 
@@ -166,20 +166,20 @@ def _selection(call: Call) -> dict[str, Any]:
 
 @answers("backup", "DescribeBackupVault")
 def describe_vault(call: Call, moto: Moto) -> dict[str, Any]:
-    """moto leaves out how many recovery points there are, and the vault's type."""
+    """Add the number of recovery points and the type of the vault, which moto leaves out."""
     return {**_vault(call).to_list_dict(), "VaultType": "BACKUP_VAULT"}
 
 
 @answers("backup", "ListRecoveryPointsByBackupVault")
 def list_recovery_points(call: Call, moto: Moto) -> dict[str, Any]:
-    """None: no backup job runs here."""
+    """Return none: no backup jobs are emulated."""
     _vault(call)
     return {"RecoveryPoints": []}
 
 
 @answers("backup", "PutBackupVaultLockConfiguration")
 def lock_vault(call: Call, moto: Moto) -> Answer:
-    """Before its lock date a compliance lock can be changed, into one without a date, too."""
+    """Allow a change to a lock without a date before the lock date of a compliance lock."""
     answer = moto()
     if answer.status < 300 and "ChangeableForDays" not in call.parameters:
         _vault(call).lock_date = None

@@ -1,6 +1,6 @@
-"""Composite alarms: rules over the states of other alarms of the region, and what an alarm has been through.
+"""CloudWatch: composite alarms, and the history of alarms.
 
-After "Create a composite alarm" of the CloudWatch user guide. Actions suppressors are not emulated.
+Source: "Create a composite alarm" of the CloudWatch user guide. Actions suppressors are not emulated.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def put(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("cloudwatch", "DescribeAlarmHistory")
 def history(call: Call, moto: Moto) -> dict[str, Any]:
-    """Changes of state and what their actions came to, the newest first."""
+    """List changes of state and results of actions, newest first."""
     wanted, alarms = call.parameters, cloudwatch_backends[ACCOUNT][call.region].alarms
     chosen = [alarms[wanted["AlarmName"]]] if wanted.get("AlarmName") in alarms else []
     items = [

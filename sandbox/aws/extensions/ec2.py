@@ -1,4 +1,4 @@
-"""EC2: what holds a subnet or an address, addresses of a NAT gateway, and whether a flow log is delivered."""
+"""EC2: dependencies of subnets and addresses, addresses of NAT gateways, and delivery of flow logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
-# moto tells neither whose a rule is, nor what it is for where its peer is a group.
+# moto reports no owner of a rule, and no description where its peer is a group.
 SecurityGroupRule.group_owner_id = ACCOUNT  # type: ignore[attr-defined]
 SecurityGroupRule.description = property(  # type: ignore[assignment, method-assign]
     lambda rule: (rule.ip_range or {}).get("Description") or (rule.source_group or {}).get("Description")
@@ -24,7 +24,7 @@ GONE = ("deleted", "deleting", "failed", "terminated")
 
 @answers("ec2", "DeleteSubnet")
 def delete_subnet(call: Call, moto: Moto) -> Answer:
-    """Refused while a NAT gateway, an endpoint or an instance is in it; moto deletes it."""
+    """Refuse to delete a subnet with a NAT gateway, an endpoint or an instance; moto deletes it."""
     backend, subnet = ec2_backends[ACCOUNT][call.region], call.parameters["SubnetId"]
     held = any(nat.subnet_id == subnet and nat.state not in GONE for nat in backend.nat_gateways.values())
     held |= any(
@@ -40,7 +40,7 @@ def delete_subnet(call: Call, moto: Moto) -> Answer:
 
 @answers("ec2", "DeleteNatGateway")
 def delete_nat_gateway(call: Call, moto: Moto) -> Answer:
-    """Its addresses are free again, and its network interface is gone; moto keeps both. A missing one breaks moto."""
+    """Release addresses and the network interface too; moto keeps both, and fails on an unknown NAT gateway."""
     backend, wanted = ec2_backends[ACCOUNT][call.region], call.parameters["NatGatewayId"]
     if wanted not in backend.nat_gateways:
         # The code is that of EC2's API reference, "Error codes".
@@ -58,7 +58,7 @@ def delete_nat_gateway(call: Call, moto: Moto) -> Answer:
 
 @answers("ec2", "ReleaseAddress")
 def release_address(call: Call, moto: Moto) -> Answer:
-    """Refused while something uses the address; moto takes it away."""
+    """Refuse to release an address in use; moto releases it."""
     wanted = call.parameters.get("AllocationId")
     for address in ec2_backends[ACCOUNT][call.region].addresses:
         if wanted and address.allocation_id == wanted and address.association_id:
@@ -68,7 +68,7 @@ def release_address(call: Call, moto: Moto) -> Answer:
 
 @answers("ec2", "ModifyVpcEndpoint")
 def modify_vpc_endpoint(call: Call, moto: Moto) -> Answer:
-    """Private DNS and the routes of a gateway endpoint too; moto leaves both as they were."""
+    """Change private DNS and the routes of a gateway endpoint too; moto ignores both."""
     answer = moto()
     # moto's annotations demand a CIDR block even of a route to a prefix list.
     backend: Any = ec2_backends[ACCOUNT][call.region]
@@ -88,7 +88,7 @@ def modify_vpc_endpoint(call: Call, moto: Moto) -> Answer:
 
 @answers("ec2", "DescribeFlowLogs")
 def describe_flow_logs(call: Call, moto: Moto) -> Answer:
-    """Delivery by ARN succeeds while the log group is there; moto knows groups by name alone."""
+    """Report success while the log group of the ARN exists; moto finds groups by name only."""
     groups: dict[str, Any] = logs_backends[ACCOUNT][call.region].groups
     for log in ec2_backends[ACCOUNT][call.region].flow_logs.values():
         if log.log_destination_type == "cloud-watch-logs" and log.log_destination:

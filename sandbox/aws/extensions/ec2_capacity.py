@@ -1,4 +1,4 @@
-"""EC2: On-Demand Capacity Reservations, which moto lacks. Capacity is always there."""
+"""EC2: On-Demand Capacity Reservations, which moto lacks. Every reservation is granted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.aws.answer import AwsError
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
-# moto tags what has a prefix it knows.
+# moto tags only resources with a prefix that it knows.
 EC2_RESOURCE_TO_PREFIX["capacity-reservation"] = "cr"
 EC2_PREFIX_TO_RESOURCE["cr"] = "capacity-reservation"
 
@@ -30,7 +30,7 @@ Reservations = dict[str, dict[str, Any]]
 
 
 def reservations(region: str) -> Reservations:
-    """With moto's own state, so that a reset takes them along."""
+    """The reservations of a region by id, kept with moto's own state, so that a reset drops them."""
     kept: Reservations = vars(ec2_backends[ACCOUNT][region]).setdefault("capacity_reservations", {})
     return kept
 
@@ -88,7 +88,7 @@ def create(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 def _end(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """When it ends: a date goes with `limited`, and is needed there."""
+    """The end of a reservation: type `limited` needs a date, and no other type may have one."""
     kind = wanted.get("EndDateType", before["EndDateType"])
     date = wanted.get("EndDate", before.get("EndDate"))
     if kind == "limited" and date is None:
@@ -130,7 +130,7 @@ def modify(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("ec2", "CancelCapacityReservation")
 def cancel(call: Call, moto: Moto) -> dict[str, Any]:
-    """It stays listed, as cancelled."""
+    """Cancel a reservation, which stays listed."""
     _one(call, call.parameters["CapacityReservationId"])
     reservations(call.region)[call.parameters["CapacityReservationId"]] |= {
         "State": "cancelled",

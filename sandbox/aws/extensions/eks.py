@@ -1,7 +1,7 @@
-"""EKS: clusters, with what moto leaves out or forgets, and the updates that DescribeUpdate tells of.
+"""EKS: clusters and their updates.
 
-All of EKS is answered here and in eks_nodes.py and eks_access.py: a cluster is the description that DescribeCluster
-gives, kept as it is. Everything is ACTIVE once the call returns. Behind the endpoint is a control plane of its own
+This file, eks_nodes.py and eks_access.py answer all of EKS. A cluster is stored as DescribeCluster describes it, and is
+ACTIVE when CreateCluster returns. Behind its endpoint is a control plane
 (sandbox/clusters), if the emulator has Kubernetes; otherwise there is none.
 """
 
@@ -30,21 +30,21 @@ from sandbox.aws.world import ControlPlane
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 VERSIONS = ("1.33", "1.34", "1.35", "1.36")
-"""In standard support (EKS user guide, "Understand the Kubernetes version lifecycle")."""
+"""Versions in standard support (EKS user guide, "Understand the Kubernetes version lifecycle")."""
 CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nof the sandbox\n-----END CERTIFICATE-----\n").decode()
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 ARNS = ("arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn")
-"""What EKS calls the ARN of a cluster, and of the things in it."""
+"""Names of the ARN of a cluster, and of what belongs to it."""
 Things = dict[str, dict[str, Any]]
 
 
 @dataclass
 class Cluster:
-    """A cluster, and what is in it."""
+    """A cluster with its node groups, add-ons, access entries, pod identities and updates."""
 
     about: dict[str, Any]
     creator: str = ""
-    """The ARN of who made it."""
+    """ARN of the principal that created it."""
     groups: Things = field(default_factory=dict)
     addons: Things = field(default_factory=dict)
     entries: Things = field(default_factory=dict)
@@ -52,48 +52,54 @@ class Cluster:
     updates: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def find(self, things: Things, name: str, what: str) -> dict[str, Any]:
-        """One of the things in it. Raises AwsError."""
+        """Return what has a name in one of its tables. Raises AwsError."""
         if name not in things:
             raise missing(f"No {what} found for name: {name} in cluster: {self.about['name']}")
         return things[name]
 
     def updated(self, kind: str, parameters: dict[str, Any], of: str = "") -> dict[str, Any]:
-        """Note an update, which is done at once; `of` is the node group or add-on, where it is not the cluster's."""
+        """Record an update, which is complete at once.
+
+        Args:
+            kind: Type of the update.
+            parameters: What changed.
+            of: Node group or add-on; "" for the cluster itself.
+        """
         id = str(uuid4())
-        said = [{"type": name, "value": str(value)} for name, value in parameters.items()]
-        update = {"id": id, "status": "Successful", "type": kind, "params": said, "createdAt": now()}
+        listed = [{"type": name, "value": str(value)} for name, value in parameters.items()]
+        update = {"id": id, "status": "Successful", "type": kind, "params": listed, "createdAt": now()}
         self.updates[of, id] = update | {"errors": []}
         return {"update": self.updates[of, id]}
 
 
 def now() -> datetime.datetime:
-    """What is put into `createdAt`."""
+    """The time for `createdAt`."""
     return datetime.datetime.now(datetime.UTC)
 
 
 def missing(message: str) -> AwsError:
-    """What is named is not there."""
+    """The error for something that does not exist."""
     return AwsError("ResourceNotFoundException", message)
 
 
 def wrong(message: str) -> AwsError:
-    """A parameter cannot be."""
+    """The error for an invalid parameter."""
     return AwsError("InvalidParameterException", message)
 
 
 def taken(message: str) -> AwsError:
-    """It exists, or is held by something."""
+    """The error for something that exists already or is in use."""
     return AwsError("ResourceInUseException", message)
 
 
 def clusters(region: str) -> dict[str, Cluster]:
-    """The clusters of a region, kept with moto's own state, so that a reset takes them along."""
+    """The clusters of a region by name, kept with moto's own state, so that a reset drops them."""
     kept: dict[str, Cluster] = vars(eks_backends[ACCOUNT][region]).setdefault("sandbox_clusters", {})
     return kept
 
 
 def cluster_of(call: Call) -> Cluster:
-    """The cluster a call is about. Raises AwsError."""
+    """The cluster that a call names. Raises AwsError."""
     name = call.parameters.get("clusterName") or call.parameters.get("name", "")
     if name not in clusters(call.region):
         raise missing(f"No cluster found for name: {name}.")
@@ -101,7 +107,7 @@ def cluster_of(call: Call) -> Cluster:
 
 
 def check_role(arn: str, service: str) -> None:
-    """A role that is to be passed: it has to be there, and to trust the service."""
+    """Refuse a role that does not exist or does not trust the service. Raises AwsError."""
     if (trusts := role_trusts(arn, service)) is False:
         raise wrong(f"The trust policy of role {arn} does not allow {service} to assume it")
     if trusts is None:
@@ -109,7 +115,7 @@ def check_role(arn: str, service: str) -> None:
 
 
 def subnets_of(region: str, ids: list[str]) -> list[Any]:
-    """Subnets by id. Raises AwsError for one that is not there."""
+    """Subnets by id. Raises AwsError for an unknown id."""
     known = {subnet.id: subnet for zones in ec2_backends[ACCOUNT][region].subnets.values() for subnet in zones.values()}
     if gone := [id for id in ids if id not in known]:
         raise wrong(f"The subnet ID '{gone[0]}' does not exist")
@@ -167,7 +173,7 @@ def _control_plane(call: Call, about: dict[str, Any]) -> ControlPlane | None:
 
 
 def _caller(call: Call) -> str:
-    """The ARN of who calls, by the access key that signed."""
+    """ARN of the caller, by the access key that signed the request."""
     signed = CREDENTIAL.search(call.environ.get("HTTP_AUTHORIZATION", ""))
     _, arn, _ = sts_backends[ACCOUNT][PARTITION].get_caller_identity(signed[1] if signed else "", call.region)
     return str(arn)
@@ -179,7 +185,7 @@ def _drop_group(call: Call, about: dict[str, Any]) -> None:
 
 
 def _network(call: Call, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    """What the cluster's network is, with a security group of the cluster's own."""
+    """The cluster's network, with a new security group for it."""
     vpc, endpoints = _vpc_of(call.region, wanted), _endpoints({}, wanted)
     backend = ec2_backends[ACCOUNT][call.region]
     group = backend.create_security_group(
@@ -199,7 +205,7 @@ def _network(call: Call, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _vpc_of(region: str, wanted: dict[str, Any]) -> str:
-    """The VPC of subnets and groups that a cluster may be in. Raises AwsError."""
+    """The VPC of a cluster's subnets and security groups. Raises AwsError."""
     subnets = subnets_of(region, wanted["subnetIds"])
     if len({subnet.availability_zone for subnet in subnets}) < 2:
         raise wrong("Subnets specified must be in at least two different AZs")
@@ -226,7 +232,7 @@ def _endpoints(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
 
 
 def _encryption(call: Call, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The key has to be in the region of the cluster, as an ARN of it (API reference, Provider)."""
+    """Refuse a key that is not in the cluster's region (EKS API reference, Provider)."""
     keys = {key.arn for key in kms_backends[ACCOUNT][call.region].keys.values()}
     for arn in (each["provider"]["keyArn"] for each in wanted):
         if arn not in keys:
@@ -235,7 +241,7 @@ def _encryption(call: Call, wanted: list[dict[str, Any]]) -> list[dict[str, Any]
 
 
 def _logging(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """AWS tells what is on and what is off, each once."""
+    """Log types that are on and off, each listed once."""
     on = {kind for each in before.get("clusterLogging", ()) if each["enabled"] for kind in each["types"]}
     for each in wanted.get("clusterLogging", ()):
         on = on | set(each["types"]) if each.get("enabled") else on - set(each["types"])
@@ -268,7 +274,7 @@ def delete_cluster(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("eks", "UpdateClusterConfig")
 def update_cluster_config(call: Call, moto: Moto) -> dict[str, Any]:
-    """One kind of change a call, as AWS takes it."""
+    """Apply one kind of change; AWS refuses several in one call."""
     about, wanted = cluster_of(call).about, call.parameters
     kinds = {
         "resourcesVpcConfig": "EndpointAccessUpdate",
@@ -298,7 +304,7 @@ def update_cluster_config(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("eks", "UpdateClusterVersion")
 def update_cluster_version(call: Call, moto: Moto) -> dict[str, Any]:
-    """One minor version up, and never down."""
+    """Move up by one minor version."""
     cluster, version = cluster_of(call), call.parameters["version"]
     before = cluster.about["version"]
     if version not in VERSIONS or VERSIONS.index(version) != VERSIONS.index(before) + 1:
@@ -309,7 +315,7 @@ def update_cluster_version(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("eks", "AssociateEncryptionConfig")
 def associate_encryption(call: Call, moto: Moto) -> dict[str, Any]:
-    """Added to a cluster without; it is never taken away."""
+    """Add encryption to a cluster without it; it cannot be removed."""
     cluster = cluster_of(call)
     if cluster.about["encryptionConfig"]:
         raise wrong("Encryption is already enabled for this cluster")
@@ -318,7 +324,7 @@ def associate_encryption(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 def _updated(call: Call) -> str:
-    """What was updated: a node group, an add-on, or the cluster itself."""
+    """Name of the node group or add-on that was updated; "" for the cluster itself."""
     return str(call.parameters.get("nodegroupName") or call.parameters.get("addonName", ""))
 
 
@@ -339,7 +345,7 @@ def list_updates(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 def _tagged(call: Call) -> dict[str, str]:
-    """The tags of what an ARN names: a cluster, or something in it."""
+    """The tags of an ARN: of a cluster, or of something that belongs to it."""
     arn = call.parameters["resourceArn"]
     for cluster in clusters(call.region).values():
         inside = (cluster.groups, cluster.addons, cluster.entries, cluster.identities)

@@ -21,7 +21,7 @@ ADDONS = {
     "metrics-server": ("v0.8.0-eksbuild.2", "v0.7.2-eksbuild.4"),
     "snapshot-controller": ("v8.3.0-eksbuild.1", "v8.2.0-eksbuild.1"),
 }
-"""Versions on offer, the default one first. Which of them suits which Kubernetes is not emulated."""
+"""Versions by add-on, the default first. Which of them supports which version of Kubernetes is not emulated."""
 POLICIES = (
     *("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy"),
     *("AmazonEKSEditPolicy", "AmazonEKSViewPolicy"),
@@ -77,7 +77,7 @@ def create_addon(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 def _addon_identities(call: Call, cluster: Cluster, wanted: list[dict[str, str]]) -> list[str]:
-    """An add-on's own pod identities, which belong to it."""
+    """Create the pod identities of an add-on."""
     made = [
         _make_identity(call, cluster, {"namespace": "kube-system", **each, "clusterName": cluster.about["name"]})
         for each in wanted
@@ -185,7 +185,7 @@ def create_entry(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 def _check_access(kind: str, wanted: dict[str, Any]) -> None:
-    """Entries of nodes have their access by their type (EKS user guide, "Create access entries")."""
+    """Refuse groups and names that the type of an entry excludes (EKS user guide, "Create access entries")."""
     if kind != "STANDARD" and (wanted.get("kubernetesGroups") or wanted.get("username")):
         raise wrong(f"Groups and a user name are of access entries of type STANDARD; this one is {kind}")
     if any(group.startswith("system:") for group in wanted.get("kubernetesGroups", ())):
@@ -193,7 +193,7 @@ def _check_access(kind: str, wanted: dict[str, Any]) -> None:
 
 
 def _user_name(kind: str, principal: str, account: str, sort: str, short: str) -> str:
-    """What EKS calls a principal that is given no name."""
+    """The user name that EKS gives a principal without one."""
     if kind != "STANDARD":
         return "system:node:{{EC2PrivateDNSName}}"
     role = f"arn:aws:sts::{account}:assumed-role/{short}/{{{{SessionName}}}}"

@@ -1,7 +1,7 @@
-"""EKS: node groups, each with an Auto Scaling group that is there under the name EKS gives it.
+"""EKS: node groups, each with an Auto Scaling group of the name that EKS gives it.
 
-The Auto Scaling group has its sizes, subnets and tags. Instances come and go by sandbox/clusters/scaling.py, while a
-Kubernetes runs that they can join; without one there are none.
+The Auto Scaling group has sizes, subnets and tags. sandbox/clusters/scaling.py launches and terminates its instances
+while Kubernetes runs; without Kubernetes it has none.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sandbox.aws.extensions.eks import VERSIONS, Cluster, check_role, cluster_of
 
 
 class NodeScalingGroup(FakeAutoScalingGroup):
-    """A node group's Auto Scaling group: sizes only, since moto's own launches at once, and all in the first subnet."""
+    """A node group's Auto Scaling group. It launches nothing: moto would launch at once, all in the first subnet."""
 
     node_group: dict[str, Any]
     activities: list[dict[str, Any]]
 
     def set_desired_capacity(self, new_capacity: int | None) -> None:
-        """Take a size, and show it in the node group. Raises AutoscalingClientError for one out of bounds."""
+        """Set the size, here and in the node group. Raises AutoscalingClientError for a size out of bounds."""
         least, most = self.min_size or 0, self.max_size or 0
         wanted = least if new_capacity is None else new_capacity
         for bound, wrong_side in (("min", wanted < least), ("max", wanted > most)):
@@ -42,14 +42,14 @@ class NodeScalingGroup(FakeAutoScalingGroup):
         self.node_group["scalingConfig"] = {"minSize": least, "maxSize": most, "desiredSize": wanted}
 
     def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:
-        """Nothing: what was terminated is replaced by sandbox/clusters/scaling.py."""
+        """Do nothing: sandbox/clusters/scaling.py replaces terminated instances."""
 
 
 DEFAULT_TYPES = ["t3.medium"]
 RELEASE = ".0-20261101"
-"""What an image's release has after the version of Kubernetes, where none is asked for."""
+"""End of the default release version of an image, after the version of Kubernetes."""
 LARGEST_GROUP = 450
-"""Nodes a managed node group may have (EKS service quotas)."""
+"""Nodes that a managed node group may have (EKS service quotas)."""
 
 
 def _group(call: Call) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def create_group(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 def _template(call: Call, wanted: dict[str, Any]) -> dict[str, Any]:
-    """The launch template with id, name and version. Raises AwsError where it is not there."""
+    """The launch template with id, name and version. Raises AwsError if it does not exist."""
     if ("id" in wanted) == ("name" in wanted):
         raise wrong("Either provide launch template ID or launch template name in the request.")
     for template in ec2_backends[ACCOUNT][call.region].launch_templates.values():
@@ -116,7 +116,7 @@ def _template(call: Call, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_nodes(call: Call, wanted: dict[str, Any], template: dict[str, Any] | None) -> None:
-    """What is said twice, in the template and beside it (EKS user guide, "Launch template configuration basics")."""
+    """Refuse settings that contradict the template (EKS user guide, "Launch template configuration basics")."""
     data: dict[str, Any] = {}
     if template:
         kept = ec2_backends[ACCOUNT][call.region].launch_templates[template["id"]]
@@ -133,7 +133,7 @@ def _check_nodes(call: Call, wanted: dict[str, Any], template: dict[str, Any] | 
 
 
 def _version(cluster: Cluster, version: str) -> str:
-    """A Kubernetes version of nodes: one on offer, and none above the control plane's. Raises AwsError."""
+    """Check a Kubernetes version of nodes: supported, and not above the control plane's. Raises AwsError."""
     most = cluster.about["version"]
     if version not in VERSIONS:
         raise wrong(f"unsupported Kubernetes version {version}; supported are {', '.join(VERSIONS)}")
@@ -199,7 +199,7 @@ def _make_scaling_group(call: Call, cluster: Cluster, group: dict[str, Any]) -> 
             for key, value in tags.items()
         ],
     )
-    made_group.__class__ = NodeScalingGroup  # moto makes no other kind
+    made_group.__class__ = NodeScalingGroup  # moto cannot be made to create another class
     made_group.node_group, made_group.activities = group, []
     _resize(made_group, group["scalingConfig"])
     return made_group  # type: ignore[no-any-return]
@@ -211,7 +211,7 @@ def _resize(group: NodeScalingGroup, scaling: dict[str, int]) -> None:
 
 
 def scaling_group(region: str, group: dict[str, Any]) -> NodeScalingGroup:
-    """The Auto Scaling group of a node group. Raises KeyError where somebody deleted it."""
+    """The Auto Scaling group of a node group. Raises KeyError if it was deleted."""
     found: Any = autoscaling_backends[ACCOUNT][region].autoscaling_groups[
         group["resources"]["autoScalingGroups"][0]["name"]
     ]
@@ -265,7 +265,7 @@ def update_group_config(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("eks", "UpdateNodegroupVersion")
 def update_group_version(call: Call, moto: Moto) -> dict[str, Any]:
-    """Another version of the same launch template, or of Kubernetes up to the control plane's: nodes are renewed."""
+    """Replace all nodes: by another version of the launch template, or of Kubernetes up to the control plane's."""
     group, wanted, cluster = _group(call), call.parameters, cluster_of(call)
     changes: dict[str, Any] = {"modifiedAt": now()}
     if "launchTemplate" in wanted:
@@ -274,7 +274,7 @@ def update_group_version(call: Call, moto: Moto) -> dict[str, Any]:
         template = changes["launchTemplate"] = _template(call, wanted["launchTemplate"])
         if template["id"] != group["launchTemplate"]["id"]:
             raise wrong("The launch template of a node group cannot be changed for another one")
-    # A request that names no version means the newest image of the one there is.
+    # Without a version, the newest image of the present version is meant.
     version = changes["version"] = _version(cluster, wanted.get("version", group["version"]))
     if VERSIONS.index(version) < VERSIONS.index(group["version"]):
         raise wrong(f"A node group cannot go back from Kubernetes version {group['version']} to {version}")

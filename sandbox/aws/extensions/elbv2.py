@@ -1,4 +1,4 @@
-"""Load balancers: names and zones as AWS gives them, deletion protection, unissued certificates, targets' health."""
+"""Elastic Load Balancing: names and zones in AWS's form, deletion protection, certificates, target health."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ZONES = {
 
 
 def _renamed(call: Call, answer: Answer) -> Answer:
-    """Network load balancers have another form of name, and each region a zone of its own."""
+    """Replace names of network load balancers and hosted zones by their form on AWS."""
     body = answer.body.replace(MOTOS_ZONE, ZONES.get(call.region, MOTOS_ZONE.decode()).encode())
     for balancer in elbv2_backends[ACCOUNT][call.region].load_balancers.values():
         if balancer.type == "network" and ".elb." not in balancer.dns_name.partition(call.region)[0]:
@@ -62,7 +62,7 @@ def create_listener(call: Call, moto: Moto) -> Answer:
 
 @answers("elbv2", "ModifyListener")
 def modify_listener(call: Call, moto: Moto) -> Answer | dict[str, Any]:
-    """moto knows no change of a listener by TLS."""
+    """Change a TLS listener, which moto cannot."""
     _refuse_certificates(call)
     wanted = call.parameters
     if wanted.get("Protocol") != "TLS":
@@ -74,13 +74,13 @@ def modify_listener(call: Call, moto: Moto) -> Answer | dict[str, Any]:
     if "Certificates" in wanted:
         listener.certificates = [each["CertificateArn"] for each in wanted["Certificates"]]
         listener.certificate = listener.certificates[0]
-    told = {"ListenerArn": arn, "Port": listener.port, "Protocol": "TLS", "SslPolicy": listener.ssl_policy}
-    return {"Listeners": [{**told, "LoadBalancerArn": listener.load_balancer_arn}]}
+    shown = {"ListenerArn": arn, "Port": listener.port, "Protocol": "TLS", "SslPolicy": listener.ssl_policy}
+    return {"Listeners": [{**shown, "LoadBalancerArn": listener.load_balancer_arn}]}
 
 
 @answers("elbv2", "DescribeTargetHealth")
 def describe_target_health(call: Call, moto: Moto) -> Answer | dict[str, Any]:
-    """By the load balancer's own checks, where something runs that they can find; moto says healthy, always."""
+    """Report the load balancer's own checks where Kubernetes runs; moto always reports healthy."""
     kubernetes, arn = call.world.kubernetes, call.parameters["TargetGroupArn"]
     group = elbv2_backends[ACCOUNT][call.region].target_groups.get(arn)
     if not kubernetes.on or group is None or group.target_type != "ip":
@@ -92,7 +92,7 @@ def describe_target_health(call: Call, moto: Moto) -> Answer | dict[str, Any]:
 
 
 def _refuse_certificates(call: Call) -> None:
-    """A certificate has to be there, and issued."""
+    """Refuse a certificate that does not exist or is not issued."""
     for certificate in call.parameters.get("Certificates", ()):
         arn = certificate["CertificateArn"]
         held: Any = acm_backends[ACCOUNT][call.region]._certificates.get(arn)
@@ -105,7 +105,7 @@ def _refuse_certificates(call: Call) -> None:
 
 
 def listeners_with(region: str, certificate: str) -> list[str]:
-    """ARNs of the listeners that have a certificate."""
+    """ARNs of the listeners that use a certificate."""
     return [
         listener.arn
         for balancer in elbv2_backends[ACCOUNT][region].load_balancers.values()

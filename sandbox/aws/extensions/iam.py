@@ -1,4 +1,4 @@
-"""IAM: a policy that AWS itself keeps is there as soon as somebody names it; tags of instance profiles are listed.
+"""IAM: AWS managed policies, loaded at their first use, and tags of instance profiles.
 
 moto can load all 1,500 policies, which takes a quarter of a second at every start and reset.
 """
@@ -22,8 +22,8 @@ from sandbox.aws.extensions import Moto, answers
 def name_policy(call: Call, moto: Moto) -> Answer:
     arn, known = call.parameters["PolicyArn"], iam_backends[ACCOUNT][PARTITION].managed_policies
     name = arn.rpartition("/")[2]
-    if arn.startswith(f"arn:{PARTITION}:iam::aws:policy/") and arn not in known and name in _kept_by_aws():
-        policy = AWSManagedPolicy.from_data(name, ACCOUNT, PARTITION, _kept_by_aws()[name])
+    if arn.startswith(f"arn:{PARTITION}:iam::aws:policy/") and arn not in known and name in _managed_by_aws():
+        policy = AWSManagedPolicy.from_data(name, ACCOUNT, PARTITION, _managed_by_aws()[name])
         known[policy.arn] = policy
     return moto()
 
@@ -39,13 +39,13 @@ def list_profile_tags(call: Call, moto: Moto) -> dict[str, Any]:
 
 
 @functools.cache
-def _kept_by_aws() -> dict[str, dict[str, Any]]:
+def _managed_by_aws() -> dict[str, dict[str, Any]]:
     policies: dict[str, dict[str, Any]] = json.loads(aws_managed_policies_data)
     return policies
 
 
 def role_trusts(arn: str, service: str) -> bool | None:
-    """Whether a role's trust policy names a service; None if there is no such role."""
+    """Whether a role's trust policy names a service; None if the role does not exist."""
     for role in iam_backends[ACCOUNT][PARTITION].roles.values():
         if role.arn == arn:
             return service in role.assume_role_policy_document

@@ -1,4 +1,4 @@
-"""KMS: the rotation period, and keys that cannot be used while they are disabled or waiting for deletion."""
+"""KMS: the rotation period, and keys that are disabled or waiting for deletion."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sandbox.aws.extensions import Moto, answers
 
 DEFAULT_ROTATION_DAYS = 365
 
-#: Operations that need the key's material, by the parameter that names the key.
 CRYPTOGRAPHIC = ("Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "Sign", "Verify", "GenerateMac")
-#: Operations refused while the key waits for its deletion.
+"""Operations that need the key's material and name the key by KeyId."""
 MANAGING = (
     *("EnableKey", "DisableKey", "EnableKeyRotation", "DisableKeyRotation"),
     *("UpdateKeyDescription", "CreateGrant", "ScheduleKeyDeletion"),
 )
+"""Operations that are refused while the key waits for its deletion."""
 
 
 @answers("kms", *CRYPTOGRAPHIC)
@@ -31,7 +31,7 @@ def use_key(call: Call, moto: Moto) -> Answer:
 
 @answers("kms", "Decrypt", "ReEncrypt")
 def decrypt(call: Call, moto: Moto) -> Answer:
-    """moto writes the id of the key into the first 36 bytes of what it encrypts."""
+    """Refuse an unusable key; moto writes its id into the first 36 bytes of a ciphertext."""
     key = call.parameters["CiphertextBlob"][:36].decode("ascii", "replace")
     problem = unusable(key, call.region)
     if problem and problem.code != "NotFoundException":
@@ -45,7 +45,7 @@ def manage_key(call: Call, moto: Moto) -> Answer:
     problem = pending_deletion(key)
     if problem and call.operation in MANAGING:
         raise problem
-    # moto finds a key by its ARN in some operations only.
+    # In some operations moto does not find a key by its ARN.
     call.body = json.dumps(json.loads(call.body) | {"KeyId": key.id}).encode()
     answer = moto()
     if call.operation == "EnableKeyRotation" and answer.status < 300:

@@ -1,4 +1,4 @@
-"""CloudWatch Logs: the key of a log group, which moto takes at creation only."""
+"""CloudWatch Logs: changes of a log group's key, which moto sets at creation only."""
 
 from __future__ import annotations
 

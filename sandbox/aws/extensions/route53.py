@@ -1,4 +1,4 @@
-"""Route 53: health checks kept whole, record sets changed as AWS changes them, and answers that can be asked for."""
+"""Route 53: complete health checks, changes of record sets under AWS's rules, and TestDNSAnswer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from sandbox.aws.behaviours.names import plain
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
-#: What AWS fills in for a check that looks at an endpoint.
 ENDPOINT_DEFAULTS = {"RequestInterval": 30, "FailureThreshold": 3, "MeasureLatency": False}
+"""Defaults of a check of an endpoint (Route 53 API reference, HealthCheckConfig)."""
 DEFAULT_PORT = {"HTTP": 80, "HTTP_STR_MATCH": 80, "HTTPS": 443, "HTTPS_STR_MATCH": 443}
 CHECKER_REGIONS = (
     *("us-east-1", "us-west-1", "us-west-2", "eu-west-1"),
@@ -34,7 +34,7 @@ ROUTING = ("Weight", "Failover", "Region", "GeoLocation", "MultiValueAnswer")
 
 
 def _zone_id(context: IdSourceContext) -> str | None:
-    """A zone's id as AWS makes them: all begin with Z, and software checks that."""
+    """An id in AWS's form: it starts with Z, which software relies on."""
     if not isinstance(context.get("resource_identifier"), HostedZoneIdentifier):
         return None
     return "Z" + "".join(mock_random.choice(string.ascii_uppercase + string.digits) for _ in range(20))
@@ -63,7 +63,7 @@ def create_health_check(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("route53", "UpdateHealthCheck")
 def update_health_check(call: Call, moto: Moto) -> dict[str, Any]:
-    """What a request does not name stays; ResetElements and the expected version are as in the API reference."""
+    """Change the elements that the request names; ResetElements and the expected version as in the API reference."""
     changes = dict(call.parameters)
     check = backend().get_health_check(changes.pop("HealthCheckId"))
     expected = changes.pop("HealthCheckVersion", None)
@@ -91,7 +91,7 @@ def list_health_checks(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("route53", "DeleteHealthCheck")
 def delete_health_check(call: Call, moto: Moto) -> Answer:
-    """AWS lets a check go that records or other checks still name."""
+    """Delete a check even if records or other checks name it, as AWS does."""
     backend().get_health_check(call.parameters["HealthCheckId"])
     return moto()
 
@@ -133,7 +133,7 @@ def test_dns_answer(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("route53", "ChangeResourceRecordSets")
 def change_record_sets(call: Call, moto: Moto) -> dict[str, Any]:
-    """All changes or none. moto deletes by set identifier alone, in every name of the zone."""
+    """Apply all changes or none. moto deletes by set identifier alone, under every name of the zone."""
     zone = backend().get_hosted_zone(call.parameters["HostedZoneId"])
     records = list(zone.rrsets)
     for change in call.parameters["ChangeBatch"]["Changes"]:
@@ -195,7 +195,7 @@ def _problems(
 
 
 def _record(wanted: dict[str, Any]) -> RecordSet:
-    """moto's record set; its abstract methods are CloudFormation's."""
+    """moto's record set. Its abstract methods are CloudFormation's."""
     return RecordSet(wanted)  # type: ignore[abstract]
 
 
@@ -204,7 +204,7 @@ def _identity(record: RecordSet) -> tuple[str, str | None, str | None]:
 
 
 def _values(record: RecordSet) -> dict[str, Any]:
-    """What a DELETE must repeat; the target of an alias is a name and may come with or without its last dot."""
+    """The values that a DELETE must repeat. An alias target may have a trailing dot or not."""
     values = dict(vars(record)) | {"ttl": str(record.ttl), "records": sorted(record.records)}
     if record.alias_target:
         values["alias_target"] = record.alias_target | {"DNSName": plain(record.alias_target["DNSName"])}
@@ -238,7 +238,7 @@ def _check_references(config: dict[str, Any]) -> None:
 
 
 def _keep(check: HealthCheck, config: dict[str, Any]) -> None:
-    """Keep the configuration and, as Route 53 does, a copy of the alarm: a later change of it is not seen."""
+    """Store the configuration and, as Route 53 does, a copy of the alarm: later changes of the alarm have no effect."""
     vars(check)["config"] = config
     if identifier := config.get("AlarmIdentifier"):
         vars(check)["alarm"] = copy.copy(cloudwatch_backends[ACCOUNT][identifier["Region"]].alarms[identifier["Name"]])

@@ -1,4 +1,4 @@
-"""S3: regions, the defaults of a new bucket, keys that must exist, policies with conditions, lifecycle, retention."""
+"""S3: regions, defaults of a new bucket, keys, policies with conditions, lifecycle and retention."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from sandbox.aws.behaviours.keys import unusable
 from sandbox.aws.call import Call, NotEmulatedError, find_bucket, object_version
 from sandbox.aws.extensions import Moto, answers
 
-#: moto takes an S3 request whose subresource it does not know for the plain operation of the same method: it
-#: creates or deletes the bucket, or lists it. Only what moto routes rightly, or an extension answers, passes.
 ROUTED = frozenset(
     {
         *("ListBuckets", "CreateBucket", "HeadBucket", "DeleteBucket", "GetBucketLocation"),
@@ -38,18 +36,23 @@ ROUTED = frozenset(
         *("GetBucketLifecycleConfiguration", "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"),
     }
 )
+"""Operations that moto routes correctly, or that an extension answers; all others are refused.
 
-#: SSE-S3, what every bucket has since January 2023 until it is given something else.
+moto takes a request with an unknown subresource for the plain operation of the same method: it creates, deletes or
+lists the bucket.
+"""
+
 DEFAULT_ENCRYPTION: dict[str, Any] = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
+"""SSE-S3, the default of every bucket since January 2023."""
 
 
 def writes(call: Call) -> bool:
-    """Whether the request changes S3: moto's read-then-set of a key's versions loses one when two run at once."""
+    """Whether a request changes S3. Of two concurrent changes of a key, moto loses one version."""
     return call.service == "s3" and call.method in ("PUT", "POST", "DELETE")
 
 
 def refuse_misrouted(call: Call) -> None:
-    """Refuse what moto would do something else for, and send a request for another region's bucket there."""
+    """Refuse operations that moto would confuse with others; redirect to the bucket's region. Raises AwsError."""
     if call.service != "s3" or call.model is None:
         return
     if call.operation not in ROUTED:
@@ -67,7 +70,7 @@ def refuse_misrouted(call: Call) -> None:
 
 @answers("s3", "CreateBucket")
 def create_bucket(call: Call, moto: Moto) -> Answer:
-    """What a new bucket has by itself: ACLs off and public access blocked (since April 2023), SSE-S3."""
+    """Give a new bucket its defaults: ACLs off and public access blocked (since April 2023), SSE-S3."""
     existed = call.bucket is not None
     answer = moto()
     bucket = find_bucket(call.uri["Bucket"])
@@ -88,7 +91,7 @@ def delete_bucket_encryption(call: Call, moto: Moto) -> Answer:
 
 @answers("s3", "GetBucketRequestPayment")
 def request_payment(call: Call, moto: Moto) -> dict[str, Any]:
-    """The owner, as of every bucket whose payer was never set (API_GetBucketRequestPayment): here none can be."""
+    """Return the owner, the default (API_GetBucketRequestPayment); the payer cannot be set in the sandbox."""
     if call.bucket is None:
         raise AwsError("NoSuchBucket", "The specified bucket does not exist", 404)
     return {"Payer": "BucketOwner"}
@@ -96,7 +99,7 @@ def request_payment(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("s3", "PutObject", "CreateMultipartUpload", "CopyObject", "UploadPartCopy")
 def write_object(call: Call, moto: Moto) -> Answer:
-    """A key that S3 would use must exist in the bucket's region and be enabled."""
+    """Refuse a KMS key that does not exist in the bucket's region or is not enabled."""
     if call.operation in ("CopyObject", "UploadPartCopy"):
         _refuse_unreachable_source(call)
     if call.bucket:
@@ -110,7 +113,7 @@ def write_object(call: Call, moto: Moto) -> Answer:
 
 @answers("s3", "GetObject", "HeadObject")
 def read_object(call: Call, moto: Moto) -> Answer:
-    """Adds the replication status; an object is not read without its key."""
+    """Add the replication status; refuse to read an object if its key is unusable."""
     version = object_version(call)
     encrypted = isinstance(version, FakeKey) and (version.encryption or "").startswith("aws:kms")
     if call.bucket and encrypted and call.operation == "GetObject":
@@ -135,7 +138,7 @@ def get_object_retention(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("s3", "PutBucketLifecycleConfiguration")
 def put_lifecycle(call: Call, moto: Moto) -> Answer:
-    """moto validates; the document is kept whole, because moto forgets parts of it."""
+    """Let moto validate, and keep the whole document, of which moto drops parts."""
     document = call.parameters["LifecycleConfiguration"]
     answer = moto()
     if answer.status < 300:
@@ -153,7 +156,7 @@ def get_lifecycle(call: Call, moto: Moto) -> Answer | dict[str, Any]:
 
 
 def _refuse_unusable_key(key: str | None, region: str) -> None:
-    # Without a key id S3 takes the account's own aws/s3 key, which is always there.
+    # Without a key id S3 uses the account's aws/s3 key, which always exists.
     if key and not key.endswith("alias/aws/s3") and (problem := unusable(key, region)):
         raise AwsError(f"KMS.{problem.code}", problem.message, 400)
 
@@ -165,11 +168,11 @@ def _refuse_unreachable_source(call: Call) -> None:
 
 
 def _permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
-    """What the bucket policy says of an action.
+    """Evaluate the bucket policy for an action.
 
-    moto answers DENIED for every statement with a Condition, so that a policy that only asks for TLS would close
-    the bucket. Here aws:SecureTransport is true, the sandbox's loopback standing for TLS; a statement with any
-    other condition, or for one principal only, does not apply.
+    moto denies by every statement with a Condition, so a policy that only requires TLS would close the bucket. Here
+    aws:SecureTransport is true, because loopback stands for TLS. A statement with any other condition, or for a
+    single principal, does not apply.
     """
     statements = json.loads(bucket.policy)["Statement"] if bucket.policy else []
     results = {
@@ -189,8 +192,8 @@ def _applies(statement: dict[str, Any]) -> bool:
     if who != "*" and (not isinstance(who, list) or "*" not in who):
         return False
     operators = list((statement.get("Condition") or {"Bool": {"aws:SecureTransport": "true"}}).items())
-    (operator, asked), alone = operators[0], len(operators) == 1
-    secure = {key.lower(): str(value).lower().strip("[]'") for key, value in asked.items()}
+    (operator, tests), alone = operators[0], len(operators) == 1
+    secure = {key.lower(): str(value).lower().strip("[]'") for key, value in tests.items()}
     return alone and operator.startswith("Bool") and secure == {"aws:securetransport": "true"}
 
 

@@ -1,4 +1,4 @@
-"""S3's replication configuration: checked as AWS checks it, kept whole, read back as written."""
+"""S3: replication configurations, checked as AWS does and returned as written."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def get_replication(call: Call, moto: Moto) -> Answer | dict[str, Any]:
 
 @answers("s3", "PutBucketVersioning")
 def put_versioning(call: Call, moto: Moto) -> Answer:
-    """Versioning stays on under a replication configuration and under Object Lock."""
+    """Refuse to suspend versioning under a replication configuration or Object Lock."""
     suspends = call.parameters["VersioningConfiguration"].get("Status") == "Suspended"
     if call.bucket and suspends and getattr(call.bucket, "replication", None):
         raise AwsError(

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: what a schedule is refused for; starting it is behaviours/schedules.py."""
+"""EventBridge Scheduler: checks of schedules; behaviours/schedules.py starts their targets."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Service Quotas: those this topology counts against, by region. moto has a few of one service only.
+"""Service Quotas: the quotas that this topology is checked against, by region. moto has a few of one service only.
 
-A request for an increase is granted at once: on AWS it takes minutes to days, and may be refused.
+An increase is granted at once. On AWS it takes minutes to days, and may be refused.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ QUOTAS: dict[tuple[str, str], tuple[str, float, float]] = {
     ("ec2", "L-7212CCBC"): ("All P4, P3 and P2 Spot Instance Requests", 0.0, 0.0),
     ("eks", "L-1194D53C"): ("Clusters", 100.0, 100.0),
 }
-"""By service and code: name, AWS's default (AWS General Reference, endpoints and quotas of EC2 and EKS), and what an
-account has here before it asks for more."""
+"""By service and code: name, AWS's default, and the initial value in the sandbox.
+
+Source: AWS General Reference, endpoints and quotas of EC2 and EKS.
+"""
 
 
 def values(region: str) -> dict[tuple[str, str], float]:
-    """What a region's quotas are now, kept with moto's own state."""
+    """Values of a region's quotas that were changed, kept with moto's own state."""
     kept: dict[tuple[str, str], float] = vars(servicequotas_backends[ACCOUNT][region]).setdefault("quotas", {})
     return kept
 
 
 def set_value(region: str, service: str, code: str, value: float) -> None:
-    """Make a quota larger or smaller. Raises ValueError for one that is not known."""
+    """Set a quota. Raises ValueError for an unknown quota."""
     if (service, code) not in QUOTAS:
         raise ValueError(f"known quotas are {', '.join(f'{of}/{name}' for of, name in QUOTAS)}; got {service}/{code}")
     values(region)[service, code] = value
@@ -90,8 +92,8 @@ def request_increase(call: Call, moto: Moto) -> dict[str, Any]:
     set_value(call.region, wanted["ServiceCode"], wanted["QuotaCode"], wanted["DesiredValue"])
     shown = {name: quota[name] for name in ("ServiceCode", "ServiceName", "QuotaCode", "QuotaName", "QuotaArn")}
     now = datetime.datetime.now(datetime.UTC)
-    asked = {"Id": uuid4().hex, "DesiredValue": wanted["DesiredValue"], "Status": "APPROVED", "Created": now}
-    _requests(call.region).append(shown | asked | {"LastUpdated": now, "GlobalQuota": False, "Unit": "None"})
+    request = {"Id": uuid4().hex, "DesiredValue": wanted["DesiredValue"], "Status": "APPROVED", "Created": now}
+    _requests(call.region).append(shown | request | {"LastUpdated": now, "GlobalQuota": False, "Unit": "None"})
     return {"RequestedQuota": _requests(call.region)[-1]}
 
 
@@ -106,7 +108,7 @@ def _requests(region: str) -> list[dict[str, Any]]:
     "ListRequestedServiceQuotaChangeHistoryByQuota",
 )
 def list_requests(call: Call, moto: Moto) -> dict[str, Any]:
-    """What was asked for, narrowed by service, quota and status."""
+    """List requests by service, quota and status."""
     wanted = {key: call.parameters[key] for key in ("ServiceCode", "QuotaCode", "Status") if key in call.parameters}
     return {"RequestedQuotas": [each for each in _requests(call.region) if wanted.items() <= each.items()]}
 
@@ -116,4 +118,4 @@ def get_request(call: Call, moto: Moto) -> dict[str, Any]:
     for each in _requests(call.region):
         if each["Id"] == call.parameters["RequestId"]:
             return {"RequestedQuota": each}
-    raise AwsError("NoSuchResourceException", f"There is no request {call.parameters['RequestId']} in {call.region}")
+    raise AwsError("NoSuchResourceException", f"Request {call.parameters['RequestId']} does not exist in {call.region}")

@@ -1,4 +1,4 @@
-"""SNS: what is published is delivered to the sandbox's list of messages, and nowhere else."""
+"""SNS: published messages are recorded, and leave the sandbox nowhere."""
 
 from __future__ import annotations
 

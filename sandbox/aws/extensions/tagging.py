@@ -1,4 +1,4 @@
-"""Resource Groups Tagging API: what has which tags, for the types that this topology makes; moto leaves many out."""
+"""Resource Groups Tagging API: tags of all types that this topology creates; moto leaves many out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sandbox.aws.extensions.eks import clusters
 
 @answers("resourcegroupstaggingapi", "GetResources")
 def get_resources(call: Call, moto: Moto) -> dict[str, Any]:
-    """By tags and type, in one page. As on AWS, a NAT gateway or key that was deleted is among them for a while."""
+    """Find resources by tags and type, on one page. As on AWS, deleted NAT gateways and keys stay listed a while."""
     wanted = call.parameters
     matches = make_tag_matcher(wanted.get("TagFilters"))
     return {
