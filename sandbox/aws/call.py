@@ -1,8 +1,7 @@
-"""One request to the emulated AWS: what it asks for, of which region, and an answer in its protocol.
+"""A request to the emulated AWS: its operation, parameters and region, and answers in its protocol.
 
-moto brings its own routers, parsers and serializers over botocore's service models. They are used here for
-every request, so that a fault, a call record or an extension speaks of `s3:PutObject` and its parameters
-instead of methods and paths.
+moto's routers, parsers and serializers over botocore's service models are used for every request, so that faults, the
+record of calls and extensions refer to `s3:PutObject` and its parameters instead of methods and paths.
 """
 
 from __future__ import annotations
@@ -30,10 +29,9 @@ from sandbox.aws.account import ACCOUNT, DEFAULT_REGION, PARTITION
 from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.world import World
 
-#: Services with one endpoint for the whole partition. STS is not here: SDKs call its regional endpoints.
 GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "organizations", "budgets", "ce", "shield"})
+"""Services with one endpoint for the partition. STS is not one of them: SDKs call its regional endpoints."""
 
-#: Names in the SigV4 scope that differ from botocore's service names.
 SERVICE_BY_SIGNING_NAME = {
     "monitoring": "cloudwatch",
     "elasticloadbalancing": "elbv2",
@@ -43,8 +41,8 @@ SERVICE_BY_SIGNING_NAME = {
     "servicequotas": "service-quotas",
     "email": "ses",
 }
+"""Names in the SigV4 scope that differ from botocore's service names."""
 
-#: Operations that share one URL with a deprecated twin: the name clients use.
 CURRENT_NAME = {
     "GetBucketLifecycle": "GetBucketLifecycleConfiguration",
     "PutBucketLifecycle": "PutBucketLifecycleConfiguration",
@@ -52,12 +50,13 @@ CURRENT_NAME = {
     "PutBucketNotification": "PutBucketNotificationConfiguration",
     "ListDirectoryBuckets": "ListBuckets",
 }
+"""Operations that share a URL with a deprecated one: the name that clients use."""
 
 SCOPE = re.compile(r"Credential=[^/]*/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
 
 class NotEmulatedError(AwsError):
-    """Neither moto nor an extension carries the operation. 501 is a status that botocore never retries."""
+    """Neither moto nor an extension has the operation. botocore never retries status 501."""
 
     def __init__(self, call: Call, detail: str = "") -> None:
         super().__init__("NotEmulated", f"not emulated: {call.name}{detail}", 501)
@@ -65,7 +64,7 @@ class NotEmulatedError(AwsError):
 
 @dataclass
 class Call:
-    """A request: `region` is what it was signed for, `target` the region it is for (see `target_of`)."""
+    """A request: `region` is the region that it is signed for, `target` the region that it is for."""
 
     world: World
     environ: dict[str, Any]
@@ -85,7 +84,7 @@ class Call:
         return f"{self.service}:{self.operation}"
 
     def wsgi(self) -> dict[str, Any]:
-        """A fresh environ to read the body from once more."""
+        """A new WSGI environ, from which the body can be read again."""
         environ = {key: value for key, value in self.environ.items() if key != "HTTP_TRANSFER_ENCODING"}
         return environ | {"wsgi.input": io.BytesIO(self.body), "CONTENT_LENGTH": str(len(self.body))}
 
@@ -95,7 +94,7 @@ class Call:
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """The parameters under the names a boto3 caller gives them."""
+        """The parameters by their names in boto3."""
         request = self.request
         parser = PROTOCOL_PARSERS[self._protocol](self._modelled)
         return parser.parse(
@@ -111,18 +110,18 @@ class Call:
 
     @cached_property
     def bucket(self) -> FakeBucket | None:
-        """The bucket an S3 request names, if it exists."""
+        """The bucket that an S3 request names, if it exists."""
         return find_bucket(self.uri["Bucket"]) if self.service == "s3" and "Bucket" in self.uri else None
 
     @property
     def target(self) -> str:
-        """The region the request is for: the bucket's own for S3, "global" for what has one endpoint."""
+        """The region of the request: the bucket's own for S3, "global" for a service with one endpoint."""
         if self.service in GLOBAL_SERVICES:
             return "global"
         return self.bucket.region_name if self.bucket else self.region
 
     def result(self, content: Any) -> Answer:
-        """An answer made of the operation's output, under the names a boto3 caller reads."""
+        """Serialize an operation's output, given by its names in boto3."""
         model = self._modelled
         serializer = get_serializer_class(model.service_model.service_name, self._protocol)(model)
         made = serializer.serialize(content)
@@ -130,13 +129,13 @@ class Call:
         return Answer(made["status_code"], body.encode() if isinstance(body, str) else body, dict(made["headers"]))
 
     def error(self, error: ServiceException) -> Answer:
-        """An error in the protocol of the request."""
+        """Serialize an error in the protocol of the request."""
         shape = self.model and self.model.service_model.shape_for_error_code(error.code)
         modelled = shape.metadata.get("error", {}).get("httpStatusCode", 400) if shape else 400
         status = getattr(error, "status", None) or modelled
         headers = dict(getattr(error, "headers", {}))
         if self._protocol.endswith("json"):
-            # `x-amzn-query-error` is for services that moved from the query protocol and kept its error codes.
+            # Services that left the query protocol keep its error codes in x-amzn-query-error.
             headers |= {"x-amzn-errortype": error.code, "x-amzn-query-error": f"{error.code};Sender"}
             answer = Answer.of_json({"__type": error.code, "message": error.message}, status)
             return Answer(status, answer.body, answer.headers | headers)
@@ -162,13 +161,13 @@ class Call:
 
 
 def find_bucket(name: str) -> FakeBucket | None:
-    """A bucket by its name, which is unique in the partition."""
+    """Find a bucket by its name, which is unique in the partition."""
     partition, account = s3_backends.bucket_accounts.get(name, (PARTITION, ACCOUNT))
     return s3_backends[account][partition].buckets.get(name)
 
 
 def object_version(call: Call) -> Any:
-    """The version (a FakeKey or a FakeDeleteMarker) that a request on an object names, or the current one."""
+    """The version (FakeKey or FakeDeleteMarker) that a request on an object names, or the current version."""
     if call.bucket is None:
         return None
     wanted = call.request.args.get("versionId")
@@ -179,7 +178,7 @@ def object_version(call: Call) -> Any:
 
 
 def identify(world: World, environ: dict[str, Any], body: bytes) -> Call:
-    """Name the service, the operation and the signed region of a request."""
+    """Identify the service, the operation and the signed region of a request."""
     service, region = _scope(environ, body)
     signed = region is not None
     if service == "s3" and environ["PATH_INFO"].startswith("/v20180820/"):

@@ -25,7 +25,7 @@ class CallRecord:
         """Hosts outside this machine that clients tried to reach through the emulator as a proxy."""
 
     def add(self, call: Call, target: str, status: int) -> None:
-        """Record a call; `status` 0 is a connection that was cut."""
+        """Record a call; status 0 means a cut connection."""
         entry = {
             "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             "service": call.service,
@@ -40,9 +40,9 @@ class CallRecord:
             self._calls.append({"n": self.latest} | entry)
 
     def since(self, number: int) -> dict[str, Any]:
-        """The calls after `number`; `next` is the number to ask with the next time."""
+        """List calls after `number`; `next` is the number for the next request."""
         with self._lock:
-            # Numbers rise by one, so the answer is the tail of the deque.
+            # Numbers are consecutive, so the answer is the end of the deque.
             wanted = max(0, min(self.latest - number, len(self._calls)))
             calls = list(itertools.islice(reversed(self._calls), wanted))[::-1]
             return {"next": self.latest, "calls": calls}

@@ -1,6 +1,6 @@
-"""The sandbox's clock: real time and an offset that only grows, so that an hour of alarms takes seconds.
+"""The sandbox's clock: real time plus an offset, so that an hour of alarms takes seconds.
 
-CloudWatch, schedules and functions go by it; S3, IAM and the rest by the machine's.
+CloudWatch, schedules and functions use it; S3, IAM and the rest use the machine's clock.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ _offset = datetime.timedelta()
 
 
 def now() -> datetime.datetime:
-    """The time, with its zone."""
+    """The time, with time zone."""
     return datetime.datetime.now(datetime.UTC) + _offset
 
 
 def utcnow() -> datetime.datetime:
-    """The time as moto keeps it: UTC, and naive."""
+    """The time in moto's form: naive UTC."""
     return now().replace(tzinfo=None)
 
 
 def move(seconds: float) -> None:
-    """Put the clock forward."""
+    """Advance the clock."""
     global _offset
     _offset += datetime.timedelta(seconds=seconds)
 
 
 def reset() -> None:
-    """Back to the machine's time."""
+    """Return to the machine's time."""
     global _offset
     _offset = datetime.timedelta()
 
 
-# Datapoints without a time, and changes of alarms, are stamped by moto with this.
+# moto stamps changes of alarms, and datapoints without a time, with this.
 moto.cloudwatch.models.utcnow = utcnow  # type: ignore[attr-defined]

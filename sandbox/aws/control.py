@@ -1,6 +1,6 @@
-"""The sandbox's own API beside AWS's, under /_sandbox/.
+"""The control API of the sandbox, under /_sandbox/: faults, the record of calls, endpoints, the clock, reset.
 
-Faults, the record of calls, endpoints' health, reset; and to clusters, whose a token is.
+API servers of clusters send token reviews to it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from sandbox.aws.extensions import service_quotas
 
 PREFIX = "/_sandbox/"
 TOKENS = re.compile(rf"{PREFIX}clusters/([^/]+)/([^/]+)/tokens")
-"""Where the API server of a cluster asks about a token: by region and name."""
+"""Path of token reviews, by region and name of a cluster."""
 
 
 def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) -> Answer:
-    """Answer one request of the control API; what is wrong with it is said in a JSON object's `error`."""
+    """Answer a request; an answer with status 400 or 404 has the reason in `error`."""
     arguments = {key: values[-1] for key, values in parse_qs(query).items()}
     try:
-        if asked := TOKENS.fullmatch(path):
-            return Answer.of_json(emulator.world.kubernetes.review_token(asked[1], asked[2], body))
+        if cluster := TOKENS.fullmatch(path):
+            return Answer.of_json(emulator.world.kubernetes.review_token(cluster[1], cluster[2], body))
         content: Any = json.loads(body) if body else None
         match method, path.removeprefix(PREFIX):
             case "GET", "health":
@@ -72,7 +72,7 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 return Answer.of_json(_health(emulator))
     except (ValueError, KeyError) as error:
         return Answer.of_json({"error": f"{method} {path}: {error}"}, 400)
-    return Answer.of_json({"error": f"the sandbox's control API has no {method} {path}"}, 404)
+    return Answer.of_json({"error": f"the control API of the sandbox has no {method} {path}"}, 404)
 
 
 def _health(emulator: Emulator) -> dict[str, Any]:
@@ -87,9 +87,11 @@ def _health(emulator: Emulator) -> dict[str, Any]:
 
 
 def _place(arguments: dict[str, str]) -> tuple[str, ...]:
-    """What is to be healed: a region, a zone, a region's instance type; everything where nothing is named."""
+    """The fault to clear: of a region, a zone, or a region's instance type; without arguments, all faults."""
     if arguments.keys() not in ({"region"}, {"zone"}, {"region", "instance_type"}, set()):
-        raise ValueError(f"healed is a region, a zone, or a region's instance_type; got {arguments}")
+        raise ValueError(
+            f"give a region, a zone, a region and an instance_type, or nothing to clear all; got {arguments}"
+        )
     return tuple(arguments[name] for name in ("region", "zone", "instance_type") if name in arguments)
 
 

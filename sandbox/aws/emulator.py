@@ -48,7 +48,7 @@ class Emulator:
         self.minutes = minutes.Minutes(world)
         self._turns: dict[tuple[str, str], threading.RLock] = {}
         self._moto = DomainDispatcherApplication(create_backend_app)
-        # moto looks through its folders at every request; which of its services a host names never changes.
+        # moto searches its folders at every request, always with the same result for a host.
         self._moto.get_backend_for_host = functools.cache(self._moto.get_backend_for_host)  # type: ignore[method-assign]
 
     @property
@@ -95,7 +95,7 @@ class Emulator:
             self.calls.add(call, target, status)
 
     def ask_moto(self, call: Call) -> Answer:
-        """moto's own answer. Raises NotEmulatedError where moto has none."""
+        """Return moto's own answer. Raises NotEmulatedError if moto has none."""
         if not _in_moto(call.service):
             raise NotEmulatedError(call)
         started: list[Any] = []
@@ -109,11 +109,13 @@ class Emulator:
         return Answer(status, body, headers)
 
     def _turn(self, call: Call) -> contextlib.AbstractContextManager[Any]:
-        """One call of a service in a region at a time: moto goes through dictionaries that other threads change.
-        S3 answers many at a time, all but writes, which are queued for replication in their order."""
+        """Serialize calls of a service in a region: moto iterates over dictionaries that other threads change.
+
+        S3 serializes only writes, which are queued for replication in their order.
+        """
         if call.service == "s3":
             return replication.WRITES if s3.writes(call) else contextlib.nullcontext()
-        # One step, whoever else asks: a default dictionary would make two.
+        # setdefault is atomic; a default dictionary could create two locks.
         return self._turns.setdefault((call.service, call.target), threading.RLock())
 
     def _answer(self, call: Call) -> Answer:
@@ -136,14 +138,14 @@ class Emulator:
         except RequestParserError as error:
             code = "MalformedXML" if call.service == "s3" else "SerializationException"
             return call.error(AwsError(code, str(error)))
-        except Exception as error:  # noqa: BLE001  moto's defects are of any kind, and it would answer an HTML page
+        except Exception as error:  # noqa: BLE001 - moto fails in any way, and would answer an HTML page
             sys.stderr.write(f"{call.name} failed\n{traceback.format_exc()}")
             return call.error(NotEmulatedError(call, f" (it failed: {type(error).__name__}: {error})"))
 
 
 @functools.cache
 def _in_moto(service: str) -> bool:
-    """Whether moto has the service at all; asked for another, its dispatcher breaks."""
+    """Whether moto has a service; its dispatcher fails on unknown ones."""
     host = f"http://{service}.us-east-1.amazonaws.com"
     by_name = service.replace("-", "") in set(list_of_moto_modules())
     return by_name or any(pattern.match(host) for _, pattern in backend_url_patterns)

@@ -1,4 +1,4 @@
-"""Faults put into the emulated AWS: a region or a zone that is gone, no capacity, an operation that fails."""
+"""Faults of the emulated AWS: an unreachable region, a dead zone, lack of capacity, a failing operation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ REGION = re.compile(
     r"\b(?:us|eu|ap|sa|ca|af|me|il|mx)-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-\d\b"
 )
 
-#: HTTP status AWS answers with, by error code; what is not here is the client's fault (400).
 STATUS = {
     "SlowDown": 503,
     "ServiceUnavailable": 503,
@@ -39,11 +38,19 @@ STATUS = {
     "NoSuchEntity": 404,
     "OperationAborted": 409,
 }
+"""HTTP status by error code; 400 for all others."""
 
 
 @dataclass
 class RegionFault:
-    """A region that cannot be reached, or answers `slow` seconds late. `with_global` takes IAM, Route 53 … too."""
+    """A region that is unreachable or slow.
+
+    Args:
+        region: The region.
+        unreachable: Whether its connections are cut.
+        slow: Seconds by which its answers are delayed.
+        with_global: Whether IAM, Route 53 and other global services are unreachable too.
+    """
 
     region: str
     unreachable: bool = False
@@ -54,7 +61,14 @@ class RegionFault:
 
 @dataclass
 class OperationFault:
-    """An operation (`s3:PutObject`) that fails with `error`, `times` times or until cleared, in one region or all."""
+    """An operation that fails.
+
+    Args:
+        operation: The operation: s3:PutObject.
+        error: Code of the error.
+        times: How often it fails; None until the fault is cleared.
+        region: The region; None for all regions.
+    """
 
     operation: str
     error: str
@@ -69,7 +83,7 @@ class OperationFault:
 
 @dataclass
 class ZoneFault:
-    """A zone whose machines are dead: they answer nobody. The region's APIs are in other zones too, and answer."""
+    """A zone in which all machines are dead. The region's APIs also run in other zones, and answer."""
 
     zone: str
     kind: str = "zone"
@@ -81,7 +95,7 @@ class ZoneFault:
 
 @dataclass
 class CapacityFault:
-    """An instance type of which a region has none left: what runs goes on, and nothing more can be launched."""
+    """Lack of capacity for an instance type in a region: instances run on, and no more can be launched."""
 
     region: str
     instance_type: str
@@ -96,7 +110,7 @@ KINDS: dict[str, type[Fault]] = {
 
 
 def parse(document: Any) -> Fault:
-    """A fault from its JSON form. Raises ValueError that says what is wrong and what is allowed."""
+    """Parse a fault from JSON. Raises ValueError with what is wrong and what is allowed."""
     if not isinstance(document, dict) or document.get("kind") not in KINDS:
         raise ValueError(f'a fault is a JSON object with "kind": one of {", ".join(KINDS)}; got {document!r}')
     make = KINDS[document["kind"]]
@@ -162,7 +176,7 @@ class Faults:
         self._operations: list[OperationFault] = []
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force; a region, a zone or a type of a region has one at a time, the latest."""
+        """Put a fault in force; it replaces an earlier one of the same region, zone, or region and type."""
         with self._lock:
             if isinstance(fault, OperationFault):
                 self._operations.append(fault)
@@ -174,7 +188,7 @@ class Faults:
                 self._placed[fault.region, fault.instance_type] = fault
 
     def clear(self, *place: str) -> None:
-        """Heal one region, one zone, a region's instance type (region and type), or everything."""
+        """Clear the fault of a region, a zone, or a region and instance type; without arguments, all faults."""
         with self._lock:
             if place:
                 self._placed.pop(place, None)
@@ -187,7 +201,7 @@ class Faults:
             return [*map(asdict, self._placed.values()), *map(asdict, self._operations)]
 
     def unreachable(self, *regions: str) -> bool:
-        """Whether any of the regions ("global" included) is gone."""
+        """Whether any of the regions, which may include "global", is unreachable."""
         gone = [fault for fault in self._regions() if fault.unreachable]
         if "global" in regions and any(fault.with_global for fault in gone):
             return True
@@ -199,7 +213,7 @@ class Faults:
             return (zone,) in self._placed
 
     def no_capacity(self, region: str, instance_type: str) -> bool:
-        """Whether a region has none left of an instance type."""
+        """Whether a region lacks capacity for an instance type."""
         with self._lock:
             return (region, instance_type) in self._placed
 

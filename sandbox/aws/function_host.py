@@ -1,7 +1,7 @@
-"""The process a Lambda function runs in: imports its handler once, then answers one event a line.
+"""The process of a Lambda function: imports the handler once, then answers one event per line.
 
-Run with the unpacked code as working directory. Standard input and output belong to the emulator; what the function
-prints goes to standard error, as a log. It ends when its input does, so it never outlives the emulator.
+Its working directory is the unpacked code. Standard input and output are for the emulator; what the function prints
+goes to standard error, as its log. The process ends with its input, so it never outlives the emulator.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class Context:
-    """What a handler gets beside the event (Lambda developer guide, "Python context object")."""
+    """The second argument of a handler (Lambda developer guide, "Python context object")."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.aws_request_id = request["id"]
@@ -29,19 +29,19 @@ class Context:
         self._end = time.monotonic() + request["timeout"]
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until it is killed."""
+        """Milliseconds until the invocation times out."""
         return max(0, int((self._end - time.monotonic()) * 1000))
 
 
 def failure(error: BaseException) -> dict[str, Any]:
-    """An error as Lambda answers it."""
+    """An error in the form of Lambda's answers."""
     trace = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
-    told = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": trace}
-    return {"failed": True, "payload": told}
+    payload = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": trace}
+    return {"failed": True, "payload": payload}
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until the input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())
@@ -49,14 +49,14 @@ def main() -> None:
     handler, broken = None, None
     try:
         handler = getattr(importlib.import_module(module.replace("/", ".")), name)
-    except Exception as error:  # noqa: BLE001 - whatever the function's module does
+    except Exception as error:  # noqa: BLE001 - any failure of the function's module
         broken = failure(error)
     for line in sys.stdin:
         request = json.loads(line)
         try:
             answer = broken or {"failed": False, "payload": handler(request["event"], Context(request))}  # type: ignore[misc]
             text = json.dumps(answer)
-        except Exception as error:  # noqa: BLE001 - whatever the function does
+        except Exception as error:  # noqa: BLE001 - any failure of the function
             text = json.dumps(failure(error))
         sys.stdout.flush()
         answers.write(f"{text}\n")

@@ -1,4 +1,4 @@
-"""Keeps this process on the machine: no connection and no name look-up but loopback's."""
+"""Restricts this process to loopback: refuses other connections and name look-ups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address, without port, can only be this machine."""
+    """Whether a host name or address, without port, is this machine."""
     if host in ("", "localhost") or host.endswith((".localhost", ".127.0.0.1")):
         return True
     try:
@@ -20,7 +20,7 @@ def is_loopback(host: str) -> bool:
 
 @functools.cache
 def stay_on_loopback() -> None:
-    """Refuse, for the rest of this process, every socket and every look-up that would leave the machine."""
+    """Refuse, until this process ends, every connection and look-up that would leave the machine."""
     sys.addaudithook(_refuse)
 
 

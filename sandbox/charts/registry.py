@@ -39,7 +39,7 @@ class Registry:
             Failed: It cannot be started, or does not answer.
         """
         with self._lock:
-            if not self._processes.begun:
+            if not self._processes.started:
                 self._start()
         try:
             return urllib3.request(
@@ -70,7 +70,7 @@ class Registry:
     def stop(self) -> None:
         """End it. Its folder stays."""
         with self._lock:
-            self._processes.end()
+            self._processes.stop()
 
     @property
     def _log(self) -> Path:
@@ -86,8 +86,8 @@ class Registry:
         self._log.unlink(missing_ok=True)
         command = [str(crane), "registry", "serve", "--address", "127.0.0.1:0", "--disk", str(content)]
         wanted = {"name": "registry", "command": command, "log": str(self._log), "environment": {}, "end": "SIGTERM"}
-        self._processes.begin()
-        self._processes.order([wanted])
+        self._processes.start()
+        self._processes.add([wanted])
         self._port()
 
     def _port(self) -> int:

@@ -1,7 +1,4 @@
-"""What EKS add-ons bring into a cluster that objects of this program are of: definitions of custom resources.
-
-An add-on comes from EKS, a chart from a repository; of both the sandbox has definitions of its own, and nothing runs.
-"""
+"""Custom resource definitions that EKS add-ons install. The add-ons themselves do not run."""
 
 from __future__ import annotations
 
@@ -19,10 +16,10 @@ ESTABLISH_SECONDS = 10.0
 
 
 def install(plane: ControlPlane, addon: str) -> None:
-    """Bring an add-on's definitions into a cluster, and return once the API server serves them; again is no error.
+    """Install an add-on's definitions, unless they exist, and wait until the API server serves them.
 
     Raises:
-        TimeoutError: they are not served in time.
+        TimeoutError: They are not served in time.
     """
     if not (file := FOLDER / f"{addon}.yaml").exists():
         return

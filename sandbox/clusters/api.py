@@ -1,7 +1,7 @@
-"""Kubernetes' API as plain JSON, and a watched copy of one kind of thing.
+"""The Kubernetes API as plain JSON, and a watched copy of all objects of one kind.
 
-The Python client's own informer makes an object of every field, and asks again without a pause while an API server is
-away; a lost region's is away for long.
+The informer of the Python client makes an object of every field, and retries without a pause while an API server does
+not answer, as in an unreachable region.
 """
 
 from __future__ import annotations
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 Thing = dict[str, Any]
-AGAIN_SECONDS = 0.5
-"""Between attempts to reach an API server that does not answer."""
+RETRY_SECONDS = 0.5
+"""Delay between attempts to reach an API server that does not answer."""
 WATCH_SECONDS = 300
-"""Of one watch, after which the next is asked for."""
+"""Duration of a watch, after which the next one starts."""
 ANSWER_SECONDS = 10.0
 MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 
 
 class RefusedError(Exception):
-    """The API server said no."""
+    """The API server answered with an error.
+
+    Args:
+        status: HTTP status.
+        message: Request and reason.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -38,7 +43,7 @@ class Api:
     """Calls one API server.
 
     Args:
-        client: A client that is allowed to.
+        client: A client with credentials.
     """
 
     def __init__(self, client: ApiClient) -> None:
@@ -50,8 +55,7 @@ class Api:
 
     @classmethod
     def of_kubeconfig(cls, text: str) -> Api:
-        """The API server that a kubeconfig's current context leads to, asked as its user. For a short while: a token is
-        not renewed."""
+        """The API server and user of a kubeconfig's current context. Its token is not renewed."""
         import yaml
         from kubernetes.config import new_client_from_config_dict
 
@@ -61,21 +65,21 @@ class Api:
         """Call it and return its JSON.
 
         Raises:
-            RefusedError: it said no.
-            urllib3.exceptions.HTTPError: it does not answer.
+            RefusedError: It answers with an error.
+            urllib3.exceptions.HTTPError: It does not answer.
         """
         body = None if content is None else json.dumps(content)
         headers = {"Content-Type": kind, **self._headers}
         answer = self._pool.request(
             method, self._host + path, body=body, headers=headers, timeout=ANSWER_SECONDS, retries=False
         )
-        said: Thing = json.loads(answer.data)
+        content_read: Thing = json.loads(answer.data)
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise RefusedError(answer.status, f"{method} {path}: {said.get('message', answer.status)}")
-        return said
+            raise RefusedError(answer.status, f"{method} {path}: {content_read.get('message', answer.status)}")
+        return content_read
 
     def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str | None:
-        """Where an object is, or all of a kind are; None where the kind is not served. Raises as `call`."""
+        """Path of an object, or of all objects of a kind; None if the kind is not served. Raises as `call`."""
         root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         if kind not in self._kinds.get(api_version, {}):
             try:
@@ -92,7 +96,7 @@ class Api:
         return f"{root}{inside}/{served['name']}" + (f"/{name}" if name else "")
 
     def find(self, api_version: str, kind: str, namespace: str, name: str) -> Thing | None:
-        """An object, or None. Raises as `call`."""
+        """Read an object; None if it does not exist. Raises as `call`."""
         path = self.path(api_version, kind, namespace, name)
         try:
             return self.call("GET", path) if path else None
@@ -102,11 +106,11 @@ class Api:
             raise
 
     def patch(self, path: str, content: Thing, kind: str = MERGE) -> Thing:
-        """Change a thing. Raises as `call`."""
+        """Patch an object. Raises as `call`."""
         return self.call("PATCH", path, content, kind)
 
     def remove(self, path: str) -> None:
-        """Delete a thing, if it is there. Raises as `call`."""
+        """Delete an object, if it exists. Raises as `call`."""
         try:
             self.call("DELETE", path)
         except RefusedError as error:
@@ -114,21 +118,21 @@ class Api:
                 raise
 
     def watch(self, path: str, version: str) -> Iterator[Thing]:
-        """Changes of a list since a version of it. Raises as `call`."""
+        """Watch a list for changes after a resource version. Raises as `call`."""
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": WATCH_SECONDS}
         answer = self._pool.request(
             "GET",
             f"{self._host}{path}?{urlencode(query)}",
             preload_content=False,
             retries=False,
-            # The API server ends it; one that dies without a word is noticed a little later.
+            # The API server ends a watch; this only notices one that is gone without closing the connection.
             timeout=WATCH_SECONDS + ANSWER_SECONDS,
         )
         try:
             if answer.status >= HTTPStatus.BAD_REQUEST:
                 raise RefusedError(answer.status, path)
             rest = b""
-            # As it comes: `stream` would wait for a chunk to be full.
+            # read1, because `stream` would wait for a full chunk.
             while chunk := answer.read1():
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from map(json.loads, filter(None, lines))
@@ -137,12 +141,12 @@ class Api:
 
 
 class Watched:
-    """What an API server has of one kind, kept up to date by a thread.
+    """All objects of one kind, kept up to date by a thread.
 
     Args:
         api: The API server.
-        path: Of the list: "/api/v1/nodes".
-        changed: Called after every change, by that thread.
+        path: Path of the list: "/api/v1/nodes".
+        changed: Called by the thread after every change.
     """
 
     def __init__(self, api: Api, path: str, changed: Callable[[], None]) -> None:
@@ -150,16 +154,16 @@ class Watched:
         self._things: dict[str, Thing] = {}
         self._ended = threading.Event()
         self.synced = threading.Event()
-        """Set once it has been read for the first time."""
+        """Set once the list has been read."""
         self._thread = threading.Thread(target=self._follow, name=f"watch {path}", daemon=True)
         self._thread.start()
 
     def all(self) -> list[Thing]:
-        """Everything, as it is now."""
+        """All objects, as of now."""
         return list(self._things.values())
 
     def stop(self) -> None:
-        """Follow it no more. Its thread ends with the API server, or with the next change."""
+        """Stop watching. The thread ends with the next change, or with the API server."""
         self._ended.set()
 
     def _follow(self) -> None:
@@ -169,13 +173,13 @@ class Watched:
                 self._changed()
                 self._listen(version)
             except RefusedError as error:
-                # Gone: the version is too old, and everything is read anew. Not found: the kind is not there yet, and
-                # too many: it is about to be.
+                # Gone: the version is too old, so the list is read again. Not found: the kind does not exist yet. Too
+                # many requests: it is being created.
                 if error.status not in (HTTPStatus.GONE, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS):
                     sys.stderr.write(f"watch {self._path}: {error}\n")
-                self._ended.wait(AGAIN_SECONDS)
-            except Exception:  # noqa: BLE001 - urllib3's, ssl's and http.client's, of a server that went away
-                self._ended.wait(AGAIN_SECONDS)
+                self._ended.wait(RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - errors of urllib3, ssl and http.client, of a server that is gone
+                self._ended.wait(RETRY_SECONDS)
 
     def _read(self) -> str:
         found = self._api.call("GET", self._path)

@@ -1,11 +1,10 @@
-"""A small cluster autoscaler: node groups grow for pods that find no room, and shrink when a node has nothing to do.
+"""A small cluster autoscaler: grows node groups for unschedulable pods, and shrinks them by idle nodes.
 
-Like the real one it looks every 10 s, asks how many more nodes of a group the waiting pods need, and raises the group's
-desired size, never above its largest; a node without pods of its own for 10 minutes goes, never below the smallest size
-(cluster-autoscaler FAQ). A group can take a pod by node labels, taints and resources.
+Like cluster-autoscaler it runs every 10 s, calculates how many nodes of a group the pods need, and raises the group's
+desired size up to its maximum. A node that has only pods of DaemonSets for 10 minutes is removed, down to the minimum
+(cluster-autoscaler FAQ). Node labels, taints and resources decide whether a pod fits a group.
 
-Simplified: spread and affinity are not simulated, nodes that are merely under-used stay, and a group is trusted to
-replace by itself what died.
+Simplified: topology spread and affinity are ignored, underused nodes stay, and groups replace dead nodes themselves.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from sandbox.clusters.scaling import Scaling
 COUNTED = ("cpu", "memory", "nvidia.com/gpu")
 
 
-def waits(pod: Thing) -> bool:
-    """Whether the scheduler found no node for a pod."""
+def unschedulable(pod: Thing) -> bool:
+    """Whether a pod is unschedulable."""
     conditions = pod["status"].get("conditions", ())
     return "deletionTimestamp" not in pod["metadata"] and any(
         each["type"] == "PodScheduled" and each.get("reason") == "Unschedulable" for each in conditions
@@ -35,7 +34,7 @@ def waits(pod: Thing) -> bool:
 
 
 def share(pod: Thing, group: Mapping[str, Any]) -> float | None:
-    """How much of a node of a group a pod needs: 1 is a whole one; None where no such node could ever take it."""
+    """The share of a node of a group that a pod needs: 1 is a whole node; None if it never fits."""
     spec = pod["spec"]
     if any(group["labels"].get(key) != value for key, value in spec.get("nodeSelector", {}).items()):
         return None
@@ -44,14 +43,14 @@ def share(pod: Thing, group: Mapping[str, Any]) -> float | None:
     room = allocatable(INSTANCE_TYPES[group["instanceTypes"][0]])
     shares = []
     for name in COUNTED:
-        asked = sum(
+        requested = sum(
             _quantity(each.get("resources", {}).get("requests", {}).get(name, 0)) for each in spec["containers"]
         )
-        if asked:
-            had = _quantity(room.get(name, 0))
-            if not had or asked > had:
+        if requested:
+            available = _quantity(room.get(name, 0))
+            if not available or requested > available:
                 return None
-            shares.append(float(asked / had))
+            shares.append(float(requested / available))
     return max(shares, default=0.01)
 
 
@@ -60,15 +59,15 @@ def _quantity(value: str | int) -> Decimal:
 
 
 def more_nodes(shares: list[float], room: list[float]) -> int:
-    """How many nodes are needed for pods, beyond what there is room for: each goes where it fits first.
+    """Number of nodes needed beyond the present ones, by first fit in decreasing order.
 
     Args:
-        shares: What each pod needs of a node.
-        room: What is left on each node.
+        shares: The share of a node that each pod needs.
+        room: The free share of each node.
     """
     left = list(room)
     for each in sorted(shares, reverse=True):
-        # Shares are fractions: three thirds are a whole.
+        # Tolerates rounding: three thirds fill a node.
         at = next((index for index, free in enumerate(left) if free >= each - 1e-9), None)
         if at is None:
             left.append(1.0 - each)
@@ -90,10 +89,10 @@ class Autoscaler:
     """Sizes one cluster's node groups.
 
     Args:
-        scaling: The Auto Scaling groups behind them.
-        nodes: The cluster's nodes, watched.
-        pods: Its pods, watched.
-        speed: How many modelled seconds pass in one.
+        scaling: Their Auto Scaling groups.
+        nodes: The cluster's nodes.
+        pods: Its pods.
+        speed: Modelled seconds per real second.
     """
 
     def __init__(self, scaling: Scaling, nodes: Watched, pods: Watched, speed: float) -> None:
@@ -102,13 +101,13 @@ class Autoscaler:
         self._idle: dict[str, float] = {}
 
     def step(self) -> None:
-        """Look, when it is time to."""
+        """Scan, if a scan is due."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + timings.AUTOSCALER_SCAN.seconds / self._speed
         pods = self._pods.all()
-        waiting = [pod for pod in pods if waits(pod)]
+        waiting = [pod for pod in pods if unschedulable(pod)]
         if waiting:
             self._grow(pods, waiting)
         else:
@@ -128,7 +127,7 @@ class Autoscaler:
                 scaled.set_desired_capacity(goal)
 
     def _room(self, group: Mapping[str, Any], pods: list[Thing]) -> list[float]:
-        """What is left, of 1, on each node of a group that is there; nothing on one that is cordoned."""
+        """The free share of each ready node of a group; 0 for a cordoned node."""
         room = {
             node["metadata"]["name"]: 0.0 if node["spec"].get("unschedulable") else 1.0
             for node in self._nodes.all()

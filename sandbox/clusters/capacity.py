@@ -1,8 +1,8 @@
-"""Where an Auto Scaling group launches, and what it gives up. Pure.
+"""Which instances an Auto Scaling group launches and terminates. Pure.
 
-It keeps its zones level ("Distribute instances across Availability Zones", Amazon EC2 Auto Scaling user guide), and
-takes the first instance type in the group's order that has capacity (allocation strategy `prioritized`, as EKS has it).
-It gives up by the termination policies that EKS sets: OldestLaunchTemplate, then OldestInstance.
+The group balances its zones ("Distribute instances across Availability Zones", Amazon EC2 Auto Scaling user guide), and
+takes the first instance type in its order that has capacity (allocation strategy `prioritized`, which EKS sets). It
+terminates by the policies that EKS sets: OldestLaunchTemplate, then OldestInstance.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class Machine:
     """An instance.
 
     Args:
-        id: Its id.
-        zone: Where it is.
-        age: Which came first: the lower is the older.
-        current: Whether it was launched from the version of the template that the group has now.
+        id: Id of the instance.
+        zone: Its zone.
+        age: Order of launch: the lowest is the oldest.
+        current: Whether it was launched from the group's current version of the launch template.
     """
 
     id: str
@@ -31,19 +31,19 @@ class Machine:
 
 @dataclass(frozen=True)
 class Launch:
-    """An instance to be launched."""
+    """An instance to launch."""
 
     zone: str
     instance_type: str
 
 
 def zones_to_fill(zones: Sequence[str], machines: Sequence[Machine], count: int) -> list[str]:
-    """Zones for the next instances: each time the one with the fewest, the first of equals.
+    """Choose the zones of new instances: each time the zone with the fewest instances, the first of equals.
 
     Args:
-        zones: Those that can be launched into, in the order of the group's subnets.
-        machines: What runs or boots.
-        count: How many are to come.
+        zones: Available zones, in the order of the group's subnets.
+        machines: Instances that run or boot.
+        count: Number of new instances.
     """
     held = Counter(machine.zone for machine in machines)
     chosen = []
@@ -55,13 +55,13 @@ def zones_to_fill(zones: Sequence[str], machines: Sequence[Machine], count: int)
 
 
 def launches(zones: Sequence[str], types: Sequence[str], has: Callable[[str], bool]) -> list[Launch]:
-    """What is launched into these zones: nothing where no type has capacity."""
+    """Choose the instance types for zones; nothing is launched if no type has capacity."""
     found = next((name for name in types if has(name)), None)
     return [Launch(zone, found) for zone in zones] if found else []
 
 
 def surplus(machines: Sequence[Machine], count: int) -> list[Machine]:
-    """Which go first: of the zone with the most, there of an old template, and then the oldest."""
+    """Choose instances to terminate: in the zone with the most, of an old template version, then the oldest."""
     left, gone = list(machines), list[Machine]()
     for _ in range(min(count, len(left))):
         held = Counter(machine.zone for machine in left)
@@ -72,6 +72,6 @@ def surplus(machines: Sequence[Machine], count: int) -> list[Machine]:
 
 
 def uneven(zones: Sequence[str], machines: Sequence[Machine]) -> bool:
-    """Whether a zone that can be launched into has two fewer than another one: then the group rebalances."""
+    """Whether an available zone has at least two instances fewer than another, so that the group rebalances."""
     held = Counter(machine.zone for machine in machines)
     return bool(zones) and max(held.values(), default=0) - min(held[zone] for zone in zones) > 1

@@ -53,17 +53,17 @@ class Clusters:
         self._write_kubeconfig()
 
     def of(self, region: str) -> dict[str, ControlPlane]:
-        """Control planes of a region, by cluster name."""
+        """Control planes of a region by cluster name."""
         with self._lock:
             return {name: plane for (where, name), plane in self._planes.items() if where == region}
 
     def running(self) -> list[tuple[str, str, ControlPlane]]:
-        """Region, cluster name and control plane of those that answer now."""
+        """Region, cluster name and control plane of all that run now."""
         with self._lock:
             return [(*place, plane) for place, plane in self._planes.items() if plane.running]
 
     def listed(self) -> list[dict[str, Any]]:
-        """All of them, for the control API."""
+        """List all control planes, for the control API."""
         with self._lock:
             planes = list(self._planes.items())
         return [
@@ -72,7 +72,7 @@ class Clusters:
         ]
 
     def start(self, region: str, name: str) -> ControlPlane | None:
-        """Start a cluster's control plane, and return once it is ready; None without Kubernetes. Raises Failed."""
+        """Start a cluster's control plane and wait until it is ready; None without Kubernetes. Raises Failed."""
         if self._binaries is None:
             return None
         webhook = f"{self._endpoint}/_sandbox/clusters/{region}/{name}/tokens"
@@ -94,7 +94,7 @@ class Clusters:
         return plane
 
     def end(self, region: str, name: str) -> None:
-        """Stop a cluster's control plane and remove what it kept, where there is one."""
+        """Stop a cluster's control plane, if it has one, and delete its data."""
         with self._lock:
             plane = self._planes.pop((region, name), None)
         if plane:
@@ -105,20 +105,20 @@ class Clusters:
             shutil.rmtree(self._folder / region / name, ignore_errors=True)
 
     def forget(self) -> None:
-        """End all."""
+        """Stop and delete all control planes."""
         with self._lock:
             places = list(self._planes)
         _together(lambda place: self.end(*place), places)
         self._predicts = False
 
     def stop(self) -> None:
-        """End all, and leave nothing."""
+        """Stop all control planes and delete all files."""
         self.forget()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._kubeconfig.unlink(missing_ok=True)
 
     def faults_changed(self) -> None:
-        """Pause those whose region is lost, resume those whose region is back; return once it is so. Raises Failed."""
+        """Pause control planes in unreachable regions, resume the others, and wait for it. Raises Failed."""
         with self._lock:
             planes = list(self._planes.values())
         _together(self._follow, planes)
@@ -131,7 +131,7 @@ class Clusters:
 
     def review_token(self, region: str, name: str, body: bytes) -> dict[str, Any]:
         """Answer a TokenReview of a cluster's API server. Raises ConnectionCutError, ValueError."""
-        return tokens.review(self._faults, region, name, body)
+        return tokens.answer_review(self._faults, region, name, body)
 
     def answers(self, region: str, address: str) -> bool:
         """Whether a pod with this address answers, in a cluster of the region."""

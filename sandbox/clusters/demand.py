@@ -1,8 +1,7 @@
-"""Demand that falls: horizontal autoscalers lower what nobody asks for.
+"""Scale-down of Deployments to the minimum of their horizontal pod autoscalers.
 
-The real controller does it by what it measures. Here nothing is measured, so that it keeps replicas between their
-bounds and never lowers them; this stands in for a load that is gone, after the time in which one may come back.
-Deployments only.
+Kubernetes' controller has no metrics here, so it keeps replicas within their bounds and never lowers them. This stands
+for a load that has ended, after the stabilization window. Deployments only.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from sandbox.clusters.api import Api, Watched
 
 AUTOSCALERS = "/apis/autoscaling/v2/horizontalpodautoscalers"
 CONTROLLER = "kube-controller-manager"
-"""In whose name: the autoscaler's own, so that nobody else holds the field."""
+"""Field manager of the change: Kubernetes' own autoscaler, so that no other manager owns the field."""
 
 
 class Demand:
-    """Lowers one cluster's Deployments to their autoscalers' least.
+    """Scales one cluster's Deployments down.
 
     Args:
-        api: The cluster's.
-        autoscalers: Its horizontal pod autoscalers, watched.
-        speed: How many modelled seconds pass in one.
+        api: The cluster's API server.
+        autoscalers: Its horizontal pod autoscalers.
+        speed: Modelled seconds per real second.
     """
 
     def __init__(self, api: Api, autoscalers: Watched, speed: float) -> None:
@@ -32,7 +31,7 @@ class Demand:
         self._above: dict[str, float] = {}
 
     def step(self) -> None:
-        """Look, and lower what has been above its least for long enough."""
+        """Scale down Deployments that were above their minimum for the whole stabilization window."""
         now, above = time.monotonic(), {}
         for each in self._autoscalers.all():
             spec, target = each["spec"], each["spec"]["scaleTargetRef"]

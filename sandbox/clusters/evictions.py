@@ -1,10 +1,9 @@
-"""What Kubernetes does with pods of dead nodes, where no flag of its own can make it as fast as the rest of the
-sandbox.
+"""Eviction of pods from dead nodes, where no flag of Kubernetes scales the time.
 
-A pod that says for how long it stays on a node that is not ready or not reachable goes after that time, divided by the
-speed: Kubernetes itself would count real seconds, in which a sandbox has long replaced the node. What says nothing gets
-Kubernetes' default, which is a flag and scaled there. Pods of a node that is gone are collected after 60 modelled
-seconds: pod garbage collection's quarantine of 40 s, and its period of 20 s (kubernetes, pkg/controller/podgc).
+A pod with tolerationSeconds for a node that is not ready or unreachable is deleted after that time, divided by the
+speed; Kubernetes would count real seconds. Other pods get Kubernetes' default, a flag that commands.py scales. Pods of
+a deleted node are collected after 60 modelled seconds: the quarantine of 40 s and the period of 20 s of pod garbage
+collection (kubernetes, pkg/controller/podgc).
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from sandbox.control_plane.commands import TOLERATION_SECONDS
 ORPHAN_SECONDS = 60.0
 
 
-def stays(pod: Thing, taints: list[Mapping[str, Any]]) -> float | None:
-    """For how many seconds a pod stays under taints that evict, by what it says itself; None where it stays for good.
+def toleration_seconds(pod: Thing, taints: list[Mapping[str, Any]]) -> float | None:
+    """Seconds for which a pod tolerates a node's taints by tolerationSeconds; None without a limit of its own.
 
     Args:
         pod: The pod.
-        taints: All of a node.
+        taints: All taints of the node.
     """
     least: float | None = None
     for taint in taints:
         if taint["effect"] != "NoExecute":
             continue
         matching = [each for each in pod["spec"].get("tolerations", ()) if _tolerates(each, taint)]
-        said = [float(each["tolerationSeconds"]) for each in matching if "tolerationSeconds" in each]
-        # One that names no time tolerates it for good; without any the pod is evicted at once, by Kubernetes.
-        if said and len(said) == len(matching):
-            least = min(said) if least is None else min(least, *said)
+        limits = [float(each["tolerationSeconds"]) for each in matching if "tolerationSeconds" in each]
+        # A toleration without a time has no limit; without any toleration Kubernetes evicts at once.
+        if limits and len(limits) == len(matching):
+            least = min(limits) if least is None else min(least, *limits)
     return least
 
 
@@ -48,13 +47,13 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 class Evictions:
-    """Pods of dead nodes, and of nodes that are gone.
+    """Deletes pods of dead and of deleted nodes.
 
     Args:
         api: The cluster's API server.
-        nodes: Its nodes, watched.
-        pods: Its pods, watched.
-        speed: How many modelled seconds pass in one.
+        nodes: Its nodes.
+        pods: Its pods.
+        speed: Modelled seconds per real second.
     """
 
     def __init__(self, api: Api, nodes: Watched, pods: Watched, speed: float) -> None:
@@ -64,7 +63,7 @@ class Evictions:
         self._orphans: dict[str, float] = {}
 
     def step(self) -> None:
-        """Do what is due. Raises what `Api.call` raises."""
+        """Perform all due actions. Raises as `Api.call`."""
         if not self._nodes.synced.is_set():
             return
         now, nodes = time.monotonic(), {each["metadata"]["name"]: each for each in self._nodes.all()}
@@ -79,7 +78,7 @@ class Evictions:
                 if now - since >= ORPHAN_SECONDS / self._speed:
                     self._api.remove(f"{pod_path(about)}?gracePeriodSeconds=0")
             elif where in evicting and "deletionTimestamp" not in about:
-                seconds = stays(pod, taints[where])
+                seconds = toleration_seconds(pod, taints[where])
                 if seconds not in (None, self._default) and now - self._tainted[where] >= seconds / self._speed:
                     self._api.remove(pod_path(about))
         self._orphans = orphans

@@ -1,7 +1,7 @@
-"""Runs a pod's init container on this machine: its own code, from its ConfigMaps, with its own environment.
+"""Runs a pod's init container on this machine, with its code from ConfigMaps and its environment.
 
-What a container sees under a mount path is in a folder below one root here. Only what fills a model folder is run so:
-Python with ConfigMaps and folders, and plain values in its environment.
+Mount paths are folders below a root folder. Only the container that fetches models is supported: Python, ConfigMaps,
+empty folders, and plain values in the environment.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ LONGEST_SECONDS = 120
 PASSED_ON = ("PATH", "LANG", "SYSTEMROOT")
 Thing = dict[str, Any]
 FOLDER_VARIABLE = "MODELS_FOLDER"
-"""What tells the container that fills the model folder, and where that is."""
+"""Variable with the model folder; the init container that has it fetches the models."""
 
 
 def fetching(pod: Thing) -> Thing | None:
-    """The init container that fills the model folder; None where a pod has none."""
-    return next((each for each in pod["spec"].get("initContainers", ()) if FOLDER_VARIABLE in _given(each)), None)
+    """The init container that fetches models; None if the pod has none."""
+    return next((each for each in pod["spec"].get("initContainers", ()) if FOLDER_VARIABLE in _variables(each)), None)
 
 
 def run(pod: Thing, config_map: Callable[[str, str], Thing], root: Path, environment: Mapping[str, str]) -> Path:
-    """Run it.
+    """Run the init container that fetches models.
 
     Args:
         pod: The pod.
         config_map: Reads a ConfigMap by namespace and name.
         root: An empty folder.
-        environment: What it needs here beside its own: the way to the sandbox.
+        environment: Further variables: credentials and endpoint of the sandbox.
 
     Returns:
         The model folder, filled.
 
     Raises:
-        Failed: it has no such container, or that failed; the message has the end of what it said.
+        Failed: The pod has no such container, or it failed; the message has the end of its output.
     """
     container, about = fetching(pod), pod["metadata"]
     subject = f"pod {about['namespace']}/{about['name']}"
     if container is None:
         remedy = f"give the model an init container with {FOLDER_VARIABLE} in its environment"
-        raise Failed(Problem(subject, "no init container of it fills a model folder", remedy))
+        raise Failed(Problem(subject, "it has no init container that fetches models", remedy))
     volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", ())}
     for mount in container.get("volumeMounts", ()):
         folder = _below(root, mount["mountPath"])
@@ -54,7 +54,7 @@ def run(pod: Thing, config_map: Callable[[str, str], Thing], root: Path, environ
         if source := volumes[mount["name"]].get("configMap"):
             _write(folder, source, config_map(about["namespace"], source["name"]))
     paths = [mount["mountPath"] for mount in container.get("volumeMounts", ())]
-    given = {name: _here(root, value, paths) for name, value in _given(container).items()}
+    given = {name: _here(root, value, paths) for name, value in _variables(container).items()}
     command = [_here(root, word, paths) for word in (*container.get("command", ()), *container.get("args", ()))]
     if command and Path(command[0]).name.startswith("python"):
         command[0] = sys.executable
@@ -73,16 +73,16 @@ def run(pod: Thing, config_map: Callable[[str, str], Thing], root: Path, environ
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         fact = f"init container {container['name']} did not run: {error}"
-        raise Failed(Problem(subject, fact, "the sandbox runs Python of its own; see its command")) from error
+        raise Failed(Problem(subject, fact, "check its command: the sandbox runs it with its own Python")) from error
     sys.stderr.write("".join(f"{about['name']}: {line}\n" for line in done.stdout.splitlines()))
     if done.returncode:
-        tail = " ".join(done.stdout.splitlines()[-3:]) or "it said nothing"
+        tail = " ".join(done.stdout.splitlines()[-3:]) or "without output"
         fact = f"init container {container['name']} ended with {done.returncode}: {tail}"
-        raise Failed(Problem(subject, fact, "mend what it names; the pod is ready all the same, as kwok has it"))
+        raise Failed(Problem(subject, fact, "fix the reported problem; kwok reports the pod as ready all the same"))
     return Path(given[FOLDER_VARIABLE])
 
 
-def _given(container: Thing) -> dict[str, str]:
+def _variables(container: Thing) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container.get("env", ()) if "value" in each}
 
 
@@ -91,7 +91,7 @@ def _below(root: Path, path: str) -> Path:
 
 
 def _here(root: Path, text: str, paths: list[str]) -> str:
-    """A value whose mount paths are those on this machine."""
+    """A value with mount paths replaced by their folders on this machine."""
     parts = text.split(":")
     for at, part in enumerate(parts):
         if any(part == path or part.startswith(f"{path}/") for path in paths):

@@ -1,4 +1,4 @@
-"""Every Kubernetes object that the stacks own in a region, as its API server has it and without what only it writes."""
+"""Kubernetes objects that the stacks own in a region, read from the API server, without fields that only it writes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 from sandbox.clusters.api import Api, Thing
 
 FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "Release", "ServiceAccount")
-"""What others need, in the order of `kubectl apply`; the rest follows by name."""
+"""Kinds that others need, in the order of `kubectl apply`; the rest follows by name."""
 SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
-"""What the server alone writes into `metadata`."""
+"""Fields of `metadata` that only the server writes."""
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
@@ -25,9 +25,9 @@ class Owned:
     """An object in a stack's state.
 
     Args:
-        type: Its Pulumi type.
+        type: Pulumi type.
         id: Namespace and name.
-        kubeconfig: How its provider reaches the cluster.
+        kubeconfig: Kubeconfig of its provider.
     """
 
     type: str
@@ -36,7 +36,7 @@ class Owned:
 
 
 def owned(resources: Iterable[Mapping[str, Any]], region: str) -> list[Owned]:
-    """The Kubernetes objects of a state whose provider's kubeconfig has a context of the region's name."""
+    """The Kubernetes objects of a state that belong to a region, by the current context of their kubeconfig."""
     kept = list(resources)
     kubeconfigs = {
         f"{each['urn']}::{each['id']}": str(each["inputs"].get("kubeconfig", ""))
@@ -59,11 +59,14 @@ def _context(kubeconfig: str) -> str:
 
 
 def read(wanted: list[Owned]) -> tuple[list[Thing], list[Owned]]:
-    """The objects, in order, and those that the state has and the API server has not.
+    """Read objects.
+
+    Returns:
+        The objects in order, and those that the API server does not have.
 
     Raises:
-        RefusedError: an API server answers with an error.
-        urllib3.exceptions.HTTPError: an API server does not answer.
+        RefusedError: An API server answers with an error.
+        urllib3.exceptions.HTTPError: An API server does not answer.
     """
     apis = {text: Api.of_kubeconfig(text) for text in {each.kubeconfig for each in wanted}}
     with ThreadPoolExecutor(max_workers=16) as pool:
@@ -87,7 +90,7 @@ def _version_and_kind(token: str) -> tuple[str, str]:
 
 
 def _release(api: Api, namespace: str, name: str) -> Thing | None:
-    """A Helm release, as its newest Secret has it (helm/helm, pkg/storage/driver/secrets.go)."""
+    """A Helm release, read from its newest Secret (helm/helm, pkg/storage/driver/secrets.go)."""
     query = f"?labelSelector=owner%3Dhelm,name%3D{name},status%3Ddeployed"
     kept = api.call("GET", f"/api/v1/namespaces/{namespace}/secrets{query}")["items"]
     if not kept:
@@ -106,7 +109,7 @@ def _release(api: Api, namespace: str, name: str) -> Thing | None:
 
 
 def shown(live: Thing) -> Thing:
-    """An object as a person reads it; of a Secret, the size of each value."""
+    """An object for display; a Secret with the size of each value instead of the value."""
     meta = {name: copy.deepcopy(value) for name, value in live["metadata"].items() if name not in SERVER_FIELDS}
     meta.get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
     if not meta.get("annotations"):

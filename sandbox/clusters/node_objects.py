@@ -1,8 +1,8 @@
-"""A node as EKS's image registers it. Pure.
+"""Node objects as EKS's image registers them. Pure.
 
-Labels: "Well-known labels" of Kubernetes, and EKS user guide, "Managed node groups". What a node keeps for itself:
-awslabs/amazon-eks-ami, nodeadm, internal/kubelet (reserved CPU and memory, 100 MiB before eviction). GPUs are there at
-once, as if NVIDIA's device plugin had run before.
+Sources: of labels, "Well-known labels" of Kubernetes and EKS user guide, "Managed node groups"; of reserved resources,
+awslabs/amazon-eks-ami, nodeadm, internal/kubelet (CPU, memory, and 100 MiB before eviction). GPUs are registered at
+once, as if NVIDIA's device plugin ran already.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from dataclasses import dataclass
 from typing import Any
 
 KWOK_LABEL = "kwok.x-k8s.io/node"
-"""What kwok plays the kubelet of; a node that loses it is dead: its lease is not renewed."""
+"""Label of nodes for which kwok acts as kubelet. Without it a node is dead: its lease is not renewed."""
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 CPU_SHARES = ((1, 60), (1, 10), (2, 5))
-"""Milli-CPUs kept of the first, the second, and the next two; 2.5 of each further one."""
+"""Number of CPUs, and milli-CPUs reserved of each; 2.5 of each further CPU."""
 MEMORY_BASE_MIB, MEMORY_POD_MIB, EVICTION_MIB = 255, 11, 100
 MOST_PODS, MOST_PODS_LARGE, LARGE_CPUS = 110, 250, 30
 POD_BLOCKS = 8
-"""A subnet is divided by this among its nodes' pods, or into blocks of 256 addresses where those are smaller."""
+"""Number of blocks for pods that a subnet is divided into; a block has at most 256 addresses."""
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What is known of an instance that joins.
+    """Facts about an instance that becomes a node.
 
     Args:
-        name: Its private DNS name.
-        instance_id: Its id.
-        address: Its private address.
-        zone: Where it is.
-        type: Its type's description, as DescribeInstanceTypes has it.
-        pods: The block its pods get addresses of; empty where the subnet has none left.
-        group: The node group, as DescribeNodegroup has it.
+        name: Private DNS name.
+        instance_id: Id of the instance.
+        address: Private address.
+        zone: Availability zone.
+        type: Instance type, as in DescribeInstanceTypes.
+        pods: CIDR block of its pods; empty if the subnet has none left.
+        group: Node group, as in DescribeNodegroup.
     """
 
     name: str
@@ -97,12 +97,12 @@ def node(facts: NodeFacts) -> dict[str, Any]:
 
 
 def provider_id(zone: str, instance_id: str) -> str:
-    """How a node names its instance."""
+    """A node's reference to its instance."""
     return f"aws:///{zone}/{instance_id}"
 
 
 def capacity(kind: Mapping[str, Any]) -> dict[str, str]:
-    """What a node of an instance type has."""
+    """Resources of a node of an instance type."""
     gpus = sum(each["Count"] for each in kind.get("GpuInfo", {}).get("Gpus", ()))
     held = {
         "cpu": str(kind["VCpuInfo"]["DefaultVCpus"]),
@@ -114,7 +114,7 @@ def capacity(kind: Mapping[str, Any]) -> dict[str, str]:
 
 
 def allocatable(kind: Mapping[str, Any]) -> dict[str, str]:
-    """What is left for pods."""
+    """Resources that pods can use."""
     cpus, kept = kind["VCpuInfo"]["DefaultVCpus"], 0.0
     left = cpus
     for count, share in CPU_SHARES:
@@ -126,7 +126,7 @@ def allocatable(kind: Mapping[str, Any]) -> dict[str, str]:
 
 
 def pods(kind: Mapping[str, Any]) -> int:
-    """How many pods: addresses of its interfaces, and never more than is good for it (EKS user guide, max pods)."""
+    """Maximum number of pods: the addresses of its interfaces, up to EKS's limit (EKS user guide, max pods)."""
     network = kind["NetworkInfo"]
     addresses = network["MaximumNetworkInterfaces"] * (network["Ipv4AddressesPerInterface"] - 1) + 2
     most = MOST_PODS if kind["VCpuInfo"]["DefaultVCpus"] <= LARGE_CPUS else MOST_PODS_LARGE
@@ -134,14 +134,14 @@ def pods(kind: Mapping[str, Any]) -> int:
 
 
 def pod_block(subnet: str, used: Collection[str]) -> str:
-    """A block of a subnet that no node's pods have yet; empty where there is none.
+    """Find a free block of a subnet for pods; empty without one.
 
     Args:
-        subnet: The subnet's block.
-        used: Those that are taken.
+        subnet: The subnet's CIDR block.
+        used: Blocks in use.
     """
     network = ipaddress.IPv4Network(subnet)
     size = min(max(network.prefixlen + POD_BLOCKS.bit_length() - 1, 24), 30)
-    # The first block is left to instances.
+    # The first block is for instances.
     blocks = list(network.subnets(new_prefix=size))[1:] if size > network.prefixlen else []
     return next((str(block) for block in blocks if str(block) not in used), "")

@@ -1,11 +1,11 @@
-"""Instances of node groups as nodes of a cluster: joined when booted, dead with their zone, drained before they go.
+"""Nodes of a cluster: created when an instance has booted, dead with its zone, drained before termination.
 
-What a kubelet, EKS and AWS's cloud controller do between them. A node whose zone is down loses the label that makes
-kwok play its kubelet, so that its lease runs out; its object goes with its instance. Draining evicts, and so respects
-disruption budgets, for 15 modelled minutes, after which the node goes regardless (EKS user guide, "Managed node
+This stands for the kubelet, EKS and AWS's cloud controller manager. A node in a dead zone loses the label by which kwok
+acts as its kubelet, so that its lease expires; the Node object is deleted with the instance. Draining evicts pods, and
+so respects disruption budgets, for 15 modelled minutes; then the node is deleted anyway (EKS user guide, "Managed node
 groups").
 
-Simplified: a node group that is deleted takes its nodes along undrained, and DaemonSets' pods end with their node.
+Simplified: deleting a node group deletes its nodes undrained, and pods of DaemonSets end with their node.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from sandbox.clusters.node_objects import KWOK_LABEL, NodeFacts, node, pod_block
 from sandbox.clusters.scaling import LEAVING, Scaling
 
 NODES = "/api/v1/nodes"
-EVICT_AGAIN_SECONDS = 5.0
-"""Between attempts to evict a pod that its budget holds (kubectl drain)."""
+EVICTION_RETRY_SECONDS = 5.0
+"""Time between attempts to evict a pod that a disruption budget protects (kubectl drain)."""
 
 
 class Nodes:
     """The nodes of one cluster.
 
     Args:
-        api: Its API server.
-        scaling: The Auto Scaling groups behind them.
-        nodes: Its nodes, watched.
-        pods: Its pods, watched.
+        api: The cluster's API server.
+        scaling: Its Auto Scaling groups.
+        nodes: Its nodes.
+        pods: Its pods.
         region: Its region.
-        speed: How many modelled seconds pass in one.
+        speed: Modelled seconds per real second.
     """
 
     def __init__(self, api: Api, scaling: Scaling, nodes: Watched, pods: Watched, region: str, speed: float) -> None:
@@ -50,7 +50,7 @@ class Nodes:
         self._made: dict[str, str] = {}
 
     def step(self) -> None:
-        """Do what is due. Raises what `Api.call` raises."""
+        """Perform all due actions. Raises as `Api.call`."""
         known = {each["metadata"]["name"]: each for each in self._nodes.all()}
         instances = [
             (group, scaled, state) for group, scaled in self._scaling.groups() for state in scaled.instance_states
@@ -84,7 +84,7 @@ class Nodes:
         self._api.call("POST", NODES, node(facts))
 
     def _keep(self, known: Thing, scaled: NodeScalingGroup, state: InstanceState) -> None:
-        """A node is dead as long as its instance is, and drained when that is to go."""
+        """Update a node by the state of its instance; drain it if the instance is to be terminated."""
         name, dead = known["metadata"]["name"], self._scaling.dead(state)
         if dead is (KWOK_LABEL in known["metadata"]["labels"]):
             self._api.patch(f"{NODES}/{name}", {"metadata": {"labels": {KWOK_LABEL: None if dead else "fake"}}})
@@ -94,7 +94,7 @@ class Nodes:
             self._drains.pop(state.instance_id, None)
 
     def _drained(self, known: Thing, instance: str) -> bool:
-        """Cordon and evict; whether the node may go."""
+        """Cordon a node and evict its pods; return whether it can be deleted."""
         name, now = known["metadata"]["name"], time.monotonic()
         if instance not in self._drains:
             self._api.patch(f"{NODES}/{name}", {"spec": {"unschedulable": True}}, STRATEGIC)
@@ -104,7 +104,7 @@ class Nodes:
         if not left or now - started >= timings.DRAIN_LIMIT.seconds / self._speed:
             return True
         if now >= again:
-            self._drains[instance] = (started, now + EVICT_AGAIN_SECONDS / self._speed)
+            self._drains[instance] = (started, now + EVICTION_RETRY_SECONDS / self._speed)
             for pod in left:
                 if "deletionTimestamp" not in pod["metadata"]:
                     self._evict(pod["metadata"])
@@ -119,17 +119,17 @@ class Nodes:
         try:
             self._api.call("POST", f"{pod_path(about)}/eviction", content)
         except RefusedError as error:
-            # Its budget holds it, or it is gone.
+            # A disruption budget protects the pod, or it does not exist any more.
             if error.status not in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_FOUND):
                 sys.stderr.write(f"{error}\n")
 
 
 def pod_path(about: dict[str, Any]) -> str:
-    """Where a pod is, from its metadata."""
+    """API path of a pod, by its metadata."""
     return f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
 
 
 def _drains(pod: Thing) -> bool:
-    """Whether a drain has to wait for a pod: not for a DaemonSet's, nor for one that has ended."""
+    """Whether draining evicts a pod: not one of a DaemonSet, nor one that has ended."""
     owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", ())}
     return "DaemonSet" not in owners and pod["status"].get("phase") not in ("Succeeded", "Failed")

@@ -1,12 +1,12 @@
-"""Auto Scaling groups of node groups: instances launched, booted, found dead, replaced and given up, over time.
+"""Auto Scaling groups of node groups: launch, boot, health check, replacement and termination of instances over time.
 
-They are moto's own instances, in subnets of their zones, so that EC2 and Auto Scaling tell of them. A group tries again
-after a launch that failed for lack of capacity, says so in its activities, and EKS in the node group's health. What is
-to be given up waits, as Terminating:Wait, until its node is drained: EKS's own lifecycle hook. A new version of the
-launch template is rolled out one node at a time, the new one first.
+The instances are moto's own, in subnets of their zones, so EC2 and Auto Scaling report them. After a launch that failed
+for lack of capacity, the group retries; its activities and the node group's health report the failure. An instance to
+be terminated stays in Terminating:Wait until its node is drained, as with EKS's lifecycle hook. A new version of the
+launch template is rolled out one node at a time, the new node first.
 
-Simplified: all capacity is on demand; capacity is lacking in a whole region; warm pools, suspended processes and
-standby are not looked at.
+Simplified: on-demand capacity only; capacity is lacking in a whole region; warm pools, suspended processes and standby
+are ignored.
 """
 
 from __future__ import annotations
@@ -30,13 +30,20 @@ from sandbox.clusters.capacity import Machine, launches, surplus, uneven, zones_
 
 PENDING, IN_SERVICE, LEAVING = "Pending", "InService", "Terminating:Wait"
 LAUNCH_FAILURE = "AsgInstanceLaunchFailures"
-"""The code of the issue in a node group's health (EKS API reference, Issue)."""
+"""Code of the issue in a node group's health (EKS API reference, Issue)."""
 ACTIVITIES_KEPT = 100
 
 
 @dataclass
 class Life:
-    """What is known of an instance beside moto's own."""
+    """State of an instance beyond moto's.
+
+    Args:
+        number: Order of launch.
+        version: Version of the launch template.
+        ready_at: When it has booted, by the monotonic clock in seconds.
+        dead_since: Since when its zone is down, by the same clock; None while it lives.
+    """
 
     number: int
     version: str
@@ -46,11 +53,11 @@ class Life:
 
 @dataclass
 class Plan:
-    """What is known of a group beside moto's own."""
+    """State of a group beyond moto's."""
 
     retry_at: float = 0.0
     surge: bool = False
-    """Whether one more than desired is there for now, to take another's place."""
+    """Whether the group has one more instance than desired for now, which replaces another."""
 
 
 class Scaling:
@@ -60,7 +67,7 @@ class Scaling:
         faults: The faults in force.
         region: The cluster's region.
         cluster: Its name.
-        speed: How many modelled seconds pass in one.
+        speed: Modelled seconds per real second.
     """
 
     def __init__(self, faults: Faults, region: str, cluster: str, speed: float) -> None:
@@ -70,51 +77,51 @@ class Scaling:
         self._launched = 0
 
     def groups(self) -> list[tuple[dict[str, Any], NodeScalingGroup]]:
-        """Node groups, each with its Auto Scaling group."""
+        """Node groups with their Auto Scaling groups."""
         cluster = clusters(self._region).get(self._cluster)
         found = list(cluster.groups.values()) if cluster else []
         return [(group, scaling_group(self._region, group)) for group in found if self._has(group)]
 
     def step(self) -> None:
-        """Do what is due."""
+        """Perform all due actions."""
         now = time.monotonic()
         for group, scaled in self.groups():
             self._plans.setdefault(scaled.name, Plan())
-            self._look(scaled, now)
+            self._check(scaled, now)
             self._fill(group, scaled, now)
             self._empty(scaled)
 
     def ready(self, state: InstanceState) -> bool:
-        """Whether an instance has booted, and lives."""
+        """Whether an instance has booted and its zone is up."""
         life = self._lives[state.instance_id]
         return life.dead_since is None and time.monotonic() >= life.ready_at
 
     def dead(self, state: InstanceState) -> bool:
-        """Whether its zone is down."""
+        """Whether an instance's zone is down."""
         return self._faults.zone_down(str(state.availability_zone))
 
     def retire(self, scaled: NodeScalingGroup, state: InstanceState) -> None:
-        """Let one go for good: the group is to be smaller by it."""
+        """Drain and terminate an instance, and reduce the group's size by one."""
         state.lifecycle_state = LEAVING
         scaled.set_desired_capacity((scaled.desired_capacity or 0) - 1)
 
     def give_up(self, scaled: NodeScalingGroup, state: InstanceState, cause: str) -> None:
-        """Terminate an instance, without more ado."""
+        """Terminate an instance at once."""
         scaled.instance_states = [one for one in scaled.instance_states if one is not state]
         ec2_backends[ACCOUNT][self._region].terminate_instances([state.instance_id])
         self._lives.pop(state.instance_id, None)
-        _note(scaled, f"Terminating EC2 instance: {state.instance_id}", cause)
+        _record(scaled, f"Terminating EC2 instance: {state.instance_id}", cause)
 
     def _has(self, group: dict[str, Any]) -> bool:
         try:
             return bool(scaling_group(self._region, group))
-        except KeyError:  # somebody deleted it
+        except KeyError:  # it was deleted
             return False
 
-    def _look(self, scaled: NodeScalingGroup, now: float) -> None:
-        """Which have booted, which died, and which somebody terminated."""
+    def _check(self, scaled: NodeScalingGroup, now: float) -> None:
+        """Note which instances have booted, died or been terminated."""
         check = timings.INSTANCE_CHECK.seconds / self._speed
-        # Somebody else's end of an instance: moto leaves it in the group.
+        # moto leaves an instance in the group that a user terminated.
         scaled.instance_states = [each for each in scaled.instance_states if each.instance.state == "running"]
         for state in list(scaled.instance_states):
             life = self._lives[state.instance_id]
@@ -130,7 +137,7 @@ class Scaling:
                 self.give_up(scaled, state, f"{cause} indicating it has been terminated or stopped.")
 
     def _fill(self, group: dict[str, Any], scaled: NodeScalingGroup, now: float) -> None:
-        """Launch what is lacking, and one more where one is to take another's place."""
+        """Launch missing instances, and one more where an instance has to be replaced."""
         plan, staying = self._plans[scaled.name], _of(scaled, PENDING, IN_SERVICE)
         zones = self._zones(scaled)
         machines = [self._machine(scaled, state) for state in staying]
@@ -156,7 +163,7 @@ class Scaling:
             _failed(group, scaled, types, at[0])
 
     def _empty(self, scaled: NodeScalingGroup) -> None:
-        """Let go of what is too many: first what has not booted."""
+        """Terminate surplus instances: first those that have not booted."""
         staying = _of(scaled, PENDING, IN_SERVICE)
         over = len(staying) - (scaled.desired_capacity or 0) - self._plans[scaled.name].surge
         booting = _of(scaled, PENDING)[-over:] if over > 0 else []
@@ -199,7 +206,7 @@ class Scaling:
         self._lives[instance.id] = Life(self._launched, _version(scaled), ready_at)
         scaled.instance_states.append(InstanceState(instance, PENDING, autoscaling_group=scaled))
         cause = _because("a difference between desired and actual capacity, increasing")
-        _note(scaled, f"Launching a new EC2 instance: {instance.id}", cause)
+        _record(scaled, f"Launching a new EC2 instance: {instance.id}", cause)
 
 
 def _of(scaled: NodeScalingGroup, *phases: str) -> list[InstanceState]:
@@ -219,7 +226,7 @@ def _because(of: str) -> str:
     return f"an instance was started or ended in response to {of} the capacity."
 
 
-def _note(scaled: NodeScalingGroup, what: str, cause: str, failure: str = "") -> None:
+def _record(scaled: NodeScalingGroup, what: str, cause: str, failure: str = "") -> None:
     """An activity (Auto Scaling API reference, Activity)."""
     now = datetime.datetime.now(datetime.UTC)
     activity = {
@@ -242,7 +249,7 @@ def _failed(group: dict[str, Any], scaled: NodeScalingGroup, types: list[str], z
         f"({zone}). Our system will be working on provisioning additional capacity. Launching EC2 instance failed."
     )
     cause = _because("a difference between desired and actual capacity, increasing")
-    _note(scaled, f"Launching a new EC2 instance.  Status Reason: {reason}", cause, reason)
+    _record(scaled, f"Launching a new EC2 instance.  Status Reason: {reason}", cause, reason)
     issue = {"code": LAUNCH_FAILURE, "message": reason, "resourceIds": [scaled.name]}
     others = [each for each in group["health"]["issues"] if each["code"] != LAUNCH_FAILURE]
     group["health"]["issues"] = [*others, issue]

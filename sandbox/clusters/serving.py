@@ -1,13 +1,12 @@
-"""The model server of a region: one real MLServer that stands for the ones in all of its pods.
+"""The model server of a region: one real MLServer process stands for the servers in all pods.
 
-It loads the model set that the pods' own init container fetches, from the region's own bucket, and is there while the
-region has pods that serve. It takes seconds of this machine to start, which pods of a model do not take: so nothing is
-started before somebody asks for a prediction, anywhere. From then on every region with a cluster has one that has all
-but its models, and loads those when the first pod is scheduled. Until then, health paths are answered by what the pods
-are.
+It loads the model set that the pods' init container fetches from the region's bucket, and runs while the region has
+pods that serve. It takes seconds of CPU to start, so it starts after the first request for a prediction in any region.
+From then on every region with a cluster keeps a process without models, which loads them when the first pod is
+scheduled. Before, health paths are answered by the state of the pods.
 
-Simplified: a pod that is newer than the model server may have fetched a newer set; a region serves one set, that of
-the pods it had when it loaded. Once none of those is left, it loads anew.
+Simplified: a region serves one model set, that of the pods at the time of loading, even if a newer pod fetched a newer
+set. Once none of those pods is left, the set is loaded again.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ from sandbox.clusters.api import Api, Thing
 
 SCRIPT = Path(__file__).with_name("model_server.py")
 START_SECONDS = 90.0
-"""How long a request waits for a model server that is still starting."""
-AGAIN_SECONDS = 2.0
-"""After a load that failed, as a kubelet starts an init container again."""
+"""Longest time that a request waits for a model server to start."""
+RELOAD_SECONDS = 2.0
+"""Delay after a failed load, as a kubelet delays the restart of an init container."""
 PASSED_ON = ("PATH", "LANG", "SYSTEMROOT", "PYTHONPYCACHEPREFIX")
 HEALTH_PATHS = {"/v2/health/ready", "/v2/health/live"}
 PER_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "proxy-connection"}
-"""Headers that end at a proxy (RFC 9110, 7.6.1)."""
+"""Headers that a proxy does not forward (RFC 9110, 7.6.1)."""
 
 
 def lacking() -> str:
-    """Why there can be no model server on this machine; empty where there can."""
+    """The reason why this machine cannot run a model server; empty if it can."""
     if importlib.util.find_spec("mlserver") is not None:
         return ""
     version = ".".join(map(str, sys.version_info[:2]))
@@ -50,7 +49,7 @@ def lacking() -> str:
 
 
 class ModelServer:
-    """A process of MLServer, which begins to get ready at once."""
+    """A process of MLServer, which imports its modules at once."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -75,12 +74,12 @@ class ModelServer:
         except OSError:
             line = ""
         if not line:
-            remedy = "`python -m sandbox logs` has what it said"
+            remedy = "read its messages with `python -m sandbox logs`"
             raise Failed(Problem("MLServer", f"it ended before it served {models}", remedy))
         self.port = int(json.loads(line)["port"])
 
     def end(self) -> None:
-        """Stop it, by the process that was started."""
+        """Kill the process and delete its folder."""
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
@@ -111,10 +110,10 @@ class Serving:
         self._stopped = False
 
     def step(self, pods: list[Thing]) -> None:
-        """Have what these pods need.
+        """Start, load or stop the model server as these pods demand.
 
         Args:
-            pods: Those that serve or are about to: scheduled, and chosen by a Service behind the load balancer.
+            pods: Scheduled pods of a Service behind the load balancer.
         """
         if lacking() or self._stopped:
             return
@@ -132,7 +131,7 @@ class Serving:
                 self._spare = ModelServer()
 
     def stop(self) -> None:
-        """End its processes."""
+        """Stop its processes."""
         with self._lock:
             self._stopped = True
             for server in (self._spare, self._server):
@@ -144,11 +143,11 @@ class Serving:
 
     @property
     def running(self) -> bool:
-        """Whether it serves now."""
+        """Whether models are served now."""
         return self._server is not None
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """MLServer's answer, waited for while it starts. Raises ConnectionCutError where it does not come up."""
+        """Return MLServer's answer; wait while it starts. Raises ConnectionCutError if it does not start."""
         with self._changed:
             self._changed.wait_for(lambda: self._server or self._problem or self._stopped, START_SECONDS)
         server = self._server
@@ -162,13 +161,13 @@ class Serving:
             raise ConnectionCutError(f"the model server of {self._region}: {error}") from error
 
     def _load(self, pod: Thing) -> None:
-        """Fetch as the pod does, load, and take over from the one before."""
+        """Fetch models as the pod does, load them, and replace the previous process."""
         with self._lock:
             server, self._spare = self._spare or ModelServer(), None
         problem = ""
         try:
             server.load(init_container.run(pod, self._config_map, Path(server.folder.name), self._environment()))
-        except Exception as error:  # noqa: BLE001 - whatever it was, it is what a request is told
+        except Exception as error:  # noqa: BLE001 - any failure is the answer to requests
             problem = str(error)
             sys.stderr.write(f"the model server of {self._region}: {error}\n")
             server.end()
@@ -178,7 +177,7 @@ class Serving:
                 self._server = server
             self._loading, self._problem = None, problem
             if problem:
-                self._pods, self._again_at = frozenset(), time.monotonic() + AGAIN_SECONDS
+                self._pods, self._again_at = frozenset(), time.monotonic() + RELOAD_SECONDS
             if self._stopped and self._server:
                 self._server.end()
                 self._server = None
@@ -191,7 +190,7 @@ class Serving:
         return self._api.call("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
     def _environment(self) -> dict[str, str]:
-        """The way to the sandbox, as a pod's identity and the region's endpoints are on AWS."""
+        """Credentials and endpoint of the sandbox, in place of a pod's identity and the region's endpoints."""
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_DEFAULT_REGION": self._region,
@@ -204,7 +203,7 @@ class Serving:
 
 
 KEPT = threading.local()
-"""Connections to model servers, by port, of this thread: a client's connection has a thread, and keeps it."""
+"""This thread's connections to model servers, by port. Each client connection has its own thread."""
 
 
 def _forward(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -221,13 +220,13 @@ def _forward(port: int, method: str, path: str, headers: Mapping[str, str], body
             return Answer(answer.status, answer.read(), dict(answer.getheaders()))
         except (OSError, http.client.HTTPException):
             kept.pop(port).close()
-            # An idle connection may have been closed by the other side: once more, on a new one.
+            # The server may have closed an idle connection: retry on a new one.
             if fresh:
                 raise
     raise AssertionError("the second attempt answers or raises")
 
 
 def _plain_environment() -> dict[str, str]:
-    """Nothing of a person's: MLServer reads MLSERVER_ variables, and any proxy."""
+    """An environment without the user's variables: MLServer reads MLSERVER_ variables and proxies."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

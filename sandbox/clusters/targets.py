@@ -1,10 +1,10 @@
-"""What the AWS Load Balancer Controller does here: TargetGroupBindings and EndpointSlices become registered targets.
+"""Stands for the AWS Load Balancer Controller: registers targets by TargetGroupBindings and EndpointSlices.
 
-Targets are pods by address (`targetType: ip`): those that are ready, in every slice of the Service that a binding
-names. A binding that is deleted takes its targets with it.
+Targets are pods by address (`targetType: ip`): the ready ones in all slices of the Service that a binding names. The
+targets of a deleted binding are deregistered.
 
-Simplified: whether the controller is installed is not looked at, nor are readiness gates, node ports, or the rules of
-security groups; a binding gets no finalizer and no status.
+Simplified: it works without the controller being installed; readiness gates, node ports and rules of security groups
+are ignored; a binding gets no finalizer and no status.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Target = tuple[str, int]
 
 
 def endpoints(binding: Thing, services: Iterable[Thing], slices: Iterable[Thing]) -> list[tuple[Thing, int]]:
-    """Endpoints of the Service that a binding names, ready or not, each with the port its target has."""
+    """Endpoints of a binding's Service, ready or not, each with the port of its target."""
     namespace, named = binding["metadata"]["namespace"], binding["spec"]["serviceRef"]
     port = _port_name(namespace, named, services)
     found = []
@@ -41,7 +41,7 @@ def endpoints(binding: Thing, services: Iterable[Thing], slices: Iterable[Thing]
 
 
 def _port_name(namespace: str, named: Thing, services: Iterable[Thing]) -> str | None:
-    """A Service's port is named by its name or its number; slices have the name."""
+    """Name of a Service's port, which a binding names by name or number."""
     for service in services:
         if (service["metadata"]["namespace"], service["metadata"]["name"]) == (namespace, named["name"]):
             for port in service["spec"].get("ports", ()):
@@ -51,7 +51,7 @@ def _port_name(namespace: str, named: Thing, services: Iterable[Thing]) -> str |
 
 
 def wanted(found: Iterable[tuple[Thing, int]]) -> set[Target]:
-    """The targets that are to be registered: ready endpoints, by address."""
+    """The targets to register: addresses and ports of ready endpoints."""
     return {
         (address, port)
         for endpoint, port in found
@@ -61,31 +61,31 @@ def wanted(found: Iterable[tuple[Thing, int]]) -> set[Target]:
 
 
 class Targets:
-    """The targets of one cluster.
+    """Keeps the targets of one cluster registered.
 
     Args:
         client: Makes clients of AWS.
         region: The cluster's region.
-        bindings: Its TargetGroupBindings, watched.
-        services: Its Services, watched.
-        slices: Its EndpointSlices, watched.
+        bindings: Its TargetGroupBindings.
+        services: Its Services.
+        slices: Its EndpointSlices.
     """
 
     def __init__(self, client: Clients, region: str, bindings: Watched, services: Watched, slices: Watched) -> None:
-        # The next step tries again, and an emulator that is ending has not to be waited for.
+        # The next step retries; retries here would delay the end of the emulator.
         once = Config(retries={"total_max_attempts": 1})
         self._client: Any = client("elbv2", region, config=once)
         self._bindings, self._services, self._slices = bindings, services, slices
         self._registered: dict[str, set[Target]] = {}
-        self._said: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
 
     def endpoints(self) -> list[Thing]:
-        """All endpoints that a binding is about, ready or not."""
+        """All endpoints of bindings, ready or not."""
         services, slices = self._services.all(), self._slices.all()
         return [endpoint for binding in self._bindings.all() for endpoint, _ in endpoints(binding, services, slices)]
 
     def step(self) -> None:
-        """Register what became ready, deregister what is not any more."""
+        """Register targets that became ready, and deregister the others."""
         if not all(each.synced.is_set() for each in (self._bindings, self._services, self._slices)):
             return
         services, slices = self._services.all(), self._slices.all()
@@ -100,11 +100,11 @@ class Targets:
                 self._change(self._client.register_targets, arn, targets - held)
                 self._change(self._client.deregister_targets, arn, held - targets)
                 self._registered[arn] = targets
-                self._said.pop(arn, None)
+                self._reported.pop(arn, None)
             except (ClientError, BotoCoreError) as error:
-                # The target group may not be there, or not answer: said once, tried again.
-                if self._said.get(arn) != str(error):
-                    self._said[arn] = str(error)
+                # The target group may not exist or not answer: reported once, and retried.
+                if self._reported.get(arn) != str(error):
+                    self._reported[arn] = str(error)
                     sys.stderr.write(f"target group {arn}: {error}\n")
 
     def _change(self, operation: Any, arn: str, targets: set[Target]) -> None:

@@ -1,8 +1,8 @@
-"""Checks the tokens that an API server is shown, as EKS does: who signed this presigned STS request?
+"""Checks bearer tokens of an API server as EKS does.
 
-A token is `k8s-aws-v1.` and, in base64, a GetCallerIdentity request presigned for one cluster (aws-iam-authenticator,
-pkg/token/token.go, whose rules these are). EKS sends it to STS; here the signature is checked with the secret of the
-key that it names, and STS is asked whose that key is. Then the cluster's access entries say what he is in Kubernetes.
+A token is `k8s-aws-v1.` followed by a GetCallerIdentity request in base64 that is presigned for one cluster (source of
+the rules: aws-iam-authenticator, pkg/token/token.go). EKS sends the request to STS. Here its signature is checked with
+the secret of its access key, and STS names the key's owner. The cluster's access entries give the user and groups.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from sandbox.control_plane.certificates import MASTERS
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"
 LIFETIME = datetime.timedelta(minutes=15)
-"""From the date in the request, whatever the request itself says of its expiry."""
+"""Validity from the date in the request; the request's own expiry does not count."""
 AHEAD = datetime.timedelta(minutes=5)
-"""How far a clock may be ahead (IAM user guide, "Troubleshoot Signature Version 4": requests are refused beyond)."""
+"""How far the date may lie in the future (IAM user guide, "Troubleshoot Signature Version 4")."""
 LONGEST_EXPIRY_SECONDS = 900
 HOST = re.compile(r"sts(?:\.([a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com")
 ALLOWED = {"action", "version"} | {
@@ -44,21 +44,21 @@ ALLOWED = {"action", "version"} | {
     for name in ("algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders")
 }
 PUBLIC_KEYS = {"sandbox": "sandbox", "testing": "testing"}
-"""Keys that everybody knows: the sandbox's own, and those of its tests."""
+"""Well-known access keys: of the sandbox, and of its tests."""
 ADMIN_POLICY = f"{POLICY_ARN}AmazonEKSClusterAdminPolicy"
 
 
 class BadTokenError(ValueError):
-    """The token is not a good one; the text says why."""
+    """The token is invalid; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """What belongs to an access key.
+    """Secrets of an access key.
 
     Args:
         key: The secret access key.
-        session: The session token; "" where the key is no session's.
+        session: The session token; "" for a key without a session.
     """
 
     key: str
@@ -68,30 +68,33 @@ class Secret:
 def check(
     token: str, cluster: str, now: datetime.datetime, secret_of: Callable[[str], Secret | None]
 ) -> tuple[str, str]:
-    """Which access key made a token for a cluster, and for the STS of which region.
+    """Verify a token.
 
     Args:
-        token: As shown to the API server.
+        token: The token.
         cluster: The cluster's name, which has to be signed.
-        now: The time, with its zone.
-        secret_of: Secrets by access key; None for a key that nobody has.
+        now: The time, with time zone.
+        secret_of: Returns the secrets of an access key; None for an unknown key.
+
+    Returns:
+        The access key, and the region of STS.
 
     Raises:
-        BadTokenError: The token is of another form, another cluster or another time, or its signature is wrong.
+        BadTokenError: The form, the cluster, the time or the signature of the token is wrong.
     """
     url = _url(token)
     parts = urlsplit(url)
     host = HOST.fullmatch(parts.netloc)
     if parts.scheme != "https" or not host or parts.path != "/":
-        raise BadTokenError(f"it is for {parts.scheme}://{parts.netloc}{parts.path}, which is no STS")
-    given = parse_qsl(parts.query, keep_blank_values=True)
-    values = {name.lower(): value for name, value in given}
-    if len(values) != len(given):
-        raise BadTokenError("a parameter is there twice")
+        raise BadTokenError(f"its URL {parts.scheme}://{parts.netloc}{parts.path} is not an endpoint of STS")
+    parameters = parse_qsl(parts.query, keep_blank_values=True)
+    values = {name.lower(): value for name, value in parameters}
+    if len(values) != len(parameters):
+        raise BadTokenError("a parameter occurs twice")
     if extra := sorted(values.keys() - ALLOWED):
-        raise BadTokenError(f"it has {', '.join(extra)}, which is no part of a presigned GetCallerIdentity")
+        raise BadTokenError(f"{', '.join(extra)} does not belong to a presigned GetCallerIdentity")
     if values.get("action") != "GetCallerIdentity":
-        raise BadTokenError(f"it asks for {values.get('action')}, not for GetCallerIdentity")
+        raise BadTokenError(f"its action is {values.get('action')}, not GetCallerIdentity")
     if CLUSTER_HEADER not in values.get("x-amz-signedheaders", "").split(";"):
         raise BadTokenError(f"{CLUSTER_HEADER} is not signed")
     date = _check_time(values, now)
@@ -100,8 +103,8 @@ def check(
         raise BadTokenError(f"its credential {values.get('x-amz-credential')!r} is not for {parts.netloc} on that day")
     secret = secret_of(access_key)
     if secret is None or not hmac.compare_digest(secret.session, values.get("x-amz-security-token", "")):
-        raise BadTokenError(f"nobody has the access key {access_key}, or its session is another")
-    # As it was written: what is encoded anew may be encoded otherwise.
+        raise BadTokenError(f"access key {access_key} does not exist, or has another session token")
+    # The original text: another encoder could encode it differently.
     unsigned = "&".join(each for each in parts.query.split("&") if not each.lower().startswith("x-amz-signature="))
     expected = _signature(f"https://{parts.netloc}/?{unsigned}", cluster, date, region, access_key, secret)
     if not hmac.compare_digest(expected, values.get("x-amz-signature", "")):
@@ -111,7 +114,7 @@ def check(
 
 def _url(token: str) -> str:
     if not token.startswith(PREFIX):
-        raise BadTokenError(f"it does not begin with {PREFIX}")
+        raise BadTokenError(f"it does not start with {PREFIX}")
     encoded = token.removeprefix(PREFIX)
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode("ascii")
@@ -120,16 +123,16 @@ def _url(token: str) -> str:
 
 
 def _check_time(values: dict[str, str], now: datetime.datetime) -> str:
-    """The date in it, as it is written there."""
+    """Check date and expiry, and return the date as written."""
     date, expires = values.get("x-amz-date", ""), values.get("x-amz-expires", "")
     try:
         made = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
     except ValueError as error:
         raise BadTokenError(f"its date is {date!r}") from error
     if not expires.isdigit() or not 0 < int(expires) <= LONGEST_EXPIRY_SECONDS:
-        raise BadTokenError(f"it expires after {expires!r} s; {LONGEST_EXPIRY_SECONDS} s is the longest")
+        raise BadTokenError(f"it expires after {expires!r} s; the maximum is {LONGEST_EXPIRY_SECONDS} s")
     if not made - AHEAD <= now < made + LIFETIME:
-        raise BadTokenError(f"it is of {date}, and good for {LIFETIME.seconds // 60} minutes")
+        raise BadTokenError(f"it was made at {date}, and is valid for {LIFETIME.seconds // 60} minutes")
     return date
 
 
@@ -141,7 +144,7 @@ def _signature(url: str, cluster: str, date: str, region: str, access_key: str, 
 
 
 def secret_of(access_key: str) -> Secret | None:
-    """The secret of a key that IAM, STS or everybody knows."""
+    """The secrets of an access key of IAM or STS, or of a well-known key."""
     if access_key in PUBLIC_KEYS:
         return Secret(PUBLIC_KEYS[access_key])
     if session := sts_backends[ACCOUNT][PARTITION].get_assumed_role_from_access_key(access_key):
@@ -152,10 +155,10 @@ def secret_of(access_key: str) -> Secret | None:
 
 
 def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str, Any] | None:
-    """What a principal is in a cluster: `UserInfo` of Kubernetes. None for one that the cluster does not know.
+    """A principal's `UserInfo` in a cluster; None for a principal without access.
 
-    Whoever made the cluster, where it says so, and who has AmazonEKSClusterAdminPolicy on all of it, may do everything.
-    Of the other access policies the sandbox has none: what those principals may do, RBAC says by their groups.
+    The cluster's creator, if the cluster grants that, and principals with AmazonEKSClusterAdminPolicy on the whole
+    cluster are administrators. Other access policies have no effect here; RBAC decides by the principal's groups.
     """
     session = arn.rpartition("/")[2] if ":assumed-role/" in arn else ""
     entry = next((each for principal, each in cluster.entries.items() if _same(principal, arn)), None)
@@ -164,7 +167,7 @@ def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str,
         return None
     entry = entry or {"username": arn, "kubernetesGroups": [], "policies": {}}
     scope = entry["policies"].get(ADMIN_POLICY, {}).get("accessScope", {}).get("type")
-    # EKS writes @ of a session's name as - (EKS user guide, "Create access entries").
+    # EKS replaces @ in a session's name by - (EKS user guide, "Create access entries").
     name = entry["username"].replace("{{SessionName}}", session.replace("@", "-"))
     extra = {"accessKeyId": access_key, "arn": arn, "principalId": user_id.partition(":")[0], "sessionName": session}
     return {
@@ -176,7 +179,7 @@ def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str,
 
 
 def _same(principal: str, arn: str) -> bool:
-    """Whether an access entry is for a caller. A session's ARN has its role's name, without path."""
+    """Whether an access entry is for a caller. A session's ARN has the name of its role without the path."""
     if ":assumed-role/" not in arn:
         return principal == arn
     role = arn.split("/")[1]
@@ -184,28 +187,28 @@ def _same(principal: str, arn: str) -> bool:
 
 
 def identity(access_key: str, region: str) -> tuple[str, str]:
-    """ARN and id of whoever has an access key, as STS says it."""
+    """ARN and id of an access key's owner, from STS."""
     id, arn, _ = sts_backends[ACCOUNT][PARTITION].get_caller_identity(access_key, region)
     return str(arn), str(id)
 
 
-def review(faults: Faults, region: str, name: str, body: bytes) -> dict[str, Any]:
-    """Answer a TokenReview of the API server of a cluster.
+def answer_review(faults: Faults, region: str, name: str, body: bytes) -> dict[str, Any]:
+    """Answer a TokenReview of a cluster's API server.
 
     Raises:
-        ConnectionCutError: The token is for the STS of a region that is lost.
-        ValueError: The body is no TokenReview.
+        ConnectionCutError: The token is for STS in an unreachable region.
+        ValueError: The body is not a TokenReview.
     """
-    asked = json.loads(body)
-    if not isinstance(asked, dict) or not isinstance(asked.get("spec"), dict):
-        raise ValueError("the body is no TokenReview")
+    review = json.loads(body)
+    if not isinstance(review, dict) or not isinstance(review.get("spec"), dict):
+        raise ValueError("the body is not a TokenReview")
     status: dict[str, Any] = {"authenticated": False}
     cluster = clusters(region).get(name)
     try:
         if cluster is None:
             raise BadTokenError(f"{region} has no cluster {name}")
         now = datetime.datetime.now(datetime.UTC)
-        access_key, sts = check(str(asked["spec"].get("token", "")), name, now, secret_of)
+        access_key, sts = check(str(review["spec"].get("token", "")), name, now, secret_of)
         if faults.unreachable(sts):
             raise ConnectionCutError(f"STS of {sts} cannot be reached")
         arn, id = identity(access_key, sts)

@@ -23,8 +23,8 @@ from sandbox.clusters.serving import Serving
 from sandbox.clusters.targets import BINDINGS, SERVICES, SLICES, Targets
 from sandbox.control_plane.control_plane import ControlPlane
 
-LOOK_SECONDS, PAUSE_SECONDS = 0.2, 0.02
-"""Between two looks where nothing changes, and at least."""
+LONGEST_SECONDS, SHORTEST_SECONDS = 0.2, 0.02
+"""Longest and shortest time between two runs of all steps."""
 
 
 class Traffic:
@@ -71,7 +71,7 @@ class Traffic:
         self._thread.start()
 
     def stop(self) -> None:
-        """End its threads and its model server."""
+        """Stop its threads and its model server."""
         self._ended.set()
         self._wake.set()
         for each in self._watched.values():
@@ -80,11 +80,11 @@ class Traffic:
         self.serving.stop()
 
     def wake(self) -> None:
-        """Look at once."""
+        """Run all steps soon."""
         self._wake.set()
 
     def pod_at(self, address: str) -> Thing | None:
-        """The running pod of an address."""
+        """The running pod with an address."""
         for pod in self._pods.all():
             status = pod["status"]
             if status.get("podIP") == address and status.get("phase") == "Running":
@@ -92,7 +92,7 @@ class Traffic:
         return None
 
     def answers(self, address: str) -> bool:
-        """Whether a pod's containers are up, on a node that lives, whatever Kubernetes thinks of it by now."""
+        """Whether a pod's containers are ready and its zone is up, even before Kubernetes notices a lost zone."""
         pod = self.pod_at(address)
         if pod is None or not all(each["ready"] for each in pod["status"].get("containerStatuses", ())):
             return False
@@ -101,7 +101,7 @@ class Traffic:
         return zone is not None and not self._faults.zone_down(zone)
 
     def _serve(self) -> None:
-        """Keep the model server in step with the pods, once somebody asked for a prediction."""
+        """Give the model server its pods, once a prediction was requested."""
         if not self._wanted():
             return
         names = {
@@ -113,16 +113,16 @@ class Traffic:
         self.serving.step([pod for namespace, name, pod in about if (namespace, name) in names])
 
     def _run(self) -> None:
-        said = ""
+        reported = ""
         while not self._ended.is_set():
-            self._wake.wait(LOOK_SECONDS)
+            self._wake.wait(LONGEST_SECONDS)
             self._wake.clear()
             for step in self._steps:
                 if self._ended.is_set() or self._faults.unreachable(self.region):
                     break
                 try:
                     step()
-                except Exception as error:  # noqa: BLE001 - the next look may go better; it is said once
-                    if said != (said := f"{step.__qualname__}: {type(error).__name__}: {error}"):
-                        sys.stderr.write(f"{self.region}: {said}\n{traceback.format_exc()}")
-            self._ended.wait(PAUSE_SECONDS)
+                except Exception as error:  # noqa: BLE001 - the next run may succeed; each failure is reported once
+                    if reported != (reported := f"{step.__qualname__}: {type(error).__name__}: {error}"):
+                        sys.stderr.write(f"{self.region}: {reported}\n{traceback.format_exc()}")
+            self._ended.wait(SHORTEST_SECONDS)

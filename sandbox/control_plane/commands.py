@@ -1,4 +1,4 @@
-"""What the five programs of a control plane are started with. Pure: paths and ports in, command lines out."""
+"""Command lines of the five programs of a control plane. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from sandbox.control_plane.certificates import Certificates
 
 EMULATED_VERSION = "1.35"
-"""The version whose APIs and features are offered: the one the clusters ask EKS for."""
+"""Version of Kubernetes that is emulated: the one that the stacks request from EKS."""
 
 SERVICE_RANGE = "172.20.0.0/16"
-"""Of Services; what EKS takes by default (Amazon EKS API reference, KubernetesNetworkConfigRequest)."""
+"""CIDR block of Services: EKS's default (Amazon EKS API reference, KubernetesNetworkConfigRequest)."""
 
 NODES = "kwok.x-k8s.io/node=fake"
-"""The label of the nodes whose kubelet is played; without it, a node's lease is no longer renewed."""
+"""Label of nodes for which kwok acts as kubelet; without it, a node's lease is not renewed."""
 
 PLUGINS = "ExtendedResourceToleration"
-"""Admission plugins that EKS has on beside Kubernetes' own defaults (Amazon EKS User Guide, "platform versions")."""
+"""Admission plugins that EKS adds to Kubernetes' defaults (Amazon EKS User Guide, "platform versions")."""
 
 #: Defaults of Kubernetes 1.35, in seconds (reference of kube-controller-manager and kube-apiserver).
 MONITOR_SECONDS, MONITOR_GRACE_SECONDS, STARTUP_GRACE_SECONDS = 5.0, 50.0, 60.0
@@ -28,9 +28,9 @@ TOLERATION_SECONDS = 300.0
 NODES_EVICTED_PER_SECOND, NODES_EVICTED_PER_SECOND_UNHEALTHY = 0.1, 0.01
 
 LEASE_SECONDS = 2
-"""Of a node's lease; it is renewed after each quarter of it. More often costs more than a node is worth."""
+"""Duration of a node's lease, which is renewed four times as often. A shorter one costs too much CPU."""
 LEAST_GRACE_SECONDS = 2.0
-"""Three renewals may be late, on a machine that is busy. At a speed above 25, a dead node is so noticed late."""
+"""Allows three late renewals on a busy machine. At speeds above 25 a dead node is noticed later than modelled."""
 
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
@@ -57,12 +57,12 @@ CONTROLLERS = (
     "ttl-after-finished-controller",
     "validatingadmissionpolicy-status-controller",
 )
-"""Those that something here shows; the others wait for what a sandbox has not (clouds, certificates, old tokens)."""
+"""Controllers with an effect in the sandbox; the others need clouds, certificates or legacy tokens."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Of one control plane, on loopback."""
+    """Ports of one control plane, on loopback."""
 
     api: int
     etcd: int
@@ -71,14 +71,14 @@ class Ports:
 
 @dataclass(frozen=True)
 class Plan:
-    """One control plane's files and ports.
+    """Files and ports of one control plane.
 
     Args:
-        folder: Where its data and files are.
-        binaries: Where the programs are.
-        ports: What they listen on.
-        webhook: The URL that checks bearer tokens.
-        speed: How many times faster than modelled its time runs.
+        folder: Folder of its data and files.
+        binaries: Folder of the programs.
+        ports: Ports that they listen on.
+        webhook: URL of the token review.
+        speed: Modelled seconds per real second.
     """
 
     folder: Path
@@ -89,25 +89,25 @@ class Plan:
 
     @property
     def certificates(self) -> Certificates:
-        """Its keys."""
+        """Its keys and certificates."""
         return Certificates(self.folder / "pki")
 
     def kubeconfig(self, user: str) -> Path:
-        """The file a program finds the API server with."""
+        """A user's kubeconfig."""
         return self.folder / f"{user}.kubeconfig"
 
     def scaled(self, seconds: float, least: float = 0.05) -> str:
-        """A modelled time as a flag's value."""
+        """The value of a flag for a modelled time in seconds."""
         return f"{max(seconds / self.speed, least):.3f}s"
 
 
 def foundation(plan: Plan) -> list[dict[str, Any]]:
-    """The processes that come first: etcd and kube-apiserver."""
+    """The processes to start first: etcd and kube-apiserver."""
     return [_process(plan, "etcd", _etcd(plan), "SIGTERM"), _process(plan, "kube-apiserver", _apiserver(plan))]
 
 
 def controllers(plan: Plan) -> list[dict[str, Any]]:
-    """The processes that need an API server which answers."""
+    """The processes that need a ready API server."""
     return [
         _process(plan, "kube-controller-manager", _controller_manager(plan)),
         _process(plan, "kube-scheduler", {"config": plan.folder / "scheduler.json", "secure-port": 0}),
@@ -116,12 +116,12 @@ def controllers(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _process(plan: Plan, name: str, flags: Mapping[str, Any], end: str = "SIGKILL") -> dict[str, Any]:
-    """As the supervisor takes it. Only etcd keeps anything, so the others need no time to end."""
+    """A process as the supervisor expects it. Only etcd has state, so the others are killed."""
     return {
         "name": name,
         "command": [str(plan.binaries / name), *_written(flags)],
         "log": str(plan.folder / f"{name}.log"),
-        # Nothing of a person's environment: a proxy, a kubeconfig.
+        # Without the user's environment, such as a proxy or a kubeconfig.
         "environment": {"HOME": str(plan.folder)},
         "end": end,
     }
@@ -151,8 +151,8 @@ def _etcd(plan: Plan) -> dict[str, Any]:
         "peer-key-file": keys.key("etcd"),
         "peer-client-cert-auth": True,
         "peer-trusted-ca-file": keys.authority,
-        "socket-reuse-port": True,  # the port is held by a socket of the sandbox's until etcd has it
-        "unsafe-no-fsync": True,  # what a power cut may lose is a sandbox
+        "socket-reuse-port": True,  # a socket of the sandbox reserves the port
+        "unsafe-no-fsync": True,  # a sandbox may be lost in a power cut
         "log-level": "warn",
     }
 
@@ -185,7 +185,7 @@ def _apiserver(plan: Plan) -> dict[str, Any]:
         "enable-admission-plugins": PLUGINS,
         "default-not-ready-toleration-seconds": toleration,
         "default-unreachable-toleration-seconds": toleration,
-        "endpoint-reconciler-type": "none",  # nobody reaches it as a Service
+        "endpoint-reconciler-type": "none",  # no pod connects to it as a Service
         "enable-priority-and-fairness": False,
         "profiling": False,
     }
@@ -220,7 +220,7 @@ def _kwok(plan: Plan) -> dict[str, Any]:
         "kubeconfig": plan.kubeconfig("kwok"),
         "config": plan.folder / "stages.yaml",
         "manage-all-nodes": False,
-        # By label: kwok learns of a label that is taken away, and not of an annotation.
+        # By label, because kwok does not notice the removal of an annotation.
         "manage-nodes-with-label-selector": NODES,
         "node-lease-duration-seconds": LEASE_SECONDS,
         "node-ip": "127.0.0.1",

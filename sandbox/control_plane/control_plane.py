@@ -1,4 +1,4 @@
-"""One region's Kubernetes control plane: five processes on loopback, ended with the process that started them."""
+"""A Kubernetes control plane: five processes on loopback, which end with the process that started them."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ STAGES = Path(__file__).parent / "stages"
 
 
 class ControlPlane:
-    """etcd, kube-apiserver, kube-scheduler, kube-controller-manager and kwok of one region.
+    """etcd, kube-apiserver, kube-scheduler, kube-controller-manager and kwok of one cluster.
 
     Args:
-        region: Whose it is.
-        folder: Where its data, keys and logs are; its own, made if absent.
+        region: The cluster's region.
+        folder: Folder of its data, keys and logs; created if absent.
         binaries: The programs.
-        webhook: The URL that checks bearer tokens (TokenReview, authentication.k8s.io/v1).
-        speed: How many times faster than modelled its time runs.
+        webhook: URL of the token review (TokenReview, authentication.k8s.io/v1).
+        speed: Modelled seconds per real second.
     """
 
     def __init__(self, region: str, folder: Path, binaries: Binaries, webhook: str, speed: float) -> None:
         self.region = region
         self._lock = threading.Lock()
-        # Bound and never listening: no one else gets the ports, and who listens on them gets the connections.
+        # Bound but not listening: this reserves the ports, and connections go to the process that listens.
         self._held = [_held_port() for _ in range(3)]
         ports = Ports(*(held.getsockname()[1] for held in self._held))
         self.plan = Plan(folder, binaries.folder, ports, webhook, speed)
@@ -51,65 +51,65 @@ class ControlPlane:
 
     @property
     def endpoint(self) -> str:
-        """Its address."""
+        """URL of the API server."""
         return f"https://127.0.0.1:{self.plan.ports.api}"
 
     @property
     def ca_data(self) -> str:
-        """The certificate to trust: PEM, in base64."""
+        """Certificate to trust: PEM, in base64."""
         return base64.b64encode(self.plan.certificates.authority.read_bytes()).decode()
 
     @property
     def admin_kubeconfig(self) -> Path:
-        """A kubeconfig of the sandbox's own administrator."""
+        """Kubeconfig of the sandbox's administrator."""
         return self.plan.kubeconfig("admin")
 
     @property
     def running(self) -> bool:
-        """Whether its processes are there."""
-        return self._processes.begun
+        """Whether it was started and not stopped."""
+        return self._processes.started
 
     def start(self) -> None:
-        """Start, and return once it is ready.
+        """Start, and wait until it is ready.
 
         Raises:
-            Failed: it does not become ready; the message has the end of the log.
+            Failed: It does not become ready; the message has the end of the log.
         """
         with self._lock:
             if self.running:
                 return
             self._write_files()
-            self._processes.begin()
+            self._processes.start()
             try:
-                self._processes.order(commands.foundation(self.plan))
+                self._processes.add(commands.foundation(self.plan))
                 self._wait()
-                self._processes.order(commands.controllers(self.plan))
+                self._processes.add(commands.controllers(self.plan))
             except BaseException:
-                self._processes.end()
+                self._processes.stop()
                 raise
 
     def stop(self) -> None:
-        """End it for good and give its ports back. Its folder stays."""
+        """Stop and release the ports. The folder stays."""
         with self._lock:
-            self._processes.end()
+            self._processes.stop()
             for held in self._held:
                 held.close()
 
     def pause(self) -> None:
-        """Let it answer nothing, as a region that is lost, until `resume`."""
+        """Stop until `resume`, as in a region that is unreachable."""
         with self._lock:
-            self._processes.end()
+            self._processes.stop()
 
     def resume(self) -> None:
-        """Be there again, at the same address and with everything it knew. Raises Failed, as `start`."""
+        """Start again with the same address and data. Raises Failed, as `start`."""
         self.start()
 
     def processes(self) -> dict[str, int]:
-        """Name and pid of what runs."""
-        return {name: told["pid"] for name, told in read_json(self._processes.state).items() if told["pid"]}
+        """Process id by name, of the running processes."""
+        return {name: each["pid"] for name, each in read_json(self._processes.state).items() if each["pid"]}
 
     def api(self) -> ApiClient:
-        """A client with the sandbox's own administrator's rights."""
+        """Make a client with the rights of the sandbox's administrator."""
         from kubernetes.client import ApiClient, Configuration
 
         keys = self.plan.certificates
@@ -122,17 +122,17 @@ class ControlPlane:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._ready():
-            told = read_json(self._processes.state)
-            # Once, an API server may end because etcd was not there yet.
-            died = [name for name, process in told.items() if process["pid"] is None or process["ended"] > 1]
+            state = read_json(self._processes.state)
+            # An API server may end once because etcd is not ready yet.
+            died = [name for name, process in state.items() if process["pid"] is None or process["ended"] > 1]
             if died or time.monotonic() > deadline or not self._processes.alive:
                 raise Failed(self._problem(died[0] if died else "kube-apiserver", bool(died)))
             time.sleep(0.03)
 
     def _problem(self, name: str, died: bool) -> Problem:
         log = self.plan.folder / f"{name}.log"
-        said = log.read_text(errors="replace").splitlines() if log.exists() else []
-        tail = "\n".join(said[-5:]) or "its log is empty"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        tail = "\n".join(lines[-5:]) or "its log is empty"
         fact = f"{name} {'ended' if died else f'was not ready after {START_SECONDS:g} s'}: {tail}"
         return Problem(f"the Kubernetes of {self.region}", fact, f"read {log}, then start again")
 
@@ -158,8 +158,8 @@ class ControlPlane:
         for name in ("etcd", "kube-apiserver", "service-account"):
             keys.make(name, name)
         keys.make("kube-apiserver-etcd", "kube-apiserver")
-        # kwok is every node's kubelet at once, and deletes pods: there is no lesser role for that. For lesser rights,
-        # each controller would need a service account and its tokens; nothing here reads which of them did what.
+        # kwok acts as all kubelets and deletes pods, which needs these rights. For lesser rights each controller would
+        # need a service account; no test reads which controller did what.
         clients = {
             "admin": ("sandbox", MASTERS),
             "kwok": ("system:kwok", MASTERS),
@@ -212,7 +212,7 @@ def _scheduler(plan: Plan) -> dict[str, Any]:
         "clientConnection": {"kubeconfig": str(plan.kubeconfig("kube-scheduler")), "qps": 200, "burst": 400},
         "leaderElection": {"leaderElect": False},
         "enableProfiling": False,
-        # Whole seconds, and 10 s at most by default: at the sandbox's speed, one is already long.
+        # In whole seconds; the default maximum of 10 s is too long at the sandbox's speed.
         "podInitialBackoffSeconds": 1,
         "podMaxBackoffSeconds": 1,
     }

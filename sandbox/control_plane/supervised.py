@@ -1,4 +1,4 @@
-"""Processes that `supervisor.py` keeps running, and that end with this process, however it ends."""
+"""Processes that `supervisor.py` keeps running and that end with this process, even if it is killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Supervised:
     """A supervisor and its processes.
 
     Args:
-        state: The file in which it writes what became of them.
+        state: File in which the supervisor writes their state.
     """
 
     def __init__(self, state: Path) -> None:
@@ -23,32 +23,32 @@ class Supervised:
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     @property
-    def begun(self) -> bool:
-        """Whether it was started, and not ended."""
+    def started(self) -> bool:
+        """Whether it was started and not stopped."""
         return self._supervisor is not None
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the supervisor runs."""
         return self._supervisor is not None and self._supervisor.poll() is None
 
-    def begin(self) -> None:
-        """Start the supervisor, without processes yet."""
+    def start(self) -> None:
+        """Start the supervisor, without processes."""
         self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py")), str(self.state)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
 
-    def order(self, processes: list[dict[str, Any]]) -> None:
-        """Have processes started, as `supervisor.py` describes them."""
+    def add(self, processes: list[dict[str, Any]]) -> None:
+        """Start processes, described as in `supervisor.py`."""
         if self._supervisor is None or self._supervisor.stdin is None:
-            raise RuntimeError("no supervisor")
+            raise RuntimeError("the supervisor was not started")
         self._supervisor.stdin.write(json.dumps(processes).encode() + b"\n")
         self._supervisor.stdin.flush()
 
-    def end(self) -> None:
-        """End all of them and the supervisor; nothing where there is none."""
+    def stop(self) -> None:
+        """Stop all processes and the supervisor, if it was started."""
         if self._supervisor is None or self._supervisor.stdin is None:
             return
         self._supervisor.stdin.close()

@@ -1,9 +1,9 @@
-"""Keeps the processes of one control plane running, and ends them when its standard input ends.
+"""Keeps processes running, and stops them when its standard input ends.
 
-Run as a script by `control_plane.py`, whose process holds the other end: killed in whatever way, it takes them along.
-Each line of input is a JSON list of processes to start: `{"name", "command", "log", "environment", "end"}`, `end` being
-the signal that ends it. What ends by itself is started again, as a kubelet would. The state is in a file:
-`{name: {"pid", or null for what cannot be run, "ended": how often it did, "code": of the last time}}`.
+`supervised.py` runs this script and holds the other end of its input, so the processes end with its own process, even
+if that is killed. Each line of input is a JSON list of processes to start: `{"name", "command", "log", "environment",
+"end"}`, where `end` is the signal that stops the process. A process that ends is started again, as by a kubelet. The
+state is written to a file: `{name: {"pid": null if it cannot be run, "ended": how often, "code": the last exit code}}`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-AGAIN_SECONDS = 0.5
-"""Between the end of a process and its next start."""
+RESTART_SECONDS = 0.5
+"""Delay between the end of a process and its restart."""
 
 PATIENCE_SECONDS = 5.0
-"""For a process to end by its signal, before it is killed."""
+"""Time for a process to end after its signal, before it is killed."""
 
 NOT_RUN = 127
-"""The code of a program that could not be started, as a shell says it."""
+"""Exit code of a program that cannot be started, as in a shell."""
 
 PR_SET_PDEATHSIG = 1
 
 
 class Supervisor:
-    """The processes of one control plane, in the order in which they were started."""
+    """Processes in the order in which they were started.
+
+    Args:
+        state: File of their state.
+    """
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -43,7 +47,7 @@ class Supervisor:
         self._ended: dict[str, list[int]] = {}
 
     def start(self, wanted: dict[str, Any]) -> None:
-        """Start a process, the first time or again."""
+        """Start or restart a process."""
         name = wanted["name"]
         self._wanted[name] = wanted
         with Path(wanted["log"]).open("ab") as log:
@@ -59,20 +63,20 @@ class Supervisor:
             except OSError as error:
                 log.write(f"{error}\n".encode())
                 self._ended.setdefault(name, []).append(NOT_RUN)
-        self.tell()
+        self.write_state()
 
-    def look_after(self) -> None:
-        """Start again what has ended."""
+    def restart_ended(self) -> None:
+        """Restart the processes that have ended."""
         for name, process in list(self._running.items()):
             code = process.poll()
             if code is not None:
                 self._ended.setdefault(name, []).append(code)
-                self.tell()
-                time.sleep(AGAIN_SECONDS)
+                self.write_state()
+                time.sleep(RESTART_SECONDS)
                 self.start(self._wanted[name])
 
     def end(self) -> None:
-        """End everything, last started first."""
+        """Stop all processes, the last started first."""
         for name, process in reversed(self._running.items()):
             process.send_signal(signal.Signals[self._wanted[name]["end"]])
             try:
@@ -82,9 +86,9 @@ class Supervisor:
                 process.wait()
         self._state.unlink(missing_ok=True)
 
-    def tell(self) -> None:
-        """Write the state file, in one step."""
-        told = {
+    def write_state(self) -> None:
+        """Write the state file atomically."""
+        state = {
             name: {
                 "pid": self._running[name].pid if name in self._running else None,
                 "ended": len(ended),
@@ -94,15 +98,15 @@ class Supervisor:
             for ended in [self._ended.get(name, [])]
         }
         draft = self._state.with_suffix(".draft")
-        draft.write_text(json.dumps(told))
+        draft.write_text(json.dumps(state))
         draft.replace(self._state)
 
 
 def die_with(parent: int) -> None:
-    """Have this process killed when its parent ends, even violently. Linux alone has this.
+    """Have the kernel kill this process when its parent ends. Linux only.
 
     Args:
-        parent: The parent. Where it ended before the kernel was told, nothing would come any more.
+        parent: Process id of the parent. If it ended before this call, this process kills itself.
     """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -110,7 +114,7 @@ def die_with(parent: int) -> None:
 
 
 def main() -> None:
-    """Serve until the input ends or SIGTERM comes."""
+    """Run until the input ends or SIGTERM arrives."""
     supervisor = Supervisor(Path(sys.argv[1]))
     woken, wake = socket.socketpair()
     woken.setblocking(False)
@@ -119,13 +123,13 @@ def main() -> None:
     ending: list[int] = []
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda number, _: ending.append(number))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that holds the input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the process that holds the input
     pending = b""
     while not ending:
         readable, _, _ = select.select([sys.stdin, woken], [], [])
         if woken in readable:
             woken.recv(4096)
-            supervisor.look_after()
+            supervisor.restart_ended()
         if sys.stdin in readable:
             read = os.read(sys.stdin.fileno(), 1 << 20)
             if not read:

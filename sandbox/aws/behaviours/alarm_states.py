@@ -25,13 +25,13 @@ COMPARE = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
-#: CloudWatch looks at more periods than it evaluates, so that a late datapoint does not count as missing.
 SPARE_PERIODS = 2
+"""Periods read beyond the evaluated ones, so that a late datapoint does not count as missing, as CloudWatch does."""
 MINUS = re.compile(r"\s*(?P<first>[a-z]\w*)\s*-\s*(?P<second>[a-z]\w*)\s*")
 
 
 def update(alarm: Alarm, now: datetime.datetime) -> None:
-    """Give the alarm the state its datapoints call for."""
+    """Set an alarm's state by its datapoints."""
     if now < getattr(alarm, "by_hand_until", now):
         return
     if alarm.metric_name and alarm.statistic:
@@ -49,7 +49,10 @@ def update(alarm: Alarm, now: datetime.datetime) -> None:
 def datapoints(alarm: Any, region: str, now: datetime.datetime) -> list[float]:
     """The newest values, at most EvaluationPeriods of them, oldest first; a period without data has none.
 
-    `alarm` is anything with a moto alarm's attributes; `now` is naive UTC, as all of moto's times are.
+    Args:
+        alarm: An object with the attributes of moto's alarms.
+        region: Region of the metric.
+        now: Naive UTC, as all of moto's times.
     """
     wanted = int(alarm.evaluation_periods)
     values = by_age(alarm, alarm.statistic, int(alarm.period), wanted, region, now)
@@ -57,7 +60,7 @@ def datapoints(alarm: Any, region: str, now: datetime.datetime) -> list[float]:
 
 
 def difference(alarm: Alarm) -> tuple[MetricStat, MetricStat] | None:
-    """The two metrics whose difference an alarm is about; None for one that is about anything else."""
+    """The two metrics of an alarm on a difference; None for any other alarm."""
     stats = {query.id: query.metric_stat for query in alarm.metric_data_queries if query.metric_stat}
     expressions = [query.expression for query in alarm.metric_data_queries if query.expression]
     found = MINUS.fullmatch(expressions[0]) if len(expressions) == 1 else None
@@ -69,7 +72,7 @@ def difference(alarm: Alarm) -> tuple[MetricStat, MetricStat] | None:
 
 
 def differences(both: tuple[MetricStat, MetricStat], wanted: int, region: str, now: datetime.datetime) -> list[float]:
-    """As `datapoints`: a period that lacks either metric has no value."""
+    """Like `datapoints`, of a difference: a period without either metric has no value."""
     period = int(both[0].period)
     first, second = (by_age(stat.metric, stat.stat, period, wanted, region, now) for stat in both)
     return [first[age] - second[age] for age in sorted(first.keys() & second.keys(), reverse=True)][-wanted:]
@@ -78,7 +81,7 @@ def differences(both: tuple[MetricStat, MetricStat], wanted: int, region: str, n
 def by_age(
     metric: Any, statistic: str, period: int, wanted: int, region: str, now: datetime.datetime
 ) -> dict[int, float]:
-    """A metric's values by how many periods ago; `metric` has a moto metric's or alarm's attributes."""
+    """A metric's values by age in periods; `metric` has the attributes of moto's metrics or alarms."""
     dimensions = sorted((dimension.name, dimension.value) for dimension in metric.dimensions)
     buckets: dict[int, list[MetricDatumBase]] = {}
     newest = int(now.replace(tzinfo=datetime.UTC).timestamp()) // period
@@ -94,7 +97,7 @@ def by_age(
 
 
 def evaluate(values: Sequence[float], alarm: Any, missing: str) -> str | None:
-    """OK, ALARM or INSUFFICIENT_DATA; None where missing data is to leave the state as it is."""
+    """OK, ALARM or INSUFFICIENT_DATA; None if missing data leaves the state unchanged."""
     periods = int(alarm.evaluation_periods)
     needed = int(alarm.datapoints_to_alarm or periods)
     breaches = COMPARE[alarm.comparison_operator]

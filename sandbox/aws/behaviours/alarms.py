@@ -1,8 +1,7 @@
-"""Alarms that fire: states from datapoints and rules, every minute and whenever somebody looks, and their actions.
+"""Evaluation of alarms, every minute and before they are described, and their actions.
 
-A change of state runs the actions of the new state once. Topics get the message that CloudWatch sends; whether they
-take it is decided as AWS decides it, by the topic's policy and its key's. Functions as actions are not emulated. In a
-region that cannot be reached nothing is evaluated and nothing is sent.
+A change of state runs the actions of the new state once. A topic gets CloudWatch's message if the policies of the topic
+and of its key allow that. Functions as actions are not emulated. In an unreachable region nothing is evaluated or sent.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from sandbox.aws.behaviours import alarm_states
 from sandbox.aws.world import World
 
 LOCK = threading.RLock()
-"""A change that two requests see at once has one message."""
+"""Held during an evaluation, so that concurrent requests send one message for a change."""
 ACTIONS = {"ALARM": "alarm_actions", "OK": "ok_actions", "INSUFFICIENT_DATA": "insufficient_data_actions"}
 REGION_NAMES = {"us-east-1": "US East (N. Virginia)", "us-west-2": "US West (Oregon)", "eu-west-1": "EU (Ireland)"}
 
 
 def regions_with_alarms() -> list[str]:
-    """Regions that have any alarm."""
+    """Regions with alarms."""
     return [region for region, backend in cloudwatch_backends[ACCOUNT].items() if backend.alarms]
 
 
 def evaluate(world: World, region: str) -> None:
-    """Bring every alarm of a region up to date: those on metrics first, since rules are about them."""
+    """Update the states of all alarms of a region: alarms on metrics first, since composite alarms depend on them."""
     if world.faults.unreachable(region):
         return
     with LOCK:
@@ -48,7 +47,7 @@ def evaluate(world: World, region: str) -> None:
 
 
 def changed(world: World, alarm: Alarm, before: str) -> None:
-    """Run the actions of a new state, and note both."""
+    """Run the actions of a new state, and record both in the alarm's history."""
     if alarm.state_value == before:
         return
     _note(alarm, "StateUpdate", f"Alarm updated from {before} to {alarm.state_value}")
@@ -56,7 +55,7 @@ def changed(world: World, alarm: Alarm, before: str) -> None:
         return
     for action in getattr(alarm, ACTIONS[alarm.state_value]) or ():
         if ":sns:" not in action:
-            _note(alarm, "Action", f"Failed to execute action {action}: the sandbox knows topics as actions only")
+            _note(alarm, "Action", f"Failed to execute action {action}: the sandbox supports topics only")
             continue
         refused = world.messages.publish(action, _subject(alarm), json.dumps(_message(alarm, before)))
         done = f"Failed to execute action {action}: {refused}" if refused else f"Successfully executed action {action}"
@@ -82,7 +81,7 @@ def _subject(alarm: Alarm) -> str:
 
 
 def _message(alarm: Alarm, before: str) -> dict[str, Any]:
-    """What CloudWatch publishes (CloudWatch user guide, "Notify users on alarm changes")."""
+    """CloudWatch's message (CloudWatch user guide, "Notify users on alarm changes")."""
     message = {
         "AlarmName": alarm.name,
         "AlarmDescription": alarm.description,
@@ -108,7 +107,7 @@ def _message(alarm: Alarm, before: str) -> dict[str, Any]:
 
 
 def _measured(alarm: Alarm) -> dict[str, Any]:
-    """What a message says of the metric, or of the metrics of an expression."""
+    """The part of a message about the metric, or the metrics of an expression."""
     if not alarm.metric_data_queries:
         return {
             "MetricName": alarm.metric_name,

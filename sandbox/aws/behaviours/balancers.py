@@ -1,7 +1,6 @@
-"""Network load balancers that serve: from a name to one of its targets, a connection at a time.
+"""Network load balancers: route each connection to one target.
 
-A connection stays with the target it got. It fails where that does not answer, and where there is no target at all; the
-load balancer's own addresses are always there, but in a region that is lost.
+A connection keeps its target. It fails if the target does not answer, without any target, and in an unreachable region.
 """
 
 from __future__ import annotations
@@ -19,8 +18,10 @@ from sandbox.aws.behaviours import target_health
 from sandbox.aws.world import World
 
 CHECKERS_NEEDED = 0.18
-"""Route 53: an endpoint is healthy when more than 18 % of its checkers say so (developer guide, "How Route 53
-determines whether a health check is healthy"); each of their connections gets a target of its own."""
+"""Share of Route 53's checkers above which an endpoint is healthy. Each checker's connection gets its own target.
+
+Source: Route 53 developer guide, "How Route 53 determines whether a health check is healthy".
+"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Balancer:
         return self.world.kubernetes.answers(self.region, target)
 
     def connect(self) -> Flow:
-        """A connection. Raises ConnectionCutError."""
+        """Open a connection. Raises ConnectionCutError."""
         if self.world.faults.unreachable(self.region):
             raise ConnectionCutError(f"{self.name}: {self.region} cannot be reached")
         target = self.health.choose(self.answers)
@@ -51,7 +52,7 @@ class Balancer:
         return Flow(self, target)
 
     def verdict(self) -> tuple[bool, str]:
-        """What Route 53's checkers find, and why."""
+        """Whether Route 53's checkers find the endpoint healthy, and why."""
         if self.world.faults.unreachable(self.region):
             return False, f"{self.name} cannot be reached, as all of {self.region}"
         found = self.health.candidates(self.answers)
@@ -60,7 +61,7 @@ class Balancer:
         return healthy, f"{self.name}: {answering} of {len(found)} targets answer"
 
     def has_healthy_target(self) -> bool:
-        """What `EvaluateTargetHealth` goes by."""
+        """The criterion of `EvaluateTargetHealth`."""
         return target_health.HEALTHY in self.health.look(self.answers).values()
 
 
@@ -72,7 +73,7 @@ class Flow:
     target: str
 
     def send(self, environ: Mapping[str, Any], body: bytes) -> Answer:
-        """The target's answer to a request. Raises ConnectionCutError."""
+        """Return the target's answer to a request. Raises ConnectionCutError."""
         region, world = self.balancer.region, self.balancer.world
         if world.faults.unreachable(region):
             raise ConnectionCutError(f"{self.balancer.name}: {region} cannot be reached")
@@ -80,17 +81,17 @@ class Flow:
         headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
         if kind := environ.get("CONTENT_TYPE"):
             headers["Content-Type"] = kind
-        asked = f"{path}?{query}" if query else path
-        return world.kubernetes.ask(region, self.target, environ["REQUEST_METHOD"], asked, headers, body)
+        full = f"{path}?{query}" if query else path
+        return world.kubernetes.ask(region, self.target, environ["REQUEST_METHOD"], full, headers, body)
 
 
 def behind(world: World, name: str) -> Balancer | None:
-    """The load balancer of a DNS name of its own, where Kubernetes runs behind it."""
+    """Like `find`, where Kubernetes runs; None elsewhere."""
     return find(world, name) if world.kubernetes.on else None
 
 
 def find(world: World, name: str) -> Balancer | None:
-    """The load balancer of a DNS name of its own; None where there is none, or it forwards nothing."""
+    """Find a load balancer by its own DNS name; None if it does not exist or forwards nothing."""
     for region, backend in list(elbv2_backends[ACCOUNT].items()):
         for balancer in list(backend.load_balancers.values()):
             if balancer.dns_name.lower() == name.lower():
@@ -106,6 +107,6 @@ def find(world: World, name: str) -> Balancer | None:
 
 
 def _forwards(action: Mapping[str, Any]) -> list[str]:
-    """Target groups that an action names, in either of its two forms."""
+    """ARNs of target groups of an action, in either of its two forms."""
     listed = [each["TargetGroupArn"] for each in action.get("ForwardConfig", {}).get("TargetGroups", ())]
     return [action["TargetGroupArn"]] if "TargetGroupArn" in action else listed

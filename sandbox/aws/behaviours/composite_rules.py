@@ -17,7 +17,7 @@ Condition = Callable[[StateOf], bool]
 
 
 def parse(rule: str) -> tuple[Condition, list[str]]:
-    """A rule as a condition, and the names of the alarms in it. Raises ValueError."""
+    """Parse a rule into a condition and the names of its alarms. Raises ValueError."""
     tokens, place = list[re.Match[str]](), 0
     while place < len(rule):
         found = TOKEN.match(rule, place)
@@ -35,7 +35,7 @@ Tokens = list[re.Match[str]]
 
 
 def _name(token: re.Match[str]) -> str:
-    """An alarm's name, which its ARN ends with."""
+    """An alarm's name, given as a name or as an ARN."""
     return str(token["name"]).strip('"').rpartition(":alarm:")[2]
 
 

@@ -17,7 +17,7 @@ LONGEST_CHAIN = 8
 
 
 def answer_for(world: World, zone: FakeZone, name: str, kind: str, depth: int = LONGEST_CHAIN) -> tuple[str, list[str]]:
-    """The response code and the data that a name server of the zone answers with."""
+    """Response code and data of the answer of a zone's name server."""
     named = [record for record in zone.rrsets if plain(record.name) == plain(name)]
     candidates = [record for record in named if record.type == kind] or [
         record for record in named if record.type == "CNAME"
@@ -35,7 +35,7 @@ def answer_for(world: World, zone: FakeZone, name: str, kind: str, depth: int = 
 
 
 def resolve(world: World, name: str, kind: str) -> dict[str, Any]:
-    """What a resolver gets for a name, from the public zone nearest to it; CNAMEs are followed within the sandbox."""
+    """Resolve a name by the most specific public zone; CNAMEs are followed within the sandbox."""
     chain, code, data = [plain(name)], "NXDOMAIN", list[str]()
     while len(chain) <= LONGEST_CHAIN and (zone := _public_zone(chain[-1])):
         code, data = answer_for(world, zone, chain[-1], kind)
@@ -46,7 +46,7 @@ def resolve(world: World, name: str, kind: str) -> dict[str, Any]:
 
 
 def served_as(world: World, name: str) -> str:
-    """What a name leads to by the zones of the sandbox: a load balancer's name, or itself."""
+    """The name that a name resolves to: a load balancer's name, or itself."""
     found = resolve(world, name, "A")
     last: str = found["data"][0] if found["data"] else found["chain"][-1]
     return last
@@ -59,7 +59,7 @@ def _public_zone(name: str) -> FakeZone | None:
 
 
 def _choose(world: World, zone: FakeZone, records: list[RecordSet], depth: int) -> RecordSet:
-    """One record of a name, by weight or failover; where none is healthy, all count as healthy."""
+    """Choose a record of a name by weight or failover; if none is healthy, all count as healthy."""
     healthy = [record for record in records if _record_healthy(world, zone, record, depth)]
     if records[0].failover:
         primary = next((record for record in records if record.failover == "PRIMARY"), records[0])
@@ -70,14 +70,14 @@ def _choose(world: World, zone: FakeZone, records: list[RecordSet], depth: int) 
     for group in (healthy, records):
         weighted = [record for record in group if int(record.weight or 0)]
         if weighted:
-            return random.choices(weighted, [int(record.weight or 0) for record in weighted])[0]  # noqa: S311  not a secret
+            return random.choices(weighted, [int(record.weight or 0) for record in weighted])[0]  # noqa: S311 - not a secret
         if group:
             return group[0]
     raise AssertionError("records is never empty")
 
 
 def _record_healthy(world: World, zone: FakeZone, record: RecordSet, depth: int) -> bool:
-    """A record is healthy with its check, and an alias that evaluates its target with that too."""
+    """Whether a record's check is healthy and, for an alias that evaluates it, the target too."""
     known = route53_backends[ACCOUNT][PARTITION].health_checks
     if record.health_check_id:
         check = known.get(record.health_check_id)

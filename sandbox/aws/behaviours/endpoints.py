@@ -11,10 +11,7 @@ from sandbox.aws.world import World
 
 
 def connect(world: World, name: str) -> Flow | None:
-    """A connection to a name, by the zones of the sandbox; None where it names no load balancer.
-
-    Raises ConnectionCutError where that leads nowhere.
-    """
+    """Connect to the load balancer that a name resolves to; None without one. Raises ConnectionCutError."""
     if not world.kubernetes.on:
         return None
     found = balancers.find(world, dns.served_as(world, name))
@@ -33,5 +30,5 @@ def answer(world: World, host: str, path: str) -> Answer:
 
 
 def region_serving(world: World, name: str) -> str | None:
-    """The region that a name leads to; None if it leads nowhere."""
+    """The region of the endpoint that a name resolves to; None for an unknown name."""
     return region_of(dns.served_as(world, name))

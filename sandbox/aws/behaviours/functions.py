@@ -1,8 +1,8 @@
-"""Lambda functions, each in a process of its own with the environment that AWS would give.
+"""Lambda functions, each in its own process with the environment that Lambda sets.
 
-A process is kept warm for one version of code and configuration, and ended when either changes, when it takes longer
-than its timeout, and with the emulator. Python runtimes only, and the Python is this one; what a function may do is not
-enforced. One invocation at a time. Functions of a region that cannot be reached do not run.
+A process serves one version of code and configuration. It ends when either changes, when an invocation exceeds the
+function's timeout, and with the emulator. Python runtimes only, run by the emulator's own Python, one invocation at a
+time. The permissions of the function's role are not enforced. Functions of an unreachable region do not run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PASSED_ON = ("PATH", "LANG", "SYSTEMROOT")
 
 @dataclass
 class Outcome:
-    """What an invocation came to."""
+    """The result of an invocation."""
 
     payload: bytes
     error: str = ""
@@ -44,7 +44,7 @@ class Outcome:
 
 @dataclass
 class Host:
-    """A running process, and where its code is."""
+    """A running process and the folder of its code."""
 
     version: tuple[str, ...]
     process: subprocess.Popen[str]
@@ -53,7 +53,7 @@ class Host:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def end(self) -> None:
-        """Stop it by the process that was started."""
+        """Kill the process and delete its folder."""
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
@@ -77,14 +77,14 @@ class Functions:
         self._lock = threading.Lock()
 
     def stop(self) -> None:
-        """End every process."""
+        """Kill all processes."""
         with self._lock:
             for host in self._hosts.values():
                 host.end()
             self._hosts.clear()
 
     def invoke(self, region: str, name: str, event: Any) -> Outcome:
-        """Run a function. Its errors are in the outcome, as AWS has them. Raises KeyError for one that is not there."""
+        """Run a function. Its errors are in the outcome, as on AWS. Raises KeyError for an unknown function."""
         function = lambda_backends[ACCOUNT][region].get_function(name)
         host = self._host(function)
         with host.lock:
@@ -108,7 +108,7 @@ class Functions:
     def _start(self, function: LambdaFunction, version: tuple[str, ...]) -> Host:
         folder = tempfile.TemporaryDirectory(prefix="function-")
         zipfile.ZipFile(io.BytesIO(function.code_bytes)).extractall(folder.name)
-        log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
+        log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - open as long as the process
         process = subprocess.Popen(
             [sys.executable, "-P", str(HOST)],
             cwd=folder.name,
@@ -121,7 +121,7 @@ class Functions:
         return Host(version, process, folder, log)
 
     def _environment(self, function: LambdaFunction) -> dict[str, str]:
-        """What Lambda sets ("Using Lambda environment variables"), the function's own, and the way to the sandbox."""
+        """Variables of Lambda ("Using Lambda environment variables"), of the function and of the sandbox."""
         region = function.region
         group = log_group(function)
         return {
@@ -166,15 +166,16 @@ class Functions:
         if line is None:
             host.process.kill()
             host.process.wait()
-            said = f"{datetime.datetime.now(datetime.UTC).isoformat()} {request['id']} Task timed out after "
-            return _failed("Sandbox.Timedout", f"{said}{function.timeout:.2f} seconds")
+            now = datetime.datetime.now(datetime.UTC).isoformat()
+            message = f"{now} {request['id']} Task timed out after {function.timeout:.2f} seconds"
+            return _failed("Sandbox.Timedout", message)
         if not line:
             return _failed("Runtime.ExitError", "RequestId: {id} Error: Runtime exited".format(**request))
         answer = json.loads(line)
         return Outcome(json.dumps(answer["payload"]).encode(), "Unhandled" if answer["failed"] else "")
 
     def _write_log(self, function: LambdaFunction, host: Host) -> None:
-        """What it printed since, in its log group."""
+        """Move what the function printed to its log group."""
         host.log.seek(0)
         lines = host.log.read().splitlines()
         host.log.seek(0)
@@ -189,7 +190,7 @@ class Functions:
 
 
 def log_group(function: LambdaFunction) -> str:
-    """Where it logs to: as configured, or the group that Lambda names after it."""
+    """A function's log group: as configured, or Lambda's default."""
     configured: dict[str, str] = vars(function).get("kept_logging", {})
     return configured.get("LogGroup", f"/aws/lambda/{function.function_name}")
 
@@ -199,7 +200,7 @@ def _failed(kind: str, message: str) -> Outcome:
 
 
 def _count(region: str, name: str, failed: bool) -> None:
-    """AWS/Lambda's metrics of one invocation."""
+    """Record the AWS/Lambda metrics of one invocation."""
     data = [
         {"MetricName": metric, "Value": value, "Dimensions": [{"Name": "FunctionName", "Value": name}]}
         for metric, value in (("Invocations", 1), ("Errors", int(failed)))

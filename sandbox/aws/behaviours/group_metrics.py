@@ -1,7 +1,7 @@
-"""Auto Scaling groups that report their sizes to CloudWatch, every minute, where somebody turned that on.
+"""Group metrics of Auto Scaling groups, published every minute where they are enabled.
 
-After "Amazon CloudWatch metrics for Amazon EC2 Auto Scaling" of its user guide, for the metrics that say whether a
-group has what it wants. A group whose instances are not emulated reports only while it wants none: the rest is unknown.
+Source: "Amazon CloudWatch metrics for Amazon EC2 Auto Scaling" of its user guide. Only metrics of sizes are emulated. A
+group without emulated instances publishes only at a desired size of 0, because its state is unknown otherwise.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MEASURED: Mapping[str, Callable[[FakeAutoScalingGroup], int | None]] = {
 
 
 def publish(faults: Faults, minute: datetime.datetime) -> None:
-    """What every group that was told to reports for a minute."""
+    """Publish the enabled metrics of all groups for one minute."""
     time = minute.astimezone(datetime.UTC).replace(tzinfo=None)
     for region, backend in list(autoscaling_backends[ACCOUNT].items()):
         if faults.unreachable(region):

@@ -78,7 +78,7 @@ def endpoint(world: World, name: str) -> Verdict:
 def _calculated(world: World, config: dict[str, Any], depth: int) -> Verdict:
     known = route53_backends[ACCOUNT][PARTITION].health_checks
     children = config.get("ChildHealthChecks", [])
-    # A child that was deleted counts as unhealthy; depth ends a ring of checks.
+    # A deleted child counts as unhealthy; depth ends a ring of checks.
     present = [known[child] for child in children if child in known and depth]
     healthy = sum(evaluate(world, child, depth - 1)[0] for child in present)
     needed = int(config.get("HealthThreshold", len(children)))
@@ -86,12 +86,12 @@ def _calculated(world: World, config: dict[str, Any], depth: int) -> Verdict:
 
 
 def _alarm(world: World, check: HealthCheck, config: dict[str, Any]) -> Verdict:
-    """From the metric itself, never from the alarm's state."""
+    """Evaluate the metric itself, as Route 53 does, not the alarm's state."""
     alarm, region = vars(check)["alarm"], config["AlarmIdentifier"]["Region"]
     values = [] if world.faults.unreachable(region) else alarm_states.datapoints(alarm, region, clock.utcnow())
     if not values:
         status = config.get("InsufficientDataHealthStatus", "LastKnownStatus")
-        # A check that never had data is healthy, as every new one.
+        # A check that never had data is healthy, like a new one.
         last = vars(check).get("last_known", True)
         return {"Healthy": True, "Unhealthy": False}.get(status, last), f"no data of {alarm.name} in {region}: {status}"
     healthy = alarm_states.evaluate(values, alarm, "missing") == "OK"

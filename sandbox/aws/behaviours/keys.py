@@ -1,4 +1,4 @@
-"""KMS keys: by which names they are found, and when they cannot be used."""
+"""KMS keys: look-up by id, ARN or alias, and whether a key can be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.aws.answer import AwsError
 
 
 def find_key(key: str, region: str) -> Key:
-    """A key by id, ARN, alias or the alias's ARN, as a request in `region` sees it. Raises NotFoundException."""
+    """Find a key of a region by id, ARN, alias or ARN of an alias. Raises AwsError."""
     if key.startswith("arn:") and key.split(":")[3] != region:
         raise AwsError("NotFoundException", f"Invalid arn {key.split(':')[3]}")
     backend = kms_backends[ACCOUNT][region]
@@ -23,7 +23,7 @@ def find_key(key: str, region: str) -> Key:
 
 
 def unusable(key: str, region: str) -> AwsError | None:
-    """Why a key cannot encrypt or decrypt in `region`, as KMS says it; None if it can."""
+    """KMS's error for a key that cannot encrypt or decrypt in a region; None for a usable key."""
     try:
         found = find_key(key, region)
     except AwsError as error:

@@ -1,8 +1,8 @@
-"""What topics deliver: kept, by subscription, for whoever asks. Nothing leaves the machine.
+"""Deliveries of SNS topics, recorded by subscription. Nothing leaves the machine.
 
-A message of an alarm arrives as on AWS only if the topic's policy lets CloudWatch publish and, where the topic is
-encrypted, the key's policy lets CloudWatch use the key: both are what goes wrong unseen (CloudWatch user guide,
-"Permissions for Amazon SNS").
+An alarm's message is delivered only if the topic's policy allows CloudWatch to publish and, for an encrypted topic, the
+key's policy allows CloudWatch to use the key. On AWS both fail silently (CloudWatch user guide, "Permissions for Amazon
+SNS").
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ KEPT = 10_000
 
 
 class Messages:
-    """Deliveries of all topics."""
+    """Deliveries of all topics.
+
+    Args:
+        faults: The faults in force.
+    """
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -34,17 +38,17 @@ class Messages:
         self._number = 0
 
     def forget(self) -> None:
-        """Drop what was delivered."""
+        """Drop all deliveries."""
         with self._lock:
             self._kept.clear()
 
     def since(self, number: int) -> dict[str, Any]:
-        """Deliveries after `number`; `next` is the number to ask with the next time."""
+        """List deliveries after `number`; `next` is the number for the next request."""
         with self._lock:
             return {"next": self._number, "messages": [each for each in self._kept if each["n"] > number]}
 
     def publish(self, topic_arn: str, subject: str, message: str) -> str:
-        """Publish as CloudWatch. Says why it was refused; nothing if it was not."""
+        """Publish as CloudWatch. Return the reason of a refusal, or an empty string."""
         region = topic_arn.split(":")[3]
         topic = sns_backends[ACCOUNT][region].topics.get(topic_arn)
         if topic is None:
@@ -59,7 +63,7 @@ class Messages:
         return ""
 
     def deliver(self, topic_arn: str, subject: str | None, message: str) -> None:
-        """Note one delivery for each subscription."""
+        """Record a delivery for each subscription."""
         region = topic_arn.split(":")[3]
         for subscription in list(sns_backends[ACCOUNT][region].subscriptions.values()):
             if subscription.topic.arn == topic_arn:
@@ -89,7 +93,7 @@ def _key_problem(region: str, key_id: str) -> str:
 
 
 def _allows(policy: dict[str, Any], actions: tuple[str, ...]) -> bool:
-    """Whether a resource policy lets CloudWatch, on behalf of this account, do one of these."""
+    """Whether a resource policy allows CloudWatch one of these actions on behalf of this account."""
     return any(
         statement.get("Effect") == "Allow"
         and _is_cloudwatch(statement)
@@ -103,8 +107,8 @@ def _is_cloudwatch(statement: dict[str, Any]) -> bool:
     if not isinstance(principal, dict) or CLOUDWATCH not in _listed(principal.get("Service")):
         return False
     conditions = statement.get("Condition", {}).get("StringEquals", {})
-    given = {name.lower(): _listed(value) for name, value in conditions.items()}
-    return ACCOUNT in given.get("aws:sourceaccount", [ACCOUNT])
+    required = {name.lower(): _listed(value) for name, value in conditions.items()}
+    return ACCOUNT in required.get("aws:sourceaccount", [ACCOUNT])
 
 
 def _matches(action: str, wanted: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The sandbox's minutes: each starts what is scheduled and then looks at every alarm, in real time or all at once."""
+"""The sandbox's minutes: each starts due schedules, then evaluates all alarms, in real time or when advanced."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from sandbox.aws.behaviours import alarms, group_metrics, schedules
 from sandbox.aws.world import World
 
 MINUTE = 60
-LOOK_EVERY_SECONDS = 1.0
+POLL_SECONDS = 1.0
 LONGEST_STEP = 24 * 60 * MINUTE
+"""Seconds by which the clock can be advanced at once."""
 
 
 class Minutes:
-    """Runs every minute that begins, in order, each once."""
+    """Runs every minute once, in order.
+
+    Args:
+        world: The emulator's shared parts.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -26,30 +31,30 @@ class Minutes:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.follows = True
-        """Whether real minutes count; off, only `advance` makes any."""
+        """Whether minutes pass in real time; otherwise only `advance` runs them."""
 
     def start(self) -> None:
-        """Follow real time from here on."""
+        """Start to follow real time."""
         self._ended.clear()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop following it."""
+        """Stop following real time."""
         self._ended.set()
         if self._thread:
             self._thread.join()
 
     def forget(self) -> None:
-        """Begin anew at the machine's time."""
+        """Return to the machine's time."""
         with self._lock:
             clock.reset()
             self._done = _number(clock.now())
 
     def advance(self, seconds: float) -> int:
-        """Put the clock forward, through every minute between; how many began. Raises ValueError."""
+        """Advance the clock, run every minute passed, and return their number. Raises ValueError."""
         if not 0 <= seconds <= LONGEST_STEP:
-            raise ValueError(f"the clock goes forward, by {LONGEST_STEP} s at most in one step; got {seconds:g} s")
+            raise ValueError(f"the clock can be advanced by 0 to {LONGEST_STEP} s at once; got {seconds:g} s")
         end = clock.now() + datetime.timedelta(seconds=seconds)
         ran = 0
         with self._lock:
@@ -61,11 +66,11 @@ class Minutes:
         return ran
 
     def _follow(self) -> None:
-        while not self._ended.wait(LOOK_EVERY_SECONDS):
+        while not self._ended.wait(POLL_SECONDS):
             with self._lock:
                 if not self.follows:
                     self._done = _number(clock.now())
-                # After a machine was asleep, the minutes it missed are missed.
+                # Minutes during which the machine slept are skipped.
                 self._done = max(self._done, _number(clock.now()) - 1)
                 if _number(clock.now()) > self._done:
                     self._run_next()

@@ -11,6 +11,6 @@ def plain(name: str) -> str:
 
 
 def region_of(name: str) -> str | None:
-    """The region whose name is part of a DNS name."""
+    """The region that a DNS name contains; None without one."""
     match = REGION.search(plain(name))
     return match.group() if match else None

@@ -1,12 +1,12 @@
-"""S3 replication: object versions that really reach the other bucket, and what is known of it on both sides.
+"""S3 replication: copies object versions to other buckets and records the status on both sides.
 
-The rules are those of the S3 user guide's chapter "Replicating objects". A version keeps its id, its bytes, metadata,
-tags, lock and time of creation. Replicas are never replicated on; of them only changes of tags, retention and legal
-hold go back, where a rule has ReplicaModifications. State is on moto's own versions, as attributes:
+Source: "Replicating objects" of the S3 user guide. A copy keeps id, content, metadata, tags, lock and time of creation.
+Replicas are not replicated further; with ReplicaModifications, changes of their tags, retention and legal hold are
+copied back. State is kept in attributes of moto's own versions:
 
-- `replicas`: the status, PENDING, COMPLETED or FAILED, by destination bucket;
+- `replicas`: status by destination bucket: PENDING, COMPLETED or FAILED;
 - `is_replica`;
-- `replication_status`: what S3 says of the version as a whole.
+- `replication_status`: status of the version as a whole, as S3 reports it.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from sandbox.aws.behaviours.keys import unusable
 from sandbox.aws.call import Call, find_bucket, object_version
 from sandbox.aws.faults import Faults
 
-#: Held by every request that changes S3 and by every copy.
 WRITES = threading.RLock()
+"""Held by every request that changes S3 and by every copy."""
 
 CREATES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
 CHANGES = frozenset({"PutObjectTagging", "DeleteObjectTagging", "PutObjectRetention", "PutObjectLegalHold"})
-#: Storage classes that S3 does not replicate from.
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-#: Seconds between two looks at whether a region that was gone is back.
-LOOK_AGAIN = 0.2
+"""Storage classes that S3 does not replicate from."""
+RETRY_SECONDS = 0.2
+"""How often queues of unreachable regions are checked."""
 
 Status = Literal["COMPLETED", "FAILED"]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One version (or what changed about it) on its way to one bucket."""
+    """A copy of one version, or of a change of it, to one bucket."""
 
     bucket: str
     key: str
@@ -57,12 +57,12 @@ class Task:
 
 
 class Replicator:
-    """Queues what S3 requests leave to copy, and copies it, in order, while both regions can be reached."""
+    """Queues copies after S3 requests, and makes them in order while both regions are reachable."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._ready = threading.Condition()
-        # One queue a pair of regions: what waits for a region keeps its order and holds nothing else up.
+        # One queue per pair of regions: an unreachable region delays no copies of others.
         self._queues: dict[tuple[str, str], deque[Task]] = {}
         self._working = 0
         self._stopped = False
@@ -79,7 +79,7 @@ class Replicator:
         self._thread.join()
 
     def wake(self) -> None:
-        """Look at the queues now: a region may be back."""
+        """Check the queues: a region may be reachable again."""
         with self._ready:
             self._ready.notify()
 
@@ -89,13 +89,13 @@ class Replicator:
             self._done = {"COMPLETED": 0, "FAILED": 0}
 
     def counts(self) -> dict[str, int]:
-        """Copies pending, and failed and made since the start."""
+        """Number of copies pending, and failed and made since the start."""
         with self._ready:
             pending = sum(map(len, self._queues.values())) + self._working
             return {"pending": pending, "failed": self._done["FAILED"], "copied": self._done["COMPLETED"]}
 
     def observe(self, call: Call, answer: Answer) -> None:
-        """Queue what an S3 request that succeeded leaves to replicate. The caller holds WRITES."""
+        """Queue the copies that a successful S3 request causes. The caller holds WRITES."""
         bucket = call.bucket
         if bucket is None or not getattr(bucket, "replication", None) or not bucket.is_versioned:
             return
@@ -105,7 +105,7 @@ class Replicator:
         elif call.operation == "DeleteObjects":
             objects = call.parameters["Delete"]["Objects"]
             current = [bucket.keys.get(entry["Key"]) for entry in objects if not entry.get("VersionId")]
-            # What could not be deleted has no marker as its current version.
+            # Only objects that were deleted have a marker as their current version.
             for version in current:
                 if isinstance(version, FakeDeleteMarker):
                     self._created(bucket, version)
@@ -113,7 +113,7 @@ class Replicator:
             self._changed(bucket, object_version(call))
 
     def _created(self, bucket: FakeBucket, version: FakeKey | FakeDeleteMarker) -> None:
-        # A request that is repeated names a version that was queued before.
+        # A repeated request names a version that is queued already.
         if not hasattr(version, "replicas"):
             self._queue(bucket, version, _rules_for(bucket, version), change=False)
 
@@ -139,19 +139,19 @@ class Replicator:
         while True:
             with self._ready:
                 while (task := self._next()) is None and not self._stopped:
-                    self._ready.wait(LOOK_AGAIN if any(self._queues.values()) else None)
+                    self._ready.wait(RETRY_SECONDS if any(self._queues.values()) else None)
                 if task is None:
                     return
                 self._working = 1
             status: Status | None = "FAILED"
             try:
                 status = _copy(task)
-            except Exception:  # noqa: BLE001  whatever moto raises, the other copies go on and this one has FAILED
+            except Exception:  # noqa: BLE001 - moto raises anything; this copy has failed, the others go on
                 sys.stderr.write(f"replication of {task} failed\n{traceback.format_exc()}")
             with WRITES:
                 version = _find(task.bucket, task.key, task.version)
                 if version is None and status == "FAILED":
-                    status = None  # deleted while it was read
+                    status = None  # deleted while it was copied
                 elif version is not None and status:
                     _record(version, task.destination, status)
             with self._ready:
@@ -169,7 +169,7 @@ class Replicator:
 
 
 def _matching(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
-    """The rules that select a version: of those to one bucket, the one with the highest priority."""
+    """The rules that select a version: the one with the highest priority per destination bucket."""
     is_marker = isinstance(version, FakeDeleteMarker)
     tags = {} if is_marker else _backend(bucket).tagger.get_tag_dict_for_resource(version.arn)
     chosen: dict[str, dict[str, Any]] = {}
@@ -185,7 +185,7 @@ def _matching(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
 
 
 def _rules_for(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
-    """The rules by which a version that was just made is copied."""
+    """The rules by which a new version is copied."""
     rules = _matching(bucket, version)
     if isinstance(version, FakeDeleteMarker):
         return [rule for rule in rules if replication_rules.copies_delete_markers(rule)]
@@ -195,7 +195,7 @@ def _rules_for(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
 
 
 def _copy(task: Task) -> Status | None:
-    """Carry a task out. None if there is nothing to copy any more."""
+    """Make a copy. Return None if the version does not exist any more."""
     source, destination = find_bucket(task.bucket), find_bucket(task.destination)
     version = _find(task.bucket, task.key, task.version)
     if source is None or version is None:
@@ -218,7 +218,7 @@ def _copy(task: Task) -> Status | None:
     copied.last_modified = version.last_modified
     copied.is_replica, copied.replicas, copied.replication_status = True, {}, "REPLICA"
     with WRITES:
-        # By time of creation, so that both buckets agree on the current version whatever arrives first.
+        # Ordered by creation, so that both buckets have the same current version in whatever order copies arrive.
         older = [held for held in destination.keys.getlist(task.key, []) if held.last_modified <= copied.last_modified]
         newer = [held for held in destination.keys.getlist(task.key, []) if held.last_modified > copied.last_modified]
         destination.keys.setlist(task.key, [*older, copied, *newer])
@@ -226,7 +226,7 @@ def _copy(task: Task) -> Status | None:
 
 
 def _cannot_hold(version: FakeKey, rule: dict[str, Any], source: FakeBucket, destination: FakeBucket) -> bool:
-    """Whether S3 could not make the replica: a key that cannot be used, a lock the destination cannot hold."""
+    """Whether S3 would fail to make the replica: an unusable key, or a lock that the destination does not support."""
     if (version.lock_mode or version.lock_legal_status == "ON") and not destination.object_lock_enabled:
         return True
     if not _is_kms(version):
@@ -265,7 +265,7 @@ def _replica(version: FakeKey, rule: dict[str, Any], source: FakeBucket, destina
 
 
 def _copy_changeable(version: FakeKey, source: FakeBucket, copied: FakeKey, destination: FakeBucket) -> None:
-    """What may change about a version after it was made."""
+    """Copy the properties that may change after a version was created."""
     copied.lock_mode, copied.lock_until = version.lock_mode, version.lock_until
     copied.lock_legal_status = version.lock_legal_status
     tags = _backend(source).tagger.get_tag_dict_for_resource(version.arn)
@@ -275,7 +275,7 @@ def _copy_changeable(version: FakeKey, source: FakeBucket, copied: FakeKey, dest
 
 
 def _record(version: Any, destination: str, status: str) -> None:
-    """Note the status of one copy; the version's own is the worst of them."""
+    """Record the status of one copy; the version has the worst status of its copies."""
     version.replicas = {**getattr(version, "replicas", {}), destination: status}
     ranked = [status for status in ("FAILED", "PENDING") if status in version.replicas.values()]
     settled = "REPLICA" if getattr(version, "is_replica", False) else "COMPLETED"

@@ -8,7 +8,7 @@ BUCKET_ARN = "arn:aws:s3:::"
 
 
 def destination_of(rule: dict[str, Any]) -> str:
-    """The name of the bucket a rule copies to."""
+    """Name of the destination bucket."""
     return str(rule["Destination"]["Bucket"]).removeprefix(BUCKET_ARN)
 
 
@@ -21,21 +21,21 @@ def selects_replica_changes(rule: dict[str, Any]) -> bool:
 
 
 def copies_delete_markers(rule: dict[str, Any]) -> bool:
-    """A rule of the old form, without Filter, always does."""
+    """Whether delete markers are copied; a rule without Filter (version 1) always copies them."""
     return _status(rule.get("DeleteMarkerReplication")) if "Filter" in rule else True
 
 
 def tags_of(rule: dict[str, Any]) -> dict[str, str]:
-    """The tags a rule asks for."""
-    asked = rule.get("Filter", {})
-    tags = [*asked.get("And", {}).get("Tags", []), *([asked["Tag"]] if "Tag" in asked else [])]
+    """Tags that an object must have."""
+    chosen = rule.get("Filter", {})
+    tags = [*chosen.get("And", {}).get("Tags", []), *([chosen["Tag"]] if "Tag" in chosen else [])]
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def prefix_of(rule: dict[str, Any]) -> str:
-    """The prefix a rule asks for; rules of the old form have it beside Filter's place."""
-    asked = rule.get("Filter", {})
-    return asked.get("Prefix") or asked.get("And", {}).get("Prefix") or rule.get("Prefix") or ""
+    """Prefix of the keys; a rule without Filter (version 1) has it at the top."""
+    chosen = rule.get("Filter", {})
+    return chosen.get("Prefix") or chosen.get("And", {}).get("Prefix") or rule.get("Prefix") or ""
 
 
 def _status(element: dict[str, str] | None) -> bool:

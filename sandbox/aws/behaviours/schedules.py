@@ -1,7 +1,7 @@
-"""EventBridge schedules that start their targets: functions, and calls of any AWS API, on the sandbox's clock.
+"""EventBridge schedules: start functions and calls of AWS APIs by the sandbox's clock.
 
-Rates only. A target that fails is noted and not tried again: the next minute has its own turn. Context attributes in
-the input are replaced as the EventBridge Scheduler user guide has them.
+Rate expressions only. A failed target is logged and not retried. Context attributes in the input are replaced as in the
+EventBridge Scheduler user guide.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:(?P<service>[a-z0-9-]+):(?P
 
 
 def minutes_of(expression: str) -> int | None:
-    """Minutes between two turns; None for what is no rate."""
+    """Minutes of a rate expression; None for any other expression."""
     found = RATE.fullmatch(expression)
     return int(found[1]) * MINUTES[found[2]] if found else None
 
 
 def run(world: World, minute: datetime.datetime) -> None:
-    """Start what is due in a minute."""
+    """Start the targets that are due in a minute."""
     number = int(minute.timestamp()) // 60
     for region, backend in list(scheduler_backends[ACCOUNT].items()):
         if world.faults.unreachable(region):

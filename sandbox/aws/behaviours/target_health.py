@@ -1,10 +1,10 @@
-"""A network load balancer's own health checks, which know nothing of Kubernetes.
+"""Health checks of a network load balancer, which are independent of Kubernetes.
 
-A target that is new is `initial`; after so many checks in a row as its group asks for it is `healthy` or `unhealthy`,
-and changes by the same count. One that was deregistered is `draining` for the group's delay. What a check would find is
-told by whoever knows the targets; the status is worked out when somebody looks, from when that last changed.
+A new target is `initial`. After the group's number of equal checks in a row it becomes `healthy` or `unhealthy`. A
+deregistered target is `draining` for the group's delay. The caller knows whether a target answers; the status is
+calculated when it is read, from the time of the last change.
 
-Simplified: all checkers agree, the first check is at once, and registering takes no time (AWS: up to minutes).
+Simplified: all checkers agree, the first check runs at once, and registering takes no time (AWS: up to minutes).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Answers = Callable[[str], bool]
 
 @dataclass
 class Checked:
-    """What the checks of one target found.
+    """Results of the checks of one target.
 
     Args:
-        port: Of the target.
+        port: Port of the target.
         answers: Whether it answers now.
-        since: When that began, by the monotonic clock.
-        before: Its status until then.
-        left: When it was deregistered; None while it is registered.
+        since: Since when, by the monotonic clock in seconds.
+        before: Status until then.
+        left: When it was deregistered, by the same clock; None while it is registered.
     """
 
     port: int
@@ -47,12 +47,12 @@ class Checked:
     left: float | None = None
 
     def status(self, now: float, up: float, down: float) -> str:
-        """Its status.
+        """The target's status.
 
         Args:
-            now: The time.
-            up: Seconds of answers that make it healthy.
-            down: Seconds without that make it unhealthy.
+            now: The time, by the monotonic clock in seconds.
+            up: Seconds of answers until it is healthy.
+            down: Seconds without answers until it is unhealthy.
         """
         if self.left is not None:
             return DRAINING
@@ -67,7 +67,7 @@ class TargetHealth:
 
     Args:
         group: The target group.
-        speed: How many modelled seconds pass in one.
+        speed: Modelled seconds per real second.
     """
 
     def __init__(self, group: FakeTargetGroup, speed: float) -> None:
@@ -77,10 +77,10 @@ class TargetHealth:
         self._lock = threading.Lock()
 
     def look(self, answers: Answers) -> dict[str, str]:
-        """Status by target, as of now.
+        """Current status by target.
 
         Args:
-            answers: Whether the target of an id would answer a check.
+            answers: Whether the target with an id would answer a check.
         """
         with self._lock:
             return self._look(answers)
@@ -105,10 +105,10 @@ class TargetHealth:
         return {id: one.status(now, up, down) for id, one in self._checked.items()}
 
     def describe(self, answers: Answers, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """As DescribeTargetHealth tells it: of all targets, or of those that are named."""
+        """Describe all targets, or the named ones, as DescribeTargetHealth does."""
         found = self.look(answers)
-        asked = [each["Id"] for each in wanted] or list(found)
-        return [self._description(id, found.get(id, "unused")) for id in asked]
+        chosen = [each["Id"] for each in wanted] or list(found)
+        return [self._description(id, found.get(id, "unused")) for id in chosen]
 
     def _description(self, id: str, state: str) -> dict[str, Any]:
         one, health = self._checked.get(id), {"State": state}
@@ -118,13 +118,16 @@ class TargetHealth:
         return {"Target": {"Id": id, "Port": port}, "HealthCheckPort": str(port), "TargetHealth": health}
 
     def choose(self, answers: Answers) -> str | None:
-        """The next target to connect to, in turn: a healthy one, any where none is, None where none is registered."""
+        """The target of the next connection, in turn among the candidates; None without targets."""
         candidates = self.candidates(answers)
         self._turn += 1
         return candidates[self._turn % len(candidates)] if candidates else None
 
     def candidates(self, answers: Answers) -> list[str]:
-        """Where connections go (ELB user guide, "Health checks for Network Load Balancer target groups": fail open)."""
+        """Healthy targets; without any, all registered targets.
+
+        Source: ELB user guide, "Health checks for Network Load Balancer target groups": fail open.
+        """
         found = self.look(answers)
         return [id for id, status in found.items() if status == HEALTHY] or [
             id for id, status in found.items() if status != DRAINING
@@ -132,7 +135,7 @@ class TargetHealth:
 
 
 def of(group: FakeTargetGroup, speed: float) -> TargetHealth:
-    """The checks of a target group, kept with it so that a reset takes them along."""
+    """The checks of a target group, kept with it, so that a reset drops them."""
     kept: TargetHealth | None = vars(group).get("sandbox_health")
     if kept is None:
         kept = vars(group)["sandbox_health"] = TargetHealth(group, speed)

@@ -140,7 +140,7 @@ def test_a_reset_empties_everything(pair: Pair, control: Callable[..., Any]) -> 
 
 
 def test_a_path_the_control_api_lacks_is_named(control: Callable[..., Any]) -> None:
-    assert control("GET", "weather") == {"error": "the sandbox's control API has no GET /_sandbox/weather"}
+    assert control("GET", "weather") == {"error": "the control API of the sandbox has no GET /_sandbox/weather"}
 
 
 def test_writers_of_one_key_lose_no_version(pair: Pair) -> None:

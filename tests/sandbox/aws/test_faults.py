@@ -133,4 +133,4 @@ def test_a_zone_and_an_instance_type_are_broken_and_healed_by_themselves(aws: Ru
 
     assert control("DELETE", f"faults?zone={PRIMARY}a") == [capacity]
     assert control("DELETE", f"faults?region={RECOVERY}&instance_type=g5.2xlarge") == []
-    assert "healed is a region, a zone" in control("DELETE", "faults?colour=red")["error"]
+    assert "give a region, a zone" in control("DELETE", "faults?colour=red")["error"]

@@ -1,4 +1,4 @@
-"""For how long a pod stays on a node that is lost, by what it says itself."""
+"""How long pods tolerate a lost node."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.clusters.evictions import stays
+from sandbox.clusters.evictions import toleration_seconds
 
 UNREACHABLE = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}
@@ -27,7 +27,7 @@ STAYS_30 = {"key": UNREACHABLE["key"], "operator": "Exists", "effect": "NoExecut
         ([], [STAYS_30], None),
     ],
 )
-def test_a_pod_stays_as_long_as_it_tolerates_what_evicts(
+def test_a_pod_stays_for_the_shortest_of_its_toleration_seconds(
     taints: list[dict[str, Any]], tolerations: list[dict[str, Any]], expected: float | None
 ) -> None:
-    assert stays({"spec": {"tolerations": tolerations}}, taints) == expected
+    assert toleration_seconds({"spec": {"tolerations": tolerations}}, taints) == expected

@@ -75,10 +75,10 @@ def test_an_init_container_runs_with_its_own_code_and_folders(tmp_path: Path) ->
     [
         (pod("python", "-c", "print('no such bucket'); raise SystemExit(3)"), "ended with 3: no such bucket"),
         (pod("no-such-program"), "did not run"),
-        (pod("python", initContainers=[]), "no init container of it fills a model folder"),
+        (pod("python", initContainers=[]), "it has no init container that fetches models"),
     ],
 )
-def test_an_init_container_that_fails_is_told_with_its_last_words(
+def test_a_failed_init_container_is_reported_with_the_end_of_its_output(
     tmp_path: Path, made: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(Failed, match=said):
