@@ -9,7 +9,8 @@ from botocore.config import Config
 
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
 #: Seconds a test waits for something that takes milliseconds.
-PATIENCE = 30.0
+PATIENCE = 300.0
+"""Seconds; waiting ends with the condition, so this only bounds a test that fails."""
 
 
 @dataclass

@@ -16,7 +16,8 @@ from sandbox.clusters.api import Api, RefusedError
 from sandbox.server import Running
 
 ZONES, TYPES, DOMAIN = "abc", ["g5.2xlarge", "g6.2xlarge"], "example.com"
-PATIENCE = 60.0
+PATIENCE = 300.0
+"""Seconds; waiting ends with the condition, so this only bounds a test that fails."""
 NAMESPACE = "ml-serving"
 CODE_FOLDER, MODELS_FOLDER = "/opt/ml-dr", "/models"
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
@@ -264,7 +265,18 @@ class Region:
         return connection
 
     def predict(self, rows: list[list[float]]) -> dict[str, Any]:
-        """A prediction by the region's name."""
+        """A prediction by the region's name; the first one waits for the model server to start."""
+
+        def answered() -> dict[str, Any] | None:
+            try:
+                return self._predict(rows)
+            except (OSError, http.client.HTTPException):
+                return None
+
+        found: dict[str, Any] = eventually(answered)
+        return found
+
+    def _predict(self, rows: list[list[float]]) -> dict[str, Any]:
         connection = self.connect()
         body = {"name": "predict", "shape": [len(rows), len(rows[0])], "datatype": "FP32", "data": rows}
         content = json.dumps({"inputs": [body]})

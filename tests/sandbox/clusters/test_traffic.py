@@ -1,4 +1,8 @@
-"""Nodes, targets and predictions of one region, with a real control plane and a real model server."""
+"""Nodes, targets and predictions of one region, with a real control plane and a real model server.
+
+Nothing here depends on how fast this machine is. A node without pods is removed after ten modelled minutes, so tests
+that need more nodes give them pods.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +27,12 @@ EAST = "us-east-1"
 BUCKETS = {"models": "models-1", "registry": "registry-1", "datasets": "datasets-1"}
 REPLICAS = 6
 ROW = [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0] * 8
-can_serve = pytest.mark.skipif(bool(lacking()), reason=lacking() or "it can")
+can_serve = pytest.mark.skipif(bool(lacking()), reason=lacking() or "MLServer is installed")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Region, str, Path]]:
-    """A region with six replicas on six nodes, and the model that they serve."""
+    """A region with six replicas on six nodes, the id of their model set, and the model."""
     with running(kubernetes=True) as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ENDPOINT_URL": aws.endpoint,
@@ -51,17 +55,38 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Region, str
 
 @pytest.fixture
 def region(made: tuple[Region, str, Path]) -> Region:
-    """The region, whole; and whole again for the next test."""
+    """The region without faults, with all replicas, and at rest."""
     found = made[0]
     found.heal()
-    eventually(lambda: found.healthy() == REPLICAS and at_rest(found), 2 * PATIENCE)
+    check_targets(found, seconds=10)
+    eventually(lambda: all_healthy(found) and at_rest(found), 2 * PATIENCE)
     return found
 
 
 def at_rest(region: Region) -> bool:
-    """Two nodes a zone, and none wanted beyond them: the autoscaler may add one while nodes change, and takes it back
-    when it has had nothing to do for a while."""
+    """Whether each zone has two nodes and no more are wanted: the autoscaler may add one while nodes change."""
     return region.ready_nodes() == list("aabbcc") and group_of(region)["scalingConfig"]["desiredSize"] == REPLICAS
+
+
+def all_healthy(region: Region) -> bool:
+    """Whether the targets are the pods, and all are healthy."""
+    return list(region.states().values()) == ["healthy"] * REPLICAS
+
+
+def ready_pods(region: Region) -> int:
+    """Pods that a disruption budget counts."""
+    return sum(
+        each["type"] == "Ready" and each["status"] == "True"
+        for pod in region.pods()
+        if "deletionTimestamp" not in pod["metadata"]
+        for each in pod["status"].get("conditions", ())
+    )
+
+
+def check_targets(region: Region, seconds: int) -> None:
+    """Set the interval of the load balancer's health checks, in modelled seconds."""
+    group = region.made["group"]
+    region.client("elbv2").modify_target_group(TargetGroupArn=group, HealthCheckIntervalSeconds=seconds)
 
 
 def group_of(region: Region) -> dict[str, Any]:
@@ -83,7 +108,7 @@ def resize(region: Region, desired: int) -> None:
 
 
 def attempts(region: Region, count: int) -> int:
-    """How many of so many requests, each on a connection of its own, failed."""
+    """Send requests, each on a new connection; return how many failed."""
     failed = 0
     for _ in range(count):
         connection = region.connect()
@@ -97,7 +122,7 @@ def attempts(region: Region, count: int) -> int:
     return failed
 
 
-def test_a_node_group_becomes_nodes_in_its_zones_that_aws_tells_of_too(region: Region) -> None:
+def test_nodes_of_a_node_group_are_instances_in_its_zones(region: Region) -> None:
     assert region.ready_nodes() == list("aabbcc")
     assert [each["LifecycleState"] for each in scaling_group(region)["Instances"]] == ["InService"] * REPLICAS
     instances = {
@@ -118,17 +143,14 @@ def test_ready_pods_are_the_healthy_targets(region: Region) -> None:
     addresses = {pod["status"]["podIP"] for pod in region.pods() if "deletionTimestamp" not in pod["metadata"]}
 
     assert set(region.states()) == addresses
-    assert set(region.states().values()) == {"healthy"}
-    (told,) = region.client("elbv2").describe_target_health(
+    (other,) = region.client("elbv2").describe_target_health(
         TargetGroupArn=region.made["group"], Targets=[{"Id": "10.9.9.9"}]
     )["TargetHealthDescriptions"]
-    assert told["TargetHealth"]["Reason"] == "Target.NotRegistered"
+    assert other["TargetHealth"]["Reason"] == "Target.NotRegistered"
 
 
 @can_serve
-def test_the_regions_name_answers_with_the_model_from_its_own_bucket(
-    region: Region, made: tuple[Region, str, Path]
-) -> None:
+def test_a_region_serves_the_model_set_in_its_own_bucket(region: Region, made: tuple[Region, str, Path]) -> None:
     import joblib
 
     _, published, model = made
@@ -139,7 +161,7 @@ def test_the_regions_name_answers_with_the_model_from_its_own_bucket(
 
 
 @can_serve
-def test_predictions_are_compared_with_the_model_run_here(
+def test_the_predict_command_compares_predictions_with_the_model(
     region: Region, monkeypatch: pytest.MonkeyPatch, made: tuple[Region, str, Path]
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", region.aws.endpoint)
@@ -157,13 +179,13 @@ def test_predictions_are_compared_with_the_model_run_here(
 
 
 @can_serve
-def test_what_the_model_server_refuses_is_its_own_answer(region: Region) -> None:
+def test_an_unknown_model_is_refused_by_the_model_server(region: Region) -> None:
     connection = region.connect()
-    connection.request("POST", "/v2/models/nobody/infer", json.dumps({"inputs": []}))
+    connection.request("POST", "/v2/models/unknown/infer", json.dumps({"inputs": []}))
     answer = connection.getresponse()
 
     assert answer.status in (400, 404, 422)
-    assert b"nobody" in answer.read() or answer.status == 422
+    assert b"unknown" in answer.read() or answer.status == 422
 
 
 def test_route_53_judges_a_load_balancer_by_its_targets(region: Region) -> None:
@@ -180,30 +202,25 @@ def test_route_53_judges_a_load_balancer_by_its_targets(region: Region) -> None:
         return str(seen[0]["StatusReport"]["Status"])
 
     assert "6 of 6 targets answer" in status()
-    for zone in "ab":
+    for zone in "abc":
         region.fault(kind="zone", zone=f"{EAST}{zone}")
-    assert status().startswith("Success")
-    assert "2 of 6 targets answer" in status()
-    region.fault(kind="zone", zone=f"{EAST}c")
     assert status().startswith("Failure")
 
 
-def test_a_lost_zone_costs_requests_until_the_load_balancer_notices_and_no_longer(region: Region) -> None:
-    connection = region.connect()
-    connection.request("GET", "/v2/health/ready")
-    connection.getresponse().read()
+def test_requests_to_a_lost_zone_fail_until_the_load_balancer_notices(region: Region) -> None:
+    check_targets(region, seconds=300)
     region.fault(kind="zone", zone=f"{EAST}a")
 
-    assert attempts(region, REPLICAS) > 0, "a third of the targets is dead, and nobody knows"
-    eventually(lambda: region.healthy() == 4)
-    assert attempts(region, 2 * REPLICAS) == 0
+    eventually(lambda: attempts(region, REPLICAS) > 0)
+    check_targets(region, seconds=10)
+    eventually(lambda: attempts(region, 2 * REPLICAS) == 0)
 
 
-def test_what_a_zone_held_is_replaced_in_the_others_and_comes_back_when_it_is_healed(region: Region) -> None:
+def test_nodes_of_a_lost_zone_are_replaced_in_other_zones_until_it_recovers(region: Region) -> None:
     region.fault(kind="zone", zone=f"{EAST}a")
     eventually(lambda: "a" not in region.ready_nodes())
     eventually(lambda: region.ready_nodes() == list("bbbccc"))
-    eventually(lambda: region.healthy() == REPLICAS)
+    eventually(lambda: all_healthy(region))
     assert {node["metadata"]["labels"]["topology.kubernetes.io/zone"][-1] for node in region.nodes()} == set("bc")
     assert any("EC2 health check" in each["Cause"] for each in activities(region))
 
@@ -211,15 +228,15 @@ def test_what_a_zone_held_is_replaced_in_the_others_and_comes_back_when_it_is_he
     eventually(lambda: at_rest(region), 2 * PATIENCE)
 
 
-def test_without_capacity_nothing_is_launched_and_aws_says_why(region: Region) -> None:
+def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
     region.fault(kind="capacity", region=EAST, instance_type="g5.2xlarge")
-    resize(region, REPLICAS + 1)
+    scale(region, REPLICAS + 1)
     eventually(lambda: len(region.ready_nodes()) == REPLICAS + 1)
     types = [node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in region.nodes()]
     assert types.count("g6.2xlarge") == 1, "the next type in the group's order"
 
     region.fault(kind="capacity", region=EAST, instance_type="g6.2xlarge")
-    resize(region, REPLICAS + 2)
+    scale(region, REPLICAS + 2)
     (issue,) = eventually(lambda: group_of(region)["health"]["issues"])
     assert issue["code"] == "AsgInstanceLaunchFailures"
     assert "do not have sufficient g5.2xlarge, g6.2xlarge capacity" in issue["message"]
@@ -229,27 +246,29 @@ def test_without_capacity_nothing_is_launched_and_aws_says_why(region: Region) -
     region.heal()
     eventually(lambda: len(region.ready_nodes()) == REPLICAS + 2)
     assert group_of(region)["health"]["issues"] == []
+    scale(region, REPLICAS)
     resize(region, REPLICAS)
     eventually(lambda: len(region.nodes()) == REPLICAS)
 
 
-def test_a_smaller_group_drains_its_node_and_pods_find_another(region: Region) -> None:
-    resize(region, REPLICAS + 1)
-    eventually(lambda: len(region.ready_nodes()) == REPLICAS + 1)
+def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
+    scale(region, REPLICAS + 1)
+    eventually(lambda: ready_pods(region) == REPLICAS + 1)
     assert group_of(region)["scalingConfig"]["desiredSize"] == REPLICAS + 1
+    scale(region, REPLICAS)
     resize(region, REPLICAS)
     least = REPLICAS
 
     def settled() -> bool:
         nonlocal least
-        least = min(least, region.healthy())
-        return len(region.nodes()) == REPLICAS and region.healthy() == REPLICAS
+        least = min(least, ready_pods(region))
+        return len(region.nodes()) == REPLICAS and all_healthy(region)
 
     eventually(settled)
     assert least >= REPLICAS - 2, "the disruption budget holds"
 
 
-def test_a_new_version_of_the_launch_template_renews_every_node_one_at_a_time(region: Region) -> None:
+def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Region) -> None:
     before = {node["metadata"]["name"] for node in region.nodes()}
     eks, ec2 = region.client("eks"), region.client("ec2")
     template = group_of(region)["launchTemplate"]
@@ -263,17 +282,17 @@ def test_a_new_version_of_the_launch_template_renews_every_node_one_at_a_time(re
     def renewed() -> bool:
         nonlocal least, most
         names = {node["metadata"]["name"] for node in region.nodes()}
-        least, most = min(least, region.healthy()), max(most, len(names))
+        least, most = min(least, ready_pods(region)), max(most, len(names))
         return not names & before and len(names) == REPLICAS
 
     eventually(renewed, 2 * PATIENCE)
     assert least >= REPLICAS - 2, "the disruption budget holds"
     # One more by EKS, and perhaps one by the autoscaler, for a pod that waits while its node is drained.
     assert REPLICAS < most <= REPLICAS + 2
-    assert region.ready_nodes() == list("aabbcc")
+    eventually(lambda: at_rest(region))
 
 
-def test_pods_that_find_no_room_raise_the_group_up_to_its_most(region: Region) -> None:
+def test_unschedulable_pods_grow_the_group_up_to_its_maximum(region: Region) -> None:
     scale(region, 12)
     eventually(lambda: group_of(region)["scalingConfig"]["desiredSize"] == 9)
     eventually(lambda: len(region.ready_nodes()) == 9)
@@ -282,11 +301,11 @@ def test_pods_that_find_no_room_raise_the_group_up_to_its_most(region: Region) -
     eventually(lambda: len(region.nodes()) == REPLICAS, 2 * PATIENCE)
 
 
-def test_a_lost_region_answers_nobody_and_is_as_it_was_when_it_is_back(region: Region) -> None:
+def test_a_lost_region_recovers_with_its_pods(region: Region) -> None:
     region.fault(kind="region", region=EAST, unreachable=True)
     assert attempts(region, 3) == 3
     region.heal()
-    eventually(lambda: region.healthy() == REPLICAS)
+    eventually(lambda: all_healthy(region))
     eventually(lambda: attempts(region, 3) == 0)
 
 
@@ -296,10 +315,10 @@ def test_a_load_balancer_without_targets_resets_the_connection(region: Region) -
 
     assert attempts(region, 2) == 2
     scale(region, REPLICAS)
-    eventually(lambda: region.healthy() == REPLICAS)
+    eventually(lambda: all_healthy(region))
 
 
-def test_what_was_made_can_be_deleted(region: Region) -> None:
+def test_a_cluster_and_its_subnets_can_be_deleted(region: Region) -> None:
     eks, ec2 = region.client("eks"), region.client("ec2")
     eks.delete_nodegroup(clusterName=region.cluster, nodegroupName="gpu")
     eventually(lambda: region.nodes() == [])

@@ -1,0 +1,55 @@
+"""What Route 53's health checkers find behind a load balancer."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sandbox.aws.authority import Authority
+from sandbox.aws.behaviours.balancers import Balancer
+from sandbox.aws.behaviours.functions import Functions
+from sandbox.aws.behaviours.messages import Messages
+from sandbox.aws.faults import Faults, RegionFault
+from sandbox.aws.world import World
+
+EAST = "us-east-1"
+
+
+def balancer_with(tmp_path: Path, answering: int, targets: int = 6) -> tuple[Balancer, Faults]:
+    """A load balancer with new targets, some of which answer."""
+    group: Any = SimpleNamespace(
+        targets={f"10.0.0.{number}": {"Port": 8080} for number in range(targets)},
+        health_check_interval_seconds=30,
+        healthy_threshold_count=5,
+        unhealthy_threshold_count=2,
+        attributes={"deregistration_delay.timeout_seconds": "300"},
+    )
+    kubernetes: Any = SimpleNamespace(
+        on=True, speed=1.0, answers=lambda region, address: int(address.rpartition(".")[2]) < answering
+    )
+    faults = Faults()
+    functions = Functions("http://127.0.0.1:9", Authority(tmp_path))
+    world = World(faults, Messages(faults), functions, kubernetes, functools.partial(dict))
+    return Balancer(world, EAST, "inference.elb.us-east-1.amazonaws.com", group), faults
+
+
+@pytest.mark.parametrize(("answering", "healthy"), [(6, True), (2, True), (1, False), (0, False)])
+def test_an_endpoint_is_healthy_while_more_than_18_percent_of_its_targets_answer(
+    tmp_path: Path, answering: int, healthy: bool
+) -> None:
+    balancer, _ = balancer_with(tmp_path, answering)
+
+    found, reason = balancer.verdict()
+    assert found is healthy
+    assert reason.endswith(f"{answering} of 6 targets answer")
+
+
+def test_an_endpoint_in_an_unreachable_region_is_unhealthy(tmp_path: Path) -> None:
+    balancer, faults = balancer_with(tmp_path, answering=6)
+    faults.add(RegionFault(EAST, unreachable=True))
+
+    assert balancer.verdict() == (False, f"{balancer.name} cannot be reached, as all of {EAST}")
