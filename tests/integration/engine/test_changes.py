@@ -98,8 +98,8 @@ def test_a_wrong_passphrase_is_named_with_the_right_one(deployed: SandboxUnderTe
     with pytest.raises(Failed) as caught:
         deployed.engine.up("dr", extra={"PULUMI_CONFIG_PASSPHRASE": "wrong"})
 
-    assert "PULUMI_CONFIG_PASSPHRASE is not the one" in str(caught.value)
-    assert 'the sandbox\'s is "sandbox"' in str(caught.value)
+    assert "PULUMI_CONFIG_PASSPHRASE does not match the stack's encryptionsalt" in str(caught.value)
+    assert 'the sandbox\'s passphrase is "sandbox"' in str(caught.value)
 
 
 def test_a_check_whose_interval_cannot_change_is_replaced_and_the_record_follows(deployed: SandboxUnderTest) -> None:
