@@ -16,13 +16,15 @@ from dr.control import incident_state
 from dr.errors import DrError, Failed, Problem, Refused
 from dr.operations.steps import Report, State, Step, Verdict
 from dr.topology.topology import CONTROL
-from sandbox import model_set, server_process
+from sandbox import model_set, resources, server_process
 from sandbox.engine.engine import Engine
 from sandbox.engine.environment import WITHOUT_CHECKPOINTS, enter, environment
 from sandbox.engine.locks import drop_dead_locks
 from sandbox.local import ROOT, Local, read_json, write_json
+from sandbox.resources import Resources
 from sandbox.server_process import Server
 from sandbox.toolchain import aws_plugin
+from sandbox.toolchain.cache import cache
 from sandbox.toolchain.programs import Programs, ensure_programs, find_programs
 
 PRIMARY, RECOVERY = "primary", "dr"
@@ -71,6 +73,12 @@ class World:
             clients.client.cache_clear()
             self.engine = Engine(self.local, self.programs.engine, variables)
         return self.engine
+
+
+def measured(world: World) -> Resources:
+    """The memory and disk space that `up` needs now, and those of this machine."""
+    build, running = find_programs() is None, server_process.find(world.local) is not None
+    return resources.measure(world.local.folder, cache(), build=build, running=running)
 
 
 def steps() -> list[Step[Any]]:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 from dataclasses import asdict
 from enum import StrEnum
@@ -17,10 +18,12 @@ from rich.console import Console
 
 from dr.cli.command import Json, application, errors_shown
 from dr.cli.layout import Paragraph, Rows, output, show
-from dr.errors import Exit, Failed, Invalid, Problem
+from dr.errors import Exit, Failed, Invalid, Problem, Refused
 from sandbox import server_process
 from sandbox.cli import fault_commands
+from sandbox.cli.prompt import interactive
 from sandbox.emulator_client import ask
+from sandbox.engine.locks import running_engines
 from sandbox.local import Local
 
 app = application("sandbox", "Run a local AWS that the real Pulumi engine deploys to.")
@@ -38,12 +41,15 @@ def up() -> None:
     from dr.operations.steps import Runner
     from sandbox.cli import summary
     from sandbox.cli.progress import Progress
-    from sandbox.up import World, steps
+    from sandbox.up import World, measured, steps
 
     local = Local.from_environment()
     progress = Progress(output())
     with errors_shown(), local.locked():
         world = World(local)
+        machine = measured(world)
+        progress.console.print(str(machine), markup=False, soft_wrap=True)
+        machine.require()
         try:
             Runner[World](Journal(local.journal), progress).execute("up", steps(), world)
         finally:
@@ -52,16 +58,25 @@ def up() -> None:
 
 
 @app.command()
-def down() -> None:
-    """Stop it. Local stacks end with it; what was installed stays, in the ignored folder."""
+def down(
+    force: Annotated[bool, typer.Option("--force", help="Stop the sandbox although an update runs.")] = False,
+) -> None:
+    """Stop the sandbox and discard its stacks. Installed programs are kept.
+
+    Asks for confirmation while an operation of Pulumi runs; without a terminal it is refused then, unless --force is
+    given.
+    """
     from sandbox.up import forget
 
     local = Local.from_environment()
+    with errors_shown():
+        if not force:
+            _confirm_stop(local)
     with errors_shown(), local.locked():
         stopped = server_process.stop(local)
         forget(local)
     typer.echo(
-        "The sandbox is stopped, and its stacks with it: `make up` begins anew."
+        "The sandbox is stopped and its stacks are discarded. `make up` creates them again."
         if stopped
         else "The sandbox was not running."
     )
@@ -110,8 +125,10 @@ def shell() -> None:
     """Open a shell in which pulumi, dr and boto3 work against the sandbox."""
     with errors_shown():
         _environment()
-    typer.echo("pulumi, dr and python work against the sandbox here; `exit` leaves.")
-    subprocess.run([os.environ.get("SHELL") or "/bin/sh"], check=False)
+    typer.echo("pulumi, dr and python use the sandbox in this shell. `exit` leaves it.")
+    shell = interactive(os.environ.get("SHELL") or "/bin/sh", Local.from_environment().folder / "shell")
+    shell.write_files()
+    subprocess.run(shell.command, env={**os.environ, **shell.variables}, check=False)
 
 
 @app.command()
@@ -273,6 +290,28 @@ def logs(
         while follow:
             typer.echo(file.read(), nl=False)
             time.sleep(0.3)
+
+
+def _confirm_stop(local: Local) -> None:
+    """Ask before an engine loses the sandbox that it works on.
+
+    Raises:
+        Refused: an engine works on the stacks, and stopping was not confirmed.
+    """
+    pids = running_engines(local)
+    if not pids:
+        return
+    listed = ", ".join(map(str, pids))
+    fact = f"an operation of Pulumi runs on its stacks (pid {listed}), and fails if the sandbox stops now"
+    if _asks():
+        typer.echo(f"The sandbox: {fact}. Its stacks are discarded.", err=True)
+        if typer.confirm("Stop the sandbox?", err=True):
+            return
+    raise Refused(Problem("the sandbox", fact, "wait until it has ended, or run `make down ARGS=--force`"))
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty()
 
 
 def _running() -> server_process.Server:

@@ -194,3 +194,20 @@ def test_down_installs_nothing(checkout: Checkout) -> None:
 
     assert (done.returncode, done.stdout) == (0, "Nothing runs: nothing is installed.\n")
     assert not (checkout.folder / ".local").exists()
+
+
+def test_lint_gets_whole_paths_in_a_folder_with_a_space(checkout: Checkout) -> None:
+    checkout.run("install")
+    workflows = checkout.folder / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    (workflows / "ci.yml").touch()
+    calls = checkout.folder / "calls"
+    checkout.command("go", f"#!/bin/sh\nfor each; do echo \"$each\" >> '{calls}'; done\n")
+    (checkout.folder / ".local/venv/bin/python").unlink()
+    (checkout.folder / ".local/venv/bin/python").write_text(f"#!/bin/sh\necho \"$@\" >> '{calls}'\n")
+    (checkout.folder / ".local/venv/bin/python").chmod(0o755)
+    done = checkout.run("lint")
+
+    assert done.returncode == 0, done.stderr
+    assert calls.read_text().splitlines()[:3] == ["-m ruff check", "-m ruff format --check", "-m mypy"]
+    assert str(workflows / "ci.yml") in calls.read_text().splitlines()

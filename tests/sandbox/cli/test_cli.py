@@ -1,8 +1,11 @@
 """Usage of `python -m sandbox`; what needs a running one is in tests/integration."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from dr.errors import Exit
@@ -71,3 +74,58 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatc
     assert result.exit_code == Exit.FAILED
     assert "the sandbox cannot write there" in result.output
     assert "DR_SANDBOX_STATE" in result.output
+
+
+def hold_lock(state: Path, pid: int) -> None:
+    locks = state / "backend" / ".pulumi" / "locks" / "organization" / "dr" / "primary"
+    locks.mkdir(parents=True)
+    (locks / "lock.json").write_text(json.dumps({"pid": pid}))
+
+
+def test_down_is_refused_while_an_update_runs(tmp_path: Path) -> None:
+    hold_lock(tmp_path, os.getpid())
+    result = run("down")
+
+    assert result.exit_code == Exit.REFUSED
+    assert f"an operation of Pulumi runs on its stacks (pid {os.getpid()})" in result.output
+    assert "`make down ARGS=--force`" in result.output
+    assert (tmp_path / "backend").exists()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", Exit.OK), ("n", Exit.REFUSED)])
+def test_down_asks_at_a_terminal_while_an_update_runs(
+    answer: str, code: Exit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_lock(tmp_path, os.getpid())
+    monkeypatch.setattr("sandbox.cli.main._asks", lambda: True)
+    result = CliRunner().invoke(app, ["down"], input=f"{answer}\n")
+
+    assert result.exit_code == code
+    assert "Stop the sandbox? [y/N]" in result.output
+    assert (tmp_path / "backend").exists() == (code is Exit.REFUSED)
+
+
+@pytest.mark.parametrize(("arguments", "pid"), [(("down", "--force"), os.getpid()), (("down",), 2**22 + 1)])
+def test_down_stops_where_it_is_forced_or_the_update_has_ended(
+    arguments: tuple[str, ...], pid: int, tmp_path: Path
+) -> None:
+    hold_lock(tmp_path, pid)
+
+    assert run(*arguments).exit_code == Exit.OK
+    assert not (tmp_path / "backend").exists()
+
+
+def test_up_is_refused_on_a_machine_without_enough_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.resources.RUN_MEMORY_GB", 1_000_000.0)
+    result = run("up")
+
+    assert result.exit_code == Exit.REFUSED
+    assert "Needs 1000000.0 GB of memory" in result.output
+
+
+@pytest.mark.parametrize("arguments", [(), ("fault",), ("clock",), *((name,) for name in get_command(app).commands)])  # type: ignore[attr-defined]
+def test_help_has_no_trailing_blanks(arguments: tuple[str, ...]) -> None:
+    lines = run(*arguments, "-h").output.splitlines()
+
+    assert lines[0].startswith("Usage:")
+    assert [line for line in lines if line != line.rstrip()] == []

@@ -57,7 +57,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     try:
         yield made
     finally:
-        made.run("down")
+        made.run("down", "--force")
 
 
 def test_up_again_killed_and_down(checkout: Checkout) -> None:
@@ -120,7 +120,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         made.run("up")
         yield made
     finally:
-        made.run("down")
+        made.run("down", "--force")
 
 
 def test_the_shells_variables_lead_everything_to_the_sandbox(running: Checkout) -> None:
