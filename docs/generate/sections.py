@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.generate import costs, settings
+from docs.generate import cli, costs, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +60,7 @@ SECTIONS = (
     Section("Pulumi.yaml", "configuration keys", settings.schema, comment=("# ", "")),
     Section("docs/configuration.md", "settings", settings.setting_table),
     Section("docs/configuration.md", "bucket pairs", settings.pair_table),
+    Section("docs/cli.md", "", cli.document),
 )
 """Every generated section, in the order in which they are written."""
 

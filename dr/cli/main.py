@@ -92,7 +92,7 @@ def contract(
     as_json: Json = False,
     project: Project = Path(),
     stack: Stack = "dr",
-    role: Annotated[Role | None, typer.Option(help="Print the half of this role only.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Print the half of this role only: primary or recovery.")] = None,
 ) -> None:
     """Print the contract: names and ids of what each stack deployed.
 
@@ -128,7 +128,7 @@ def rollout(
     as_json: Json = False,
     project: Project = Path(),
     stack: Stack = "dr",
-    role: Annotated[Role | None, typer.Option(help="Show the region of this role only.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Show the region of this role only: primary or recovery.")] = None,
 ) -> None:
     """Show the state of the rollout of inference in each region.
 

@@ -1,4 +1,4 @@
-"""`python -m sandbox fault`: break something, see what is broken, mend it."""
+"""The `python -m sandbox fault` commands: inject, list and clear faults."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
 @app.command("region")
 def fault_region(
     region: Annotated[str, typer.Argument(help="The region, such as us-east-1.")],
-    unreachable: Annotated[bool, typer.Option("--unreachable", help="Connections fail, as in a dead region.")] = False,
-    with_global: Annotated[bool, typer.Option("--with-global", help="IAM and Route 53 control planes too.")] = False,
-    slow: Annotated[str, typer.Option(help="Every answer takes this much longer: 2s, 500ms.")] = "",
-    heal: Annotated[bool, typer.Option("--heal", help="The region is well again.")] = False,
+    unreachable: Annotated[bool, typer.Option("--unreachable", help="Make connections to the region fail.")] = False,
+    with_global: Annotated[bool, typer.Option("--with-global", help="Include IAM and Route 53.")] = False,
+    slow: Annotated[str, typer.Option(help="Delay every answer by this time: 2s, 500ms.")] = "",
+    heal: Annotated[bool, typer.Option("--heal", help="End the fault.")] = False,
 ) -> None:
-    """Take a region away, slow it, or give it back."""
+    """Make a region unreachable or slow, or end that."""
     with errors_shown():
         if unreachable + bool(slow) + heal != 1:
             raise Invalid(
-                Problem("fault region", "it takes exactly one of these", "--unreachable, --slow TIME or --heal")
+                Problem("fault region", "exactly one of these options is needed", "--unreachable, --slow or --heal")
             )
         if with_global and not unreachable:
-            raise Invalid(Problem("--with-global", "it goes with --unreachable", "add --unreachable"))
+            raise Invalid(Problem("--with-global", "is valid with --unreachable only", "add --unreachable"))
         _known_region(region)
         server = server_process.require(Local.from_environment())
         if heal:
@@ -47,16 +47,22 @@ def fault_region(
 @app.command("zone")
 def fault_zone(
     zone: Annotated[str, typer.Argument(help="The availability zone, such as us-east-1a.")],
-    down: Annotated[bool, typer.Option("--down", help="Its machines are dead, and pods with them.")] = False,
-    heal: Annotated[bool, typer.Option("--heal", help="The zone is well again.")] = False,
+    down: Annotated[bool, typer.Option("--down", help="Stop the nodes of the zone, and the pods on them.")] = False,
+    heal: Annotated[bool, typer.Option("--heal", help="End the fault.")] = False,
 ) -> None:
-    """Take the machines of a zone away, or give them back."""
+    """Stop the nodes of an availability zone, or end that."""
     with errors_shown():
         if down + heal != 1:
-            raise Invalid(Problem("fault zone", "it takes exactly one of these", "--down or --heal"))
+            raise Invalid(Problem("fault zone", "exactly one of these options is needed", "--down or --heal"))
         found = ZONE.fullmatch(zone)
         if not found:
-            raise Invalid(Problem("zone", f'"{zone}" is no zone', "use a region and a letter, such as us-east-1a"))
+            raise Invalid(
+                Problem(
+                    "zone",
+                    f'"{zone}" is not a valid availability zone',
+                    "use a name such as us-east-1a",
+                )
+            )
         _known_region(found[1])
         _change(down, {"kind": "zone", "zone": zone}, f"zone={zone}")
 
@@ -65,13 +71,13 @@ def fault_zone(
 def fault_capacity(
     region: Annotated[str, typer.Argument(help="The region, such as us-west-2.")],
     instance_type: Annotated[str, typer.Argument(help="The instance type, such as g5.2xlarge.")],
-    none: Annotated[bool, typer.Option("--none", help="Nothing of the type can be launched.")] = False,
-    heal: Annotated[bool, typer.Option("--heal", help="There is capacity again.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="Make launches of the type fail.")] = False,
+    heal: Annotated[bool, typer.Option("--heal", help="End the fault.")] = False,
 ) -> None:
-    """Let a region run out of an instance type, or have it again."""
+    """Remove a region's capacity of an instance type, or end that."""
     with errors_shown():
         if none + heal != 1:
-            raise Invalid(Problem("fault capacity", "it takes exactly one of these", "--none or --heal"))
+            raise Invalid(Problem("fault capacity", "exactly one of these options is needed", "--none or --heal"))
         _known_region(region)
         content = {"kind": "capacity", "region": region, "instance_type": instance_type}
         _change(none, content, f"region={region}&instance_type={instance_type}")
@@ -81,10 +87,10 @@ def fault_capacity(
 def fault_operation(
     operation: Annotated[str, typer.Argument(help="service:Operation, such as s3:PutObject.")],
     error: Annotated[str, typer.Option(help="The AWS error code to answer with, such as SlowDown.")],
-    times: Annotated[int, typer.Option(min=1, help="How many calls fail.")] = 1,
-    region: Annotated[str | None, typer.Option(help="Only in this region.")] = None,
+    times: Annotated[int, typer.Option(min=1, help="The number of calls that fail.")] = 1,
+    region: Annotated[str | None, typer.Option(help="Fail calls in this region only.")] = None,
 ) -> None:
-    """Let the next calls of one operation fail."""
+    """Make the next calls of an operation fail."""
     with errors_shown():
         if region:
             _known_region(region)
@@ -95,7 +101,7 @@ def fault_operation(
 
 @app.command("list")
 def fault_list(as_json: Json = False) -> None:
-    """Say what is broken."""
+    """List the faults."""
     with errors_shown(as_json):
         faults = ask(server_process.require(Local.from_environment()), "GET", "faults")
     if as_json:
@@ -106,7 +112,7 @@ def fault_list(as_json: Json = False) -> None:
 
 @app.command("clear")
 def fault_clear() -> None:
-    """Mend everything."""
+    """Clear all faults."""
     with errors_shown():
         _show(ask(server_process.require(Local.from_environment()), "DELETE", "faults"))
 
@@ -120,13 +126,13 @@ def _show(faults: list[dict[str, Any]]) -> None:
     for each in faults:
         typer.echo(describe(each))
     if not faults:
-        typer.echo("Nothing is broken.")
+        typer.echo("There are no faults.")
 
 
 def describe(each: dict[str, Any]) -> str:
-    """A fault in words."""
+    """A fault as text."""
     if each["kind"] == "zone":
-        return f"{each['zone']} is down: its machines are dead"
+        return f"{each['zone']} is down: its nodes are stopped"
     if each["kind"] == "capacity":
         return f"{each['region']} has no capacity of {each['instance_type']}"
     if each["kind"] == "operation":
@@ -148,5 +154,5 @@ def _known_region(region: str) -> None:
 def _seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", text)
     if not found:
-        raise Invalid(Problem("--slow", f'"{text}" is no time', "use seconds or milliseconds, such as 2s or 500ms"))
+        raise Invalid(Problem("--slow", f'"{text}" is not a valid duration', "use a time such as 2s or 500ms"))
     return float(found[1]) / (1000 if found[2] == "ms" else 1)

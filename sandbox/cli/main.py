@@ -1,4 +1,4 @@
-"""`python -m sandbox`: start it, look at it, break it, stop it."""
+"""The `python -m sandbox` command: start, inspect, disturb and stop the sandbox."""
 
 from __future__ import annotations
 
@@ -31,12 +31,16 @@ app.add_typer(fault_commands.app, name="fault")
 clock = typer.Typer(help="Show or advance the clock of the sandbox.")
 app.add_typer(clock, name="clock")
 CLOCK_STEP_SECONDS = 300
-"""So much at once, so that the progress is seen."""
+"""Seconds of one step of the clock, after which the progress bar moves."""
 
 
 @app.command()
 def up() -> None:
-    """Start AWS on this machine, deploy both stacks to it, and send a real model across regions."""
+    """Start the sandbox and deploy both stacks to it.
+
+    Publishes a small model set in the primary region and verifies its replica in the recovery region. Steps that are
+    done are skipped.
+    """
     from dr.control.journal import Journal
     from dr.operations.steps import Runner
     from sandbox.cli import summary
@@ -84,7 +88,10 @@ def down(
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Say whether it runs, where, and what it holds. Exit code 1 where it does not run."""
+    """Show the state of the sandbox.
+
+    Exit code 1 if it does not run.
+    """
     local = Local.from_environment()
     server = server_process.find(local)
     if server is None:
@@ -110,7 +117,10 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def env() -> None:
-    """Print the variables that point everything at the sandbox: `eval "$(python -m sandbox env)"`."""
+    """Print the environment variables of the sandbox.
+
+    For a shell: `eval "$(python -m sandbox env)"`.
+    """
     with errors_shown():
         before = dict(os.environ)
         variables = _environment()
@@ -122,7 +132,7 @@ def env() -> None:
 
 @app.command()
 def shell() -> None:
-    """Open a shell in which pulumi, dr and boto3 work against the sandbox."""
+    """Open a shell in which pulumi, dr and boto3 use the sandbox."""
     with errors_shown():
         _environment()
     typer.echo("pulumi, dr and python use the sandbox in this shell. `exit` leaves it.")
@@ -133,7 +143,7 @@ def shell() -> None:
 
 @app.command()
 def dns(as_json: Json = False) -> None:
-    """List the zone's records with their health checks, and which of them answers now."""
+    """List DNS records with their health, and which of them answer."""
     from sandbox.cli.dns import records
     from sandbox.up import PRIMARY, World
 
@@ -159,15 +169,18 @@ def dns(as_json: Json = False) -> None:
 
 @clock.callback(invoke_without_command=True)
 def clock_show(context: typer.Context) -> None:
-    """The sandbox's time: the machine's, and what it was put forward by."""
+    """Show the time in the sandbox."""
     if context.invoked_subcommand is None:
         with errors_shown():
             typer.echo(ask(_running(), "GET", "clock")["now"])
 
 
 @clock.command("advance")
-def clock_advance(by: Annotated[str, typer.Argument(help="How far: 90s, 20m or 2h.")]) -> None:
-    """Put it forward, through every minute between: schedules run, alarms are looked at, messages arrive."""
+def clock_advance(by: Annotated[str, typer.Argument(help="The time to advance by: 90s, 20m or 2h.")]) -> None:
+    """Advance the clock, minute by minute.
+
+    In each minute schedules run, alarms are evaluated and messages are sent.
+    """
     from rich.progress import Progress as Bar
 
     with errors_shown():
@@ -184,7 +197,7 @@ def clock_advance(by: Annotated[str, typer.Argument(help="How far: 90s, 20m or 2
 
 
 class Name(StrEnum):
-    """By which name a region is asked."""
+    """The DNS name that a request is sent to."""
 
     PUBLIC = "public"
     REGIONAL = "regional"
@@ -193,13 +206,13 @@ class Name(StrEnum):
 @app.command()
 def predict(
     region: Annotated[str, typer.Option(help="The region, such as us-east-1.")],
-    name: Annotated[Name, typer.Option(help="The region's own name, or the one clients use.")] = Name.REGIONAL,
-    count: Annotated[int, typer.Option(min=1, help="How many requests, each on a connection of its own.")] = 1,
+    name: Annotated[Name, typer.Option(help="The DNS name to use: regional or public.")] = Name.REGIONAL,
+    count: Annotated[int, typer.Option(min=1, help="The number of requests, each on a new connection.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Ask a region's address for predictions, and compare them with the model run here.
+    """Request predictions from a region, and compare them with the local model.
 
-    Exit code 1 where a request failed or an answer is not the model's.
+    Exit code 1 if a request failed or an answer differs from the local model's.
     """
     from sandbox.cli import predict as predictions
     from sandbox.up import World
@@ -226,7 +239,7 @@ def predict(
 
 @app.command()
 def messages(as_json: Json = False) -> None:
-    """What alarms said, and to whom."""
+    """List messages that alarms sent, with their recipients."""
     with errors_shown():
         found = ask(_running(), "GET", "messages")["messages"]
     if as_json:
@@ -242,10 +255,13 @@ def messages(as_json: Json = False) -> None:
 
 @app.command()
 def manifests(
-    region: Annotated[str, typer.Option(help="Whose cluster: us-east-1.")],
+    region: Annotated[str, typer.Option(help="The region of the cluster, such as us-east-1.")],
     as_json: Json = False,
 ) -> None:
-    """Print every Kubernetes object that the stacks own in a region, as its API server has it."""
+    """Print the Kubernetes objects that the stacks own in a region.
+
+    Reads them from the API server of the region's cluster.
+    """
     from urllib3.exceptions import HTTPError
 
     from sandbox.clusters.api import RefusedError
@@ -277,10 +293,10 @@ def _documents(objects: list[dict[str, Any]]) -> str:
 
 @app.command()
 def logs(
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows.")] = False,
-    lines: Annotated[int, typer.Option(min=1, help="How many lines from the end.")] = 50,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Continue as the log grows.")] = False,
+    lines: Annotated[int, typer.Option(min=1, help="The number of lines from the end.")] = 50,
 ) -> None:
-    """Print what the emulator said."""
+    """Print the log of the emulator."""
     path = Local.from_environment().log
     if not path.exists():
         typer.echo("There is no log: the sandbox was never started.")
@@ -315,12 +331,12 @@ def _asks() -> bool:
 
 
 def _running() -> server_process.Server:
-    """The emulator, where it runs."""
+    """The emulator. Raises Refused if it does not run."""
     return server_process.require(Local.from_environment())
 
 
 def _ready(world: Any) -> Any:
-    """A world whose sandbox runs; nothing is built or started for a look."""
+    """A world with a sandbox that runs. Raises Refused or Invalid instead of starting or building anything."""
     from sandbox.toolchain.programs import find_programs
 
     world.server = server_process.require(world.local)
@@ -331,7 +347,7 @@ def _ready(world: Any) -> Any:
 
 
 def _environment() -> dict[str, str]:
-    """The sandbox's variables, which are this process's own from here on."""
+    """Set the sandbox's variables in this process, and return them."""
     from sandbox.up import World
 
     return dict(_ready(World(Local.from_environment())).ready_engine.variables)
@@ -342,6 +358,6 @@ def _duration(text: str) -> float:
     found = re.fullmatch(r"(\d+)([smh])", text)
     if not found or int(found[1]) == 0:
         raise Invalid(
-            Problem("clock advance", f'"{text}" is no time', "use 90s, 20m or 2h; the clock only goes forward")
+            Problem("clock advance", f'"{text}" is not a valid duration', "use 90s, 20m or 2h; the clock only advances")
         )
     return int(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]

@@ -25,15 +25,15 @@ def run(*arguments: str) -> Result:
     ("arguments", "message"),
     [
         (("region", "us-esat-1", "--unreachable"), '"us-esat-1" is not an AWS region'),
-        (("region", "us-east-1"), "it takes exactly one of these"),
-        (("region", "us-east-1", "--unreachable", "--heal"), "it takes exactly one of these"),
-        (("region", "us-east-1", "--heal", "--with-global"), "it goes with --unreachable"),
+        (("region", "us-east-1"), "exactly one of these options is needed"),
+        (("region", "us-east-1", "--unreachable", "--heal"), "exactly one of these options is needed"),
+        (("region", "us-east-1", "--heal", "--with-global"), "is valid with --unreachable only"),
         (("operation", "s3:PutObject", "--error", "SlowDown", "--region", "moon-1"), '"moon-1" is not an AWS region'),
-        (("zone", "us-east-1a"), "it takes exactly one of these"),
-        (("zone", "us-east-1a", "--down", "--heal"), "it takes exactly one of these"),
-        (("zone", "us-east-1", "--down"), '"us-east-1" is no zone'),
+        (("zone", "us-east-1a"), "exactly one of these options is needed"),
+        (("zone", "us-east-1a", "--down", "--heal"), "exactly one of these options is needed"),
+        (("zone", "us-east-1", "--down"), '"us-east-1" is not a valid availability zone'),
         (("zone", "us-esat-1a", "--down"), '"us-esat-1" is not an AWS region'),
-        (("capacity", "us-west-2", "g5.2xlarge"), "it takes exactly one of these"),
+        (("capacity", "us-west-2", "g5.2xlarge"), "exactly one of these options is needed"),
         (("capacity", "us-wets-2", "g5.2xlarge", "--none"), '"us-wets-2" is not an AWS region'),
     ],
 )
@@ -58,7 +58,7 @@ def test_a_time_that_is_none_is_invalid(text: str, monkeypatch: pytest.MonkeyPat
     result = run("fault", "region", "us-east-1", f"--slow={text}")
 
     assert result.exit_code == Exit.INVALID
-    assert f'"{text}" is no time' in result.output
+    assert f'"{text}" is not a valid duration' in result.output
 
 
 def test_unknown_options_and_commands_are_invalid() -> None:

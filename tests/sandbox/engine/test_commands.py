@@ -168,7 +168,7 @@ def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(running: Ch
         said = running.run("fault", "operation", operation, "--error", "SlowDown", code=2)
         assert said.startswith("invalid: ")
         assert "PutObject" in said
-    assert running.run("fault", "clear") == "Nothing is broken.\n"
+    assert running.run("fault", "clear") == "There are no faults.\n"
     table = running.run("dns")
     assert ".elb.us-east-1.amazonaws.com" in next(line for line in table.splitlines() if line.split()[:1] == ["yes"])
 
@@ -176,4 +176,4 @@ def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(running: Ch
     assert running.run("messages") == "Nobody was told anything; dr:alertAddresses names who would be.\n"
     before = running.run("clock")
     assert running.run("clock", "advance", "20m") > before
-    assert '"soon" is no time' in running.run("clock", "advance", "soon", code=2)
+    assert '"soon" is not a valid duration' in running.run("clock", "advance", "soon", code=2)

@@ -1,0 +1,120 @@
+"""Sample outputs of `dr`: what its renderers make of fixed results."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+
+from rich.console import Console, RenderableType
+
+from dr.cli import report
+from dr.cli.layout import show
+from dr.clusters.pod_failures import Kind
+from dr.clusters.rollout_report import problem
+from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
+from dr.control.contract import BucketRecord, DnsRecord, Half
+from dr.control.incident_state import DayState
+from dr.operations.adopt import Found
+from dr.operations.pending_operations import Pending
+from dr.operations.probes import Finding, Status
+from dr.operations.rollout import RegionRollout
+from dr.operations.status import StatusReport
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role
+
+PRIMARY, RECOVERY = "us-east-1", "us-west-2"
+BUCKET = "ml-dr-123456789012-{}-{}"
+
+STATUS = StatusReport(
+    primary=PRIMARY,
+    recovery=RECOVERY,
+    tier=Tier.PILOT,
+    read_from=RECOVERY,
+    day=DayState(),
+    findings=(
+        Finding("control bucket of us-west-2", Status.MET, "holds both halves of the contract"),
+        Finding("control bucket of us-east-1", Status.MET, "holds both halves of the contract"),
+        Finding("replication of datasets", Status.MET, "enabled both ways"),
+        Finding(
+            "replication of models",
+            Status.MISSED,
+            f"no enabled rule {BUCKET.format(RECOVERY, 'models')} -> {BUCKET.format(PRIMARY, 'models')}",
+            "`pulumi up -s primary` restores it",
+        ),
+        Finding("model set digits", Status.MET, "20261128T122442Z-61832178 whole in us-west-2"),
+        Finding("endpoint of us-east-1", Status.MET, "serving.us-east-1.example.com: 8 of 8 checkers find it healthy"),
+        Finding("lever admit", Status.INFO, "leaves its record open"),
+    ),
+)
+
+HALF = Half(
+    role=Role.RECOVERY,
+    region=RECOVERY,
+    account="123456789012",
+    stack="dr",
+    tier=Tier.PILOT,
+    dns=DnsRecord(
+        zone_id="Z0123456789ABCDEFGHIJ",
+        public_name="inference.example.com",
+        regional_name="us-west-2.inference.example.com",
+        endpoint="ml-dr-0123456789abcdef.elb.us-west-2.amazonaws.com",
+        weight=1,
+        check_id="11111111-1111-4111-8111-111111111111",
+        endpoint_check_id="22222222-2222-4222-8222-222222222222",
+        lever="admit",
+        lever_check_id="33333333-3333-4333-8333-333333333333",
+        lever_alarm="ml-dr-lever-admit",
+    ),
+    buckets={"models": BucketRecord(BUCKET.format(PRIMARY, "models"), BUCKET.format(RECOVERY, "models"))},
+)
+
+CAUSE = Reason(
+    kind=Kind.IMAGE,
+    subject="container server of 1 pod (inference-7c9f8d6b5-x2x4k)",
+    fact="image registry.example.com/server:1.8 could not be pulled for 310 s: ErrImagePull: not found",
+    pods=("inference-7c9f8d6b5-x2x4k",),
+    container="server",
+)
+STUCK = Rollout(Phase.STUCK, Counts(wanted=6, updated=1, ready=0, previous=5, available=5), (CAUSE,))
+ROLLOUTS = (
+    RegionRollout(Role.PRIMARY, PRIMARY, STUCK, (problem(CAUSE, PRIMARY),)),
+    RegionRollout(Role.RECOVERY, RECOVERY, Rollout(Phase.COMPLETE, Counts(0, 0, 0, 0, 0))),
+)
+
+URN = "urn:pulumi:dr::dr::aws:{}::{}"
+ADOPTED = (
+    Found(Pending(URN.format("eks/cluster:Cluster", "cluster"), "creating"), "ml-dr", "is adopted if it exists"),
+    Found(
+        Pending(URN.format("ec2/eip:Eip", "nat-us-west-2a"), "creating"),
+        "eipalloc-0123456789abcdef0",
+        "was created: eipalloc-0123456789abcdef0",
+    ),
+    Found(Pending(URN.format("eks/nodeGroup:NodeGroup", "system"), "updating"), None, "the next update reads it again"),
+)
+
+TOKEN = {
+    "kind": "ExecCredential",
+    "apiVersion": "client.authentication.k8s.io/v1",
+    "spec": {},
+    "status": {"expirationTimestamp": "2026-11-28T12:14:00Z", "token": "k8s-aws-v1.aHR0cHM6Ly9zdHMuLi4"},
+}
+
+
+def _output(command: str, shown: RenderableType) -> str:
+    file = io.StringIO()
+    show(shown, Console(file=file, width=80, no_color=True))
+    return f"$ {command}\n{file.getvalue().rstrip()}"
+
+
+OUTPUTS: Mapping[str, str] = {
+    "dr status": _output("dr status", report.status_text(STATUS)),
+    "dr contract": _output(
+        "dr contract --role recovery",
+        report.contract_text([HALF], f"s3://{BUCKET.format(RECOVERY, 'control')} ({RECOVERY})"),
+    ),
+    "dr rollout": _output("dr rollout", report.rollouts_text(ROLLOUTS)),
+    "dr adopt": _output("dr adopt", report.adopted_text("dr", ADOPTED, written=False)),
+    "dr eks-token": f"$ dr eks-token --cluster-name ml-dr --region us-west-2\n{json.dumps(TOKEN)}",
+}
+"""Sample output by command, in a terminal of 80 columns."""
