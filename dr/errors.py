@@ -6,6 +6,8 @@ Each problem states the fact with its value, the reason, and the way out; all pr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -81,3 +83,31 @@ class Failed(DrError):
 
     exit_code = Exit.FAILED
     kind = "failed"
+
+
+class Problems:
+    """Collects the errors of several checks and raises them as one."""
+
+    def __init__(self) -> None:
+        self._errors: list[DrError] = []
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep an error of this project that the block raises."""
+        try:
+            yield
+        except DrError as error:
+            self._errors.append(error)
+
+    def raise_all(self) -> None:
+        """Raise what was collected: the error itself, or one error with the problems of all.
+
+        Raises:
+            DrError: of the kind that all errors have; of different kinds, `Refused`.
+        """
+        if not self._errors:
+            return
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        kinds = (kind for kind in (Invalid, Failed) if all(isinstance(error, kind) for error in self._errors))
+        raise next(kinds, Refused)(*(problem for error in self._errors for problem in error.problems))

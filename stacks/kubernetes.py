@@ -28,10 +28,7 @@ from components.kubernetes.registry_backup_spec import RegistryBackupSpec
 from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
 from components.pod_code import pod_code
 from components.tagging import tags_of
-from dr.clients import Missing
 from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
-from dr.config import image_references
-from dr.data import model_sets
 from dr.data.model_sets import REGISTRY
 from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.network import zone_blocks
@@ -39,13 +36,17 @@ from dr.topology.topology import DATASETS, MODELS, VELERO, Role, Topology
 from stacks.region import Region
 
 
-def cluster_contents(topology: Topology, here: Region) -> None:
-    """Fill the cluster; without one there is nothing to fill."""
-    for problem in image_references.without_digest(topology.serving.images):
-        pulumi.warn(str(problem))
+def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
+    """Deploy what runs inside the region's cluster, where its tier runs one.
+
+    Args:
+        topology: What is to be deployed.
+        here: The region.
+        published: Whether the region holds the model set that it is to serve.
+    """
     if (access := cluster_access(topology, here)) is None:
         return
-    spec = inference_spec(topology)
+    spec = inference_spec(topology, published)
     spaces = Namespaces(
         "namespaces",
         NamespacesArgs(
@@ -176,8 +177,8 @@ def cluster_access(topology: Topology, here: Region) -> ClusterAccess | None:
     )
 
 
-def inference_spec(topology: Topology) -> InferenceSpec:
-    """What inference is in this stack's region."""
+def inference_spec(topology: Topology, published: bool) -> InferenceSpec:
+    """Return the specification of inference in this stack's region."""
     return InferenceSpec(
         region=topology.here.region,
         workload=topology.workload,
@@ -187,26 +188,8 @@ def inference_spec(topology: Topology) -> InferenceSpec:
         models_bucket=topology.bucket(MODELS, topology.role),
         registry_bucket=topology.bucket(REGISTRY, topology.role),
         code=pod_code("fetch_models"),
-        published=published(topology),
+        published=published,
     )
-
-
-def published(topology: Topology) -> bool:
-    """Whether this stack's region holds the model set that is to be served; warns where replicas wait for one."""
-    if not topology.tier_here.spec.serves:
-        return True
-    region, registry = topology.here.region, topology.bucket(REGISTRY, topology.role)
-    name = topology.serving.model_set
-    try:
-        found = name in model_sets.names(region, {REGISTRY: registry})
-    except Missing:
-        found = False
-    if not found:
-        pulumi.warn(
-            f"dr:modelSet: {region} holds no set {name} yet: replicas become ready once one is published in "
-            f"s3://{registry}/sets/{name}/, and this deployment does not wait for them"
-        )
-    return found
 
 
 def balancer_blocks(topology: Topology) -> Sequence[str]:

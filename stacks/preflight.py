@@ -1,25 +1,77 @@
-"""Preflight of the region's cluster before a stack's first resource: a warning at preview, a refusal at an update."""
+"""Preflight of a stack before its first resource: configuration, lookups and guards, all problems at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 
-from dr.errors import Problem, Refused
-from dr.preflight import cluster_reachability
+from dr import clients
+from dr.config import image_references, reader
+from dr.control.incident_state import DayState
+from dr.errors import Problem, Problems, Refused
+from dr.operations import adopt
+from dr.operations.pulumi_cli import PulumiStack
+from dr.preflight import cluster_reachability, deployment
 from dr.preflight.cluster_reachability import Answer
+from dr.preflight.deployment import Found
 from dr.topology.topology import Topology
 
 UNSEEN = "so this preview shows neither what the API server would refuse nor what was changed in the cluster by hand"
 UNCHANGED = "so the objects in the cluster could not be deployed; nothing was changed"
 
 
-class ClusterPreflight:
-    """A preflight that runs in the background while the program reads its other facts.
+@dataclass(frozen=True)
+class Plan:
+    """What is to be deployed.
 
     Args:
-        topology: What is to be deployed, before what was brought up by hand is known.
+        topology: The topology, with the activation of an incident.
+        found: Facts of AWS that it depends on.
+    """
+
+    topology: Topology
+    found: Found
+
+
+def run() -> Plan:
+    """Read the configuration and check all that a deployment depends on.
+
+    Raises:
+        DrError: every problem. No resource exists before this returns.
+    """
+    settings = reader.read(pulumi.runtime.get_config_env())
+    stack = PulumiStack(Path.cwd(), pulumi.get_stack())
+    problems = Problems()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, stack)
+        topology = settings.topology(clients.account_id(settings.regions[settings.role]))
+        reachability = ClusterPreflight(topology)
+        deployed, day = None, DayState()
+        with problems.collect():
+            deployed, day = deployment.read_deployed(topology)
+        topology = topology.with_activation(day.activation)
+        found = deployment.check(topology, deployed, day, problems)
+        with problems.collect():
+            reachability.require(topology)
+        with problems.collect():
+            if unfinished:
+                unfinished.result()
+    problems.raise_all()
+    images = image_references.without_digest(topology.serving.images)
+    for warning in (*map(str, images), *found.warnings):
+        pulumi.warn(warning)
+    return Plan(topology, found)
+
+
+class ClusterPreflight:
+    """A preflight of the region's cluster that runs in the background while the program reads its other facts.
+
+    Args:
+        topology: What is to be deployed, before the activation of an incident is known.
     """
 
     def __init__(self, topology: Topology) -> None:
@@ -28,7 +80,7 @@ class ClusterPreflight:
             self._answer = cluster_reachability.begin(topology)
 
     def require(self, topology: Topology) -> None:
-        """Wait for the result. Call this before the first resource: resources declared earlier would be created.
+        """Wait for the result; a preview warns of a cluster that does not answer.
 
         Args:
             topology: What is to be deployed.
@@ -46,4 +98,4 @@ class ClusterPreflight:
             consequence = f", {UNSEEN}" if pulumi.runtime.is_dry_run() else ""
             pulumi.warn(str(Problem(subject, f"{fact}{consequence}", remedy)))
             return
-        raise Refused(Problem(subject, f"{fact}, {UNCHANGED}", f"{remedy}; then the same command again"))
+        raise Refused(Problem(subject, f"{fact}, {UNCHANGED}", f"{remedy}; then run the command again"))

@@ -1,8 +1,7 @@
-"""A region, as large as its tier: network, way in, cluster, and whom its alarms tell."""
+"""A region, as large as its tier: network, inference endpoint, cluster and alert topic."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pulumi
@@ -13,15 +12,16 @@ from components.data.region_key import RegionKey, RegionKeyArgs
 from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
 from components.network.network import Network, NetworkArgs
 from components.tagging import tags_of
-from components.traffic.certificate import Certificate, CertificateArgs
+from components.traffic.certificate import Certificate
 from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
-from dr.preflight import existing_cluster, existing_vpc, quotas, running_nodes
+from dr.preflight.deployment import Found
+from dr.preflight.existing_vpc import ExistingVpc
 from dr.topology.topology import Role, Topology
 
 
 @dataclass(frozen=True)
 class Region:
-    """What both regions have."""
+    """Components that both regions have."""
 
     network: Network
     endpoint: InferenceEndpoint
@@ -29,16 +29,16 @@ class Region:
     alerts: AlertTopic
 
 
-def region(topology: Topology, certificate: Certificate, key_arn: pulumi.Input[str]) -> Region:
-    """What both regions have, each as large as its tier: network, way in, cluster, and whom alarms tell.
+def region(topology: Topology, found: Found, certificate: Certificate, key_arn: pulumi.Input[str]) -> Region:
+    """Create network, inference endpoint, cluster and alert topic of this stack's region.
 
     Args:
-        topology: What is to exist.
-        certificate: The region's.
+        topology: What is to be deployed.
+        found: Facts of AWS that it depends on.
+        certificate: The certificate of the region.
         key_arn: ARN of the key that data in this region is encrypted with.
     """
     here, tags = topology.here, tags_of(topology)
-    nodes = gpu_nodes(topology)
     key = RegionKey(
         "region",
         RegionKeyArgs(
@@ -49,7 +49,7 @@ def region(topology: Topology, certificate: Certificate, key_arn: pulumi.Input[s
             tags=tags,
         ),
     )
-    network = region_network(topology)
+    network = region_network(topology, found.vpc)
     endpoint = InferenceEndpoint(
         "inference",
         InferenceEndpointArgs(
@@ -63,10 +63,9 @@ def region(topology: Topology, certificate: Certificate, key_arn: pulumi.Input[s
             protect=topology.protect_data,
             tags=tags,
         ),
-        # An address that faces the internet needs the VPC's way out.
+        # AWS creates a public address only in a VPC with an internet gateway.
         pulumi.ResourceOptions(depends_on=[network]),
     )
-    cluster_name, vpc_id = topology.existing_cluster, topology.existing_vpc
     cluster = GpuInferenceCluster(
         "cluster",
         GpuInferenceClusterArgs(
@@ -84,15 +83,15 @@ def region(topology: Topology, certificate: Certificate, key_arn: pulumi.Input[s
             target_group_arn=endpoint.target_group_arn,
             topic_arn=topology.alert_topic_arn(topology.role),
             clients_group_id=endpoint.security_group_id,
-            gpu_nodes=nodes,
+            gpu_nodes=found.gpu_nodes,
             reserved_nodes=topology.reserved_gpu_nodes,
             api_cidrs=topology.api_cidrs,
             operator_roles=topology.operator_roles,
             karpenter=topology.karpenter,
-            existing=existing_cluster.find(cluster_name, vpc_id, here) if cluster_name and vpc_id else None,
+            existing=found.cluster,
             tags=tags,
         ),
-        # Nodes that start before their route out cannot join.
+        # Nodes that start before their route to the internet exists cannot join the cluster.
         pulumi.ResourceOptions(depends_on=[network]),
     )
     alerts = AlertTopic(
@@ -110,7 +109,7 @@ def region(topology: Topology, certificate: Certificate, key_arn: pulumi.Input[s
 
 
 def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:
-    """Buckets of this stack's region by pair: an adopted one keeps its own key, and its replica has ours."""
+    """Return the buckets of this stack's region by pair; an existing bucket keeps its own key, its replica has ours."""
     primary = topology.role is Role.PRIMARY
     return {
         pair.name: DataBucket(topology.bucket(pair, topology.role), (primary and pair.existing_key) or key_arn)
@@ -118,34 +117,8 @@ def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, Da
     }
 
 
-def gpu_nodes(topology: Topology) -> int:
-    """GPU nodes to deploy with: those that run, where they may; warns of what a quota forbids, and of what is unknown.
-
-    Raises:
-        Invalid: a quota is below what is to run.
-    """
-    capacity, region = topology.capacity_here, topology.here.region
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        warned = pool.submit(quotas.check, capacity, region)
-        nodes, warnings = capacity.nodes, list[str]()
-        if nodes:
-            cluster = topology.existing_cluster or topology.bucket_prefix
-            nodes, warnings = running_nodes.wanted(capacity, cluster, topology.bucket_prefix, region)
-        warnings = [*warned.result(), *warnings]
-    for warning in warnings:
-        pulumi.warn(warning)
-    return nodes
-
-
-def region_certificate(topology: Topology, zone_id: pulumi.Input[str] | None = None) -> Certificate:
-    """The same names in both regions, proved once: by the stack that owns the zone."""
-    dns = topology.dns
-    names = (dns.public_name, dns.regional_name(Role.PRIMARY), dns.regional_name(Role.RECOVERY))
-    return Certificate("inference", CertificateArgs(names, topology.here.region, zone_id, tags_of(topology)))
-
-
-def region_network(topology: Topology) -> Network:
-    """The VPC of this stack's region, or the one that is named."""
+def region_network(topology: Topology, existing: ExistingVpc | None) -> Network:
+    """Create the VPC of this stack's region, or use an existing one."""
     here = topology.here
     return Network(
         "network",
@@ -157,7 +130,7 @@ def region_network(topology: Topology) -> Network:
             zones=here.zones,
             nat=topology.nat_here,
             private_endpoints=topology.private_endpoints_here,
-            existing=existing_vpc.find(topology.existing_vpc, here) if topology.existing_vpc else None,
+            existing=existing,
             tags=tags_of(topology),
         ),
     )

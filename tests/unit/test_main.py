@@ -18,7 +18,7 @@ from dr.control import contract, incident_state
 from dr.control.incident_state import DayState, Incident
 from dr.errors import Failed, Problem
 from dr.operations.pulumi_cli import PulumiStack
-from dr.preflight import cluster_reachability, running_nodes
+from dr.preflight import cluster_reachability, quotas, running_nodes
 from dr.preflight.cluster_reachability import Answer
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
@@ -430,6 +430,31 @@ def test_an_update_is_refused_before_its_first_resource_where_the_cluster_does_n
     with pytest.raises(pulumi.RunError, match=r"does not answer, so the objects .* nothing was changed"):
         run(stack, monkeypatch, cloud, tier="warm")
 
+    assert cloud.made == []
+
+
+@pytest.mark.usefixtures("silent")
+def test_all_problems_are_reported_together_before_the_first_resource(
+    control: Any, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urn = "urn:pulumi:dr::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
+    exported["deployment"] = {"pending_operations": [{"resource": {"urn": urn, "inputs": {}}, "type": "creating"}]}
+    deployed = half(Role.RECOVERY, tier="active", network="10.1.0.0/16")
+    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
+    day = DayState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
+    monkeypatch.setattr(quotas, "_value", lambda quota, region: 0.0)
+    cloud = Cloud()
+    with pytest.raises(pulumi.RunError) as caught:
+        run("dr", monkeypatch, cloud, tier="warm", existingVpc="vpc-0123456789abcdef0")
+
+    text = str(caught.value)
+    assert text.startswith("refused: 6 problems")
+    assert "dr:existingVpc: us-west-2 is deployed in 10.1.0.0/16" in text
+    assert "dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2" in text
+    assert "quota L-DB2E81BA" in text
+    assert "cluster ml-dr: the API server does not answer" in text
+    assert "the last update was killed while it made network-nat-a" in text
     assert cloud.made == []
 
 

@@ -1,0 +1,92 @@
+"""Preflight of a deployment: every lookup and guard, side by side, before the first resource.
+
+A resource that was declared earlier would be created although a later check refuses the deployment. So no check is left
+for the program that declares resources, and all problems are reported at once.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from dr.control import control_bucket
+from dr.control.contract import Half
+from dr.control.incident_state import DayState
+from dr.errors import Problems
+from dr.preflight import existing_cluster, existing_vpc, guards, published_set, quotas, running_nodes
+from dr.preflight.existing_cluster import ExistingCluster
+from dr.preflight.existing_vpc import ExistingVpc
+from dr.topology.topology import Role, Topology
+
+
+@dataclass(frozen=True)
+class Found:
+    """Facts of AWS that a deployment depends on.
+
+    Args:
+        gpu_nodes: GPU nodes to deploy with: those that run, within the limits of the tier.
+        vpc: The existing VPC, where the configuration names one.
+        cluster: The existing cluster, where the configuration names one.
+        published: Whether the region holds the model set that it is to serve.
+        warnings: Problems that do not stop a deployment.
+    """
+
+    gpu_nodes: int
+    vpc: ExistingVpc | None = None
+    cluster: ExistingCluster | None = None
+    published: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+def read_deployed(topology: Topology) -> tuple[Half | None, DayState]:
+    """Return what this stack deployed last, None before its first deployment, and the incident state.
+
+    Args:
+        topology: What is to be deployed.
+
+    Raises:
+        Refused: the primary stack, which creates the control buckets, is not deployed.
+        Invalid: a document cannot be read.
+        Unreachable: the region does not answer.
+    """
+    if topology.role is Role.PRIMARY:
+        return control_bucket.read_own_half(topology), DayState()
+    control = control_bucket.read_control(topology, Role.RECOVERY)
+    return control.halves.get(Role.RECOVERY), control.day
+
+
+def check(topology: Topology, deployed: Half | None, day: DayState, problems: Problems) -> Found:
+    """Run the lookups and guards of this stack's region.
+
+    Args:
+        topology: What is to be deployed, with the activation of an incident.
+        deployed: What this stack deployed last; None before its first deployment.
+        day: The incident state.
+        problems: Receives the problems of all checks; the caller raises them.
+    """
+    here, capacity, prefix = topology.here, topology.capacity_here, topology.bucket_prefix
+    vpc_id, cluster_name = topology.existing_vpc, topology.existing_cluster
+    with problems.collect():
+        guards.same_network(topology, deployed)
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        tier = pool.submit(guards.tier, topology, deployed.tier if deployed else None, day)
+        quota = pool.submit(quotas.check, capacity, here.region)
+        vpc = pool.submit(existing_vpc.find, vpc_id, here) if vpc_id else None
+        cluster = pool.submit(existing_cluster.find, cluster_name, vpc_id, here) if cluster_name and vpc_id else None
+        published = pool.submit(published_set.find, topology)
+        nodes, warnings = capacity.nodes, list[str]()
+        if nodes:
+            nodes, warnings = running_nodes.wanted(capacity, cluster_name or prefix, prefix, here.region)
+    found_vpc, found_cluster, holds_set = None, None, True
+    with problems.collect():
+        tier.result()
+    with problems.collect():
+        warnings += quota.result()
+    with problems.collect():
+        found_vpc = vpc.result() if vpc else None
+    with problems.collect():
+        found_cluster = cluster.result() if cluster else None
+    with problems.collect():
+        holds_set, more = published.result()
+        warnings += more
+    return Found(nodes, found_vpc, found_cluster, holds_set, tuple(warnings))

@@ -1,0 +1,37 @@
+"""The model set that a region is to serve: whether the region holds a version of it."""
+
+from __future__ import annotations
+
+from dr.clients import Missing
+from dr.data import model_sets
+from dr.data.model_sets import REGISTRY
+from dr.topology.topology import Topology
+
+
+def find(topology: Topology) -> tuple[bool, list[str]]:
+    """Look the model set up in this stack's region.
+
+    Args:
+        topology: What is to be deployed.
+
+    Returns:
+        Whether replicas can become ready: the region holds a version, or runs no replica; and warnings.
+
+    Raises:
+        Unreachable: the region does not answer.
+        Failed: S3 refused the request.
+    """
+    if not topology.tier_here.spec.serves:
+        return True, []
+    region, registry = topology.here.region, topology.bucket(REGISTRY, topology.role)
+    name = topology.serving.model_set
+    try:
+        found = name in model_sets.names(region, {REGISTRY: registry})
+    except Missing:
+        found = False
+    if found:
+        return True, []
+    return False, [
+        f"dr:modelSet: {region} holds no version of the model set {name}. Replicas become ready after one is published "
+        f"in s3://{registry}/sets/{name}/; this deployment does not wait for them"
+    ]

@@ -1,0 +1,69 @@
+"""Data of both regions, which the primary stack owns: keys, bucket pairs, and backups with their copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.data.data_keys import DataKeys, DataKeysArgs
+from components.data.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
+from components.tagging import tags_of
+from dr.topology.topology import CONTROL, DATASETS, Role, Topology
+from stacks.backups import backup_plan, backup_vault
+
+
+@dataclass(frozen=True)
+class Data:
+    """Keys and bucket pairs by name."""
+
+    keys: DataKeys
+    pairs: dict[str, ReplicatedBucket]
+
+    @property
+    def datasets(self) -> ReplicatedBucket:
+        """The pair of the datasets."""
+        return self.pairs[DATASETS]
+
+    @property
+    def control_bucket(self) -> pulumi.Output[str]:
+        """The primary region's control bucket."""
+        return self.pairs[CONTROL].source_name
+
+    @property
+    def names(self) -> dict[str, list[pulumi.Output[str]]]:
+        """Names of both buckets of each pair."""
+        return {name: [pair.source_name, pair.replica_name] for name, pair in self.pairs.items()}
+
+
+def data(topology: Topology) -> Data:
+    """Create a key in each region, the bucket pairs, and a backup plan with a vault in each region."""
+    tags = tags_of(topology)
+    keys = DataKeys(
+        "data",
+        DataKeysArgs(
+            alias=topology.bucket_prefix,
+            source_region=topology.primary.region,
+            replica_region=topology.recovery.region,
+            protect=topology.protect_data,
+            tags=tags,
+        ),
+    )
+    pairs = {
+        pair.name: ReplicatedBucket(
+            pair.name,
+            ReplicatedBucketArgs(
+                pair=pair,
+                source=BucketSide(topology.bucket(pair, Role.PRIMARY), topology.primary.region),
+                replica=BucketSide(topology.bucket(pair, Role.RECOVERY), topology.recovery.region),
+                keys=keys,
+                protect=topology.protect_data,
+                tags=tags,
+            ),
+        )
+        for pair in topology.pairs
+    }
+    keys_by_role = {Role.PRIMARY: keys.source_arn, Role.RECOVERY: keys.replica_arn}
+    vaults = {role: backup_vault(topology, role, key_arn) for role, key_arn in keys_by_role.items()}
+    backup_plan(topology, vaults[Role.PRIMARY].vault_name, copy_to=vaults[Role.RECOVERY].arn)
+    return Data(keys, pairs)

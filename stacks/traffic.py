@@ -1,0 +1,50 @@
+"""Traffic: the hosted zone, the certificate and the DNS record of each region."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.tagging import tags_of
+from components.traffic.certificate import Certificate, CertificateArgs
+from components.traffic.hosted_zone import HostedZone, HostedZoneArgs
+from components.traffic.route53_failover import Route53Failover, Route53FailoverArgs
+from dr.topology.tiers import PRIMARY_DNS_WEIGHT
+from dr.topology.topology import Role, Topology
+from stacks.region import Region
+
+
+def hosted_zone(topology: Topology) -> HostedZone:
+    """Create the zone of the domain, or take the one that the configuration names."""
+    args = HostedZoneArgs(
+        domain=topology.dns.domain,
+        existing=topology.dns.zone_id,
+        protect=topology.protect_data,
+        tags=tags_of(topology),
+    )
+    return HostedZone("zone", args)
+
+
+def region_certificate(topology: Topology, zone_id: pulumi.Input[str] | None = None) -> Certificate:
+    """Create the region's certificate; both have the same names, which the stack that owns the zone validates once."""
+    dns = topology.dns
+    names = (dns.public_name, dns.regional_name(Role.PRIMARY), dns.regional_name(Role.RECOVERY))
+    return Certificate("inference", CertificateArgs(names, topology.here.region, zone_id, tags_of(topology)))
+
+
+def record(topology: Topology, here: Region, zone_id: pulumi.Input[str]) -> Route53Failover:
+    """Create this region's weighted record; its lever's alarm reports to the recovery region's topic."""
+    primary = topology.role is Role.PRIMARY
+    return Route53Failover(
+        str(topology.role),
+        Route53FailoverArgs(
+            role=topology.role,
+            dns=topology.dns,
+            endpoint=topology.here.endpoint or here.endpoint.dns_name,
+            weight=PRIMARY_DNS_WEIGHT if primary else topology.tier.spec.dns_weight,
+            lever_region=topology.recovery.region,
+            lever_prefix=topology.bucket_prefix,
+            zone_id=zone_id,
+            alert_topic_arn=topology.alert_topic_arn(Role.RECOVERY) if primary else here.alerts.arn,
+            tags=tags_of(topology),
+        ),
+    )
