@@ -22,7 +22,7 @@ from dr.topology.serving import FETCHER
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
 CRITICAL, WARNING = "critical", "warning"
 LEAST_UP = 2
-"""Requirements, D13: fewer that are up are an outage."""
+"""Fewer that are up are an outage (docs/requirements.md, "Alarms")."""
 BUDGET = "inference-pdb"
 REGISTRY_BACKUP_HOURS, VOLUME_BACKUP_HOURS = 12, 26
 """Two runs of a job that runs every six hours; a daily one, with room for it to take two hours."""

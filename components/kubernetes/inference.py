@@ -1,4 +1,4 @@
-"""Inference: the workload of a region, from the pods to the target group (requirements, D2 to D6 and D8).
+"""Inference: the workload of a region, from the pods to the target group (docs/requirements.md).
 
 It is there in every tier that runs a cluster; a tier below `warm` has it without replicas.
 """

@@ -36,8 +36,8 @@ DISK_MIB_PER_SECOND, MARGIN = 125, 2
 SERVER_SECONDS = 60
 """Until MLServer has started its workers and listens, models apart."""
 READY_DELAY, READY_PERIOD, LIVE_DELAY, LIVE_PERIOD = 30, 10, 60, 15
-"""Requirements, D5. With a startup probe they begin once that succeeded (Kubernetes documentation, "Configure Liveness,
-Readiness and Startup Probes")."""
+"""docs/requirements.md, "Probes". The delays count from the success of the startup probe (Kubernetes documentation,
+"Configure Liveness, Readiness and Startup Probes")."""
 NODE_SECONDS, IMAGE_SECONDS = 120, 600
 """A GPU node's boot, and the pull of a 10 GB image on it: the slowest that was measured (tensorfuse.io, 2024)."""
 MIN_READY_SECONDS = READY_PERIOD

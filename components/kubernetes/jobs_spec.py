@@ -1,4 +1,4 @@
-"""The Job that processes a region's own datasets in shards (requirements, A6). Pure.
+"""The Job that processes a region's own datasets in shards (docs/requirements.md, "Batch processing"). Pure.
 
 It is a CronJob that is suspended for ever: the one kind of object that keeps a Job's template, and that people can
 start, `kubectl create job --from=cronjob/process-datasets <run> -n ml-training`. Its run is named by the Job, so that a

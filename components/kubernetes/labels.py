@@ -10,7 +10,7 @@ from dr.topology import serving
 SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, "ml-training", "mlflow", charts.VELERO
 MONITORING, ISTIO = charts.MONITORING, charts.ISTIO
 APP = {"app": "inference"}
-"""What selects the pods of inference (requirements, D2)."""
+"""What selects the pods of inference (docs/requirements.md, "Inference workload")."""
 OWNED = {"app.kubernetes.io/part-of": "ml-dr", "app.kubernetes.io/managed-by": "pulumi"}
 INFERENCE_PRIORITY, BATCH_PRIORITY = "ml-inference", "ml-batch"
 

@@ -1,4 +1,4 @@
-"""Mesh: how callers inside a cluster reach inference (requirements, D7)."""
+"""Mesh: how callers inside a cluster reach inference (docs/requirements.md, "Mesh")."""
 
 from __future__ import annotations
 

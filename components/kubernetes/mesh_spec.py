@@ -1,4 +1,4 @@
-"""Istio's rules for callers of inference inside a cluster. Pure (requirements, D7).
+"""Istio's rules for callers of inference inside a cluster. Pure (docs/requirements.md, "Mesh").
 
 They act in the callers' proxies: a caller is in a namespace with the label `istio-injection: enabled`. The replicas
 have no proxy of their own, because its init container takes what Pod Security's `restricted` denies, and because the

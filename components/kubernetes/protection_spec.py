@@ -1,12 +1,13 @@
 """What keeps volumes and cluster state: storage that can be snapshotted, and Velero's location and schedule. Pure.
 
-**What is backed up** (requirements, D9) are volumes, ConfigMaps and Secrets with the label `backup: enabled`, daily.
+**What is backed up** (docs/requirements.md, "Cluster backup"): volumes, ConfigMaps and Secrets with the label
+`backup: enabled`, daily.
 Volumes go by the data mover: a CSI snapshot is read by Velero's node agent and its bytes are written to S3. An EBS
 snapshot itself stays in its region, and file-system backup goes by pods, which are not among these resources: it would
 back up nothing and say success. The data mover takes only volumes of a CSI driver with a VolumeSnapshotClass that
 carries Velero's label; so both are made here, and the StorageClass is the default one, the same in both regions, since
 a restored volume asks for its class by name. What the data mover wrote is put in the backup whatever resources are
-listed (velero, pkg/backup/backup.go, `finalizeItem`), so the three of D9 are enough.
+listed (velero, pkg/backup/backup.go, `finalizeItem`), so the three kinds are enough.
 
 **Where it is kept**: in a bucket pair of its own, `velero`. A backup holds Secrets in plain text, which only Velero's
 role is to read, and its parts are removed when they expire, on both sides. A prefix of `registry` would cost fifteen
@@ -32,7 +33,7 @@ from dr.topology.topology import Role
 LOCATION, SCHEDULE, STORAGE, SNAPSHOTS = "default", "ml-backup-daily", "gp3", "ebs"
 """Names. A backup names its location, and so does the restore in the other region."""
 DAILY, KEPT = "0 2 * * *", "720h0m0s"
-"""Requirements, D9: at 02:00 UTC, kept for 720 hours."""
+"""At 02:00 UTC, kept for 720 hours (docs/requirements.md, "Cluster backup")."""
 NAMESPACES = (SERVING, TRAINING, REGISTRY)
 RESOURCES = ("persistentvolumeclaims", "configmaps", "secrets")
 CSI_DRIVER = "ebs.csi.aws.com"

@@ -1,4 +1,4 @@
-"""The CronJob that backs up the model registry (requirements, D10). Pure.
+"""The CronJob that backs up the model registry (docs/requirements.md, "Registry backup"). Pure.
 
 It runs in the primary region alone, in every tier: the registry has one writer. The recovery region's bucket receives
 the backups by replication; a run there would list a replica that is behind, and write its backups into the bucket that
@@ -18,7 +18,7 @@ from components.pod_code import PodCode
 from dr.topology.topology import Role
 
 SCHEDULE = "0 */6 * * *"
-"""Requirements, D10."""
+"""docs/requirements.md, "Registry backup"."""
 LATE_SECONDS = 3600
 """A run that could not begin at its time, while the cluster was being upgraded, still does within the hour."""
 LONGEST_SECONDS = 5 * 3600

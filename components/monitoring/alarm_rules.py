@@ -21,11 +21,11 @@ REPLICATION_SECONDS = 15 * 60
 """What S3 Replication Time Control is built for (S3 user guide): 99.99 % of objects within 15 minutes."""
 PENDING_BYTES = 50 * 2**30
 CPU_PERCENT, CPU_SECONDS, CPU_PERIODS = 75, 120, 2
-"""Requirements, B6."""
+"""docs/requirements.md, "Alarms"."""
 COPY_SECONDS = 26 * 3600
 """Two backups a day, with room for the second to fail and the next to be made."""
 SHORT_MINUTES = 5
-"""An instance is in service within two minutes (facts: 80 to 120 s until its node is ready); one that has no capacity,
+"""An instance is in service within two minutes (80 to 120 s until its node is ready); one that has no capacity,
 no quota or no address never is."""
 FUNCTION_MINUTES = 2
 """Fewer than the witnesses of an impaired region take: a prober that stops must be known of before its gaps count."""
@@ -101,7 +101,7 @@ def replication(pair: str, source: str, destination: str, rule: str) -> list[Ala
 
 
 def busy_nodes(group: str) -> AlarmRule:
-    """GPU nodes that are busy before the autoscaler helps (requirements, B6); a group without nodes has no data."""
+    """Alarm for busy GPU nodes (docs/requirements.md, "Alarms"); a group without nodes has no data."""
     return AlarmRule(
         "nodes-busy",
         f"GPU nodes have used {CPU_PERCENT} % CPU for {CPU_PERIODS * CPU_SECONDS // 60} minutes: look at the queue, "

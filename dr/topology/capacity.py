@@ -12,7 +12,7 @@ from dr.topology.gpu_types import GPU_TYPES, GpuType
 from dr.topology.tiers import PRIMARY_TIER, Floor, Tier
 
 MIN_AVAILABLE = 4
-"""What a disruption budget asks for where the zones allow it (requirements, D6)."""
+"""Replicas that a disruption budget keeps where the zones allow it (docs/requirements.md, "Zone loss")."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Workload:
     Args:
         peak_requests: Requests a second at the peak, of all clients together.
         requests_per_replica: Requests a second that one replica answers within its objective.
-        max_replicas: Replicas one region may scale to, while it serves everybody (requirements, D11).
+        max_replicas: Maximum replicas of one region (docs/requirements.md, "Inference workload").
         warm_fraction: Share of the peak that tier `warm` serves at once.
         min_available: Replicas that must stay when a zone is lost; None works it out.
         gpu_types: Instance types of GPU nodes in order of preference.

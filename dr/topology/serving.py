@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NAMESPACE, SERVICE = "ml-serving", "inference-service"
-"""Where inference is in a cluster, and the name of its Deployment, Service and autoscaler (requirements, D2)."""
+"""Namespace of inference; name of Deployment, Service and autoscaler (docs/requirements.md, "Inference workload")."""
 
 ROLLOUT_GRACE_SECONDS = 180
 """How long a replica may fail to start. The kubelet tries an image again after 10, 20, 40 and 80 s (Kubernetes

@@ -128,7 +128,7 @@ class Dns:
 
     @property
     def detection_seconds(self) -> int:
-        """Modelled: the time until clients get the other record, 10 s x 3 + 60 s (facts: interval, threshold, TTL)."""
+        """Modelled time until clients get the other record: interval x failures + TTL, by default 10 s x 3 + 60 s."""
         return self.check_interval * self.check_failures + RECORD_TTL_SECONDS
 
 

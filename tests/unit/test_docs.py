@@ -128,3 +128,26 @@ def test_every_command_has_help() -> None:
     for group in COMMANDS.values():
         for command in group.commands.values():  # type: ignore[attr-defined]
             assert command.help or command.hidden
+
+
+SOURCES = [
+    path for folder in ("dr", "components", "stacks", "policies", "sandbox") for path in (ROOT / folder).rglob("*.py")
+]
+
+
+def test_the_code_refers_to_requirements_by_a_heading_of_the_document() -> None:
+    headings = set(re.findall(r"^## (.+)$", TEXT[ROOT / "docs/requirements.md"], flags=re.MULTILINE))
+    named = {
+        heading
+        for path in (*SOURCES, ROOT / "__main__.py")
+        for heading in re.findall(r'docs/requirements\.md, "([^"]+)"', path.read_text(encoding="utf-8"))
+    }
+
+    assert named
+    assert named <= headings
+
+
+def test_the_code_refers_to_no_requirement_by_a_number() -> None:
+    numbered = re.compile(r"\b(requirements|design|facts), [A-E]\d", flags=re.IGNORECASE)
+
+    assert [path for path in SOURCES if numbered.search(path.read_text(encoding="utf-8"))] == []
