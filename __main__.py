@@ -9,7 +9,8 @@ from __future__ import annotations
 import pulumi
 
 from dr.errors import DrError
-from dr.topology.topology import CONTROL, Role
+from dr.names import CONTROL
+from dr.topology.topology import Role
 from stacks import preflight, runtime
 from stacks.backups import backup_plan
 from stacks.contract import write_contract

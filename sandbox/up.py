@@ -14,8 +14,8 @@ from dr import clients
 from dr.config.project import read_config
 from dr.control import incident_state
 from dr.errors import DrError, Failed, Problem, Refused
+from dr.names import CONTROL
 from dr.operations.steps import Report, State, Step, Verdict
-from dr.topology.topology import CONTROL
 from sandbox import model_set, resources, server_process
 from sandbox.engine.engine import Engine
 from sandbox.engine.environment import WITHOUT_CHECKPOINTS, enter, environment

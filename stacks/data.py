@@ -9,7 +9,8 @@ import pulumi
 from components.data.data_keys import DataKeys, DataKeysArgs
 from components.data.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
 from components.tagging import tags_of
-from dr.topology.topology import CONTROL, DATASETS, Role, Topology
+from dr.names import CONTROL, DATASETS
+from dr.topology.topology import Role, Topology
 from stacks.backups import backup_plan, backup_vault
 
 

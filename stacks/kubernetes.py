@@ -29,10 +29,10 @@ from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
 from components.pod_code import pod_code
 from components.tagging import tags_of
 from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
-from dr.data.model_sets import REGISTRY
+from dr.names import DATASETS, MODELS, REGISTRY, VELERO
 from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.network import zone_blocks
-from dr.topology.topology import DATASETS, MODELS, VELERO, Role, Topology
+from dr.topology.topology import Role, Topology
 from stacks.region import Region
 
 

@@ -16,8 +16,8 @@ from components.monitoring.heartbeat import Heartbeat, HeartbeatArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
 from components.tagging import tags_of
 from dr.control import incident_state, levers
-from dr.functions import prober
-from dr.topology.topology import CONTROL, Role, Topology
+from dr.names import CONTROL, SENTINEL_KEY
+from dr.topology.topology import Role, Topology
 from stacks.region import Region
 
 
@@ -76,7 +76,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
                 "PRIMARY_NAME": dns.regional_name(Role.PRIMARY),
                 "RECOVERY_NAME": dns.regional_name(Role.RECOVERY),
             },
-            reads(prober.SENTINEL_KEY, copies, metrics),
+            reads(SENTINEL_KEY, copies, metrics),
         ),
         alarm_rules.LEVERS: scheduled(
             topology,

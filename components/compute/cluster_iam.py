@@ -8,6 +8,7 @@ from typing import Any
 from components.iam import EncryptedBucket, document, use_key
 from dr.clusters import charts
 from dr.data.registry_backup import PREFIX as BACKUPS_PREFIX
+from dr.names import MLFLOW, TRAINING
 from dr.topology.serving import NAMESPACE as SERVING
 from dr.topology.serving import SERVICE
 
@@ -40,11 +41,11 @@ LOAD_BALANCER = PodRole("load-balancer", SYSTEM, "aws-load-balancer-controller")
 AUTOSCALER = PodRole("autoscaler", SYSTEM, "cluster-autoscaler")
 NETWORK_PLUGIN = PodRole("network-plugin", SYSTEM, "aws-node", ("AmazonEKS_CNI_Policy",))
 VOLUMES = PodRole("volumes", SYSTEM, "ebs-csi-controller-sa", ("service-role/AmazonEBSCSIDriverPolicy",))
-ALERTING = PodRole("alerting", "monitoring", "alertmanager")
+ALERTING = PodRole("alerting", charts.MONITORING, "alertmanager")
 KARPENTER = PodRole("karpenter", SYSTEM, "karpenter")
-REGISTRY_BACKUP = PodRole("registry-backup", "mlflow", "registry-backup")
-BATCH = PodRole("batch", "ml-training", "process-datasets")
-BACKUPS = PodRole("backups", "velero", "velero-server")
+REGISTRY_BACKUP = PodRole("registry-backup", MLFLOW, "registry-backup")
+BATCH = PodRole("batch", TRAINING, "process-datasets")
+BACKUPS = PodRole("backups", charts.VELERO, "velero-server")
 """Velero's server and its node agents, which move the data: its Helm chart's service account for both."""
 POD_ROLES = (INFERENCE, LOAD_BALANCER, AUTOSCALER, NETWORK_PLUGIN, VOLUMES, ALERTING, REGISTRY_BACKUP, BATCH, BACKUPS)
 RESULTS = "results"

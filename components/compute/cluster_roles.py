@@ -27,8 +27,7 @@ from components.compute.cluster_iam import (
     pod_roles,
 )
 from components.iam import EncryptedBucket, trust_service
-from dr.data.model_sets import REGISTRY
-from dr.topology.topology import DATASETS, MODELS, VELERO
+from dr.names import DATASETS, MODELS, REGISTRY, VELERO
 
 DATA_POLICIES: Mapping[PodRole, tuple[Callable[..., str], Sequence[str]]] = {
     INFERENCE: (cluster_iam.read_models, (MODELS, REGISTRY)),

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.compute.cluster_iam import INFERENCE
+from dr.clusters.charts import VELERO
 from dr.topology.serving import FETCHER
 
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
@@ -238,7 +239,7 @@ def _backups(of: Watched) -> Iterator[AlertRule]:
             "VolumeBackupLate",
             # Without one, and without Velero, the backup is as old as its namespace.
             f"time() - max(velero_backup_last_successful_timestamp{this} "
-            f'or on () kube_namespace_created{{namespace="velero"}}) > {VOLUME_BACKUP_HOURS * 3600}',
+            f'or on () kube_namespace_created{{namespace="{VELERO}"}}) > {VOLUME_BACKUP_HOURS * 3600}',
             15,
             CRITICAL,
             "The cluster is not backed up",

@@ -26,9 +26,9 @@ from components.kubernetes.namespace_spec import GPU, METRICS_PORT
 from components.pod_code import ENVIRONMENT, MOUNT, PodCode
 from components.traffic.inference_endpoint import DRAIN_SECONDS, SERVING_PORT
 from dr.clusters.rollouts import Patience, limits
+from dr.names import READY_PATH
 from dr.topology.capacity import Capacity, Workload
 from dr.topology.serving import FETCHER, SERVER, SERVICE, Serving
-from dr.topology.topology import READY_PATH
 
 LIVE_PATH = "/v2/health/live"
 """Liveness of the V2 inference protocol."""

@@ -17,6 +17,7 @@ from components.compute.cluster_iam import BATCH, RESULTS
 from components.kubernetes.code_pod_spec import CodePod, failure_policy, template
 from components.kubernetes.labels import BATCH_PRIORITY, metadata
 from components.pod_code import PodCode
+from dr.names import SETS
 
 NEVER = "0 0 1 1 *"
 """A CronJob has to have a schedule; suspended, it has no effect."""
@@ -47,7 +48,7 @@ class ProcessingSpec:
     bucket: str
     image: str
     code: PodCode
-    prefix: str = "sets/"
+    prefix: str = SETS
     shards: int = 12
     at_once: int = 4
     processor: str = ""

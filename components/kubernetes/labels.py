@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dr import names
 from dr.clusters import charts
 from dr.topology import serving
 
-SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, "ml-training", "mlflow", charts.VELERO
+SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, names.TRAINING, names.MLFLOW, charts.VELERO
 MONITORING, ISTIO = charts.MONITORING, charts.ISTIO
 APP = {"app": "inference"}
 """What selects the pods of inference (docs/requirements.md, "Inference workload")."""

@@ -14,7 +14,7 @@ import pulumi
 
 from components.iam import EncryptedBucket, write_object
 from components.monitoring.minute_schedule import MinuteSchedule, MinuteScheduleArgs
-from dr.functions.prober import SENTINEL_KEY
+from dr.names import SENTINEL_KEY
 
 PUT_OBJECT = "arn:aws:scheduler:::aws-sdk:s3:putObject"
 """A universal target (EventBridge Scheduler user guide, "Using universal targets")."""

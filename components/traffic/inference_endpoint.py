@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_aws import ec2, lb, vpc
 
-from dr.topology.topology import READY_PATH
+from dr.names import READY_PATH
 
 HTTPS_PORT, SERVING_PORT = 443, 8080
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"

@@ -20,7 +20,8 @@ import pulumi
 from pulumi_aws import cloudwatch, route53
 
 from dr.control import levers
-from dr.topology.topology import READY_PATH, RECORD_TTL_SECONDS, Dns, DnsFailover, Role
+from dr.names import READY_PATH
+from dr.topology.topology import RECORD_TTL_SECONDS, Dns, DnsFailover, Role
 
 LEVER_PERIOD_SECONDS = 60
 HTTPS_PORT = 443

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from dr.config.types import BucketPart, Days, Settings, setting, wrong
 from dr.errors import Problem
-from dr.topology.topology import CONTROL, STANDARD_PAIRS, BucketPair, Lock, LockMode, bucket_name
+from dr.names import CONTROL
+from dr.topology.topology import STANDARD_PAIRS, BucketPair, Lock, LockMode, bucket_name
 
 MAX_BUCKET_NAME = 63
 """S3 user guide, bucket naming rules."""

@@ -12,7 +12,8 @@ from dr.control import contract, incident_state
 from dr.control.contract import Half
 from dr.control.incident_state import DayState
 from dr.errors import Problem, Refused
-from dr.topology.topology import CONTROL, Role, Topology
+from dr.names import CONTROL
+from dr.topology.topology import Role, Topology
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,9 @@ from typing import Any
 
 from dr.clients import Missing, Unreachable, calls, client, read_object
 from dr.errors import Failed, Invalid, Problem
+from dr.names import REGISTRY, SETS
 
 VERSION = 1
-REGISTRY = "registry"
-"""The pair that holds manifests."""
-
 CHUNK = 1 << 20
 
 
@@ -84,7 +82,7 @@ class Manifest:
     @property
     def key(self) -> str:
         """Where it is in the registry's bucket."""
-        return f"sets/{self.name}/{self.set_id}/manifest.json"
+        return f"{SETS}{self.name}/{self.set_id}/manifest.json"
 
     def to_json(self) -> str:
         """The manifest as it is stored."""
@@ -164,7 +162,7 @@ def publish(
     set_id = f"{now:%Y%m%dT%H%M%S.%fZ}-{digest[:8]}"
 
     def upload(item: Item) -> Entry:
-        key = f"sets/{name}/{set_id}/{item.path.name}"
+        key = f"{SETS}{name}/{set_id}/{item.path.name}"
         s3 = client("s3", region)
         with calls(f"s3://{buckets[item.pair]}/{key}", region):
             s3.upload_file(str(item.path), buckets[item.pair], key)
@@ -192,7 +190,7 @@ def newest(region: str, buckets: Mapping[str, str], name: str) -> Manifest | Non
 
 def manifests(region: str, buckets: Mapping[str, str], name: str) -> Iterator[Manifest]:
     """The manifests of a set that a region holds, the newest first, each read when it is asked for."""
-    registry, prefix = buckets[REGISTRY], f"sets/{name}/"
+    registry, prefix = buckets[REGISTRY], f"{SETS}{name}/"
     with calls(f"s3://{registry}/{prefix}", region):
         pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=registry, Prefix=prefix)
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
@@ -202,9 +200,9 @@ def manifests(region: str, buckets: Mapping[str, str], name: str) -> Iterator[Ma
 
 def names(region: str, buckets: Mapping[str, str]) -> list[str]:
     """Names of all sets a region holds."""
-    with calls(f"s3://{buckets[REGISTRY]}/sets/", region):
+    with calls(f"s3://{buckets[REGISTRY]}/{SETS}", region):
         pages = client("s3", region).get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=buckets[REGISTRY], Prefix="sets/", Delimiter="/")
+        found = pages.paginate(Bucket=buckets[REGISTRY], Prefix=SETS, Delimiter="/")
         return [each["Prefix"].split("/")[1] for page in found for each in page.get("CommonPrefixes", [])]
 
 

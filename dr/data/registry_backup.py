@@ -16,8 +16,9 @@ from typing import Any
 
 from dr.clients import calls, client, read_object
 from dr.data import model_sets
-from dr.data.model_sets import REGISTRY, Copy, Entry
+from dr.data.model_sets import Copy, Entry
 from dr.errors import Invalid, Problem
+from dr.names import REGISTRY
 
 VERSION = 1
 PREFIX = "backups/"

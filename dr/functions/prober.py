@@ -22,10 +22,8 @@ from dr import environment
 from dr.clients import calls, client, read_object
 from dr.control.levers import NAMESPACE
 from dr.errors import DrError, Invalid, Problem
+from dr.names import READY_PATH, SENTINEL_KEY
 
-SENTINEL_KEY = "control/sentinel.json"
-"""Written every minute by the primary's heartbeat."""
-READY_PATH = "/v2/health/ready"
 ANSWER_SECONDS = 5
 ENDPOINT_METRIC, SENTINEL_METRIC, COPY_METRIC = "EndpointHealthy", "SentinelAgeSeconds", "NewestCopyAgeSeconds"
 UNMEASURED_METRIC = "Unmeasured"

@@ -30,10 +30,9 @@ from dr.clients import Missing
 from dr.data import model_sets
 from dr.data.model_sets import Entry, Manifest
 from dr.errors import Failed, Invalid, Problem
+from dr.names import MODELS, REGISTRY, SETS
 from dr.pods.run import run, say
 
-MODELS = "models"
-"""The pair that is served."""
 MARK, LOCK, SETTINGS = ".set.json", ".lock", "model-settings.json"
 IMPLEMENTATIONS = {
     ".joblib": "mlserver_sklearn.SKLearnModel",
@@ -48,7 +47,7 @@ IMPLEMENTATIONS = {
 def main() -> None:
     """Fill the folder that the environment names."""
     given = environment.read("AWS_REGION", "MODELS_BUCKET", "REGISTRY_BUCKET", "MODEL_SET", "MODELS_FOLDER")
-    buckets = {MODELS: given["MODELS_BUCKET"], model_sets.REGISTRY: given["REGISTRY_BUCKET"]}
+    buckets = {MODELS: given["MODELS_BUCKET"], REGISTRY: given["REGISTRY_BUCKET"]}
     fetch(given["AWS_REGION"], buckets, given["MODEL_SET"], Path(given["MODELS_FOLDER"]))
 
 
@@ -101,7 +100,7 @@ def choose(region: str, buckets: Mapping[str, str], name: str) -> Manifest:
                 where, f"no version is whole yet: {'; '.join(late)}", "wait for S3 replication, and look at its lag"
             )
         )
-    fact = f"s3://{buckets[model_sets.REGISTRY]}/sets/{name}/ has no manifest"
+    fact = f"s3://{buckets[REGISTRY]}/{SETS}{name}/ has no manifest"
     known = ", ".join(model_sets.names(region, buckets)) or "none"
     raise Missing(Problem(where, fact, f"publish it, wait for S3 replication, or set MODEL_SET to one of: {known}"))
 

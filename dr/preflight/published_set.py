@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dr.clients import Missing
 from dr.data import model_sets
-from dr.data.model_sets import REGISTRY
+from dr.names import REGISTRY, SETS
 from dr.topology.topology import Topology
 
 
@@ -33,5 +33,5 @@ def find(topology: Topology) -> tuple[bool, list[str]]:
         return True, []
     return False, [
         f"dr:modelSet: {region} holds no version of the model set {name}. Replicas become ready after one is published "
-        f"in s3://{registry}/sets/{name}/; this deployment does not wait for them"
+        f"in s3://{registry}/{SETS}{name}/; this deployment does not wait for them"
     ]

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from dr.names import CONTROL, DATASETS, MODELS, REGISTRY, VELERO
 from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.serving import Serving
 from dr.topology.tiers import PRIMARY_TIER, Nat, Tier, highest
-
-READY_PATH = "/v2/health/ready"
-"""Readiness of the V2 inference protocol: what a region answers when it can serve."""
 
 RECORD_TTL_SECONDS = 60
 """Records with health checks should live 60 s or less (Route 53 developer guide, values shared by all records)."""
@@ -132,19 +130,10 @@ class Dns:
         return self.check_interval * self.check_failures + RECORD_TTL_SECONDS
 
 
-CONTROL = "control"
-"""The pair that holds contracts and the state of the day."""
-DATASETS = "datasets"
-"""The pair that data to train on and to process is in."""
-MODELS = "models"
-"""The pair that inference loads its models from."""
-VELERO = "velero"
-"""The pair that backups of clusters are in. They hold Secrets, so nobody but Velero reads it."""
-
 STANDARD_PAIRS = (
     BucketPair(DATASETS, replicate_deletes=False),
     BucketPair(MODELS, replicate_deletes=False),
-    BucketPair("registry", replicate_deletes=False, noncurrent_days=30),
+    BucketPair(REGISTRY, replicate_deletes=False, noncurrent_days=30),
     BucketPair(CONTROL, replicate_deletes=True, noncurrent_days=30),
     BucketPair(VELERO, replicate_deletes=True, noncurrent_days=30),
 )

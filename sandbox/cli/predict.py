@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from dr.control import contract
 from dr.data import model_sets
 from dr.errors import Failed, Invalid, Problem
+from dr.names import REGISTRY, SETS
 from sandbox.local import read_json
 from sandbox.model_set import NAME
 from sandbox.up import PRIMARY, RECOVERY, World
@@ -166,7 +167,7 @@ def local_model(region: str, buckets: Mapping[str, str], version: str) -> Any:
     entry = next((each for each in manifest.entries if each.part == "model"), None) if manifest else None
     if entry is None:
         fact = f"{region} answers with a version that its registry does not have"
-        remedy = f"look at s3://{buckets[model_sets.REGISTRY]}/sets/{NAME}/"
+        remedy = f"look at s3://{buckets[REGISTRY]}/{SETS}{NAME}/"
         raise Failed(Problem(f"model set {NAME} {version}", fact, remedy))
     with tempfile.TemporaryDirectory(prefix="ml-dr-") as folder:
         path = Path(folder) / "model.joblib"

@@ -14,6 +14,7 @@ from dr.control.incident_state import DayState, Levers
 from dr.control.levers import values
 from dr.errors import Failed, Invalid
 from dr.functions import prober, republisher
+from dr.names import SENTINEL_KEY
 from dr.topology import topology
 from sandbox.aws.faults import parse
 from sandbox.server import Running
@@ -73,7 +74,7 @@ def _of(datum: Any) -> tuple[str, ...]:
 
 
 def test_the_prober_publishes_what_it_measured_and_nothing_else(aws: Running) -> None:
-    put(aws, prober.SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
+    put(aws, SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
     answer = prober.handler(AT, None)
 
     assert answer["unknown"] == {}
@@ -95,7 +96,7 @@ def test_a_sentinel_that_never_came_is_unknown_and_not_published(aws: Running) -
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"written": 5}', '{"written": "2026-11-24T12:00:00"}'])
 def test_what_is_no_sentinel_is_unknown_and_all_else_is_published(aws: Running, text: str) -> None:
-    put(aws, prober.SENTINEL_KEY, text)
+    put(aws, SENTINEL_KEY, text)
     answer = prober.handler(AT, None)
 
     assert "is no sentinel" in answer["unknown"]["SentinelAgeSeconds"]
@@ -107,7 +108,7 @@ def test_what_is_no_sentinel_is_unknown_and_all_else_is_published(aws: Running, 
 
 
 def test_a_vault_that_cannot_be_read_is_unknown_and_an_empty_one_is_not(aws: Running) -> None:
-    put(aws, prober.SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
+    put(aws, SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
     prober.handler(AT, None)
     assert published(aws)["Unmeasured", "ml-dr"] == 0
     aws.client("backup", HERE).delete_backup_vault(BackupVaultName=VAULT)

@@ -329,7 +329,7 @@ def test_nothing_is_made_while_a_creation_is_pending(exported: dict[str, Any], m
     urn = "urn:pulumi:primary::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
     operation = {"resource": {"urn": urn, "inputs": {}}, "type": "creating"}
     exported["deployment"] = {"pending_operations": [operation]}
-    with pytest.raises(pulumi.RunError, match="the last update was killed while it made network-nat-a"):
+    with pytest.raises(pulumi.RunError, match="the last update was interrupted while it created network-nat-a"):
         run("primary", monkeypatch)
 
 
@@ -454,7 +454,7 @@ def test_all_problems_are_reported_together_before_the_first_resource(
     assert "dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2" in text
     assert "quota L-DB2E81BA" in text
     assert "cluster ml-dr: the API server does not answer" in text
-    assert "the last update was killed while it made network-nat-a" in text
+    assert "the last update was interrupted while it created network-nat-a" in text
     assert cloud.made == []
 
 

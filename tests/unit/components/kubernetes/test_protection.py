@@ -4,7 +4,8 @@ from components.compute.cluster_iam import BACKUPS
 from components.kubernetes import protection_spec as spec
 from components.kubernetes.protection import Protection, ProtectionArgs
 from components.tagging import BACKUP_TAG
-from dr.topology.topology import STANDARD_PAIRS, VELERO, Role
+from dr.names import VELERO
+from dr.topology.topology import STANDARD_PAIRS, Role
 from tests.support.kubernetes import inside, protection
 
 PRIMARY, RECOVERY = protection(Role.PRIMARY), protection(Role.RECOVERY)

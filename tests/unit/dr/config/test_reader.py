@@ -4,9 +4,10 @@ import pytest
 
 from dr.config import reader
 from dr.errors import Invalid
+from dr.names import CONTROL
 from dr.topology.serving import Serving
 from dr.topology.tiers import Nat, Tier
-from dr.topology.topology import CONTROL, DnsFailover, LockMode, Role
+from dr.topology.topology import DnsFailover, LockMode, Role
 from tests.support.builders import ACCOUNT, settings, topology
 
 

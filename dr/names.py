@@ -1,0 +1,22 @@
+"""Names that the program, `dr`, functions and pods share: bucket pairs, namespaces and paths. Pure."""
+
+CONTROL = "control"
+"""The bucket pair of contracts and of the incident state."""
+DATASETS = "datasets"
+"""The bucket pair of data for training and batch processing."""
+MODELS = "models"
+"""The bucket pair that inference loads its models from."""
+REGISTRY = "registry"
+"""The bucket pair of model sets' manifests and of backups of the model registry."""
+VELERO = "velero"
+"""The bucket pair of cluster backups. They hold Secrets, so only Velero reads it."""
+
+TRAINING, MLFLOW = "ml-training", "mlflow"
+"""Namespaces of batch processing and of the model registry in a cluster."""
+
+READY_PATH = "/v2/health/ready"
+"""Readiness in the V2 inference protocol: a region that answers can serve."""
+SENTINEL_KEY = "control/sentinel.json"
+"""Object of the control bucket that the primary's heartbeat writes each minute."""
+SETS = "sets/"
+"""Prefix of model sets in the registry bucket."""
