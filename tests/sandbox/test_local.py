@@ -28,7 +28,7 @@ def local(tmp_path: Path) -> Local:
 
 @pytest.fixture
 def toolchain(tmp_path: Path) -> Toolchain:
-    return Toolchain(tmp_path / "tool chain/bin/pulumi", "3.258.0", "cached", tmp_path / "tool chain/bin/runner")
+    return Toolchain(tmp_path / "tool chain/bin/pulumi", "3.276.0", "cached", tmp_path / "tool chain/bin/runner")
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolc
     done = subprocess.run([local.commands / "dr", "--help"], capture_output=True, text=True, check=True)
     assert "status" in done.stdout
     plugins = local.pulumi_home / "plugins"
-    assert "language-python-v3.258.0" in {path.name for path in plugins.iterdir()}
+    assert "language-python-v3.276.0" in {path.name for path in plugins.iterdir()}
     (launcher,) = plugins.glob("resource-aws-*/pulumi-resource-aws")
 
     with subprocess.Popen([launcher], stdout=subprocess.PIPE, text=True) as plugin:
