@@ -30,10 +30,15 @@ PARAMETERS: Mapping[str, Any] = {
 
 
 class HasRegions(Protocol):
-    """What these steps need of the world they run in."""
+    """The regions and buckets that these steps work on."""
 
-    primary_region: str
-    recovery_region: str
+    @property
+    def primary_region(self) -> str:
+        """Name of the primary region."""
+
+    @property
+    def recovery_region(self) -> str:
+        """Name of the recovery region."""
 
     def buckets(self, region: str) -> Mapping[str, str]:
         """A region's bucket by pair."""

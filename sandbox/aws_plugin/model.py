@@ -1,6 +1,6 @@
-"""What a resource type is: one table that check, diff and the calls to AWS are driven by.
+"""Resource types as tables, which drive check, diff and the calls to AWS.
 
-What is auto-named, and how long a name may get, follows pulumi-aws, provider/resource_overrides.go and autonaming.go.
+Auto-naming and the limits of names follow pulumi-aws, provider/resource_overrides.go and autonaming.go.
 """
 
 from __future__ import annotations
@@ -8,42 +8,72 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from sandbox.aws_plugin.connections import Connections
 from sandbox.aws_plugin.fields import Field, build, service_model
 
-if TYPE_CHECKING:
-    from sandbox.aws_plugin.resource import Resource
-
-Step = Callable[["Resource"], Any]
-"""Something done to a resource; a `Call`, or a function where AWS is irregular."""
 Problem = tuple[str, str]
 """A property path and what is wrong with it."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """One AWS operation. It sends the identity and those of the wanted properties that the operation takes.
+class Resource(Protocol):
+    """A resource while a request of the engine is served, as steps use it.
 
-    `body` is the member that the properties sit in, `answer` the one of the answer that holds the resource.
+    Attributes:
+        type: Its type.
+        connections: Clients of AWS.
+        id: Its id; a step that creates sets it as soon as AWS has one.
+        wanted: The inputs; empty for a read of the engine and for a deletion.
+        state: The outputs before the request; empty for a creation.
+        changed: The properties that an update changes; None in every other request.
+        tagged: Whether the creation sent the tags already.
+        region: Where it is called.
     """
 
-    operation: str
-    body: str = ""
-    answer: str = ""
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    type: ResourceType
+    connections: Connections
+    id: str
+    wanted: dict[str, Any]
+    state: dict[str, Any]
+    changed: set[str] | None
+    tagged: bool
+    region: str
 
-    def __call__(self, resource: Resource) -> Any:
-        arguments = resource.arguments(self.operation, self.body)
-        answer = resource.send(self.operation, **arguments, **self.fixed)
-        return answer.get(self.answer) if self.answer else answer
+    def __getitem__(self, name: str) -> Any:
+        """A property: the wanted value, else the one of the state."""
+
+    def send(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Call AWS in the resource's region. A creation repeats the call after errors that pass by themselves."""
+
+    def retry(self, attempt: Callable[[], dict[str, Any]], words: tuple[str, ...]) -> dict[str, Any]:
+        """Repeat for 10 s while AWS refuses with one of these codes or words."""
+
+    def optional(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Like `send`; an empty answer where AWS says that there is no such thing."""
+
+    def members(self) -> dict[str, Any]:
+        """AWS's members of all wanted properties."""
+
+    def arguments(self, operation: str, body: str = "") -> dict[str, Any]:
+        """An operation's arguments: the identity, and those wanted properties that are its members."""
+
+    def identity(self) -> dict[str, str]:
+        """The members that name this resource, out of its id; none before it has one."""
+
+
+Step = Callable[[Resource], Any]
+"""A step of a request: a `Call` or a `Found`, or a function where AWS is irregular."""
 
 
 @dataclass(frozen=True)
 class Tags:
-    """How a service keeps tags. `write` gets the tags to set and the names to remove.
+    """How a service keeps tags.
 
-    An operation that creates and takes tags gets them at once, spelled as `pair`.
+    Args:
+        read: Returns a resource's tags.
+        write: Sets some tags and removes others by name.
+        pair: How the service spells a tag of a list; an operation that creates and has a member `Tags` gets them so.
     """
 
     read: Callable[[Resource], dict[str, str]]
@@ -51,39 +81,9 @@ class Tags:
     pair: tuple[str, str] = ("Key", "Value")
 
 
-def tagged_in_pairs(
-    argument: str,
-    of: Callable[[Resource], str] | None = None,
-    operations: tuple[str, str, str] = ("list_tags_for_resource", "tag_resource", "untag_resource"),
-    pair: tuple[str, str] = ("Key", "Value"),
-) -> Tags:
-    """Tags of a service that lists them as pairs: its operations to list, set and remove take a resource by `argument`.
-
-    `of` gives what names the resource there; without it, its id does.
-    """
-    listing, setting, removing = operations
-    key, content = pair
-
-    def named(resource: Resource) -> dict[str, str]:
-        return {argument: of(resource) if of else resource.id}
-
-    def read(resource: Resource) -> dict[str, str]:
-        answer = resource.send(listing, **named(resource))
-        return {tag[key]: tag[content] for tag in answer.get("Tags", [])}
-
-    def write(resource: Resource, added: dict[str, str], removed: list[str]) -> None:
-        if removed:
-            resource.send(removing, **named(resource), TagKeys=removed)
-        if added:
-            tags = [{key: name, content: value} for name, value in added.items()]
-            resource.send(setting, **named(resource), Tags=tags)
-
-    return Tags(read, write, pair)
-
-
 @dataclass(frozen=True)
 class AutoName:
-    """The name a resource gets when the program gives none: prefix, logical name, dash, 7 hex digits."""
+    """The name of a resource that the program does not name: prefix, logical name, dash, 7 hexadecimal digits."""
 
     property: str = "name"
     longest: int = 255
@@ -94,10 +94,10 @@ class AutoName:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResourceType:
-    """A Pulumi resource type and how it is kept in AWS.
+    """A Pulumi resource type and its calls to AWS.
 
-    Paths are property paths with `[]` for any element (`rules[].id`). What is replaced, defaulted and
-    computed follows the real provider; what the program leaves out of `computed` is left alone.
+    Paths are property paths with `[]` for any element (`rules[].id`). Replacement, defaults and computed properties
+    follow the real provider. A computed property that the program leaves out is not compared.
     """
 
     token: str
@@ -115,27 +115,27 @@ class ResourceType:
     computed: frozenset[str] = frozenset()
     replace_on: frozenset[str] = frozenset()
     replace_on_removal: frozenset[str] = frozenset()
-    """Properties that can be set and changed in place, and not be taken away."""
+    """Properties that can be set and changed in place; removing them replaces the resource."""
     renewed: frozenset[str] = frozenset()
-    """Outputs that any update changes."""
+    """Outputs that every update changes."""
     equal: Mapping[str, Callable[[Any, Any], bool]] = field(default_factory=dict)
-    """Properties with spellings that mean the same."""
+    """Comparisons of properties that have several spellings of one value."""
     exclusive: tuple[tuple[str, ...], ...] = ()
     """Properties that exclude each other."""
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Of which others one must be set where a property is set; under "" always."""
+    """Property to others of which one must be set with it; under "" always."""
     checks: tuple[Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[Problem]], ...] = ()
-    """Rules over the new inputs and the old ones. They see what is known: an absent value may still come."""
+    """Rules over the new inputs and the old ones. Unknown values are absent from them."""
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Values the plugin takes where they differ from what AWS takes."""
+    """Values that the plugin accepts, where they differ from those of AWS."""
     create: Step
     read: Step
     update: tuple[tuple[str, Step], ...] = ()
-    """Which properties (words; none = any) are changed by which step, in order."""
+    """Properties (words; any without one) to the step that changes them, in order."""
     delete: Step
     tags: Tags | None = None
     retries: tuple[str, ...] = ()
-    """Codes or words of errors that pass by themselves soon after something else was created."""
+    """Codes or words of errors that pass by themselves soon after another resource was created."""
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -150,11 +150,11 @@ class ResourceType:
 
     @cached_property
     def local(self) -> frozenset[str]:
-        """The properties that AWS knows nothing of."""
+        """The properties that AWS does not have."""
         ours = {name for name, field in self.fields.items() if not field.member and field.kind != "only"}
         return frozenset(ours - {"region", "tags", "tagsAll"})
 
     @cached_property
     def output_fields(self) -> dict[str, Field]:
-        """What only AWS can say."""
+        """The outputs that are not inputs."""
         return build(self.outputs, None)

@@ -1,4 +1,4 @@
-"""How a stand-in for one of Pulumi's plugins serves the engine and tells it of errors."""
+"""The gRPC side of a stand-in for a Pulumi plugin: the server, and errors as the engine expects them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -28,13 +28,13 @@ class SandboxError(Exception):
 
 
 class PartlyDone(SandboxError):
-    """A resource exists, but not everything that was wanted of it could be done.
+    """A resource exists, and a part of its creation failed.
 
     Args:
-        error: What could not be done.
+        error: The failure.
         id: The resource's id.
         state: Its outputs.
-        inputs: What it was asked to be, where that is not what the engine has just sent.
+        inputs: Its inputs, where they differ from those that the engine has just sent.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class PartlyDone(SandboxError):
 
 
 def answers(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, grpc.ServicerContext], Any]:
-    """Turn a method into one that tells the engine of its errors, with the resource and what was being done."""
+    """Turn a method into one that reports its errors to the engine with the operation and the resource."""
 
     @wraps(method)
     def answer(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
@@ -54,7 +54,7 @@ def answers(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any, grpc.Servi
         except PartlyDone as error:
             return _abort_partly_done(context, f"{_subject(self, method, request)}: {error}", error)
         except SandboxError as error:
-            # Not one of the codes after which the engine takes the state of the resource as unknown.
+            # After some other codes the engine takes the state of the resource as unknown.
             return context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{_subject(self, method, request)}: {error}")
 
     return answer
@@ -70,8 +70,8 @@ def _subject(servicer: Any, method: Callable[..., Any], request: Any) -> str:
     return f"{doing[name]} {token(urn)} {logical_name(urn)!r}{id}"
 
 
-def _abort_partly_done(context: grpc.ServicerContext, message: str, error: PartlyDone) -> NoReturn:
-    """Tell the engine to keep the resource in its state, so that the next deployment goes on from there."""
+def _abort_partly_done(context: grpc.ServicerContext, message: str, error: PartlyDone) -> Any:
+    """Abort so that the engine keeps the resource in its state and the next deployment continues from there."""
     inputs = None if error.inputs is None else to_struct(error.inputs)
     detail = provider_pb2.ErrorResourceInitFailed(
         id=error.id, properties=to_struct(error.state), reasons=[message], inputs=inputs
@@ -79,16 +79,16 @@ def _abort_partly_done(context: grpc.ServicerContext, message: str, error: Partl
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
     status.details.add().Pack(detail)
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, message)
+    return context.abort(grpc.StatusCode.UNKNOWN, message)
 
 
 def token(urn: str) -> str:
-    """The resource type in a URN, without those of its parents."""
+    """The resource type in a URN, without the types of its parents."""
     return urn.split("::")[2].rpartition("$")[2]
 
 
 def logical_name(urn: str) -> str:
-    """The name a program gave."""
+    """The name that the program gave."""
     return urn.split("::", 3)[3]
 
 
@@ -96,7 +96,7 @@ def logical_name(urn: str) -> str:
 
 
 def from_struct(struct: Struct) -> dict[str, Any]:
-    """Python values of a protobuf object; nulls are left out, whole numbers become integers."""
+    """Python values of a protobuf object, without nulls; whole numbers become integers."""
     return {key: _from_value(value) for key, value in struct.fields.items() if not value.HasField("null_value")}
 
 
@@ -120,7 +120,7 @@ def to_struct(values: Mapping[str, Any]) -> Struct:
 
 
 def known(value: Any) -> bool:
-    """Whether no part of a value waits for the deployment."""
+    """Whether no part of a value is unknown until the deployment."""
     if isinstance(value, Mapping):
         return all(known(item) for item in value.values())
     if isinstance(value, list):
@@ -132,26 +132,26 @@ def known(value: Any) -> bool:
 
 
 class Plugin(provider_pb2_grpc.ResourceProviderServicer):
-    """What does not depend on the package."""
+    """The part of a plugin that does not depend on the package."""
 
     package = ""
     """The name of the package, such as `aws`."""
 
     def Handshake(self, request: Any, context: Any) -> Any:
-        """Without secrets: the engine hands over plain values and marks them itself."""
+        """Declare no support of secrets: the engine then passes plain values and marks the secret ones itself."""
         return provider_pb2.ProviderHandshakeResponse()
 
     def Attach(self, request: Any, context: Any) -> Any:
-        """Attached already."""
+        """Do nothing: the engine started this process."""
         return Empty()
 
     def Cancel(self, request: Any, context: Any) -> Any:
-        """Nothing that would wait."""
+        """Do nothing: no call here waits."""
         return Empty()
 
 
 def serve(plugin: Plugin) -> None:
-    """Serve until the engine ends; print the port, as the engine expects of a plugin."""
+    """Serve until the engine ends. Prints the port, as the engine requires of a plugin."""
     server = grpc.server(
         ThreadPoolExecutor(max_workers=64),
         options=[
@@ -162,7 +162,7 @@ def serve(plugin: Plugin) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(plugin, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    # The engine ends its plugins by an interrupt, and waits five seconds for each that does not end.
+    # The engine interrupts its plugins and waits five seconds for each that continues.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop(grace=None))
     sys.stdout.write(f"{port}\n")
@@ -172,7 +172,7 @@ def serve(plugin: Plugin) -> None:
 
 
 def _end_with(parent: int, server: grpc.Server) -> None:
-    """End when the engine is gone, even if it was killed."""
+    """Stop the server when the engine has ended, even where it was killed."""
     while os.getppid() == parent:
         time.sleep(1)
     server.stop(grace=None)

@@ -31,7 +31,7 @@ from sandbox.aws_plugin.plugin import (
     to_struct,
     token,
 )
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.resource import ServedResource
 
 CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 SETTINGS = frozenset({"region", "defaultTags"})
@@ -136,7 +136,7 @@ class Provider(Plugin):
             waits = kind.output_fields.keys() | (kind.computed & kind.fields.keys())
             outputs = dict.fromkeys(waits, UNKNOWN) | _planned(kind, wanted)
             return provider_pb2.CreateResponse(properties=to_struct(outputs))
-        resource = Resource(kind, self.connections, wanted=wanted)
+        resource = ServedResource(kind, self.connections, wanted=wanted)
         try:
             resource.create()
             state = _present(resource)
@@ -149,7 +149,7 @@ class Provider(Plugin):
     @answers
     def Read(self, request: Any) -> Any:
         kind = _type(request)
-        resource = Resource(kind, self.connections, id=request.id, state=from_struct(request.properties))
+        resource = ServedResource(kind, self.connections, id=request.id, state=from_struct(request.properties))
         state = resource.read()
         if state is None:
             return provider_pb2.ReadResponse()
@@ -167,14 +167,14 @@ class Provider(Plugin):
             outputs = {name: value for name, value in state.items() if name in kept} | renewed
             outputs |= _planned(kind, wanted, state)
             return provider_pb2.UpdateResponse(properties=to_struct(outputs))
-        resource = Resource(kind, self.connections, id=request.id, wanted=wanted, state=state)
+        resource = ServedResource(kind, self.connections, id=request.id, wanted=wanted, state=state)
         resource.update(request.ignoreChanges)
         return provider_pb2.UpdateResponse(properties=to_struct(_present(resource)))
 
     @answers
     def Delete(self, request: Any) -> Any:
         state = from_struct(request.properties)
-        Resource(_type(request), self.connections, id=request.id, state=state).delete()
+        ServedResource(_type(request), self.connections, id=request.id, state=state).delete()
         return Empty()
 
 
@@ -196,14 +196,14 @@ def _planned(kind: ResourceType, inputs: Mapping[str, Any], state: Mapping[str, 
     return shown
 
 
-def _present(resource: Resource) -> dict[str, Any]:
+def _present(resource: ServedResource) -> dict[str, Any]:
     state = resource.read()
     if state is None:
         raise SandboxError(f"{resource.id} was written, but AWS does not show it")
     return state
 
 
-def _what_is_there(resource: Resource) -> dict[str, Any]:
+def _what_is_there(resource: ServedResource) -> dict[str, Any]:
     """The state of a half-made resource; the little that is certain where AWS does not tell."""
     try:
         state = resource.read()

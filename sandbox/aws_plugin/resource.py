@@ -1,4 +1,4 @@
-"""One resource while a request of the engine is served: its wishes, its state, and the calls that join them."""
+"""A resource while a request of the engine is served: its inputs, its state, and the calls that make them equal."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 RETRY_FOR_SECONDS = 10.0
 RETRY_EVERY_SECONDS = 0.2
 GONE = re.compile(r"NoSuch|NotFound|^404$")
-"""The codes with which AWS's services say that something is not there."""
+"""Error codes of AWS's services for a thing that does not exist."""
 
 
-class Resource:
-    """A resource of one type. `wanted` are the inputs, `state` the outputs of before; either may be empty."""
+class ServedResource:
+    """A resource of one type, as `sandbox.aws_plugin.model.Resource` describes it."""
 
     def __init__(
         self,
@@ -37,10 +37,8 @@ class Resource:
         self.wanted = dict(wanted or {})
         self.state = dict(state or {})
         self.changed: set[str] | None = None
-        """The properties an update is to change; None while the resource is created, read or deleted."""
         self.creating = False
         self.tagged = False
-        """Whether the tags went along with the creation."""
         self.region = GLOBAL_REGION
         if kind.regional:
             region = self.wanted.get("region") or self.state.get("region")
@@ -49,14 +47,14 @@ class Resource:
             self.region = region or connections.region
         self.id = id
 
-    # What steps use -------------------------------------------------------------------------------------------
+    # For steps ------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Any:
-        """A property as wanted, else as it was."""
+        """A property: the wanted value, else the one of the state."""
         return self.wanted.get(name, self.state.get(name))
 
     def send(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Call AWS in the resource's region; what passes by itself is tried again while the resource is created."""
+        """Call AWS in the resource's region. A creation repeats the call after errors that pass by themselves."""
 
         def attempt() -> dict[str, Any]:
             return self.connections.send(self.type.service, self.region, operation, **arguments)
@@ -64,7 +62,7 @@ class Resource:
         return self.retry(attempt, self.type.retries) if self.creating else attempt()
 
     def retry(self, attempt: Callable[[], dict[str, Any]], words: tuple[str, ...]) -> dict[str, Any]:
-        """Try again while AWS refuses with one of these codes or words, for 10 s."""
+        """Repeat for `RETRY_FOR_SECONDS` while AWS refuses with one of these codes or words."""
         end = time.monotonic() + RETRY_FOR_SECONDS
         while True:
             try:
@@ -76,7 +74,7 @@ class Resource:
             time.sleep(RETRY_EVERY_SECONDS)
 
     def optional(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Like `send`, for what need not be there: then nothing."""
+        """Like `send`; an empty answer where AWS says that there is no such thing."""
         try:
             return self.send(operation, **arguments)
         except Refused as error:
@@ -89,7 +87,7 @@ class Resource:
         return values.members(self.type.fields, {name: value for name, value in self.wanted.items() if name != "tags"})
 
     def arguments(self, operation: str, body: str = "") -> dict[str, Any]:
-        """What an operation takes: the identity, and those wanted properties that are its members."""
+        """An operation's arguments: the identity, and those wanted properties that are its members."""
         known = self.members() | self.identity()
         taken = operation_members(self.type.service, operation)
         given = {name: value for name, value in known.items() if name in taken}
@@ -110,10 +108,10 @@ class Resource:
         match = re.fullmatch(pattern, self.id) if self.id else None
         return dict(zip(names, match.groups(), strict=True)) if match else {}
 
-    # What the engine asks for ---------------------------------------------------------------------------------
+    # For requests of the engine -------------------------------------------------------------------------------
 
     def create(self) -> None:
-        """Make it. `id` is set as soon as something exists, so that what failed after that can go on."""
+        """Create it. `id` is set as soon as something exists, so that an update can complete a failed creation."""
         self.creating = True
         try:
             self.type.create(self)
@@ -124,7 +122,7 @@ class Resource:
             self.type.tags.write(self, self.wanted["tagsAll"], [])
 
     def read(self) -> dict[str, Any] | None:
-        """The state as AWS tells it, with what only the plugin knows as it was; None if it is gone."""
+        """The state that AWS reports, with the properties that only the plugin knows; None if the resource is gone."""
         try:
             answer = self.type.read(self)
             if answer is None:
@@ -132,7 +130,7 @@ class Resource:
             state = values.properties(self.type.fields | self.type.output_fields, answer)
             if self.type.tags:
                 tags = {name: value for name, value in self.type.tags.read(self).items() if not name.startswith("aws:")}
-                # A default tag is not the resource's own, unless the program sets it there too.
+                # A default tag belongs to the resource's own tags only where the program sets it there too.
                 inherited = self.connections.default_tags.keys() - (self["tags"] or {}).keys()
                 state["tagsAll"] = tags
                 state["tags"] = {name: value for name, value in tags.items() if name not in inherited}
@@ -145,7 +143,7 @@ class Resource:
         return state | {"region": self.region} if self.type.regional else state
 
     def update(self, ignored: Iterable[str] = ()) -> None:
-        """Bring what differs from the wishes in line with them."""
+        """Change the properties that differ from the inputs."""
         self.changed = top_level(differences(self.type, self.state, self.wanted, ignored))
         sent = self.changed - self.type.local - {"tags", "tagsAll"}
         for names, step in self.type.update:
@@ -157,7 +155,7 @@ class Resource:
             self.type.tags.write(self, set_to, sorted(old.keys() - new.keys()))
 
     def delete(self) -> None:
-        """Remove it; what is gone already is well."""
+        """Delete it; a resource that is already gone is no error."""
         try:
             self.type.delete(self)
         except Refused as error:

@@ -60,7 +60,7 @@ def properties(fields: Mapping[str, Field], answer: Mapping[str, Any]) -> dict[s
         if field.kind == "only" and field.item:
             if inner := properties(field.item.children, answer):
                 result[name] = [inner]
-        elif field.member and (value := _get(answer, field.member)) is not None:
+        elif field.member and (value := at(answer, field.member)) is not None:
             result[name] = from_api(field, value)
     return result
 
@@ -73,7 +73,8 @@ def _put(target: dict[str, Any], path: str, value: Any) -> None:
         target[head] = [value] if rest else value
 
 
-def _get(source: Any, path: str) -> Any:
+def at(source: Any, path: str) -> Any:
+    """The value at a path such as `Vpc.VpcId` or `Rules.0.Id`; None where a part is absent."""
     for step in path.split("."):
         if not source:
             return None
@@ -91,7 +92,7 @@ def blank(value: Any) -> bool:
 def same_document(one: Any, other: Any) -> bool:
     """Whether two policy documents mean the same: order, formatting and one-element lists do not matter."""
     try:
-        return _canonical(json.loads(one)) == _canonical(json.loads(other))
+        return bool(_canonical(json.loads(one)) == _canonical(json.loads(other)))
     except (TypeError, ValueError):
         return bool(one == other)
 

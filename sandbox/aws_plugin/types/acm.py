@@ -10,25 +10,19 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import Problem, ResourceType, Tags
+from sandbox.aws_plugin.model import Problem, Resource, ResourceType
 from sandbox.aws_plugin.plugin import SandboxError
-from sandbox.aws_plugin.resource import Resource
 
 ISSUED_WITHIN_SECONDS = 10.0
 """The real plugin waits for 75 minutes; here a certificate is issued as soon as its records are there."""
 LOOK_EVERY_SECONDS = 0.2
-IN_USE = ("ResourceInUse",)
 
 
 def _describe(certificate: Resource, arn: str) -> dict[str, Any]:
     found: dict[str, Any] = certificate.send("describe_certificate", CertificateArn=arn)["Certificate"]
     return found
-
-
-def _request(certificate: Resource) -> None:
-    arguments = certificate.arguments("request_certificate")
-    certificate.id = certificate.send("request_certificate", **arguments)["CertificateArn"]
 
 
 def _read(certificate: Resource) -> dict[str, Any]:
@@ -48,20 +42,6 @@ def _read(certificate: Resource) -> dict[str, Any]:
     wanted = certificate["subjectAlternativeNames"] or ()
     others = [name for name in found["SubjectAlternativeNames"] if name != found["DomainName"] or name in wanted]
     return {**found, "Records": records, "ValidationMethod": method, "SubjectAlternativeNames": others}
-
-
-def _tags(certificate: Resource) -> dict[str, str]:
-    answer = certificate.send("list_tags_for_certificate", CertificateArn=certificate.id)
-    return {tag["Key"]: tag.get("Value", "") for tag in answer["Tags"]}
-
-
-def _write_tags(certificate: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        gone = [{"Key": name} for name in removed]
-        certificate.send("remove_tags_from_certificate", CertificateArn=certificate.id, Tags=gone)
-    if added:
-        tags = [{"Key": name, "Value": value} for name, value in added.items()]
-        certificate.send("add_tags_to_certificate", CertificateArn=certificate.id, Tags=tags)
 
 
 def _names(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
@@ -90,10 +70,14 @@ CERTIFICATE = ResourceType(
     computed=frozenset({"subjectAlternativeNames", "keyAlgorithm"}),
     replace_on=frozenset({"domainName", "subjectAlternativeNames", "validationMethod", "keyAlgorithm"}),
     checks=(_names,),
-    create=_request,
+    create=Call("request_certificate", identifier="CertificateArn"),
     read=_read,
-    delete=lambda one: one.retry(lambda: one.send("delete_certificate", CertificateArn=one.id), IN_USE),
-    tags=Tags(_tags, _write_tags),
+    delete=Call("delete_certificate", retries=("ResourceInUse",)),
+    tags=tagged(
+        "CertificateArn",
+        operations=("list_tags_for_certificate", "add_tags_to_certificate", "remove_tags_from_certificate"),
+        names="Tags",
+    ),
 )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import between, matches
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import AutoName, Call, ResourceType, Tags
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Resource, ResourceType
 
 ARN = r"arn:aws[\w-]*:.+"
 RULE_DEFAULTS = {
@@ -23,28 +23,9 @@ RULE_DEFAULTS = {
 """What the plugin sends where a rule says nothing; AWS's own defaults are other ones."""
 
 
-def _tags(resource: Resource) -> dict[str, str]:
-    return dict(resource.send("list_tags", ResourceArn=_arn(resource))["Tags"])
-
-
-def _write_tags(resource: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        resource.send("untag_resource", ResourceArn=_arn(resource), TagKeyList=removed)
-    if added:
-        resource.send("tag_resource", ResourceArn=_arn(resource), Tags=added)
-
-
-def _arn(resource: Resource) -> str:
-    if arn := resource.state.get("arn"):
-        return str(arn)
-    if resource.type is VAULT:
-        return str(resource.send("describe_backup_vault", BackupVaultName=resource.id)["BackupVaultArn"])
-    return str(resource.send("get_backup_plan", BackupPlanId=resource.id)["BackupPlanArn"])
-
-
-def _create_vault(vault: Resource) -> None:
-    vault.tagged = True
-    vault.send("create_backup_vault", BackupVaultTags=vault.wanted["tagsAll"], **vault.arguments("create_backup_vault"))
+TAGS = tagged(
+    "ResourceArn", "arn", operations=("list_tags", "tag_resource", "untag_resource"), names="TagKeyList", pair=None
+)
 
 
 VAULT = ResourceType(
@@ -62,11 +43,11 @@ VAULT = ResourceType(
         matches("name", r"[a-zA-Z0-9_-]{2,50}", "2 to 50 letters, digits, _ and -"),
         matches("kmsKeyArn", ARN, "the ARN of a key"),
     ),
-    create=_create_vault,
+    create=Call("create_backup_vault", tags="BackupVaultTags"),
     read=Call("describe_backup_vault"),
     # No backup job runs here, so that there is never a recovery point for forceDestroy to delete.
     delete=Call("delete_backup_vault"),
-    tags=Tags(_tags, _write_tags),
+    tags=TAGS,
 )
 
 
@@ -135,12 +116,6 @@ def _update_plan(plan: Resource) -> None:
     plan.send("update_backup_plan", **_document(plan, "update_backup_plan"))
 
 
-def _delete_plan(plan: Resource) -> None:
-    # What it selects may be on its way out at the same time.
-    words = ("Related backup plan selections must be deleted prior to backup",)
-    plan.retry(lambda: plan.send("delete_backup_plan", BackupPlanId=plan.id), words)
-
-
 PLAN = ResourceType(
     token="aws:backup/plan:Plan",
     service="backup",
@@ -171,14 +146,10 @@ PLAN = ResourceType(
     create=_create_plan,
     read=_read_plan,
     update=(("rules", _update_plan),),
-    delete=_delete_plan,
-    tags=Tags(_tags, _write_tags),
+    # Its selections may be deleted at the same time.
+    delete=Call("delete_backup_plan", retries=("Related backup plan selections must be deleted prior to backup",)),
+    tags=TAGS,
 )
-
-
-def _create_selection(selection: Resource) -> None:
-    arguments = selection.arguments("create_backup_selection", "BackupSelection")
-    selection.id = selection.send("create_backup_selection", **arguments)["SelectionId"]
 
 
 def _selection(selection: Resource) -> dict[str, str] | None:
@@ -228,7 +199,7 @@ SELECTION = ResourceType(
         matches("name", r"[a-zA-Z0-9_.-]{1,50}", "1 to 50 letters, digits, _ . and -"),
         matches("iamRoleArn", ARN, "the ARN of a role"),
     ),
-    create=_create_selection,
+    create=Call("create_backup_selection", "BackupSelection", identifier="SelectionId"),
     read=_read_selection,
     delete=_delete_selection,
     retries=("cannot be assumed", "is not authorized to call"),

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.aws_plugin.model import AutoName, Call, Problem, ResourceType, tagged_in_pairs
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.calls import Call, Found, tagged
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 
 
 def _put_alarm(alarm: Resource) -> None:
@@ -21,20 +21,8 @@ def _put_alarm(alarm: Resource) -> None:
     alarm.send("put_metric_alarm", **arguments)
 
 
-def _read_alarm(alarm: Resource) -> dict[str, Any] | None:
-    answer = alarm.send("describe_alarms", AlarmNames=[alarm.id], AlarmTypes=["MetricAlarm"])
-    return next(iter(answer["MetricAlarms"]), None)
-
-
 def _delete_alarm(alarm: Resource) -> None:
     alarm.send("delete_alarms", AlarmNames=[alarm.id])
-
-
-def _arn(alarm: Resource) -> str:
-    if arn := alarm.state.get("arn"):
-        return str(arn)
-    found: Any = alarm.type.read(alarm)
-    return found["AlarmArn"] if found else ""
 
 
 def _period(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
@@ -80,16 +68,11 @@ ALARM = ResourceType(
     needs={"": ("metricName", "metricQueries"), "metricName": ("statistic", "extendedStatistic")},
     checks=(_period, _actions),
     create=_put_alarm,
-    read=_read_alarm,
+    read=Found("describe_alarms", "AlarmNames", "MetricAlarms", {"AlarmTypes": ["MetricAlarm"]}),
     update=(("", _put_alarm),),
     delete=_delete_alarm,
-    tags=tagged_in_pairs("ResourceARN", _arn),
+    tags=tagged("ResourceARN", "arn"),
 )
-
-
-def _read_composite(alarm: Resource) -> dict[str, Any] | None:
-    answer = alarm.send("describe_alarms", AlarmNames=[alarm.id], AlarmTypes=["CompositeAlarm"])
-    return next(iter(answer["CompositeAlarms"]), None)
 
 
 COMPOSITE_ALARM = ResourceType(
@@ -104,10 +87,10 @@ COMPOSITE_ALARM = ResourceType(
     replace_on=frozenset({"alarmName", "actionsEnabled"}),
     checks=(_actions,),
     create=Call("put_composite_alarm"),
-    read=_read_composite,
+    read=Found("describe_alarms", "AlarmNames", "CompositeAlarms", {"AlarmTypes": ["CompositeAlarm"]}),
     update=(("", Call("put_composite_alarm")),),
     delete=_delete_alarm,
-    tags=tagged_in_pairs("ResourceARN", _arn),
+    tags=tagged("ResourceARN", "arn"),
     # The alarms that its rule names may be on their way at the same time.
     retries=("does not exist",),
 )

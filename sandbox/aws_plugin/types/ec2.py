@@ -10,43 +10,15 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, Found, tagged
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import Call, Problem, ResourceType, Step, Tags
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import Problem, Resource, ResourceType, Step
 
 VPC_DEFAULTS = {"enableDnsSupport": True, "enableDnsHostnames": False}
 """What a new VPC has: only another value is set after its creation."""
 
 
 # What all types of the service share ---------------------------------------------------------------------------
-
-
-def makes(operation: str, path: str) -> Step:
-    """Create, and take the id from where the answer has it: `Vpc.VpcId`."""
-
-    def step(resource: Resource) -> None:
-        found: Any = resource.send(operation, **resource.arguments(operation))
-        for name in path.split("."):
-            found = found[name]
-        resource.id = found
-
-    return step
-
-
-def described(resource: Resource, operation: str, parameter: str, answer: str) -> dict[str, Any] | None:
-    """The one that has the resource's id; None if it is gone, or deleted and still shown for a while."""
-    one = next(iter(resource.send(operation, **{parameter: [resource.id]})[answer]), None)
-    return None if one is None or one.get("State") in ("deleting", "deleted", "failed") else one
-
-
-def finds(operation: str, parameter: str, answer: str) -> Step:
-    """Read by id."""
-    return lambda resource: described(resource, operation, parameter, answer)
-
-
-def removes(operation: str, parameter: str) -> Step:
-    """Delete by id."""
-    return lambda resource: resource.send(operation, **{parameter: resource.id})
 
 
 def arn(resource: Resource, owner: str, kind: str) -> str:
@@ -59,15 +31,7 @@ def _tags(resource: Resource) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in answer["Tags"]}
 
 
-def _write_tags(resource: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        resource.send("delete_tags", Resources=[resource.id], Tags=[{"Key": name} for name in removed])
-    if added:
-        tags = [{"Key": name, "Value": value} for name, value in added.items()]
-        resource.send("create_tags", Resources=[resource.id], Tags=tags)
-
-
-TAGS = Tags(_tags, _write_tags)
+TAGS = tagged("Resources", operations=("", "create_tags", "delete_tags"), names="Tags", listed=True, read=_tags)
 
 
 def network_address(name: str, least: int = 0, most: int = 32) -> Any:
@@ -91,7 +55,7 @@ def network_address(name: str, least: int = 0, most: int = 32) -> Any:
 
 
 def _create_vpc(vpc: Resource) -> None:
-    vpc.id = vpc.send("create_vpc", **vpc.arguments("create_vpc"))["Vpc"]["VpcId"]
+    Call("create_vpc", identifier="Vpc.VpcId")(vpc)
     _set_dns(vpc)
 
 
@@ -104,7 +68,7 @@ def _set_dns(vpc: Resource) -> None:
 
 
 def _read_vpc(vpc: Resource) -> dict[str, Any] | None:
-    found = described(vpc, "describe_vpcs", "VpcIds", "Vpcs")
+    found = Found("describe_vpcs", "VpcIds", "Vpcs")(vpc)
     if not found:
         return None
     for name in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -139,13 +103,13 @@ VPC = ResourceType(
     create=_create_vpc,
     read=_read_vpc,
     update=(("enableDnsSupport enableDnsHostnames", _set_dns),),
-    delete=removes("delete_vpc", "VpcId"),
+    delete=Call("delete_vpc"),
     tags=TAGS,
 )
 
 
 def _create_subnet(subnet: Resource) -> None:
-    subnet.id = subnet.send("create_subnet", **subnet.arguments("create_subnet"))["Subnet"]["SubnetId"]
+    Call("create_subnet", identifier="Subnet.SubnetId")(subnet)
     if subnet.wanted["mapPublicIpOnLaunch"]:
         _map_public_ip(subnet)
 
@@ -167,9 +131,9 @@ SUBNET = ResourceType(
     replace_on=frozenset({"availabilityZone", "cidrBlock", "vpcId"}),
     checks=(network_address("cidrBlock"),),
     create=_create_subnet,
-    read=finds("describe_subnets", "SubnetIds", "Subnets"),
+    read=Found("describe_subnets", "SubnetIds", "Subnets"),
     update=(("mapPublicIpOnLaunch", _map_public_ip),),
-    delete=removes("delete_subnet", "SubnetId"),
+    delete=Call("delete_subnet"),
     tags=TAGS,
 )
 
@@ -197,7 +161,7 @@ def _detach(gateway: Resource) -> None:
 
 
 def _read_gateway(gateway: Resource) -> dict[str, Any] | None:
-    found = described(gateway, "describe_internet_gateways", "InternetGatewayIds", "InternetGateways")
+    found = Found("describe_internet_gateways", "InternetGatewayIds", "InternetGateways")(gateway)
     if not found:
         return None
     vpc = next((each["VpcId"] for each in found["Attachments"]), None)
@@ -233,16 +197,17 @@ EIP = ResourceType(
     computed=frozenset({"domain"}),
     replace_on=frozenset({"domain"}),
     allowed={"domain": ("vpc",)},
-    create=makes("allocate_address", "AllocationId"),
-    read=finds("describe_addresses", "AllocationIds", "Addresses"),
-    delete=removes("release_address", "AllocationId"),
+    create=Call("allocate_address", identifier="AllocationId"),
+    read=Found("describe_addresses", "AllocationIds", "Addresses"),
+    delete=Call("release_address"),
     tags=TAGS,
 )
 
 
 def _create_nat(nat: Resource) -> None:
-    places = {"SubnetId": nat.wanted["subnetId"], "AllocationId": nat.wanted["allocationId"]}
-    nat.id = nat.send("create_nat_gateway", **places)["NatGateway"]["NatGatewayId"]
+    # The member that holds the allocation differs between the request and the answer.
+    answer = nat.send("create_nat_gateway", SubnetId=nat.wanted["subnetId"], AllocationId=nat.wanted["allocationId"])
+    nat.id = answer["NatGateway"]["NatGatewayId"]
 
 
 NAT_GATEWAY = ResourceType(
@@ -254,14 +219,14 @@ NAT_GATEWAY = ResourceType(
     identity="{NatGatewayId}",
     replace_on=frozenset({"allocationId", "subnetId"}),
     create=_create_nat,
-    read=finds("describe_nat_gateways", "NatGatewayIds", "NatGateways"),
-    delete=removes("delete_nat_gateway", "NatGatewayId"),
+    read=Found("describe_nat_gateways", "NatGatewayIds", "NatGateways"),
+    delete=Call("delete_nat_gateway"),
     tags=TAGS,
 )
 
 
 def _read_table(table: Resource) -> dict[str, Any] | None:
-    found = described(table, "describe_route_tables", "RouteTableIds", "RouteTables")
+    found = Found("describe_route_tables", "RouteTableIds", "RouteTables")(table)
     return {**found, "Arn": arn(table, found["OwnerId"], "route-table")} if found else None
 
 
@@ -273,9 +238,9 @@ ROUTE_TABLE = ResourceType(
     outputs="arn=Arn:string ownerId=OwnerId:string",
     identity="{RouteTableId}",
     replace_on=frozenset({"vpcId"}),
-    create=makes("create_route_table", "RouteTable.RouteTableId"),
+    create=Call("create_route_table", identifier="RouteTable.RouteTableId"),
     read=_read_table,
-    delete=removes("delete_route_table", "RouteTableId"),
+    delete=Call("delete_route_table"),
     tags=TAGS,
 )
 

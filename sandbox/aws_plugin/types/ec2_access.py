@@ -11,17 +11,18 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, Found
 from sandbox.aws_plugin.check import matches
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import AutoName, Problem, ResourceType
-from sandbox.aws_plugin.resource import Resource
-from sandbox.aws_plugin.types.ec2 import TAGS, described, finds, makes, removes
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
+from sandbox.aws_plugin.types.ec2 import TAGS
 
 RULES = """:set{protocol=Protocol:string! fromPort=FromPort:integer! toPort=ToPort:integer!
            cidrBlocks=CidrBlocks:set securityGroups=SecurityGroups:set self=Self:boolean
            description=Description:string}"""
 RULES = f"ingress=IpPermissions{RULES} egress=IpPermissionsEgress{RULES}"
 Rule = Mapping[str, Any]
+FIND_GROUP = Found("describe_security_groups", "GroupIds", "SecurityGroups")
 
 
 def _permission(rule: Rule, group: str) -> dict[str, Any]:
@@ -76,20 +77,20 @@ def _key(rule: Rule) -> str:
 
 
 def _revoke_all(group: Resource) -> None:
-    found = described(group, "describe_security_groups", "GroupIds", "SecurityGroups") or {}
+    found = FIND_GROUP(group) or {}
     for member, direction in (("IpPermissions", "ingress"), ("IpPermissionsEgress", "egress")):
         if found.get(member):
             group.send(f"revoke_security_group_{direction}", GroupId=group.id, IpPermissions=found[member])
 
 
 def _create_group(group: Resource) -> None:
-    group.id = group.send("create_security_group", **group.arguments("create_security_group"))["GroupId"]
+    Call("create_security_group", identifier="GroupId")(group)
     _revoke_all(group)  # EC2's own rule, everything outwards: a group without egress has none
     _change_rules(group)
 
 
 def _read_group(group: Resource) -> dict[str, Any] | None:
-    found = described(group, "describe_security_groups", "GroupIds", "SecurityGroups")
+    found = FIND_GROUP(group)
     if not found:
         return None
     rules = {name: _rules(found[name], group.id) for name in ("IpPermissions", "IpPermissionsEgress")}
@@ -123,7 +124,7 @@ SECURITY_GROUP = ResourceType(
     create=_create_group,
     read=_read_group,
     update=(("ingress egress", _change_rules),),
-    delete=removes("delete_security_group", "GroupId"),
+    delete=Call("delete_security_group"),
     tags=TAGS,
 )
 
@@ -156,7 +157,7 @@ DEFAULT_SECURITY_GROUP = ResourceType(
 
 
 def _read_endpoint(endpoint: Resource) -> dict[str, Any] | None:
-    found = described(endpoint, "describe_vpc_endpoints", "VpcEndpointIds", "VpcEndpoints")
+    found = Found("describe_vpc_endpoints", "VpcEndpointIds", "VpcEndpoints")(endpoint)
     return {**found, "SecurityGroupIds": [group["GroupId"] for group in found.get("Groups", ())]} if found else None
 
 
@@ -190,7 +191,7 @@ VPC_ENDPOINT = ResourceType(
     computed=frozenset({"policy", "routeTableIds", "subnetIds", "securityGroupIds", "privateDnsEnabled"}),
     replace_on=frozenset({"vpcId", "serviceName", "vpcEndpointType"}),
     allowed={"vpcEndpointType": ("Gateway", "Interface")},
-    create=makes("create_vpc_endpoint", "VpcEndpoint.VpcEndpointId"),
+    create=Call("create_vpc_endpoint", identifier="VpcEndpoint.VpcEndpointId"),
     read=_read_endpoint,
     update=(("", _change_endpoint),),
     delete=lambda endpoint: endpoint.send("delete_vpc_endpoints", VpcEndpointIds=[endpoint.id]),
@@ -226,7 +227,7 @@ FLOW_LOG = ResourceType(
     ),
     checks=(_arns,),
     create=_create_flow_log,
-    read=finds("describe_flow_logs", "FlowLogIds", "FlowLogs"),
+    read=Found("describe_flow_logs", "FlowLogIds", "FlowLogs"),
     delete=lambda log: log.send("delete_flow_logs", FlowLogIds=[log.id]),
     tags=TAGS,
     retries=("Unable to assume given IAM role",),

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, Found
 from sandbox.aws_plugin.check import between, matches
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import AutoName, Problem, ResourceType
-from sandbox.aws_plugin.resource import Resource
-from sandbox.aws_plugin.types.ec2 import TAGS, arn, described, makes, network_address
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
+from sandbox.aws_plugin.types.ec2 import TAGS, arn, network_address
 
 SPELLED = ("Encrypted", "DeleteOnTermination")
 """Switches of a volume, which the plugin keeps as text."""
@@ -68,7 +68,7 @@ def _update_template(template: Resource) -> None:
 
 def _read_template(template: Resource) -> dict[str, Any] | None:
     try:
-        found = described(template, "describe_launch_templates", "LaunchTemplateIds", "LaunchTemplates")
+        found = Found("describe_launch_templates", "LaunchTemplateIds", "LaunchTemplates")(template)
     except Refused as error:
         if error.code.startswith("InvalidLaunchTemplateId"):
             return None
@@ -114,7 +114,7 @@ LAUNCH_TEMPLATE = ResourceType(
     create=_create_template,
     read=_read_template,
     update=(("", _update_template),),
-    delete=lambda template: template.send("delete_launch_template", LaunchTemplateId=template.id),
+    delete=Call("delete_launch_template"),
     tags=TAGS,
 )
 
@@ -123,11 +123,11 @@ LAUNCH_TEMPLATE = ResourceType(
 
 
 def _read_reservation(reservation: Resource) -> dict[str, Any] | None:
-    answer = reservation.send("describe_capacity_reservations", CapacityReservationIds=[reservation.id])
-    found = answer["CapacityReservations"][0]
-    if found["State"] in ("cancelled", "expired"):
-        return None
-    return {**found, "InstanceCount": found["TotalInstanceCount"]}
+    gone = ("cancelled", "expired")
+    found = Found("describe_capacity_reservations", "CapacityReservationIds", "CapacityReservations", gone=gone)(
+        reservation
+    )
+    return {**found, "InstanceCount": found["TotalInstanceCount"]} if found else None
 
 
 def _modify_reservation(reservation: Resource) -> None:
@@ -173,10 +173,10 @@ CAPACITY_RESERVATION = ResourceType(
     ),
     equal={"endDate": _same_moment},
     checks=(_end,),
-    create=makes("create_capacity_reservation", "CapacityReservation.CapacityReservationId"),
+    create=Call("create_capacity_reservation", identifier="CapacityReservation.CapacityReservationId"),
     read=_read_reservation,
     update=(("instanceCount endDateType endDate", _modify_reservation),),
-    delete=lambda one: one.send("cancel_capacity_reservation", CapacityReservationId=one.id),
+    delete=Call("cancel_capacity_reservation"),
     tags=TAGS,
 )
 

@@ -10,9 +10,9 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import matches
-from sandbox.aws_plugin.model import AutoName, Call, Problem, ResourceType, Step, Tags
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType, Step, Tags
 
 CLUSTER_NAME = (r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}", "1 to 100 letters, digits, _ and -, the first no sign")
 ARN = (r"arn:aws[\w-]*:.+", "an ARN")
@@ -20,45 +20,9 @@ ENDPOINT = ("endpointPrivateAccess", "endpointPublicAccess", "publicAccessCidrs"
 PRIVATE = [ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 
 
-# What all types of the service share ---------------------------------------------------------------------------
-
-
-def creates(operation: str, identify: str = "") -> Step:
-    """Create with tags, which EKS takes as a map; `identify` is where the answer has an id that AWS made up."""
-
-    def step(resource: Resource) -> None:
-        tags = {"tags": resource.wanted["tagsAll"]} if resource.type.tags else {}
-        answer: Any = resource.send(operation, **resource.arguments(operation), **tags)
-        resource.tagged = bool(resource.type.tags)
-        for name in identify.split():
-            answer = answer[name]
-        if identify:
-            resource.id = answer
-
-    return step
-
-
 def tagged_by(output: str = "arn") -> Tags:
-    """Tags of what has its ARN in this output."""
-
-    def read(resource: Resource) -> dict[str, str]:
-        return dict(resource.send("list_tags_for_resource", resourceArn=_arn(resource, output))["tags"])
-
-    def write(resource: Resource, added: dict[str, str], removed: list[str]) -> None:
-        if removed:
-            resource.send("untag_resource", resourceArn=_arn(resource, output), tagKeys=removed)
-        if added:
-            resource.send("tag_resource", resourceArn=_arn(resource, output), tags=added)
-
-    return Tags(read, write)
-
-
-def _arn(resource: Resource, output: str) -> str:
-    """The ARN; one that is being imported is asked for it."""
-    if arn := resource.state.get(output):
-        return str(arn)
-    answer: Any = resource.type.read(resource)
-    return str(answer[resource.type.output_fields[output].member])
+    """Tags of a resource that has its ARN in this output; EKS takes them as a map."""
+    return tagged("resourceArn", output, names="tagKeys", tags="tags", pair=None)
 
 
 # Clusters ------------------------------------------------------------------------------------------------------
@@ -231,7 +195,9 @@ def _read_group(group: Resource) -> dict[str, Any]:
 def _renew_nodes(group: Resource) -> None:
     """Versions that did not change are not sent: EKS takes one as a request for its newest image."""
     changed, wanted = group.changed or set(), group.arguments("create_nodegroup")
-    arguments = {name: wanted[name] for name in ("version", "releaseVersion") if name in wanted and name in changed}
+    arguments: dict[str, Any] = {
+        name: wanted[name] for name in ("version", "releaseVersion") if name in wanted and name in changed
+    }
     if template := wanted.get("launchTemplate"):
         # EKS tells id and name, and takes only one of them.
         arguments["launchTemplate"] = {name: value for name, value in template.items() if name != "name"}
@@ -293,7 +259,7 @@ NODE_GROUP = ResourceType(
         _one_of("launchTemplate", "id", "name"),
         _one_of("updateConfig", "maxUnavailable", "maxUnavailablePercentage"),
     ),
-    create=creates("create_nodegroup"),
+    create=Call("create_nodegroup", tags="tags"),
     read=_read_group,
     update=(
         ("launchTemplate version releaseVersion", _renew_nodes),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call
 from sandbox.aws_plugin.check import matches
-from sandbox.aws_plugin.model import Call, ResourceType
-from sandbox.aws_plugin.resource import Resource
-from sandbox.aws_plugin.types.eks import ARN, CLUSTER_NAME, creates, tagged_by
+from sandbox.aws_plugin.model import Resource, ResourceType
+from sandbox.aws_plugin.types.eks import ARN, CLUSTER_NAME, tagged_by
 
 # Add-ons -------------------------------------------------------------------------------------------------------
 
@@ -78,10 +78,6 @@ ADDON = ResourceType(
 # Access --------------------------------------------------------------------------------------------------------
 
 
-def _read_entry(entry: Resource) -> Any:
-    return entry.send("describe_access_entry", **entry.identity())["accessEntry"]
-
-
 ACCESS_ENTRY = ResourceType(
     token="aws:eks/accessEntry:AccessEntry",
     service="eks",
@@ -95,10 +91,10 @@ ACCESS_ENTRY = ResourceType(
     renewed=frozenset({"modifiedAt"}),
     allowed={"type": ("STANDARD", "EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX")},
     checks=(matches("clusterName", *CLUSTER_NAME), matches("principalArn", *ARN)),
-    create=creates("create_access_entry"),
-    read=_read_entry,
+    create=Call("create_access_entry", tags="tags"),
+    read=Call("describe_access_entry", answer="accessEntry"),
     update=(("kubernetesGroups userName", Call("update_access_entry")),),
-    delete=lambda entry: entry.send("delete_access_entry", **entry.identity()),
+    delete=Call("delete_access_entry"),
     tags=tagged_by("accessEntryArn"),
     retries=("invalid principal",),
 )
@@ -129,7 +125,7 @@ ACCESS_POLICY_ASSOCIATION = ResourceType(
     ),
     create=Call("associate_access_policy"),
     read=_read_policy_association,
-    delete=lambda association: association.send("disassociate_access_policy", **association.identity()),
+    delete=Call("disassociate_access_policy"),
     retries=("The specified principalArn could not be found",),
 )
 
@@ -177,7 +173,7 @@ POD_IDENTITY_ASSOCIATION = ResourceType(
     defaults={"disableSessionTags": False},
     replace_on=frozenset({"clusterName", "namespace", "serviceAccount"}),
     checks=(matches("clusterName", *CLUSTER_NAME), matches("roleArn", *ARN)),
-    create=creates("create_pod_identity_association", "association associationId"),
+    create=Call("create_pod_identity_association", tags="tags", identifier="association.associationId"),
     read=_read_identity,
     update=(("roleArn disableSessionTags", _update_identity),),
     delete=_delete_identity,

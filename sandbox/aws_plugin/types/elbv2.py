@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import between, matches
-from sandbox.aws_plugin.model import AutoName, Problem, ResourceType, Tags
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 
 NAME = (r"(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?", "32 letters, digits and inner hyphens at most")
 
@@ -19,20 +19,12 @@ NAME = (r"(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?", "32 letters
 # What all types of the service share ---------------------------------------------------------------------------
 
 
-def _tags(resource: Resource) -> dict[str, str]:
-    described = resource.send("describe_tags", ResourceArns=[resource.id])["TagDescriptions"]
-    return {tag["Key"]: tag["Value"] for tag in described[0]["Tags"]} if described else {}
-
-
-def _write_tags(resource: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        resource.send("remove_tags", ResourceArns=[resource.id], TagKeys=removed)
-    if added:
-        tags = [{"Key": name, "Value": value} for name, value in added.items()]
-        resource.send("add_tags", ResourceArns=[resource.id], Tags=tags)
-
-
-TAGS = Tags(_tags, _write_tags)
+TAGS = tagged(
+    "ResourceArns",
+    operations=("describe_tags", "add_tags", "remove_tags"),
+    answer="TagDescriptions.0.Tags",
+    listed=True,
+)
 
 
 def _spelled(value: Any) -> str:
@@ -132,7 +124,7 @@ BALANCER = ResourceType(
     create=_create_balancer,
     read=_read_balancer,
     update=((" ".join(OF_BALANCER), _set_balancer), ("securityGroups", _set_groups), ("subnets", _set_subnets)),
-    delete=lambda balancer: balancer.send("delete_load_balancer", LoadBalancerArn=balancer.id),
+    delete=Call("delete_load_balancer"),
     tags=TAGS,
 )
 
@@ -227,9 +219,7 @@ TARGET_GROUP = ResourceType(
     read=_read_group,
     update=((" ".join(OF_GROUP), _set_group), ("healthCheck", _change_check)),
     # The listener that forwards to it may be on its way out at the same time.
-    delete=lambda group: group.retry(
-        lambda: group.send("delete_target_group", TargetGroupArn=group.id), ("currently in use by a listener",)
-    ),
+    delete=Call("delete_target_group", retries=("currently in use by a listener",)),
     tags=TAGS,
 )
 
@@ -277,7 +267,7 @@ LISTENER = ResourceType(
     create=_create_listener,
     read=_read_listener,
     update=(("", _update_listener),),
-    delete=lambda listener: listener.send("delete_listener", ListenerArn=listener.id),
+    delete=Call("delete_listener"),
     tags=TAGS,
     retries=("CertificateNotFound", "UnsupportedCertificate"),
 )

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import between, matches
-from sandbox.aws_plugin.model import AutoName, Call, Problem, ResourceType, Tags
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 from sandbox.aws_plugin.plugin import SandboxError
-from sandbox.aws_plugin.resource import Resource
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key under which the engine says what kind of value an object is (pulumi/sdk, resource/properties.go)."""
@@ -93,21 +93,6 @@ def _read_function(function: Resource) -> dict[str, Any]:
     return {**found["Configuration"], "Reserved": concurrency, "Archive": function["code"]}
 
 
-def _arn(function: Resource) -> str:
-    return str(function.state.get("arn") or _read_function(function)["FunctionArn"])
-
-
-def _tags(function: Resource) -> dict[str, str]:
-    return dict(function.send("list_tags", Resource=_arn(function)).get("Tags", {}))
-
-
-def _write_tags(function: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        function.send("untag_resource", Resource=_arn(function), TagKeys=removed)
-    if added:
-        function.send("tag_resource", Resource=_arn(function), Tags=added)
-
-
 FUNCTION = ResourceType(
     token="aws:lambda/function:Function",
     service="lambda",
@@ -138,7 +123,7 @@ FUNCTION = ResourceType(
         ("reservedConcurrentExecutions", _set_concurrency),
     ),
     delete=Call("delete_function"),
-    tags=Tags(_tags, _write_tags),
+    tags=tagged("Resource", "arn", operations=("list_tags", "tag_resource", "untag_resource"), pair=None),
     retries=("cannot be assumed",),
 )
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import matches
-from sandbox.aws_plugin.model import AutoName, Call, ResourceType, tagged_in_pairs
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Resource, ResourceType
 
 NAME = r"[\w+=,.@-]+"
 
@@ -46,8 +46,8 @@ def _delete_role(role: Resource) -> None:
             role.send("detach_role_policy", RoleName=role.id, PolicyArn=policy["PolicyArn"])
         for name in role.send("list_role_policies", RoleName=role.id)["PolicyNames"]:
             role.send("delete_role_policy", RoleName=role.id, PolicyName=name)
-    # Policies of the role may be on their way out at the same time.
-    role.retry(lambda: role.send("delete_role", RoleName=role.id), ("DeleteConflict",))
+    # The role's policies may be deleted at the same time.
+    Call("delete_role", retries=("DeleteConflict",))(role)
 
 
 ROLE = ResourceType(
@@ -74,7 +74,7 @@ ROLE = ResourceType(
         ("permissionsBoundary", _bound),
     ),
     delete=_delete_role,
-    tags=tagged_in_pairs("RoleName", operations=("list_role_tags", "tag_role", "untag_role")),
+    tags=tagged("RoleName", operations=("list_role_tags", "tag_role", "untag_role")),
     retries=("Invalid principal in policy", "ConcurrentModification"),
 )
 
@@ -121,7 +121,7 @@ ROLE_POLICY_ATTACHMENT = ResourceType(
 
 
 def _make_profile(profile: Resource) -> None:
-    profile.send("create_instance_profile", **profile.arguments("create_instance_profile"))
+    Call("create_instance_profile")(profile)
     _give_role(profile)
 
 
@@ -145,7 +145,7 @@ def _read_profile(profile: Resource) -> dict[str, Any]:
 
 def _delete_profile(profile: Resource) -> None:
     _take_role(profile)
-    profile.send("delete_instance_profile", InstanceProfileName=profile.id)
+    Call("delete_instance_profile")(profile)
 
 
 INSTANCE_PROFILE = ResourceType(
@@ -164,7 +164,7 @@ INSTANCE_PROFILE = ResourceType(
     read=_read_profile,
     update=(("role", _give_role),),
     delete=_delete_profile,
-    tags=tagged_in_pairs(
+    tags=tagged(
         "InstanceProfileName",
         operations=("list_instance_profile_tags", "tag_instance_profile", "untag_instance_profile"),
     ),

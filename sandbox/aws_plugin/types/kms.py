@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import between, matches
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import AutoName, Call, Problem, ResourceType, tagged_in_pairs
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 
 
 def _create_key(key: Resource) -> None:
-    key.id = key.send("create_key", **key.arguments("create_key"))["KeyMetadata"]["KeyId"]
+    Call("create_key", identifier="KeyMetadata.KeyId")(key)
     if key.wanted["enableKeyRotation"]:
         _rotate(key)
     if not key.wanted["isEnabled"]:
@@ -98,7 +98,7 @@ KEY = ResourceType(
         ("isEnabled", _disable_last),
     ),
     delete=_schedule_deletion,
-    tags=tagged_in_pairs(
+    tags=tagged(
         "KeyId", operations=("list_resource_tags", "tag_resource", "untag_resource"), pair=("TagKey", "TagValue")
     ),
     retries=("MalformedPolicyDocumentException",),

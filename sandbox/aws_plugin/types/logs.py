@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import matches
-from sandbox.aws_plugin.model import AutoName, Problem, ResourceType, Tags
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 
 DAYS = (
     *(0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -20,7 +20,7 @@ DAYS = (
 
 
 def _create_group(group: Resource) -> None:
-    group.send("create_log_group", **group.arguments("create_log_group"))
+    Call("create_log_group")(group)
     group.id = group.wanted["name"]
     if group.wanted["retentionInDays"]:
         _retain(group)
@@ -51,25 +51,6 @@ def _delete_group(group: Resource) -> None:
         group.send("delete_log_group", logGroupName=group.id)
 
 
-def _arn(group: Resource) -> str:
-    if known := group.state.get("arn"):
-        return str(known)
-    found = _read_group(group)
-    return found["groupArn"] if found else ""
-
-
-def _group_tags(group: Resource) -> dict[str, str]:
-    tags: dict[str, str] = group.send("list_tags_for_resource", resourceArn=_arn(group))["tags"]
-    return tags
-
-
-def _write_group_tags(group: Resource, added: dict[str, str], removed: list[str]) -> None:
-    if removed:
-        group.send("untag_resource", resourceArn=_arn(group), tagKeys=removed)
-    if added:
-        group.send("tag_resource", resourceArn=_arn(group), tags=added)
-
-
 def _days(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
     if (days := inputs.get("retentionInDays", 0)) not in DAYS:
         yield "retentionInDays", f"{days} is none of {', '.join(map(str, DAYS))}"
@@ -90,7 +71,7 @@ LOG_GROUP = ResourceType(
     read=_read_group,
     update=(("retentionInDays", _retain), ("kmsKeyId", _encrypt)),
     delete=_delete_group,
-    tags=Tags(_group_tags, _write_group_tags),
+    tags=tagged("resourceArn", "arn", names="tagKeys", tags="tags", pair=None),
 )
 
 TYPES = (LOG_GROUP,)

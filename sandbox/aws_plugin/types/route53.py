@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import AutoName, Call, ResourceType, Tags
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Resource, ResourceType, Tags
 
 
 def _tags(kind: str) -> Tags:

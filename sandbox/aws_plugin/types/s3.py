@@ -12,8 +12,7 @@ from urllib.parse import urlencode
 
 from sandbox.aws_plugin.check import matches
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import AutoName, Problem, ResourceType, Tags
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType, Tags
 
 PASSES = ("NoSuchBucket", "OperationAborted")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call
 from sandbox.aws_plugin.check import matches
 from sandbox.aws_plugin.connections import Refused
-from sandbox.aws_plugin.model import Call, Problem, ResourceType, Step
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import Problem, Resource, ResourceType, Step
 
 PASSES = ("NoSuchBucket", "OperationAborted", "Versioning must be 'Enabled' on the bucket")
 """A bucket and its versioning may be made at the same time."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import matches
-from sandbox.aws_plugin.model import AutoName, ResourceType, tagged_in_pairs
-from sandbox.aws_plugin.resource import Resource
+from sandbox.aws_plugin.model import AutoName, Resource, ResourceType
 
 OF_TOPIC = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId", "signatureVersion": "SignatureVersion"}
 """Attributes that are strings, as everything is to SNS."""
@@ -40,8 +40,7 @@ def _set_all(topic: Resource) -> None:
 
 
 def _create_topic(topic: Resource) -> None:
-    arguments = topic.arguments("create_topic")
-    topic.id = topic.send("create_topic", **arguments)["TopicArn"]
+    Call("create_topic", identifier="TopicArn")(topic)
     _set_all(topic)
 
 
@@ -70,8 +69,8 @@ TOPIC = ResourceType(
     create=_create_topic,
     read=_read_topic,
     update=((" ".join(OF_TOPIC), _set_all),),
-    delete=lambda topic: topic.send("delete_topic", TopicArn=topic.id),
-    tags=tagged_in_pairs("ResourceArn"),
+    delete=Call("delete_topic"),
+    tags=tagged("ResourceArn"),
 )
 
 
@@ -154,7 +153,7 @@ SUBSCRIPTION = ResourceType(
     create=_subscribe,
     read=_read_subscription,
     update=(("rawMessageDelivery", _set_raw),),
-    delete=lambda one: one.send("unsubscribe", SubscriptionArn=one.id),
+    delete=Call("unsubscribe"),
 )
 
 TYPES = (TOPIC, TOPIC_POLICY, SUBSCRIPTION)

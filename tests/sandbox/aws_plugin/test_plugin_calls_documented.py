@@ -40,7 +40,7 @@ def test_document_states_how_many_operations_were_listed_and_read() -> None:
     text = " ".join(DOCUMENT.read_text().split())
 
     assert f"{len(distinct())} operations for {len(CATALOG)} types" in text
-    assert f"the call of {len(distinct(unread=True))} was not read" in text
+    assert f"The calls of {len(distinct(unread=True))} operations were not read" in text
     assert f"answers all but {len(gaps())}" in text
     for name in gaps():
         assert f"`{name}`" in text

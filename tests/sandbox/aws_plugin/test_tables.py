@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.aws_plugin.calls import Call
 from sandbox.aws_plugin.catalog import CATALOG
 from sandbox.aws_plugin.diff import any_element
 from sandbox.aws_plugin.fields import Field, build, parse, service_model
-from sandbox.aws_plugin.model import Call, ResourceType
+from sandbox.aws_plugin.model import ResourceType
 from sandbox.aws_plugin.sdk import known_outputs, known_properties
 
 KINDS = pytest.mark.parametrize("kind", CATALOG.values(), ids=lambda kind: kind.token)
