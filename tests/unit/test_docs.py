@@ -99,6 +99,16 @@ def test_every_path_of_the_project_that_is_named_exists(path: Path) -> None:
         assert list(ROOT.glob(name.rstrip("/"))), name
 
 
+def test_the_source_tree_of_the_architecture_has_every_folder() -> None:
+    listed = re.findall(r"^\| `([\w/]+)/` \|", TEXT[ROOT / "docs/architecture.md"], flags=re.MULTILINE)
+    tops = ("dr", "components", "stacks", "policies", "sandbox")
+    folders = {named(path.parent) for top in tops for path in (ROOT / top).rglob("*.py")}
+
+    missing = {each for each in folders if not any(f"{each}/".startswith(f"{folder}/") for folder in listed)}
+    assert missing == {"dr", "components"}, "these hold folders, which are listed"
+    assert not [folder for folder in listed if not (ROOT / folder).is_dir()]
+
+
 @pytest.mark.parametrize("path", sorted({*rendered_files()}))
 def test_generated_sections_are_current(path: str) -> None:
     assert current_text(path) == rendered_files()[path], "run `make docs`"
