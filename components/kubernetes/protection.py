@@ -1,4 +1,4 @@
-"""Protection: volumes that can be snapshotted, and Velero's daily backup of them (docs/requirements.md, "Cluster backup")."""
+"""Protection: volumes with snapshots, and Velero's daily backup of them (docs/requirements.md, "Cluster backup")."""
 
 from __future__ import annotations
 
