@@ -61,8 +61,10 @@ def run() -> Plan:
             if unfinished:
                 unfinished.result()
     problems.raise_all()
-    images = image_references.without_digest(topology.serving.images)
-    for warning in (*map(str, images), *found.warnings):
+    # `pulumi up` runs the program for the preview and again for the update: one warning of the images is enough.
+    unpinned = image_references.without_digest(topology.serving.images) if pulumi.runtime.is_dry_run() else []
+    images = ["\n".join(map(str, unpinned))] if unpinned else []
+    for warning in (*images, *found.warnings):
         pulumi.warn(warning)
     return Plan(topology, found)
 

@@ -212,7 +212,8 @@ def judge(look: Look, floor: int, allowed: Limits, before: Rollout | None = None
     by_key = {each.key: each for each in known}
     first = {key: before.first.get(key, look.at) if before else look.at for key in by_key}
     lasting = [each for each in known if _lasts(each, look.at, first[each.key], allowed)]
-    reasons = [*_of_controller(look, replicas, floor, allowed), *grouped(lasting, look.at)]
+    # Causes in pods come first: what the controller reports is mostly their consequence.
+    reasons = [*grouped(lasting, look.at), *_of_controller(look, replicas, floor, allowed)]
     if reasons:
         # With failures that have not lasted as long: all are reported at once.
         subjects = {found.subject for found in reasons}

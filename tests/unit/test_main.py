@@ -260,13 +260,25 @@ def test_without_a_mesh_there_are_no_rules_of_one(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.usefixtures("control")
-def test_images_without_a_digest_are_told_at_every_preview(
+def test_only_images_without_a_digest_are_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     run("dr", monkeypatch, tier="backup", toolsImage=f"docker.io/tools:1@sha256:{'0a' * 32}")
 
     assert "dr:inferenceImage" in caplog.text
     assert "dr:toolsImage" not in caplog.text
+
+
+@pytest.mark.parametrize(("preview", "warnings"), [(True, [2]), (False, [])])
+@pytest.mark.usefixtures("control")
+def test_images_without_a_digest_give_one_warning_at_preview_and_none_at_the_update(
+    preview: bool, warnings: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    run("dr", monkeypatch, tier="backup")
+
+    assert [text.count("has no digest") for text in caplog.messages if "has no digest" in text] == warnings
 
 
 @pytest.mark.usefixtures("control")

@@ -33,7 +33,7 @@ def test_a_diff_names_the_property(deployed: SandboxUnderTest) -> None:
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
 def test_preview_right_after_a_deployment_shows_no_change(deployed: SandboxUnderTest, stack: str) -> None:
-    assert deployed.engine.preview(stack).changed == ()
+    assert deployed.engine.preview(stack).none
 
 
 def test_preview_of_public_api_access_shows_just_what_up_changes(deployed: SandboxUnderTest) -> None:

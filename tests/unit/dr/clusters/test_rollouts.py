@@ -210,6 +210,14 @@ def test_the_controllers_deadline_is_stuck_at_once_with_what_its_pods_wait_for()
     assert "not ready for 600 s: container server: running" in found.reasons[1].fact
 
 
+def test_a_cause_in_a_pod_comes_before_what_the_controller_reports() -> None:
+    over = condition("Progressing", "False", "ProgressDeadlineExceeded")
+    failing = starting(1, waiting={"reason": "ErrImagePull", "message": "not found"})
+    found = judge(rolling(failing, conditions=[over]), FLOOR, Limits(confirm=timedelta(0)))
+
+    assert [reason.kind for reason in found.reasons] == [Kind.IMAGE, "deadline"]
+
+
 def test_a_readiness_gate_that_is_shut_is_named() -> None:
     running = starting(1, running={}, ready=True)
     running["spec"]["readinessGates"] = [{"conditionType": "target-health.elbv2.k8s.aws/pods"}]
