@@ -1,4 +1,4 @@
-"""Pairs of buckets, and a wait until they are alike."""
+"""A pair of buckets, and a wait for the end of replication."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pair(aws: Running) -> Pair:
 
 @pytest.fixture
 def settle(control: Callable[..., Any]) -> Callable[[], dict[str, int]]:
-    """Wait until nothing is left to replicate; the counts then."""
+    """Wait until no copies are pending, and return the counts."""
 
     def wait() -> dict[str, int]:
         deadline = time.monotonic() + PATIENCE

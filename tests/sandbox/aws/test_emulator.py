@@ -25,7 +25,7 @@ from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, once
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_command_says_where_it_serves_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_server_describes_itself_in_a_file_and_removes_it_at_its_end(tmp_path: Path) -> None:
     file = tmp_path / "state" / "emulator.json"
     command = [sys.executable, "-m", "sandbox.server", "--state", str(file.parent)]
     process = subprocess.Popen(command, cwd=ROOT)
@@ -50,7 +50,7 @@ def test_the_command_says_where_it_serves_and_leaves_nothing_behind(tmp_path: Pa
         process.wait()
 
 
-def test_a_request_to_another_host_is_refused(aws: Running) -> None:
+def test_a_request_to_a_host_outside_this_machine_is_refused(aws: Running) -> None:
     connection = _connect(aws)
     connection.request("GET", "/", headers={"Host": "data.s3.us-east-1.amazonaws.com"})
     response = connection.getresponse()
@@ -58,14 +58,14 @@ def test_a_request_to_another_host_is_refused(aws: Running) -> None:
     assert b"data.s3.us-east-1.amazonaws.com refused" in response.read()
 
 
-def test_a_client_that_takes_the_emulator_for_a_proxy_is_refused(aws: Running) -> None:
+def test_a_proxied_request_to_an_unknown_host_is_refused(aws: Running) -> None:
     connection = _connect(aws)
     connection.set_tunnel("s3.amazonaws.com", 443)
     with pytest.raises(OSError, match="403"):
         connection.connect()
 
 
-def test_no_connection_and_no_look_up_leaves_the_process(aws: Running) -> None:
+def test_connections_and_look_ups_outside_loopback_are_refused(aws: Running) -> None:
     with pytest.raises(PermissionError, match=r"192\.0\.2\.1 refused"):
         socket.create_connection(("192.0.2.1", 443), timeout=1)
     with pytest.raises(PermissionError, match=r"s3\.amazonaws\.com refused"):
@@ -85,7 +85,7 @@ def test_no_connection_and_no_look_up_leaves_the_process(aws: Running) -> None:
         ("s3", "GetBucketMetricsConfiguration", {"Bucket": "data", "Id": "x"}),
     ],
 )
-def test_what_nobody_emulates_is_named_in_the_services_own_protocol(
+def test_operations_without_emulation_fail_in_the_protocol_of_the_service(
     aws: Running, service: str, operation: str, arguments: dict[str, Any]
 ) -> None:
     client = aws.client(service, PRIMARY)
@@ -98,20 +98,20 @@ def test_what_nobody_emulates_is_named_in_the_services_own_protocol(
 
 
 @pytest.mark.parametrize("kind", ["metrics", "analytics", "intelligent_tiering", "inventory"])
-def test_deleting_a_buckets_setting_does_not_delete_the_bucket(pair: Pair, kind: str) -> None:
+def test_deleting_a_bucket_setting_keeps_the_bucket(pair: Pair, kind: str) -> None:
     with pytest.raises(ClientError, match="not emulated: s3:DeleteBucket"):
         getattr(pair.source, f"delete_bucket_{kind}_configuration")(Bucket=pair.names[0], Id="x")
     pair.source.head_bucket(Bucket=pair.names[0])
 
 
-def test_setting_who_pays_does_not_create_a_bucket(aws: Running) -> None:
+def test_setting_the_payer_creates_no_bucket(aws: Running) -> None:
     client = aws.client("s3", PRIMARY)
     with pytest.raises(ClientError, match="not emulated: s3:PutBucketRequestPayment"):
         client.put_bucket_request_payment(Bucket="data", RequestPaymentConfiguration={"Payer": "Requester"})
     assert client.list_buckets()["Buckets"] == []
 
 
-def test_a_bucket_is_served_by_its_own_region_and_boto3_goes_there(pair: Pair, control: Callable[..., Any]) -> None:
+def test_boto3_is_redirected_to_the_region_of_a_bucket(pair: Pair, control: Callable[..., Any]) -> None:
     pair.source.put_object(Bucket=pair.names[0], Key="k", Body=b"v")
     before = control("GET", "calls")["next"]
     assert pair.replica.get_object(Bucket=pair.names[0], Key="k")["Body"].read() == b"v"
@@ -120,7 +120,7 @@ def test_a_bucket_is_served_by_its_own_region_and_boto3_goes_there(pair: Pair, c
     assert (calls[-1]["operation"], calls[-1]["status"], calls[-1]["region"]) == ("GetObject", 200, PRIMARY)
 
 
-def test_calls_are_recorded_with_the_region_they_are_for(aws: Running, control: Callable[..., Any]) -> None:
+def test_calls_are_recorded_with_their_target_region(aws: Running, control: Callable[..., Any]) -> None:
     aws.client("sts", RECOVERY).get_caller_identity()
     aws.client("route53", PRIMARY).list_hosted_zones()
     recorded = control("GET", "calls?since=0")
@@ -139,11 +139,11 @@ def test_a_reset_empties_everything(pair: Pair, control: Callable[..., Any]) -> 
     assert pair.source.list_buckets()["Buckets"] == []
 
 
-def test_a_path_the_control_api_lacks_is_named(control: Callable[..., Any]) -> None:
+def test_an_unknown_path_of_the_control_api_is_reported(control: Callable[..., Any]) -> None:
     assert control("GET", "weather") == {"error": "the control API of the sandbox has no GET /_sandbox/weather"}
 
 
-def test_writers_of_one_key_lose_no_version(pair: Pair) -> None:
+def test_concurrent_writes_of_a_key_lose_no_version(pair: Pair) -> None:
     def put(number: int) -> str:
         return pair.source.put_object(Bucket=pair.names[0], Key="k", Body=str(number))["VersionId"]
 
@@ -161,7 +161,7 @@ def test_a_connection_serves_many_requests(aws: Running) -> None:
         assert connection.sock is not None
 
 
-def test_a_client_that_tries_once_still_gets_its_answer(aws: Running) -> None:
+def test_clients_without_retries_get_answers(aws: Running) -> None:
     assert aws.client("s3", PRIMARY, config=once()).list_buckets()["Buckets"] == []
 
 
@@ -169,13 +169,13 @@ def _connect(aws: Running) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(aws.endpoint).netloc)
 
 
-def test_extensions_answer_operations_that_exist() -> None:
+def test_handlers_are_registered_for_existing_operations() -> None:
     for service, operation in HANDLERS:
         assert operation in get_service_model(service).operation_names
     assert set(get_service_model("s3").operation_names) >= ROUTED
 
 
-def test_a_request_that_cannot_be_read_is_refused(pair: Pair) -> None:
+def test_a_malformed_request_is_refused(pair: Pair) -> None:
     scope = f"sandbox/20260101/{PRIMARY}/s3/aws4_request"
     headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
     connection = http.client.HTTPConnection(urlsplit(pair.source.meta.endpoint_url).netloc)
@@ -185,7 +185,7 @@ def test_a_request_that_cannot_be_read_is_refused(pair: Pair) -> None:
     assert b"<Code>MalformedXML</Code>" in response.read()
 
 
-def test_a_presigned_link_goes_to_the_buckets_region(pair: Pair) -> None:
+def test_a_presigned_url_is_served_by_the_region_of_the_bucket(pair: Pair) -> None:
     pair.replica.put_object(Bucket=pair.names[1], Key="k", Body=b"v")
     link = pair.replica.generate_presigned_url("get_object", {"Bucket": pair.names[1], "Key": "k"})
     address = urlsplit(link)

@@ -74,17 +74,17 @@ def test_an_update_is_a_new_version_of_the_same_plan(backup: Any, plan: str) -> 
     (old,), (new,) = before["BackupPlan"]["Rules"], after["BackupPlan"]["Rules"]
     assert (old["Lifecycle"], new["Lifecycle"]) == ({"DeleteAfterDays": 30}, {"DeleteAfterDays": 60})
     assert new["RuleId"] == old["RuleId"]
-    assert new["StartWindowMinutes"] == 480  # AWS's default, where a rule says nothing
+    assert new["StartWindowMinutes"] == 480  # AWS's default
 
 
-def test_an_update_keeps_what_the_plan_selects(backup: Any, plan: str, role: str) -> None:
+def test_an_update_of_a_plan_keeps_its_selections(backup: Any, plan: str, role: str) -> None:
     backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role))
     backup.update_backup_plan(BackupPlanId=plan, BackupPlan=document(days=60))
 
     assert len(backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]) == 1
 
 
-def test_a_plan_that_is_not_there_is_not_updated(backup: Any) -> None:
+def test_an_unknown_plan_cannot_be_updated(backup: Any) -> None:
     code, _ = refusal(lambda: backup.update_backup_plan(BackupPlanId="none", BackupPlan=document()))
 
     assert code == "ResourceNotFoundException"
@@ -107,7 +107,7 @@ def test_a_plan_that_is_not_there_is_not_updated(backup: Any) -> None:
         ),
     ],
 )
-def test_a_rule_that_aws_does_not_take_is_refused_when_made_and_when_changed(
+def test_an_invalid_rule_is_refused_at_creation_and_update(
     backup: Any, plan: str, rule: dict[str, Any], message: str
 ) -> None:
     wrong = document(**rule)
@@ -126,7 +126,7 @@ def test_a_plan_name_of_more_than_50_characters_is_refused(backup: Any) -> None:
     assert refusal(lambda: backup.create_backup_plan(BackupPlan=long))[0] == "InvalidParameterValueException"
 
 
-def test_a_plan_is_deleted_after_what_it_selects_and_can_be_made_again(backup: Any, plan: str, role: str) -> None:
+def test_a_plan_is_deleted_after_its_selections_and_can_be_created_again(backup: Any, plan: str, role: str) -> None:
     made = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role))["SelectionId"]
     assert refusal(lambda: backup.delete_backup_plan(BackupPlanId=plan)) == (
         "InvalidRequestException",
@@ -163,7 +163,7 @@ def test_a_deleted_selection_is_gone(backup: Any, plan: str, role: str) -> None:
         assert refusal(lambda call=call: call(BackupPlanId=plan, SelectionId=made))[0] == "ResourceNotFoundException"
 
 
-def test_a_selection_of_a_plan_that_is_not_there_is_refused(backup: Any, role: str) -> None:
+def test_a_selection_of_an_unknown_plan_is_refused(backup: Any, role: str) -> None:
     for call in (
         lambda: backup.create_backup_selection(BackupPlanId="none", BackupSelection=selection(role)),
         lambda: backup.get_backup_selection(BackupPlanId="none", SelectionId="none"),
@@ -217,7 +217,7 @@ def test_a_vault_of_another_region_is_not_found(aws: Running, vault: str) -> Non
     assert code == "ResourceNotFoundException"
 
 
-def test_a_grace_below_three_days_is_refused(backup: Any, vault: str) -> None:
+def test_a_grace_time_below_three_days_is_refused(backup: Any, vault: str) -> None:
     code, _ = refusal(lambda: backup.put_backup_vault_lock_configuration(BackupVaultName=vault, ChangeableForDays=2))
 
     assert code == "InvalidParameterValueException"
@@ -244,7 +244,7 @@ def test_a_compliance_lock_can_be_changed_and_lifted_before_its_date_only(backup
     assert backup.describe_backup_vault(BackupVaultName=vault)["MinRetentionDays"] == 9
 
 
-def test_a_lock_without_a_grace_has_no_date_even_after_one_that_had(backup: Any, vault: str) -> None:
+def test_a_lock_without_grace_time_has_no_lock_date(backup: Any, vault: str) -> None:
     backup.put_backup_vault_lock_configuration(BackupVaultName=vault, ChangeableForDays=3)
     backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7)
 

@@ -44,7 +44,7 @@ def cloudwatch(aws: Running) -> Any:
         ((0,), "breaching", "OK"),
     ],
 )
-def test_an_alarms_state_comes_from_the_datapoints(
+def test_an_alarm_has_the_state_that_its_datapoints_demand(
     cloudwatch: Any, values: tuple[int, ...], missing: str, expected: str
 ) -> None:
     cloudwatch.put_metric_alarm(**ALARM | {"TreatMissingData": missing})
@@ -52,13 +52,13 @@ def test_an_alarms_state_comes_from_the_datapoints(
     assert _state(cloudwatch) == expected
 
 
-def test_some_of_the_periods_are_enough_where_the_alarm_says_so(cloudwatch: Any) -> None:
+def test_datapoints_to_alarm_of_all_periods_are_enough(cloudwatch: Any) -> None:
     cloudwatch.put_metric_alarm(**ALARM, DatapointsToAlarm=2)
     _publish(cloudwatch, 1, 0, 1)
     assert _state(cloudwatch) == "ALARM"
 
 
-def test_datapoints_of_other_dimensions_and_of_long_ago_do_not_count(cloudwatch: Any) -> None:
+def test_datapoints_of_other_dimensions_and_old_datapoints_are_ignored(cloudwatch: Any) -> None:
     cloudwatch.put_metric_alarm(**ALARM)
     cloudwatch.put_metric_data(Namespace="DR/Levers", MetricData=[{"MetricName": "Engage", "Value": 1}])
     _publish(cloudwatch, 1, minutes_ago=60)
@@ -81,7 +81,7 @@ def test_a_state_set_by_hand_holds_until_the_next_evaluation(cloudwatch: Any) ->
 
 
 def _publish(cloudwatch: Any, *values: int, minutes_ago: int = 0) -> None:
-    """One value a minute, the last of them now."""
+    """Put one value per minute, the last of them now."""
     now = datetime.datetime.now(datetime.UTC)
     for age, value in enumerate(reversed(values), minutes_ago):
         datum = {

@@ -1,4 +1,4 @@
-"""Capacity reservations, quotas, load balancers and certificates, as their APIs are documented."""
+"""Capacity reservations, quotas, load balancers and certificates follow the documentation of their APIs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reserve(ec2: Any, **changes: Any) -> dict[str, Any]:
     return dict(made)
 
 
-def test_reserved_capacity_is_changed_in_place_and_stays_listed_once_cancelled(aws: Running) -> None:
+def test_a_capacity_reservation_is_changed_in_place_and_stays_listed_after_cancellation(aws: Running) -> None:
     ec2 = aws.client("ec2", PRIMARY)
     id = reserve(ec2)["CapacityReservationId"]
     ec2.modify_capacity_reservation(CapacityReservationId=id, InstanceCount=3)
@@ -45,7 +45,7 @@ def test_reserved_capacity_is_changed_in_place_and_stays_listed_once_cancelled(a
     assert again[0] == "InvalidCapacityReservationState"
 
 
-def test_capacity_is_reserved_in_a_zone_that_is_there_for_a_type_it_offers(aws: Running) -> None:
+def test_capacity_is_reserved_only_in_zones_that_offer_the_instance_type(aws: Running) -> None:
     ec2 = aws.client("ec2", PRIMARY)
     assert refusal(lambda: reserve(ec2, AvailabilityZone="us-east-1z"))[0] == "InvalidParameterValue"
     assert refusal(lambda: reserve(ec2, InstanceType="g5.2xlrage"))[0] == "Unsupported"
@@ -53,7 +53,7 @@ def test_capacity_is_reserved_in_a_zone_that_is_there_for_a_type_it_offers(aws: 
     assert gone[0] == "InvalidCapacityReservationId.NotFound"
 
 
-def test_reservations_are_found_by_what_they_are_and_by_their_tags(aws: Running) -> None:
+def test_capacity_reservations_are_filtered_by_properties_and_tags(aws: Running) -> None:
     ec2 = aws.client("ec2", PRIMARY)
     tags = [{"ResourceType": "capacity-reservation", "Tags": [{"Key": "project", "Value": "ml-dr"}]}]
     gpu = reserve(ec2, TagSpecifications=tags)
@@ -68,7 +68,7 @@ def test_reservations_are_found_by_what_they_are_and_by_their_tags(aws: Running)
     assert other[0] == "InvalidParameterValue"
 
 
-def test_a_reservation_ends_on_a_day_exactly_if_it_is_limited(aws: Running) -> None:
+def test_only_a_limited_reservation_has_an_end_date(aws: Running) -> None:
     ec2, day = aws.client("ec2", PRIMARY), "2030-01-31T18:00:00Z"
     assert refusal(lambda: reserve(ec2, EndDateType="limited"))[0] == "MissingParameter"
     assert refusal(lambda: reserve(ec2, EndDate=day))[0] == "InvalidParameterCombination"
@@ -82,7 +82,7 @@ def test_a_reservation_ends_on_a_day_exactly_if_it_is_limited(aws: Running) -> N
 # Quotas ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_quota_is_of_its_region_and_an_increase_is_granted(aws: Running) -> None:
+def test_a_quota_increase_is_granted_in_its_region(aws: Running) -> None:
     east, west = (aws.client("service-quotas", region) for region in (PRIMARY, RECOVERY))
     east.request_service_quota_increase(**GPUS, DesiredValue=1000.0)
 
@@ -92,7 +92,7 @@ def test_a_quota_is_of_its_region_and_an_increase_is_granted(aws: Running) -> No
     assert "L-417A185B" in [each["QuotaCode"] for each in east.list_service_quotas(ServiceCode="ec2")["Quotas"]]
 
 
-def test_a_quota_that_is_not_known_or_not_raised_is_refused(aws: Running) -> None:
+def test_increases_of_unknown_quotas_and_decreases_are_refused(aws: Running) -> None:
     quotas = aws.client("service-quotas", PRIMARY)
     unknown = refusal(lambda: quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-00000000"))
     assert unknown[0] == "NoSuchResourceException"
@@ -100,7 +100,7 @@ def test_a_quota_that_is_not_known_or_not_raised_is_refused(aws: Running) -> Non
     assert lower[0] == "IllegalArgumentException"
 
 
-def test_what_was_asked_for_is_told_where_it_was_asked(aws: Running) -> None:
+def test_quota_requests_are_listed_in_their_region(aws: Running) -> None:
     east, west = (aws.client("service-quotas", region) for region in (PRIMARY, RECOVERY))
     asked = east.request_service_quota_increase(**GPUS, DesiredValue=1000.0)["RequestedQuota"]
     (found,) = east.list_requested_service_quota_change_history_by_quota(**GPUS)["RequestedQuotas"]
@@ -111,13 +111,13 @@ def test_what_was_asked_for_is_told_where_it_was_asked(aws: Running) -> None:
     assert elsewhere[0] == "NoSuchResourceException"
 
 
-def test_another_services_quotas_are_motos(aws: Running) -> None:
+def test_quotas_of_other_services_come_from_moto(aws: Running) -> None:
     quotas = aws.client("service-quotas", PRIMARY)
     assert quotas.list_aws_default_service_quotas(ServiceCode="vpc")["Quotas"]
     assert quotas.list_aws_default_service_quotas(ServiceCode="eks")["Quotas"][0]["Value"] == 100
 
 
-def test_a_quota_is_set_by_the_sandboxs_own_api(aws: Running, control: Callable[..., Any]) -> None:
+def test_the_control_api_sets_a_quota(aws: Running, control: Callable[..., Any]) -> None:
     wanted = {"region": RECOVERY, "service": "ec2", "code": "L-DB2E81BA", "value": 16}
 
     assert control("POST", "quotas", wanted) == wanted
@@ -146,7 +146,7 @@ def prove(aws: Running, record: dict[str, str]) -> None:
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
 
 
-def test_one_record_proves_a_name_in_every_region(aws: Running) -> None:
+def test_one_validation_record_serves_a_name_in_every_region(aws: Running) -> None:
     arns = {region: request(aws, region) for region in (PRIMARY, RECOVERY)}
     records = [described(aws, region, arn)["DomainValidationOptions"][0] for region, arn in arns.items()]
     assert [each["ValidationStatus"] for each in records] == ["PENDING_VALIDATION"] * 2
@@ -156,7 +156,7 @@ def test_one_record_proves_a_name_in_every_region(aws: Running) -> None:
     assert {described(aws, region, arn)["Status"] for region, arn in arns.items()} == {"ISSUED"}
 
 
-def test_a_certificate_waits_for_the_record_of_each_name(aws: Running) -> None:
+def test_a_certificate_is_issued_once_every_name_has_its_record(aws: Running) -> None:
     arn = request(aws, PRIMARY, "inference-dr.ml.example.com")
     options = {each["DomainName"]: each for each in described(aws, PRIMARY, arn)["DomainValidationOptions"]}
     prove(aws, options[NAME]["ResourceRecord"])
@@ -194,7 +194,7 @@ def test_a_network_load_balancer_has_the_name_and_zone_of_its_region(aws: Runnin
     assert found["CanonicalHostedZoneId"] == zone
 
 
-def test_deletion_protection_holds_a_load_balancer(aws: Running) -> None:
+def test_a_load_balancer_with_deletion_protection_is_not_deleted(aws: Running) -> None:
     elb, arn = aws.client("elbv2", PRIMARY), balancer(aws)["LoadBalancerArn"]
     flag = "deletion_protection.enabled"
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[{"Key": flag, "Value": "true"}])
@@ -214,7 +214,7 @@ def listen(aws: Running, balancer: str, group: str, certificate: str) -> Any:
     )
 
 
-def test_a_listener_needs_an_issued_certificate_which_is_then_held_by_it(aws: Running) -> None:
+def test_a_listener_needs_an_issued_certificate_which_cannot_be_deleted_then(aws: Running) -> None:
     elb, made = aws.client("elbv2", PRIMARY), balancer(aws)
     wanted = {"Name": "pods", "Protocol": "TCP", "Port": 8080, "VpcId": made["VpcId"], "TargetType": "ip"}
     group = elb.create_target_group(**wanted)["TargetGroups"][0]["TargetGroupArn"]

@@ -1,4 +1,4 @@
-"""EC2 as its API reference has it, where moto answers otherwise."""
+"""EC2 follows its API reference where moto does not."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def refused(code: str, call: Any, **arguments: Any) -> None:
     assert caught.value.response["Error"]["Code"] == code
 
 
-def test_a_subnet_with_a_nat_gateway_is_not_deleted_and_an_empty_one_is(place: Place) -> None:
+def test_only_a_subnet_without_a_nat_gateway_is_deleted(place: Place) -> None:
     nat, _ = place.nat()
     refused("DependencyViolation", place.ec2.delete_subnet, SubnetId=place.subnet)
 
@@ -70,7 +70,7 @@ def test_a_subnet_with_an_interface_endpoint_is_not_deleted(place: Place) -> Non
     place.ec2.delete_subnet(SubnetId=place.subnet)
 
 
-def test_an_address_is_free_once_its_nat_gateway_is_deleted_and_not_before(place: Place) -> None:
+def test_an_address_is_released_only_after_its_nat_gateway_is_deleted(place: Place) -> None:
     nat, address = place.nat()
     refused("InvalidIPAddress.InUse", place.ec2.release_address, AllocationId=address)
 
@@ -100,7 +100,7 @@ def test_private_dns_of_an_endpoint_is_switched(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("there", "status"), [(True, "SUCCESS"), (False, "FAILED")])
-def test_a_flow_log_is_delivered_while_its_log_group_is_there(
+def test_a_flow_log_is_delivered_while_its_log_group_exists(
     aws: Running, place: Place, there: bool, status: str
 ) -> None:
     if there:

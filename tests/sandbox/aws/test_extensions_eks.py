@@ -77,7 +77,7 @@ def scaling_groups(aws: Running) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_cluster_keeps_what_it_was_made_with(eks: Any, cluster: dict[str, Any]) -> None:
+def test_a_cluster_is_described_as_it_was_created(eks: Any, cluster: dict[str, Any]) -> None:
     found = eks.describe_cluster(name="ml-dr")["cluster"]
 
     assert found == cluster
@@ -87,9 +87,7 @@ def test_a_cluster_keeps_what_it_was_made_with(eks: Any, cluster: dict[str, Any]
     assert eks.list_tags_for_resource(resourceArn=found["arn"])["tags"] == {"project": "ml-dr"}
 
 
-def test_a_cluster_has_a_security_group_of_its_own_until_it_is_deleted(
-    aws: Running, eks: Any, cluster: dict[str, Any]
-) -> None:
+def test_the_security_group_of_a_cluster_is_deleted_with_it(aws: Running, eks: Any, cluster: dict[str, Any]) -> None:
     ec2, network = aws.client("ec2", PRIMARY), cluster["resourcesVpcConfig"]
     (group,) = ec2.describe_security_groups(GroupIds=[network["clusterSecurityGroupId"]])["SecurityGroups"]
     assert group["VpcId"] == network["vpcId"]
@@ -107,7 +105,7 @@ def test_a_cluster_needs_two_zones_and_a_role_that_trusts_eks(aws: Running, eks:
     assert "does not exist" in refusal(lambda: eks.create_cluster(**{**wanted, "roleArn": ADMIN}))[1]
 
 
-def test_what_a_cluster_is_made_of_has_to_be_there(aws: Running, eks: Any, wanted: dict[str, Any]) -> None:
+def test_a_cluster_of_unknown_resources_is_refused(aws: Running, eks: Any, wanted: dict[str, Any]) -> None:
     network = wanted["resourcesVpcConfig"]
     group = {**wanted, "resourcesVpcConfig": {**network, "securityGroupIds": ["sg-0123456789abcdef0"]}}
     assert "'sg-0123456789abcdef0' does not exist" in refusal(lambda: eks.create_cluster(**group))[1]
@@ -130,13 +128,13 @@ def test_a_cluster_stays_in_its_vpc(aws: Running, eks: Any, cluster: dict[str, A
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_name_is_taken_once_and_a_cluster_that_is_not_there_is_not_found(eks: Any, wanted: dict[str, Any]) -> None:
+def test_cluster_names_are_unique_and_unknown_clusters_are_not_found(eks: Any, wanted: dict[str, Any]) -> None:
     assert refusal(lambda: eks.create_cluster(**wanted))[0] == "ResourceInUseException"
     assert refusal(lambda: eks.describe_cluster(name="other"))[0] == "ResourceNotFoundException"
 
 
 @pytest.mark.usefixtures("cluster")
-def test_one_kind_of_change_a_call_and_each_is_told_of(eks: Any) -> None:
+def test_each_kind_of_cluster_change_is_an_update_of_its_own(eks: Any) -> None:
     logs = {"clusterLogging": [{"types": ["api"], "enabled": True}]}
     update = eks.update_cluster_config(name="ml-dr", logging=logs)["update"]
 
@@ -155,7 +153,7 @@ def test_a_version_goes_up_by_one_and_never_down(eks: Any) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_deletion_protection_and_node_groups_hold_a_cluster(eks: Any, group: dict[str, Any]) -> None:
+def test_a_cluster_with_deletion_protection_or_node_groups_is_not_deleted(eks: Any, group: dict[str, Any]) -> None:
     eks.create_nodegroup(**group)
     assert refusal(lambda: eks.delete_cluster(name="ml-dr"))[1] == "Cluster has nodegroups attached"
     eks.delete_nodegroup(clusterName="ml-dr", nodegroupName="gpu")
@@ -190,7 +188,9 @@ def test_a_node_group_has_an_auto_scaling_group_that_follows_its_sizes(
         ({"minSize": 0, "desiredSize": 0, "maxSize": 451}, "maximum capacity 451 must be between 1 and 450"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(eks: Any, group: dict[str, Any], sizes: dict[str, int], said: str) -> None:
+def test_invalid_sizes_of_a_node_group_are_refused(
+    eks: Any, group: dict[str, Any], sizes: dict[str, int], said: str
+) -> None:
     assert refusal(lambda: eks.create_nodegroup(**{**group, "scalingConfig": sizes})) == (
         "InvalidParameterException",
         said,
@@ -214,14 +214,16 @@ def test_sizes_that_cannot_be_are_refused(eks: Any, group: dict[str, Any], sizes
         ),
     ],
 )
-def test_a_node_group_that_cannot_be_is_refused(
+def test_an_invalid_node_group_is_refused(
     aws: Running, eks: Any, group: dict[str, Any], changes: dict[str, Any], said: str
 ) -> None:
     assert refusal(lambda: eks.create_nodegroup(**{**group, **changes})) == ("InvalidParameterException", said)
     assert scaling_groups(aws) == []
 
 
-def test_instance_types_are_in_the_template_or_beside_it(aws: Running, eks: Any, group: dict[str, Any]) -> None:
+def test_instance_types_are_in_the_launch_template_or_in_the_node_group(
+    aws: Running, eks: Any, group: dict[str, Any]
+) -> None:
     data = {"InstanceType": "g5.2xlarge"}
     made = aws.client("ec2", PRIMARY).create_launch_template(LaunchTemplateName="gpu", LaunchTemplateData=data)
     both = {**group, "launchTemplate": {"id": made["LaunchTemplate"]["LaunchTemplateId"]}}
@@ -231,9 +233,7 @@ def test_instance_types_are_in_the_template_or_beside_it(aws: Running, eks: Any,
     assert said == "Cannot specify instance types in launch template and API request"
 
 
-def test_a_group_without_a_template_gets_none_later_and_leaves_nothing(
-    aws: Running, eks: Any, group: dict[str, Any]
-) -> None:
+def test_a_node_group_without_a_launch_template_gets_none_later(aws: Running, eks: Any, group: dict[str, Any]) -> None:
     ec2, named = aws.client("ec2", PRIMARY), {"clusterName": "ml-dr", "nodegroupName": "gpu"}
     eks.create_nodegroup(**group)
     made = ec2.create_launch_template(LaunchTemplateName="gpu", LaunchTemplateData={})
@@ -244,7 +244,7 @@ def test_a_group_without_a_template_gets_none_later_and_leaves_nothing(
     assert [each["LaunchTemplateName"] for each in ec2.describe_launch_templates()["LaunchTemplates"]] == ["gpu"]
 
 
-def test_nodes_follow_the_control_plane_up_and_do_not_go_back(eks: Any, group: dict[str, Any]) -> None:
+def test_the_version_of_nodes_is_raised_up_to_the_control_plane_only(eks: Any, group: dict[str, Any]) -> None:
     named = {"clusterName": "ml-dr", "nodegroupName": "gpu"}
     eks.create_nodegroup(**group)
     eks.update_cluster_version(name="ml-dr", version="1.35")
@@ -256,7 +256,7 @@ def test_nodes_follow_the_control_plane_up_and_do_not_go_back(eks: Any, group: d
     assert "from Kubernetes version 1.35" in refusal(lambda: eks.update_nodegroup_version(**named, version="1.34"))[1]
 
 
-def test_a_launch_template_has_to_be_there_and_its_version_changes_in_place(
+def test_a_launch_template_exists_and_its_version_changes_in_place(
     aws: Running, eks: Any, group: dict[str, Any]
 ) -> None:
     gone = {**group, "launchTemplate": {"id": "lt-0123456789abcdef0", "version": "1"}}
@@ -273,7 +273,7 @@ def test_a_launch_template_has_to_be_there_and_its_version_changes_in_place(
 
 
 @pytest.mark.usefixtures("cluster")
-def test_an_add_on_is_known_by_name_and_version(eks: Any) -> None:
+def test_an_add_on_needs_a_known_name_and_version(eks: Any) -> None:
     assert "not supported" in refusal(lambda: eks.create_addon(clusterName="ml-dr", addonName="vpc-cnni"))[1]
     version = refusal(lambda: eks.create_addon(clusterName="ml-dr", addonName="vpc-cni", addonVersion="v9.9.9"))
     assert version[1] == "Addon version specified is not supported: vpc-cni v9.9.9"
@@ -287,7 +287,7 @@ def test_an_add_on_is_known_by_name_and_version(eks: Any) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_an_access_entry_comes_before_its_policy(eks: Any) -> None:
+def test_an_access_policy_needs_an_access_entry(eks: Any) -> None:
     named = {"clusterName": "ml-dr", "principalArn": ADMIN}
     policy = {**named, "policyArn": ADMIN_POLICY, "accessScope": {"type": "cluster"}}
     assert "could not be found" in refusal(lambda: eks.associate_access_policy(**policy))[1]
@@ -300,7 +300,7 @@ def test_an_access_entry_comes_before_its_policy(eks: Any) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_what_an_access_entry_is_for_follows_from_its_type(aws: Running, eks: Any) -> None:
+def test_the_type_of_an_access_entry_decides_its_user_and_groups(aws: Running, eks: Any) -> None:
     people = eks.create_access_entry(clusterName="ml-dr", principalArn=ADMIN)["accessEntry"]
     assert people["username"] == "arn:aws:sts::123456789012:assumed-role/platform/{{SessionName}}"
     assert ":access-entry/ml-dr/role/123456789012/platform/" in people["accessEntryArn"]
@@ -315,7 +315,7 @@ def test_what_an_access_entry_is_for_follows_from_its_type(aws: Running, eks: An
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_scope_has_namespaces_exactly_where_it_is_one_of_namespaces(eks: Any) -> None:
+def test_only_an_access_scope_of_type_namespace_has_namespaces(eks: Any) -> None:
     named = {"clusterName": "ml-dr", "principalArn": ADMIN}
     eks.create_access_entry(**named)
     for scope in ({"type": "namespace"}, {"type": "cluster", "namespaces": ["ml-serving"]}):
@@ -325,7 +325,7 @@ def test_a_scope_has_namespaces_exactly_where_it_is_one_of_namespaces(eks: Any) 
         )
 
 
-def test_a_cluster_entered_by_config_map_has_no_access_entries(eks: Any, wanted: dict[str, Any]) -> None:
+def test_a_cluster_with_authentication_by_config_map_has_no_access_entries(eks: Any, wanted: dict[str, Any]) -> None:
     eks.create_cluster(**{**wanted, "accessConfig": {"authenticationMode": "CONFIG_MAP"}})
     code, said = refusal(lambda: eks.create_access_entry(clusterName="ml-dr", principalArn=ADMIN))
     assert code == "InvalidRequestException"
@@ -333,7 +333,7 @@ def test_a_cluster_entered_by_config_map_has_no_access_entries(eks: Any, wanted:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_service_account_has_one_role_that_trusts_pods(aws: Running, eks: Any) -> None:
+def test_a_service_account_has_one_pod_identity_with_a_role_that_trusts_pods(aws: Running, eks: Any) -> None:
     wanted = {"clusterName": "ml-dr", "namespace": "ml-serving", "serviceAccount": "inference-service"}
     nodes = role(aws, "of-nodes", "ec2.amazonaws.com")
     assert "pods.eks.amazonaws.com" in refusal(lambda: eks.create_pod_identity_association(**wanted, roleArn=nodes))[1]
@@ -346,7 +346,7 @@ def test_a_service_account_has_one_role_that_trusts_pods(aws: Running, eks: Any)
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_reset_takes_clusters_along(aws: Running, eks: Any) -> None:
+def test_a_reset_drops_clusters(aws: Running, eks: Any) -> None:
     aws.emulator.reset()
 
     assert eks.list_clusters()["clusters"] == []

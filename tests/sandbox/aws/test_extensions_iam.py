@@ -20,7 +20,7 @@ def iam(aws: Running) -> Any:
     return client
 
 
-def test_a_policy_that_aws_keeps_is_attached_and_detached(iam: Any) -> None:
+def test_an_aws_managed_policy_is_attached_and_detached(iam: Any) -> None:
     iam.attach_role_policy(RoleName="backup", PolicyArn=BACKUP)
     (attached,) = iam.list_attached_role_policies(RoleName="backup")["AttachedPolicies"]
     assert attached == {"PolicyName": "AWSBackupServiceRolePolicyForBackup", "PolicyArn": BACKUP}
@@ -29,7 +29,7 @@ def test_a_policy_that_aws_keeps_is_attached_and_detached(iam: Any) -> None:
     assert iam.list_attached_role_policies(RoleName="backup")["AttachedPolicies"] == []
 
 
-def test_a_policy_that_aws_keeps_can_be_read(iam: Any) -> None:
+def test_an_aws_managed_policy_can_be_read(iam: Any) -> None:
     version = iam.get_policy(PolicyArn=BACKUP)["Policy"]["DefaultVersionId"]
     document = iam.get_policy_version(PolicyArn=BACKUP, VersionId=version)["PolicyVersion"]["Document"]
 
@@ -44,6 +44,6 @@ def test_a_policy_that_aws_keeps_can_be_read(iam: Any) -> None:
         "arn:aws:iam::123456789012:policy/AdministratorAccess",
     ],
 )
-def test_a_policy_that_nobody_keeps_is_not_attached(iam: Any, arn: str) -> None:
+def test_an_unknown_managed_policy_is_not_attached(iam: Any, arn: str) -> None:
     with pytest.raises(ClientError, match="NoSuchEntity"):
         iam.attach_role_policy(RoleName="backup", PolicyArn=arn)

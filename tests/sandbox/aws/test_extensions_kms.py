@@ -26,13 +26,13 @@ def test_the_rotation_period_is_kept(kms: Any, key: str) -> None:
     assert status["NextRotationDate"] > kms.describe_key(KeyId=key)["KeyMetadata"]["CreationDate"]
 
 
-def test_a_key_that_does_not_rotate_has_no_period(kms: Any, key: str) -> None:
+def test_a_key_without_rotation_has_no_rotation_period(kms: Any, key: str) -> None:
     status = kms.get_key_rotation_status(KeyId=key)
     assert status["KeyRotationEnabled"] is False
     assert "RotationPeriodInDays" not in status
 
 
-def test_a_key_that_waits_for_deletion_encrypts_and_decrypts_nothing(kms: Any, key: str) -> None:
+def test_a_key_pending_deletion_neither_encrypts_nor_decrypts(kms: Any, key: str) -> None:
     sealed = kms.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     for call in (
@@ -61,7 +61,7 @@ def test_a_key_of_another_region_is_not_found(aws: Running, key: str) -> None:
         aws.client("kms", PRIMARY).encrypt(KeyId=key, Plaintext=b"1")
 
 
-def test_an_alias_stands_for_its_key(kms: Any, key: str) -> None:
+def test_a_key_is_found_by_its_alias(kms: Any, key: str) -> None:
     kms.create_alias(AliasName="alias/data", TargetKeyId=key)
     sealed = kms.encrypt(KeyId="alias/data", Plaintext=b"1")
     assert kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"])["KeyId"] == key

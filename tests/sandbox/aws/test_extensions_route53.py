@@ -54,7 +54,7 @@ def test_an_alarm_check_is_read_back_with_the_alarm_it_copied(aws: Running, rout
     assert alarm["Dimensions"] == [{"Name": "Deployment", "Value": "dr"}]
 
 
-def test_an_update_changes_what_it_names_and_counts_versions(route53: Any) -> None:
+def test_an_update_of_a_health_check_changes_only_named_elements(route53: Any) -> None:
     children = [_create(route53, name, **ENDPOINT)["Id"] for name in "ab"]
     made = _create(route53, "c", Type="CALCULATED", ChildHealthChecks=children, HealthThreshold=2)
     assert made["HealthCheckVersion"] == 1
@@ -65,7 +65,7 @@ def test_an_update_changes_what_it_names_and_counts_versions(route53: Any) -> No
         route53.update_health_check(HealthCheckId=made["Id"], HealthThreshold=2, HealthCheckVersion=1)
 
 
-def test_a_caller_reference_makes_one_check(route53: Any) -> None:
+def test_a_caller_reference_creates_one_health_check(route53: Any) -> None:
     assert _create(route53, "a", **ENDPOINT)["Id"] == _create(route53, "a", **ENDPOINT)["Id"]
     with pytest.raises(ClientError, match="HealthCheckAlreadyExists"):
         _create(route53, "a", **ENDPOINT | {"Port": 8443})
@@ -106,7 +106,7 @@ def test_records_are_read_back_as_written(route53: Any, zone: str) -> None:
     assert [record["Weight"] for record in _records(route53, zone)] == [100, 100]
 
 
-def test_deleting_a_record_leaves_others_of_the_same_set_identifier(route53: Any, zone: str) -> None:
+def test_deleting_a_record_keeps_records_of_other_names_with_its_set_identifier(route53: Any, zone: str) -> None:
     other = _weighted("primary", 1, Name="other.example.com.")
     _change(route53, zone, "CREATE", _weighted("primary", 100))
     _change(route53, zone, "CREATE", other)
@@ -114,7 +114,7 @@ def test_deleting_a_record_leaves_others_of_the_same_set_identifier(route53: Any
     assert _records(route53, zone) == [other]
 
 
-def test_changes_are_made_together_or_not_at_all(route53: Any, zone: str) -> None:
+def test_a_change_batch_is_applied_whole_or_not_at_all(route53: Any, zone: str) -> None:
     good, bad = _weighted("primary", 100), _weighted("recovery", 0, Name="serving.elsewhere.net.")
     with pytest.raises(ClientError, match="not permitted in zone"):
         route53.change_resource_record_sets(
@@ -128,7 +128,7 @@ def test_changes_are_made_together_or_not_at_all(route53: Any, zone: str) -> Non
     ("action", "changes", "said"),
     [
         ("CREATE", {}, "already exists"),
-        ("DELETE", {"SetIdentifier": "nobody"}, "was not found"),
+        ("DELETE", {"SetIdentifier": "unknown"}, "was not found"),
         ("DELETE", {"Weight": 7}, "do not match the current values"),
         ("UPSERT", {"Name": "example.com."}, "not permitted at apex"),
         ("UPSERT", {"Type": "A", "ResourceRecords": [{"Value": "192.0.2.1"}]}, "conflicts with other records"),

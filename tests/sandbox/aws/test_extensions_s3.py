@@ -24,14 +24,14 @@ def test_a_new_bucket_has_the_defaults_of_aws(aws: Running) -> None:
     assert "Status" not in client.get_bucket_versioning(Bucket=BUCKET)
 
 
-def test_what_a_bucket_is_created_with_wins_over_the_default(aws: Running) -> None:
+def test_settings_at_creation_override_the_defaults_of_a_bucket(aws: Running) -> None:
     client = aws.client("s3", PRIMARY)
     client.create_bucket(Bucket=BUCKET, ObjectOwnership="BucketOwnerPreferred")
     rules = client.get_bucket_ownership_controls(Bucket=BUCKET)["OwnershipControls"]["Rules"]
     assert rules == [{"ObjectOwnership": "BucketOwnerPreferred"}]
 
 
-def test_creating_a_bucket_once_more_leaves_its_settings(aws: Running) -> None:
+def test_creating_a_bucket_again_keeps_its_settings(aws: Running) -> None:
     client = aws.client("s3", PRIMARY)
     client.create_bucket(Bucket=BUCKET)
     client.delete_public_access_block(Bucket=BUCKET)
@@ -81,7 +81,7 @@ def test_a_lifecycle_that_s3_refuses_is_refused(pair: Pair) -> None:
         pair.source.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})
 
 
-def test_an_object_cannot_be_sealed_with_a_key_that_is_not_there(aws: Running, pair: Pair) -> None:
+def test_an_object_cannot_be_encrypted_with_an_unknown_key(aws: Running, pair: Pair) -> None:
     elsewhere = aws.client("kms", RECOVERY).create_key()["KeyMetadata"]["Arn"]
     for key in (elsewhere, "12345678-1234-1234-1234-123456789012"):
         with pytest.raises(ClientError) as caught:
@@ -89,7 +89,7 @@ def test_an_object_cannot_be_sealed_with_a_key_that_is_not_there(aws: Running, p
         assert caught.value.response["Error"]["Code"] == "KMS.NotFoundException"
 
 
-def test_the_buckets_own_key_must_be_usable_too(aws: Running, pair: Pair) -> None:
+def test_the_default_key_of_a_bucket_has_to_be_usable(aws: Running, pair: Pair) -> None:
     kms = aws.client("kms", PRIMARY)
     key = kms.create_key()["KeyMetadata"]["Arn"]
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
@@ -105,12 +105,12 @@ def test_the_buckets_own_key_must_be_usable_too(aws: Running, pair: Pair) -> Non
             call()
 
 
-def test_the_accounts_own_key_is_always_there(pair: Pair) -> None:
+def test_the_key_of_the_account_always_exists(pair: Pair) -> None:
     pair.source.put_object(Bucket=BUCKET, Key="k", Body=b"1", ServerSideEncryption="aws:kms")
     assert pair.source.head_object(Bucket=BUCKET, Key="k")["ServerSideEncryption"] == "aws:kms"
 
 
-def test_a_policy_that_asks_for_tls_lets_the_sandbox_in(pair: Pair) -> None:
+def test_a_policy_that_requires_tls_allows_the_sandbox(pair: Pair) -> None:
     _set_policy(pair.source, {"Condition": {"Bool": {"aws:SecureTransport": "false"}}})
     pair.source.put_object(Bucket=BUCKET, Key="k", Body=b"1")
     assert pair.source.get_object(Bucket=BUCKET, Key="k")["Body"].read() == b"1"
@@ -125,7 +125,7 @@ def test_a_policy_that_denies_everyone_denies(pair: Pair, denies: dict[str, Any]
         pair.source.put_object(Bucket=BUCKET, Key="k", Body=b"1")
 
 
-def test_a_policy_about_others_does_not_deny(pair: Pair) -> None:
+def test_a_policy_for_other_principals_does_not_deny(pair: Pair) -> None:
     _set_policy(pair.source, {"Principal": {"AWS": "arn:aws:iam::123456789012:role/other"}})
     pair.source.put_object(Bucket=BUCKET, Key="k", Body=b"1")
 

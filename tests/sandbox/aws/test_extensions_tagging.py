@@ -1,4 +1,4 @@
-"""Resources by their tags, as the Resource Groups Tagging API is documented, for types that moto leaves out."""
+"""The Resource Groups Tagging API, for types that moto leaves out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def vpc(aws: Running) -> str:
     return str(made["Vpc"]["VpcId"])
 
 
-def test_types_of_ec2_are_found_each_by_its_own_name(aws: Running, vpc: str) -> None:
+def test_ec2_resources_are_found_by_resource_type(aws: Running, vpc: str) -> None:
     ec2 = aws.client("ec2", PRIMARY)
     group = ec2.create_security_group(
         GroupName="g", Description="d", VpcId=vpc, TagSpecifications=specified("security-group")
@@ -53,14 +53,14 @@ def test_types_of_ec2_are_found_each_by_its_own_name(aws: Running, vpc: str) -> 
 
 
 @pytest.mark.usefixtures("vpc")
-def test_all_filters_have_to_match_and_only_in_the_region_that_is_asked(aws: Running) -> None:
+def test_resources_match_all_filters_in_their_region(aws: Running) -> None:
     assert len(arns(aws, PRIMARY, "ec2:vpc", **PAIRS)) == 1
     assert arns(aws, PRIMARY, "ec2:vpc", project="ml-dr", resource="two") == []
     assert arns(aws, PRIMARY, "ec2:subnet", **PAIRS) == []
     assert arns(aws, RECOVERY, "ec2:vpc", **PAIRS) == []
 
 
-def test_an_address_that_was_released_is_gone(aws: Running) -> None:
+def test_a_released_address_is_not_found(aws: Running) -> None:
     ec2 = aws.client("ec2", PRIMARY)
     id = ec2.allocate_address(TagSpecifications=specified("elastic-ip"))["AllocationId"]
     ec2.release_address(AllocationId=id)
@@ -68,7 +68,7 @@ def test_an_address_that_was_released_is_gone(aws: Running) -> None:
     assert arns(aws, PRIMARY, "ec2:elastic-ip") == []
 
 
-def test_what_is_global_is_found_in_us_east_1_alone(aws: Running) -> None:
+def test_global_resources_are_found_in_us_east_1_only(aws: Running) -> None:
     route53 = aws.client("route53", PRIMARY)
     zone = route53.create_hosted_zone(Name="ml.example.com", CallerReference="1")["HostedZone"]["Id"].split("/")[-1]
     route53.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone, AddTags=TAGS)

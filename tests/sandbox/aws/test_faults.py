@@ -21,7 +21,7 @@ def test_an_unreachable_region_gives_no_answer(aws: Running, pair: Pair, control
     assert control("GET", "calls")["calls"][-2]["status"] == 0
 
 
-def test_s3_goes_by_the_region_of_the_bucket(aws: Running, pair: Pair, control: Control) -> None:
+def test_a_fault_applies_to_the_region_of_the_bucket(aws: Running, pair: Pair, control: Control) -> None:
     control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
     client = aws.client("s3", RECOVERY, config=once())
     client.head_bucket(Bucket=pair.names[1])
@@ -29,7 +29,7 @@ def test_s3_goes_by_the_region_of_the_bucket(aws: Running, pair: Pair, control: 
         client.head_bucket(Bucket=pair.names[0])
 
 
-def test_the_endpoint_of_a_dead_region_serves_no_other_regions_bucket(
+def test_the_endpoint_of_a_lost_region_serves_no_buckets_of_other_regions(
     aws: Running, pair: Pair, control: Control
 ) -> None:
     control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
@@ -37,7 +37,7 @@ def test_the_endpoint_of_a_dead_region_serves_no_other_regions_bucket(
         aws.client("s3", PRIMARY, config=once()).head_bucket(Bucket=pair.names[1])
 
 
-def test_a_copy_from_a_dead_region_is_unavailable(aws: Running, pair: Pair, control: Control) -> None:
+def test_a_copy_from_a_lost_region_is_unavailable(aws: Running, pair: Pair, control: Control) -> None:
     pair.source.put_object(Bucket=pair.names[0], Key="k", Body=b"v")
     control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
     with pytest.raises(ClientError, match="ServiceUnavailable"):
@@ -47,7 +47,7 @@ def test_a_copy_from_a_dead_region_is_unavailable(aws: Running, pair: Pair, cont
 
 
 @pytest.mark.parametrize(("service", "call"), [("iam", "list_roles"), ("route53", "list_hosted_zones")])
-def test_global_services_outlive_a_region_unless_they_are_taken_too(
+def test_global_services_are_lost_with_a_region_on_request_only(
     aws: Running, control: Control, service: str, call: str
 ) -> None:
     client = aws.client(service, PRIMARY, config=once())
@@ -67,7 +67,7 @@ def test_a_slow_region_answers_late(aws: Running, control: Control) -> None:
     assert time.monotonic() - started >= 0.5
 
 
-def test_an_operation_fails_as_often_as_asked(aws: Running, pair: Pair, control: Control) -> None:
+def test_an_operation_fails_the_given_number_of_times(aws: Running, pair: Pair, control: Control) -> None:
     control("POST", "faults", {"kind": "operation", "operation": "s3:PutObject", "error": "SlowDown", "times": 2})
     client = aws.client("s3", PRIMARY, config=once())
     for _ in range(2):
@@ -79,7 +79,7 @@ def test_an_operation_fails_as_often_as_asked(aws: Running, pair: Pair, control:
     assert control("GET", "faults") == []
 
 
-def test_an_operation_fails_in_the_region_asked_for_only(aws: Running, control: Control) -> None:
+def test_an_operation_fails_in_the_given_region_only(aws: Running, control: Control) -> None:
     fault = {"kind": "operation", "operation": "kms:ListKeys", "error": "AccessDeniedException", "region": RECOVERY}
     control("POST", "faults", fault)
     aws.client("kms", PRIMARY).list_keys()
@@ -91,7 +91,7 @@ def test_an_operation_fails_in_the_region_asked_for_only(aws: Running, control: 
     ("service", "operation", "call"),
     [("sts", "GetCallerIdentity", "get_caller_identity"), ("ec2", "DescribeVpcs", "describe_vpcs")],
 )
-def test_an_error_put_in_speaks_the_services_protocol(
+def test_an_injected_error_is_in_the_protocol_of_the_service(
     aws: Running, control: Control, service: str, operation: str, call: str
 ) -> None:
     control("POST", "faults", {"kind": "operation", "operation": f"{service}:{operation}", "error": "AccessDenied"})
@@ -119,12 +119,12 @@ def test_an_error_put_in_speaks_the_services_protocol(
         ({"kind": "operation", "operation": "s3:PutObject", "error": "SlowDown", "times": 0}, '"times" is 0'),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(control: Control, fault: dict[str, Any], said: str) -> None:
+def test_an_invalid_fault_is_refused(control: Control, fault: dict[str, Any], said: str) -> None:
     assert said in control("POST", "faults", fault)["error"]
     assert control("GET", "faults") == []
 
 
-def test_a_zone_and_an_instance_type_are_broken_and_healed_by_themselves(aws: Running, control: Control) -> None:
+def test_faults_of_a_zone_and_an_instance_type_are_cleared_separately(aws: Running, control: Control) -> None:
     zone = {"kind": "zone", "zone": f"{PRIMARY}a"}
     capacity = {"kind": "capacity", "region": RECOVERY, "instance_type": "g5.2xlarge"}
     control("POST", "faults", zone)

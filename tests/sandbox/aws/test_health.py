@@ -17,7 +17,7 @@ GONE = {"kind": "region", "region": PRIMARY, "unreachable": True}
 
 
 class Checks:
-    """Health checks, made and asked by kind."""
+    """Creates and reads health checks by type."""
 
     def __init__(self, aws: Running) -> None:
         self.client = aws.client("route53", PRIMARY)
@@ -47,7 +47,7 @@ def checks(aws: Running) -> Checks:
     return Checks(aws)
 
 
-def test_the_emulator_answers_as_a_regions_endpoint(aws: Running, control: Control) -> None:
+def test_the_emulator_answers_health_requests_of_an_endpoint(aws: Running, control: Control) -> None:
     assert _get(aws, NAMES[PRIMARY], "/v2/health/ready") == (200, "ready\n")
     assert _get(aws, NAMES[PRIMARY], "/v2/health/live") == (200, "live\n")
     assert _get(aws, "serving.example.com", "/v2/health/ready")[0] == 404
@@ -57,7 +57,7 @@ def test_the_emulator_answers_as_a_regions_endpoint(aws: Running, control: Contr
     assert _get(aws, NAMES[RECOVERY], "/v2/health/ready")[0] == 200
 
 
-def test_an_endpoint_is_healthy_while_its_region_is(checks: Checks, control: Control) -> None:
+def test_an_endpoint_is_healthy_while_its_region_is_reachable(checks: Checks, control: Control) -> None:
     primary, recovery = checks.endpoint(PRIMARY), checks.endpoint(RECOVERY)
     assert checks.healthy(primary)
     assert checks.healthy(recovery)
@@ -68,7 +68,7 @@ def test_an_endpoint_is_healthy_while_its_region_is(checks: Checks, control: Con
     assert checks.healthy(primary)
 
 
-def test_an_endpoint_can_be_unhealthy_by_itself(aws: Running, checks: Checks, control: Control) -> None:
+def test_an_endpoint_can_be_unhealthy_in_a_reachable_region(aws: Running, checks: Checks, control: Control) -> None:
     check = checks.endpoint(PRIMARY)
     control("POST", "endpoints", {"host": NAMES[PRIMARY], "healthy": False})
     assert not checks.healthy(check)
@@ -87,7 +87,9 @@ def test_an_endpoint_can_be_unhealthy_by_itself(aws: Running, checks: Checks, co
         ({"Inverted": True}, "inverted"),
     ],
 )
-def test_an_endpoint_that_is_not_as_checked_is_unhealthy(checks: Checks, changes: dict[str, Any], said: str) -> None:
+def test_an_endpoint_with_another_answer_than_checked_is_unhealthy(
+    checks: Checks, changes: dict[str, Any], said: str
+) -> None:
     status = checks.status(checks.endpoint(PRIMARY, **changes))
     assert status.startswith("Failure")
     assert said in status
@@ -123,7 +125,7 @@ def test_an_alarm_check_follows_the_metric_and_not_the_alarms_state(aws: Running
 
 
 @pytest.mark.parametrize(("missing", "healthy"), [("Healthy", True), ("Unhealthy", False), ("LastKnownStatus", False)])
-def test_without_data_an_alarm_check_does_as_it_was_told(
+def test_an_alarm_check_without_data_has_its_configured_status(
     aws: Running, checks: Checks, control: Control, missing: str, healthy: bool
 ) -> None:
     cloudwatch, check = _lever(aws, checks, missing)
@@ -133,7 +135,7 @@ def test_without_data_an_alarm_check_does_as_it_was_told(
     assert checks.healthy(check) is healthy
 
 
-def test_an_alarm_check_sees_the_alarm_as_it_was(aws: Running, checks: Checks) -> None:
+def test_an_alarm_check_ignores_later_changes_of_the_alarm(aws: Running, checks: Checks) -> None:
     cloudwatch, check = _lever(aws, checks, "LastKnownStatus")
     _put_alarm(cloudwatch, Threshold=5.0)
     _publish(cloudwatch, 1)
@@ -200,7 +202,7 @@ def test_a_record_without_a_check_is_always_healthy(checks: Checks, zone: Zone, 
     assert zone.ask() == ("NOERROR", [NAMES[PRIMARY]])
 
 
-def test_an_alias_that_evaluates_its_target_fails_with_it(zone: Zone, control: Control) -> None:
+def test_an_alias_with_target_evaluation_fails_with_its_target(zone: Zone, control: Control) -> None:
     for region, weight in ((PRIMARY, 100), (RECOVERY, 0)):
         target = f"lb-1.{region}.elb.amazonaws.com"
         alias = {"HostedZoneId": "Z1H1FL5HABSF5", "DNSName": target, "EvaluateTargetHealth": True}
@@ -210,11 +212,13 @@ def test_an_alias_that_evaluates_its_target_fails_with_it(zone: Zone, control: C
     assert zone.ask(kind="A") == ("NOERROR", ["lb-1.us-west-2.elb.amazonaws.com"])
 
 
-def test_a_name_that_is_not_there_is_said_not_to_be(zone: Zone) -> None:
-    assert zone.ask("nobody.example.com") == ("NXDOMAIN", [])
+def test_an_unknown_name_is_nxdomain(zone: Zone) -> None:
+    assert zone.ask("unknown.example.com") == ("NXDOMAIN", [])
 
 
-def test_names_resolve_though_the_control_plane_is_gone(checks: Checks, zone: Zone, control: Control) -> None:
+def test_names_resolve_while_the_control_plane_of_route_53_is_lost(
+    checks: Checks, zone: Zone, control: Control
+) -> None:
     zone.weighted(PRIMARY, 100, checks.endpoint(PRIMARY))
     zone.weighted(RECOVERY, 0, checks.endpoint(RECOVERY))
     for region, address in ((PRIMARY, "192.0.2.1"), (RECOVERY, "192.0.2.2")):

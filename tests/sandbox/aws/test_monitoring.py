@@ -1,4 +1,4 @@
-"""Clock, alarms, composites, messages, functions and schedules, as they work together."""
+"""Clock, alarms, composite alarms, messages, functions and schedules together."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def statement(**changes: Any) -> str:
 
 @pytest.fixture
 def topic(aws: Running) -> str:
-    """A topic that CloudWatch may publish to, with one subscriber."""
+    """A topic with one subscriber and a policy that allows CloudWatch to publish."""
     sns = aws.client("sns", RECOVERY)
     arn = str(sns.create_topic(Name="alerts")["TopicArn"])
     sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=statement())
@@ -83,7 +83,7 @@ def messages(control: Control) -> list[dict[str, Any]]:
 # The clock and alarms --------------------------------------------------------------------------------------------
 
 
-def test_the_clock_goes_forward_minute_by_minute_and_never_back(control: Control) -> None:
+def test_the_clock_is_advanced_minute_by_minute_and_never_back(control: Control) -> None:
     before = control("GET", "clock")["now"]
     moved = control("POST", "clock", {"advance": 3600})
 
@@ -95,7 +95,7 @@ def test_the_clock_goes_forward_minute_by_minute_and_never_back(control: Control
 
 
 @pytest.mark.usefixtures("topic")
-def test_an_alarm_fires_once_and_ends_once_with_cloudwatchs_message(aws: Running, control: Control) -> None:
+def test_an_alarm_sends_one_message_per_change_of_state(aws: Running, control: Control) -> None:
     metrics = alarm(aws, "late")
     control("POST", "clock", {"advance": 60})
     put(metrics, "late", 5)
@@ -118,16 +118,14 @@ def test_an_alarm_fires_once_and_ends_once_with_cloudwatchs_message(aws: Running
 
 
 @pytest.mark.usefixtures("topic")
-def test_missing_data_breaches_where_it_is_to(aws: Running, control: Control) -> None:
+def test_missing_data_is_breaching_where_configured(aws: Running, control: Control) -> None:
     metrics = alarm(aws, "silent", TreatMissingData="breaching", EvaluationPeriods=3)
     control("POST", "clock", {"advance": 180})
 
     assert state(metrics, "silent") == "ALARM"
 
 
-def test_a_topic_that_does_not_let_cloudwatch_publish_gets_nothing_and_the_history_says_so(
-    aws: Running, topic: str, control: Control
-) -> None:
+def test_a_topic_whose_policy_excludes_cloudwatch_gets_no_message(aws: Running, topic: str, control: Control) -> None:
     sns = aws.client("sns", RECOVERY)
     other = statement(Condition={"StringEquals": {"aws:SourceAccount": "999999999999"}})
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=other)
@@ -140,7 +138,7 @@ def test_a_topic_that_does_not_let_cloudwatch_publish_gets_nothing_and_the_histo
 
 
 @pytest.mark.parametrize(("allowed", "arrived"), [(True, 1), (False, 0)])
-def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(
+def test_an_encrypted_topic_needs_a_key_policy_for_cloudwatch(
     aws: Running, topic: str, control: Control, allowed: bool, arrived: int
 ) -> None:
     kms = aws.client("kms", RECOVERY)
@@ -154,9 +152,7 @@ def test_an_encrypted_topic_needs_a_key_that_cloudwatch_may_use(
     assert len(messages(control)) == arrived
 
 
-def test_in_an_unreachable_region_nothing_is_evaluated_until_it_is_back(
-    aws: Running, topic: str, control: Control
-) -> None:
+def test_alarms_of_an_unreachable_region_are_not_evaluated(aws: Running, topic: str, control: Control) -> None:
     metrics = alarm(aws, "silent", TreatMissingData="breaching")
     control("POST", "faults", {"kind": "region", "region": RECOVERY, "unreachable": True})
     control("POST", "clock", {"advance": 300})
@@ -200,7 +196,7 @@ def test_a_composite_alarm_follows_its_rule(aws: Running, control: Control) -> N
 
 
 @pytest.mark.parametrize("rule", ["ALARM(", "ALARM(one", "one", "ALARM(one) XOR ALARM(one)", "(ALARM(one)", ""])
-def test_a_rule_that_is_none_is_refused(aws: Running, rule: str) -> None:
+def test_an_invalid_rule_of_a_composite_alarm_is_refused(aws: Running, rule: str) -> None:
     metrics = alarm(aws, "one")
     code, _ = refusal(lambda: metrics.put_composite_alarm(AlarmName="x", AlarmRule=rule or " "))
 
@@ -217,7 +213,7 @@ def test_a_rule_that_is_none_is_refused(aws: Running, rule: str) -> None:
         ("INSUFFICIENT_DATA(one)", False),
     ],
 )
-def test_rules_are_read_as_documented(aws: Running, control: Control, rule: str, fires: bool) -> None:
+def test_rules_of_composite_alarms_are_evaluated(aws: Running, control: Control, rule: str, fires: bool) -> None:
     metrics = alarm(aws, "one")
     metrics.put_composite_alarm(AlarmName="rule", AlarmRule=rule)
     control("POST", "clock", {"advance": 60})
@@ -298,7 +294,7 @@ def test_a_process_is_kept_warm_until_its_code_changes(function: Any) -> None:
     assert invoke(function)[1]["calls"] == 11
 
 
-def test_an_error_a_timeout_and_a_broken_module_are_answered_as_lambda_does(function: Any) -> None:
+def test_failures_of_functions_are_reported_as_by_lambda(function: Any) -> None:
     error, answer = invoke(function, fail=True)
     assert (error, answer["errorType"], answer["errorMessage"]) == ("Unhandled", "ValueError", "no")
     error, answer = invoke(function, sleep=5)
@@ -342,7 +338,7 @@ def test_a_schedule_starts_a_function_every_minute_with_its_time(aws: Running, f
     assert invoke(function)[1]["calls"] == 4
 
 
-def test_a_schedule_calls_an_api_by_itself(aws: Running, control: Control) -> None:
+def test_a_schedule_calls_an_aws_api(aws: Running, control: Control) -> None:
     s3 = aws.client("s3", RECOVERY)
     s3.create_bucket(Bucket="control", CreateBucketConfiguration={"LocationConstraint": RECOVERY})
     put_object = {"Bucket": "control", "Key": "sentinel", "Body": '{"at": "<aws.scheduler.scheduled-time>"}'}
@@ -356,7 +352,7 @@ def test_a_schedule_calls_an_api_by_itself(aws: Running, control: Control) -> No
     assert first.endswith(":00Z")
 
 
-def test_a_schedule_that_could_not_start_is_refused(aws: Running, function: Any) -> None:
+def test_an_invalid_schedule_is_refused(aws: Running, function: Any) -> None:
     arn = function.get_function(FunctionName="prober")["Configuration"]["FunctionArn"]
     assert "rate(...)" in refusal(lambda: schedule(aws, arn, "{}", ScheduleExpression="cron(0 2 * * ? *)"))[1]
     stranger = {"Arn": arn, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/lambda", "Input": "{}"}

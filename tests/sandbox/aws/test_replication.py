@@ -18,7 +18,7 @@ Settle = Callable[[], dict[str, int]]
 SOURCE, REPLICA = "data-primary", "data-recovery"
 
 
-def test_a_version_arrives_with_its_bytes_metadata_tags_and_id(pair: Pair, settle: Settle) -> None:
+def test_a_replica_has_content_metadata_tags_and_version_id(pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule())
     version = pair.source.put_object(
         Bucket=SOURCE,
@@ -39,7 +39,7 @@ def test_a_version_arrives_with_its_bytes_metadata_tags_and_id(pair: Pair, settl
     assert (source["ReplicationStatus"], replica["ReplicationStatus"]) == ("COMPLETED", "REPLICA")
 
 
-def test_what_existed_before_the_rule_stays_alone(pair: Pair, settle: Settle) -> None:
+def test_versions_from_before_the_rule_are_not_replicated(pair: Pair, settle: Settle) -> None:
     pair.source.put_object(Bucket=SOURCE, Key="old", Body=b"1")
     pair.replicate(pair.rule())
     settle()
@@ -83,7 +83,7 @@ def test_a_rule_selects_by_prefix_and_tags(
     assert _keys(pair.replica, REPLICA) == copied
 
 
-def test_of_two_rules_to_one_bucket_the_higher_priority_holds(pair: Pair, settle: Settle) -> None:
+def test_of_two_rules_to_one_bucket_the_higher_priority_applies(pair: Pair, settle: Settle) -> None:
     cold = {"Bucket": f"arn:aws:s3:::{REPLICA}", "StorageClass": "GLACIER_IR"}
     pair.replicate(
         pair.rule(ID="low", Priority=1),
@@ -96,7 +96,7 @@ def test_of_two_rules_to_one_bucket_the_higher_priority_holds(pair: Pair, settle
     assert "StorageClass" not in pair.replica.head_object(Bucket=REPLICA, Key="b")
 
 
-def test_rules_to_two_buckets_both_hold(pair: Pair, settle: Settle) -> None:
+def test_rules_to_two_buckets_both_apply(pair: Pair, settle: Settle) -> None:
     make_bucket(pair.replica, "second-replica")
     second = {"Bucket": "arn:aws:s3:::second-replica"}
     pair.replicate(pair.rule(), pair.rule(ID="second", Priority=2, Destination=second))
@@ -107,7 +107,9 @@ def test_rules_to_two_buckets_both_hold(pair: Pair, settle: Settle) -> None:
 
 
 @pytest.mark.parametrize(("status", "left"), [("Enabled", []), ("Disabled", ["k"])])
-def test_delete_markers_go_where_the_rule_says_so(pair: Pair, settle: Settle, status: str, left: list[str]) -> None:
+def test_delete_markers_are_replicated_if_the_rule_enables_it(
+    pair: Pair, settle: Settle, status: str, left: list[str]
+) -> None:
     pair.replicate(pair.rule(DeleteMarkerReplication={"Status": status}))
     pair.source.put_object(Bucket=SOURCE, Key="k", Body=b"1")
     marker = pair.source.delete_object(Bucket=SOURCE, Key="k")["VersionId"]
@@ -117,7 +119,7 @@ def test_delete_markers_go_where_the_rule_says_so(pair: Pair, settle: Settle, st
     assert [found["VersionId"] for found in markers] == ([marker] if status == "Enabled" else [])
 
 
-def test_markers_made_by_deleting_many_go_too(pair: Pair, settle: Settle) -> None:
+def test_delete_markers_of_a_batch_are_replicated(pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule())
     for key in "abc":
         pair.source.put_object(Bucket=SOURCE, Key=key, Body=b"1")
@@ -126,7 +128,7 @@ def test_markers_made_by_deleting_many_go_too(pair: Pair, settle: Settle) -> Non
     assert _keys(pair.replica, REPLICA) == ["c"]
 
 
-def test_a_rule_of_the_old_form_copies_delete_markers(pair: Pair, settle: Settle) -> None:
+def test_a_rule_without_filter_replicates_delete_markers(pair: Pair, settle: Settle) -> None:
     pair.replicate(
         {"ID": "v1", "Prefix": "", "Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{REPLICA}"}}
     )
@@ -136,7 +138,7 @@ def test_a_rule_of_the_old_form_copies_delete_markers(pair: Pair, settle: Settle
     assert _keys(pair.replica, REPLICA) == []
 
 
-def test_deleting_a_version_is_never_copied(pair: Pair, settle: Settle) -> None:
+def test_the_deletion_of_a_version_is_not_replicated(pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule())
     version = pair.source.put_object(Bucket=SOURCE, Key="k", Body=b"1")["VersionId"]
     settle()
@@ -145,7 +147,7 @@ def test_deleting_a_version_is_never_copied(pair: Pair, settle: Settle) -> None:
     assert pair.replica.head_object(Bucket=REPLICA, Key="k")["VersionId"] == version
 
 
-def test_both_directions_make_no_loop(pair: Pair, settle: Settle) -> None:
+def test_replication_in_both_directions_makes_no_loop(pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule())
     pair.replicate_back(pair.back())
     there = pair.source.put_object(Bucket=SOURCE, Key="k", Body=b"1")["VersionId"]
@@ -159,7 +161,7 @@ def test_both_directions_make_no_loop(pair: Pair, settle: Settle) -> None:
         assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
 
 
-def test_a_replica_is_not_replicated_on(pair: Pair, settle: Settle) -> None:
+def test_a_replica_is_not_replicated_further(pair: Pair, settle: Settle) -> None:
     make_bucket(pair.source, "third")
     pair.replicate(pair.rule())
     pair.replicate_back(pair.rule(Destination={"Bucket": "arn:aws:s3:::third"}))
@@ -179,7 +181,7 @@ def test_tags_changed_at_the_source_reach_the_replica(pair: Pair, settle: Settle
 
 
 @pytest.mark.parametrize(("status", "reached"), [("Enabled", True), ("Disabled", False)])
-def test_tags_changed_at_the_replica_go_back_only_with_replica_modifications(
+def test_tags_of_a_replica_are_copied_back_only_with_replica_modifications(
     pair: Pair, settle: Settle, status: str, reached: bool
 ) -> None:
     pair.replicate(pair.rule())
@@ -213,7 +215,7 @@ def test_multipart_uploads_and_copies_replicate(pair: Pair, settle: Settle) -> N
     assert replica["Metadata"] == {"a": "b"}
 
 
-def test_objects_under_a_key_go_only_where_the_rule_selects_them_and_under_the_other_key(
+def test_encrypted_objects_are_replicated_under_the_replica_key_if_selected(
     aws: Running, pair: Pair, settle: Settle
 ) -> None:
     keys = {region: aws.client("kms", region).create_key()["KeyMetadata"]["Arn"] for region in (PRIMARY, RECOVERY)}
@@ -262,7 +264,9 @@ def test_retention_and_legal_hold_arrive_with_the_version(aws: Running, settle: 
 
 
 @pytest.mark.parametrize("gone", [PRIMARY, RECOVERY])
-def test_copies_wait_for_a_region_and_go_on_in_order(pair: Pair, control: Control, settle: Settle, gone: str) -> None:
+def test_copies_wait_for_an_unreachable_region_and_keep_their_order(
+    pair: Pair, control: Control, settle: Settle, gone: str
+) -> None:
     pair.replicate(pair.rule())
     pair.replicate_back(pair.back())
     control("POST", "faults", {"kind": "region", "region": gone, "unreachable": True})
@@ -284,7 +288,7 @@ def test_copies_wait_for_a_region_and_go_on_in_order(pair: Pair, control: Contro
     assert client.head_object(Bucket=bucket, Key="k")["ReplicationStatus"] == "COMPLETED"
 
 
-def test_a_destination_that_stopped_versioning_fails_the_copy(pair: Pair, settle: Settle) -> None:
+def test_a_copy_to_a_bucket_without_versioning_fails(pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule())
     pair.replica.put_bucket_versioning(Bucket=REPLICA, VersioningConfiguration={"Status": "Suspended"})
     pair.source.put_object(Bucket=SOURCE, Key="k", Body=b"1")
@@ -341,7 +345,7 @@ def test_a_rule_that_s3_refuses_is_refused(pair: Pair, broken: dict[str, Any], s
         pair.replicate(pair.rule(**broken))
 
 
-def test_a_rule_with_a_filter_must_say_what_becomes_of_delete_markers(pair: Pair) -> None:
+def test_a_rule_with_a_filter_needs_delete_marker_replication(pair: Pair) -> None:
     rule = pair.rule()
     del rule["DeleteMarkerReplication"]
     with pytest.raises(ClientError, match="DeleteMarkerReplication must be specified"):
@@ -361,7 +365,7 @@ def test_a_rule_from_an_unversioned_bucket_is_refused(pair: Pair) -> None:
         pair.source.put_bucket_replication(Bucket="unversioned", ReplicationConfiguration=configuration(pair.rule()))
 
 
-def test_two_rules_of_one_priority_are_refused(pair: Pair) -> None:
+def test_two_rules_with_one_priority_are_refused(pair: Pair) -> None:
     with pytest.raises(ClientError, match="priority 1"):
         pair.replicate(pair.rule(), pair.rule(ID="other"))
 
@@ -375,12 +379,12 @@ def test_versioning_stays_on_under_replication(pair: Pair) -> None:
     pair.source.put_bucket_versioning(Bucket=SOURCE, VersioningConfiguration={"Status": "Suspended"})
 
 
-def test_ten_thousand_objects_arrive_to_the_last(aws: Running, pair: Pair, settle: Settle) -> None:
+def test_ten_thousand_objects_are_replicated_completely(aws: Running, pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule())
     count, writers = 10_000, 4
 
     def write(first: int) -> None:
-        # boto3 would take most of the time.
+        # Requests by boto3 would take most of the time.
         connection = http.client.HTTPConnection(urlsplit(aws.endpoint).netloc)
         scope = f"sandbox/20260101/{PRIMARY}/s3/aws4_request"
         headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}

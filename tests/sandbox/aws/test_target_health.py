@@ -1,4 +1,4 @@
-"""A load balancer's own checks, by the clock."""
+"""Health checks of load balancers, and modelled times."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ UP, DOWN = 20.0, 30.0
         (True, "unhealthy", 20.0, "healthy"),
     ],
 )
-def test_a_status_changes_after_so_many_checks_in_a_row(
+def test_the_status_of_a_target_changes_after_consecutive_checks(
     answers: bool, before: str, after: float, expected: str
 ) -> None:
     assert Checked(8080, answers, 100.0, before).status(100.0 + after, UP, DOWN) == expected
 
 
-def test_a_target_that_left_is_draining_whatever_it_answers() -> None:
+def test_a_deregistered_target_is_draining() -> None:
     assert Checked(8080, True, 0.0, "healthy", left=50.0).status(51.0, UP, DOWN) == "draining"
 
 
-def test_a_modelled_time_is_the_same_for_the_same_thing_and_within_its_bounds() -> None:
+def test_a_modelled_time_is_constant_for_a_resource_and_within_its_bounds() -> None:
     figure = Modelled(80, "a source", 120)
     found = {figure.of(f"i-{number}") for number in range(50)}
 

@@ -1,4 +1,4 @@
-"""An add-on that is made by EKS's API is in the cluster behind it."""
+"""Add-ons created by EKS's API install their definitions in the cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from components.iam import trust_service
 from sandbox.server import running
 
 
-def test_the_snapshot_controller_brings_its_definition() -> None:
+def test_the_snapshot_controller_add_on_installs_its_definitions() -> None:
     with running(kubernetes=True) as started:
         eks, iam = started.client("eks", "us-west-2"), started.client("iam", "us-east-1")
         role = iam.create_role(RoleName="cluster", AssumeRolePolicyDocument=trust_service("eks.amazonaws.com"))["Role"][

@@ -1,4 +1,4 @@
-"""Where instances are launched and given up, and how many a cluster needs."""
+"""Which instances are launched and terminated, and how many nodes a cluster needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ZONES = ["a", "b", "c"]
 
 
 def machines(zones: str, old: str = "") -> list[Machine]:
-    """Machines by zone in order of age; those whose number is in `old` are of an old template."""
+    """Instances by zone in order of age; those with a number in `old` have an old template version."""
     return [Machine(f"i-{at}", zone, at, str(at) not in old) for at, zone in enumerate(zones)]
 
 
@@ -19,16 +19,16 @@ def machines(zones: str, old: str = "") -> list[Machine]:
     ("held", "count", "expected"),
     [("", 6, "abcabc"), ("aab", 3, "cbc"), ("abc", 0, ""), ("aabbcc", 1, "a"), ("abc", -2, "")],
 )
-def test_new_instances_keep_the_zones_level(held: str, count: int, expected: str) -> None:
+def test_new_instances_balance_the_zones(held: str, count: int, expected: str) -> None:
     assert zones_to_fill(ZONES, machines(held), count) == list(expected)
 
 
-def test_what_a_lost_zone_held_goes_to_the_others_in_turn() -> None:
+def test_instances_of_a_lost_zone_are_spread_over_the_others() -> None:
     assert zones_to_fill(["b", "c"], machines("bbcc"), 2) == ["b", "c"]
     assert zones_to_fill([], machines(""), 2) == []
 
 
-def test_the_first_type_that_has_capacity_is_taken() -> None:
+def test_the_first_instance_type_with_capacity_is_launched() -> None:
     types = ["g5.2xlarge", "g6.2xlarge"]
 
     assert launches(["a"], types, lambda name: True) == [Launch("a", "g5.2xlarge")]
@@ -46,7 +46,7 @@ def test_the_first_type_that_has_capacity_is_taken() -> None:
         ("a", "", 3, ["i-0"]),
     ],
 )
-def test_the_fullest_zone_gives_up_first_there_an_old_template_then_the_oldest(
+def test_surplus_is_terminated_by_zone_then_template_then_age(
     held: str, old: str, count: int, expected: list[str]
 ) -> None:
     assert [machine.id for machine in surplus(machines(held, old), count)] == expected
@@ -62,7 +62,7 @@ def test_the_fullest_zone_gives_up_first_there_an_old_template_then_the_oldest(
         ("", "a", False),
     ],
 )
-def test_a_group_is_uneven_when_a_zone_has_two_fewer_than_another(zones: str, held: str, expected: bool) -> None:
+def test_a_group_is_uneven_if_a_zone_has_two_instances_fewer(zones: str, held: str, expected: bool) -> None:
     assert uneven(list(zones), machines(held)) is expected
 
 
@@ -77,9 +77,7 @@ def test_a_group_is_uneven_when_a_zone_has_two_fewer_than_another(zones: str, he
         ([], [0.0], 0),
     ],
 )
-def test_pods_are_counted_into_the_room_there_is_before_nodes_are_asked_for(
-    shares: list[float], room: list[float], expected: int
-) -> None:
+def test_pods_fill_free_nodes_before_nodes_are_added(shares: list[float], room: list[float], expected: int) -> None:
     assert more_nodes(shares, room) == expected
 
 
@@ -102,7 +100,7 @@ TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedu
         ({"nvidia.com/gpu": "1"}, {"tolerations": [{"key": "nvidia.com/gpu", "value": "absent"}]}, None),
     ],
 )
-def test_a_group_takes_a_pod_by_label_taint_and_resources(
+def test_a_pod_fits_a_group_by_labels_taints_and_resources(
     requests: dict[str, str], spec: dict[str, object], expected: float | None
 ) -> None:
     pod = {"spec": {"containers": [{"resources": {"requests": requests}}], "tolerations": [TOLERATION]} | spec}

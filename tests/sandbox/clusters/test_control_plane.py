@@ -1,4 +1,4 @@
-"""One real control plane: what it lets in and refuses, what it forgets when its region is lost, and that it ends."""
+"""A real control plane: access, isolation, pausing, and the end of its processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROCESSES = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-schedule
 
 
 def code_of(url: str, **context: Any) -> int:
-    """The HTTP status of a request without credentials."""
+    """HTTP status of a request without credentials."""
     trusted = ssl.create_default_context(**context)
     try:
         with urllib.request.build_opener(urllib.request.HTTPSHandler(context=trusted)).open(url, timeout=5) as answer:
@@ -40,14 +40,14 @@ def code_of(url: str, **context: Any) -> int:
         return error.code
 
 
-def test_it_is_the_version_that_the_clusters_ask_eks_for(control_plane: ControlPlane) -> None:
+def test_a_control_plane_emulates_the_version_of_the_stacks(control_plane: ControlPlane) -> None:
     version = client.VersionApi(control_plane.api()).get_code()
 
     assert (version.emulation_major, version.emulation_minor) == ("1", "35")
     assert version.git_version == f"v{version.major}.{version.minor}.3"
 
 
-def test_nobody_gets_in_without_credentials(control_plane: ControlPlane) -> None:
+def test_requests_without_credentials_are_refused(control_plane: ControlPlane) -> None:
     authority = str(control_plane.plan.certificates.authority)
 
     assert code_of(f"{control_plane.endpoint}/readyz", cafile=authority) == 401
@@ -57,7 +57,7 @@ def test_nobody_gets_in_without_credentials(control_plane: ControlPlane) -> None
             code_of(f"https://127.0.0.1:{port}/health", cafile=authority)
 
 
-def test_its_keys_are_read_by_their_owner_alone(control_plane: ControlPlane) -> None:
+def test_keys_of_a_control_plane_are_readable_by_their_owner_only(control_plane: ControlPlane) -> None:
     folder = control_plane.plan.folder
 
     assert (folder / "pki").stat().st_mode & 0o777 == 0o700
@@ -65,7 +65,7 @@ def test_its_keys_are_read_by_their_owner_alone(control_plane: ControlPlane) -> 
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-def test_all_listen_on_loopback_and_on_its_three_ports_only(control_plane: ControlPlane) -> None:
+def test_a_control_plane_listens_on_three_loopback_ports_only(control_plane: ControlPlane) -> None:
     processes = control_plane.processes()
     listening = {
         each.laddr
@@ -79,7 +79,7 @@ def test_all_listen_on_loopback_and_on_its_three_ports_only(control_plane: Contr
     assert listening == {("127.0.0.1", port) for port in (ports.api, ports.etcd, ports.peer)}
 
 
-def test_roles_bind_whoever_is_no_administrator(control_plane: ControlPlane) -> None:
+def test_rbac_applies_to_users_without_administrator_rights(control_plane: ControlPlane) -> None:
     access = client.AuthorizationV1Api(control_plane.api())
     attributes = {"verb": "list", "resource": "secrets", "namespace": "default"}
 
@@ -88,9 +88,7 @@ def test_roles_bind_whoever_is_no_administrator(control_plane: ControlPlane) -> 
     assert not review.status.allowed
 
 
-def test_two_run_side_by_side_and_know_nothing_of_each_other(
-    control_plane: ControlPlane, binaries: Binaries, tmp_path: Path
-) -> None:
+def test_two_control_planes_are_independent(control_plane: ControlPlane, binaries: Binaries, tmp_path: Path) -> None:
     other = ControlPlane("us-west-2", tmp_path / "other", binaries, NOBODY, speed=60)
     other.start()
     try:
@@ -104,7 +102,7 @@ def test_two_run_side_by_side_and_know_nothing_of_each_other(
         client.CoreV1Api(control_plane.api()).delete_namespace("here")
 
 
-def test_a_lost_region_answers_nothing_and_comes_back_with_what_it_knew(binaries: Binaries, tmp_path: Path) -> None:
+def test_a_paused_control_plane_resumes_with_its_data(binaries: Binaries, tmp_path: Path) -> None:
     plane = ControlPlane("us-west-2", tmp_path / "plane", binaries, NOBODY, speed=60)
     plane.start()
     try:
@@ -123,7 +121,7 @@ def test_a_lost_region_answers_nothing_and_comes_back_with_what_it_knew(binaries
 
         assert plane.endpoint == endpoint
         assert core.read_namespaced_config_map("kept", "default").data == {"a": "1"}
-        # Pausing and resuming twice is as good as once.
+        # Pausing and resuming are idempotent.
         plane.resume()
         plane.pause()
         plane.pause()
@@ -131,14 +129,14 @@ def test_a_lost_region_answers_nothing_and_comes_back_with_what_it_knew(binaries
         plane.stop()
 
 
-def test_what_ends_by_itself_is_started_again(control_plane: ControlPlane) -> None:
+def test_an_ended_process_is_restarted(control_plane: ControlPlane) -> None:
     before = wait_for(lambda: control_plane.processes().get("kube-scheduler"))
     os.kill(before, signal.SIGKILL)
 
     wait_for(lambda: control_plane.processes()["kube-scheduler"] != before)
 
 
-def test_one_that_cannot_start_says_so_with_the_end_of_the_log(binaries: Binaries, tmp_path: Path) -> None:
+def test_a_failed_start_is_reported_with_the_end_of_the_log(binaries: Binaries, tmp_path: Path) -> None:
     for name in PROCESSES:
         (tmp_path / name).symlink_to(binaries.folder / name)
     (tmp_path / "kube-apiserver").unlink()
@@ -166,7 +164,7 @@ time.sleep(300)
 """
 
 
-def test_no_process_outlives_a_violent_end_of_its_parent(binaries: Binaries, tmp_path: Path) -> None:
+def test_no_process_survives_its_killed_parent(binaries: Binaries, tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path), str(binaries.folder), NOBODY]
     parent = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -182,13 +180,11 @@ def test_no_process_outlives_a_violent_end_of_its_parent(binaries: Binaries, tmp
     assert len(gone) >= 3
 
 
-on_linux = pytest.mark.skipif(
-    sys.platform != "linux", reason="the kernel tells children of their parent's end on Linux alone"
-)
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the end of the parent")
 
 
 @on_linux
-def test_a_process_whose_parent_ended_while_it_was_started_does_not_begin() -> None:
+def test_a_process_ends_if_its_parent_ended_during_the_start() -> None:
     started_by_another = functools.partial(die_with, os.getppid())
     process = subprocess.Popen(["sleep", "60"], preexec_fn=started_by_another)
 
@@ -196,7 +192,7 @@ def test_a_process_whose_parent_ended_while_it_was_started_does_not_begin() -> N
 
 
 @on_linux
-def test_no_process_outlives_a_violent_end_of_its_supervisor(binaries: Binaries, tmp_path: Path) -> None:
+def test_no_process_survives_its_killed_supervisor(binaries: Binaries, tmp_path: Path) -> None:
     plane = ControlPlane("us-west-2", tmp_path, binaries, NOBODY, speed=60)
     plane.start()
     try:

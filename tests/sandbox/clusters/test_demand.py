@@ -1,4 +1,4 @@
-"""Autoscalers lower what nobody asks for, after the time in which somebody might."""
+"""Deployments are scaled down to the minimum of their autoscalers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCALE = "/apis/apps/v1/namespaces/ml-serving/deployments/inference-service/scale
 
 
 class Cluster:
-    """Autoscalers to look at, and what was patched."""
+    """Stands for the API and the watched autoscalers, and records patches."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.autoscaler = 0.0, autoscaler()
@@ -46,13 +46,13 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     return Cluster(monkeypatch)
 
 
-def test_replicas_above_the_least_are_lowered_to_it_after_five_modelled_minutes(cluster: Cluster) -> None:
+def test_deployments_are_scaled_down_to_the_minimum_after_five_modelled_minutes(cluster: Cluster) -> None:
     assert cluster.looks_at(1.0) == []
     assert cluster.looks_at(5.9) == []
     assert cluster.looks_at(6.0) == [(SCALE, {"spec": {"replicas": 3}})]
 
 
-def test_the_time_begins_anew_once_they_were_at_the_least(cluster: Cluster) -> None:
+def test_the_stabilization_window_restarts_at_the_minimum(cluster: Cluster) -> None:
     cluster.looks_at(1.0)
     cluster.autoscaler = autoscaler(current=3)
     cluster.looks_at(5.0)
@@ -62,7 +62,7 @@ def test_the_time_begins_anew_once_they_were_at_the_least(cluster: Cluster) -> N
 
 
 @pytest.mark.parametrize("given", [autoscaler(current=3), autoscaler(current=0), autoscaler(kind="StatefulSet")])
-def test_what_is_at_its_least_or_off_or_no_deployment_is_left_alone(cluster: Cluster, given: dict[str, Any]) -> None:
+def test_other_autoscalers_are_left_alone(cluster: Cluster, given: dict[str, Any]) -> None:
     cluster.autoscaler = given
     cluster.looks_at(1.0)
 

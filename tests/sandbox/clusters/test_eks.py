@@ -1,4 +1,4 @@
-"""EKS with a Kubernetes behind it: made with a cluster, entered by its tokens, lost with its region, gone with it."""
+"""EKS with real control planes: creation, access by tokens, loss of a region, deletion."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPoli
 
 
 def make_cluster(ask_for: Any, region: str = RECOVERY, *, bootstrap: bool = True) -> dict[str, Any]:
-    """A cluster in a network of its own; `ask_for` gives clients by service and region."""
+    """Create a cluster in its own network; `ask_for` makes clients by service and region."""
     ec2, iam, eks = (ask_for(service, region) for service in ("ec2", "iam", "eks"))
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -57,7 +57,7 @@ def make_cluster(ask_for: Any, region: str = RECOVERY, *, bootstrap: bool = True
 
 
 def entered(cluster: dict[str, Any], folder: Path, *, region: str = RECOVERY, name: str = NAME) -> client.ApiClient:
-    """The cluster's API, with a token of whatever credentials the environment has."""
+    """The cluster's API, with a token of the environment's credentials."""
     authority = folder / "ca.pem"
     authority.write_bytes(base64.b64decode(cluster["certificateAuthority"]["data"]))
     configuration = client.Configuration()
@@ -72,7 +72,7 @@ def whoami(api: client.ApiClient) -> Any:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, key: str, secret: str, session: str | None = None) -> None:
-    """Be somebody."""
+    """Use an access key."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
     if session:
@@ -93,7 +93,7 @@ def cluster(aws: Running) -> dict[str, Any]:
     return make_cluster(aws.client)
 
 
-def test_who_made_a_cluster_enters_it_and_others_by_their_access_entries(
+def test_the_creator_and_access_entries_have_access_to_a_cluster(
     aws: Running, cluster: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     described = aws.client("eks", RECOVERY).describe_cluster(name=NAME)["cluster"]
@@ -120,14 +120,14 @@ def test_who_made_a_cluster_enters_it_and_others_by_their_access_entries(
         client.CoreV1Api(entered(cluster, tmp_path)).list_namespace()
     assert raised.value.status == 403
 
-    # One signed with a secret that is not the key's is nobody's.
+    # A token signed with another secret is refused.
     use(monkeypatch, key["AccessKeyId"], "guessed")
     with pytest.raises(ApiException) as raised:
         whoami(entered(cluster, tmp_path))
     assert raised.value.status == 401
 
 
-def test_a_role_enters_with_its_session(
+def test_an_assumed_role_has_access_under_its_session_name(
     aws: Running, cluster: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
@@ -146,7 +146,7 @@ def test_a_role_enters_with_its_session(
     assert "system:masters" in found.groups
 
 
-def test_a_lost_region_takes_its_cluster_along_and_gives_it_back(
+def test_a_cluster_is_lost_with_its_region_and_recovers_with_it(
     aws: Running, cluster: dict[str, Any], tmp_path: Path
 ) -> None:
     core = client.CoreV1Api(entered(cluster, tmp_path))
@@ -165,7 +165,7 @@ def test_a_lost_region_takes_its_cluster_along_and_gives_it_back(
     assert core.read_namespace("kept").metadata.name == "kept"
 
 
-def test_a_token_of_a_lost_sts_opens_no_other_regions_cluster(
+def test_a_token_of_a_lost_sts_gives_no_access_in_another_region(
     aws: Running, cluster: dict[str, Any], tmp_path: Path
 ) -> None:
     content = {"kind": "region", "region": PRIMARY, "unreachable": True}
@@ -176,7 +176,7 @@ def test_a_token_of_a_lost_sts_opens_no_other_regions_cluster(
     assert whoami(entered(cluster, tmp_path))
 
 
-def test_a_cluster_takes_its_control_plane_along_when_it_is_deleted(aws: Running, cluster: dict[str, Any]) -> None:
+def test_a_control_plane_is_deleted_with_its_cluster(aws: Running, cluster: dict[str, Any]) -> None:
     (plane,) = aws.clusters.of(RECOVERY).values()
     folder, gone = plane.plan.folder, list(plane.processes().values())
 
@@ -187,7 +187,9 @@ def test_a_cluster_takes_its_control_plane_along_when_it_is_deleted(aws: Running
     assert not folder.exists()
 
 
-def test_a_cluster_whose_kubernetes_does_not_start_is_not_made(aws: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_is_not_created_if_its_control_plane_fails_to_start(
+    aws: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nothing = Path("/nowhere")
     monkeypatch.setattr(aws.clusters, "_binaries", Binaries(nothing, "", "named"))
     groups = len(aws.client("ec2", RECOVERY).describe_security_groups()["SecurityGroups"])
@@ -196,7 +198,7 @@ def test_a_cluster_whose_kubernetes_does_not_start_is_not_made(aws: Running, mon
         make_cluster(aws.client)
 
     assert aws.client("eks", RECOVERY).list_clusters()["clusters"] == []
-    # The new VPC's own group, and none of the cluster's.
+    # Only the default security group of the new VPC is left.
     assert len(aws.client("ec2", RECOVERY).describe_security_groups()["SecurityGroups"]) == groups + 1
 
 
@@ -211,7 +213,7 @@ for context in contexts:
 """
 
 
-def test_a_sandbox_has_a_context_for_each_region_and_dies_with_all_of_it(
+def test_a_sandbox_has_a_context_per_region_and_ends_with_all_processes(
     binaries: Binaries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = Local(tmp_path / "state", tmp_path)

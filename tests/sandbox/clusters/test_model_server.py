@@ -26,7 +26,7 @@ CODE = "import os, pathlib; import part.one; pathlib.Path(os.environ['MODELS_FOL
 
 
 @pytest.mark.skipif(bool(lacking()), reason=lacking() or "it can")
-def test_a_model_server_ends_with_who_started_it_even_when_that_is_killed() -> None:
+def test_a_model_server_ends_with_its_killed_parent() -> None:
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -60,7 +60,7 @@ def code(namespace: str, name: str) -> dict[str, Any]:
     return {"data": {"one": 'WORD = "fetched"', "unused": "x"}}
 
 
-def test_an_init_container_runs_with_its_own_code_and_folders(tmp_path: Path) -> None:
+def test_an_init_container_runs_its_code_in_its_folders(tmp_path: Path) -> None:
     folder = init_container.run(pod("python", "-c", CODE), code, tmp_path, {})
 
     assert (folder / "it").read_text() == "fetched"

@@ -1,4 +1,4 @@
-"""Nodes as EKS registers them, and targets as the load balancer controller finds them."""
+"""Node objects of EKS, and targets of the load balancer controller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FACTS = NodeFacts(
 )
 
 
-def test_a_node_says_where_it_is_what_it_is_of_and_what_it_keeps_away() -> None:
+def test_a_node_has_labels_taints_and_a_provider_id() -> None:
     made = node(FACTS)
 
     assert (
@@ -54,7 +54,7 @@ def test_a_node_says_where_it_is_what_it_is_of_and_what_it_keeps_away() -> None:
     }
 
 
-def test_a_node_keeps_some_of_what_its_type_has() -> None:
+def test_a_node_reserves_resources_for_its_system() -> None:
     kind = INSTANCE_TYPES["g5.2xlarge"]
 
     assert capacity(kind).items() >= {"cpu": "8", "memory": "32768Mi", "nvidia.com/gpu": "1", "pods": "58"}.items()
@@ -74,9 +74,7 @@ def test_a_node_keeps_some_of_what_its_type_has() -> None:
         ("10.0.0.0/28", ["10.0.0.4/30", "10.0.0.8/30", "10.0.0.12/30"], ""),
     ],
 )
-def test_pods_of_a_node_get_a_block_of_its_subnet_that_no_other_has(
-    subnet: str, used: list[str], expected: str
-) -> None:
+def test_each_node_has_its_own_block_of_the_subnet_for_pods(subnet: str, used: list[str], expected: str) -> None:
     assert pod_block(subnet, used) == expected
 
 

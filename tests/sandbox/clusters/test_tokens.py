@@ -1,4 +1,4 @@
-"""EKS tokens: those that `dr eks-token` makes are good, and each way in which one can be wrong is named."""
+"""EKS tokens: those of `dr eks-token` are valid, and each fault of a token is reported."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def checked(token: str, cluster: str = "inference", minutes: float = 0) -> tuple
     return check(token, cluster, now, secret_of)
 
 
-# What dr makes -------------------------------------------------------------------------------------------------------
+# Tokens of dr eks-token -----------------------------------------------------------------------------------------------
 
 
-def test_a_token_of_the_command_is_good() -> None:
+def test_a_token_of_the_eks_token_command_is_valid() -> None:
     done = CliRunner().invoke(app, ["eks-token", "--cluster-name", "inference", "--region", "us-west-2"])
 
     said = json.loads(done.stdout)
@@ -66,7 +66,7 @@ def test_a_token_of_the_command_is_good() -> None:
     assert checked(said["status"]["token"]) == (KEY, "us-west-2")
 
 
-def test_it_names_the_sts_of_the_clusters_own_region_and_signs_the_clusters_name() -> None:
+def test_a_token_names_sts_of_the_region_and_signs_the_cluster() -> None:
     parts = urlsplit(url_of(made()))
 
     assert (parts.scheme, parts.netloc, parts.path) == ("https", "sts.us-west-2.amazonaws.com", "/")
@@ -75,18 +75,18 @@ def test_it_names_the_sts_of_the_clusters_own_region_and_signs_the_clusters_name
     assert query["X-Amz-Expires"] == ["60"]
 
 
-def test_china_has_a_domain_of_its_own() -> None:
+def test_a_token_in_china_names_the_domain_of_the_partition() -> None:
     assert urlsplit(url_of(made(region="cn-north-1"))).netloc == "sts.cn-north-1.amazonaws.com.cn"
 
 
-def test_a_caller_is_told_to_ask_again_before_the_cluster_refuses() -> None:
+def test_a_token_expires_for_the_caller_before_it_expires_for_the_cluster() -> None:
     until = datetime.datetime.fromisoformat(eks_token("inference", "us-west-2")["status"]["expirationTimestamp"])
 
     left = until - datetime.datetime.now(datetime.UTC)
     assert datetime.timedelta(minutes=13) < left <= datetime.timedelta(minutes=14)
 
 
-def test_without_credentials_the_way_to_some_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -97,22 +97,22 @@ def test_without_credentials_the_way_to_some_is_said(monkeypatch: pytest.MonkeyP
         made()
 
 
-def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+def test_an_unknown_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "unknown")
 
-    with pytest.raises(Failed, match="nobody"):
+    with pytest.raises(Failed, match="unknown"):
         made()
 
 
-def test_a_region_that_could_be_another_host_is_refused() -> None:
+def test_a_region_that_would_change_the_host_is_refused() -> None:
     with pytest.raises(Invalid, match=r'"us-west-2\.evil\.example/" is no AWS region'):
         made(region="us-west-2.evil.example/")
 
 
-# What a cluster takes ------------------------------------------------------------------------------------------------
+# Tokens that a cluster accepts ----------------------------------------------------------------------------------------
 
 
-def test_a_session_has_to_show_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_key_needs_its_session_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of the session")
     token, now = made(), datetime.datetime.now(datetime.UTC)
 
@@ -121,7 +121,7 @@ def test_a_session_has_to_show_its_token(monkeypatch: pytest.MonkeyPatch) -> Non
         check(token, "inference", now, lambda key: Secret(SECRET, "of another"))
 
 
-def test_it_is_good_for_a_quarter_of_an_hour() -> None:
+def test_a_token_is_valid_for_15_minutes() -> None:
     assert checked(made(), minutes=14.9)
     with pytest.raises(BadTokenError, match="valid for 15 minutes"):
         checked(made(), minutes=15.1)
@@ -159,12 +159,12 @@ def test_a_token_for_another_cluster_is_refused() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", f"{PREFIX}%%%", f"{PREFIX}w7w", PREFIX])
-def test_what_is_no_token_is_refused(token: str) -> None:
+def test_malformed_tokens_are_refused(token: str) -> None:
     with pytest.raises(BadTokenError):
         checked(token)
 
 
-# Who somebody is in a cluster ----------------------------------------------------------------------------------------
+# Users of a cluster ---------------------------------------------------------------------------------------------------
 
 
 def cluster(*, bootstrap: bool = False, **entries: dict[str, object]) -> Cluster:
@@ -178,11 +178,11 @@ def entry(*groups: str, policies: dict[str, object] | None = None) -> dict[str, 
     return {"username": username, "kubernetesGroups": list(groups), "policies": policies or {}}
 
 
-def test_a_stranger_is_nobody() -> None:
+def test_a_principal_without_an_entry_has_no_access() -> None:
     assert user(cluster(others=entry()), ROLE_SESSION, "AROA:ada", KEY) is None
 
 
-def test_a_role_with_an_entry_is_in_its_groups_under_its_sessions_name() -> None:
+def test_a_role_with_an_entry_has_its_groups_and_its_session_name() -> None:
     found = user(cluster(operators=entry("readers")), ROLE_SESSION, "AROA:ada", KEY)
 
     assert found is not None
@@ -199,7 +199,7 @@ def test_a_role_with_an_entry_is_in_its_groups_under_its_sessions_name() -> None
         ({ADMIN_POLICY.replace("ClusterAdmin", "View"): {"accessScope": {"type": "cluster"}}}, []),
     ],
 )
-def test_only_the_administrators_policy_on_the_whole_cluster_makes_an_administrator(
+def test_only_the_administrator_policy_on_the_whole_cluster_grants_administrator_rights(
     policies: dict[str, object], groups: list[str]
 ) -> None:
     found = user(cluster(operators=entry(policies=policies)), ROLE_SESSION, "AROA:ada", KEY)
@@ -208,7 +208,7 @@ def test_only_the_administrators_policy_on_the_whole_cluster_makes_an_administra
     assert found["groups"] == groups
 
 
-def test_who_made_the_cluster_is_an_administrator_where_it_says_so() -> None:
+def test_the_creator_is_an_administrator_if_the_cluster_grants_it() -> None:
     found = user(cluster(bootstrap=True), ROLE_SESSION, "AROA:ada", KEY)
 
     assert found is not None

@@ -1,4 +1,4 @@
-"""What happens to workloads on a real control plane, with nodes whose kubelets are played."""
+"""Workloads on a real control plane, with kwok in place of kubelets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABEL = "kwok.x-k8s.io/node"
 
 
 class Place:
-    """A namespace of a test's own, with nodes that only its pods tolerate."""
+    """A test's own namespace, with nodes that only its pods tolerate."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self.name = f"test-{uuid.uuid4().hex[:8]}"
@@ -26,7 +26,7 @@ class Place:
         self.scaling = client.AutoscalingV2Api(api)
         self.policy = client.PolicyV1Api(api)
         self.core.create_namespace({"metadata": {"name": self.name}})
-        # Service accounts come from the controller manager, a moment later.
+        # The controller manager creates service accounts a moment later.
         wait_for(lambda: self.core.list_namespaced_service_account(self.name).items)
 
     def node(self, name: str, zone: str = "us-east-1a") -> str:
@@ -42,7 +42,7 @@ class Place:
         return full
 
     def ready(self, node: str) -> str:
-        """What its Ready condition says."""
+        """Status of a node's Ready condition."""
         conditions = self.core.read_node(node).status.conditions or ()
         return next((each.status for each in conditions if each.type == "Ready"), "")
 
@@ -63,11 +63,11 @@ class Place:
         self.apps.create_namespaced_deployment(self.name, {"metadata": {"name": name}, "spec": body})
 
     def pods(self) -> list[Any]:
-        """Its pods."""
+        """Pods of a Deployment."""
         return list(self.core.list_namespaced_pod(self.name).items)
 
     def serving(self) -> list[Any]:
-        """Those that are ready, and not about to go."""
+        """Pods that are ready and not being deleted."""
         return [
             pod
             for pod in self.pods()
@@ -76,7 +76,7 @@ class Place:
         ]
 
     def clear(self) -> None:
-        """Remove it."""
+        """Delete the namespace and its nodes."""
         self.core.delete_namespace(self.name)
         for node in self.core.list_node(label_selector=f"of={self.name}").items:
             self.core.delete_node(node.metadata.name)
@@ -89,7 +89,7 @@ def place(control_plane: ControlPlane) -> Iterator[Place]:
     made.clear()
 
 
-def test_pods_become_ready_with_an_address_on_the_gpus_of_both_zones(place: Place) -> None:
+def test_pods_become_ready_on_gpu_nodes_of_both_zones(place: Place) -> None:
     for number, zone in enumerate(("us-east-1a", "us-east-1a", "us-east-1b", "us-east-1b")):
         place.node(f"n{number}", zone)
     spread = {
@@ -107,7 +107,7 @@ def test_pods_become_ready_with_an_address_on_the_gpus_of_both_zones(place: Plac
     assert {pod.status.phase for pod in pods} == {"Running"}
 
 
-def test_the_gpus_taint_is_tolerated_by_who_asks_for_a_gpu_as_on_eks(place: Place) -> None:
+def test_pods_that_request_a_gpu_tolerate_the_taint_of_gpu_nodes(place: Place) -> None:
     place.core.create_namespaced_pod(place.name, {"metadata": {"name": "p"}, "spec": place.pod()})
 
     tolerations = {each.key: each for each in place.core.read_namespaced_pod("p", place.name).spec.tolerations}
@@ -117,7 +117,7 @@ def test_the_gpus_taint_is_tolerated_by_who_asks_for_a_gpu_as_on_eks(place: Plac
     assert tolerations["node.kubernetes.io/unreachable"].toleration_seconds == 5
 
 
-def test_a_node_without_a_kubelet_is_not_ready_and_its_pods_are_made_anew_elsewhere(place: Place) -> None:
+def test_pods_of_a_node_without_a_kubelet_are_replaced_on_other_nodes(place: Place) -> None:
     dead, spare = place.node("dead"), ""
     place.deploy("inference", 1, place.pod())
     wait_for(place.serving)
@@ -127,7 +127,7 @@ def test_a_node_without_a_kubelet_is_not_ready_and_its_pods_are_made_anew_elsewh
 
     wait_for(lambda: place.ready(dead) == "Unknown")
     pod = wait_for(lambda: [each for each in place.serving() if each.spec.node_name == spare])[0]
-    # Nobody on the dead node can say that the old one has ended.
+    # No kubelet on the dead node confirms that the old pod has ended.
     (old,) = [each for each in place.pods() if each.metadata.name != pod.metadata.name]
     assert old.metadata.deletion_timestamp is not None
 
@@ -137,7 +137,7 @@ def test_a_node_without_a_kubelet_is_not_ready_and_its_pods_are_made_anew_elsewh
     wait_for(lambda: len(place.pods()) == 1)
 
 
-def test_an_image_that_is_broken_is_never_ready_and_the_old_pods_go_on(place: Place) -> None:
+def test_a_rollout_of_a_broken_image_keeps_the_old_pods(place: Place) -> None:
     for number in range(3):
         place.node(f"n{number}")
     place.deploy("inference", 2, place.pod())
@@ -154,7 +154,7 @@ def test_an_image_that_is_broken_is_never_ready_and_the_old_pods_go_on(place: Pl
     assert len(place.serving()) == 2
 
 
-def test_start_readiness_and_end_take_the_time_that_is_asked_for(place: Place) -> None:
+def test_start_readiness_and_end_of_a_pod_take_their_annotated_time(place: Place) -> None:
     place.node("n")
     container = {"lifecycle": {"preStop": {"sleep": {"seconds": 3600}}}}
     spec = place.pod(container=container, terminationGracePeriodSeconds=3600)
@@ -163,7 +163,7 @@ def test_start_readiness_and_end_take_the_time_that_is_asked_for(place: Place) -
     (pod,) = wait_for(lambda: [each for each in place.pods() if each.status.phase == "Running"])
     assert place.serving() == []
 
-    # Its preStop hook sleeps for an hour, a minute here: deleted it is still there, until it is killed.
+    # Its preStop hook sleeps for a modelled hour: the deleted pod stays until it is killed.
     name = pod.metadata.name
     place.core.delete_namespaced_pod(name, place.name)
     assert place.core.read_namespaced_pod(name, place.name).metadata.deletion_timestamp
@@ -171,7 +171,7 @@ def test_start_readiness_and_end_take_the_time_that_is_asked_for(place: Place) -
     wait_for(lambda: name not in [each.metadata.name for each in place.pods()])
 
 
-def test_the_pods_of_a_job_do_their_work_and_succeed(place: Place) -> None:
+def test_the_pods_of_a_job_succeed(place: Place) -> None:
     place.node("n")
     template = {"spec": place.pod(restartPolicy="Never")}
     job = {"completions": 2, "parallelism": 1, "completionMode": "Indexed", "template": template}
@@ -184,7 +184,7 @@ def test_the_pods_of_a_job_do_their_work_and_succeed(place: Place) -> None:
     assert status.failed is None
 
 
-def test_an_autoscaler_without_metrics_keeps_replicas_between_its_bounds(place: Place) -> None:
+def test_an_autoscaler_without_metrics_keeps_replicas_within_its_bounds(place: Place) -> None:
     place.node("n")
     place.deploy("inference", 1, place.pod())
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "inference"}
@@ -197,7 +197,7 @@ def test_an_autoscaler_without_metrics_keeps_replicas_between_its_bounds(place: 
     wait_for(lambda: replicas() == 2)
     place.apps.patch_namespaced_deployment_scale("inference", place.name, {"spec": {"replicas": 9}})
     wait_for(lambda: replicas() == 4)
-    # One that was set to 0 is left alone: an autoscaler that may not go there does not come back from there.
+    # At 0 replicas, set by hand, an autoscaler is disabled.
     place.apps.patch_namespaced_deployment_scale("inference", place.name, {"spec": {"replicas": 0}})
 
     def disabled() -> bool:
@@ -208,7 +208,7 @@ def test_an_autoscaler_without_metrics_keeps_replicas_between_its_bounds(place: 
     assert replicas() == 0
 
 
-def test_an_autoscaler_with_a_floor_of_zero_is_refused_as_on_eks(place: Place) -> None:
+def test_an_autoscaler_with_a_minimum_of_zero_is_refused(place: Place) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "inference"}
     scaler = {"metadata": {"name": "zero"}, "spec": {"scaleTargetRef": target, "minReplicas": 0, "maxReplicas": 4}}
 
@@ -239,8 +239,8 @@ def test_a_disruption_budget_refuses_the_eviction_that_would_break_it(place: Pla
     ("labels", "spec", "reason"),
     [
         ({"pod-security.kubernetes.io/enforce": "restricted"}, {}, 'violates PodSecurity \\\\"restricted'),
-        ({}, {"serviceAccountName": "nobody"}, "serviceaccount .*nobody.* not found"),
-        ({}, {"priorityClassName": "nobody"}, "no PriorityClass with name nobody"),
+        ({}, {"serviceAccountName": "unknown"}, "serviceaccount .*unknown.* not found"),
+        ({}, {"priorityClassName": "unknown"}, "no PriorityClass with name unknown"),
     ],
 )
 def test_admission_refuses_what_eks_refuses(
@@ -253,7 +253,7 @@ def test_admission_refuses_what_eks_refuses(
     assert raised.value.status == 403
 
 
-def test_a_quota_counts_gpus(place: Place) -> None:
+def test_a_resource_quota_counts_gpus(place: Place) -> None:
     quota = {"metadata": {"name": "gpus"}, "spec": {"hard": {"requests.nvidia.com/gpu": "1"}}}
     place.core.create_namespaced_resource_quota(place.name, quota)
     wait_for(lambda: place.core.read_namespaced_resource_quota("gpus", place.name).status.hard)
