@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,22 +12,12 @@ from urllib.parse import urlsplit
 from components.pod_code import pod_code
 from sandbox.clusters.api import Api, RefusedError
 from sandbox.server import Running
+from tests.support.waiting import wait_for
 
 ZONES, TYPES, DOMAIN = "abc", ["g5.2xlarge", "g6.2xlarge"], "example.com"
-PATIENCE = 300.0
-"""Seconds; waiting ends with the condition, so this only bounds a test that fails."""
 NAMESPACE = "ml-serving"
 CODE_FOLDER, MODELS_FOLDER = "/opt/ml-dr", "/models"
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
-
-
-def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Wait until something is true, and return it."""
-    deadline = time.monotonic() + patience
-    while not (found := what()):
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.05)
-    return found
 
 
 @dataclass
@@ -216,7 +204,7 @@ class Region:
                 raise
             return True
 
-        eventually(created)
+        wait_for(created)
 
     def nodes(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.api.call("GET", "/api/v1/nodes")["items"]
@@ -273,7 +261,7 @@ class Region:
             except (OSError, http.client.HTTPException):
                 return None
 
-        found: dict[str, Any] = eventually(answered)
+        found: dict[str, Any] = wait_for(answered)
         return found
 
     def _predict(self, rows: list[list[float]]) -> dict[str, Any]:

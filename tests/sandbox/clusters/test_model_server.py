@@ -17,7 +17,7 @@ from dr.errors import Failed
 from sandbox.clusters import init_container
 from sandbox.clusters.serving import lacking
 from sandbox.local import ROOT
-from tests.support.inference import eventually
+from tests.support.waiting import wait_for
 
 STARTER = (
     "from sandbox.clusters.serving import ModelServer; s = ModelServer(); print(s._process.pid, flush=True); input()"
@@ -35,7 +35,7 @@ def test_a_model_server_ends_with_its_killed_parent() -> None:
     os.kill(starter.pid, signal.SIGKILL)
     starter.communicate()
 
-    eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
 
 
 def pod(*command: str, **changes: Any) -> dict[str, Any]:

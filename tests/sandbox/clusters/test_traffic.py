@@ -21,7 +21,8 @@ from sandbox.cli import predict
 from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
 from sandbox.server import running
-from tests.support.inference import PATIENCE, Region, eventually
+from tests.support.inference import Region
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 EAST = "us-east-1"
 BUCKETS = {"models": "models-1", "registry": "registry-1", "datasets": "datasets-1"}
@@ -59,7 +60,7 @@ def region(made: tuple[Region, str, Path]) -> Region:
     found = made[0]
     found.heal()
     check_targets(found, seconds=10)
-    eventually(lambda: all_healthy(found) and at_rest(found), 2 * PATIENCE)
+    wait_for(lambda: all_healthy(found) and at_rest(found), 2 * PATIENCE_SECONDS)
     return found
 
 
@@ -211,49 +212,49 @@ def test_requests_to_a_lost_zone_fail_until_the_load_balancer_notices(region: Re
     check_targets(region, seconds=300)
     region.fault(kind="zone", zone=f"{EAST}a")
 
-    eventually(lambda: attempts(region, REPLICAS) > 0)
+    wait_for(lambda: attempts(region, REPLICAS) > 0)
     check_targets(region, seconds=10)
-    eventually(lambda: attempts(region, 2 * REPLICAS) == 0)
+    wait_for(lambda: attempts(region, 2 * REPLICAS) == 0)
 
 
 def test_nodes_of_a_lost_zone_are_replaced_in_other_zones_until_it_recovers(region: Region) -> None:
     region.fault(kind="zone", zone=f"{EAST}a")
-    eventually(lambda: "a" not in region.ready_nodes())
-    eventually(lambda: region.ready_nodes() == list("bbbccc"))
-    eventually(lambda: all_healthy(region))
+    wait_for(lambda: "a" not in region.ready_nodes())
+    wait_for(lambda: region.ready_nodes() == list("bbbccc"))
+    wait_for(lambda: all_healthy(region))
     assert {node["metadata"]["labels"]["topology.kubernetes.io/zone"][-1] for node in region.nodes()} == set("bc")
     assert any("EC2 health check" in each["Cause"] for each in activities(region))
 
     region.heal()
-    eventually(lambda: at_rest(region), 2 * PATIENCE)
+    wait_for(lambda: at_rest(region), 2 * PATIENCE_SECONDS)
 
 
 def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
     region.fault(kind="capacity", region=EAST, instance_type="g5.2xlarge")
     scale(region, REPLICAS + 1)
-    eventually(lambda: len(region.ready_nodes()) == REPLICAS + 1)
+    wait_for(lambda: len(region.ready_nodes()) == REPLICAS + 1)
     types = [node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in region.nodes()]
     assert types.count("g6.2xlarge") == 1, "the next type in the group's order"
 
     region.fault(kind="capacity", region=EAST, instance_type="g6.2xlarge")
     scale(region, REPLICAS + 2)
-    (issue,) = eventually(lambda: group_of(region)["health"]["issues"])
+    (issue,) = wait_for(lambda: group_of(region)["health"]["issues"])
     assert issue["code"] == "AsgInstanceLaunchFailures"
     assert "do not have sufficient g5.2xlarge, g6.2xlarge capacity" in issue["message"]
     assert activities(region)[0]["StatusCode"] == "Failed"
     assert len(region.nodes()) == REPLICAS + 1
 
     region.heal()
-    eventually(lambda: len(region.ready_nodes()) == REPLICAS + 2)
+    wait_for(lambda: len(region.ready_nodes()) == REPLICAS + 2)
     assert group_of(region)["health"]["issues"] == []
     scale(region, REPLICAS)
     resize(region, REPLICAS)
-    eventually(lambda: len(region.nodes()) == REPLICAS)
+    wait_for(lambda: len(region.nodes()) == REPLICAS)
 
 
 def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
     scale(region, REPLICAS + 1)
-    eventually(lambda: ready_pods(region) == REPLICAS + 1)
+    wait_for(lambda: ready_pods(region) == REPLICAS + 1)
     assert group_of(region)["scalingConfig"]["desiredSize"] == REPLICAS + 1
     scale(region, REPLICAS)
     resize(region, REPLICAS)
@@ -264,7 +265,7 @@ def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
         least = min(least, ready_pods(region))
         return len(region.nodes()) == REPLICAS and all_healthy(region)
 
-    eventually(settled)
+    wait_for(settled)
     assert least >= REPLICAS - 2, "the disruption budget holds"
 
 
@@ -285,44 +286,44 @@ def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Regi
         least, most = min(least, ready_pods(region)), max(most, len(names))
         return not names & before and len(names) == REPLICAS
 
-    eventually(renewed, 2 * PATIENCE)
+    wait_for(renewed, 2 * PATIENCE_SECONDS)
     assert least >= REPLICAS - 2, "the disruption budget holds"
     # One more by EKS, and perhaps one by the autoscaler, for a pod that waits while its node is drained.
     assert REPLICAS < most <= REPLICAS + 2
-    eventually(lambda: at_rest(region))
+    wait_for(lambda: at_rest(region))
 
 
 def test_unschedulable_pods_grow_the_group_up_to_its_maximum(region: Region) -> None:
     scale(region, 12)
-    eventually(lambda: group_of(region)["scalingConfig"]["desiredSize"] == 9)
-    eventually(lambda: len(region.ready_nodes()) == 9)
+    wait_for(lambda: group_of(region)["scalingConfig"]["desiredSize"] == 9)
+    wait_for(lambda: len(region.ready_nodes()) == 9)
     scale(region, REPLICAS)
     resize(region, REPLICAS)
-    eventually(lambda: len(region.nodes()) == REPLICAS, 2 * PATIENCE)
+    wait_for(lambda: len(region.nodes()) == REPLICAS, 2 * PATIENCE_SECONDS)
 
 
 def test_a_lost_region_recovers_with_its_pods(region: Region) -> None:
     region.fault(kind="region", region=EAST, unreachable=True)
     assert attempts(region, 3) == 3
     region.heal()
-    eventually(lambda: all_healthy(region))
-    eventually(lambda: attempts(region, 3) == 0)
+    wait_for(lambda: all_healthy(region))
+    wait_for(lambda: attempts(region, 3) == 0)
 
 
 def test_a_load_balancer_without_targets_resets_the_connection(region: Region) -> None:
     scale(region, 0)
-    eventually(lambda: not region.states())
+    wait_for(lambda: not region.states())
 
     assert attempts(region, 2) == 2
     scale(region, REPLICAS)
-    eventually(lambda: all_healthy(region))
+    wait_for(lambda: all_healthy(region))
 
 
 def test_a_cluster_and_its_subnets_can_be_deleted(region: Region) -> None:
     eks, ec2 = region.client("eks"), region.client("ec2")
     eks.delete_nodegroup(clusterName=region.cluster, nodegroupName="gpu")
-    eventually(lambda: region.nodes() == [])
-    eventually(lambda: not any(pod["spec"].get("nodeName") for pod in region.pods()))
+    wait_for(lambda: region.nodes() == [])
+    wait_for(lambda: not any(pod["spec"].get("nodeName") for pod in region.pods()))
     eks.delete_cluster(name=region.cluster)
     assert region.aws.clusters.of(EAST) == {}
     for subnet in region.made["subnets"]:
