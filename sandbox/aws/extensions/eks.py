@@ -1,6 +1,6 @@
 """EKS: clusters and their updates.
 
-This file, eks_nodes.py and eks_access.py answer all of EKS. A cluster is stored as DescribeCluster describes it, and is
+This file and the other eks_*.py answer all of EKS. A cluster is stored as DescribeCluster describes it, and is
 ACTIVE when CreateCluster returns. Behind its endpoint is a control plane
 (sandbox/clusters), if the emulator has Kubernetes; otherwise there is none.
 """

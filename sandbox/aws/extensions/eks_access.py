@@ -1,4 +1,4 @@
-"""EKS: add-ons, access entries with their policies, and pod identities."""
+"""EKS: access entries with their policies."""
 
 from __future__ import annotations
 
@@ -10,141 +10,14 @@ from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import AwsError
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
-from sandbox.aws.extensions.eks import Cluster, check_role, cluster_of, now, taken, wrong
+from sandbox.aws.extensions.eks import cluster_of, now, taken, wrong
 
-ADDONS = {
-    "vpc-cni": ("v1.20.4-eksbuild.1", "v1.20.3-eksbuild.1"),
-    "kube-proxy": ("v1.34.1-eksbuild.2", "v1.34.0-eksbuild.4"),
-    "coredns": ("v1.12.4-eksbuild.1", "v1.12.3-eksbuild.1"),
-    "eks-pod-identity-agent": ("v1.3.9-eksbuild.3", "v1.3.8-eksbuild.2"),
-    "aws-ebs-csi-driver": ("v1.51.1-eksbuild.1", "v1.50.1-eksbuild.1"),
-    "metrics-server": ("v0.8.0-eksbuild.2", "v0.7.2-eksbuild.4"),
-    "snapshot-controller": ("v8.3.0-eksbuild.1", "v8.2.0-eksbuild.1"),
-}
-"""Versions by add-on, the default first. Which of them supports which version of Kubernetes is not emulated."""
 POLICIES = (
     *("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy"),
     *("AmazonEKSEditPolicy", "AmazonEKSViewPolicy"),
 )
 POLICY_ARN = "arn:aws:eks::aws:cluster-access-policy/"
 PRINCIPAL = re.compile(r"arn:aws:iam::(\d{12}):(role|user)/(?:.+/)?([^/]+)")
-
-
-# Add-ons ---------------------------------------------------------------------------------------------------------
-
-
-def _versions(name: str) -> tuple[str, ...]:
-    if name not in ADDONS:
-        raise wrong(f"Addon {name} specified is not supported")
-    return ADDONS[name]
-
-
-def _version(wanted: dict[str, Any], otherwise: str) -> str:
-    version = str(wanted.get("addonVersion", otherwise))
-    if version not in _versions(wanted["addonName"]):
-        raise wrong(f"Addon version specified is not supported: {wanted['addonName']} {version}")
-    return version
-
-
-def _addon(call: Call) -> dict[str, Any]:
-    cluster = cluster_of(call)
-    return cluster.find(cluster.addons, call.parameters["addonName"], "addon")
-
-
-@answers("eks", "CreateAddon")
-def create_addon(call: Call, moto: Moto) -> dict[str, Any]:
-    wanted, cluster = call.parameters, cluster_of(call)
-    name = wanted["addonName"]
-    versions = _versions(name)
-    if name in cluster.addons:
-        raise taken("Addon already exists.")
-    made = {
-        "addonName": name,
-        "clusterName": cluster.about["name"],
-        "status": "ACTIVE",
-        "addonVersion": _version(wanted, versions[0]),
-        "health": {"issues": []},
-        "addonArn": f"arn:aws:eks:{call.region}:{ACCOUNT}:addon/{cluster.about['name']}/{name}/{uuid4()}",
-        "createdAt": now(),
-        "modifiedAt": now(),
-        "tags": wanted.get("tags", {}),
-        "podIdentityAssociations": _addon_identities(call, cluster, wanted.get("podIdentityAssociations", [])),
-    }
-    made |= {key: wanted[key] for key in ("configurationValues", "serviceAccountRoleArn") if key in wanted}
-    call.world.kubernetes.install_addon(call.region, cluster.about["name"], name)
-    cluster.addons[name] = made
-    return {"addon": made}
-
-
-def _addon_identities(call: Call, cluster: Cluster, wanted: list[dict[str, str]]) -> list[str]:
-    """Create the pod identities of an add-on."""
-    made = [
-        _make_identity(call, cluster, {"namespace": "kube-system", **each, "clusterName": cluster.about["name"]})
-        for each in wanted
-    ]
-    return [each["associationArn"] for each in made]
-
-
-def _drop_identities(cluster: Cluster, arns: list[str]) -> None:
-    for id in [id for id, each in cluster.identities.items() if each["associationArn"] in arns]:
-        del cluster.identities[id]
-
-
-@answers("eks", "DescribeAddon")
-def describe_addon(call: Call, moto: Moto) -> dict[str, Any]:
-    return {"addon": _addon(call)}
-
-
-@answers("eks", "ListAddons")
-def list_addons(call: Call, moto: Moto) -> dict[str, Any]:
-    return {"addons": sorted(cluster_of(call).addons)}
-
-
-@answers("eks", "UpdateAddon")
-def update_addon(call: Call, moto: Moto) -> dict[str, Any]:
-    addon, wanted, cluster = _addon(call), call.parameters, cluster_of(call)
-    addon["addonVersion"] = _version(wanted, addon["addonVersion"])
-    addon |= {key: wanted[key] for key in ("configurationValues", "serviceAccountRoleArn") if key in wanted}
-    if "podIdentityAssociations" in wanted:
-        _drop_identities(cluster, addon["podIdentityAssociations"])
-        addon["podIdentityAssociations"] = _addon_identities(call, cluster, wanted["podIdentityAssociations"])
-    addon["modifiedAt"] = now()
-    return cluster.updated("AddonUpdate", {"AddonVersion": addon["addonVersion"]}, addon["addonName"])
-
-
-@answers("eks", "DeleteAddon")
-def delete_addon(call: Call, moto: Moto) -> dict[str, Any]:
-    addon, cluster = _addon(call), cluster_of(call)
-    _drop_identities(cluster, addon["podIdentityAssociations"])
-    del cluster.addons[addon["addonName"]]
-    return {"addon": addon | {"status": "DELETING"}}
-
-
-@answers("eks", "DescribeAddonVersions")
-def describe_addon_versions(call: Call, moto: Moto) -> dict[str, Any]:
-    named = call.parameters.get("addonName")
-    chosen = {named: _versions(named)} if named else ADDONS
-    version = call.parameters.get("kubernetesVersion", "1.34")
-    return {
-        "addons": [
-            {
-                "addonName": name,
-                "owner": "aws",
-                "publisher": "eks",
-                "addonVersions": [
-                    {
-                        "addonVersion": each,
-                        "compatibilities": [{"clusterVersion": version, "defaultVersion": each == versions[0]}],
-                    }
-                    for each in versions
-                ],
-            }
-            for name, versions in chosen.items()
-        ]
-    }
-
-
-# Access entries --------------------------------------------------------------------------------------------------
 
 
 def _entry(call: Call) -> dict[str, Any]:
@@ -271,67 +144,3 @@ def list_associated(call: Call, moto: Moto) -> dict[str, Any]:
 @answers("eks", "ListAccessPolicies")
 def list_policies(call: Call, moto: Moto) -> dict[str, Any]:
     return {"accessPolicies": [{"name": name, "arn": f"{POLICY_ARN}{name}"} for name in POLICIES]}
-
-
-# Pod identities --------------------------------------------------------------------------------------------------
-
-
-def _identity(call: Call) -> dict[str, Any]:
-    cluster = cluster_of(call)
-    return cluster.find(cluster.identities, call.parameters["associationId"], "association")
-
-
-def _make_identity(call: Call, cluster: Cluster, wanted: dict[str, Any]) -> dict[str, Any]:
-    check_role(wanted["roleArn"], "pods.eks.amazonaws.com")
-    place = (wanted["namespace"], wanted["serviceAccount"])
-    if place in [(each["namespace"], each["serviceAccount"]) for each in cluster.identities.values()]:
-        raise taken(f"Association already exists: {place[0]}/{place[1]}")
-    id = f"a-{uuid4().hex[:17]}"
-    cluster.identities[id] = {
-        "clusterName": cluster.about["name"],
-        "namespace": place[0],
-        "serviceAccount": place[1],
-        "roleArn": wanted["roleArn"],
-        "associationArn": f"arn:aws:eks:{call.region}:{ACCOUNT}:podidentityassociation/{cluster.about['name']}/{id}",
-        "associationId": id,
-        "tags": wanted.get("tags", {}),
-        "createdAt": now(),
-        "modifiedAt": now(),
-        "disableSessionTags": wanted.get("disableSessionTags", False),
-    }
-    return cluster.identities[id]
-
-
-@answers("eks", "CreatePodIdentityAssociation")
-def create_identity(call: Call, moto: Moto) -> dict[str, Any]:
-    return {"association": _make_identity(call, cluster_of(call), call.parameters)}
-
-
-@answers("eks", "DescribePodIdentityAssociation")
-def describe_identity(call: Call, moto: Moto) -> dict[str, Any]:
-    return {"association": _identity(call)}
-
-
-@answers("eks", "ListPodIdentityAssociations")
-def list_identities(call: Call, moto: Moto) -> dict[str, Any]:
-    wanted = {key: call.parameters[key] for key in ("namespace", "serviceAccount") if key in call.parameters}
-    found = [each for each in cluster_of(call).identities.values() if wanted.items() <= each.items()]
-    shown = ("clusterName", "namespace", "serviceAccount", "associationArn", "associationId")
-    return {"associations": [{key: each[key] for key in shown} for each in found]}
-
-
-@answers("eks", "UpdatePodIdentityAssociation")
-def update_identity(call: Call, moto: Moto) -> dict[str, Any]:
-    identity, wanted = _identity(call), call.parameters
-    if "roleArn" in wanted:
-        check_role(wanted["roleArn"], "pods.eks.amazonaws.com")
-    identity |= {key: wanted[key] for key in ("roleArn", "disableSessionTags") if key in wanted}
-    identity["modifiedAt"] = now()
-    return {"association": identity}
-
-
-@answers("eks", "DeletePodIdentityAssociation")
-def delete_identity(call: Call, moto: Moto) -> dict[str, Any]:
-    identity = _identity(call)
-    del cluster_of(call).identities[identity["associationId"]]
-    return {"association": identity}
