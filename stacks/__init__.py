@@ -1,1 +1,1 @@
-"""What stacks are composed of: topology in, components out. Only `__main__.py` exports."""
+"""Composition of the stacks: topology in, components out. Only `__main__.py` exports."""

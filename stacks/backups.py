@@ -15,7 +15,7 @@ BACKUP_SCHEDULE = "cron(0 2/12 * * ? *)"
 
 
 def backup_vault(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -> BackupVault:
-    """A region's vault. The recovery region's outlives the primary; the primary's is emptied only by who means it."""
+    """Create a region's vault. That of the recovery region is protected against deletion."""
     return BackupVault(
         f"backup-{role}",
         BackupVaultArgs(
@@ -34,7 +34,7 @@ def backup_plan(
     vault_name: pulumi.Input[str],
     copy_to: pulumi.Output[str] | None = None,
 ) -> BackupPlan:
-    """Back up what is tagged in this stack's region; the recovery region has a plan of its own for after a failover."""
+    """Create the backup plan of tagged resources in this stack's region."""
     return BackupPlan(
         "backup",
         BackupPlanArgs(

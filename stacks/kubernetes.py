@@ -1,4 +1,4 @@
-"""What runs inside a region's cluster, where its tier runs one."""
+"""What runs inside a region's cluster."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
     releases = addons(topology, here, access, spaces.made)
 
     def after(chart: Chart) -> Sequence[pulumi.Resource]:
-        """What brings definitions; nothing in a cluster that has them."""
+        """Return the release that installs custom resource definitions; none in an existing cluster."""
         return [releases[chart.name]] if chart.name in releases else []
 
     scheduled(topology, access, spaces)
-    # A cluster that is somebody else's has its own default class, snapshots and Velero.
+    # An existing cluster has its own default storage class, snapshots and Velero.
     if not topology.existing_cluster:
         protect(topology, access, spaces, after(BACKUP))
     Inference(
@@ -85,7 +85,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
 def addons(
     topology: Topology, here: Region, access: ClusterAccess, spaces: Mapping[str, pulumi.Resource]
 ) -> Mapping[str, pulumi.Resource]:
-    """Helm releases by name; none in a cluster that is somebody else's."""
+    """Create the Helm releases, by name; an existing cluster gets none."""
     if topology.existing_cluster:
         return {}
     cluster = Cluster(
@@ -102,7 +102,7 @@ def addons(
 
 
 def node_pool(topology: Topology, here: Region) -> NodePoolSpec:
-    """What Karpenter makes beyond the floor."""
+    """Return the GPU nodes that Karpenter adds beyond the floor."""
     capacity, workload, name = topology.capacity_here, topology.workload, topology.bucket_prefix
     subnets = pulumi.Output.from_input(here.network.private_subnet_ids)
     return NodePoolSpec(
@@ -121,7 +121,7 @@ def node_pool(topology: Topology, here: Region) -> NodePoolSpec:
 
 
 def watched(topology: Topology) -> Watched:
-    """What alerts are about in this stack's region; in the recovery region backups are held, and none is late."""
+    """Return what alerts watch in this stack's region; in the recovery region backups are suspended, not late."""
     capacity, backed_up = topology.capacity_here, topology.role is Role.PRIMARY
     return Watched(
         region=topology.here.region,
@@ -135,7 +135,7 @@ def watched(topology: Topology) -> Watched:
 
 
 def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces) -> None:
-    """What runs by itself, or is started by hand: the registry's backup, and the processing of datasets."""
+    """Create the registry's backup job and the template of the job that processes datasets."""
     region, image = topology.here.region, topology.serving.tools_image
     registry, datasets = (topology.bucket(pair, topology.role) for pair in (REGISTRY, DATASETS))
     backup = RegistryBackupSpec(topology.role, region, registry, image, pod_code("copy_registry"))
@@ -150,16 +150,16 @@ def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces) -> 
 def protect(
     topology: Topology, access: ClusterAccess, spaces: Namespaces, velero: Sequence[pulumi.Resource]
 ) -> Protection:
-    """Back up volumes and cluster state, once Velero is there.
+    """Back up volumes and cluster state with Velero.
 
-    What snapshots need is an add-on of EKS, which the cluster has before anything is put into it.
+    The snapshot controller is an EKS add-on, which the cluster has first.
     """
     spec = ProtectionSpec(topology.role, topology.here.region, topology.bucket(VELERO, topology.role))
     return Protection("protection", ProtectionArgs(access, spec, spaces.ready, velero))
 
 
 def cluster_access(topology: Topology, here: Region) -> ClusterAccess | None:
-    """The way into the region's cluster; None where the tier runs none."""
+    """Return the access to the region's cluster; None where the tier runs no cluster."""
     cluster = here.cluster
     if cluster.cluster_name is None or cluster.arn is None or cluster.endpoint is None or cluster.ca_data is None:
         return None
@@ -193,7 +193,7 @@ def inference_spec(topology: Topology, published: bool) -> InferenceSpec:
 
 
 def balancer_blocks(topology: Topology) -> Sequence[str]:
-    """Blocks the load balancer asks from: those of its subnets; of a VPC that is somebody else's, all of it."""
+    """Return the CIDR blocks of the load balancer's subnets; of an existing VPC, its whole block."""
     here = topology.here
     if topology.existing_vpc:
         return [here.cidr]

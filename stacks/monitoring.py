@@ -1,4 +1,4 @@
-"""What watches: a heartbeat and early warnings in the primary region, a prober and what decides in the other."""
+"""Monitoring: heartbeat and early warnings in the primary region, prober and decisive alarms in the recovery region."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stacks.region import Region
 
 
 def heartbeat(topology: Topology, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]) -> Heartbeat:
-    """What the recovery region knows by that writes arrive."""
+    """Create the heartbeat, whose replicated object shows the recovery region the age of the newest write."""
     return Heartbeat(
         "heartbeat",
         HeartbeatArgs(
@@ -37,7 +37,7 @@ def heartbeat(topology: Topology, bucket: pulumi.Output[str], key_arn: pulumi.Ou
 
 
 def early_warnings(topology: Topology, here: Region) -> DrAlarms:
-    """Alarms at the source, which go blind with their region."""
+    """Create the primary region's alarms on replication; they are lost with the region."""
     rules = [
         rule
         for pair in topology.pairs
@@ -52,7 +52,7 @@ def early_warnings(topology: Topology, here: Region) -> DrAlarms:
 
 
 def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAlarms:
-    """What decides, measured from the recovery region; and the levers, published again every minute."""
+    """Create the alarms that decide a failover, measured from the recovery region, and the lever republisher."""
     account, region_here, dns = topology.account, topology.recovery.region, topology.dns
     control, metrics = topology.bucket(CONTROL, Role.RECOVERY), iam.publish_metrics(levers.NAMESPACE)
     vault = f"arn:aws:backup:{region_here}:{account}:backup-vault:{topology.backup_vault}"
@@ -60,7 +60,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     shared = {"WORKLOAD": topology.bucket_prefix, "CONTROL_BUCKET": control}
 
     def reads(document: str, *more: dict[str, Any]) -> pulumi.Output[list[dict[str, Any]]]:
-        """Statements of a function that reads one document of the control bucket."""
+        """Return the IAM statements of a function that reads one document of the control bucket."""
         return key_arn.apply(
             lambda key: [*iam.read_document(iam.EncryptedBucket(control, region_here, str(key)), document), *more]
         )
@@ -97,7 +97,7 @@ def scheduled(
     variables: dict[str, pulumi.Input[str]],
     statements: pulumi.Input[Sequence[dict[str, Any]]],
 ) -> str:
-    """Make a function of the recovery region; its name."""
+    """Create a scheduled function of the recovery region; return its name."""
     name = f"{topology.bucket_prefix}-{function}"
     ScheduledFunction(
         function,
@@ -120,7 +120,7 @@ def alarms(
     rules: Sequence[alarm_rules.AlarmRule],
     composites: Sequence[alarm_rules.CompositeRule] = (),
 ) -> DrAlarms:
-    """A stack's alarms, which tell its own region's topic, and what their metrics need."""
+    """Create a stack's alarms, which notify the topic of its region, and the group metrics that they need."""
     GroupMetrics(
         "group-metrics",
         GroupMetricsArgs(

@@ -1,4 +1,4 @@
-"""Resources that carry tags carry their logical name too: they are found by it where the state does not know them."""
+"""The logical name as a tag: `dr adopt` finds resources by it that the state does not contain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dr.operations.pending_operations import NAME_TAG
 
 
 def name_resources() -> None:
-    """From here on, tag what is made with its name."""
+    """Tag each resource that is declared from here on with its logical name."""
     pulumi.runtime.register_stack_transformation(_named)
 
 

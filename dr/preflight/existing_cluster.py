@@ -1,4 +1,4 @@
-"""An EKS cluster that is there already: found by its name, and in the VPC that is named."""
+"""Lookup of an existing EKS cluster by its name, in the configured VPC."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY = "dr:existingCluster"
 
 @dataclass(frozen=True)
 class ExistingCluster:
-    """A cluster somebody else made.
+    """An existing cluster.
 
     Args:
         name: Its name.
@@ -46,12 +46,12 @@ def find(name: str, vpc_id: str, site: Site) -> ExistingCluster:
         with calls(f"cluster {name}", site.region):
             found = client("eks", site.region).describe_cluster(name=name)["cluster"]
     except Missing as error:
-        remedy = "name one of that region and account, or make the key empty to have one made"
+        remedy = "set the name of a cluster in that region and account, or set the key to an empty text to create one"
         raise Invalid(Problem(KEY, f'"{name}" is not in {site.region}', remedy)) from error
     wrong = []
     if found["status"] not in ("ACTIVE", "UPDATING"):
         fact = f'"{name}" is {found["status"]}, and nodes can be added to an ACTIVE cluster only'
-        wrong.append(Problem(KEY, fact, "wait for it, or mend it, and run the same command again"))
+        wrong.append(Problem(KEY, fact, "wait until it is ACTIVE, or repair it, then run the command again"))
     network = found["resourcesVpcConfig"]
     if network["vpcId"] != vpc_id:
         fact = f'{vpc_id} is configured, but "{name}" is in {network["vpcId"]}; the load balancer would not reach it'

@@ -1,4 +1,4 @@
-"""A VPC that is there already: found by its id, its subnets by the tags EKS and its load balancers look for."""
+"""Lookup of an existing VPC by its ID, and of its subnets by the tags that EKS and its load balancers look for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PUBLIC_TAG, PRIVATE_TAG = "kubernetes.io/role/elb", "kubernetes.io/role/internal
 
 @dataclass(frozen=True)
 class ExistingVpc:
-    """A VPC somebody else made.
+    """An existing VPC.
 
     Args:
         vpc_id: Its id.
@@ -42,7 +42,7 @@ def find(vpc_id: str, site: Site) -> ExistingVpc:
         vpcs = ec2.describe_vpcs(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Vpcs"]
         subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
     if not vpcs:
-        remedy = "name one of that region and account, or make the key empty to have one made"
+        remedy = "set the ID of a VPC in that region and account, or set the key to an empty text to create one"
         raise Invalid(Problem("dr:existingVpc", f"{vpc_id} is not in {site.region}", remedy))
     wrong = []
     has = [each["CidrBlock"] for each in vpcs[0]["CidrBlockAssociationSet"]]
@@ -63,7 +63,7 @@ def find(vpc_id: str, site: Site) -> ExistingVpc:
 
 
 def _by_zone(subnets: list[dict[str, Any]], tag: str) -> dict[str, str]:
-    """One tagged subnet of each zone; of several the one whose id comes first, so that it stays the same."""
+    """Return one tagged subnet of each zone; of several, the first by ID, so the choice does not change."""
     wanted = {"Key": tag, "Value": "1"}
     tagged = [each for each in subnets if wanted in each.get("Tags", [])]
     found: dict[str, str] = {}

@@ -1,11 +1,11 @@
-"""Changes that are refused before anything is touched, because they would take away what is needed, or end half-way.
+"""Guards: changes that are refused before the first resource.
 
-A tier is not lowered while an incident is open, or while the recovery region serves: because a lever sent the clients
-there, or because the primary region does not answer and DNS did. Who answers is read from the alarms that the recovery
-region measures both by: one call of its data plane, and only where a tier that serves is to be lowered.
+Lowering the tier is refused while an incident is open or while the recovery region serves. The recovery region serves
+after the engage lever closed the primary record, or after DNS failed over because the primary did not answer. One call
+reads the alarms of the recovery region that measure both, and only where a tier that serves is to be lowered.
 
-A region does not move to another VPC: neither EKS nor a load balancer can (EKS API, UpdateClusterConfig; ELB API,
-SetSubnets), and both say so after half of it was changed.
+Moving a region to another VPC is refused: neither EKS nor a load balancer can move (EKS API, UpdateClusterConfig; ELB
+API, SetSubnets), and both refuse only after other resources were changed.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def same_network(topology: Topology, deployed: Half | None) -> None:
         return
     key = "dr:existingVpc" if topology.existing_vpc or before.startswith("vpc-") else f"dr:{topology.role}Cidr"
     fact = f"{topology.here.region} is deployed in {before}; its cluster and load balancer cannot move to {wanted}"
-    anew = "destroy the dr stack, which holds no data once dr:protectData is false, and deploy it anew"
-    remedy = f"keep {before}, or {anew if topology.role is Role.RECOVERY else 'make another pair of stacks'}"
+    rebuild = "set dr:protectData to false, destroy the dr stack and deploy it again"
+    remedy = f"keep {before}, or {rebuild if topology.role is Role.RECOVERY else 'create another pair of stacks'}"
     raise Refused(Problem(key, fact, remedy))
 
 

@@ -1,8 +1,8 @@
-"""EC2 quotas against what a region needs now, and what a failover will need: asked before anything is deployed.
+"""EC2 quotas, compared with what a region runs and what a failover needs.
 
 A quota is what a recovery region lacks on the day it is to grow, and raising one takes days (Service Quotas user
 guide, "Requesting a quota increase"). Below what the tier runs nothing is deployed; below what a failover takes it is
-said at every preview; and what cannot be asked is unknown, and stops nobody.
+warned about at each preview. A quota that cannot be read is unknown and stops no deployment.
 """
 
 from __future__ import annotations

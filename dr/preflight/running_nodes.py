@@ -1,10 +1,9 @@
-"""GPU nodes that run now: what an autoscaler raised is kept by the next deployment.
+"""GPU nodes that run now: a deployment keeps those that an autoscaler added.
 
-A node group's floor is the tier's, and its size the autoscaler's, but EKS refuses a floor above the size, so one cannot
-be given without the other (EKS API, NodegroupScalingConfig). So a deployment gives the size that runs. What tells a
-raise from the floor of the last tier is the group's own minimum, which only a deployment sets: a size above it was
-raised, and its autoscaler lowers it again; a size at it is the tier's, and changes with the tier. A tier that runs no
-replica takes all of it.
+A node group's minimum is the floor of its tier, and its size is the autoscaler's. EKS refuses a minimum above the size,
+so a deployment sets both, the size to what runs (EKS API, NodegroupScalingConfig). Only a deployment sets the minimum:
+a size above it was raised by the autoscaler, which lowers it again. A size equal to it belongs to the tier and changes
+with it. A tier that runs no replica removes all nodes.
 """
 
 from __future__ import annotations

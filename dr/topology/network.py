@@ -1,4 +1,4 @@
-"""A region's network as arithmetic: which block each subnet gets, and what cannot be a network. Pure.
+"""A region's network: the CIDR block of each subnet, and the problems of a block or of zones. Pure.
 
 A block is cut into eight: the first seven are the private subnets of zones a to g, the eighth is cut into eight again,
 of which the first seven are their public subnets. A zone's blocks depend on its letter alone, so that adding or taking
@@ -38,12 +38,12 @@ class ZoneBlocks:
 
     @property
     def letter(self) -> str:
-        """What tells it from the other zones of its region: "a"."""
+        """The letter of the zone in its region: "a"."""
         return self.zone[-1]
 
 
 def zone_blocks(cidr: str, zones: Sequence[str]) -> list[ZoneBlocks]:
-    """What each zone gets of a block."""
+    """Return the subnets of each zone in a CIDR block."""
     parts = list(IPv4Network(cidr).subnets(CUT_BITS))
     public = list(parts[-1].subnets(CUT_BITS))
     places = [(zone, ZONE_LETTERS.index(zone[-1])) for zone in zones]
@@ -71,7 +71,7 @@ def cidr_problem(cidr: str) -> tuple[str, str] | None:
 
 
 def overlap_problem(one: str, other: str) -> tuple[str, str] | None:
-    """Whether two valid blocks overlap."""
+    """Return the problem of two valid blocks that overlap and its remedy, or None."""
     if not IPv4Network(one).overlaps(IPv4Network(other)):
         return None
     return f"{other} overlaps {one}; networks that overlap can never be connected", "use two apart, such as 10.1.0.0/16"

@@ -1,4 +1,4 @@
-"""What serves: the model set, the programs that answer with it, and the mesh between them. Pure."""
+"""Serving: the model set, the images and the mesh. Pure."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ documentation, "Images", "ImagePullBackOff"), and a crashed container likewise: 
 SERVER, FETCHER = "server", "fetch-models"
 """Containers of a replica: the model server, and the init container that copies models."""
 IMAGE_KEYS = {SERVER: "dr:inferenceImage", FETCHER: "dr:toolsImage"}
-"""Container to the key that sets its image."""
+"""Key that sets the image, by container."""
 
 
 class ImageDigests(StrEnum):
-    """What happens to an image that is named without its digest."""
+    """How an image without a digest is treated."""
 
     WARN = "warn"
-    """It is told at every preview."""
+    """Each preview warns about it."""
     REQUIRE = "require"
-    """It is refused."""
+    """The deployment is refused."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """What serves.
+    """What serves inference.
 
     Args:
-        model_set: Name of the set that is served, the newest version a region holds whole.
+        model_set: Name of the model set; a region serves the newest version that it holds completely.
         inference_image: MLServer, with what the model's runtime needs.
         tools_image: Python 3.11 or later with boto3: runs this project's own code in pods.
         mesh: Whether Istio's rules are made: by zone, between callers and replicas inside a cluster.
         shared_mesh: Whether both regions' clusters are one mesh, so that callers fail over to the other region.
-        rollout_grace_seconds: How long a replica may fail to start before its rollout has failed.
+        rollout_grace_seconds: Seconds for which a replica may fail to start before its rollout has failed.
     """
 
     model_set: str = "digits"
@@ -50,5 +50,5 @@ class Serving:
 
     @property
     def images(self) -> Mapping[str, str]:
-        """Images by the key that sets them."""
-        return {"dr:inferenceImage": self.inference_image, "dr:toolsImage": self.tools_image}
+        """Image references, by the key that sets them."""
+        return {IMAGE_KEYS[SERVER]: self.inference_image, IMAGE_KEYS[FETCHER]: self.tools_image}

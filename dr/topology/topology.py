@@ -1,4 +1,4 @@
-"""The topology: frozen values that say what is to exist where. Pure; made by `dr.config`, read by all."""
+"""The topology: frozen values that define what exists in each region. Pure; made by `dr.config`, read by all."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ RECORD_TTL_SECONDS = 60
 
 
 class Role(StrEnum):
-    """What a region, and the stack that deploys it, is for."""
+    """The role of a region and of the stack that deploys it."""
 
     PRIMARY = "primary"
-    """Serves while all is well."""
+    """Serves in normal operation."""
     RECOVERY = "recovery"
     """Takes over."""
 
 
 class DnsFailover(StrEnum):
-    """Who opens the recovery record."""
+    """What opens the recovery record."""
 
     AUTOMATIC = "automatic"
-    """Its own health: it answers as soon as the primary is unhealthy and its endpoint is healthy."""
+    """Health: it answers when the primary is unhealthy and its own endpoint is healthy."""
     MANUAL = "manual"
-    """A person: it stays shut until it is admitted."""
+    """An operator: it stays closed until it is admitted."""
 
 
 class LockMode(StrEnum):
-    """Who may shorten an Object Lock retention."""
+    """Principals that may shorten an Object Lock retention."""
 
     GOVERNANCE = "GOVERNANCE"
-    """Whoever has s3:BypassGovernanceRetention."""
+    """Principals with s3:BypassGovernanceRetention."""
     COMPLIANCE = "COMPLIANCE"
-    """Nobody, not even the account's root."""
+    """No principal, not even the root user of the account."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Site:
     """One of the two regions.
 
     Args:
-        role: What it is for.
+        role: Its role.
         region: Its AWS name.
-        endpoint: A host name of one's own that serves inference there; None is the load balancer that is made there.
-        cidr: The block of its VPC; the regions' blocks do not overlap.
-        zones: Its availability zones, two at least.
+        endpoint: Host name of an existing endpoint there; None: the load balancer that the stack creates.
+        cidr: The CIDR block of its VPC; those of the regions do not overlap.
+        zones: Its availability zones, at least two.
     """
 
     role: Role
@@ -66,8 +66,8 @@ class Lock:
     """Default retention of new object versions (S3 Object Lock).
 
     Args:
-        mode: Who may shorten it.
-        days: How long a version cannot be deleted.
+        mode: Principals that may shorten it.
+        days: Days for which a version cannot be deleted.
     """
 
     mode: LockMode
@@ -76,16 +76,16 @@ class Lock:
 
 @dataclass(frozen=True)
 class BucketPair:
-    """A bucket in the primary region and its replica, replicated both ways.
+    """A bucket in the primary region and its replica, replicated in both directions.
 
     Args:
-        name: What it holds: "datasets". Part of both buckets' names.
-        replicate_deletes: Whether a delete marker made on one side appears on the other. Version deletes never do.
-        noncurrent_days: How long versions that are no longer current are kept.
-        archive_days: Age at which objects move to Glacier Instant Retrieval; None keeps them in S3 Standard.
+        name: Name of the pair, part of the names of both buckets: "datasets".
+        replicate_deletes: Whether delete markers are replicated. Deletions of versions never are.
+        noncurrent_days: Days for which noncurrent versions are kept.
+        archive_days: Age in days at which objects move to S3 Glacier Instant Retrieval; None: they do not.
         lock: Default retention of new versions, or None.
-        existing: Name of a bucket in the primary region to replicate from, instead of making one.
-        existing_key: ARN of the KMS key that bucket is encrypted with, if it has one.
+        existing: Name of an existing bucket in the primary region to replicate from; None: the stack creates one.
+        existing_key: ARN of the KMS key of the existing bucket; None: it has none.
     """
 
     name: str
@@ -103,10 +103,10 @@ class Dns:
 
     Args:
         domain: The zone's name, without a final dot.
-        zone_id: An existing hosted zone, or None to make one.
-        failover: Who opens the recovery record.
-        check_interval: Seconds between two looks of one health checker: 10 or 30, and fixed once a check exists.
-        check_failures: Looks in a row that must fail before an endpoint counts as unhealthy.
+        zone_id: ID of an existing hosted zone; None: the primary stack creates one.
+        failover: What opens the recovery record.
+        check_interval: Route 53 health check interval in seconds, 10 or 30; immutable.
+        check_failures: Consecutive failed checks after which an endpoint is unhealthy.
     """
 
     domain: str
@@ -121,7 +121,7 @@ class Dns:
         return f"inference.{self.domain}"
 
     def regional_name(self, role: Role) -> str:
-        """The name of one region's endpoint, whatever its health: what is tested before traffic moves."""
+        """Return the name of one region's endpoint, independent of health; it is tested before traffic moves."""
         return f"inference-{'dr' if role is Role.RECOVERY else 'primary'}.{self.domain}"
 
     @property
@@ -137,42 +137,42 @@ STANDARD_PAIRS = (
     BucketPair(CONTROL, replicate_deletes=True, noncurrent_days=30),
     BucketPair(VELERO, replicate_deletes=True, noncurrent_days=30),
 )
-"""The bucket pairs of a platform. Deletes stay on their side where data is held: a mistaken or malicious delete must
-not take the copy with it. In the control pair a removed document is meant to be gone on both sides; of a cluster's
-backups, what has expired: what is deleted before its time is still there for 30 days, as a version."""
+"""The bucket pairs of a platform. Delete markers of data are not replicated: a mistaken or malicious
+deletion must not remove the copy. In the control pair, a removed document is removed on both sides. Expired cluster
+backups are removed on both sides; a backup deleted before it expires remains as a noncurrent version for 30 days."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Everything a stack needs to know, decided.
+    """All that a stack deploys, decided.
 
     Args:
-        role: The role of the stack that is being deployed.
-        tier: The tier that is configured.
-        primary: The region that serves.
+        role: The role of the stack.
+        tier: The configured tier.
+        primary: The region that serves in normal operation.
         recovery: The region that takes over.
         account: The AWS account's twelve digits.
-        bucket_prefix: How all bucket names begin.
+        bucket_prefix: Prefix of bucket names, and name of other resources.
         pairs: The bucket pairs.
         dns: Names and health checks.
-        primary_stack: Name of the primary's stack: what the recovery stack refers to.
-        protect_data: Whether the recovery half is guarded against deletion.
-        tags: Tags for every resource, besides the project's own.
-        activation: What was brought up by hand in an incident; None when nothing was.
-        nat: How private subnets reach the internet; None leaves it to the tier.
-        private_endpoints: Whether a cluster reaches AWS's APIs by endpoints in its VPC.
-        existing_vpc: Id of a VPC in this stack's region to use; None makes one.
-        existing_cluster: Name of an EKS cluster in this stack's region to serve from; None makes one.
-        backup_retention_days: How long recovery points and their copies are kept.
-        workload: How much is served: requests, replicas, GPUs.
-        serving: What serves: model set, images, mesh.
-        reserved_gpu_nodes: GPU nodes whose capacity is reserved in this region, and paid for whether they run or not.
-        api_cidrs: Where a cluster's API may be called from over the internet; none keeps it inside the VPC.
-        client_cidrs: Where inference may be asked from.
+        primary_stack: Name of the primary stack, which the recovery stack refers to.
+        protect_data: Whether replicas, keys, vaults and the zone are protected against deletion.
+        tags: Additional tags for every resource.
+        activation: The tier that an operator brought up in an incident; None: none.
+        nat: NAT gateways; None: those of the tier.
+        private_endpoints: Whether a cluster calls AWS APIs through interface endpoints in its VPC.
+        existing_vpc: ID of an existing VPC in this stack's region; None: the stack creates one.
+        existing_cluster: Name of an existing EKS cluster in this stack's region; None: the stack creates one.
+        backup_retention_days: Days for which recovery points and their copies are kept.
+        workload: The load: requests, replicas, GPUs.
+        serving: Model set, images and mesh.
+        reserved_gpu_nodes: GPU nodes with reserved EC2 capacity in this region.
+        api_cidrs: CIDR blocks allowed to call the Kubernetes API over the internet; none: it is private to the VPC.
+        client_cidrs: CIDR blocks allowed to call the inference endpoint.
         operator_roles: ARNs of IAM roles that administer the clusters.
-        alert_addresses: Who is told of alarms: e-mail addresses and HTTPS URLs.
-        runbook_url: Page that alerts refer to, by the anchor that each names; empty: none.
-        karpenter: Whether Karpenter makes GPU nodes beyond the floor, and not the autoscaler.
+        alert_addresses: Alarm subscribers: e-mail addresses and HTTPS URLs.
+        runbook_url: URL of the runbook that alerts link to; empty: none.
+        karpenter: Whether Karpenter, instead of the Cluster Autoscaler, adds GPU nodes beyond the floor.
     """
 
     role: Role
@@ -204,12 +204,12 @@ class Topology:
 
     @property
     def here(self) -> Site:
-        """The region this stack deploys."""
+        """The region of this stack."""
         return self.primary if self.role is Role.PRIMARY else self.recovery
 
     @property
     def running_tier(self) -> Tier:
-        """What is to run: what is configured, or more where an incident brought up more."""
+        """The tier of the recovery region: the higher of the configured tier and the activation."""
         return highest(self.tier, self.activation)
 
     @property
@@ -219,7 +219,7 @@ class Topology:
 
     @property
     def tier_here(self) -> Tier:
-        """What runs in this stack's region: the primary is always active."""
+        """The tier of this stack's region."""
         return PRIMARY_TIER if self.role is Role.PRIMARY else self.running_tier
 
     @property
@@ -229,26 +229,25 @@ class Topology:
 
     @property
     def capacity_ready(self) -> Capacity:
-        """What this stack's region is ready for: what it runs, and where that is nothing, what a failover runs.
+        """Replicas and GPU nodes that this stack's region is prepared for: those it runs, else those of a failover.
 
-        A disruption budget and an autoscaler are there before the first replica is, so that a region can be brought up
-        by scaling alone.
+        The disruption budget and the autoscaler exist before the first replica, so a failover only scales.
         """
         return capacity(self.workload, self.tier_here.serving_tier, len(self.here.zones))
 
     @property
     def alert_topic(self) -> str:
-        """Name of the topic that alarms go to, the same in both regions."""
+        """Name of the alert topic, the same in both regions."""
         return f"{self.bucket_prefix}-alerts"
 
     @property
     def nat_here(self) -> Nat:
-        """How private subnets of this stack's region reach the internet: as configured, else as its tier has it."""
+        """NAT gateways of this stack's region: as configured, else those of its tier."""
         return self.nat or self.tier_here.spec.nat
 
     @property
     def network_here(self) -> str:
-        """The VPC of this stack's region: the id of the one that is named, or the block of the one that is made."""
+        """The VPC of this stack's region: ID of an existing one, or CIDR block of one that the stack creates."""
         return self.existing_vpc or self.here.cidr
 
     @property
@@ -257,18 +256,18 @@ class Topology:
         return self.private_endpoints and self.tier_here.spec.cluster
 
     def with_activation(self, activation: Tier | None) -> Topology:
-        """The same topology on a day on which more was brought up."""
+        """Return the topology with the activation of an incident."""
         return replace(self, activation=activation)
 
     def alert_topic_arn(self, role: Role) -> str:
-        """The topic of a region, told without asking: an alarm may name it before the other stack has made it."""
+        """Return the ARN of a region's alert topic; an alarm may refer to it before the other stack creates it."""
         return f"arn:aws:sns:{self.site(role).region}:{self.account}:{self.alert_topic}"
 
     def bucket(self, pair: BucketPair | str, role: Role) -> str:
-        """Name of one side of a pair.
+        """Return the bucket name of one side of a pair.
 
-        Bucket names are global, so they carry the account; they can be told without asking AWS, so that an operator
-        finds the control bucket on a day on which nothing else answers.
+        Bucket names are global, so they contain the account. They follow from the configuration, so an operator finds
+        the control bucket while no other service answers.
         """
         found = self.pair(pair) if isinstance(pair, str) else pair
         if role is Role.PRIMARY and found.existing:
@@ -276,14 +275,14 @@ class Topology:
         return bucket_name(self.bucket_prefix, self.account, self.site(role).region, found.name)
 
     def pair(self, name: str) -> BucketPair:
-        """The pair of that name."""
+        """Return the pair of that name."""
         return next(pair for pair in self.pairs if pair.name == name)
 
     def site(self, role: Role) -> Site:
-        """The region of that role."""
+        """Return the region of a role."""
         return self.primary if role is Role.PRIMARY else self.recovery
 
 
 def bucket_name(prefix: str, account: str, region: str, pair: str) -> str:
-    """A bucket's name from its parts."""
+    """Return a bucket's name from its parts."""
     return f"{prefix}-{account}-{region}-{pair}"

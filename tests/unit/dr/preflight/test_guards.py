@@ -131,8 +131,8 @@ def test_a_region_that_stays_where_it_is_or_is_new_goes_on(deployed: Half | None
     ("role", "before", "changes", "says"),
     [
         (Role.RECOVERY, "10.7.0.0/16", {}, "dr:recoveryCidr: us-west-2 is deployed in 10.7.0.0/16"),
-        (Role.RECOVERY, "10.7.0.0/16", {}, "destroy the dr stack, which holds no data once dr:protectData is false"),
-        (Role.PRIMARY, "10.7.0.0/16", {}, "keep 10.7.0.0/16, or make another pair of stacks"),
+        (Role.RECOVERY, "10.7.0.0/16", {}, "set dr:protectData to false, destroy the dr stack and deploy it again"),
+        (Role.PRIMARY, "10.7.0.0/16", {}, "keep 10.7.0.0/16, or create another pair of stacks"),
         (Role.RECOVERY, "vpc-0a", {}, "dr:existingVpc: us-west-2 is deployed in vpc-0a"),
         (Role.RECOVERY, "10.1.0.0/16", {"existingVpc": "vpc-0123456789ab"}, "cannot move to vpc-0123456789ab"),
     ],
