@@ -1,1 +1,1 @@
-"""Pulumi components. Modules *_spec, *_rules and *_iam, and those of this folder, make no resource."""
+"""Pulumi components. Modules named *_spec, *_rules or *_iam, and modules of this folder, create no resources."""

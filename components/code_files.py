@@ -1,7 +1,7 @@
-"""Which files a module needs: itself and, by reading imports, what it imports of this project. Pure, but for reading.
+"""Find the source files that a module of this project needs: its own and those it imports. Pure, except for reading.
 
-Imports inside functions count too: what is imported late is needed all the same. Texts, and not paths: the same files
-give the same archive on every machine, and nothing that lies about in a folder goes along.
+Imports inside functions are included. File texts are returned rather than paths, so that the archive is the same on
+every machine and contains no other files of a folder.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1]
 PACKAGE = "dr"
-"""The only one whose code leaves this checkout; everything else is there where it runs."""
+"""The only package that is deployed to Lambda functions and pods."""
 
 
 def files_of(module: str) -> Mapping[str, str]:
-    """Files a module needs, by path, in order.
+    """Return the texts of the files that a module needs, by path, sorted.
 
     Args:
-        module: Its full name: "dr.pods.fetch_models".
+        module: Full name of the module: "dr.pods.fetch_models".
 
     Raises:
-        FileNotFoundError: there is no such module.
+        FileNotFoundError: The module does not exist.
     """
     texts: dict[str, str] = {}
     pending = [module]
@@ -30,7 +30,7 @@ def files_of(module: str) -> Mapping[str, str]:
         name = pending.pop()
         path = _file(name)
         if path is None:
-            raise FileNotFoundError(f"no module {name} in {FOLDER}; name one of {PACKAGE}'s")
+            raise FileNotFoundError(f"module {name} does not exist in {FOLDER}; name a module of {PACKAGE}")
         file = path.relative_to(FOLDER).as_posix()
         if file not in texts:
             texts[file] = path.read_text("utf-8")
@@ -45,12 +45,12 @@ def _file(module: str) -> Path | None:
 
 
 def _imported(text: str) -> Iterator[str]:
-    """Modules of the package that a source imports; of `from a import b` b too, where that is a module."""
+    """Yield the modules of the package that a source imports, including `b` of `from a import b` if it is a module."""
     for node in ast.walk(ast.parse(text)):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            below = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [node.module, *(name for name in below if _file(name))]
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [node.module, *(name for name in submodules if _file(name))]
         yield from (name for name in names if name.partition(".")[0] == PACKAGE)

@@ -1,4 +1,4 @@
-"""IAM documents. Pure: ARNs in, JSON out, no resources."""
+"""IAM policy documents. Pure: ARNs in, JSON out, no resources."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ BACKUP_POLICIES = {
     "s3-backup": "arn:aws:iam::aws:policy/AWSBackupServiceRolePolicyForS3Backup",
     "s3-restore": "arn:aws:iam::aws:policy/AWSBackupServiceRolePolicyForS3Restore",
 }
-"""What AWS Backup needs to back up and restore, S3 apart, which the first two leave out.
+"""AWS managed policies for backup and restore jobs of AWS Backup; the first two do not cover S3.
 
-AWS's own policies, and wide: what a tag will select is not known beforehand, and AWS extends them with each type of
-resource it learns to back up. Both halves, because no role is made on the day of a restore.
+They are broad because the selection is by tag, and AWS extends them with each resource type that AWS Backup supports.
+Restore policies are attached in advance, because no role is changed during a disaster.
 """
 
 
 @dataclass(frozen=True)
 class EncryptedBucket:
-    """A bucket as a policy sees it.
+    """A bucket, as used in a policy.
 
     Args:
         name: The bucket's name.
-        region: Its region.
-        key_arn: ARN of the KMS key its objects are encrypted with.
+        region: The bucket's region.
+        key_arn: ARN of the KMS key that encrypts its objects.
     """
 
     name: str
@@ -41,16 +41,16 @@ class EncryptedBucket:
 
 
 def document(statements: Sequence[dict[str, Any]]) -> str:
-    """A policy document of these statements."""
+    """Return a policy document with these statements."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def trust_service(service: str, account: str | None = None) -> str:
-    """A trust policy: this AWS service, and nobody else, may assume the role.
+    """Return a trust policy: only this AWS service may assume the role.
 
     Args:
-        service: "lambda.amazonaws.com".
-        account: For a service that acts for whoever asks: only for this account.
+        service: Service principal: "lambda.amazonaws.com".
+        account: Account ID for which the service must act, against the confused deputy problem; None for any account.
     """
     statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if account:
@@ -59,9 +59,9 @@ def trust_service(service: str, account: str | None = None) -> str:
 
 
 def tls_only(bucket: str) -> str:
-    """A bucket policy that denies every request without TLS.
+    """Return a bucket policy that denies every request without TLS.
 
-    The wildcards deny, they do not allow: everybody, every action, every object.
+    The wildcards are in a Deny statement: every principal, every action, every object.
     """
     arn = f"arn:aws:s3:::{bucket}"
     return document(
@@ -79,19 +79,19 @@ def tls_only(bucket: str) -> str:
 
 
 def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bool) -> str:
-    """What S3 needs to replicate each of two buckets to the other, and nothing else.
+    """Return the policy that S3 needs to replicate each of two buckets to the other.
 
-    The actions are those of the S3 user guide, "Setting up permissions for live replication", and for KMS
-    "Replicating encrypted objects": with bucket keys the encryption context is the bucket's ARN.
+    Sources of the actions: S3 user guide, "Setting up permissions for live replication", and for KMS "Replicating
+    encrypted objects". With bucket keys the encryption context is the bucket's ARN.
 
     Args:
-        one: A bucket.
+        one: One bucket.
         other: The bucket in the other region.
-        locked: Whether Object Lock is on: retention and legal holds are then read, too.
+        locked: Whether Object Lock is enabled; replication then also reads retention and legal holds.
     """
     lock_actions = ["s3:GetObjectRetention", "s3:GetObjectLegalHold"] if locked else []
     buckets = [one, other]
-    # Every object of just these two buckets: the only wildcard, and replication knows no narrower one.
+    # All objects of these two buckets: replication supports no narrower resource.
     objects = [f"{bucket.arn}/*" for bucket in buckets]
     return document(
         [
@@ -125,10 +125,10 @@ def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bo
 
 
 def keep_recovery_points(admins: Sequence[str]) -> str:
-    """A vault's access policy: nobody but these may delete recovery points, shorten their retention, or lift this.
+    """Return a vault's access policy: only admins may delete recovery points, shorten retention, or change the policy.
 
-    The wildcards deny, they do not allow: everybody else, every recovery point. AWS Config's rule
-    backup-recovery-point-manual-deletion-disabled asks for just this form.
+    The wildcards are in a Deny statement: every other principal, every recovery point. AWS Config's rule
+    backup-recovery-point-manual-deletion-disabled requires this form.
     """
     return document(
         [
@@ -150,7 +150,7 @@ def keep_recovery_points(admins: Sequence[str]) -> str:
 
 
 def publish_alarms(topic_arn: str, account: str) -> str:
-    """A topic's policy: CloudWatch may publish alarms of this account, and nobody may do anything without TLS."""
+    """Return a topic policy: CloudWatch may publish this account's alarms; publishing without TLS is denied."""
     return document(
         [
             {
@@ -174,44 +174,44 @@ def publish_alarms(topic_arn: str, account: str) -> str:
 
 
 def write_logs(group_arn: str) -> dict[str, Any]:
-    """A statement: write to one log group that is there."""
+    """Return a statement: write to one existing log group."""
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    # Every stream of just this group: each process has one of its own.
+    # All streams of this group, because each process creates its own.
     return {"Sid": "Log", "Effect": "Allow", "Action": actions, "Resource": f"{group_arn}:*"}
 
 
 def invoke_function(arn: str) -> str:
-    """Start one function."""
-    return document([{"Sid": "Start", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}])
+    """Return a policy: invoke one function."""
+    return document([{"Sid": "Invoke", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}])
 
 
 def write_object(bucket: EncryptedBucket, key: str) -> str:
-    """Write one object."""
+    """Return a policy: write one object."""
     put = {"Sid": "Write", "Effect": "Allow", "Action": "s3:PutObject", "Resource": f"{bucket.arn}/{key}"}
     return document([put, use_key(bucket, "Encrypt", ["kms:GenerateDataKey"])])
 
 
 def read_document(bucket: EncryptedBucket, key: str) -> list[dict[str, Any]]:
-    """Statements: read one object, and be told when it is not there: without ListBucket S3 says access denied."""
+    """Return statements: read one object. Without ListBucket, S3 reports a missing object as access denied."""
     return [
         {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket.arn}/{key}"},
-        {"Sid": "Missing", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket.arn},
+        {"Sid": "DetectMissing", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket.arn},
         use_key(bucket, "Decrypt", ["kms:Decrypt"]),
     ]
 
 
 def publish_metrics(namespace: str) -> dict[str, Any]:
-    """A statement: publish metrics of one namespace. PutMetricData knows no narrower resource; the condition does."""
+    """Return a statement: publish metrics of one namespace; PutMetricData is limited only by the condition."""
     only = {"StringEquals": {"cloudwatch:namespace": namespace}}
     action = "cloudwatch:PutMetricData"
     return {"Sid": "Publish", "Effect": "Allow", "Action": action, "Resource": "*", "Condition": only}
 
 
 def key_for_alarms(account: str) -> str:
-    """A key policy: the account decides by IAM who uses the key, and CloudWatch may, for messages to encrypted topics.
+    """Return a key policy: IAM policies of the account control the key; CloudWatch may use it for encrypted topics.
 
-    In a key policy `*` is the key itself. The first statement is KMS's default one: without it nobody could change the
-    policy any more. CloudWatch's actions are those of the CloudWatch user guide, "Permissions for Amazon SNS".
+    In a key policy, `*` is the key itself. The first statement is KMS's default: without it, the policy could never be
+    changed. Source of CloudWatch's actions: CloudWatch user guide, "Permissions for Amazon SNS".
     """
     return document(
         [
@@ -235,7 +235,7 @@ def key_for_alarms(account: str) -> str:
 
 
 def use_key(bucket: EncryptedBucket, purpose: str, actions: list[str]) -> dict[str, Any]:
-    """A statement: use a bucket's key, for objects of just that bucket, through S3 of its region."""
+    """Return a statement: use a bucket's key for objects of that bucket, through S3 in its region."""
     return {
         "Sid": f"{purpose}In{bucket.region.replace('-', '')}",
         "Effect": "Allow",

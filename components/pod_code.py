@@ -1,8 +1,8 @@
-"""The code of pods: what a ConfigMap holds and how a volume lays it out. Pure.
+"""The code of pods: data of its ConfigMap and paths of its volume. Pure.
 
-A ConfigMap's keys have no folders, so a volume's `items` give each its path again. It is mounted at `MOUNT` and run as
-`python -m dr.pods.<entry>` with `ENVIRONMENT`: the image needs Python 3.11 and boto3, and nothing of this project. So
-the image is one that exists, pinned by its digest, and this project has none to build, scan and copy between regions.
+Keys of a ConfigMap have no folders, so `items` of the volume maps keys to paths. The volume is mounted at `MOUNT`
+and run as `python -m dr.pods.<entry>` with `ENVIRONMENT`. The image needs Python 3.11 and boto3, and no code of this
+project: a public image, pinned by digest, is used, so no image has to be built, scanned and copied between regions.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from components.code_files import files_of
 MOUNT = "/opt/ml-dr"
 ENVIRONMENT: Mapping[str, str] = {
     "PYTHONPATH": MOUNT,
-    # The code is mounted to be read only, and so is the image.
+    # The code and the image are read-only.
     "PYTHONDONTWRITEBYTECODE": "1",
-    # A line is to be in the log when it is written, not when the pod ends.
+    # Log lines appear when they are written, not when the pod ends.
     "PYTHONUNBUFFERED": "1",
 }
 MAX_BYTES = 1 << 20
-"""What a ConfigMap may hold (Kubernetes documentation, "ConfigMaps")."""
+"""Size limit of a ConfigMap (Kubernetes documentation, "ConfigMaps")."""
 
 
 @dataclass(frozen=True)
 class PodCode:
-    """Code of an entry.
+    """The code of an entry module.
 
     Args:
-        entry: Its name: "fetch_models".
-        data: A ConfigMap's data: key to text.
-        items: Key to the path below the mount.
+        entry: Name of the module in `dr/pods/`: "fetch_models".
+        data: Data of the ConfigMap: file text by key.
+        items: Path below the mount by key.
     """
 
     entry: str
@@ -42,26 +42,26 @@ class PodCode:
 
     @property
     def command(self) -> Sequence[str]:
-        """What a container runs."""
+        """The container's command."""
         return ("python", "-m", f"dr.pods.{self.entry}")
 
     @property
     def digest(self) -> str:
-        """Hash of all of it: an annotation by which pods are replaced when their code changes."""
+        """SHA-256 of the data. As an annotation, it makes a change of code replace the pods."""
         return hashlib.sha256(json.dumps(dict(self.data), sort_keys=True).encode()).hexdigest()
 
 
 def pod_code(entry: str) -> PodCode:
-    """The code of `dr/pods/<entry>.py`: itself, and what it imports of this project.
+    """Return the code of `dr/pods/<entry>.py`: the module and what it imports from this project.
 
     Raises:
-        FileNotFoundError: there is no such entry.
-        ValueError: it is more than a ConfigMap holds.
+        FileNotFoundError: The entry does not exist.
+        ValueError: The code exceeds the size limit of a ConfigMap.
     """
     files = files_of(f"dr.pods.{entry}")
     keys = {path: path.replace("/", ".") for path in files}
     data = {keys[path]: text for path, text in files.items()}
     size = sum(len(key.encode()) + len(text.encode()) for key, text in data.items())
     if size > MAX_BYTES:
-        raise ValueError(f"the code of {entry} has {size} bytes, and a ConfigMap holds {MAX_BYTES}; import less there")
+        raise ValueError(f"the code of {entry} has {size} bytes; a ConfigMap holds {MAX_BYTES}. Import fewer modules")
     return PodCode(entry, data, {key: path for path, key in keys.items()})

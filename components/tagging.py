@@ -1,16 +1,16 @@
-"""The one maker of tags."""
+"""Tags of all resources."""
 
 from __future__ import annotations
 
 from dr.topology.topology import Topology
 
 BACKUP_TAG = {"backup": "enabled"}
-"""What backup plans select by: every resource that holds state carries it."""
+"""Tag by which backup plans select resources; on every resource that holds state."""
 
 
 def tags_of(topology: Topology) -> dict[str, str]:
-    """Tags of every resource a stack makes.
+    """Return the tags of every resource of a stack.
 
-    The tier is not among them: it changes in place, and would change every tag with it.
+    The tier is not a tag, so that a change of tier does not change every resource.
     """
     return {**topology.tags, "project": "ml-dr", "workload": topology.bucket_prefix, "role": str(topology.role)}

@@ -12,7 +12,7 @@ from components.compute.node_groups import GPU_IMAGE, GPU_LABELS, IMAGES_WITHOUT
 from components.kubernetes import jobs_spec, protection_spec, registry_backup_spec
 from components.kubernetes.addons import Addons, AddonsArgs
 from components.kubernetes.addons_spec import Cluster
-from components.kubernetes.alert_rules import CronJob, Watched
+from components.kubernetes.alert_rules import CronJob, MonitoredWorkloads
 from components.kubernetes.alerts import Alerts, AlertsArgs
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.inference import Inference, InferenceArgs
@@ -55,7 +55,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
             namespaces(spec.capacity, len(topology.here.zones), topology.workload.gpus_per_replica),
         ),
     )
-    releases = addons(topology, here, access, spaces.made)
+    releases = addons(topology, here, access, spaces.namespaces)
 
     def after(chart: Chart) -> Sequence[pulumi.Resource]:
         """Return the release that installs custom resource definitions; none in an existing cluster."""
@@ -120,10 +120,10 @@ def node_pool(topology: Topology, here: Region) -> NodePoolSpec:
     )
 
 
-def watched(topology: Topology) -> Watched:
+def watched(topology: Topology) -> MonitoredWorkloads:
     """Return what alerts watch in this stack's region; in the recovery region backups are suspended, not late."""
     capacity, backed_up = topology.capacity_here, topology.role is Role.PRIMARY
-    return Watched(
+    return MonitoredWorkloads(
         region=topology.here.region,
         zones=topology.here.zones,
         replicas=capacity.replicas,
@@ -171,7 +171,7 @@ def cluster_access(topology: Topology, here: Region) -> ClusterAccess | None:
             arn=cluster.arn,
             endpoint=cluster.endpoint,
             ca_data=cluster.ca_data,
-            cluster=cluster.made,
+            cluster=cluster.cluster,
             ready=cluster.ready,
         ),
     )

@@ -87,7 +87,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     }
     serving = topology.running_tier.spec.serves
     primary, recovery_ = topology.primary.region, topology.recovery.region
-    rules = alarm_rules.decisive(topology.bucket_prefix, primary, recovery_, functions, serving)
+    rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, functions, serving)
     return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_, serving))
 
 

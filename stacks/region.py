@@ -82,7 +82,7 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
             data=data_buckets(topology, key_arn),
             target_group_arn=endpoint.target_group_arn,
             topic_arn=topology.alert_topic_arn(topology.role),
-            clients_group_id=endpoint.security_group_id,
+            load_balancer_group_id=endpoint.security_group_id,
             gpu_nodes=found.gpu_nodes,
             reserved_nodes=topology.reserved_gpu_nodes,
             api_cidrs=topology.api_cidrs,

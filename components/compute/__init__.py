@@ -1,1 +1,1 @@
-"""The cluster, its roles and its node groups."""
+"""Components for the EKS cluster, its IAM roles and its node groups."""

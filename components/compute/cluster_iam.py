@@ -1,4 +1,4 @@
-"""What a cluster, its nodes and its pods may do. Pure: names and ARNs in, JSON out."""
+"""IAM policies of a cluster, its nodes and its pods. Pure: names and ARNs in, JSON out."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from dr.topology.serving import SERVICE
 AWS_POLICIES = "arn:aws:iam::aws:policy/"
 CLUSTER_POLICIES = ("AmazonEKSClusterPolicy",)
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
-"""EKS user guide, "Amazon EKS node IAM role"; the network plugin's permissions are a pod's of its own."""
+"""EKS user guide, "Amazon EKS node IAM role". The network plugin's permissions are in its pods' own role."""
 SYSTEM = charts.SYSTEM
 
 
 @dataclass(frozen=True)
 class PodRole:
-    """A role of pods.
+    """The IAM role of a service account's pods.
 
     Args:
-        name: What it is for: "inference".
-        namespace: Where its service account is.
-        service_account: The service account's name.
-        policies: AWS's own policies that it has.
+        name: Purpose of the role: "inference".
+        namespace: Namespace of the service account.
+        service_account: Name of the service account.
+        policies: AWS managed policies of the role.
     """
 
     name: str
@@ -46,19 +46,19 @@ KARPENTER = PodRole("karpenter", SYSTEM, "karpenter")
 REGISTRY_BACKUP = PodRole("registry-backup", MLFLOW, "registry-backup")
 BATCH = PodRole("batch", TRAINING, "process-datasets")
 BACKUPS = PodRole("backups", charts.VELERO, "velero-server")
-"""Velero's server and its node agents, which move the data: its Helm chart's service account for both."""
+"""Velero's server and its node agents, which move the data; Velero's chart gives both one service account."""
 POD_ROLES = (INFERENCE, LOAD_BALANCER, AUTOSCALER, NETWORK_PLUGIN, VOLUMES, ALERTING, REGISTRY_BACKUP, BATCH, BACKUPS)
 RESULTS = "results"
-"""Where results of processing are in a datasets bucket, by region."""
+"""Prefix of processing results in a datasets bucket; a region follows."""
 
 
 def pod_roles(karpenter: bool) -> tuple[PodRole, ...]:
-    """Roles of pods: of whoever makes GPU nodes, one of two."""
+    """Return the roles of pods, with either Karpenter's or the Cluster Autoscaler's."""
     return tuple(KARPENTER if karpenter and role is AUTOSCALER else role for role in POD_ROLES)
 
 
 def trust_pods(role: PodRole, cluster: str, account: str) -> str:
-    """Pods of one service account of one cluster (EKS user guide, "Create IAM role with trust policy")."""
+    """Trust the pods of one service account (EKS user guide, "Create IAM role with trust policy")."""
     return document(
         [
             {
@@ -79,7 +79,7 @@ def trust_pods(role: PodRole, cluster: str, account: str) -> str:
 
 
 def read_models(models: EncryptedBucket, registry: EncryptedBucket) -> str:
-    """Read the models of the own region, and the manifests that say which objects are a set."""
+    """Allow reading the region's models, and the manifests of model sets in the registry."""
     sets, in_sets = f"{registry.arn}/sets/*", {"StringLike": {"s3:prefix": "sets/*"}}
     return document(
         [
@@ -91,7 +91,7 @@ def read_models(models: EncryptedBucket, registry: EncryptedBucket) -> str:
                 "Resource": registry.arn,
                 "Condition": in_sets,
             },
-            # Every set: which one is served is a setting, and a role is not changed with it.
+            # All model sets: the served set is a setting, and changing it must not change a role.
             {"Sid": "ReadSets", "Effect": "Allow", "Action": "s3:GetObject", "Resource": sets},
             use_key(registry, "DecryptSets", ["kms:Decrypt"]),
         ]
@@ -101,7 +101,7 @@ def read_models(models: EncryptedBucket, registry: EncryptedBucket) -> str:
 def _read_all(bucket: EncryptedBucket) -> list[dict[str, Any]]:
     return [
         {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket.arn},
-        # Every object of just this bucket: which ones there will be is not known here.
+        # All objects of this bucket, because their names are not known in advance.
         {
             "Sid": "Read",
             "Effect": "Allow",
@@ -113,10 +113,10 @@ def _read_all(bucket: EncryptedBucket) -> list[dict[str, Any]]:
 
 
 def back_up_registry(registry: EncryptedBucket) -> str:
-    """Read all of the registry, and write its backups: never what is registered, and delete nothing.
+    """Allow reading the whole registry and writing its backups; nothing is deleted, and only backups are written.
 
-    CopyObject with a version reads it and its tags (Amazon S3 API reference, "CopyObject"); parts need KMS to decrypt,
-    too ("CreateMultipartUpload").
+    CopyObject of a version reads the version and its tags (Amazon S3 API reference, "CopyObject"). Multipart uploads
+    need kms:Decrypt as well ("CreateMultipartUpload").
     """
     return document(
         [
@@ -126,7 +126,7 @@ def back_up_registry(registry: EncryptedBucket) -> str:
                 "Action": ["s3:ListBucket", "s3:ListBucketVersions"],
                 "Resource": registry.arn,
             },
-            # Every object of just this bucket: a backup is of all of it.
+            # All objects of this bucket, because a backup contains all of them.
             {
                 "Sid": "Read",
                 "Effect": "Allow",
@@ -145,7 +145,7 @@ def back_up_registry(registry: EncryptedBucket) -> str:
 
 
 def process_datasets(datasets: EncryptedBucket) -> str:
-    """Read the datasets of the own region, and write results under that region's name."""
+    """Allow reading the region's datasets, and writing results below the region's name."""
     results = f"{datasets.arn}/{RESULTS}/{datasets.region}/*"
     return document(
         [
@@ -157,10 +157,10 @@ def process_datasets(datasets: EncryptedBucket) -> str:
 
 
 def keep_cluster_backups(bucket: EncryptedBucket) -> str:
-    """Read, write and expire the backups of clusters (velero-plugin-for-aws, "Set permissions for Velero").
+    """Allow reading, writing and expiring cluster backups (velero-plugin-for-aws, "Set permissions for Velero").
 
-    Nothing of EC2: snapshots are made and removed by the CSI driver, which has a role of its own. In the recovery
-    region too it may write: that it does not is the location's setting, since no role is changed in a disaster.
+    EC2 actions are left out: the CSI driver creates and deletes snapshots with its own role. Writing is allowed in the
+    recovery region too, because a failover must not change a role; Velero's backup location is read-only there.
     """
     actions = [
         "s3:GetObject",
@@ -172,7 +172,7 @@ def keep_cluster_backups(bucket: EncryptedBucket) -> str:
     return document(
         [
             {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket.arn},
-            # Every object of just this bucket, which has nothing else in it. DeleteObject leaves the version.
+            # All objects of this bucket, which holds only backups. DeleteObject keeps the versions.
             {"Sid": "Keep", "Effect": "Allow", "Action": actions, "Resource": f"{bucket.arn}/*"},
             use_key(bucket, "ReadAndWrite", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ]
@@ -180,14 +180,14 @@ def keep_cluster_backups(bucket: EncryptedBucket) -> str:
 
 
 def bind_targets(target_group_arn: str) -> str:
-    """Register pods in one target group, and nothing else of what the controller could do.
+    """Allow registering pods in one target group.
 
-    The actions are those of its guide for TargetGroupBinding without security groups of its own (AWS Load Balancer
+    The actions are those that the controller needs for a TargetGroupBinding without security groups (AWS Load Balancer
     Controller, "IAM permissions", "TargetGroupBinding only").
     """
     return document(
         [
-            # Describing knows no narrower resource.
+            # Describe actions support no resource-level permissions.
             {
                 "Sid": "Describe",
                 "Effect": "Allow",
@@ -214,10 +214,10 @@ def bind_targets(target_group_arn: str) -> str:
 
 
 def resize_groups(cluster: str, account: str, region: str) -> str:
-    """Resize the node groups of one cluster (Cluster Autoscaler, "IAM policy", its minimal one)."""
+    """Allow resizing the node groups of one cluster (Cluster Autoscaler, "IAM policy", the minimal one)."""
     return document(
         [
-            # Describing knows no narrower resource.
+            # Describe actions support no resource-level permissions.
             {
                 "Sid": "Describe",
                 "Effect": "Allow",
@@ -237,10 +237,10 @@ def resize_groups(cluster: str, account: str, region: str) -> str:
                 "Sid": "Groups",
                 "Effect": "Allow",
                 "Action": "eks:DescribeNodegroup",
-                # Every node group of just this cluster.
+                # All node groups of this cluster.
                 "Resource": f"arn:aws:eks:{region}:{account}:nodegroup/{cluster}/*",
             },
-            # EKS names the groups, so that their ARNs are not known here; the tag that EKS gives them says whose.
+            # EKS generates the groups' names, so their ARNs are not known in advance; EKS tags them with the cluster.
             {
                 "Sid": "Resize",
                 "Effect": "Allow",
@@ -252,11 +252,11 @@ def resize_groups(cluster: str, account: str, region: str) -> str:
     )
 
 
-def report_groups(cluster: str, account: str, region: str) -> str:
-    """Have the node groups of one cluster report their sizes."""
+def enable_group_metrics(cluster: str, account: str, region: str) -> str:
+    """Allow enabling Auto Scaling group metrics of the node groups of one cluster."""
     return document(
         [
-            # Named by EKS, as above.
+            # By tag, because EKS generates the groups' names.
             {
                 "Sid": "Report",
                 "Effect": "Allow",
@@ -268,18 +268,18 @@ def report_groups(cluster: str, account: str, region: str) -> str:
     )
 
 
-def tell(topic_arn: str, key_arn: str, region: str) -> str:
-    """Publish alerts to one topic, which is encrypted (SNS developer guide, "Key management")."""
-    through = {"StringEquals": {"kms:ViaService": f"sns.{region}.amazonaws.com"}}
+def publish_alerts(topic_arn: str, key_arn: str, region: str) -> str:
+    """Allow publishing alerts to one encrypted topic (SNS developer guide, "Key management")."""
+    through_sns = {"StringEquals": {"kms:ViaService": f"sns.{region}.amazonaws.com"}}
     return document(
         [
-            {"Sid": "Tell", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic_arn},
+            {"Sid": "Publish", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic_arn},
             {
                 "Sid": "Encrypt",
                 "Effect": "Allow",
                 "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
                 "Resource": key_arn,
-                "Condition": through,
+                "Condition": through_sns,
             },
         ]
     )

@@ -1,7 +1,8 @@
 """ClusterRoles: the IAM roles of a cluster, its nodes and its pods.
 
-They exist in every tier, whether a cluster runs or not: IAM's control plane is in us-east-1, and a recovery region must
-grow while that is gone. For the same reason no role names anything that comes and goes with a tier.
+The roles exist in every tier, with or without a cluster: IAM's control plane is in us-east-1, and a recovery region has
+to be able to grow while us-east-1 is unavailable. For the same reason, no role refers to a resource that exists only in
+some tiers.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ DATA_POLICIES: Mapping[PodRole, tuple[Callable[..., str], Sequence[str]]] = {
     BATCH: (cluster_iam.process_datasets, (DATASETS,)),
     BACKUPS: (cluster_iam.keep_cluster_backups, (VELERO,)),
 }
-"""What pods may do with data: the policy, and the pairs whose buckets of the region it is about."""
+"""Policies of pods that access buckets: the function that makes the policy, and the bucket pairs it covers."""
 
 
 @dataclass(frozen=True)
 class DataBucket:
-    """A bucket of the region.
+    """An S3 bucket of the region.
 
     Args:
-        name: Its name.
-        key_arn: ARN of the key it is encrypted with.
+        name: The bucket's name.
+        key_arn: ARN of the KMS key that encrypts it.
     """
 
     name: str
@@ -59,11 +60,11 @@ class ClusterRolesArgs:
         cluster: The cluster's name.
         account: The AWS account's twelve digits.
         region: The cluster's region.
-        data: The buckets of that region, by pair.
-        target_group_arn: Where pods are registered.
-        topic_arn: The topic that alerts go to.
-        topic_key_arn: ARN of the key it is encrypted with.
-        karpenter: Whether Karpenter makes GPU nodes, and not the autoscaler.
+        data: The buckets of that region, by name of their pair.
+        target_group_arn: ARN of the target group in which pods are registered.
+        topic_arn: ARN of the SNS topic for alerts.
+        topic_key_arn: ARN of the KMS key that encrypts the topic.
+        karpenter: Whether Karpenter creates GPU nodes, instead of the Cluster Autoscaler.
         tags: Tags of the roles.
     """
 
@@ -79,14 +80,14 @@ class ClusterRolesArgs:
 
 
 class ClusterRoles(pulumi.ComponentResource):
-    """Roles, ready to be passed.
+    """The roles of control plane, nodes and pods with their policies; with Karpenter, also an instance profile.
 
     Attributes:
-        cluster_arn: The control plane's role.
-        node_arn: The nodes' role.
-        pod_arns: The pods' roles, by the name of their `PodRole`.
-        node_profile: The nodes' role as an instance profile, for nodes that are not of a node group; None without any.
-        policies: What has to be there before any of them is used.
+        cluster_arn: ARN of the control plane's role.
+        node_arn: ARN of the nodes' role.
+        pod_arns: ARNs of the pods' roles, by name of their `PodRole`.
+        node_profile: Instance profile with the nodes' role, for nodes outside node groups; None without Karpenter.
+        policies: Policies and attachments; resources that use the roles depend on them.
     """
 
     cluster_arn: pulumi.Output[str]
@@ -114,17 +115,17 @@ class ClusterRoles(pulumi.ComponentResource):
         self.policies = self._policies
         self.register_outputs({"cluster_arn": self.cluster_arn, "node_arn": self.node_arn})
 
-    def _role(self, what: str, trust: str, policies: Sequence[str]) -> iam.Role:
+    def _role(self, purpose: str, trust: str, policies: Sequence[str]) -> iam.Role:
         args, opts = self._args, pulumi.ResourceOptions(parent=self)
         role = iam.Role(
-            f"{self._name}-{what}",
+            f"{self._name}-{purpose}",
             assume_role_policy=trust,
-            description=f"{what} of the cluster {args.cluster} in {args.region}",
+            description=f"EKS cluster {args.cluster} in {args.region}: {purpose} role",
             tags=dict(args.tags),
             opts=opts,
         )
         for policy in policies:
-            attachment = f"{self._name}-{what}-{policy.rpartition('/')[2]}"
+            attachment = f"{self._name}-{purpose}-{policy.rpartition('/')[2]}"
             arn = f"{AWS_POLICIES}{policy}"
             self._policies.append(iam.RolePolicyAttachment(attachment, role=role.name, policy_arn=arn, opts=opts))
         return role
@@ -132,7 +133,7 @@ class ClusterRoles(pulumi.ComponentResource):
     def _pod_role(self, pod: PodRole) -> iam.Role:
         args = self._args
         role = self._role(pod.name, cluster_iam.trust_pods(pod, args.cluster, args.account), pod.policies)
-        if (policy := self._policy_of(pod)) is not None:
+        if (policy := self._policy(pod)) is not None:
             self._policies.append(
                 iam.RolePolicy(
                     f"{self._name}-{pod.name}-policy",
@@ -143,7 +144,7 @@ class ClusterRoles(pulumi.ComponentResource):
             )
         return role
 
-    def _policy_of(self, pod: PodRole) -> pulumi.Input[str] | None:
+    def _policy(self, pod: PodRole) -> pulumi.Input[str] | None:
         args = self._args
         if pod in DATA_POLICIES:
             policy, pairs = DATA_POLICIES[pod]
@@ -160,12 +161,12 @@ class ClusterRoles(pulumi.ComponentResource):
             return pulumi.Output.from_input(args.target_group_arn).apply(cluster_iam.bind_targets)
         if pod is ALERTING:
             return pulumi.Output.from_input(args.topic_key_arn).apply(
-                lambda key: cluster_iam.tell(args.topic_arn, key, args.region)
+                lambda key: cluster_iam.publish_alerts(args.topic_arn, key, args.region)
             )
         if pod is AUTOSCALER:
             return cluster_iam.resize_groups(args.cluster, args.account, args.region)
         if pod is KARPENTER and self.node_profile is not None:
             return pulumi.Output.all(self.node_arn, self.node_profile.arn).apply(
-                lambda arns: karpenter_iam.make_nodes(args.cluster, args.account, args.region, arns[0], arns[1])
+                lambda arns: karpenter_iam.create_nodes(args.cluster, args.account, args.region, arns[0], arns[1])
             )
         return None

@@ -1,14 +1,15 @@
-"""GpuInferenceCluster: a region's EKS cluster with system and GPU nodes, as much of it as the tier runs.
+"""GpuInferenceCluster: a region's EKS cluster with system and GPU nodes.
 
-Roles and launch templates exist in every tier. From pilot light up the control plane, add-ons, access and node groups
-do; the tier then only sets the size of the GPU group. A cluster that somebody else made can be named: then its control
-plane, add-ons, access and system nodes stay theirs.
+Roles, launch templates and the log group exist in every tier. Control plane, add-ons, access entries and node groups
+exist from tier pilot light up; above it, the tier only sets the size of the GPU node group. With an existing cluster
+(`existing`), its owner keeps control of control plane, add-ons, access and system nodes.
 
-The control plane's API is private unless blocks are named that may call it. EKS writes nodes' and pods' group itself;
-the load balancer's is let in here.
+The API endpoint is private, unless CIDR blocks are allowed to call it. EKS creates the security group of control plane,
+nodes and pods; this component adds ingress from the load balancer.
 
-Costs, us-east-1 list prices a month: control plane $73 (EKS pricing page), two m6i.large $140, a g5.2xlarge $885; a
-reserved GPU node costs the same whether it runs or not (EC2 user guide, "Capacity Reservation pricing and billing").
+Costs, us-east-1 list prices a month: control plane $73 (EKS pricing page), two m6i.large $140, a g5.2xlarge $885. A
+capacity reservation costs the same whether an instance uses it or not (EC2 user guide, "Capacity Reservation pricing
+and billing").
 """
 
 from __future__ import annotations
@@ -42,18 +43,18 @@ ADDONS: Mapping[str, PodRole | None] = {
     "metrics-server": None,
     "snapshot-controller": None,
 }
-"""Add-ons with the role of their pods. EKS picks the version that suits the cluster's, and keeps it."""
+"""Add-ons, with the role of their pods. EKS chooses the default version for the cluster's version, and keeps it."""
 ON_NODES = ("coredns", "aws-ebs-csi-driver", "metrics-server", "snapshot-controller")
-"""Deployments: they are healthy only where there are nodes to run on."""
+"""Add-ons that run as Deployments: they become active only when there are nodes to run on."""
 ADDON_SETTINGS: Mapping[str, Mapping[str, str]] = {"vpc-cni": {"enableNetworkPolicy": "true"}}
-"""Without it network policies are stored and enforced by nobody (EKS user guide, "Limit Pod traffic with Kubernetes
-network policies")."""
+"""Without this setting, network policies are stored and not enforced (EKS user guide, "Limit Pod traffic with
+Kubernetes network policies")."""
 SYSTEM_TYPES, SYSTEM_NODES, SYSTEM_DISK_GIB = ("m6i.large", "m7i.large"), (2, 2, 6), 50
-"""Two, since one zone may be lost, and room for what a failover adds."""
+"""Sizes are minimum, desired and maximum. Two nodes, so that one zone may fail; up to six during a failover."""
 
 
 def reservation_name(cluster: str) -> str:
-    """The tag `Name` of capacity that is reserved for a cluster."""
+    """Return the tag `Name` of the capacity reservations for a cluster."""
     return f"{cluster} GPU nodes"
 
 
@@ -65,24 +66,27 @@ class GpuInferenceClusterArgs:
         name: The cluster's name.
         account: The AWS account's twelve digits.
         region: The region.
-        zones: Its availability zones.
-        private_subnet_ids: A private subnet in each zone, in that order.
-        key_arn: ARN of the key that secrets are encrypted with.
+        zones: Availability zones; at least two.
+        private_subnet_ids: A private subnet in each zone, in the order of the zones.
+        key_arn: ARN of the KMS key that encrypts Kubernetes secrets.
         running: Whether the tier runs a cluster.
-        capacity: Replicas and GPU nodes.
-        gpu_types: Instance types of GPU nodes in order of preference.
-        gpu_disk_gib: Root volume of a GPU node: images and models.
-        data: The region's buckets by pair.
-        target_group_arn: Where pods are registered.
-        topic_arn: The region's topic, encrypted with the same key as secrets: alerts of the cluster go to it.
-        clients_group_id: The load balancer's security group.
-        gpu_nodes: GPU nodes to deploy with, where an autoscaler raised them above the capacity's; None is its floor.
-        reserved_nodes: GPU nodes whose capacity is reserved, spread over the zones.
-        api_cidrs: Blocks that may call the API over the internet; none keeps it inside the VPC.
-        operator_roles: ARNs of roles that administer the cluster.
-        karpenter: Whether Karpenter makes GPU nodes beyond the floor, and not the autoscaler.
-        existing: A cluster to use instead of making one.
-        tags: Tags of everything.
+        capacity: Numbers of replicas and GPU nodes.
+        gpu_types: Instance types of GPU nodes, in order of preference.
+        gpu_disk_gib: Root volume of a GPU node in GiB; it stores images and models.
+        data: The region's buckets by name of their pair.
+        target_group_arn: ARN of the target group in which pods are registered.
+        topic_arn: ARN of the region's SNS topic for alerts, which is encrypted with `key_arn`.
+        load_balancer_group_id: ID of the load balancer's security group.
+        gpu_nodes: Desired number of GPU nodes, if an autoscaler raised it above the floor; None for the floor.
+        reserved_nodes: GPU nodes with a capacity reservation, spread over the zones.
+        api_cidrs: CIDR blocks allowed to call the API endpoint over the internet; empty keeps it private.
+        operator_roles: ARNs of IAM roles with administrator access to the cluster.
+        karpenter: Whether Karpenter adds GPU nodes above the floor, instead of the Cluster Autoscaler.
+        existing: An existing cluster to use; None creates one.
+        tags: Tags of every resource that accepts tags.
+
+    Raises:
+        ValueError: A new cluster has fewer than two zones.
     """
 
     name: str
@@ -98,7 +102,7 @@ class GpuInferenceClusterArgs:
     data: Mapping[str, DataBucket]
     target_group_arn: pulumi.Input[str]
     topic_arn: str
-    clients_group_id: pulumi.Input[str]
+    load_balancer_group_id: pulumi.Input[str]
     gpu_nodes: int | None = None
     reserved_nodes: int = 0
     api_cidrs: Sequence[str] = ()
@@ -109,30 +113,33 @@ class GpuInferenceClusterArgs:
 
     def __post_init__(self) -> None:
         if self.running and self.existing is None and len(self.zones) < 2:
-            raise ValueError(f"cluster {self.name} in the zones {list(self.zones)}: EKS needs two; name another")
+            raise ValueError(f"cluster {self.name} has the zones {list(self.zones)}: EKS needs two; add a zone")
 
 
 class GpuInferenceCluster(pulumi.ComponentResource):
-    """A cluster, or what of it there is without one.
+    """An EKS cluster with add-ons, access entries, Pod Identity associations, node groups and capacity reservations.
+
+    Without a cluster (`running` is false) there are only roles, launch templates, the log group and the reservations.
 
     Attributes:
-        cluster_name: The cluster's name; None where none runs.
-        endpoint: Its API; None where none runs.
-        arn: Its ARN; None where none runs.
-        ca_data: PEM of its certificate authority, in base64; None where none runs.
-        made: The cluster, where it is made here.
-        gpu_group: Name of the GPU nodes' Auto Scaling group; None where none runs.
-        security_group_id: EKS's own group of control plane, nodes and pods; None where none runs.
-        node_profile: Name of the instance profile of nodes that Karpenter makes; None without it.
-        ready: What has to be there before anything is put inside: add-ons, with the nodes they run on, and pods' roles.
-            Not GPU nodes: replicas have to be told to go before the nodes under them do.
+        cluster_name: The cluster's name; None without a cluster.
+        endpoint: URL of its API endpoint; None without a cluster.
+        arn: Its ARN; None without a cluster.
+        ca_data: Its CA certificate, PEM in base64; None without a cluster.
+        cluster: The cluster resource; None unless this component creates it.
+        gpu_group: Name of the Auto Scaling group of GPU nodes; None without a cluster.
+        security_group_id: ID of the security group that EKS created for control plane, nodes and pods; None without a
+            cluster.
+        node_profile: Name of the instance profile of Karpenter's nodes; None without Karpenter.
+        ready: Resources that Kubernetes objects depend on: add-ons, with the nodes they run on, and the pods' role
+            associations. GPU nodes are not among them: on a decrease, replicas must be removed before their nodes.
     """
 
     cluster_name: pulumi.Output[str] | None = None
     endpoint: pulumi.Output[str] | None = None
     arn: pulumi.Output[str] | None = None
     ca_data: pulumi.Output[str] | None = None
-    made: eks.Cluster | None = None
+    cluster: eks.Cluster | None = None
     gpu_group: pulumi.Output[str] | None = None
     security_group_id: pulumi.Output[str] | None = None
     node_profile: pulumi.Output[str] | None = None
@@ -162,12 +169,12 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         system: list[pulumi.Resource] = []
         if not args.existing:
             system = [self._nodes("system", SYSTEM_TYPES, PLAIN_IMAGE, SYSTEM_NODES, SYSTEM_DISK_GIB)]
-        least, most = args.capacity.nodes, args.capacity.max_nodes
-        now = least if args.gpu_nodes is None else args.gpu_nodes
-        gpu = self._nodes("gpu", args.gpu_types, GPU_IMAGE, (least, now, most), args.gpu_disk_gib, gpu=True)
+        floor, most = args.capacity.nodes, args.capacity.max_nodes
+        desired = floor if args.gpu_nodes is None else args.gpu_nodes
+        gpu = self._nodes("gpu", args.gpu_types, GPU_IMAGE, (floor, desired, most), args.gpu_disk_gib, gpu=True)
         self.gpu_group = gpu.scaling_group
         if self.cluster_name is not None and group_id is not None:
-            self._inside(self.cluster_name, group_id, system)
+            self._configure(self.cluster_name, group_id, system)
         self.register_outputs(
             {
                 "cluster_name": self.cluster_name,
@@ -180,7 +187,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
 
     @property
     def record(self) -> pulumi.Output[dict[str, str] | None]:
-        """Name, endpoint and certificate, as the contract has them; None where none runs."""
+        """Name, endpoint and CA certificate, as the contract records them; None without a cluster."""
         if self.cluster_name is None:
             return pulumi.Output.from_input(None)
         return pulumi.Output.all(name=self.cluster_name, endpoint=self.endpoint, ca_data=self.ca_data)
@@ -189,11 +196,11 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, depends_on=list(after))
 
     def _reserve(self) -> None:
-        """Whatever of that type is started in the zone takes it: nodes have to know nothing of it."""
+        """Create open reservations: instances of that type in that zone use them without naming them."""
         args = self._args
-        taken = list(islice(cycle(args.zones), args.reserved_nodes))
+        reserved = list(islice(cycle(args.zones), args.reserved_nodes))
         for zone in args.zones:
-            if count := taken.count(zone):
+            if count := reserved.count(zone):
                 ec2.CapacityReservation(
                     f"{self._name}-reserved-{zone[-1]}",
                     instance_type=args.gpu_types[0],
@@ -207,7 +214,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 )
 
     def _cluster(self) -> pulumi.Output[str] | None:
-        """Make the control plane, or take the one that is named; its security group."""
+        """Create the control plane, or use the existing one; return the ID of its security group."""
         args = self._args
         if args.existing:
             if args.running:
@@ -216,7 +223,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 self.arn = pulumi.Output.from_input(args.existing.arn)
                 self.ca_data = pulumi.Output.from_input(args.existing.ca_data)
             return pulumi.Output.from_input(args.existing.security_group_id)
-        # Before the cluster, which would otherwise make it itself, to be kept for ever.
+        # Created before the cluster: otherwise EKS creates it, without an end of retention.
         logs = cloudwatch.LogGroup(
             f"{self._name}-logs",
             name=f"/aws/eks/{args.name}/cluster",
@@ -245,13 +252,13 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             access_config=eks.ClusterAccessConfigArgs(
                 authentication_mode="API", bootstrap_cluster_creator_admin_permissions=True
             ),
-            # Not extended support, which costs six times as much: a version that ends is upgraded.
+            # Extended support costs six times as much, so EKS upgrades a version at its end of standard support.
             upgrade_policy=eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             region=args.region,
             tags=dict(args.tags),
             opts=self._opts(logs, *self._roles.policies),
         )
-        self.cluster_name, self.endpoint, self.arn, self.made = cluster.name, cluster.endpoint, cluster.arn, cluster
+        self.cluster_name, self.endpoint, self.arn, self.cluster = cluster.name, cluster.endpoint, cluster.arn, cluster
         self.ca_data = cluster.certificate_authority.apply(lambda authority: str(authority.data))
         return cluster.vpc_config.apply(lambda network: str(network.cluster_security_group_id))
 
@@ -283,14 +290,16 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             self._opts(*self._roles.policies),
         )
 
-    def _inside(self, cluster: pulumi.Output[str], group_id: pulumi.Output[str], nodes: list[pulumi.Resource]) -> None:
-        """What a running cluster has: the load balancer's way in, pods' roles, add-ons and who may call it."""
+    def _configure(
+        self, cluster: pulumi.Output[str], group_id: pulumi.Output[str], nodes: list[pulumi.Resource]
+    ) -> None:
+        """Add ingress from the load balancer, roles of pods, add-ons and operators' access to a running cluster."""
         args = self._args
         vpc.SecurityGroupIngressRule(
             f"{self._name}-from-load-balancer",
             security_group_id=group_id,
-            referenced_security_group_id=args.clients_group_id,
-            description="inference and its health checks",
+            referenced_security_group_id=args.load_balancer_group_id,
+            description="inference requests and health checks from the load balancer",
             ip_protocol="tcp",
             from_port=SERVING_PORT,
             to_port=SERVING_PORT,
@@ -298,9 +307,9 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=self._opts(),
         )
-        of_addons = [] if args.existing else [role for role in ADDONS.values() if role]
+        addon_roles = [] if args.existing else [role for role in ADDONS.values() if role]
         for pod in pod_roles(args.karpenter):
-            if pod not in of_addons:
+            if pod not in addon_roles:
                 role = eks.PodIdentityAssociation(
                     f"{self._name}-{pod.name}",
                     cluster_name=cluster,
@@ -319,7 +328,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
 
     def _addons(self, cluster: pulumi.Output[str], nodes: list[pulumi.Resource]) -> None:
         for addon, pod in ADDONS.items():
-            made = eks.Addon(
+            resource = eks.Addon(
                 f"{self._name}-{addon}",
                 cluster_name=cluster,
                 addon_name=addon,
@@ -337,7 +346,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 tags=dict(self._args.tags),
                 opts=self._opts(*(nodes if addon in ON_NODES else ())),
             )
-            self.ready.append(made)
+            self.ready.append(resource)
 
     def _operator(self, cluster: pulumi.Output[str], arn: str) -> None:
         name = f"{self._name}-operator-{arn.rpartition('/')[2]}"

@@ -1,8 +1,8 @@
-"""What Karpenter may do to make GPU nodes of one cluster. Pure.
+"""IAM policy of Karpenter for the GPU nodes of one cluster. Pure.
 
-After its CloudFormation template ("Getting Started with Karpenter", KarpenterControllerPolicy): what it makes carries
-the cluster's tag, and it may touch only what carries it. Left out is what this program does otherwise: instance
-profiles are made by Pulumi, since IAM may be gone on the day nodes are needed, and no spot capacity is bought.
+It follows Karpenter's CloudFormation template ("Getting Started with Karpenter", KarpenterControllerPolicy): Karpenter
+tags everything it creates with the cluster's tag, and may change only resources with that tag. Two parts are left out:
+Pulumi creates the instance profile, because IAM may be unavailable when nodes are needed, and no spot capacity is used.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from components.iam import document
 POOL = "karpenter.sh/nodepool"
 
 
-def make_nodes(cluster: str, account: str, region: str, node_role_arn: str, profile_arn: str) -> str:
-    """A policy for its pods.
+def create_nodes(cluster: str, account: str, region: str, node_role_arn: str, profile_arn: str) -> str:
+    """Return the policy of Karpenter's pods.
 
     Args:
         cluster: The cluster's name.
         account: The AWS account's twelve digits.
         region: The cluster's region.
-        node_role_arn: The role that nodes run as.
-        profile_arn: The instance profile with that role.
+        node_role_arn: ARN of the nodes' role.
+        profile_arn: ARN of the instance profile with that role.
     """
     ec2, owner = f"arn:aws:ec2:{region}", f"kubernetes.io/cluster/{cluster}"
-    made = ["fleet", "instance", "volume", "network-interface", "launch-template"]
-    asked = {
+    kinds = ["fleet", "instance", "volume", "network-interface", "launch-template"]
+    tagged_request = {
         "StringEquals": {f"aws:RequestTag/{owner}": "owned", "aws:RequestTag/eks:eks-cluster-name": cluster},
         "StringLike": {f"aws:RequestTag/{POOL}": "*"},
     }
     owned = {"StringEquals": {f"aws:ResourceTag/{owner}": "owned"}, "StringLike": {f"aws:ResourceTag/{POOL}": "*"}}
     return document(
         [
-            # Whichever image, subnet and group a node class names: they are not its own, and it changes none of them.
+            # All images, subnets and security groups: the node class chooses them, and they do not carry the tag.
             {
-                "Sid": "From",
+                "Sid": "UseImagesAndSubnets",
                 "Effect": "Allow",
                 "Action": ["ec2:RunInstances", "ec2:CreateFleet"],
                 "Resource": [
@@ -42,34 +42,34 @@ def make_nodes(cluster: str, account: str, region: str, node_role_arn: str, prof
                 ],
             },
             {
-                "Sid": "Template",
+                "Sid": "UseTemplates",
                 "Effect": "Allow",
                 "Action": ["ec2:RunInstances", "ec2:CreateFleet"],
                 "Resource": f"{ec2}:{account}:launch-template/*",
                 "Condition": owned,
             },
             {
-                "Sid": "Make",
+                "Sid": "Create",
                 "Effect": "Allow",
                 "Action": ["ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateLaunchTemplate"],
-                "Resource": [f"{ec2}:{account}:{kind}/*" for kind in made],
-                "Condition": asked,
+                "Resource": [f"{ec2}:{account}:{kind}/*" for kind in kinds],
+                "Condition": tagged_request,
             },
             {
                 "Sid": "Tag",
                 "Effect": "Allow",
                 "Action": "ec2:CreateTags",
-                "Resource": [f"{ec2}:{account}:{kind}/*" for kind in made],
+                "Resource": [f"{ec2}:{account}:{kind}/*" for kind in kinds],
                 "Condition": {
-                    **asked,
+                    **tagged_request,
                     "StringEquals": {
-                        **asked["StringEquals"],
+                        **tagged_request["StringEquals"],
                         "ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"],
                     },
                 },
             },
             {
-                "Sid": "TagLater",
+                "Sid": "TagInstances",
                 "Effect": "Allow",
                 "Action": "ec2:CreateTags",
                 "Resource": f"{ec2}:{account}:instance/*",
@@ -81,19 +81,19 @@ def make_nodes(cluster: str, account: str, region: str, node_role_arn: str, prof
                 },
             },
             {
-                "Sid": "Unmake",
+                "Sid": "Delete",
                 "Effect": "Allow",
                 "Action": ["ec2:TerminateInstances", "ec2:DeleteLaunchTemplate"],
                 "Resource": [f"{ec2}:{account}:{kind}/*" for kind in ("instance", "launch-template")],
                 "Condition": owned,
             },
-            # Describing, and prices, know no narrower resource.
+            # Describe actions and prices support no resource-level permissions.
             {
                 "Sid": "Describe",
                 "Effect": "Allow",
                 "Action": [
-                    f"ec2:Describe{what}"
-                    for what in (
+                    f"ec2:Describe{resources}"
+                    for resources in (
                         *("CapacityReservations", "Images", "Instances", "InstanceStatus", "InstanceTypeOfferings"),
                         *("InstanceTypes", "LaunchTemplates", "SecurityGroups", "SpotPriceHistory", "Subnets"),
                     )
@@ -102,7 +102,7 @@ def make_nodes(cluster: str, account: str, region: str, node_role_arn: str, prof
                 "Condition": {"StringEquals": {"aws:RequestedRegion": region}},
             },
             {"Sid": "Prices", "Effect": "Allow", "Action": "pricing:GetProducts", "Resource": "*"},
-            # AWS's own parameters: the ids of its images.
+            # Public parameters of AWS, which hold IDs of images.
             {
                 "Sid": "Images",
                 "Effect": "Allow",
@@ -110,7 +110,7 @@ def make_nodes(cluster: str, account: str, region: str, node_role_arn: str, prof
                 "Resource": f"arn:aws:ssm:{region}::parameter/aws/service/*",
             },
             {
-                "Sid": "RunAs",
+                "Sid": "PassNodeRole",
                 "Effect": "Allow",
                 "Action": "iam:PassRole",
                 "Resource": node_role_arn,

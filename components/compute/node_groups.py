@@ -1,9 +1,9 @@
-"""NodeGroup: managed nodes over all zones of a region, from a launch template.
+"""NodeGroup: a managed node group in all zones of a region, with its launch template.
 
-Sizes and the template's version change in place; what replaces a group (subnets, types, image) is the same in every
-tier. A group's name is made by Pulumi, so that its successor is there before it goes. Several instance types are the
-order of preference: EKS asks for the next where one has no capacity (EKS user guide, "Managed node group capacity
-types", On-Demand: "prioritized").
+Sizes and the version of the template change in place. The properties that replace a group (subnets, types, image) are
+the same in every tier. Pulumi generates the group's name, so that a replacement is created before the old group is
+deleted. Several instance types are an order of preference: EKS uses the next type if one has no capacity (EKS user
+guide, "Managed node group capacity types", On-Demand: "prioritized").
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import pulumi
 from pulumi_aws import ec2, eks
 
 GPU_IMAGE, PLAIN_IMAGE = "AL2023_x86_64_NVIDIA", "AL2023_x86_64_STANDARD"
-"""EKS's own images; the first has the NVIDIA driver and container toolkit."""
+"""AMI types of EKS; the GPU image includes the NVIDIA driver and container toolkit."""
 GPU_TAINT_KEY = "nvidia.com/gpu"
 GPU_TAINT = eks.NodeGroupTaintArgs(key=GPU_TAINT_KEY, value="present", effect="NO_SCHEDULE")
-"""Keeps what needs no GPU off the nodes that have one; the key is the one NVIDIA's charts tolerate."""
+"""Keeps pods without a GPU request off GPU nodes. NVIDIA's charts tolerate this key."""
 IMAGES_WITHOUT_PLUGIN = (GPU_IMAGE,)
-"""Images whose kubelet knows of no GPU until NVIDIA's device plugin runs; Bottlerocket's have it (EKS user guide,
+"""AMI types that need NVIDIA's device plugin to advertise GPUs; Bottlerocket images include it (EKS user guide,
 "Install Kubernetes device plugin for GPUs")."""
 GPU_LABELS = {"nvidia.com/gpu.present": "true", "k8s.amazonaws.com/accelerator": "nvidia"}
-"""By the first the device plugin's chart knows its nodes (its values.yaml, `affinity`). By the second the autoscaler
-knows that a new node's GPUs are still to come, and does not make another one for the same pod (Cluster Autoscaler, AWS
-README); its value does not matter."""
+"""The device plugin's chart selects nodes by the first label (its values.yaml, `affinity`). By the second, the Cluster
+Autoscaler knows that a new node will advertise GPUs, and does not add another node for the same pod (Cluster
+Autoscaler, AWS README); its value does not matter."""
 ROOT_DEVICE = "/dev/xvda"
 
 
@@ -34,17 +34,20 @@ class NodeGroupArgs:
     """Arguments of `NodeGroup`.
 
     Args:
-        pool: What its nodes are for, and their label `pool`: "gpu".
-        cluster: Name of the cluster; None makes the template alone, so that only the group is left to make.
+        pool: Purpose of the nodes, and the value of their label `pool`: "gpu".
+        cluster: The cluster's name; None creates only the launch template.
         region: The region.
-        role_arn: The nodes' role.
+        role_arn: ARN of the nodes' role.
         subnet_ids: A private subnet in each zone.
-        instance_types: In order of preference.
-        image: EKS's image type.
-        sizes: Nodes at least, at first and at most.
-        disk_gib: Root volume: images and models.
-        taints: What keeps other pods away.
-        tags: Tags of everything, nodes and volumes too.
+        instance_types: Instance types in order of preference.
+        image: AMI type of EKS.
+        sizes: Minimum, desired and maximum number of nodes.
+        disk_gib: Root volume in GiB; it stores images and models.
+        taints: Taints that keep other pods away.
+        tags: Tags of every resource, including nodes and volumes.
+
+    Raises:
+        ValueError: The sizes are not in ascending order, or the maximum is 0.
     """
 
     pool: str
@@ -60,21 +63,21 @@ class NodeGroupArgs:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        least, first, most = self.sizes
-        if not 0 <= least <= first <= most or most < 1:
+        least, desired, most = self.sizes
+        if not 0 <= least <= desired <= most or most < 1:
             raise ValueError(
-                f"node group {self.pool} of {least} to {most} nodes, {first} at first: EKS takes "
-                "0 <= least <= first <= most, and 1 at most or more; change dr:maxReplicas or the tier"
+                f"node group {self.pool} has sizes minimum {least}, desired {desired}, maximum {most}: EKS requires "
+                "0 <= minimum <= desired <= maximum and a maximum of at least 1; change dr:maxReplicas or the tier"
             )
 
 
-def _scaling_group(made: Sequence[eks.outputs.NodeGroupResource]) -> str:
-    """EKS makes one Auto Scaling group for a node group."""
-    return str((made[0].autoscaling_groups or [])[0].name)
+def _scaling_group(resources: Sequence[eks.outputs.NodeGroupResource]) -> str:
+    """Return the name of the one Auto Scaling group that EKS creates for a node group."""
+    return str((resources[0].autoscaling_groups or [])[0].name)
 
 
 class NodeGroup(pulumi.ComponentResource):
-    """A node group, where there is a cluster for it.
+    """A launch template and, if there is a cluster, a node group.
 
     Attributes:
         scaling_group: Name of its Auto Scaling group; None without a cluster.
@@ -86,7 +89,7 @@ class NodeGroup(pulumi.ComponentResource):
         super().__init__("dr:compute:NodeGroup", name, None, opts)
         template = self._template(name, args)
         if args.cluster is not None:
-            least, first, most = args.sizes
+            least, desired, most = args.sizes
             group = eks.NodeGroup(
                 name,
                 cluster_name=args.cluster,
@@ -94,11 +97,11 @@ class NodeGroup(pulumi.ComponentResource):
                 subnet_ids=args.subnet_ids,
                 instance_types=list(args.instance_types),
                 ami_type=args.image,
-                scaling_config=eks.NodeGroupScalingConfigArgs(min_size=least, desired_size=first, max_size=most),
+                scaling_config=eks.NodeGroupScalingConfigArgs(min_size=least, desired_size=desired, max_size=most),
                 launch_template=eks.NodeGroupLaunchTemplateArgs(
                     id=template.id, version=template.latest_version.apply(str)
                 ),
-                # One node at a time, so that an update is never larger than what a disruption budget gives.
+                # One node at a time: pod disruption budgets allow no more.
                 update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
                 labels={"pool": args.pool, **(GPU_LABELS if GPU_TAINT in args.taints else {})},
                 taints=list(args.taints),
@@ -110,11 +113,11 @@ class NodeGroup(pulumi.ComponentResource):
         self.register_outputs({"scaling_group": self.scaling_group})
 
     def _template(self, name: str, args: NodeGroupArgs) -> ec2.LaunchTemplate:
-        named = {**args.tags, "Name": f"{args.pool} node"}
+        tags = {**args.tags, "Name": f"{args.pool} node"}
         return ec2.LaunchTemplate(
             f"{name}-template",
-            description=f"{args.pool} nodes",
-            # One hop: pods get credentials by Pod Identity, and none from the node.
+            description=f"{args.pool} nodes of the EKS cluster",
+            # A hop limit of 1 keeps pods from the node's credentials; pods use Pod Identity.
             metadata_options=ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
@@ -126,11 +129,10 @@ class NodeGroup(pulumi.ComponentResource):
                     ),
                 )
             ],
-            # Metrics every minute: alarms on two periods of 120 s need them.
+            # Detailed monitoring: alarms on two periods of 120 s need a metric every minute.
             monitoring=ec2.LaunchTemplateMonitoringArgs(enabled=True),
             tag_specifications=[
-                ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=named)
-                for kind in ("instance", "volume")
+                ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=tags) for kind in ("instance", "volume")
             ],
             update_default_version=True,
             region=args.region,

@@ -1,1 +1,1 @@
-"""Buckets, keys and backups."""
+"""Components for S3 buckets, KMS keys, backup vaults and backup plans."""

@@ -1,11 +1,11 @@
-"""BackupPlan: everything in a region that is tagged `backup=enabled`, backed up on a schedule and copied away.
+"""BackupPlan: scheduled backups of every resource in a region that has the tag `backup=enabled`, with copies.
 
-By tag, because a list would miss what is made later. The plan itself costs nothing: recovery points do (see
-`components/data/backup_vault.py`), twice where they are copied, and a copy from us-east-1 to another region costs
-$0.02 a GB for its transfer (us-east-2: $0.01). Each first backup and first copy is a full one.
+The selection is by tag, so that resources created later are included. A plan is free. Recovery points are charged (see
+`components/data/backup_vault.py`), twice if they are copied. A copy from us-east-1 to another region costs $0.02 a GB
+for its transfer (from us-east-2: $0.01). The first backup and the first copy of each resource are full ones.
 
-A tag selects only the types of resources that the region's opt-in settings of AWS Backup name, which are the account's
-own and not set here. Copies of continuous backups would be snapshots, so none are made.
+A tag selects only the resource types that the account's AWS Backup opt-in settings of the region enable. This project
+does not change those settings. A copy of a continuous backup is a snapshot, so rules do not enable continuous backup.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_aws import backup, iam
 
-from components.data.backup_rules import BackupRule, VaultLock, refuse_what_a_lock_refuses
+from components.data.backup_rules import BackupRule, VaultLock, check_lock_allows
 from components.iam import BACKUP_POLICIES, trust_service
 from components.tagging import BACKUP_TAG
 
 START_WINDOW_MINUTES = 60
-"""The shortest AWS takes: a backup that starts late is an older one the next day."""
+"""The shortest start window AWS Backup accepts. A late backup makes the next day's recovery point older."""
 
 COMPLETION_WINDOW_MINUTES = 7 * 24 * 60
-"""AWS's own default. A backup that is not complete by then is cancelled, and a first one copies everything."""
+"""The default of AWS Backup: 7 days, in minutes. AWS cancels a longer backup; a first backup copies all data."""
 
 PLAN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 
@@ -36,15 +36,18 @@ class BackupPlanArgs:
 
     Args:
         name: The plan's name: 1 to 50 letters, digits and _ . -.
-        region: The region whose tagged resources are backed up.
-        vault_name: Name of the vault, in that region, that is backed up to.
-        copy_to: ARN of a vault in another region that each backup is copied to; None for no copies.
-        rules: When, and how long kept; one at least.
-        running: Whether plan and selection exist. Without them there is the role alone, which exists in every tier,
-            so that a change of tier calls no IAM.
-        vault_lock: The lock of the vault, if it has one: a retention it would refuse is refused here.
-        copy_lock: The same, of the vault that is copied to.
-        tags: Tags of plan and role.
+        region: The region of the tagged resources.
+        vault_name: Name of the vault in that region which stores the backups.
+        copy_to: ARN of a vault in another region, to which each backup is copied; None for no copies.
+        rules: Schedules and retention; at least one.
+        running: Whether to create the plan and its selection. Without them only the role is created: it exists in every
+            tier, so that a change of tier makes no IAM call.
+        vault_lock: The vault's lock; None for none. Used to refuse a retention that the lock does not allow.
+        copy_lock: The lock of the vault that receives the copies; None for none.
+        tags: Tags of the plan and the role.
+
+    Raises:
+        ValueError: A name, the rules, `copy_to` or a retention is invalid.
     """
 
     name: str
@@ -59,45 +62,47 @@ class BackupPlanArgs:
 
     def __post_init__(self) -> None:
         if not PLAN_NAME.fullmatch(self.name):
-            raise ValueError(f"backup plan {self.name!r}: AWS takes 1 to 50 letters, digits and _ . -; rename it")
+            raise ValueError(
+                f"backup plan name {self.name!r} is not valid: use 1 to 50 letters, digits and _ . -; rename the plan"
+            )
         names = [rule.name for rule in self.rules]
         if not names or len(set(names)) < len(names):
             raise ValueError(
-                f"backup plan {self.name} has the rules {names}, and needs one or more, each of another name; "
-                "add or rename one"
+                f"backup plan {self.name} has rules {names}: at least one is required, and their names must be unique; "
+                "add or rename a rule"
             )
         if isinstance(self.copy_to, str):
             self._check_target(self.copy_to)
         for rule in self.rules:
             if rule.copy_retention_days is not None and self.copy_to is None:
                 raise ValueError(
-                    f"backup rule {rule.name} keeps copies for {rule.copy_retention_days} days, and plan {self.name} "
-                    "makes none; give it copy_to, or leave the days out"
+                    f"backup rule {rule.name} sets copy_retention_days to {rule.copy_retention_days}, but plan "
+                    f"{self.name} makes no copies; set copy_to, or remove copy_retention_days"
                 )
-            refuse_what_a_lock_refuses(rule.name, rule.retention_days, self.vault_lock)
+            check_lock_allows(rule.name, rule.retention_days, self.vault_lock)
             if self.copy_to is not None:
-                refuse_what_a_lock_refuses(rule.name, rule.copy_days, self.copy_lock)
+                check_lock_allows(rule.name, rule.copy_days, self.copy_lock)
 
     def _check_target(self, target: str) -> None:
         parts = target.split(":")
         if len(parts) != 7 or parts[2] != "backup" or parts[5] != "backup-vault":
             raise ValueError(
-                f"backup plan {self.name} copies to {target!r}, which is no vault's ARN; "
-                "give it arn:aws:backup:<region>:<account>:backup-vault:<name>"
+                f"backup plan {self.name}: copy_to {target!r} is not the ARN of a backup vault; "
+                "use arn:aws:backup:<region>:<account>:backup-vault:<name>"
             )
         if parts[3] == self.region:
             raise ValueError(
-                f"backup plan {self.name} copies from {self.region} to {self.region}, and both would be lost together; "
-                "name a vault in another region"
+                f"backup plan {self.name} would copy to its own region, {self.region}: losing the region would lose "
+                "backups and copies; name a vault in another region"
             )
 
 
 class BackupPlan(pulumi.ComponentResource):
-    """A plan, what it selects, and the role it does so with.
+    """A backup plan, its tag selection, and the IAM role for backup and restore jobs with its policy attachments.
 
     Attributes:
-        plan_id: The plan's id; None while it does not run.
-        role_arn: ARN of the role that AWS Backup backs up with, and that a restore names.
+        plan_id: The plan's ID; None if `running` is false.
+        role_arn: ARN of the role that AWS Backup assumes for backup jobs; restore jobs name it too.
     """
 
     plan_id: pulumi.Output[str | None]
@@ -116,13 +121,13 @@ class BackupPlan(pulumi.ComponentResource):
         role = iam.Role(
             name,
             assume_role_policy=trust_service("backup.amazonaws.com"),
-            description=f"Backs up and restores what is tagged in {args.region}",
+            description=f"AWS Backup: back up and restore tagged resources in {args.region}",
             tags=dict(args.tags),
             opts=opts,
         )
         attached: list[pulumi.Resource] = [
-            iam.RolePolicyAttachment(f"{name}-{what}", role=role.name, policy_arn=arn, opts=opts)
-            for what, arn in BACKUP_POLICIES.items()
+            iam.RolePolicyAttachment(f"{name}-{policy}", role=role.name, policy_arn=arn, opts=opts)
+            for policy, arn in BACKUP_POLICIES.items()
         ]
         return role, attached
 
@@ -145,7 +150,7 @@ class BackupPlan(pulumi.ComponentResource):
             iam_role_arn=role.arn,
             selection_tags=[{"type": "STRINGEQUALS", "key": key, "value": value}],
             region=args.region,
-            # AWS refuses a selection whose role cannot look for tagged resources yet.
+            # AWS refuses a selection while its role lacks permission to find tagged resources.
             opts=pulumi.ResourceOptions(parent=self, depends_on=policies),
         )
         return plan.id
@@ -154,8 +159,8 @@ class BackupPlan(pulumi.ComponentResource):
 def _rule(rule: BackupRule, args: BackupPlanArgs) -> backup.PlanRuleArgs:
     copies: list[pulumi.Input[backup.PlanRuleCopyActionArgs]] = []
     if args.copy_to is not None:
-        kept = backup.PlanRuleCopyActionLifecycleArgs(delete_after=rule.copy_days)
-        copies.append(backup.PlanRuleCopyActionArgs(destination_vault_arn=args.copy_to, lifecycle=kept))
+        lifecycle = backup.PlanRuleCopyActionLifecycleArgs(delete_after=rule.copy_days)
+        copies.append(backup.PlanRuleCopyActionArgs(destination_vault_arn=args.copy_to, lifecycle=lifecycle))
     return backup.PlanRuleArgs(
         rule_name=rule.name,
         target_vault_name=args.vault_name,

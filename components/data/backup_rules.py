@@ -1,4 +1,4 @@
-"""What a backup plan and its vaults are asked for, and what of that cannot work. Pure: no resources."""
+"""Rules of backup plans and locks of backup vaults, with their limits. Pure: creates no resources."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from dr.topology.topology import LockMode
 DAILY_AT_TWO = "cron(0 2 * * ? *)"
 
 LEAST_GRACE_DAYS = 3
-"""AWS enforces 72 hours in which a compliance lock can still be lifted (API reference, ChangeableForDays)."""
+"""Shortest grace time of a compliance lock: 72 hours (AWS Backup API reference, ChangeableForDays)."""
 
 LONGEST_DAYS = 36_500
-"""About 100 years: the longest retention and the longest grace AWS Backup takes."""
+"""About 100 years: the longest retention and the longest grace time that AWS Backup accepts."""
 
-# At most hourly, so the minute is one number: AWS Backup runs a plan once an hour at most.
+# The minute is one number, because AWS Backup runs a plan at most once an hour.
 SCHEDULE = re.compile(r"cron\([0-5]?\d \S+ (?P<day>\S+) \S+ (?P<weekday>\S+) \S+\)")
 RULE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 
 
 @dataclass(frozen=True)
 class VaultLock:
-    """Retention that a vault enforces (AWS Backup Vault Lock): recovery points cannot be deleted before their time.
+    """A vault lock (AWS Backup Vault Lock): recovery points cannot be deleted before their retention ends.
 
     Args:
-        min_days: The shortest retention the vault takes, in days. AWS fails every job that asks for less.
-        max_days: The longest, in days; None for no limit.
-        mode: GOVERNANCE can be lifted by whoever may call backup:DeleteBackupVaultLockConfiguration. COMPLIANCE by
-            nobody once its grace is over, the account's root and AWS included: a mistake is then paid for to the end.
-        changeable_for_days: The grace of a COMPLIANCE lock, in days, 3 at least; None for GOVERNANCE.
+        min_days: Shortest retention the vault accepts, in days. AWS fails every job with a shorter one.
+        max_days: Longest retention, in days; None for no limit.
+        mode: A GOVERNANCE lock can be removed by a principal allowed to call
+            backup:DeleteBackupVaultLockConfiguration. A COMPLIANCE lock cannot be removed after its grace time, not
+            even by the root user or AWS: recovery points kept by mistake are charged until their retention ends.
+        changeable_for_days: Grace time of a COMPLIANCE lock, in days, at least 3; None for GOVERNANCE.
+
+    Raises:
+        ValueError: The days are out of range or do not fit the mode.
     """
 
     min_days: int
@@ -40,52 +44,55 @@ class VaultLock:
     def __post_init__(self) -> None:
         if self.min_days < 1 or max(self.min_days, self.max_days or 1) > LONGEST_DAYS:
             raise ValueError(
-                f"a vault lock of {self.min_days} to {self.max_days or 'any number of'} days: AWS takes 1 to "
-                f"{LONGEST_DAYS}; choose from those"
+                f"vault lock with a retention of {self.min_days} to {self.max_days or 'unlimited'} days: AWS Backup "
+                f"accepts 1 to {LONGEST_DAYS}; choose days in that range"
             )
         if self.max_days is not None and self.max_days < self.min_days:
             raise ValueError(
-                f"a vault lock with a longest retention of {self.max_days} days and a shortest of {self.min_days} days "
-                "would fail every backup; raise the longest or lower the shortest"
+                f"vault lock with max_days {self.max_days} below min_days {self.min_days} would fail every backup job; "
+                "raise max_days or lower min_days"
             )
         if self.mode is LockMode.COMPLIANCE:
             self._check_grace()
         elif self.changeable_for_days is not None:
             raise ValueError(
-                f"a governance lock that is changeable for {self.changeable_for_days} days: AWS makes a compliance "
-                "lock of every lock with a grace; leave the days out, or ask for COMPLIANCE"
+                f"governance lock with changeable_for_days {self.changeable_for_days}: AWS makes every lock with a "
+                "grace time a compliance lock; remove changeable_for_days, or set mode to COMPLIANCE"
             )
 
     def _check_grace(self) -> None:
         grace = self.changeable_for_days
         if grace is None:
             raise ValueError(
-                "a compliance lock without days in which it is changeable: AWS makes a governance lock of it; "
-                f"give it {LEAST_GRACE_DAYS} days or more"
+                "compliance lock without changeable_for_days: AWS would make it a governance lock; "
+                f"set changeable_for_days to {LEAST_GRACE_DAYS} or more"
             )
         if grace < LEAST_GRACE_DAYS:
             raise ValueError(
-                f"lock grace too short: {grace} days, and AWS enforces {LEAST_GRACE_DAYS} (72 hours), since nobody can "
-                f"lift a compliance lock after them; give it {LEAST_GRACE_DAYS} days or more, or use GOVERNANCE"
+                f"lock grace too short: {grace} days. AWS enforces at least {LEAST_GRACE_DAYS} (72 hours), because a "
+                f"compliance lock cannot be removed afterwards; set {LEAST_GRACE_DAYS} or more, or use GOVERNANCE"
             )
         if grace > LONGEST_DAYS:
-            raise ValueError(f"lock grace too long: {grace} days, and AWS takes {LONGEST_DAYS} at most; shorten it")
+            raise ValueError(f"lock grace too long: {grace} days. AWS Backup accepts up to {LONGEST_DAYS}; shorten it")
 
-    def takes(self, days: int) -> bool:
-        """Whether a recovery point kept for so many days may be put into the vault."""
+    def allows(self, days: int) -> bool:
+        """Return whether the vault accepts recovery points with this retention, in days."""
         return self.min_days <= days <= (self.max_days or LONGEST_DAYS)
 
 
 @dataclass(frozen=True)
 class BackupRule:
-    """When a backup is made, and how long it and its copy are kept.
+    """Schedule of a backup, and retention of the backup and its copy.
 
     Args:
-        name: The rule's name in its plan.
-        schedule: When it starts, in UTC, as an AWS cron expression of six fields; every hour at most.
-            What only backups carry is at worst as old as the interval and the time that a backup and its copy take.
-        retention_days: How long a backup is kept. 30, as long as the cluster's own backups.
-        copy_retention_days: How long its copy is kept; None for as long as the backup.
+        name: The rule's name, unique in its plan.
+        schedule: Start time in UTC, as an AWS cron expression of six fields; at most hourly. The worst RPO of data that
+            only backups protect is the interval plus the time to complete a backup and its copy.
+        retention_days: Retention of a backup, in days. Default 30, as for cluster backups.
+        copy_retention_days: Retention of the copy, in days; None for the same as the backup.
+
+    Raises:
+        ValueError: The name, a retention or the schedule is invalid.
     """
 
     name: str = "daily"
@@ -95,36 +102,43 @@ class BackupRule:
 
     def __post_init__(self) -> None:
         if not RULE_NAME.fullmatch(self.name):
-            raise ValueError(f"backup rule {self.name!r}: AWS takes 1 to 50 letters, digits and _ . -; rename it")
+            raise ValueError(
+                f"backup rule name {self.name!r} is not valid: use 1 to 50 letters, digits and _ . -; rename the rule"
+            )
         for days in (self.retention_days, self.copy_days):
             if not 1 <= days <= LONGEST_DAYS:
                 raise ValueError(
-                    f"backup rule {self.name} keeps for {days} days, and AWS keeps for 1 to {LONGEST_DAYS}; "
-                    "choose a number between"
+                    f"backup rule {self.name} has a retention of {days} days: AWS Backup accepts 1 to {LONGEST_DAYS}; "
+                    "choose days in that range"
                 )
         fields = SCHEDULE.fullmatch(self.schedule)
         if not fields or (fields["day"] == "?") == (fields["weekday"] == "?"):
             raise ValueError(
-                f"backup rule {self.name}: schedule {self.schedule!r} is not cron(minute hour day month weekday year) "
-                "with one minute and with ? as either day or weekday, which is what AWS Backup takes; "
+                f"backup rule {self.name}: schedule {self.schedule!r} is not valid. AWS Backup accepts "
+                "cron(minute hour day month weekday year) with a single minute and with ? as either day or weekday; "
                 f"daily at 02:00 is {DAILY_AT_TWO}, hourly is cron(0 * * * ? *)"
             )
 
     @property
     def copy_days(self) -> int:
-        """How long the copy is kept."""
+        """Retention of the copy, in days."""
         return self.retention_days if self.copy_retention_days is None else self.copy_retention_days
 
 
-def refuse_what_a_lock_refuses(rule: str, days: int, lock: VaultLock | None) -> None:
-    """A retention outside a vault's lock makes every such job fail, at night and unseen: refused before.
+def check_lock_allows(rule: str, days: int, lock: VaultLock | None) -> None:
+    """Refuse a retention outside a vault lock's range, because AWS would fail every backup job, hours after the deploy.
+
+    Args:
+        rule: Name of the backup rule, for the message.
+        days: Its retention, in days.
+        lock: The vault's lock; None for none.
 
     Raises:
-        ValueError: The lock does not take the retention.
+        ValueError: The lock does not allow the retention.
     """
-    if lock and not lock.takes(days):
+    if lock and not lock.allows(days):
         most = f"to {lock.max_days}" if lock.max_days else "or more"
         raise ValueError(
-            f"backup rule {rule} keeps for {days} days, and the vault's lock takes {lock.min_days} {most}, so that AWS "
-            "would fail the job; change the rule's retention or the lock"
+            f"backup rule {rule} has a retention of {days} days, but the vault's lock allows {lock.min_days} {most}: "
+            "AWS Backup would fail every job; change the rule's retention or the lock"
         )

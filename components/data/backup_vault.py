@@ -1,8 +1,8 @@
-"""BackupVault: where recovery points are kept, under a key of its region; optionally locked.
+"""BackupVault: a vault for recovery points, encrypted with a KMS key of its region; optionally locked.
 
-One in each region: what is copied from one to the other outlives the first. A vault costs nothing by itself, what it
-holds does, a GB-month: EBS snapshots $0.05 in us-east-1, RDS $0.095 and Aurora $0.024 in us-west-1 (AWS's price list as
-infracost's tests record it), S3 and EFS $0.05 (cloudburn.io/blog/aws-backup-pricing).
+Each region has one. Copies in the other region's vault survive the loss of this region. A vault is free. Recovery
+points are charged by GB-month: EBS snapshots $0.05 in us-east-1, RDS $0.095 and Aurora $0.024 in us-west-1 (AWS's price
+list as infracost's tests record it), S3 and EFS $0.05 (cloudburn.io/blog/aws-backup-pricing).
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ class BackupVaultArgs:
 
     Args:
         name: The vault's name, unique in its region: 2 to 50 letters, digits, _ and -.
-        region: Its region.
-        key_arn: ARN of the KMS key, in the same region, that recovery points are encrypted with. A key of one's own,
-            whose policy can be changed: AWS's key cannot be shared with another account, should copies ever go there.
-        lock: Retention the vault enforces; None for none.
-        admins: ARNs of the roles and users that alone may delete recovery points, shorten their retention, or change
-            this rule; whoever deploys must be among them. Empty: IAM alone decides. It guards against a mistake; only
-            a lock guards against somebody who may change policies.
-        protect: Guard the vault against deletion by Pulumi, and keep it if it is removed from the program.
-        force_destroy: Delete the vault with its recovery points; for tests that destroy what they made.
+        region: The vault's region.
+        key_arn: ARN of the KMS key of that region which encrypts recovery points. A customer managed key, because an
+            AWS managed key cannot be shared if copies ever go to another account.
+        lock: The vault's lock; None for none.
+        admins: ARNs of the only roles and users allowed to delete recovery points, shorten their retention, or change
+            the access policy. Must include the deploying principal. Empty: IAM policies alone decide. This prevents
+            mistakes; only a lock stops a principal that can change policies.
+        protect: Protect the vault from deletion by Pulumi, and retain it when it is removed from the program.
+        force_destroy: Delete recovery points together with the vault; for tests.
         tags: Tags of the vault.
+
+    Raises:
+        ValueError: The name or an admin is invalid, or both `protect` and `force_destroy` are set.
     """
 
     name: str
@@ -50,25 +53,27 @@ class BackupVaultArgs:
 
     def __post_init__(self) -> None:
         if not VAULT_NAME.fullmatch(self.name):
-            raise ValueError(f"vault {self.name!r}: AWS takes 2 to 50 letters, digits, _ and -; rename it")
+            raise ValueError(
+                f"vault name {self.name!r} is not valid: use 2 to 50 letters, digits, _ and -; rename the vault"
+            )
         if self.protect and self.force_destroy:
             raise ValueError(
-                f"vault {self.name} is both protected and to be destroyed with what it holds; choose one of the two"
+                f"vault {self.name} has both protect and force_destroy set, which exclude each other; unset one"
             )
         for admin in self.admins:
             if not PRINCIPAL.fullmatch(admin):
                 raise ValueError(
-                    f"vault {self.name}: {admin!r} is not the ARN of one role or user, and everybody else is kept from "
-                    "deleting; name it as arn:aws:iam::<account>:role/<name>"
+                    f"vault {self.name}: admin {admin!r} is not the ARN of one role or user, and every other principal "
+                    "is denied deletion; use arn:aws:iam::<account>:role/<name>"
                 )
 
 
 class BackupVault(pulumi.ComponentResource):
-    """A vault, its lock and its access policy.
+    """A backup vault, and on request its lock and its access policy.
 
     Attributes:
-        vault_name: The vault's name: what a plan of its region backs up to.
-        arn: Its ARN: what a plan of another region copies to.
+        vault_name: The vault's name, used by backup plans of the same region.
+        arn: The vault's ARN, used by backup plans of the other region as copy target.
     """
 
     vault_name: pulumi.Output[str]
@@ -76,7 +81,7 @@ class BackupVault(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BackupVaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:data:BackupVault", name, None, opts)
-        kept = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
         vault = backup.Vault(
             f"{name}-vault",
             name=args.name,
@@ -84,7 +89,7 @@ class BackupVault(pulumi.ComponentResource):
             force_destroy=args.force_destroy,
             region=args.region,
             tags=dict(args.tags),
-            opts=kept,
+            opts=protected,
         )
         if args.lock:
             self._lock(f"{name}-lock", vault, args.lock, args)
@@ -94,17 +99,18 @@ class BackupVault(pulumi.ComponentResource):
                 backup_vault_name=vault.name,
                 policy=keep_recovery_points(args.admins),
                 region=args.region,
-                opts=kept,
+                opts=protected,
             )
         self.vault_name, self.arn = vault.name, vault.arn
         self.register_outputs({"vault_name": self.vault_name, "arn": self.arn})
 
     def _lock(self, name: str, vault: backup.Vault, lock: VaultLock, args: BackupVaultArgs) -> None:
-        """Every change of a lock is a replacement, and the plugin's delete lifts whatever lock the vault then has.
+        """Create the lock.
 
-        So the old one goes first, or the vault would end up without any. Where the vault is protected the lock is
-        retained instead: a new one is put over it, and removing it from the program leaves it on. `protect` would
-        stop even that change.
+        Every change of a lock is a replacement, and the plugin's delete removes whichever lock the vault has at that
+        time. So the old lock is deleted first; otherwise the vault would end up without a lock. If the vault is
+        protected, the lock is retained: a new lock overwrites it, and removing it from the program leaves it in place.
+        `protect` is not set, because it would block that change as well.
         """
         backup.VaultLockConfiguration(
             name,

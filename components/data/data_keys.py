@@ -1,8 +1,8 @@
-"""One KMS key a region, for data that is replicated between them.
+"""DataKeys: one KMS key in each region, for data that is replicated between the regions.
 
-Not one multi-Region key: S3 treats those as single-Region keys, and decrypts and encrypts anew either way (S3 user
-guide, "Replicating encrypted objects"), while a key of its own keeps each region's data readable if the other's key is
-lost or disabled. Costs about $1 a month each.
+They are two single-Region keys. S3 treats multi-Region keys as single-Region keys, and decrypts and re-encrypts either
+way (S3 user guide, "Replicating encrypted objects"); and with separate keys, each region's data stays readable if the
+other region's key is lost or disabled. Each costs about $1 a month.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pulumi
 from pulumi_aws import kms
 
 DELETION_DAYS = 30
-"""The longest KMS offers: a key is the data."""
+"""Waiting period of a key's deletion, in days: the longest KMS accepts. Without its key, data is lost."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,12 @@ class DataKeysArgs:
     Args:
         alias: The alias of both keys, without `alias/`.
         source_region: Region of the first key.
-        replica_region: Region of the second; must be another one.
-        protect: Guard both keys against deletion by Pulumi, and keep them if they are removed from the program.
+        replica_region: Region of the second key; must differ.
+        protect: Protect both keys from deletion by Pulumi, and retain them when they are removed from the program.
         tags: Tags of both keys.
+
+    Raises:
+        ValueError: Both regions are the same.
     """
 
     alias: str
@@ -37,11 +40,11 @@ class DataKeysArgs:
 
     def __post_init__(self) -> None:
         if self.source_region == self.replica_region:
-            raise ValueError(f"both keys would be in {self.source_region}; name two regions")
+            raise ValueError(f"both KMS keys would be in {self.source_region}; name two different regions")
 
 
 class DataKeys(pulumi.ComponentResource):
-    """A key in each of two regions, rotated every year, each with the same alias.
+    """Two KMS keys with yearly rotation, one in each region, and an alias of the same name for each.
 
     Attributes:
         source_arn: ARN of the first region's key.
@@ -53,10 +56,10 @@ class DataKeys(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DataKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:data:DataKeys", name, None, opts)
-        # Both: a bucket that is not empty survives `pulumi destroy`, and would not be readable without its key.
-        kept = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
-        self.source_arn = self._key(f"{name}-source", args, args.source_region, kept)
-        self.replica_arn = self._key(f"{name}-replica", args, args.replica_region, kept)
+        # A bucket that is not empty survives `pulumi destroy`, and is unreadable without its key.
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
+        self.source_arn = self._key(f"{name}-source", args, args.source_region, protected)
+        self.replica_arn = self._key(f"{name}-replica", args, args.replica_region, protected)
         self.register_outputs({"source_arn": self.source_arn, "replica_arn": self.replica_arn})
 
     def _key(self, name: str, args: DataKeysArgs, region: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:

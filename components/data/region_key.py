@@ -1,7 +1,7 @@
-"""RegionKey: the KMS key of what lives in one region alone: a cluster's secrets, the messages of its alarms.
+"""RegionKey: the KMS key for data that stays in one region: cluster secrets and alarm messages.
 
-Apart from the data keys, which the primary stack owns for both regions: each stack must be able to deploy its own
-region while the other is gone. Costs about $1 a month.
+It is separate from the data keys, which the primary stack creates for both regions, because each stack must be able to
+deploy its own region while the other is unavailable. It costs about $1 a month.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RegionKeyArgs:
         alias: The key's alias, without `alias/`.
         account: The AWS account's twelve digits.
         region: The key's region.
-        protect: Guard the key against deletion by Pulumi: the secrets of a cluster cannot be read without it.
+        protect: Protect the key from deletion by Pulumi, because the cluster's secrets cannot be read without it.
         tags: Tags of the key.
     """
 
@@ -36,7 +36,7 @@ class RegionKeyArgs:
 
 
 class RegionKey(pulumi.ComponentResource):
-    """A key, rotated every year, that CloudWatch may use for messages of alarms.
+    """A KMS key with yearly rotation that CloudWatch may use for alarm messages, and its alias.
 
     Attributes:
         arn: The key's ARN.
@@ -46,7 +46,7 @@ class RegionKey(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegionKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:data:RegionKey", name, None, opts)
-        kept = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
         key = kms.Key(
             name,
             description=f"{args.alias}: cluster secrets and alarm messages in {args.region}",
@@ -55,8 +55,9 @@ class RegionKey(pulumi.ComponentResource):
             policy=key_for_alarms(args.account),
             region=args.region,
             tags=dict(args.tags),
-            opts=kept,
+            opts=protected,
         )
-        kms.Alias(f"{name}-alias", name=f"alias/{args.alias}", target_key_id=key.key_id, region=args.region, opts=kept)
+        alias = f"alias/{args.alias}"
+        kms.Alias(f"{name}-alias", name=alias, target_key_id=key.key_id, region=args.region, opts=protected)
         self.arn = key.arn
         self.register_outputs({"arn": self.arn})

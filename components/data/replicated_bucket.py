@@ -1,11 +1,11 @@
-"""ReplicatedBucket: a bucket, its replica in another region, and replication both ways.
+"""ReplicatedBucket: a bucket, its replica in another region, and replication in both directions.
 
-Both directions exist from the first day: creating one in a disaster would be an S3 control-plane call that depends on
-us-east-1 (AWS Fault Isolation Boundaries, "Global services"). Rules are of the second version, with Replication Time
-Control (99.99 % of objects within 15 minutes, by design) and its metrics.
+Both directions are created on the first deployment: creating one during a disaster would need an S3 control-plane call
+that depends on us-east-1 (AWS Fault Isolation Boundaries, "Global services"). The rules are of schema version 2, with
+Replication Time Control (designed to replicate 99.99 % of objects within 15 minutes) and its metrics.
 
-Costs, us-east-1 list prices: storage twice ($0.023 a GB-month, S3 Standard), and for every GB replicated $0.02 for its
-transfer and $0.015 for Replication Time Control; two KMS requests an object, less what bucket keys save.
+Costs, us-east-1 list prices: storage twice ($0.023 a GB-month, S3 Standard); for every GB replicated $0.02 for its
+transfer and $0.015 for Replication Time Control; two KMS requests an object, fewer with bucket keys.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from components.tagging import BACKUP_TAG
 from dr.topology.topology import BucketPair
 
 ABORT_UPLOADS_DAYS = 7
-"""Parts of an upload that was never completed are stored, and billed, until they are aborted."""
+"""Age in days at which incomplete multipart uploads are aborted; until then S3 charges for their parts."""
 
 REPLICATION_MINUTES = 15
-"""The only value Replication Time Control takes."""
+"""The only threshold that Replication Time Control accepts, in minutes."""
 
 
 def rule_id(region: str) -> str:
-    """Id of the replication rule to a region, that metrics are told apart by."""
+    """Return the ID of the replication rule to a region, which is a dimension of the replication metrics."""
     return f"to-{region}"
 
 
 @dataclass(frozen=True)
 class BucketSide:
-    """One side of the pair.
+    """One bucket of the pair.
 
     Args:
         name: The bucket's name, which is global.
@@ -51,12 +51,17 @@ class ReplicatedBucketArgs:
     """Arguments of `ReplicatedBucket`.
 
     Args:
-        pair: What the pair holds and how: deletes, retention, archive, Object Lock, an existing source.
-        source: The bucket that is written to while all is well.
+        pair: What the pair holds and its settings: delete replication, retention, archive, Object Lock, an existing
+            source bucket.
+        source: The bucket that applications write to in normal operation.
         replica: Its replica; must be in another region.
-        keys: A key in each of the two regions; None makes a pair of keys for this bucket alone.
-        protect: Guard everything on the replica's side against deletion, and keep it if it is removed from the program.
-        tags: Tags of everything that can carry them.
+        keys: KMS keys of the two regions; None creates keys for this pair alone.
+        protect: Protect the replica, the keys and the replication role from deletion by Pulumi, and retain them when
+            they are removed from the program.
+        tags: Tags of every resource that accepts tags.
+
+    Raises:
+        ValueError: Both buckets are in the same region.
     """
 
     pair: BucketPair
@@ -70,20 +75,22 @@ class ReplicatedBucketArgs:
         if self.source.region == self.replica.region:
             raise ValueError(
                 f"bucket {self.source.name} and its replica would both be in {self.source.region}, "
-                "and be lost together; name two regions"
+                "so losing that region would lose both; name two different regions"
             )
 
 
 class ReplicatedBucket(pulumi.ComponentResource):
-    """A bucket pair: private, versioned, encrypted, TLS only, replicated both ways.
+    """Two buckets: private, versioned, encrypted, TLS only, with replication to each other and the role for it.
 
-    An existing source bucket (`pair.existing`) is adopted: versioning and replication are set on it, and nothing else,
-    since its policy, lifecycle and encryption are somebody's own. Removing the pair never deletes it.
+    Each bucket has versioning, default encryption, a public access block, ownership controls, a bucket policy, a
+    lifecycle configuration and, on request, Object Lock. If the pair has an existing source bucket (`pair.existing`),
+    only versioning and replication are set on it, because its policy, lifecycle and encryption belong to its owner.
+    Removing the pair never deletes that bucket.
 
     Attributes:
-        source_name: The source's name; known once replication works.
-        replica_name: The replica's name; known once replication works.
-        role_arn: ARN of the role S3 replicates with.
+        source_name: The source's name; resolves when replication is configured.
+        replica_name: The replica's name; resolves when replication is configured.
+        role_arn: ARN of the role that S3 assumes to replicate.
     """
 
     source_name: pulumi.Output[str]
@@ -94,7 +101,7 @@ class ReplicatedBucket(pulumi.ComponentResource):
         super().__init__("dr:data:ReplicatedBucket", name, None, opts)
         self._name, self._args = name, args
         self._opts = pulumi.ResourceOptions(parent=self)
-        self._kept = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
+        self._protected = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
         keys = args.keys or DataKeys(
             f"{name}-keys",
             DataKeysArgs(args.source.name, args.source.region, args.replica.region, args.protect, args.tags),
@@ -106,15 +113,15 @@ class ReplicatedBucket(pulumi.ComponentResource):
             if args.pair.existing
             else self._bucket("source", args.source, source_key, self._opts)
         )
-        replica = self._bucket("replica", args.replica, keys.replica_arn, self._kept)
+        replica = self._bucket("replica", args.replica, keys.replica_arn, self._protected)
         role = self._role(source_key, keys.replica_arn)
-        # Each direction needs versioning on both sides, so both rules wait for both.
+        # Each direction needs versioning on both buckets.
         both = [source, replica]
-        there = self._replicate("source", args.source, args.replica, role.arn, keys.replica_arn, both, self._opts)
-        back = self._replicate("replica", args.replica, args.source, role.arn, source_key, both, self._kept)
+        forward = self._replicate("source", args.source, args.replica, role.arn, keys.replica_arn, both, self._opts)
+        reverse = self._replicate("replica", args.replica, args.source, role.arn, source_key, both, self._protected)
 
-        self.source_name = there.bucket
-        self.replica_name = back.bucket
+        self.source_name = forward.bucket
+        self.replica_name = reverse.bucket
         self.role_arn = role.arn
         self.register_outputs(
             {"source_name": self.source_name, "replica_name": self.replica_name, "role_arn": self.role_arn}
@@ -122,10 +129,10 @@ class ReplicatedBucket(pulumi.ComponentResource):
 
     def _adopt(self, existing: str) -> s3.BucketVersioning:
         region = self._args.source.region
-        found = s3.Bucket.get(f"{self._name}-source", existing, region=region, opts=self._opts)
-        # Retained: removing the pair must leave a bucket that is not ours as it is, versions included.
+        bucket = s3.Bucket.get(f"{self._name}-source", existing, region=region, opts=self._opts)
+        # Retained, so that removing the pair does not suspend versioning of a bucket that has another owner.
         opts = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
-        return self._versioning("source", found.bucket, region, opts)
+        return self._versioning("source", bucket.bucket, region, opts)
 
     def _versioning(
         self, side: str, bucket: pulumi.Input[str], region: str, opts: pulumi.ResourceOptions
@@ -139,13 +146,13 @@ class ReplicatedBucket(pulumi.ComponentResource):
         )
 
     def _bucket(
-        self, side: str, where: BucketSide, key_arn: pulumi.Output[str], opts: pulumi.ResourceOptions
+        self, side: str, spec: BucketSide, key_arn: pulumi.Output[str], opts: pulumi.ResourceOptions
     ) -> s3.BucketVersioning:
-        """One side with all its settings; its versioning is what replication waits for."""
-        name, pair, region = f"{self._name}-{side}", self._args.pair, where.region
+        """Create one bucket with all its settings; return its versioning, which replication depends on."""
+        name, pair, region = f"{self._name}-{side}", self._args.pair, spec.region
         bucket = s3.Bucket(
             name,
-            bucket=where.name,
+            bucket=spec.name,
             force_destroy=not self._args.protect,
             object_lock_enabled=pair.lock is not None,
             region=region,
@@ -185,7 +192,7 @@ class ReplicatedBucket(pulumi.ComponentResource):
             region=region,
             opts=opts,
         )
-        s3.BucketPolicy(f"{name}-policy", bucket=bucket, policy=tls_only(where.name), region=region, opts=opts)
+        s3.BucketPolicy(f"{name}-policy", bucket=bucket, policy=tls_only(spec.name), region=region, opts=opts)
         s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle", bucket=versioning.bucket, rules=lifecycle_rules(pair), region=region, opts=opts
         )
@@ -206,7 +213,7 @@ class ReplicatedBucket(pulumi.ComponentResource):
             assume_role_policy=trust_service("s3.amazonaws.com"),
             description=f"S3 replicates {source.name} and {replica.name} to each other",
             tags=dict(self._args.tags),
-            opts=self._kept,
+            opts=self._protected,
         )
         iam.RolePolicy(
             f"{self._name}-replication-policy",
@@ -218,7 +225,7 @@ class ReplicatedBucket(pulumi.ComponentResource):
                     locked=pair.lock is not None,
                 )
             ),
-            opts=self._kept,
+            opts=self._protected,
         )
         return role
 
@@ -262,7 +269,7 @@ class ReplicatedBucket(pulumi.ComponentResource):
 
 
 def lifecycle_rules(pair: BucketPair) -> list[s3.BucketLifecycleConfigurationRuleArgsDict]:
-    """What grows old in a bucket, and what becomes of it. Lifecycle actions are not replicated: each side has rules."""
+    """Return the lifecycle rules of a bucket. S3 does not replicate lifecycle actions, so both buckets have rules."""
     rules: list[s3.BucketLifecycleConfigurationRuleArgsDict] = [
         {
             "id": "noncurrent-versions",

@@ -1,1 +1,1 @@
-"""What runs inside a cluster: manifests as plain values (`*_spec.py`), and components that make objects of them."""
+"""Components for Kubernetes objects; modules `*_spec.py` hold their manifests as plain values."""

@@ -1,7 +1,7 @@
-"""Addons: what a cluster needs beside EKS's own add-ons before inference can run in it: Helm releases, pinned.
+"""Addons: pinned Helm releases that inference needs, in addition to EKS add-ons.
 
-Each is installed whole or not at all, and again from where it was the next time. A cluster that somebody else made has
-its own; nothing is installed in it.
+Each release is installed atomically; a failed one is installed again by the next update. Nothing is installed in an
+existing cluster, whose owner provides these add-ons.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from components.kubernetes.node_pool_spec import NodePoolSpec
 from dr.clusters.charts import NODE_MAKER, Chart
 
 TIMEOUT_SECONDS = 900
-"""For a release to be ready, its images' way here included (Helm's own default is 300)."""
+"""Time for a release to become ready, in seconds, pulling its images included (Helm's default is 300)."""
 HISTORY = 5
 
 
@@ -27,10 +27,13 @@ class AddonsArgs:
     """Arguments of `Addons`.
 
     Args:
-        access: The cluster.
-        cluster: What charts have to know of it.
-        pool: What Karpenter makes; None without it.
-        namespaces: Namespaces that are made beside, by name: charts that go there wait for them.
+        access: Access to the cluster.
+        cluster: Properties of the cluster that charts need.
+        pool: Node pool of Karpenter; None without Karpenter.
+        namespaces: Namespaces by name; charts in one of them depend on it.
+
+    Raises:
+        ValueError: Karpenter is enabled without a node pool, or the reverse.
     """
 
     access: ClusterAccess
@@ -40,11 +43,11 @@ class AddonsArgs:
 
     def __post_init__(self) -> None:
         if self.cluster.karpenter != (self.pool is not None):
-            raise ValueError("Karpenter and what it makes go together; give both or neither")
+            raise ValueError("Karpenter and its node pool require each other; set both or neither")
 
 
 class HelmRelease(pulumi.CustomResource):
-    """A release. As with objects, the SDK's class adds nothing but the import of all kinds."""
+    """A Helm release. As for objects, the SDK's class would only add the import of all kinds."""
 
     def __init__(self, name: str, chart: Chart, values: Values, opts: pulumi.ResourceOptions) -> None:
         super().__init__(
@@ -57,7 +60,7 @@ class HelmRelease(pulumi.CustomResource):
                 "chart": chart.repository if chart.is_oci else chart.name,
                 "version": chart.version,
                 "repositoryOpts": None if chart.is_oci else {"repo": chart.repository},
-                # Left out where there are none: a release that is read back has none, either.
+                # Absent if empty, because a release that is read back has no empty values.
                 **({"values": values} if values else {}),
                 "atomic": True,
                 "timeout": TIMEOUT_SECONDS,
@@ -68,25 +71,26 @@ class HelmRelease(pulumi.CustomResource):
 
 
 class Addons(pulumi.ComponentResource):
-    """The releases.
+    """Helm releases and, with Karpenter, its node class and node pool.
 
     Attributes:
-        releases: By the chart's name: what uses its definitions depends on it.
+        releases: Releases by the chart's name; objects of a chart's custom resource definitions depend on its release.
     """
 
     releases: Mapping[str, pulumi.Resource]
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Addons", name, None, opts)
-        made: dict[str, pulumi.Resource] = {}
+        releases: dict[str, pulumi.Resource] = {}
         for chart, values in addons_spec.installed(args.cluster).items():
-            after = [made[needed.name] for needed in NEEDS.get(chart, ())]
-            if (space := args.namespaces.get(chart.namespace)) is not None:
-                after.append(space)
-            made[chart.name] = HelmRelease(f"{name}-{chart.name}", chart, values, args.access.options(self, *after))
+            after = [releases[needed.name] for needed in NEEDS.get(chart, ())]
+            if (namespace := args.namespaces.get(chart.namespace)) is not None:
+                after.append(namespace)
+            options = args.access.options(self, *after)
+            releases[chart.name] = HelmRelease(f"{name}-{chart.name}", chart, values, options)
         if args.pool is not None:
-            maker = made[NODE_MAKER.name]
-            node = args.access.place(self, f"{name}-node-class", node_pool_spec.node_class(args.pool), maker)
-            args.access.place(self, f"{name}-node-pool", node_pool_spec.node_pool(args.pool), maker, node)
-        self.releases = made
-        self.register_outputs({"releases": list(made)})
+            karpenter = releases[NODE_MAKER.name]
+            node = args.access.place(self, f"{name}-node-class", node_pool_spec.node_class(args.pool), karpenter)
+            args.access.place(self, f"{name}-node-pool", node_pool_spec.node_pool(args.pool), karpenter, node)
+        self.releases = releases
+        self.register_outputs({"releases": list(releases)})

@@ -1,11 +1,11 @@
 """Values of the Helm charts that a cluster runs (dr/clusters/charts.py). Pure.
 
-The plugin's minor versions follow Velero's, 1.14 with 1.18 (velero-io/velero-plugin-for-aws, pull request 286, and its
-README's table).
+The plugin's minor version follows Velero's: 1.14 with 1.18 (velero-io/velero-plugin-for-aws, pull request 286, and the
+table in its README).
 
-What the nodes' own EKS add-ons bring (`gpu_inference_cluster.ADDONS`) is not here: metrics-server, the snapshot
-controller, DNS, networking and volumes. Nodes answer their pods no metadata (one hop), so region and VPC are given to
-each that would ask for them.
+Not included is what EKS add-ons provide (`gpu_inference_cluster.ADDONS`): metrics-server, snapshot controller, DNS,
+networking and volumes. Pods cannot read instance metadata (hop limit 1), so charts that would query region or VPC get
+them as values.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ QUICK_TO_MOVE = [
     {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
     for state in ("not-ready", "unreachable")
 ]
-"""Away from a lost zone within 30 s: by default a pod stays for five minutes, in which nothing is measured."""
+"""Evicted from a lost zone after 30 s. The default is five minutes, during which nothing would be measured."""
 RETENTION = {"retention": "3d", "retentionSize": "4GB"}
-"""What an incident is looked into with; what is to be kept longer belongs in a store of its own."""
+"""Enough to investigate an incident; longer retention belongs in an external store."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What charts have to know of the cluster; a name or id may be an Output.
+    """Properties of the cluster that charts need; names and IDs may be Outputs.
 
     Args:
-        name: Its name.
-        region: Its region.
-        vpc_id: Its VPC.
-        topic_arn: The topic that alerts go to.
-        device_plugin: Whether the GPU nodes' image lacks NVIDIA's device plugin.
-        mesh: Whether a mesh is installed.
-        karpenter: Whether Karpenter makes GPU nodes beyond the floor, instead of the autoscaler.
+        name: The cluster's name.
+        region: The cluster's region.
+        vpc_id: ID of its VPC.
+        topic_arn: ARN of the SNS topic for alerts.
+        device_plugin: Whether to install NVIDIA's device plugin, because the GPU nodes' image lacks it.
+        mesh: Whether to install Istio.
+        karpenter: Whether to install Karpenter for GPU nodes above the floor, instead of the Cluster Autoscaler.
     """
 
     name: Any
@@ -57,33 +57,33 @@ class Cluster:
 
 
 def installed(cluster: Cluster) -> dict[Chart, Values]:
-    """Charts with their values, each after those that it needs."""
-    chosen: dict[Chart, Values] = {
+    """Return the charts to install with their values; each follows the charts that it needs."""
+    charts: dict[Chart, Values] = {
         PROMETHEUS: prometheus(cluster),
         BALANCER: balancer(cluster),
         **({NODE_MAKER: karpenter(cluster)} if cluster.karpenter else {SCALER: scaler(cluster)}),
         **({DEVICE_PLUGIN: device_plugin()} if cluster.device_plugin else {}),
         BACKUP: backup(),
     }
-    return {**chosen, **({MESH_BASE: {}, MESH: mesh()} if cluster.mesh else {})}
+    return {**charts, **({MESH_BASE: {}, MESH: mesh()} if cluster.mesh else {})}
 
 
 NEEDS: Mapping[Chart, tuple[Chart, ...]] = {BACKUP: (PROMETHEUS,), MESH: (MESH_BASE,)}
-"""Charts whose objects are of another one's definitions."""
+"""Charts that create objects of another chart's custom resource definitions."""
 
 
 def account(name: str) -> Values:
-    """A service account under the name that its pod identity is for."""
+    """Return values for a service account with the name of its Pod Identity association."""
     return {"create": True, "name": name}
 
 
 def memory(request: str, cpu: str = "50m", limit: str | None = None) -> Values:
-    """What a container asks for; memory is limited, CPU is not."""
+    """Return resources of a container: memory is limited, CPU is not."""
     return {"requests": {"cpu": cpu, "memory": request}, "limits": {"memory": limit or request}}
 
 
 def balancer(cluster: Cluster) -> Values:
-    """Registers pods in the target group that Pulumi owns, and does nothing else."""
+    """Return values of the load balancer controller, which only registers pods in Pulumi's target group."""
     return {
         **ON_SYSTEM,
         "clusterName": cluster.name,
@@ -92,7 +92,7 @@ def balancer(cluster: Cluster) -> Values:
         "replicaCount": 2,
         "serviceAccount": account(LOAD_BALANCER.service_account),
         "resources": memory("256Mi", "100m"),
-        # It would hold up every Service of the cluster while it is away.
+        # While unavailable, this webhook would block changes of every Service.
         "enableServiceMutatorWebhook": False,
         "enableBackendSecurityGroup": False,
         "createIngressClassResource": False,
@@ -102,7 +102,7 @@ def balancer(cluster: Cluster) -> Values:
 
 
 def scaler(cluster: Cluster) -> Values:
-    """Resizes the groups that carry EKS's own tags, down to the floor that a tier set and no further."""
+    """Return values of the Cluster Autoscaler, for node groups with EKS's tags, down to the tier's floor."""
     return {
         **ON_SYSTEM,
         "fullnameOverride": SCALER.name,
@@ -117,9 +117,9 @@ def scaler(cluster: Cluster) -> Values:
             "expander": "least-waste",
             "enforce-node-group-min-size": True,
             "skip-nodes-with-system-pods": False,
-            # Models are copied to the node's disk, and copied again wherever their pod goes.
+            # Pods with models on the node's disk may move; they copy the models again.
             "skip-nodes-with-local-storage": False,
-            # A GPU node that is to be given up may be wanted again within minutes, and costs minutes to bring back.
+            # A removed GPU node may be needed again soon, and takes minutes to come back.
             "scale-down-unneeded-time": "15m",
             "max-node-provision-time": "10m",
         },
@@ -127,12 +127,12 @@ def scaler(cluster: Cluster) -> Values:
 
 
 def device_plugin() -> Values:
-    """Tells the kubelet of GPUs."""
+    """Return values of the device plugin, which advertises GPUs to the kubelet."""
     return {**ON_GPU, "resources": memory("128Mi"), "gfd": {"enabled": False}}
 
 
 def karpenter(cluster: Cluster) -> Values:
-    """Makes GPU nodes as pods ask for them."""
+    """Return values of Karpenter, which creates GPU nodes for pending pods."""
     return {
         **ON_SYSTEM,
         "serviceAccount": account(KARPENTER.service_account),
@@ -142,7 +142,7 @@ def karpenter(cluster: Cluster) -> Values:
 
 
 def backup() -> Values:
-    """Velero with the data mover; where it backs up to, and when, are objects of ours beside it."""
+    """Return values of Velero with its data mover; backup location and schedule are objects of `protection_spec`."""
     return {
         **ON_SYSTEM,
         "initContainers": [
@@ -158,7 +158,7 @@ def backup() -> Values:
         "snapshotsEnabled": False,
         "configuration": {"features": "EnableCSI", "uploaderType": "kopia"},
         "deployNodeAgent": True,
-        # Volumes are moved from the node that they are on, whatever its taint.
+        # A volume is read on the node it is attached to, whatever the node's taints.
         "nodeAgent": {"tolerations": [{"operator": "Exists"}], "resources": memory("256Mi", "100m", "1Gi")},
         "resources": memory("256Mi", "100m", "1Gi"),
         "metrics": {"enabled": True, "serviceMonitor": {"enabled": True}},
@@ -168,29 +168,29 @@ def backup() -> Values:
 
 
 def mesh() -> Values:
-    """istiod, two of it: without one no new pod gets a proxy."""
+    """Return values of istiod: two replicas, because without it new pods get no proxy."""
     return {"autoscaleMin": 2, **ON_SYSTEM, "resources": memory("1Gi", "200m")}
 
 
 def prometheus(cluster: Cluster) -> Values:
-    """Prometheus, its operator, Alertmanager and kube-state-metrics; nothing that draws, keeps or sends elsewhere.
+    """Return values of Prometheus, its operator, Alertmanager and kube-state-metrics, without dashboards or storage.
 
-    Two of each that decides, in different zones and without a volume: a volume is in one zone, and a Prometheus that
-    waits for it would be blind just when a zone is lost.
+    Prometheus and Alertmanager run twice, in different zones and without a volume: a volume is in one zone, and a
+    Prometheus that waits for it would not measure while that zone is lost.
     """
-    apart = {"replicas": 2, "podAntiAffinity": "hard", "podAntiAffinityTopologyKey": "topology.kubernetes.io/zone"}
-    everywhere = {
+    two_zones = {"replicas": 2, "podAntiAffinity": "hard", "podAntiAffinityTopologyKey": "topology.kubernetes.io/zone"}
+    all_namespaces = {
         f"{kind}SelectorNilUsesHelmValues": False for kind in ("rule", "podMonitor", "serviceMonitor", "probe")
     }
     return {
-        # EKS shows none of these, or nothing is alerted by them.
+        # EKS does not expose these, or no alert uses them.
         **{
             f"kube{part}": {"enabled": False}
             for part in ("ApiServer", "ControllerManager", "Etcd", "Scheduler", "Proxy", "Dns")
         },
         **{part: {"enabled": False} for part in ("coreDns", "kubelet", "grafana", "nodeExporter")},
         "defaultRules": {"create": False},
-        # Rules are tried by promtool before they come here.
+        # Rules are tested by promtool, so the admission webhook is not needed.
         "prometheusOperator": {
             **ON_SYSTEM,
             "resources": memory("256Mi"),
@@ -200,8 +200,8 @@ def prometheus(cluster: Cluster) -> Values:
         "prometheus": {
             "prometheusSpec": {
                 **ON_SYSTEM,
-                **apart,
-                **everywhere,
+                **two_zones,
+                **all_namespaces,
                 **RETENTION,
                 "tolerations": QUICK_TO_MOVE,
                 "externalLabels": {"region": cluster.region},
@@ -211,28 +211,28 @@ def prometheus(cluster: Cluster) -> Values:
         },
         "alertmanager": {
             "serviceAccount": account(ALERTING.service_account),
-            "alertmanagerSpec": {**ON_SYSTEM, **apart, "tolerations": QUICK_TO_MOVE, "resources": memory("128Mi")},
-            "config": told(cluster),
+            "alertmanagerSpec": {**ON_SYSTEM, **two_zones, "tolerations": QUICK_TO_MOVE, "resources": memory("128Mi")},
+            "config": alertmanager_config(cluster),
         },
         "kube-state-metrics": {
             **ON_SYSTEM,
             "tolerations": QUICK_TO_MOVE,
             "resources": memory("256Mi"),
-            # Labels are not shown unless they are named.
+            # kube-state-metrics exposes only the labels named here.
             "metricLabelsAllowlist": ["nodes=[pool,topology.kubernetes.io/zone]"],
         },
     }
 
 
-def told(cluster: Cluster) -> Values:
-    """Alertmanager's configuration: the region's topic hears of an alert, of its end, and every four hours between."""
+def alertmanager_config(cluster: Cluster) -> Values:
+    """Return Alertmanager's configuration: it notifies the region's topic of firing and resolved alerts."""
     subject = '{{ .Status | toUpper }}: "{{ .CommonLabels.alertname }}" in ' + cluster.region
-    each = "{{ .Annotations.summary }}. {{ .Annotations.description }} {{ .Annotations.runbook_url }}"
+    message = "{{ .Annotations.summary }}. {{ .Annotations.description }} {{ .Annotations.runbook_url }}"
     receiver = {
         "topic_arn": cluster.topic_arn,
         "sigv4": {"region": cluster.region},
         "subject": subject,
-        "message": f"{{{{ range .Alerts }}}}{each}\n{{{{ end }}}}",
+        "message": f"{{{{ range .Alerts }}}}{message}\n{{{{ end }}}}",
         "send_resolved": True,
     }
     return {
@@ -242,8 +242,8 @@ def told(cluster: Cluster) -> Values:
             "group_wait": "30s",
             "group_interval": "5m",
             "repeat_interval": "4h",
-            # Helm merges this into the chart's own route, whose sub-route names a receiver that the list below
-            # replaces; Alertmanager refuses a route to a receiver that does not exist.
+            # Helm merges this into the chart's own route, whose sub-route names a receiver that is replaced below;
+            # Alertmanager refuses a route to an unknown receiver.
             "routes": [],
         },
         "receivers": [{"name": "topic", "sns_configs": [receiver]}],

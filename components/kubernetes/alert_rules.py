@@ -1,13 +1,13 @@
-"""What Prometheus alerts on inside a cluster, as a table. Pure.
+"""Prometheus alerts inside a cluster, as a table. Pure.
 
-CloudWatch's alarms (`components/monitoring/alarm_rules.py`) say whether a region answers; these say which part of it
-fails while it still does. Sources of metrics: `up` and MLServer's own, which the PodMonitor scrapes;
-kube-state-metrics (its documentation, "Exposed metrics"); Velero (velero.io, pkg/metrics).
+CloudWatch alarms (`components/monitoring/alarm_rules.py`) detect that a region does not respond; these alerts detect
+which part fails while the region still responds. Sources of metrics: `up` and MLServer's metrics, scraped through the
+PodMonitor; kube-state-metrics (its documentation, "Exposed metrics"); Velero (velero.io, pkg/metrics).
 
-Two traps. What is lost vanishes from a result: a sum over no target is empty, and so is a count of a zone's nodes once
-none is left, and an empty result alerts nobody. So each number that matters has a zero to fall back to, and zones are
-those the topology names, not those that are still seen. And what a tier does not run must not alert for ever: rules
-about replicas exist only where the floor is above 0, rules about a backup only where it is made.
+Two traps. First, lost targets vanish from a result: a sum over no target is empty, as is the node count of a zone
+without nodes, and an empty result never alerts. So each such expression falls back to zero, and zones come from the
+topology, not from the metrics. Second, what a tier does not run must not alert: rules on replicas exist only if the
+floor is above 0, rules on a backup only where it runs.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from dr.topology.serving import FETCHER
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
 CRITICAL, WARNING = "critical", "warning"
 LEAST_UP = 2
-"""Fewer that are up are an outage (docs/requirements.md, "Alarms")."""
+"""docs/requirements.md, "Alarms": fewer replicas than this are an outage."""
 BUDGET = "inference-pdb"
 REGISTRY_BACKUP_HOURS, VOLUME_BACKUP_HOURS = 12, 26
-"""Two runs of a job that runs every six hours; a daily one, with room for it to take two hours."""
+"""Two runs of the six-hourly job; one daily run, and two hours for it to finish."""
 FAILED_SHARE = 0.05
-"""Of requests: a rollout that answers every twentieth with an error is not one to sleep through."""
+"""Share of failed requests that alerts."""
 SERVICE = INFERENCE.service_account
-"""The name of Deployment, Service and PodMonitor."""
+"""Name of Deployment, Service and PodMonitor."""
 
 
 @dataclass(frozen=True)
 class CronJob:
-    """A CronJob that is watched."""
+    """A monitored CronJob."""
 
     namespace: str
     name: str
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What runs in a cluster.
+class MonitoredWorkloads:
+    """The monitored workloads of a cluster.
 
     Args:
         region: The region.
-        zones: Its availability zones, as the topology names them.
-        replicas: The tier's floor; 0 where it runs none.
-        min_available: What the disruption budget promises.
-        registry_backup: The CronJob that copies the model registry; None where there is none.
-        backup_schedule: Name of Velero's Schedule; None where there is none.
-        runbook_url: Page whose anchors are the labels `runbook`; empty leaves the annotation out.
+        zones: Availability zones of the topology.
+        replicas: The tier's floor of replicas; 0 if it serves none.
+        min_available: `minAvailable` of the disruption budget.
+        registry_backup: CronJob that backs up the model registry; None without.
+        backup_schedule: Name of Velero's Schedule; None without.
+        runbook_url: URL of the runbook, whose anchors are the labels `runbook`; empty omits the annotation.
     """
 
     region: str
@@ -66,15 +66,15 @@ class Watched:
 
 @dataclass(frozen=True)
 class AlertRule:
-    """One alert.
+    """A Prometheus alert.
 
     Args:
-        name: In words joined, as is the custom in Prometheus.
-        expression: PromQL; it alerts for every element of its result.
-        minutes: How long it has to hold.
-        severity: `CRITICAL` wakes somebody, `WARNING` can wait for the day.
-        summary: What is the case.
-        description: With the value, and where to look.
+        name: Name in CamelCase, as is the convention of Prometheus.
+        expression: PromQL; every element of its result alerts.
+        minutes: Minutes for which it must hold before it fires.
+        severity: `CRITICAL` pages the person on call; `WARNING` waits for working hours.
+        summary: The fact.
+        description: The value, and where to look.
     """
 
     name: str
@@ -86,69 +86,70 @@ class AlertRule:
 
     @property
     def anchor(self) -> str:
-        """Its heading in the runbook: "zone-failure"."""
+        """Anchor of the alert's section in the runbook: "zone-failure"."""
         return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in self.name).lstrip("-")
 
 
-def rules(of: Watched) -> list[AlertRule]:
-    """Every rule that what runs can break."""
-    return [*_measured(), *(_serving(of) if of.replicas else ()), *_models(), *_backups(of)]
+def rules(workloads: MonitoredWorkloads) -> list[AlertRule]:
+    """Return the alerts on the workloads that a cluster runs."""
+    serving = _serving(workloads) if workloads.replicas else ()
+    return [*_metrics(), *serving, *_models(), *_backups(workloads)]
 
 
 IN_NAMESPACE = f'namespace="{INFERENCE.namespace}"'
 OF_PODS = f'{IN_NAMESPACE}, pod=~"{SERVICE}-.+"'
 OF_DEPLOYMENT = f'{IN_NAMESPACE}, deployment="{SERVICE}"'
 TARGETS = f'job="{INFERENCE.namespace}/{SERVICE}"'
-"""The Prometheus operator names a PodMonitor's job by its namespace and name."""
+"""The Prometheus operator names the job of a PodMonitor by its namespace and name."""
 MEASURED = "unless on () absent(kube_node_info)"
-"""Without kube-state-metrics everything it counts looks lost; `ClusterMetricsMissing` says that instead."""
+"""Without kube-state-metrics, everything it counts appears lost; `ClusterMetricsMissing` alerts instead."""
 
 
-def _measured() -> Iterator[AlertRule]:
+def _metrics() -> Iterator[AlertRule]:
     yield AlertRule(
         "ClusterMetricsMissing",
         'absent(up{job="kube-state-metrics"} == 1)',
         5,
         CRITICAL,
         "The state of the cluster is unknown",
-        "kube-state-metrics does not answer: alerts about zones, replicas, rollouts and backups cannot fire.",
+        "kube-state-metrics does not respond: alerts on zones, replicas, rollouts and backups cannot fire.",
     )
 
 
-def _serving(of: Watched) -> Iterator[AlertRule]:
-    least = min(LEAST_UP, of.replicas)
+def _serving(workloads: MonitoredWorkloads) -> Iterator[AlertRule]:
+    least = min(LEAST_UP, workloads.replicas)
     yield AlertRule(
         "InferenceServiceDown",
         f"(sum(up{{{TARGETS}}}) or vector(0)) < {least}",
         2,
         CRITICAL,
-        f"Inference is down in {of.region}",
-        f"{{{{ $value }}}} replicas are up; {of.replicas} are the floor, and fewer than {least} an outage.",
+        f"Inference is down in {workloads.region}",
+        f"{{{{ $value }}}} replicas are up; the floor is {workloads.replicas}, fewer than {least} are an outage.",
     )
     yield AlertRule(
         "ZoneFailure",
-        f"{_ready_nodes(of.zones)} < 1 {MEASURED}",
+        f"{_ready_nodes(workloads.zones)} < 1 {MEASURED}",
         5,
         CRITICAL,
-        "Zone {{ $labels.zone }} has no GPU node that is ready",
-        f"{{{{ $value }}}} of its GPU nodes are ready; {of.min_available} replicas have to stay in the other zones.",
+        "Zone {{ $labels.zone }} has no ready GPU node",
+        f"{{{{ $value }}}} of its GPU nodes are ready; {workloads.min_available} replicas must run in other zones.",
     )
     yield AlertRule(
         "InferenceReplicasBelowBudget",
-        f"(sum(kube_deployment_status_replicas_available{{{OF_DEPLOYMENT}}}) or vector(0)) < {of.min_available} "
+        f"(sum(kube_deployment_status_replicas_available{{{OF_DEPLOYMENT}}}) or vector(0)) < {workloads.min_available} "
         f"{MEASURED}",
         5,
         WARNING,
-        "Fewer replicas are available than the disruption budget promises",
-        f"{{{{ $value }}}} are available and {of.min_available} are promised: the next loss is an outage.",
+        "Fewer replicas are available than the disruption budget requires",
+        f"{{{{ $value }}}} are available, {workloads.min_available} are required: losing one more is an outage.",
     )
     yield AlertRule(
         "InferencePodsUnschedulable",
         f"sum(kube_pod_status_unschedulable{{{OF_PODS}}}) > 0",
         5,
         WARNING,
-        "Replicas wait for a GPU",
-        "{{ $value }} pods fit on no node: look at the GPU node group's scaling activities, and at its quota.",
+        "Replicas wait for a GPU node",
+        "{{ $value }} pods are unschedulable: check the scaling activities of the GPU node group, and its quota.",
     )
     yield AlertRule(
         "DisruptionBudgetExhausted",
@@ -156,8 +157,8 @@ def _serving(of: Watched) -> Iterator[AlertRule]:
         ") < 1",
         15,
         WARNING,
-        "No replica may be evicted",
-        "The disruption budget allows {{ $value }} disruptions: nodes cannot be drained, and updates of them wait.",
+        "The disruption budget allows no eviction",
+        "The disruption budget allows {{ $value }} disruptions: node drains and node updates wait.",
     )
     yield AlertRule(
         "InferenceRolloutStuck",
@@ -166,100 +167,101 @@ def _serving(of: Watched) -> Iterator[AlertRule]:
         f'or max(kube_deployment_status_condition{{{OF_DEPLOYMENT}, condition="Progressing", status="false"}}) > 0',
         15,
         WARNING,
-        "A rollout of inference does not go on",
-        "The Deployment was changed and its pods were not: what served before still does.",
+        "The rollout of inference makes no progress",
+        "Pods were not updated to the changed Deployment; the previous version still serves.",
     )
     failed = f"sum(rate(model_infer_request_failure_total{{{TARGETS}}}[5m]))"
-    answered = f"sum(rate(model_infer_request_success_total{{{TARGETS}}}[5m]))"
+    succeeded = f"sum(rate(model_infer_request_success_total{{{TARGETS}}}[5m]))"
     yield AlertRule(
         "InferenceErrors",
-        f"{failed} / ({failed} + ({answered} or vector(0))) > {FAILED_SHARE}",
+        f"{failed} / ({failed} + ({succeeded} or vector(0))) > {FAILED_SHARE}",
         5,
         WARNING,
-        "Requests for inference fail",
-        f"{{{{ $value | humanizePercentage }}}} of them failed in the last five minutes, above {FAILED_SHARE:.0%}.",
+        "Inference requests fail",
+        f"{{{{ $value | humanizePercentage }}}} failed in the last five minutes, above {FAILED_SHARE:.0%}.",
     )
 
 
 def _ready_nodes(zones: Sequence[str]) -> str:
-    """GPU nodes that are ready, by zone; a zone of the topology that has none is there with 0."""
-    named = "|".join(zones)
-    seen = (
+    """Return PromQL for the number of ready GPU nodes by zone; a zone of the topology without any counts as 0."""
+    pattern = "|".join(zones)
+    ready = (
         "sum by (zone) (label_replace("
-        f'kube_node_labels{{label_pool="gpu", label_topology_kubernetes_io_zone=~"{named}"}}, '
+        f'kube_node_labels{{label_pool="gpu", label_topology_kubernetes_io_zone=~"{pattern}"}}, '
         '"zone", "$1", "label_topology_kubernetes_io_zone", "(.+)") '
         '* on (node) group_left () max by (node) (kube_node_status_condition{condition="Ready", status="true"}))'
     )
-    return " or ".join([f"({seen}", *(f'label_replace(vector(0), "zone", "{zone}", "", "")' for zone in zones)]) + ")"
+    return " or ".join([f"({ready}", *(f'label_replace(vector(0), "zone", "{zone}", "", "")' for zone in zones)]) + ")"
 
 
 def _models() -> Iterator[AlertRule]:
-    of = f'{OF_PODS}, container="{FETCHER}"'
-    # A try that fails is running or waiting in turn, so each pod counts for as long as a try may take to fail again.
+    pods = f'{OF_PODS}, container="{FETCHER}"'
+    # A failing fetch alternates between running and waiting, so each pod counts for two minutes after a failure.
     yield AlertRule(
         "ModelStorageUnavailable",
         "count(count by (pod) ("
-        f'max_over_time(kube_pod_init_container_status_waiting_reason{{{of}, reason="CrashLoopBackOff"}}[2m]) > 0 '
-        f'or max_over_time(kube_pod_init_container_status_terminated_reason{{{of}, reason!="Completed"}}[2m]) > 0'
+        f'max_over_time(kube_pod_init_container_status_waiting_reason{{{pods}, reason="CrashLoopBackOff"}}[2m]) > 0 '
+        f'or max_over_time(kube_pod_init_container_status_terminated_reason{{{pods}, reason!="Completed"}}[2m]) > 0'
         ")) > 0",
         3,
         CRITICAL,
         "Models cannot be fetched",
-        f"{{{{ $value }}}} pods fail to copy their models from the region's bucket; the log of {FETCHER} says why. "
-        "Replicas that have them go on, and none can be added.",
+        f"{{{{ $value }}}} pods fail to copy models from the region's bucket; the log of {FETCHER} has the cause. "
+        "Running replicas continue, but no replica can be added.",
     )
 
 
-def _backups(of: Watched) -> Iterator[AlertRule]:
-    if job := of.registry_backup:
-        this = f'{{namespace="{job.namespace}", cronjob="{job.name}"}}'
+def _backups(workloads: MonitoredWorkloads) -> Iterator[AlertRule]:
+    if job := workloads.registry_backup:
+        selector = f'{{namespace="{job.namespace}", cronjob="{job.name}"}}'
         yield AlertRule(
             "RegistryBackupLate",
-            # One that never succeeded is as old as the job.
-            f"time() - max(kube_cronjob_status_last_successful_time{this} or kube_cronjob_created{this}) "
+            # A job that never succeeded counts from its creation.
+            f"time() - max(kube_cronjob_status_last_successful_time{selector} or kube_cronjob_created{selector}) "
             f"> {REGISTRY_BACKUP_HOURS * 3600}",
             15,
             WARNING,
             "The model registry is not backed up",
-            f"The last copy that succeeded was {{{{ $value | humanizeDuration }}}} ago; look at the jobs of {job.name} "
-            f"in {job.namespace}.",
+            f"The last successful copy is {{{{ $value | humanizeDuration }}}} old; check the jobs of {job.name} in "
+            f"{job.namespace}.",
         )
-    if schedule := of.backup_schedule:
-        this = f'{{schedule="{schedule}"}}'
+    if schedule := workloads.backup_schedule:
+        selector = f'{{schedule="{schedule}"}}'
         yield AlertRule(
             "VolumeBackupFailed",
-            f"max(velero_backup_last_status{this}) < 1",
+            f"max(velero_backup_last_status{selector}) < 1",
             5,
             WARNING,
-            "The last backup of the cluster failed, or lacks something",
-            f"`velero backup get --selector velero.io/schedule-name={schedule}` lists them, `velero backup logs` says "
-            "why.",
+            "The last cluster backup failed or is incomplete",
+            f"`velero backup get --selector velero.io/schedule-name={schedule}` lists backups, `velero backup logs` "
+            "shows the cause.",
         )
         yield AlertRule(
             "VolumeBackupLate",
-            # Without one, and without Velero, the backup is as old as its namespace.
-            f"time() - max(velero_backup_last_successful_timestamp{this} "
+            # Without any backup, or without Velero, the time counts from the creation of the namespace.
+            f"time() - max(velero_backup_last_successful_timestamp{selector} "
             f'or on () kube_namespace_created{{namespace="{VELERO}"}}) > {VOLUME_BACKUP_HOURS * 3600}',
             15,
             CRITICAL,
             "The cluster is not backed up",
-            f"The last backup of {schedule} that succeeded was {{{{ $value | humanizeDuration }}}} ago.",
+            f"The last successful backup of {schedule} is {{{{ $value | humanizeDuration }}}} old.",
         )
 
 
-def spec(of: Watched) -> dict[str, Any]:
-    """The rules as a PrometheusRule has them, and Prometheus's own files too."""
-    return {"groups": [{"name": GROUP, "interval": "30s", "rules": [_rendered(rule, of) for rule in rules(of)]}]}
+def spec(workloads: MonitoredWorkloads) -> dict[str, Any]:
+    """Return the rules in the format of a PrometheusRule, which is also that of Prometheus rule files."""
+    rendered = [_rendered(rule, workloads) for rule in rules(workloads)]
+    return {"groups": [{"name": GROUP, "interval": "30s", "rules": rendered}]}
 
 
-def _rendered(rule: AlertRule, of: Watched) -> dict[str, Any]:
+def _rendered(rule: AlertRule, workloads: MonitoredWorkloads) -> dict[str, Any]:
     annotations = {"summary": rule.summary, "description": rule.description}
-    if of.runbook_url:
-        annotations["runbook_url"] = f"{of.runbook_url}#{rule.anchor}"
+    if workloads.runbook_url:
+        annotations["runbook_url"] = f"{workloads.runbook_url}#{rule.anchor}"
     return {
         "alert": rule.name,
         "expr": rule.expression,
         "for": f"{rule.minutes}m",
-        "labels": {"severity": rule.severity, "runbook": rule.anchor, "region": of.region},
+        "labels": {"severity": rule.severity, "runbook": rule.anchor, "region": workloads.region},
         "annotations": annotations,
     }

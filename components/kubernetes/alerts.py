@@ -1,6 +1,6 @@
-"""Alerts: what Prometheus alerts on in a cluster, and where it reads inference's own metrics.
+"""Alerts: Prometheus alerts of a cluster, and the PodMonitor for inference metrics.
 
-Both are beside inference, in its namespace. Their definitions come with the chart of Prometheus.
+Both objects are in inference's namespace. The chart of Prometheus installs their custom resource definitions.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 import pulumi
 
 from components.kubernetes import alert_rules
-from components.kubernetes.alert_rules import NAME, Watched
+from components.kubernetes.alert_rules import NAME, MonitoredWorkloads
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.labels import APP, SERVING, metadata
 from dr.topology.serving import SERVICE
 
 SCRAPE_SECONDS = 15
-"""Eight looks in the two minutes after which fewer than two replicas are an outage."""
+"""Scrape interval in seconds: eight scrapes in the two minutes after which fewer than two replicas are an outage."""
 
 
 @dataclass(frozen=True)
@@ -26,38 +26,38 @@ class AlertsArgs:
     """Arguments of `Alerts`.
 
     Args:
-        access: The cluster.
-        watched: What runs in it.
-        after: What it waits for: the namespace, and the release that brings the definitions.
+        access: Access to the cluster.
+        workloads: Its monitored workloads.
+        after: Resources to wait for: the namespace, and the release with the custom resource definitions.
     """
 
     access: ClusterAccess
-    watched: Watched
+    workloads: MonitoredWorkloads
     after: Sequence[pulumi.Resource] = ()
 
 
 class Alerts(pulumi.ComponentResource):
-    """The rules, and the monitor that they read."""
+    """A PrometheusRule and a PodMonitor."""
 
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Alerts", name, None, opts)
-        for what, manifest in {"rules": prometheus_rule(args.watched), "monitor": pod_monitor()}.items():
-            args.access.place(self, f"{name}-{what}", manifest, *args.after)
+        for kind, manifest in {"rules": prometheus_rule(args.workloads), "monitor": pod_monitor()}.items():
+            args.access.place(self, f"{name}-{kind}", manifest, *args.after)
         self.register_outputs({})
 
 
-def prometheus_rule(watched: Watched) -> dict[str, Any]:
-    """The rules as an object."""
+def prometheus_rule(workloads: MonitoredWorkloads) -> dict[str, Any]:
+    """Return the rules as a PrometheusRule."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": metadata(NAME, SERVING),
-        "spec": alert_rules.spec(watched),
+        "spec": alert_rules.spec(workloads),
     }
 
 
 def pod_monitor() -> dict[str, Any]:
-    """Every replica's metrics, whether it is ready or not; its name is part of the job's that the rules look for."""
+    """Return the PodMonitor of all replicas, ready or not; its name is part of the job name in the rules."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",

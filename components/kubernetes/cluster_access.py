@@ -1,8 +1,8 @@
-"""ClusterAccess: the way into a region's cluster, and how everything that is in it is made and goes with it.
+"""ClusterAccess: the provider for a region's cluster, and the options of every object in it.
 
-The provider's identity is the cluster's ARN: another endpoint or certificate updates it in place, where without it
-Pulumi would take a changed kubeconfig for another cluster and make every object anew. What is inside goes with the
-cluster, so that tier `backup` does not wait for finalizers whose controllers have no node left to run on.
+The provider's identity is the cluster's ARN, so a new endpoint or certificate updates it in place. Without an identity,
+Pulumi takes a changed kubeconfig for another cluster and replaces every object. Objects are deleted with the cluster
+(`deleted_with`), so that changing to tier `backup` does not wait for finalizers of controllers without a node.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class ClusterAccessArgs:
     """Arguments of `ClusterAccess`.
 
     Args:
-        cluster_name: The cluster's name: whom tokens are for.
-        region: Its region.
-        arn: Its ARN.
-        endpoint: Its API.
-        ca_data: PEM of its certificate authority, in base64.
-        cluster: The cluster, if it is made here: with it everything inside goes.
-        ready: What has to be there before anything is put inside.
+        cluster_name: The cluster's name, for which tokens are issued.
+        region: The cluster's region.
+        arn: The cluster's ARN.
+        endpoint: URL of its API endpoint.
+        ca_data: Its CA certificate, PEM in base64.
+        cluster: The cluster resource, if this stack creates it: objects are deleted with it. None otherwise.
+        ready: Resources on which every object depends.
     """
 
     cluster_name: pulumi.Input[str]
@@ -42,11 +42,11 @@ class ClusterAccessArgs:
 
 
 class ClusterAccess(pulumi.ComponentResource):
-    """A provider, and the options of whatever it makes.
+    """A Kubernetes provider.
 
     Attributes:
         provider: The provider.
-        address: Where the cluster's API is.
+        address: Address of the cluster's API.
     """
 
     provider: Provider
@@ -56,10 +56,10 @@ class ClusterAccess(pulumi.ComponentResource):
         super().__init__("dr:kubernetes:ClusterAccess", name, None, opts)
         self._args = args
         config = pulumi.Output.all(args.cluster_name, args.endpoint, args.ca_data).apply(
-            lambda known: kubeconfig(known[0], args.region, known[1], known[2])
+            lambda values: kubeconfig(values[0], args.region, values[1], values[2])
         )
         self.address = pulumi.Output.all(args.cluster_name, args.endpoint, args.ca_data).apply(
-            lambda known: ClusterAddress(known[0], args.region, known[1], known[2])
+            lambda values: ClusterAddress(values[0], args.region, values[1], values[2])
         )
         self.provider = Provider(
             f"{name}-provider",
@@ -71,11 +71,11 @@ class ClusterAccess(pulumi.ComponentResource):
         self.register_outputs({})
 
     def options(self, parent: pulumi.Resource, *after: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Options of an object in this cluster, or of a Helm release.
+        """Return the options of an object or a Helm release in this cluster.
 
         Args:
-            parent: The component it belongs to.
-            after: What it waits for, besides the cluster being ready.
+            parent: The component that owns it.
+            after: Resources to wait for, in addition to `ready`.
         """
         return pulumi.ResourceOptions(
             parent=parent,
@@ -87,5 +87,5 @@ class ClusterAccess(pulumi.ComponentResource):
     def place(
         self, parent: pulumi.Resource, name: str, manifest: Manifest, *after: pulumi.Resource
     ) -> KubernetesObject:
-        """Make an object in this cluster; arguments as of `options`."""
+        """Create an object in this cluster; arguments as of `options`."""
         return KubernetesObject(name, manifest, self.options(parent, *after))

@@ -1,7 +1,7 @@
-"""Pods that run this project's own code: identity, code and one confined container. Pure.
+"""Pods that run this project's code: service account, ConfigMap and one restricted container. Pure.
 
-The image has Python and boto3, the code comes from a ConfigMap (`components.pod_code`), AWS's credentials from Pod
-Identity, settings from the environment. The pod writes nowhere but to a scratch folder in memory, and to AWS.
+The image provides Python and boto3; the code comes from a ConfigMap (`components.pod_code`), AWS credentials from Pod
+Identity, settings from environment variables. The pod writes only to a scratch volume in memory, and to AWS.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.kubernetes.inference_spec import confined, environment
+from components.kubernetes.inference_spec import environment, restricted_context
 from components.kubernetes.labels import OWNED, metadata
 from components.pod_code import ENVIRONMENT, MOUNT, PodCode
 from dr.errors import Exit
@@ -18,23 +18,23 @@ from dr.errors import Exit
 USER = 1000
 SCRATCH, SCRATCH_SIZE = "/tmp", "64Mi"  # noqa: S108 - a volume of the pod's own
 POOL = {"pool": "system"}
-"""Nodes without GPUs: reading, hashing and copying need none, and theirs are inference's."""
+"""Nodes without GPUs: reading, hashing and copying need none, and GPU nodes are reserved for inference."""
 
 
 @dataclass(frozen=True)
 class CodePod:
-    """A pod.
+    """A pod that runs this project's code.
 
     Args:
-        name: What its CronJob, service account and container are called.
-        namespace: Where it runs.
-        image: Python 3.11 or later with boto3.
-        code: What it runs.
-        variables: Its settings.
-        from_pod: Settings that only the pod knows: variable to the path of a field.
-        cpu: What it asks for.
-        memory: What it asks for, and may not exceed.
-        priority: Name of its priority class; None is Kubernetes' own, 0.
+        name: Name of its CronJob, service account and container.
+        namespace: Namespace of the pod.
+        image: Image with Python 3.11 or later and boto3.
+        code: Code of its entry module.
+        variables: Environment variables.
+        from_pod: Environment variables from fields of the pod: name to field path.
+        cpu: CPU request.
+        memory: Memory request and limit.
+        priority: Name of its priority class; None for the default priority, 0.
     """
 
     name: str
@@ -49,12 +49,12 @@ class CodePod:
 
     @property
     def code_name(self) -> str:
-        """Name of the ConfigMap with the code: another one for other code, so that a running pod keeps its own."""
+        """Name of the ConfigMap with the code; it changes with the code, so that a running pod keeps its code."""
         return f"{self.name}-{self.code.digest[:10]}"
 
 
 def service_account(pod: CodePod) -> dict[str, Any]:
-    """What the pod identity association names; its name is its only link to AWS."""
+    """Return the service account, which the Pod Identity association refers to by name."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -64,7 +64,7 @@ def service_account(pod: CodePod) -> dict[str, Any]:
 
 
 def code(pod: CodePod) -> dict[str, Any]:
-    """The code."""
+    """Return the ConfigMap with the code."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -75,7 +75,7 @@ def code(pod: CodePod) -> dict[str, Any]:
 
 
 def template(pod: CodePod) -> dict[str, Any]:
-    """The template of a Job's pods. A container is never started again in its pod: the Job counts, and decides why."""
+    """Return a Job's pod template. Containers are not restarted: the Job counts failures and decides on retries."""
     items = [{"key": key, "path": path} for key, path in pod.code.items.items()]
     return {
         "metadata": {"labels": {**OWNED, "app": pod.name}},
@@ -103,19 +103,19 @@ def template(pod: CodePod) -> dict[str, Any]:
 
 
 def container(pod: CodePod) -> dict[str, Any]:
-    """What runs."""
-    given = environment({**ENVIRONMENT, "HOME": SCRATCH, **pod.variables})
-    asked = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in pod.from_pod.items()]
+    """Return the container."""
+    settings = environment({**ENVIRONMENT, "HOME": SCRATCH, **pod.variables})
+    fields = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in pod.from_pod.items()]
     return {
         "name": pod.name,
         "image": pod.image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(pod.code.command),
-        "env": [*given, *asked],
+        "env": [*settings, *fields],
         "resources": {"requests": {"cpu": pod.cpu, "memory": pod.memory}, "limits": {"memory": pod.memory}},
-        # What went wrong is in the pod's status, too.
+        # Copies the end of the log into the pod's status after a failure.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": confined(),
+        "securityContext": restricted_context(),
         "volumeMounts": [
             {"name": "code", "mountPath": MOUNT, "readOnly": True},
             {"name": "scratch", "mountPath": SCRATCH},
@@ -124,7 +124,7 @@ def container(pod: CodePod) -> dict[str, Any]:
 
 
 def failure_policy(pod: CodePod) -> dict[str, Any]:
-    """What failed by its input fails again, and ends the Job; what was evicted, or lost its node, has not failed."""
+    """Return the failure policy: invalid input fails the Job at once; evictions and lost nodes do not count."""
     invalid = {"containerName": pod.name, "operator": "In", "values": [int(Exit.INVALID)]}
     return {
         "rules": [

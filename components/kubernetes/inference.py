@@ -1,6 +1,6 @@
-"""Inference: the workload of a region, from the pods to the target group (docs/requirements.md).
+"""Inference: a region's inference workload, from pods to target group (docs/requirements.md).
 
-It is there in every tier that runs a cluster; a tier below `warm` has it without replicas.
+It exists in every tier with a cluster; in tiers below `warm` without replicas.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class InferenceArgs:
     """Arguments of `Inference`.
 
     Args:
-        access: The cluster.
-        spec: What inference is there.
-        target_group_arn: Where ready pods are registered.
-        balancer_blocks: Blocks of the subnets that the load balancer has addresses in.
-        after: What it waits for: its namespace with all that holds there.
-        definitions: What brings the definition of TargetGroupBinding, and its controller.
+        access: Access to the cluster.
+        spec: Specification of inference.
+        target_group_arn: ARN of the target group in which ready pods are registered.
+        balancer_blocks: CIDR blocks of the load balancer's subnets.
+        after: Resources to wait for: the namespace and its contents.
+        definitions: Resources that install TargetGroupBinding's definition and controller.
     """
 
     access: ClusterAccess
@@ -38,11 +38,11 @@ class InferenceArgs:
 
 
 class Inference(pulumi.ComponentResource):
-    """The workload.
+    """A Deployment with code, service account, disruption budget, network policy, Service, autoscaler and binding.
 
     Attributes:
-        deployment: What keeps the pods.
-        rollout: Known once the rollout is complete: "complete".
+        deployment: The Deployment.
+        rollout: Phase of the rollout; resolves to "complete" when the rollout is complete.
     """
 
     deployment: KubernetesObject
@@ -52,23 +52,25 @@ class Inference(pulumi.ComponentResource):
         super().__init__("dr:kubernetes:Inference", name, None, opts)
         access, spec, objects = args.access, args.spec, inference_objects_spec
         code = access.place(self, f"{name}-{spec.code_name}", objects.code(spec), *args.after)
-        early = [
+        prerequisites = [
             code,
             *(
-                access.place(self, f"{name}-{what}", manifest, *args.after)
-                for what, manifest in {
+                access.place(self, f"{name}-{kind}", manifest, *args.after)
+                for kind, manifest in {
                     "account": objects.service_account(),
                     "budget": objects.budget(spec),
-                    "policy": objects.way_in(args.balancer_blocks, spec.serving.mesh),
+                    "policy": objects.ingress_policy(args.balancer_blocks, spec.serving.mesh),
                     "service": objects.service(),
-                    # Before its target: it lifts the first replica to the floor while that one still loads.
+                    # Created before its target: it raises the replicas to the floor while the first one loads.
                     "autoscaler": objects.autoscaler(spec),
                 }.items()
             ),
         ]
-        # Before the pods, which are otherwise made without the gate that waits for the load balancer.
-        bound = access.place(self, f"{name}-binding", objects.binding(args.target_group_arn), *early, *args.definitions)
-        self.deployment = access.place(self, f"{name}-deployment", inference_spec.deployment(spec), *early, bound)
-        # Registered, so that the engine's update does not end before the rollout does.
-        self.rollout = rollout.followed(self.deployment, access, spec)
+        # Created before the pods: otherwise they lack the readiness gate for the load balancer.
+        binding = objects.binding(args.target_group_arn)
+        bound = access.place(self, f"{name}-binding", binding, *prerequisites, *args.definitions)
+        deployment = inference_spec.deployment(spec)
+        self.deployment = access.place(self, f"{name}-deployment", deployment, *prerequisites, bound)
+        # A registered output, so that the update does not end before the rollout.
+        self.rollout = rollout.await_rollout(self.deployment, access, spec)
         self.register_outputs({"rollout": self.rollout})

@@ -1,8 +1,8 @@
-"""What is around the pods of inference: identity, code, way in, budget and autoscaler. Pure but for Outputs passed on.
+"""Objects around the pods of inference: service account, code, network policy, disruption budget, autoscaler. Pure.
 
-The disruption budget and the autoscaler are the same whether replicas run or not. Without pods a budget keeps nobody
-from anything, and an autoscaler does nothing while its target has `replicas: 0`. So a region is brought up by scaling
-one Deployment, by `pulumi up` or by hand, and is guarded from its first replica on.
+Outputs are passed on unchanged. Disruption budget and autoscaler are the same with and without replicas. Without pods
+a disruption budget blocks nothing, and an autoscaler is inactive while its target has `replicas: 0`. So a region is
+scaled up by one field of the Deployment, by `pulumi up` or by hand, and is protected from its first replica.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from components.traffic.inference_endpoint import SERVING_PORT
 from dr.topology.serving import SERVICE
 
 BALANCER_CLASS = "ml-dr/target-group-binding"
-"""Nobody's: any other class, or none, would make a controller make a load balancer that dies with the cluster."""
+"""A class that no controller claims. With a known class, or none, a controller would create a load balancer that is
+deleted with the cluster."""
 CPU_TARGET = 60
-"""Per cent of the server's CPU request: the peak's replicas are worked out, and this is for what was not foreseen."""
+"""Percent of the server's CPU request. Replicas for the peak are calculated; this covers unforeseen load."""
 SCALE_DOWN_SECONDS = 600
-"""A replica takes minutes to load: it is given up only when it was not needed for as long."""
+"""A replica takes minutes to load, so it is removed only after it was not needed for as long."""
 
 
 def service_account() -> dict[str, Any]:
-    """What the pod identity association names. Its name is its only link to AWS."""
+    """Return the service account, which the Pod Identity association refers to by name."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -36,7 +37,7 @@ def service_account() -> dict[str, Any]:
 
 
 def code(spec: InferenceSpec) -> dict[str, Any]:
-    """The code of the init container. Other code is another object, so it never changes under a running pod."""
+    """Return the ConfigMap with the init container's code; its name changes with the code."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -47,7 +48,7 @@ def code(spec: InferenceSpec) -> dict[str, Any]:
 
 
 def service() -> dict[str, Any]:
-    """The Service, whose load balancer Pulumi owns: nobody fills its status, so nobody may wait for that."""
+    """Return the Service. Pulumi owns its load balancer, so no controller sets its status, and nothing waits for it."""
     annotations = {"service.kubernetes.io/topology-mode": "Auto", "pulumi.com/skipAwait": "true"}
     return {
         "apiVersion": "v1",
@@ -57,7 +58,7 @@ def service() -> dict[str, Any]:
             "type": "LoadBalancer",
             "loadBalancerClass": BALANCER_CLASS,
             "externalTrafficPolicy": "Local",
-            # Pods are targets by their own addresses; no node has to listen for them.
+            # The load balancer targets pod IPs, so node ports are not needed.
             "allocateLoadBalancerNodePorts": False,
             "selector": dict(APP),
             "ports": [{"name": "http", "port": SERVING_PORT, "targetPort": "http", "protocol": "TCP"}],
@@ -66,11 +67,10 @@ def service() -> dict[str, Any]:
 
 
 def binding(target_group_arn: Any) -> dict[str, Any]:
-    """Registers ready pods in the target group.
+    """Return the TargetGroupBinding, which registers ready pods in the target group.
 
-    Without `networking`: Pulumi lets the load balancer in where it makes the cluster, and the controller's role may
-    register pods in one target group and change no security group. With it, the controller would try, be refused, and
-    register nobody.
+    `networking` is not set: Pulumi creates the ingress rule, and the controller's role may not change security groups.
+    With it, the controller would fail before registering pods.
     """
     return {
         "apiVersion": "elbv2.k8s.aws/v1beta1",
@@ -85,7 +85,10 @@ def binding(target_group_arn: Any) -> dict[str, Any]:
 
 
 def budget(spec: InferenceSpec) -> dict[str, Any]:
-    """Keeps drains from taking more than the loss of a zone would; a pod that is not ready protects nobody."""
+    """Return the disruption budget: a drain removes no more replicas than the loss of a zone would.
+
+    Pods that are not ready may always be evicted.
+    """
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -99,7 +102,7 @@ def budget(spec: InferenceSpec) -> dict[str, Any]:
 
 
 def autoscaler(spec: InferenceSpec) -> dict[str, Any]:
-    """Between the tier's floor and what the region may grow to. Bounds hold even where no metric is known."""
+    """Return the autoscaler, from the tier's floor to the region's maximum; bounds hold even without metrics."""
     target = {"type": "Utilization", "averageUtilization": CPU_TARGET}
     metric = {"name": "cpu", "container": "server", "target": target}
     return {
@@ -113,7 +116,7 @@ def autoscaler(spec: InferenceSpec) -> dict[str, Any]:
             "metrics": [{"type": "ContainerResource", "containerResource": metric}],
             "behavior": {
                 "scaleUp": {"stabilizationWindowSeconds": 0},
-                # One at a time, so that the zones never come far apart before a drain or a rollout evens them.
+                # One replica at a time, to keep the zones balanced.
                 "scaleDown": {
                     "stabilizationWindowSeconds": SCALE_DOWN_SECONDS,
                     "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
@@ -123,13 +126,13 @@ def autoscaler(spec: InferenceSpec) -> dict[str, Any]:
     }
 
 
-def way_in(balancer_blocks: Sequence[str], mesh: bool) -> dict[str, Any]:
-    """Who may ask: the load balancer, whose addresses are its subnets', and callers inside a mesh."""
-    serving = [{"protocol": "TCP", "port": SERVING_PORT}]
+def ingress_policy(balancer_blocks: Sequence[str], mesh: bool) -> dict[str, Any]:
+    """Return the NetworkPolicy: ingress from the load balancer's subnets and, with a mesh, from callers in the mesh."""
+    ports = [{"protocol": "TCP", "port": SERVING_PORT}]
     callers: list[Mapping[str, Any]] = [{"ipBlock": {"cidr": block}} for block in balancer_blocks]
     if mesh:
         callers += [
             {"namespaceSelector": {"matchLabels": {"istio-injection": "enabled"}}},
             {"namespaceSelector": in_namespace(ISTIO)},
         ]
-    return policy(SERVICE, SERVING, APP, ingress=[{"from": callers, "ports": serving}])
+    return policy(SERVICE, SERVING, APP, ingress=[{"from": callers, "ports": ports}])

@@ -1,11 +1,11 @@
-"""The Job that processes a region's own datasets in shards (docs/requirements.md, "Batch processing"). Pure.
+"""The Job that processes a region's datasets in shards (docs/requirements.md, "Batch processing"). Pure.
 
-It is a CronJob that is suspended for ever: the one kind of object that keeps a Job's template, and that people can
-start, `kubectl create job --from=cronjob/process-datasets <run> -n ml-training`. Its run is named by the Job, so that a
-Job that was begun anew by another name processes everything anew.
+It is a permanently suspended CronJob: the only kind that stores a Job's template, from which an operator starts a run
+with `kubectl create job --from=cronjob/process-datasets <run> -n ml-training`. The Job's name names the run, so a Job
+with another name processes everything again.
 
-Both regions have it, each for its own bucket: data arrives in both by replication, and is processed where it is. Each
-writes its results under its own region's name, which replication carries to the other.
+Both regions have it, each for its own bucket: replication copies data to both regions, and each processes it locally.
+Results are written below the region's name, and replication copies them to the other region.
 """
 
 from __future__ import annotations
@@ -20,28 +20,31 @@ from components.pod_code import PodCode
 from dr.names import SETS
 
 NEVER = "0 0 1 1 *"
-"""A CronJob has to have a schedule; suspended, it has no effect."""
+"""A CronJob requires a schedule; while suspended, it has no effect."""
 RETRIES_OF_INDEX = 3
 LONGEST_SECONDS = 24 * 3600
 KEPT_SECONDS = 7 * 24 * 3600
-"""A Job that ended is there for a week to be looked at. Its results stay."""
+"""A finished Job is kept for a week, for inspection. Its results are kept."""
 RUN_LABEL = "batch.kubernetes.io/job-name"
-"""On every pod of a Job (Kubernetes documentation, "Jobs")."""
+"""Label of every pod of a Job (Kubernetes documentation, "Jobs")."""
 
 
 @dataclass(frozen=True)
 class ProcessingSpec:
-    """Processing of a region's datasets.
+    """Specification of a region's dataset processing.
 
     Args:
         region: The region.
-        bucket: Its datasets bucket.
-        image: Python with boto3.
-        code: What processes a shard.
-        prefix: Which objects; empty is the whole bucket.
-        shards: Parts that are processed apart; more than run at once, so that the last one is not half of the work.
-        at_once: Pods that run at a time.
-        processor: What is done with an object, "module:function"; empty profiles it.
+        bucket: Name of its datasets bucket.
+        image: Image with Python and boto3.
+        code: Code that processes a shard.
+        prefix: Prefix of the objects to process; empty for the whole bucket.
+        shards: Number of shards; more than `parallelism`, so that the last one is a small part of the work.
+        parallelism: Number of pods that run at the same time.
+        processor: Function applied to each object, as "module:function"; empty profiles the object.
+
+    Raises:
+        ValueError: The parallelism is below 1 or exceeds the number of shards.
     """
 
     region: str
@@ -50,16 +53,19 @@ class ProcessingSpec:
     code: PodCode
     prefix: str = SETS
     shards: int = 12
-    at_once: int = 4
+    parallelism: int = 4
     processor: str = ""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.at_once <= self.shards:
-            raise ValueError(f"{self.at_once} pods at once for {self.shards} shards: some would have nothing to do")
+        if not 1 <= self.parallelism <= self.shards:
+            raise ValueError(
+                f"parallelism {self.parallelism} for {self.shards} shards: use 1 to {self.shards}, since further pods "
+                "would be idle"
+            )
 
     @property
     def pod(self) -> CodePod:
-        """What runs. The Job itself tells each pod its index, in JOB_COMPLETION_INDEX."""
+        """The pod. The Job passes each pod its shard in JOB_COMPLETION_INDEX."""
         return CodePod(
             name=BATCH.service_account,
             namespace=BATCH.namespace,
@@ -81,9 +87,9 @@ class ProcessingSpec:
 
 
 def cron_job(spec: ProcessingSpec) -> dict[str, Any]:
-    """The CronJob that keeps the Job's template.
+    """Return the CronJob that stores the Job's template.
 
-    Each index is tried again by itself, and one that fails for good lets the others finish: what they did is kept.
+    Each shard is retried separately; a shard that fails permanently does not stop the others, and their results remain.
     """
     pod = spec.pod
     return {
@@ -99,7 +105,7 @@ def cron_job(spec: ProcessingSpec) -> dict[str, Any]:
                 "spec": {
                     "completionMode": "Indexed",
                     "completions": spec.shards,
-                    "parallelism": spec.at_once,
+                    "parallelism": spec.parallelism,
                     "backoffLimitPerIndex": RETRIES_OF_INDEX,
                     "activeDeadlineSeconds": LONGEST_SECONDS,
                     "ttlSecondsAfterFinished": KEPT_SECONDS,

@@ -1,4 +1,4 @@
-"""Names that objects of several modules share. Pure."""
+"""Names and labels that several modules share. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dr.topology import serving
 SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, names.TRAINING, names.MLFLOW, charts.VELERO
 MONITORING, ISTIO = charts.MONITORING, charts.ISTIO
 APP = {"app": "inference"}
-"""What selects the pods of inference (docs/requirements.md, "Inference workload")."""
+"""Selector of the pods of inference (docs/requirements.md, "Inference workload")."""
 OWNED = {"app.kubernetes.io/part-of": "ml-dr", "app.kubernetes.io/managed-by": "pulumi"}
 INFERENCE_PRIORITY, BATCH_PRIORITY = "ml-inference", "ml-batch"
 
 
 def metadata(name: str, namespace: str | None = None, **more: Any) -> dict[str, Any]:
-    """Metadata of an object of ours."""
-    placed = {"namespace": namespace} if namespace else {}
-    return {"name": name, **placed, "labels": dict(OWNED), **more}
+    """Return the metadata of an object of this project."""
+    placement = {"namespace": namespace} if namespace else {}
+    return {"name": name, **placement, "labels": dict(OWNED), **more}

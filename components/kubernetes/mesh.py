@@ -1,4 +1,4 @@
-"""Mesh: how callers inside a cluster reach inference (docs/requirements.md, "Mesh")."""
+"""Mesh: Istio rules for calls to inference from inside the cluster (docs/requirements.md, "Mesh")."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class MeshArgs:
     """Arguments of `Mesh`.
 
     Args:
-        access: The cluster.
-        regions: The project's own regions, two.
-        shared: Whether their clusters are one mesh.
-        after: What it waits for: the namespace, and what brings Istio's definitions.
+        access: Access to the cluster.
+        regions: Both regions of the project.
+        shared: Whether the clusters of both regions form one mesh.
+        after: Resources to wait for: the namespace, and the release with Istio's definitions.
     """
 
     access: ClusterAccess
@@ -29,7 +29,7 @@ class MeshArgs:
 
 
 class Mesh(pulumi.ComponentResource):
-    """Istio's rules."""
+    """A DestinationRule and a VirtualService."""
 
     def __init__(self, name: str, args: MeshArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Mesh", name, None, opts)

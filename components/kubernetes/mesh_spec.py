@@ -1,12 +1,12 @@
-"""Istio's rules for callers of inference inside a cluster. Pure (docs/requirements.md, "Mesh").
+"""Istio rules for calls to inference from inside the cluster. Pure (docs/requirements.md, "Mesh").
 
-They act in the callers' proxies: a caller is in a namespace with the label `istio-injection: enabled`. The replicas
-have no proxy of their own, because its init container takes what Pod Security's `restricted` denies, and because the
-load balancer and its health checks speak to them plainly.
+The rules apply in the callers' proxies: callers are in namespaces with the label `istio-injection: enabled`. Replicas
+have no proxy, because its init container needs privileges that Pod Security's `restricted` denies, and because the load
+balancer and its health checks use plain HTTP.
 
-By zone is what locality load balancing does without more words: replicas of the caller's zone first, and others of its
-region when outlier detection has ejected those (Istio documentation, "Locality failover": it takes outlier detection).
-Another region's replicas are known only to clusters that share a mesh; between regions DNS fails over.
+Zone failover is Istio's default locality load balancing: replicas in the caller's zone first, and others of the region
+after outlier detection has ejected those (Istio documentation, "Locality failover", which requires outlier detection).
+Replicas of another region are visible only within a shared mesh; otherwise DNS fails over between regions.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ OUTLIERS: Mapping[str, Any] = {
     "consecutive5xxErrors": 3,
     "interval": "10s",
     "baseEjectionTime": "30s",
-    # Not more: the half that is left would be asked for twice as much, and be next.
+    # At most half: the remaining replicas take twice the requests, and would be ejected next.
     "maxEjectionPercent": 50,
 }
 RETRIES: Mapping[str, Any] = {
     "attempts": 1,
-    # Only what no replica has begun to answer: a second try of a slow request would double the load that slows it.
+    # Only requests that no replica has started: retrying slow requests would double the load that slows them.
     "retryOn": "connect-failure,refused-stream",
-    # Another zone's, if the own zone's does not answer.
+    # Retry in another zone if the own zone does not respond.
     "retryRemoteLocalities": True,
 }
-"""At most one more try, of Istio's two, and none of what an overloaded replica answers."""
+"""At most one retry, instead of Istio's default of two, and none after a response of an overloaded replica."""
 MAX_RETRIES = MAX_REQUESTS // 100
-"""Tries at one time in a caller, so that all of them failing adds a hundredth."""
+"""Concurrent retries of a caller: even if all requests fail, retries add one percent of load."""
 
 
 def destination_rule(regions: Sequence[str], shared: bool) -> dict[str, Any]:
-    """How callers spread over replicas, and which they leave alone.
+    """Return the DestinationRule: load balancing over replicas, and ejection of failing ones.
 
     Args:
-        regions: The project's own regions, two.
-        shared: Whether their clusters are one mesh.
+        regions: Both regions of the project.
+        shared: Whether the clusters of both regions form one mesh.
     """
     one, other = regions
     pairs = [{"from": one, "to": other}, {"from": other, "to": one}]
@@ -74,7 +74,7 @@ def destination_rule(regions: Sequence[str], shared: bool) -> dict[str, Any]:
 
 
 def virtual_service() -> dict[str, Any]:
-    """How long callers wait, whatever was tried, and what they try again."""
+    """Return the VirtualService: the callers' timeout, including retries, and which requests are retried."""
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",

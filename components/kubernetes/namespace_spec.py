@@ -1,7 +1,7 @@
-"""Namespaces with what holds in each: Pod Security, quotas, defaults and who may talk to whom. Pure.
+"""Namespaces and their contents: Pod Security, quotas, default limits and network policies. Pure.
 
-Every namespace denies what is not allowed, both ways; all of them may ask for names, for the credentials of their Pod
-Identity, and call AWS and the cluster's API over TLS. The kubelet's probes are let in by every network plugin.
+Each namespace denies ingress and egress by default. All allow egress to DNS, to the Pod Identity agent, and over TLS to
+AWS and the cluster's API. Every network plugin allows the kubelet's probes.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from components.kubernetes.labels import (
 from dr.topology.capacity import Capacity, spread
 
 POD_IDENTITY_AGENT, POD_IDENTITY_PORT = "169.254.170.23/32", 80
-"""Where pods get credentials (EKS user guide, "Understand how EKS Pod Identity works")."""
+"""Address of the agent that issues credentials (EKS user guide, "Understand how EKS Pod Identity works")."""
 METRICS_PORT, VELERO_METRICS_PORT = 8082, 8085
 GPU = "nvidia.com/gpu"
 POD_SECURITY_MODES = ("enforce", "warn", "audit")
 READINESS_GATES = {"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"}
-"""A pod is ready only once the load balancer finds it so, or a rolling update would take away the old ones while the
-new ones are still being registered (AWS Load Balancer Controller guide, "Pod readiness gate")."""
+"""Injects a readiness gate: a pod is ready only when the load balancer's health check passes. Otherwise a rolling
+update removes old pods before new ones are registered (AWS Load Balancer Controller guide, "Pod readiness gate")."""
 
 
 @dataclass(frozen=True)
 class NamespaceSpec:
-    """A namespace.
+    """Specification of a namespace.
 
     Args:
-        name: Its name.
-        security: Pod Security Standard that is enforced.
-        quota: ResourceQuota's `hard`.
-        default_memory: Memory limit of a container that names none.
-        metrics_ports: Where Prometheus may read.
-        labels: More labels.
+        name: The namespace's name.
+        security: Pod Security Standard to enforce.
+        quota: `hard` of its ResourceQuota.
+        default_memory: Memory limit of containers that set none.
+        metrics_ports: Ports from which Prometheus reads metrics.
+        labels: Additional labels.
     """
 
     name: str
@@ -55,15 +55,15 @@ class NamespaceSpec:
 
 
 def namespaces(capacity: Capacity, zones: int, gpus_per_replica: int) -> list[NamespaceSpec]:
-    """The namespaces of a cluster.
+    """Return the namespaces of a cluster.
 
     Args:
-        capacity: What the region may grow to.
-        zones: How many zones it has.
+        capacity: The region's maximum numbers of replicas and nodes.
+        zones: Number of availability zones.
         gpus_per_replica: GPUs of one replica.
     """
-    # A pod that is going counts until its grace period ends. A lost zone's replicas, or the one that a rolling update
-    # replaces, must not keep out those that come instead of them.
+    # Terminating pods count until their grace period ends. Replicas of a lost zone, or the replica that a rolling
+    # update replaces, must not block their replacements.
     replicas = capacity.max_replicas + spread(capacity.max_replicas, zones)[0]
     return [
         NamespaceSpec(
@@ -81,7 +81,7 @@ def namespaces(capacity: Capacity, zones: int, gpus_per_replica: int) -> list[Na
         NamespaceSpec(
             TRAINING,
             "restricted",
-            # As many GPUs as there are: what inference leaves idle; it takes them back by its priority.
+            # All GPUs: batch jobs use what inference leaves idle, and inference preempts them by its priority.
             {
                 f"requests.{GPU}": str(capacity.max_replicas * gpus_per_replica),
                 "pods": "100",
@@ -102,8 +102,8 @@ def namespaces(capacity: Capacity, zones: int, gpus_per_replica: int) -> list[Na
                 "services.loadbalancers": "0",
             },
         ),
-        # Its node agent reads the volumes of other pods where the kubelet mounts them, which takes hostPath and root
-        # (Velero documentation, "File System Backup"): no narrower standard admits it.
+        # The node agent reads volumes of other pods from the kubelet's mounts, which needs hostPath and root (Velero
+        # documentation, "File System Backup"); the stricter standards forbid that.
         NamespaceSpec(
             VELERO,
             "privileged",
@@ -114,7 +114,7 @@ def namespaces(capacity: Capacity, zones: int, gpus_per_replica: int) -> list[Na
 
 
 def namespace(spec: NamespaceSpec, version: str) -> dict[str, Any]:
-    """The Namespace; the standard is that of one version, so that an upgrade of the cluster changes no rule."""
+    """Return the Namespace. The standard's version is pinned, so that a cluster upgrade does not change its rules."""
     security = {
         f"pod-security.kubernetes.io/{mode}{part}": value
         for mode in POD_SECURITY_MODES
@@ -125,7 +125,7 @@ def namespace(spec: NamespaceSpec, version: str) -> dict[str, Any]:
 
 
 def contents(spec: NamespaceSpec) -> dict[str, dict[str, Any]]:
-    """What is in a namespace from the first day, by a short name."""
+    """Return the objects in a namespace, by a short name."""
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -150,15 +150,15 @@ def contents(spec: NamespaceSpec) -> dict[str, dict[str, Any]]:
         "quota": quota,
         "defaults": limits,
         "deny": policy("default-deny", spec.name, {}, ingress=[], egress=[]),
-        "egress": policy("names-and-aws", spec.name, {}, egress=outward()),
+        "egress": policy("names-and-aws", spec.name, {}, egress=egress_rules()),
         **({"metrics": metrics_policy(spec)} if spec.metrics_ports else {}),
     }
 
 
-def outward() -> list[dict[str, Any]]:
-    """Where every pod may go: names, credentials, and AWS and the cluster's API over TLS.
+def egress_rules() -> list[dict[str, Any]]:
+    """Return the egress allowed to every pod: DNS, the Pod Identity agent, and TLS to AWS and the cluster's API.
 
-    AWS's addresses change, and S3's are public ones even through its endpoint in the VPC: so 443 is open to all.
+    Port 443 is open to all addresses, because AWS's addresses change, and S3's are public even behind its VPC endpoint.
     """
     dns = {"namespaceSelector": in_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
     return [
@@ -169,14 +169,14 @@ def outward() -> list[dict[str, Any]]:
 
 
 def metrics_policy(spec: NamespaceSpec) -> dict[str, Any]:
-    """Prometheus reads metrics."""
+    """Return the NetworkPolicy that allows Prometheus to read metrics."""
     ports = [{"protocol": "TCP", "port": port} for port in spec.metrics_ports]
     reads = [{"from": [{"namespaceSelector": in_namespace(MONITORING)}], "ports": ports}]
     return policy("metrics", spec.name, {}, ingress=reads)
 
 
 def in_namespace(name: str) -> dict[str, Any]:
-    """Selects a namespace by the label that Kubernetes gives each."""
+    """Return a selector of a namespace, by the label that Kubernetes sets on each."""
     return {"matchLabels": {"kubernetes.io/metadata.name": name}}
 
 
@@ -187,12 +187,12 @@ def policy(
     ingress: list[dict[str, Any]] | None = None,
     egress: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """A NetworkPolicy; a direction that is given is denied but for what it lists."""
+    """Return a NetworkPolicy; a direction that is not None is denied except for its rules."""
     rules = {"ingress": ingress, "egress": egress}
-    given = {direction: rule for direction, rule in rules.items() if rule is not None}
+    directions = {direction: rule for direction, rule in rules.items() if rule is not None}
     selector = {"matchLabels": dict(selects)} if selects else {}
-    types = [direction.capitalize() for direction in given]
-    spec = {"podSelector": selector, "policyTypes": types, **{key: rule for key, rule in given.items() if rule}}
+    types = [direction.capitalize() for direction in directions]
+    spec = {"podSelector": selector, "policyTypes": types, **{key: rule for key, rule in directions.items() if rule}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -202,7 +202,7 @@ def policy(
 
 
 def priorities() -> dict[str, dict[str, Any]]:
-    """Inference takes the GPUs of batch jobs when it has none; a batch job takes nobody's."""
+    """Return the priority classes: inference preempts batch jobs, which preempt no other pod."""
     return {
         name: {
             "apiVersion": "scheduling.k8s.io/v1",
@@ -213,8 +213,8 @@ def priorities() -> dict[str, dict[str, Any]]:
             "description": description,
         }
         for name, value, preempts, description in (
-            (INFERENCE_PRIORITY, 1_000_000, "PreemptLowerPriority", "Answers requests: takes a GPU from batch jobs"),
-            # Below 0, which is what a pod without a class has.
-            (BATCH_PRIORITY, -1_000, "Never", "Can be begun again: gives its GPU to whoever serves"),
+            (INFERENCE_PRIORITY, 1_000_000, "PreemptLowerPriority", "Inference; preempts batch jobs"),
+            # Below 0, the priority of pods without a class.
+            (BATCH_PRIORITY, -1_000, "Never", "Batch jobs, which can be restarted; preempted by any other pod"),
         )
     }

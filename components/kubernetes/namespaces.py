@@ -1,4 +1,4 @@
-"""Namespaces: what a cluster has before any workload: namespaces, what holds in each, and who goes before whom."""
+"""Namespaces: the namespaces of a cluster with quotas, limits and network policies, and the priority classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class NamespacesArgs:
     """Arguments of `Namespaces`.
 
     Args:
-        access: The cluster.
-        version: The Kubernetes version whose Pod Security Standards hold: "1.35".
-        specs: The namespaces.
+        access: Access to the cluster.
+        version: Kubernetes version of the Pod Security Standards: "1.35".
+        specs: Specifications of the namespaces.
     """
 
     access: ClusterAccess
@@ -29,23 +29,24 @@ class NamespacesArgs:
 
 
 class Namespaces(pulumi.ComponentResource):
-    """Namespaces and priority classes.
+    """Namespaces with their contents, and priority classes.
 
     Attributes:
-        made: The namespaces by name: what is put into one depends on it.
-        ready: Everything: what a workload waits for, or it could run before it is limited.
+        namespaces: Namespaces by name; objects in one depend on it.
+        ready: All resources; workloads depend on them, so that limits apply before they run.
     """
 
-    made: Mapping[str, KubernetesObject]
+    namespaces: Mapping[str, KubernetesObject]
     ready: Sequence[pulumi.Resource]
 
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Namespaces", name, None, opts)
-        access, made, inside = args.access, {}, []
+        access, namespaces, contents = args.access, {}, []
         for spec in args.specs:
-            made[spec.name] = access.place(self, f"{name}-{spec.name}", namespace_spec.namespace(spec, args.version))
-            for what, manifest in namespace_spec.contents(spec).items():
-                inside.append(access.place(self, f"{name}-{spec.name}-{what}", manifest, made[spec.name]))
+            namespace = access.place(self, f"{name}-{spec.name}", namespace_spec.namespace(spec, args.version))
+            namespaces[spec.name] = namespace
+            for kind, manifest in namespace_spec.contents(spec).items():
+                contents.append(access.place(self, f"{name}-{spec.name}-{kind}", manifest, namespace))
         classes = [access.place(self, f"{name}-{each}", it) for each, it in namespace_spec.priorities().items()]
-        self.made, self.ready = made, [*made.values(), *inside, *classes]
+        self.namespaces, self.ready = namespaces, [*namespaces.values(), *contents, *classes]
         self.register_outputs({})

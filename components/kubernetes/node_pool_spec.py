@@ -1,7 +1,7 @@
-"""Karpenter's GPU nodes as objects: capacity that is reserved first, then on demand. Pure.
+"""Karpenter's node class and node pool for GPU nodes: reserved capacity first, then On-Demand. Pure.
 
-The floor stays in the node group, so that a tier's nodes need no controller to be there; what a peak or a failover
-takes beyond it, Karpenter makes, each as pods ask for it and in the zone they need it in.
+The floor stays in the node group, so that a tier's nodes do not depend on a controller. Karpenter adds nodes above the
+floor for pending pods, in the zone that each pod needs.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from components.kubernetes.namespace_spec import GPU
 NAME = "gpu"
 CLASS_GROUP = "karpenter.k8s.aws"
 IDLE = "15m"
-"""As for the autoscaler: a GPU node takes minutes to bring back."""
+"""Idle time before a node is removed, as for the autoscaler: a GPU node takes minutes to come back."""
 
 
 @dataclass(frozen=True)
 class NodePoolSpec:
-    """What nodes are made; an id or name may be an Output.
+    """Specification of the nodes; IDs and names may be Outputs.
 
     Args:
-        instance_types: In no order: Karpenter takes the cheapest that has capacity, and reserved capacity before all.
+        instance_types: Instance types in no order: Karpenter prefers reserved capacity, then the cheapest type.
         zones: Availability zones.
-        gpus: The most GPUs that it may make.
-        subnets: Private subnets, as `{"id": ...}` each.
-        security_group_id: The cluster's own group.
-        instance_profile: With the nodes' role.
-        disk_gib: Root volume.
-        device: The root volume's device name.
+        gpus: Maximum number of GPUs.
+        subnets: Private subnets, each as `{"id": ...}`.
+        security_group_id: ID of the cluster's security group.
+        instance_profile: Name of the instance profile with the nodes' role.
+        disk_gib: Root volume in GiB.
+        device: Device name of the root volume.
         labels: Labels of nodes.
-        reserved: Tags of capacity reservations to use; empty uses none.
-        tags: Tags of everything it makes.
+        reserved: Tags of the capacity reservations to use; empty uses none.
+        tags: Tags of everything that Karpenter creates.
     """
 
     instance_types: Sequence[str]
@@ -51,14 +51,14 @@ class NodePoolSpec:
 
 
 def node_class(spec: NodePoolSpec) -> dict[str, Any]:
-    """The EC2NodeClass: what a node is, as the node group's launch template has it."""
+    """Return the EC2NodeClass: properties of a node, as in the node group's launch template."""
     volume = {"volumeSize": f"{spec.disk_gib}Gi", "volumeType": "gp3", "encrypted": True, "deleteOnTermination": True}
     return {
         "apiVersion": f"{CLASS_GROUP}/v1",
         "kind": "EC2NodeClass",
         "metadata": metadata(NAME),
         "spec": {
-            # As EKS gives a new node of a group: the newest; for a type with GPUs the one with NVIDIA's driver.
+            # The newest image, as EKS chooses for node groups; GPU types get the image with NVIDIA's driver.
             "amiSelectorTerms": [{"alias": "al2023@latest"}],
             "instanceProfile": spec.instance_profile,
             "subnetSelectorTerms": spec.subnets,
@@ -72,10 +72,10 @@ def node_class(spec: NodePoolSpec) -> dict[str, Any]:
 
 
 def node_pool(spec: NodePoolSpec) -> dict[str, Any]:
-    """The NodePool: which nodes, and how many."""
-    bought = ["reserved", "on-demand"] if spec.reserved else ["on-demand"]
+    """Return the NodePool: which nodes, and how many GPUs at most."""
+    capacity_types = ["reserved", "on-demand"] if spec.reserved else ["on-demand"]
     required = {
-        "karpenter.sh/capacity-type": bought,
+        "karpenter.sh/capacity-type": capacity_types,
         "node.kubernetes.io/instance-type": spec.instance_types,
         "topology.kubernetes.io/zone": spec.zones,
         "kubernetes.io/arch": ["amd64"],
@@ -96,7 +96,7 @@ def node_pool(spec: NodePoolSpec) -> dict[str, Any]:
                 },
             },
             "limits": {GPU: str(spec.gpus)},
-            # Models are loaded for minutes: a node that serves is not replaced by a cheaper one.
+            # Loading models takes minutes, so a serving node is not replaced by a cheaper one.
             "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": IDLE},
         },
     }

@@ -1,4 +1,4 @@
-"""Protection: volumes with snapshots, and Velero's daily backup of them (docs/requirements.md, "Cluster backup")."""
+"""Protection: storage classes with snapshots, and Velero's daily backup (docs/requirements.md, "Cluster backup")."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class ProtectionArgs:
     """Arguments of `Protection`.
 
     Args:
-        access: The cluster.
-        spec: What protects it.
-        after: What it waits for: Velero's namespace with all that holds there.
-        velero: What brings Velero's definitions, and Velero.
+        access: Access to the cluster.
+        spec: Specification of the protection.
+        after: Resources to wait for: Velero's namespace and its contents.
+        velero: Velero's release, which installs its definitions.
     """
 
     access: ClusterAccess
@@ -30,7 +30,7 @@ class ProtectionArgs:
 
 
 class Protection(pulumi.ComponentResource):
-    """Storage, location and schedule."""
+    """A StorageClass, a VolumeSnapshotClass, and Velero's backup location and schedule."""
 
     def __init__(self, name: str, args: ProtectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:kubernetes:Protection", name, None, opts)

@@ -1,24 +1,24 @@
-"""What keeps volumes and cluster state: storage that can be snapshotted, and Velero's location and schedule. Pure.
+"""Backup of volumes and cluster state: storage with snapshots, Velero's backup location and schedule. Pure.
 
-**What is backed up** (docs/requirements.md, "Cluster backup"): volumes, ConfigMaps and Secrets with the label
-`backup: enabled`, daily.
-Volumes go by the data mover: a CSI snapshot is read by Velero's node agent and its bytes are written to S3. An EBS
-snapshot itself stays in its region, and file-system backup goes by pods, which are not among these resources: it would
-back up nothing and say success. The data mover takes only volumes of a CSI driver with a VolumeSnapshotClass that
-carries Velero's label; so both are made here, and the StorageClass is the default one, the same in both regions, since
-a restored volume asks for its class by name. What the data mover wrote is put in the backup whatever resources are
-listed (velero, pkg/backup/backup.go, `finalizeItem`), so the three kinds are enough.
+**Content** (docs/requirements.md, "Cluster backup"): volumes, ConfigMaps and Secrets with the label `backup: enabled`,
+daily. Volumes are backed up by the data mover: Velero's node agent reads a CSI snapshot and writes its bytes to S3. EBS
+snapshots are not used, because they stay in their region; nor is file-system backup, which selects by pods: pods are
+not among these resources, so it would report success without a backup. The data mover requires a CSI driver and a
+VolumeSnapshotClass with Velero's label. So both classes are created here, and the StorageClass is the default and has
+the same name in both regions, because a restored volume refers to its class by name. The data mover's own resources are
+added to the backup regardless of the listed resources (velero, pkg/backup/backup.go, `finalizeItem`), so the three
+kinds are enough.
 
-**Where it is kept**: in a bucket pair of its own, `velero`. A backup holds Secrets in plain text, which only Velero's
-role is to read, and its parts are removed when they expire, on both sides. A prefix of `registry` would cost fifteen
-resources less; but that pair keeps deletes on their side, and roles of others read in it.
+**Bucket**: a bucket pair of its own, `velero`. Backups hold Secrets in plain text, which only Velero's role may read,
+and expired parts must be deleted in both regions. A prefix in `registry` would save fifteen resources, but that pair
+does not replicate deletes, and other roles read from it.
 
-**The other region** has the same location by the same name, over its own bucket, and its own region in `config`: Velero
-asked of another region's bucket gets a redirect, and fails (velero-io/velero issue 6732). It is read-only there: two
-clusters that write to one repository would each remove what they take for the other's garbage. After a failover it is
-made writable and its schedule let go. The data mover's repository is encrypted with Velero's own well-known password,
-the same in every cluster unless somebody changes it: with another one in either cluster nothing can be read (issue
-7613). What protects the bytes is the bucket: its KMS key, its policy, and Velero's role.
+**Other region**: a backup location with the same name, with its own bucket and its own region in `config`, because
+Velero fails on the redirect from another region's bucket (velero-io/velero issue 6732). It is read-only: two clusters
+that write to one repository would delete each other's data as garbage. After a failover it is made writable and its
+schedule is resumed. The repository is encrypted with Velero's default, publicly known password; if an operator changes
+it in one cluster, the other cannot read the backups (issue 7613). The bucket protects the data: by its KMS key, its
+policy, and Velero's role.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from components.tagging import BACKUP_TAG
 from dr.topology.topology import Role
 
 LOCATION, SCHEDULE, STORAGE, SNAPSHOTS = "default", "ml-backup-daily", "gp3", "ebs"
-"""Names. A backup names its location, and so does the restore in the other region."""
+"""Object names. A backup names its location, and so does a restore in the other region."""
 DAILY, KEPT = "0 2 * * *", "720h0m0s"
-"""At 02:00 UTC, kept for 720 hours (docs/requirements.md, "Cluster backup")."""
+"""docs/requirements.md, "Cluster backup": at 02:00 UTC, retention 720 hours."""
 NAMESPACES = (SERVING, TRAINING, REGISTRY)
 RESOURCES = ("persistentvolumeclaims", "configmaps", "secrets")
 CSI_DRIVER = "ebs.csi.aws.com"
@@ -41,12 +41,12 @@ CSI_DRIVER = "ebs.csi.aws.com"
 
 @dataclass(frozen=True)
 class ProtectionSpec:
-    """What protects a region's cluster.
+    """Specification of a cluster's protection.
 
     Args:
-        role: What the region is for.
+        role: Role of the region.
         region: The region.
-        bucket: Its bucket of the pair "velero".
+        bucket: Name of the region's bucket of the pair "velero".
     """
 
     role: Role
@@ -55,9 +55,9 @@ class ProtectionSpec:
 
 
 def storage_class() -> dict[str, Any]:
-    """Encrypted volumes of the CSI driver, by default; AWS Backup takes them by their tag, too.
+    """Return the default StorageClass: encrypted volumes of the CSI driver, with the tag for AWS Backup.
 
-    The classes that EKS makes by itself have no default, or one whose volumes are not encrypted.
+    The classes that EKS creates are not default, or do not encrypt volumes.
     """
     ((key, value),) = BACKUP_TAG.items()
     return {
@@ -68,26 +68,26 @@ def storage_class() -> dict[str, Any]:
         "parameters": {"type": "gp3", "encrypted": "true", "tagSpecification_1": f"{key}={value}"},
         "reclaimPolicy": "Delete",
         "allowVolumeExpansion": True,
-        # A volume is in one zone: the one its pod was placed in.
+        # A volume is in one zone: the zone in which its pod is scheduled.
         "volumeBindingMode": "WaitForFirstConsumer",
     }
 
 
 def snapshot_class() -> dict[str, Any]:
-    """How Velero takes snapshots: the class that carries its label. Each is deleted once its bytes were moved."""
-    made = metadata(SNAPSHOTS)
-    made["labels"]["velero.io/csi-volumesnapshot-class"] = "true"
+    """Return the VolumeSnapshotClass with Velero's label. A snapshot is deleted when its data is moved."""
+    labelled = metadata(SNAPSHOTS)
+    labelled["labels"]["velero.io/csi-volumesnapshot-class"] = "true"
     return {
         "apiVersion": "snapshot.storage.k8s.io/v1",
         "kind": "VolumeSnapshotClass",
-        "metadata": made,
+        "metadata": labelled,
         "driver": CSI_DRIVER,
         "deletionPolicy": "Delete",
     }
 
 
 def location(spec: ProtectionSpec) -> dict[str, Any]:
-    """Where backups are. The bucket encrypts what it is given, so no key is named."""
+    """Return the backup location. It names no key, because the bucket encrypts by default."""
     return {
         "apiVersion": "velero.io/v1",
         "kind": "BackupStorageLocation",
@@ -104,7 +104,7 @@ def location(spec: ProtectionSpec) -> dict[str, Any]:
 
 
 def schedule(spec: ProtectionSpec) -> dict[str, Any]:
-    """The daily backup; paused where the location can only be read."""
+    """Return the daily Schedule, paused where the location is read-only."""
     return {
         "apiVersion": "velero.io/v1",
         "kind": "Schedule",
@@ -112,7 +112,7 @@ def schedule(spec: ProtectionSpec) -> dict[str, Any]:
         "spec": {
             "schedule": DAILY,
             "paused": spec.role is Role.RECOVERY,
-            # A Schedule that is removed by mistake must not take its backups with it.
+            # Deleting the Schedule by mistake must not delete its backups.
             "useOwnerReferencesInBackup": False,
             "template": {
                 "includedNamespaces": list(NAMESPACES),

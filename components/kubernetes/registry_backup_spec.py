@@ -1,9 +1,9 @@
 """The CronJob that backs up the model registry (docs/requirements.md, "Registry backup"). Pure.
 
-It runs in the primary region alone, in every tier: the registry has one writer. The recovery region's bucket receives
-the backups by replication; a run there would list a replica that is behind, and write its backups into the bucket that
-the primary's come to. So it is suspended there, whole and ready, and is let go after a failover, when the recovery
-region's bucket is the one that is written to.
+It runs only in the primary region, in every tier, because the registry has one writer. Replication copies the backups
+to the recovery region's bucket. A run there would list a replica that lags behind, and write into the bucket that
+receives the primary's backups. So the CronJob is suspended there, and is resumed after a failover, when the recovery
+region's bucket is the one that applications write to.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from dr.topology.topology import Role
 SCHEDULE = "0 */6 * * *"
 """docs/requirements.md, "Registry backup"."""
 LATE_SECONDS = 3600
-"""A run that could not begin at its time, while the cluster was being upgraded, still does within the hour."""
+"""Starting deadline in seconds: a run that could not start on time, as in a cluster upgrade, starts within an hour."""
 LONGEST_SECONDS = 5 * 3600
-"""Ended before the next one is due: with concurrency forbidden, a run that hangs would keep all others from running."""
+"""Deadline before the next run: with concurrency forbidden, a hanging run would block all others."""
 RETRIES, KEPT = 3, 3
 
 
 @dataclass(frozen=True)
 class RegistryBackupSpec:
-    """The backup of a region's registry.
+    """Specification of a region's registry backup.
 
     Args:
-        role: What the region is for.
+        role: Role of the region.
         region: The region.
-        bucket: Its registry bucket.
-        image: Python with boto3.
-        code: What copies it.
+        bucket: Name of its registry bucket.
+        image: Image with Python and boto3.
+        code: Code that copies the registry.
     """
 
     role: Role
@@ -46,7 +46,7 @@ class RegistryBackupSpec:
 
     @property
     def pod(self) -> CodePod:
-        """What runs."""
+        """The pod."""
         return CodePod(
             name=REGISTRY_BACKUP.service_account,
             namespace=REGISTRY_BACKUP.namespace,
@@ -57,7 +57,7 @@ class RegistryBackupSpec:
 
 
 def cron_job(spec: RegistryBackupSpec) -> dict[str, Any]:
-    """The CronJob."""
+    """Return the CronJob."""
     pod = spec.pod
     return {
         "apiVersion": "batch/v1",

@@ -1,7 +1,7 @@
-"""The wait for a rollout, as an output: `pulumi up` ends with its error, while the Deployment is in the state.
+"""Waiting for a rollout, as an output: `pulumi up` fails with the rollout's error, and the state has the Deployment.
 
-The Deployment is applied without a wait of the plugin's (ADR 9). The wait runs in a thread of its own that ends with
-the process: the SDK's own threads are waited for when a program fails, and this one may have hours to go.
+The plugin does not wait for the Deployment (ADR 9). The wait runs in a daemon thread, which ends with the process: the
+SDK joins its own threads when a program fails, and this wait may take hours.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from dr.errors import DrError
 Report = Callable[[str], None]
 
 
-def followed(deployment: KubernetesObject, access: ClusterAccess, spec: InferenceSpec) -> pulumi.Output[str]:
-    """The rollout's end, known once it is complete; known at once where nothing is to be waited for.
+def await_rollout(deployment: KubernetesObject, access: ClusterAccess, spec: InferenceSpec) -> pulumi.Output[str]:
+    """Return the rollout's final phase, which resolves when it is complete; without a wait, "not awaited" at once.
 
     Args:
-        deployment: The Deployment, which the output waits for.
-        access: Its cluster.
-        spec: What inference is there.
+        deployment: The Deployment; the wait starts when it is applied.
+        access: Access to its cluster.
+        spec: Specification of inference.
     """
     if pulumi.runtime.is_dry_run() or not spec.awaited:
         return pulumi.Output.from_input("not awaited")
-    return pulumi.Output.all(access.address, deployment.id).apply(lambda known: _follow(known[0], deployment, spec))
+    return pulumi.Output.all(access.address, deployment.id).apply(lambda values: _wait(values[0], deployment, spec))
 
 
-async def _follow(address: ClusterAddress, deployment: KubernetesObject, spec: InferenceSpec) -> str:
+async def _wait(address: ClusterAddress, deployment: KubernetesObject, spec: InferenceSpec) -> str:
     loop = asyncio.get_running_loop()
 
     def show(line: str) -> None:
         pulumi.log.info(line, resource=deployment, ephemeral=True)
 
     def report(line: str) -> None:
-        _hand_over(loop, lambda: show(line))
+        _call_in_loop(loop, lambda: show(line))
 
     try:
-        found = await _in_thread(
+        rollout = await _in_thread(
             lambda: rollout_wait.wait(ClusterApi(address), spec.capacity.replicas, spec.patience, report)
         )
     except DrError as error:
         raise pulumi.RunError(str(error)) from error
-    if found.phase is not Phase.COMPLETE:
-        pulumi.log.warn(rollout_report.degraded(spec.region, found), resource=deployment)
-    return str(found.phase)
+    if rollout.phase is not Phase.COMPLETE:
+        pulumi.log.warn(rollout_report.degraded(spec.region, rollout), resource=deployment)
+    return str(rollout.phase)
 
 
 async def _in_thread(work: Callable[[], Rollout]) -> Rollout:
@@ -63,17 +63,17 @@ async def _in_thread(work: Callable[[], Rollout]) -> Rollout:
 
     def run() -> None:
         try:
-            found = work()
-        except Exception as error:  # noqa: BLE001 - it is raised where the future is awaited
-            _hand_over(loop, lambda raised=error: future.set_exception(raised))  # type: ignore[misc]
+            rollout = work()
+        except Exception as error:  # noqa: BLE001 - raised where the future is awaited
+            _call_in_loop(loop, lambda raised=error: future.set_exception(raised))  # type: ignore[misc]
         else:
-            _hand_over(loop, lambda: future.set_result(found))
+            _call_in_loop(loop, lambda: future.set_result(rollout))
 
     threading.Thread(target=run, name="rollout", daemon=True).start()
     return await future
 
 
-def _hand_over(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    """Act in the loop's thread; do nothing where the program has ended meanwhile, and its loop is closed."""
+def _call_in_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Call a function in the loop's thread, unless the program has ended and closed the loop."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(act)

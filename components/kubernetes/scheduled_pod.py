@@ -1,4 +1,4 @@
-"""ScheduledPod: a CronJob that runs this project's own code, with its code and its identity."""
+"""ScheduledPod: a CronJob that runs this project's code, with its ConfigMap and service account."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class ScheduledPodArgs:
     """Arguments of `ScheduledPod`.
 
     Args:
-        access: The cluster.
-        pod: What runs.
-        cron_job: The CronJob that runs it.
-        after: What it waits for: its namespace with all that holds there.
+        access: Access to the cluster.
+        pod: The pod.
+        cron_job: Manifest of the CronJob.
+        after: Resources to wait for: the namespace and its contents.
     """
 
     access: ClusterAccess
@@ -31,7 +31,7 @@ class ScheduledPodArgs:
 
 
 class ScheduledPod(pulumi.ComponentResource):
-    """A CronJob and what its pods need.
+    """A CronJob with its ConfigMap and service account.
 
     Attributes:
         cron_job: The CronJob.
@@ -44,7 +44,7 @@ class ScheduledPod(pulumi.ComponentResource):
         access, pod = args.access, args.pod
         needs = [
             access.place(self, f"{name}-account", code_pod_spec.service_account(pod), *args.after),
-            # Named by its content: Pulumi makes the new one, lets the CronJob name it, and then removes the old one.
+            # Named by its content: Pulumi creates the new one, updates the CronJob, and then deletes the old one.
             access.place(self, f"{name}-{pod.code_name}", code_pod_spec.code(pod), *args.after),
         ]
         self.cron_job = access.place(self, name, args.cron_job, *needs)

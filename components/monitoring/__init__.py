@@ -1,1 +1,1 @@
-"""Alarms, the topic they notify, and the functions that measure."""
+"""Components for alarms, the SNS topic they notify, and the functions that publish metrics."""

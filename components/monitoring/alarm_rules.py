@@ -1,8 +1,9 @@
-"""What is alarmed, as a table. Pure.
+"""The alarms, as tables. Pure.
 
-Two kinds. Early warnings are where AWS publishes the metric: S3 replication at the source, Auto Scaling in the group's
-region; they go blind with their region. What decides is measured from the recovery region by the prober, and there a
-gap counts as trouble: a region that cannot be measured must not look well.
+There are two kinds. Early warnings are in the region where AWS publishes the metric: S3 replication in the source's
+region, Auto Scaling in the group's. They stop working when their region fails. Decisive alarms use metrics that the
+prober publishes in the recovery region; they treat missing data as breaching, because a region that cannot be measured
+must not appear healthy.
 """
 
 from __future__ import annotations
@@ -16,42 +17,42 @@ from dr.preflight.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
-"""What a gap counts as; the last makes the alarm's state INSUFFICIENT_DATA, which is told too."""
+"""Treatment of missing data. UNKNOWN sets the alarm's state to INSUFFICIENT_DATA, which notifies the topic as well."""
 REPLICATION_SECONDS = 15 * 60
-"""What S3 Replication Time Control is built for (S3 user guide): 99.99 % of objects within 15 minutes."""
+"""Design target of S3 Replication Time Control (S3 user guide): 99.99 % of objects within 15 minutes."""
 PENDING_BYTES = 50 * 2**30
 CPU_PERCENT, CPU_SECONDS, CPU_PERIODS = 75, 120, 2
-"""docs/requirements.md, "Alarms"."""
+"""CPU threshold, period and number of periods of the alarm on busy nodes (docs/requirements.md, "Alarms")."""
 COPY_SECONDS = 26 * 3600
-"""Two backups a day, with room for the second to fail and the next to be made."""
+"""Two daily backups, and time to repeat the second one if it fails."""
 SHORT_MINUTES = 5
-"""An instance is in service within two minutes (80 to 120 s until its node is ready); one that has no capacity,
-no quota or no address never is."""
+"""An instance is in service after about two minutes (measured: 80 to 120 s until its node is ready), unless capacity,
+quota or addresses are exhausted."""
 FUNCTION_MINUTES = 2
-"""Fewer than the witnesses of an impaired region take: a prober that stops must be known of before its gaps count."""
+"""Fewer periods than the alarms on a failing region have: a failing prober is reported before its missing data."""
 
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """One metric alarm.
+    """A metric alarm.
 
     Args:
-        name: What it is about: part of the alarm's name.
-        says: What it means when it fires, for whoever is woken.
-        namespace: The metric's namespace.
-        metric: The metric's name.
-        minus: Another one of the same dimensions, which is subtracted from it.
-        dimensions: The metric's dimensions.
-        threshold: The number it is compared with.
-        comparison: How.
-        missing: What a gap counts as.
-        statistic: Of the values of a period.
-        period: Seconds.
-        periods: How many in a row.
+        name: Subject; the last part of the alarm's name.
+        description: Meaning of the alarm and what to do, for the person on call.
+        namespace: Namespace of the metric.
+        metric: Name of the metric.
+        threshold: Number that the metric is compared with.
+        comparison: Comparison operator.
+        missing: Treatment of missing data.
+        statistic: Statistic over a period.
+        period: Length of a period in seconds.
+        periods: Number of consecutive breaching periods.
+        dimensions: Dimensions of the metric.
+        subtract: Name of another metric with the same dimensions, subtracted from the first; "" for none.
     """
 
     name: str
-    says: str
+    description: str
     namespace: str
     metric: str
     threshold: float
@@ -61,51 +62,52 @@ class AlarmRule:
     period: int = 60
     periods: int = 3
     dimensions: Mapping[str, str] = field(default_factory=dict)
-    minus: str = ""
+    subtract: str = ""
 
 
 def replication(pair: str, source: str, destination: str, rule: str) -> list[AlarmRule]:
-    """Early warnings of one direction of a bucket pair (S3 user guide, "Monitoring replication with metrics").
+    """Return the early warnings of one direction of a bucket pair.
 
-    The metrics are there only while something replicates, so a gap is peace.
+    S3 publishes the metrics only while objects replicate, so missing data is not breaching (S3 user guide, "Monitoring
+    replication with metrics").
 
     Args:
-        pair: The pair's name.
-        source: The bucket that is written to.
-        destination: Its replica.
-        rule: Id of the replication rule.
+        pair: Name of the pair.
+        source: Name of the source bucket.
+        destination: Name of the destination bucket.
+        rule: ID of the replication rule.
     """
-    of = {"SourceBucket": source, "DestinationBucket": destination, "RuleId": rule}
-    late = f"{pair}: what was written last is not in the other region after {REPLICATION_SECONDS // 60} minutes"
-    failed = f"{pair}: objects were not replicated and will not be by themselves; S3 Batch Replication copies them"
-    pending = f"{pair}: {PENDING_BYTES // 2**30} GiB wait to be replicated"
-    told = [
+    dimensions = {"SourceBucket": source, "DestinationBucket": destination, "RuleId": rule}
+    late = f"{pair}: objects have waited for replication for more than {REPLICATION_SECONDS // 60} minutes"
+    failed = f"{pair}: S3 failed to replicate objects and does not retry; copy them by S3 Batch Replication"
+    pending = f"{pair}: more than {PENDING_BYTES // 2**30} GiB wait for replication"
+    table = [
         ("late", late, "ReplicationLatency", REPLICATION_SECONDS, "Maximum", 3),
         ("failed", failed, "OperationsFailedReplication", 0, "Sum", 1),
         ("pending", pending, "BytesPendingReplication", PENDING_BYTES, "Maximum", 3),
     ]
     return [
         AlarmRule(
-            f"{pair}-replication-{what}",
-            says,
+            f"{pair}-replication-{subject}",
+            description,
             "AWS/S3",
             metric,
             threshold,
             missing=NOT_BREACHING,
             statistic=statistic,
             periods=periods,
-            dimensions=of,
+            dimensions=dimensions,
         )
-        for what, says, metric, threshold, statistic, periods in told
+        for subject, description, metric, threshold, statistic, periods in table
     ]
 
 
 def busy_nodes(group: str) -> AlarmRule:
-    """Alarm for busy GPU nodes (docs/requirements.md, "Alarms"); a group without nodes has no data."""
+    """Return the alarm on busy GPU nodes (docs/requirements.md, "Alarms"); a group without nodes publishes no data."""
     return AlarmRule(
         "nodes-busy",
-        f"GPU nodes have used {CPU_PERCENT} % CPU for {CPU_PERIODS * CPU_SECONDS // 60} minutes: look at the queue, "
-        "and at why the group does not grow",
+        f"GPU nodes have used more than {CPU_PERCENT} % CPU for {CPU_PERIODS * CPU_SECONDS // 60} minutes: check the "
+        "queue, and why the Auto Scaling group does not grow",
         "AWS/EC2",
         "CPUUtilization",
         CPU_PERCENT,
@@ -120,16 +122,16 @@ def busy_nodes(group: str) -> AlarmRule:
 DESIRED, IN_SERVICE = "GroupDesiredCapacity", "GroupInServiceInstances"
 
 
-def short_of_nodes(group: str) -> AlarmRule:
-    """GPU nodes that were asked for and did not come.
+def missing_nodes(group: str) -> AlarmRule:
+    """Return the alarm on desired GPU nodes that are not in service.
 
-    An instance that is pending or terminating is not in service (EC2 Auto Scaling user guide, "Amazon CloudWatch
-    metrics for Amazon EC2 Auto Scaling"), so growing is a gap that closes, and a lack of capacity one that stays.
+    A pending or terminating instance is not in service (EC2 Auto Scaling user guide, "Amazon CloudWatch metrics for
+    Amazon EC2 Auto Scaling"), so the difference is brief while a group grows, and lasts when capacity is exhausted.
     """
     return AlarmRule(
         "nodes-short",
-        f"GPU nodes that were asked for {SHORT_MINUTES} minutes ago are not there: no capacity, quota or address; the "
-        "group's scaling activities say which. Another type in dr:gpuInstanceTypes may have capacity",
+        f"desired GPU nodes are not in service after {SHORT_MINUTES} minutes: no capacity, quota or address; the cause "
+        "is in the Auto Scaling group's activities. Another type in dr:gpuInstanceTypes may have capacity",
         "AWS/AutoScaling",
         DESIRED,
         0,
@@ -137,33 +139,34 @@ def short_of_nodes(group: str) -> AlarmRule:
         statistic="Minimum",
         periods=SHORT_MINUTES,
         dimensions={"AutoScalingGroupName": group},
-        minus=IN_SERVICE,
+        subtract=IN_SERVICE,
     )
 
 
-def of_group(group: str) -> list[AlarmRule]:
-    """What is alarmed of the GPU nodes' Auto Scaling group."""
-    return [busy_nodes(group), short_of_nodes(group)]
+def gpu_group_rules(group: str) -> list[AlarmRule]:
+    """Return the alarms on the Auto Scaling group of GPU nodes."""
+    return [busy_nodes(group), missing_nodes(group)]
 
 
-def endpoint(name: str, says: str, workload: str, region: str) -> AlarmRule:
-    """A region that does not answer, as seen from the recovery region."""
-    of = {"Workload": workload, "Region": region}
-    return AlarmRule(name, says, NAMESPACE, ENDPOINT_METRIC, 1, BELOW, statistic="Minimum", dimensions=of)
-
-
-def function(what: str, says: str, name: str) -> AlarmRule:
-    """A function that fails or does not run: each run counts its errors, and without a run there is no count."""
-    of = {"FunctionName": name}
+def endpoint_down(name: str, description: str, workload: str, region: str) -> AlarmRule:
+    """Return the alarm on an inference endpoint that does not respond, probed from the recovery region."""
+    dimensions = {"Workload": workload, "Region": region}
     return AlarmRule(
-        f"{what}-failing",
-        says,
+        name, description, NAMESPACE, ENDPOINT_METRIC, 1, BELOW, statistic="Minimum", dimensions=dimensions
+    )
+
+
+def function_failing(subject: str, description: str, name: str) -> AlarmRule:
+    """Return the alarm on a function that fails or does not run; each run publishes its number of errors."""
+    return AlarmRule(
+        f"{subject}-failing",
+        description,
         "AWS/Lambda",
         "Errors",
         0,
         statistic="Sum",
         periods=FUNCTION_MINUTES,
-        dimensions=of,
+        dimensions={"FunctionName": name},
     )
 
 
@@ -172,34 +175,34 @@ UNMEASURED = "unmeasured"
 PROBER, LEVERS = "prober", "levers"
 
 
-def decisive(
+def recovery_region_rules(
     workload: str, primary: str, recovery: str, functions: Mapping[str, str], serving: bool
 ) -> list[AlarmRule]:
-    """What is measured from the recovery region.
+    """Return the alarms on metrics that are published in the recovery region.
 
     Args:
-        workload: Whose metrics: `dr:bucketPrefix`.
+        workload: Value of the metrics' dimension `Workload`: `dr:bucketPrefix`.
         primary: The primary region.
         recovery: The recovery region.
         functions: Names of the functions, by `PROBER` and `LEVERS`.
-        serving: Whether the recovery region's tier serves.
+        serving: Whether inference serves in the recovery region's tier.
     """
-    own = {"Workload": workload}
+    dimensions = {"Workload": workload}
     rules = [
-        endpoint(
+        endpoint_down(
             PRIMARY_DOWN,
-            f"inference in {primary} has not answered for three minutes, as seen from {recovery}",
+            f"inference in {primary} has not responded to probes from {recovery} for three minutes",
             workload,
             primary,
         ),
         AlarmRule(
             SENTINEL,
-            f"nothing written in {primary} in the last {REPLICATION_SECONDS // 60} minutes has arrived in {recovery}: "
-            "a failover now would lose it",
+            f"no object written in {primary} in the last {REPLICATION_SECONDS // 60} minutes has been replicated to "
+            f"{recovery}: a failover now would lose that data",
             NAMESPACE,
             SENTINEL_METRIC,
             REPLICATION_SECONDS,
-            dimensions=own,
+            dimensions=dimensions,
         ),
         AlarmRule(
             COPIES,
@@ -207,50 +210,50 @@ def decisive(
             NAMESPACE,
             COPY_METRIC,
             COPY_SECONDS,
-            # An empty vault is what a new deployment has until its first backup; one that cannot be read is unmeasured.
+            # A new deployment has an empty vault until its first backup; a vault that cannot be read is unmeasured.
             missing=NOT_BREACHING,
             period=300,
             periods=1,
-            dimensions=own,
+            dimensions=dimensions,
         ),
         AlarmRule(
             UNMEASURED,
-            "the prober runs, and something that it looks at cannot be measured: its log says what and why",
+            "the prober runs but cannot measure something: its log names what and why",
             NAMESPACE,
             UNMEASURED_METRIC,
             0,
             periods=5,
-            dimensions=own,
+            dimensions=dimensions,
         ),
-        function(PROBER, "the prober fails or does not run: what it would measure is unknown", functions[PROBER]),
-        function(LEVERS, "levers are not published: records stay as they were last", functions[LEVERS]),
+        function_failing(PROBER, "the prober fails or does not run: its metrics are unknown", functions[PROBER]),
+        function_failing(LEVERS, "levers are not published: DNS records keep their last status", functions[LEVERS]),
     ]
     if serving:
-        says = f"inference in {recovery} has not answered for three minutes: there is nowhere to fail over to"
-        rules.append(endpoint(RECOVERY_DOWN, says, workload, recovery))
+        description = f"inference in {recovery} has not responded for three minutes: a failover would not help"
+        rules.append(endpoint_down(RECOVERY_DOWN, description, workload, recovery))
     return rules
 
 
 @dataclass(frozen=True)
 class CompositeRule:
-    """An alarm on alarms.
+    """A composite alarm.
 
     Args:
-        name: Part of its name.
-        says: What it means when it fires.
-        any_of: Names of rules of which one is enough.
-        all_of: Names of rules that must all fire.
-        none_of: Names of rules that must not.
+        name: Last part of the alarm's name.
+        description: Meaning of the alarm and what to do.
+        any_of: Names of alarms of which at least one must be in alarm.
+        all_of: Names of alarms that must all be in alarm.
+        none_of: Names of alarms that must not be in alarm.
     """
 
     name: str
-    says: str
+    description: str
     any_of: Sequence[str] = ()
     all_of: Sequence[str] = ()
     none_of: Sequence[str] = ()
 
     def expression(self, prefix: str) -> str:
-        """The rule as CloudWatch takes it."""
+        """Return the rule expression of CloudWatch."""
         parts = [f'ALARM("{prefix}-{name}")' for name in self.all_of]
         parts += [f'NOT ALARM("{prefix}-{name}")' for name in self.none_of]
         if self.any_of:
@@ -260,10 +263,10 @@ class CompositeRule:
 
 
 def composites(primary: str, recovery: str, serving: bool) -> list[CompositeRule]:
-    """What a person decides by.
+    """Return the composite alarms, on which the decision to fail over is based.
 
-    An impaired region has two witnesses that have nothing in common, its endpoint and its writes, and a prober that
-    works: one alone may be a bad deployment, or the prober's own trouble.
+    An impaired region is reported by two independent alarms, on its endpoint and on its replication, while the prober
+    works. One of them alone may be caused by a faulty deployment or by the prober.
     """
     risks = [
         SENTINEL,
@@ -276,12 +279,12 @@ def composites(primary: str, recovery: str, serving: bool) -> list[CompositeRule
     return [
         CompositeRule(
             "recovery-at-risk",
-            f"a failover to {recovery} would not keep its objectives: mend this while nothing is wrong elsewhere",
+            f"a failover to {recovery} would miss its objectives: fix the cause before an incident",
             any_of=risks,
         ),
         CompositeRule(
             "region-impaired",
-            f"{primary} neither answers nor writes: decide on failing over to {recovery}",
+            f"{primary} neither serves inference nor replicates data: decide on a failover to {recovery}",
             all_of=[PRIMARY_DOWN, SENTINEL],
             none_of=[PROBER_FAILING],
         ),

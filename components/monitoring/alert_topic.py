@@ -1,7 +1,7 @@
-"""AlertTopic: where a region's alarms go. Encrypted, and open to CloudWatch of this account alone.
+"""AlertTopic: a region's encrypted SNS topic for alarms, to which only CloudWatch of this account may publish.
 
-An e-mail address gets a link to confirm; until it is followed, nothing is sent to it. Costs cents: $0.50 a million
-messages, e-mail $2 per 100,000 (SNS pricing page).
+An e-mail subscriber must confirm by a link before SNS delivers messages. Costs: $0.50 a million messages, e-mail $2 per
+100,000 (SNS pricing page).
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ class AlertTopicArgs:
     Args:
         name: The topic's name.
         account: The AWS account's twelve digits.
-        region: The region whose alarms come here.
-        key_arn: ARN of a key of that region that CloudWatch may use.
-        addresses: Who is told: e-mail addresses and HTTPS URLs.
+        region: The region of the alarms.
+        key_arn: ARN of a KMS key of that region that CloudWatch may use.
+        addresses: Alarm subscribers: e-mail addresses and HTTPS URLs.
         tags: Tags of the topic.
+
+    Raises:
+        ValueError: An address is not valid.
     """
 
     name: str
@@ -37,15 +40,15 @@ class AlertTopicArgs:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if wrong := [problem for address in self.addresses if (problem := address_problem(address))]:
-            raise ValueError("; ".join(f"{fact}: {remedy}" for fact, remedy in wrong))
+        if problems := [problem for address in self.addresses if (problem := address_problem(address))]:
+            raise ValueError("; ".join(f"{fact}: {remedy}" for fact, remedy in problems))
 
 
 class AlertTopic(pulumi.ComponentResource):
-    """A topic and its subscriptions.
+    """An SNS topic, its policy and its subscriptions.
 
     Attributes:
-        arn: The topic, ready to be published to.
+        arn: The topic's ARN; resolves when CloudWatch may publish to it.
     """
 
     arn: pulumi.Output[str]
@@ -77,6 +80,6 @@ class AlertTopic(pulumi.ComponentResource):
                 region=args.region,
                 opts=own,
             )
-        # Known once CloudWatch may publish: an alarm that fires before that would tell nobody.
-        self.arn = pulumi.Output.all(topic.arn, policy.id).apply(lambda known: str(known[0]))
+        # The ARN waits for the policy: before that, alarms could not notify.
+        self.arn = pulumi.Output.all(topic.arn, policy.id).apply(lambda values: str(values[0]))
         self.register_outputs({"arn": self.arn})

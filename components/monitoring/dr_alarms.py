@@ -1,4 +1,4 @@
-"""DrAlarms: the alarms of a stack, each telling the topic of the region it is in.
+"""DrAlarms: the alarms of a stack, which notify the SNS topic of their region.
 
 Costs $0.10 a month for a metric alarm and $0.50 for a composite one (CloudWatch pricing page).
 """
@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import cloudwatch
 
-from components.monitoring.alarm_rules import UNKNOWN, AlarmRule, CompositeRule, of_group
+from components.monitoring.alarm_rules import UNKNOWN, AlarmRule, CompositeRule, gpu_group_rules
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class DrAlarmsArgs:
     """Arguments of `DrAlarms`.
 
     Args:
-        prefix: How alarms' names begin: "ml-dr".
-        region: The region they are in.
-        topic_arn: Whom they tell: a topic of that region.
-        rules: Alarms on metrics.
-        composites: Alarms on those.
-        gpu_group: Name of the GPU nodes' Auto Scaling group; None where no cluster runs.
+        prefix: Prefix of the alarms' names: "ml-dr".
+        region: The region of the alarms.
+        topic_arn: ARN of the SNS topic of that region.
+        rules: Metric alarms.
+        composites: Composite alarms on those.
+        gpu_group: Name of the Auto Scaling group of GPU nodes; None without a cluster.
         tags: Tags of every alarm.
     """
 
@@ -39,10 +39,10 @@ class DrAlarmsArgs:
 
 
 class DrAlarms(pulumi.ComponentResource):
-    """Alarms.
+    """Metric alarms and composite alarms.
 
     Attributes:
-        names: Names of all of them.
+        names: Names of all alarms.
     """
 
     names: Sequence[str]
@@ -50,26 +50,26 @@ class DrAlarms(pulumi.ComponentResource):
     def __init__(self, name: str, args: DrAlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:DrAlarms", name, None, opts)
         self._name, self._args = name, args
-        made = [self._alarm(rule, rule.dimensions) for rule in args.rules]
+        alarms = [self._alarm(rule, rule.dimensions) for rule in args.rules]
         group = args.gpu_group
-        # The group's name is known once it is made; everything else of the rules before.
-        of_nodes: list[AlarmRule] = []
+        # The group's name is an output, so the rules are made without it.
+        group_rules: list[AlarmRule] = []
         if group is not None:
-            of_nodes = of_group("")
-            made += [self._alarm(rule, dict.fromkeys(rule.dimensions, group)) for rule in of_nodes]
+            group_rules = gpu_group_rules("")
+            alarms += [self._alarm(rule, dict.fromkeys(rule.dimensions, group)) for rule in group_rules]
         for composite in args.composites:
             cloudwatch.CompositeAlarm(
                 f"{name}-{composite.name}",
                 alarm_name=f"{args.prefix}-{composite.name}",
-                alarm_description=composite.says,
+                alarm_description=composite.description,
                 alarm_rule=composite.expression(args.prefix),
                 alarm_actions=[args.topic_arn],
                 ok_actions=[args.topic_arn],
                 region=args.region,
                 tags=dict(args.tags),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=made),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=alarms),
             )
-        names = [rule.name for rule in (*args.rules, *of_nodes)] + [composite.name for composite in args.composites]
+        names = [rule.name for rule in (*args.rules, *group_rules)] + [composite.name for composite in args.composites]
         self.names = [f"{args.prefix}-{each}" for each in names]
         self.register_outputs({"names": self.names})
 
@@ -78,8 +78,8 @@ class DrAlarms(pulumi.ComponentResource):
         return cloudwatch.MetricAlarm(
             f"{self._name}-{rule.name}",
             name=f"{args.prefix}-{rule.name}",
-            alarm_description=rule.says,
-            **_measured(rule, dimensions),
+            alarm_description=rule.description,
+            **_metric(rule, dimensions),
             evaluation_periods=rule.periods,
             threshold=rule.threshold,
             comparison_operator=rule.comparison,
@@ -93,9 +93,9 @@ class DrAlarms(pulumi.ComponentResource):
         )
 
 
-def _measured(rule: AlarmRule, dimensions: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
-    """What is compared with the threshold: a metric, or the difference of two."""
-    if not rule.minus:
+def _metric(rule: AlarmRule, dimensions: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
+    """Return the metric, or the difference of two metrics, that is compared with the threshold."""
+    if not rule.subtract:
         return {
             "namespace": rule.namespace,
             "metric_name": rule.metric,
@@ -103,7 +103,7 @@ def _measured(rule: AlarmRule, dimensions: Mapping[str, pulumi.Input[str]]) -> d
             "statistic": rule.statistic,
             "period": rule.period,
         }
-    both = {"wanted": rule.metric, "there": rule.minus}
+    both = {"desired": rule.metric, "in_service": rule.subtract}
     queries = [
         cloudwatch.MetricAlarmMetricQueryArgs(
             id=id,
@@ -118,6 +118,6 @@ def _measured(rule: AlarmRule, dimensions: Mapping[str, pulumi.Input[str]]) -> d
         for id, metric in both.items()
     ]
     difference = cloudwatch.MetricAlarmMetricQueryArgs(
-        id="difference", expression=" - ".join(both), label=f"{rule.metric} - {rule.minus}", return_data=True
+        id="difference", expression=" - ".join(both), label=f"{rule.metric} - {rule.subtract}", return_data=True
     )
     return {"metric_queries": [*queries, difference]}

@@ -1,8 +1,8 @@
-"""GroupMetrics: has a node group report its sizes to CloudWatch, without which nobody knows that it cannot grow.
+"""GroupMetrics: enables Auto Scaling group metrics of a node group, which the alarm on missing nodes needs.
 
-EKS does not turn that on, neither when it makes a group's Auto Scaling group nor when it replaces it (EKS user guide,
-"Enable Auto Scaling group metrics collection", which does it by a function of one's own). Here a schedule calls Auto
-Scaling itself, every minute: doing it twice does no harm. The metrics cost nothing.
+EKS does not enable them when it creates or replaces a node group's Auto Scaling group (EKS user guide, "Enable Auto
+Scaling group metrics collection", whose solution is a custom Lambda function). Here EventBridge Scheduler calls Auto
+Scaling every minute; the call is idempotent. The metrics are free.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components.compute.cluster_iam import report_groups
+from components.compute.cluster_iam import enable_group_metrics
 from components.monitoring.alarm_rules import DESIRED, IN_SERVICE
 from components.monitoring.minute_schedule import MinuteSchedule, MinuteScheduleArgs
 
 ENABLE = "arn:aws:scheduler:::aws-sdk:autoscaling:enableMetricsCollection"
-"""A universal target (EventBridge Scheduler user guide, "Using universal targets")."""
+"""Universal target (EventBridge Scheduler user guide, "Using universal targets")."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class GroupMetricsArgs:
         name: The schedule's name.
         account: The AWS account's twelve digits.
         region: The region.
-        cluster: Name of the cluster whose group it is.
-        group: Name of the Auto Scaling group; None where no cluster runs, which leaves the role to be there.
+        cluster: Name of the cluster that owns the group.
+        group: Name of the Auto Scaling group; None without a cluster: then only the role is created.
         tags: Tags of the role.
     """
 
@@ -43,7 +43,7 @@ class GroupMetricsArgs:
 
 
 class GroupMetrics(pulumi.ComponentResource):
-    """The schedule and its role."""
+    """A schedule that enables the metrics every minute, and its role."""
 
     def __init__(self, name: str, args: GroupMetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:GroupMetrics", name, None, opts)
@@ -53,10 +53,10 @@ class GroupMetrics(pulumi.ComponentResource):
                 name=args.name,
                 account=args.account,
                 region=args.region,
-                does="Has GPU nodes reported on",
+                purpose="Enables Auto Scaling group metrics of GPU nodes",
                 target_arn=ENABLE,
                 input=args.group.apply(_enable) if args.group is not None else None,
-                policy=report_groups(args.cluster, args.account, args.region),
+                policy=enable_group_metrics(args.cluster, args.account, args.region),
                 tags=args.tags,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -65,5 +65,5 @@ class GroupMetrics(pulumi.ComponentResource):
 
 
 def _enable(group: str) -> str:
-    """The call's parameters."""
+    """Return the parameters of the call."""
     return json.dumps({"AutoScalingGroupName": group, "Granularity": "1Minute", "Metrics": [DESIRED, IN_SERVICE]})

@@ -1,7 +1,8 @@
-"""Heartbeat: writes a sentinel into the primary's control bucket every minute, by a schedule that calls S3 itself.
+"""Heartbeat: a schedule that writes the sentinel object into the primary's control bucket every minute.
 
-Replication carries it to the recovery region, where its age says how much of what was written last would be lost. No
-code runs for it. Costs about $0.25 a month: 43,800 PUT requests (S3 pricing page).
+Replication copies the sentinel to the recovery region, where its age shows how much recent data a failover would lose.
+EventBridge Scheduler calls S3 directly, without a function. Costs about $0.25 a month: 43,800 PUT requests (S3 pricing
+page).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from components.monitoring.minute_schedule import MinuteSchedule, MinuteSchedule
 from dr.names import SENTINEL_KEY
 
 PUT_OBJECT = "arn:aws:scheduler:::aws-sdk:s3:putObject"
-"""A universal target (EventBridge Scheduler user guide, "Using universal targets")."""
+"""Universal target (EventBridge Scheduler user guide, "Using universal targets")."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class HeartbeatArgs:
         name: The schedule's name.
         account: The AWS account's twelve digits.
         region: The primary region.
-        bucket: Its control bucket, once it replicates.
-        key_arn: ARN of the key that bucket is encrypted with.
+        bucket: Name of its control bucket; resolves when replication is configured.
+        key_arn: ARN of the KMS key that encrypts that bucket.
         tags: Tags of the role.
     """
 
@@ -42,7 +43,7 @@ class HeartbeatArgs:
 
 
 class Heartbeat(pulumi.ComponentResource):
-    """The schedule, and the role it writes with."""
+    """The schedule and its role."""
 
     def __init__(self, name: str, args: HeartbeatArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:Heartbeat", name, None, opts)
@@ -53,11 +54,13 @@ class Heartbeat(pulumi.ComponentResource):
                 name=args.name,
                 account=args.account,
                 region=args.region,
-                does=f"Writes {SENTINEL_KEY}",
+                purpose=f"Writes the sentinel {SENTINEL_KEY}",
                 target_arn=PUT_OBJECT,
                 input=bucket.apply(_put_object),
                 policy=pulumi.Output.all(bucket, key).apply(
-                    lambda known: write_object(EncryptedBucket(str(known[0]), args.region, str(known[1])), SENTINEL_KEY)
+                    lambda values: write_object(
+                        EncryptedBucket(str(values[0]), args.region, str(values[1])), SENTINEL_KEY
+                    )
                 ),
                 tags=args.tags,
             ),
@@ -67,7 +70,7 @@ class Heartbeat(pulumi.ComponentResource):
 
 
 def _put_object(bucket: str) -> str:
-    """The call's parameters; the time is put in by the scheduler."""
+    """Return the parameters of the call; EventBridge Scheduler fills in the time."""
     body = json.dumps({"written": "<aws.scheduler.scheduled-time>"})
     content = {"ContentType": "application/json", "Body": body}
     return json.dumps({"Bucket": bucket, "Key": SENTINEL_KEY, **content})

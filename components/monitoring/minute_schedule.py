@@ -1,7 +1,7 @@
-"""MinuteSchedule: starts something every minute, by EventBridge Scheduler and a role that may do just that.
+"""MinuteSchedule: an EventBridge Scheduler schedule that calls a target every minute, and its role.
 
-A minute that was missed is worth nothing in the next one, so nothing is tried again. Costs about $0.05 a month: 43,800
-invocations at $1 a million (EventBridge pricing page).
+A failed call is not retried, because the next minute's call replaces it. Costs about $0.05 a month: 43,800 invocations
+at $1 a million (EventBridge pricing page).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ class MinuteScheduleArgs:
     Args:
         name: The schedule's name.
         account: The AWS account's twelve digits.
-        region: Where it runs.
-        does: What it does, for a person: the role's description.
-        target_arn: What is started.
-        input: What it is given, as JSON; the scheduler puts in the time for `<aws.scheduler.scheduled-time>`. None:
-            the role alone, so that IAM is not needed on the day there is something to start.
-        policy: What the role may do.
+        region: The region of the schedule.
+        purpose: Purpose, for the role's description.
+        target_arn: ARN of the target.
+        input: Input of the target as JSON; the scheduler replaces `<aws.scheduler.scheduled-time>`. None creates only
+            the role, so that no IAM call is needed when there is a target.
+        policy: Policy of the role.
         tags: Tags of the role.
     """
 
     name: str
     account: str
     region: str
-    does: str
+    purpose: str
     target_arn: pulumi.Input[str]
     input: pulumi.Input[str] | None
     policy: pulumi.Input[str]
@@ -42,7 +42,7 @@ class MinuteScheduleArgs:
 
 
 class MinuteSchedule(pulumi.ComponentResource):
-    """The schedule and its role."""
+    """The schedule, its role and the role's policy."""
 
     def __init__(self, name: str, args: MinuteScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:MinuteSchedule", name, None, opts)
@@ -50,7 +50,7 @@ class MinuteSchedule(pulumi.ComponentResource):
         role = iam.Role(
             f"{name}-role",
             assume_role_policy=trust_service("scheduler.amazonaws.com", args.account),
-            description=f"{args.does} in {args.region}",
+            description=f"{args.purpose} in {args.region}",
             tags=dict(args.tags),
             opts=own,
         )

@@ -1,9 +1,9 @@
-"""ScheduledFunction: a function of dr/functions/, started every minute by EventBridge Scheduler.
+"""ScheduledFunction: a Lambda function from dr/functions/ that EventBridge Scheduler invokes every minute.
 
-Lambda runs an event whose run failed twice more (Lambda developer guide, asynchronous invocation). So functions read
-anew what they publish, and a repeat does no harm: alarms take the greatest age of a minute, and levers are as they are
-now. No concurrency is reserved: it must leave the account 100 unreserved, and a new account has fewer than that in all
-(Lambda developer guide, "Configuring reserved concurrency" and "Lambda quotas").
+Lambda retries a failed asynchronous invocation twice (Lambda developer guide, asynchronous invocation). Functions read
+current values on every run, so a retry does no harm: alarms use a minute's maximum age, and levers have their current
+value. No concurrency is reserved: reserving requires 100 unreserved executions in the account, and the quota of a new
+account is lower (Lambda developer guide, "Configuring reserved concurrency" and "Lambda quotas").
 
 Costs about $0.30 a month: 43,800 runs of a second with 256 MB (Lambda pricing page), and the schedule less than that.
 """
@@ -18,12 +18,12 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_
 
 from components.iam import document, invoke_function, trust_service, write_logs
-from components.monitoring.function_code import code_of, handler_of
+from components.monitoring.function_code import archive_of, handler_of
 from components.monitoring.minute_schedule import MinuteSchedule, MinuteScheduleArgs
 
 RUNTIME = "python3.13"
 MEMORY_MIB, TIMEOUT_SECONDS = 256, 55
-"""Two attempts at a service that does not answer, twice (`dr.clients`), and still over before the next minute's run."""
+"""Enough for two calls of two attempts each to a service that does not respond (`dr.clients`); below a minute."""
 LOG_DAYS = 30
 
 
@@ -32,13 +32,13 @@ class ScheduledFunctionArgs:
     """Arguments of `ScheduledFunction`.
 
     Args:
-        function: Which one: a module of dr/functions/.
+        function: Name of a module in dr/functions/.
         name: The function's name.
         account: The AWS account's twelve digits.
-        region: Where it runs.
-        variables: Its environment.
-        statements: What it may do, besides writing its log.
-        tags: Tags of everything.
+        region: The function's region.
+        variables: Environment variables.
+        statements: Policy statements of its role, in addition to writing its log.
+        tags: Tags of every resource.
     """
 
     function: str
@@ -51,10 +51,10 @@ class ScheduledFunctionArgs:
 
 
 class ScheduledFunction(pulumi.ComponentResource):
-    """A function, its log, its role and its schedule.
+    """A Lambda function with its log group, role and schedule.
 
     Attributes:
-        function_name: The function's name, as metrics have it.
+        function_name: The function's name, a dimension of its metrics.
     """
 
     function_name: pulumi.Output[str]
@@ -82,7 +82,7 @@ class ScheduledFunction(pulumi.ComponentResource):
             f"{name}-policy",
             role=role.name,
             policy=pulumi.Output.all(logs.arn, args.statements).apply(
-                lambda known: document([write_logs(str(known[0])), *known[1]])
+                lambda values: document([write_logs(str(values[0])), *values[1]])
             ),
             opts=own,
         )
@@ -93,7 +93,7 @@ class ScheduledFunction(pulumi.ComponentResource):
             runtime=RUNTIME,
             architectures=["arm64"],
             handler=handler_of(args.function),
-            code=code_of(args.function),
+            code=archive_of(args.function),
             memory_size=MEMORY_MIB,
             timeout=TIMEOUT_SECONDS,
             environment=lambda_.FunctionEnvironmentArgs(variables=dict(args.variables)),
@@ -108,7 +108,7 @@ class ScheduledFunction(pulumi.ComponentResource):
                 name=args.name,
                 account=args.account,
                 region=args.region,
-                does=f"Starts {args.name}",
+                purpose=f"Invokes {args.name}",
                 target_arn=function.arn,
                 input='{"time": "<aws.scheduler.scheduled-time>"}',
                 policy=function.arn.apply(invoke_function),

@@ -1,1 +1,1 @@
-"""A region's VPC and its endpoints."""
+"""Components for a region's VPC and its VPC endpoints."""

@@ -1,10 +1,9 @@
-"""Network: a region's VPC over several zones, with as many ways out as its tier needs.
+"""Network: a region's VPC in several zones, with the NAT gateways that its tier needs.
 
-VPC, subnets, route tables, the S3 endpoint and flow logs exist in every tier, because they cost next to nothing and
-take time to make; NAT gateways, which cost most, come and go with the tier. Each zone has a private route table of its
-own, in every tier, so that a change of NAT adds, changes or removes one route a zone and touches nothing else. What is
-built on the private subnets has to depend on the network (`depends_on`): nodes that start before their route out cannot
-join a cluster.
+VPC, subnets, route tables, the S3 endpoint and flow logs exist in every tier, because they cost little and take time to
+create. NAT gateways, the largest cost, depend on the tier. Each zone has its own private route table in every tier, so
+that a change of NAT changes only one route in each zone. Resources in private subnets must depend on the network
+(`depends_on`): nodes that start before their route to the internet exists cannot join a cluster.
 
 Costs, us-east-1 list prices a month: a NAT gateway $32.85 and $0.045 a GB, with a public address of $3.65 (VPC pricing
 page); an interface endpoint $7.30 a zone and $0.01 a GB (PrivateLink pricing page), so the eleven of `ENDPOINTS` cost
@@ -27,23 +26,23 @@ from dr.topology.tiers import Nat
 
 ENDPOINTS = {
     "autoscaling": "the cluster autoscaler resizes node groups",
-    "ec2": "nodes and the VPC CNI find themselves",
+    "ec2": "nodes and the VPC CNI describe their instances",
     "ecr.api": "nodes log in to the registry",
     "ecr.dkr": "nodes pull images, whose layers come through the S3 endpoint",
-    "eks": "nodes ask for their cluster",
+    "eks": "nodes describe their cluster",
     "eks-auth": "pods get the credentials of their Pod Identity",
     "elasticloadbalancing": "the load balancer controller registers pods",
     "kms": "volumes and secrets are decrypted",
     "logs": "pods and the control plane write their logs",
-    "monitoring": "metrics and levers are published",
+    "monitoring": "metrics are published, levers included",
     "sts": "roles are assumed",
 }
-"""Services a cluster without a way out calls (EKS user guide, "Deploy private clusters with limited internet access"),
-and what for. All but the S3 gateway endpoint cost."""
+"""Services that a cluster without internet access calls, and their use (EKS user guide, "Deploy private clusters with
+limited internet access"). Each endpoint is charged; only the S3 gateway endpoint is free."""
 
 ANYWHERE = "0.0.0.0/0"
 FLOW_LOG_SECONDS = 600
-"""The longest aggregation: fewest records, and what an incident is looked into with still has minutes."""
+"""The longest aggregation interval, for the fewest records; minutes are precise enough to investigate an incident."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,16 @@ class NetworkArgs:
     """Arguments of `Network`.
 
     Args:
-        label: How names begin that a person sees: "ml-dr".
+        label: Prefix of displayed names: "ml-dr".
         account: The AWS account's twelve digits.
         region: The region.
-        cidr: The VPC's block, /16 to /22; it cannot change later, and neither may the other region's overlap it.
-        zones: Availability zones, two at least. A zone can be added or taken away later; the others stay.
-        nat: How private subnets reach the internet: not at all, by one NAT gateway, or by one in each zone.
-        private_endpoints: Whether AWS's APIs are reached without a NAT gateway, at `ENDPOINTS`' price.
-        existing: A VPC to use instead of making one. Nothing is changed in it.
-        flow_log_days: How long flow logs are kept; CloudWatch Logs offers 1, 3, 5, 7, 14, 30, 60, 90, ...
-        tags: Tags of everything that can carry them.
+        cidr: The VPC's CIDR block, /16 to /22; immutable, and must not overlap the other region's.
+        zones: Availability zones, at least two. Adding or removing a zone later does not change the others.
+        nat: Internet access of private subnets: none, through one NAT gateway, or through one in each zone.
+        private_endpoints: Whether to create interface endpoints (`ENDPOINTS`), for AWS APIs without a NAT gateway.
+        existing: An existing VPC to use, which is not changed; None creates one.
+        flow_log_days: Retention of flow logs in days; CloudWatch Logs accepts 1, 3, 5, 7, 14, 30, 60, 90, ...
+        tags: Tags of every resource that accepts tags.
     """
 
     label: str
@@ -86,12 +85,12 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC, or the one that was named.
+    """A VPC with subnets, route tables, internet and NAT gateways, VPC endpoints and flow logs; or an existing VPC.
 
     Attributes:
-        vpc_id: The VPC.
-        public_subnet_ids: Public subnets, in the order of the zones: for load balancers that face the internet.
-        private_subnet_ids: Private subnets, in the order of the zones: for everything else.
+        vpc_id: ID of the VPC.
+        public_subnet_ids: IDs of the public subnets in the order of the zones, for internet-facing load balancers.
+        private_subnet_ids: IDs of the private subnets in the order of the zones, for everything else.
     """
 
     vpc_id: pulumi.Output[str]
@@ -107,7 +106,7 @@ class Network(pulumi.ComponentResource):
             self.public_subnet_ids = pulumi.Output.from_input(list(args.existing.public_subnets.values()))
             self.private_subnet_ids = pulumi.Output.from_input(list(args.existing.private_subnets.values()))
         else:
-            self._make()
+            self._create()
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
@@ -116,23 +115,23 @@ class Network(pulumi.ComponentResource):
             }
         )
 
-    def _tags(self, what: str, **more: str) -> dict[str, str]:
-        """A resource of EC2 has no name but its tag."""
-        return {**self._args.tags, "Name": f"{self._args.label} {what}", **more}
+    def _tags(self, name: str, **more: str) -> dict[str, str]:
+        """Return the tags of an EC2 resource, which is named by its tag `Name`."""
+        return {**self._args.tags, "Name": f"{self._args.label} {name}", **more}
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         args, name = self._args, self._name
         vpc = ec2.Vpc(
             f"{name}-vpc",
             cidr_block=args.cidr,
             enable_dns_support=True,
-            enable_dns_hostnames=True,  # private names of interface endpoints need both
+            enable_dns_hostnames=True,  # private DNS names of interface endpoints need both settings
             region=args.region,
             tags=self._tags("network"),
             opts=self._opts,
         )
         self.vpc_id = vpc.id
-        # Whatever is made without a group of its own may talk to nobody.
+        # Resources without a security group of their own get this one, which allows no traffic.
         ec2.DefaultSecurityGroup(
             f"{name}-default-group",
             vpc_id=vpc.id,
@@ -154,7 +153,7 @@ class Network(pulumi.ComponentResource):
             self._subnet("private", zone, zone.private, table)
             for zone, table in zip(blocks, private_tables, strict=True)
         ]
-        self._ways_out(gateway, blocks, public, private_tables)
+        self._nat_gateways(gateway, blocks, public, private_tables)
         self.public_subnet_ids = pulumi.Output.all(*(subnet.id for subnet in public))
         self.private_subnet_ids = pulumi.Output.all(*(subnet.id for subnet in private))
         ec2.VpcEndpoint(
@@ -212,16 +211,16 @@ class Network(pulumi.ComponentResource):
         )
         return subnet
 
-    def _ways_out(
+    def _nat_gateways(
         self,
         gateway: ec2.InternetGateway,
         blocks: Sequence[ZoneBlocks],
         public: Sequence[ec2.Subnet],
         tables: Sequence[ec2.RouteTable],
     ) -> None:
-        """NAT gateways, and a route of each private table to that of its zone, or else to the first."""
+        """Create NAT gateways, and a route from each private table to its zone's gateway, or else to the first."""
         region = self._args.region
-        # AWS makes no public NAT gateway in a VPC that has no internet gateway.
+        # AWS refuses a public NAT gateway in a VPC without an internet gateway.
         after_gateway = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
         nats: dict[str, ec2.NatGateway] = {}
         for zone, subnet in zip(blocks, public, strict=True):
@@ -246,7 +245,7 @@ class Network(pulumi.ComponentResource):
         args, name = self._args, self._name
         group = ec2.SecurityGroup(
             f"{name}-endpoints",
-            description="AWS APIs, for the VPC",
+            description="VPC interface endpoints: HTTPS from the VPC",
             vpc_id=self.vpc_id,
             ingress=[
                 {
@@ -254,7 +253,7 @@ class Network(pulumi.ComponentResource):
                     "from_port": 443,
                     "to_port": 443,
                     "cidr_blocks": [args.cidr],
-                    "description": "HTTPS from the VPC",
+                    "description": "HTTPS from the VPC CIDR block",
                 }
             ],
             egress=[],

@@ -1,4 +1,4 @@
-"""What VPC flow logs may do. Pure: ARNs in, JSON out."""
+"""IAM policies of VPC flow logs. Pure: ARNs in, JSON out."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ FLOW_LOGS = "vpc-flow-logs.amazonaws.com"
 
 
 def trust_flow_logs(account: str, region: str) -> str:
-    """Only flow logs of this account and region may assume the role, on nobody else's behalf."""
+    """Return a trust policy: only flow logs of this account and region may assume the role."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": FLOW_LOGS},
         "Action": "sts:AssumeRole",
         "Condition": {
             "StringEquals": {"aws:SourceAccount": account},
-            # Every flow log of the region: the role is made before the one that will use it has an id.
+            # All flow logs of the region, because the role is created before the flow log has an ID.
             "ArnLike": {"aws:SourceArn": f"arn:aws:ec2:{region}:{account}:vpc-flow-log/*"},
         },
     }
@@ -23,9 +23,9 @@ def trust_flow_logs(account: str, region: str) -> str:
 
 
 def write_flow_logs(group_arn: str) -> str:
-    """Write to one log group (VPC user guide, "IAM role for publishing flow logs to CloudWatch Logs").
+    """Return a policy: write to one log group (VPC user guide, "IAM role for publishing flow logs to CloudWatch Logs").
 
-    The guide's CreateLogGroup is left out, since the group is there before.
+    The guide's CreateLogGroup is left out, because Pulumi creates the group.
     """
     groups = group_arn.partition(":log-group:")[0] + ":log-group:*"
     return json.dumps(
@@ -36,10 +36,10 @@ def write_flow_logs(group_arn: str) -> str:
                     "Sid": "Write",
                     "Effect": "Allow",
                     "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                    # Every stream of just this group: each network interface has one of its own.
+                    # All streams of this group, because each network interface has its own.
                     "Resource": [group_arn, f"{group_arn}:*"],
                 },
-                # Listing groups knows no narrower resource than all groups of the region.
+                # DescribeLogGroups supports no narrower resource than all groups of the region.
                 {"Sid": "Find", "Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": groups},
             ],
         }

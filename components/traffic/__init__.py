@@ -1,1 +1,1 @@
-"""From a caller to inference: zone, certificate, load balancer, failover records."""
+"""Components for client traffic: hosted zone, certificate, load balancer and failover records."""

@@ -1,8 +1,8 @@
-"""Certificate: one ACM certificate a region, proved by records in the zone that both regions share.
+"""Certificate: a region's ACM certificate, validated by DNS records in the hosted zone that both regions share.
 
-ACM asks for the same record for a name in every region of an account (ACM user guide, "DNS validation"), so the
-records that the primary stack makes prove the recovery region's certificate too: that stack makes no record for it, and
-renewal goes on by itself while the primary region is gone. Free.
+ACM requires the same validation record for a name in every region of an account (ACM user guide, "DNS validation"). So
+the primary stack's records also validate the recovery region's certificate: the recovery stack creates none, and its
+certificate renews automatically while the primary region is unavailable. ACM certificates are free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pulumi_aws import acm, route53
 
 RECORD_TTL_SECONDS = 300
 ISSUED_WITHIN = "30m"
-"""How long to wait. With its records in DNS a certificate is issued within minutes; without them never."""
+"""Longest wait. With its validation records in DNS a certificate is issued within minutes; without them never."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,13 @@ class CertificateArgs:
     """Arguments of `Certificate`.
 
     Args:
-        names: The names it is for, the first one its own; the same names in both regions.
+        names: Domain names, the first one as common name; the same names in both regions.
         region: The load balancer's region.
-        zone_id: The zone to prove the names in; None where the other stack does that.
+        zone_id: ID of the hosted zone for validation records; None if the other stack creates them.
         tags: Tags of the certificate.
+
+    Raises:
+        ValueError: Names are missing or repeated.
     """
 
     names: Sequence[str]
@@ -36,14 +39,17 @@ class CertificateArgs:
 
     def __post_init__(self) -> None:
         if not self.names or len(set(self.names)) < len(self.names):
-            raise ValueError(f"a certificate for {list(self.names)}: it needs one or more names, each of them once")
+            raise ValueError(
+                f"certificate names {list(self.names)}: at least one name is required, and names must be unique; "
+                "correct the list"
+            )
 
 
 class Certificate(pulumi.ComponentResource):
-    """A certificate that is issued.
+    """An ACM certificate, its validation records if `zone_id` is set, and the wait until it is issued.
 
     Attributes:
-        arn: The certificate's ARN, known once it is issued.
+        arn: The certificate's ARN; resolves when the certificate is issued.
     """
 
     arn: pulumi.Output[str]
@@ -78,23 +84,23 @@ class Certificate(pulumi.ComponentResource):
     def _record(
         self,
         name: str,
-        proved: str,
+        domain: str,
         zone_id: pulumi.Input[str],
         options: pulumi.Output[Sequence[acm.outputs.CertificateDomainValidationOption]],
     ) -> route53.Record:
-        """The record of one name: found by the name, since the order of the options is not known before."""
+        """Create the validation record of a domain name, found by name because the order of the options varies."""
 
-        def of(answer: str) -> pulumi.Output[str]:
+        def option(attribute: str) -> pulumi.Output[str]:
             return options.apply(
-                lambda all_: next(str(getattr(each, answer)) for each in all_ if each.domain_name == proved)
+                lambda all_: next(str(getattr(each, attribute)) for each in all_ if each.domain_name == domain)
             )
 
         return route53.Record(
-            f"{name}-{proved}",
+            f"{name}-{domain}",
             zone_id=zone_id,
-            name=of("resource_record_name"),
+            name=option("resource_record_name"),
             type="CNAME",
             ttl=RECORD_TTL_SECONDS,
-            records=[of("resource_record_value")],
+            records=[option("resource_record_value")],
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -1,4 +1,4 @@
-"""HostedZone: the zone both regions have their names in, made here or named. Costs $0.50 a month."""
+"""HostedZone: the Route 53 hosted zone of both regions' names, new or existing. Costs $0.50 a month."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class HostedZoneArgs:
     """Arguments of `HostedZone`.
 
     Args:
-        domain: The zone's name, without a final dot.
-        existing: Id of a zone to use; None makes one.
-        protect: Guard a zone that is made here against deletion: clients of both regions find the service by it.
-        tags: Tags of a zone that is made here.
+        domain: The zone's name, without a trailing dot.
+        existing: ID of an existing zone to use; None creates a zone.
+        protect: Protect a new zone from deletion: clients resolve the names of both regions in it.
+        tags: Tags of a new zone.
     """
 
     domain: str
@@ -27,11 +27,11 @@ class HostedZoneArgs:
 
 
 class HostedZone(pulumi.ComponentResource):
-    """A zone.
+    """A hosted zone, unless an existing one is used.
 
     Attributes:
-        zone_id: The hosted zone.
-        name_servers: Of a zone that was made here: what the parent zone has to delegate to. Empty otherwise.
+        zone_id: ID of the hosted zone.
+        name_servers: Name servers of a new zone, to which the parent zone must delegate; empty for an existing zone.
     """
 
     zone_id: pulumi.Output[str]
@@ -45,7 +45,7 @@ class HostedZone(pulumi.ComponentResource):
             zone = route53.Zone(
                 name,
                 name=args.domain,
-                comment="inference over two regions",
+                comment="inference endpoints of two regions",
                 tags=dict(args.tags),
                 opts=pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect),
             )

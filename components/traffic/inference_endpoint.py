@@ -1,10 +1,10 @@
-"""InferenceEndpoint: the way in: a network load balancer with TLS, and the target group that pods are registered in.
+"""InferenceEndpoint: a region's network load balancer with TLS, and the target group in which pods are registered.
 
-It exists in every tier. A load balancer takes minutes to make and its name must be known before anything serves, and a
-failover must not have to wait for either; without targets it answers nobody. It outlives the cluster: pods join the
-target group by a TargetGroupBinding, and no controller owns the load balancer. Security groups are there from the
-first day, because a network load balancer that is made without one can never have any (ELB user guide, "Update the
-security groups for your Network Load Balancer").
+It exists in every tier: creating a load balancer takes minutes, DNS records need its name, and a failover must not wait
+for either. Without targets it refuses connections. It exists independently of the cluster: pods join the target group
+by a TargetGroupBinding, and no controller owns the load balancer. It is created with a security group, because one can
+not be added later to a network load balancer that was created without (ELB user guide, "Update the security groups for
+your Network Load Balancer").
 
 Costs, us-east-1 list prices: $16.43 a month, and $0.006 per load balancer capacity unit and hour (ELB pricing page).
 """
@@ -23,9 +23,10 @@ HTTPS_PORT, SERVING_PORT = 443, 8080
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.3, and 1.2 with forward secrecy (ELB user guide, "Security policies for your Network Load Balancer")."""
 CHECK_SECONDS, CHECK_TIMES = 10, 2
-"""A pod is taken out within 20 s: before Route 53's 30 s, so that a bad pod never looks like a bad region."""
+"""Interval in seconds and threshold of target health checks. An unhealthy pod is removed within 20 s, before Route 53's
+30 s, so that it does not make the region unhealthy."""
 DRAIN_SECONDS = 60
-"""How long a pod that leaves may finish its requests: no longer than its own grace period."""
+"""Deregistration delay: how long a removed pod may finish its requests; at most the pod's own grace period."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,15 @@ class InferenceEndpointArgs:
     """Arguments of `InferenceEndpoint`.
 
     Args:
-        label: How names begin that a person sees: "ml-dr".
+        label: Prefix of displayed names: "ml-dr".
         region: The region.
-        vpc_id: The VPC.
-        vpc_cidr: Its block: where pods are.
+        vpc_id: ID of the VPC.
+        vpc_cidr: CIDR block of the VPC, which contains the pods.
         public_subnet_ids: A public subnet in each zone.
         certificate_arn: ARN of an issued certificate of that region.
-        client_cidrs: Blocks that may ask.
-        protect: Guard the load balancer against deletion, by Pulumi and by AWS: records point at its name.
-        tags: Tags of everything.
+        client_cidrs: CIDR blocks allowed to call the inference endpoint.
+        protect: Protect the load balancer from deletion, by Pulumi and by AWS: DNS records refer to its name.
+        tags: Tags of every resource.
     """
 
     label: str
@@ -56,12 +57,12 @@ class InferenceEndpointArgs:
 
 
 class InferenceEndpoint(pulumi.ComponentResource):
-    """A region's load balancer, listener and target group.
+    """A region's network load balancer with its security group, TLS listener and target group.
 
     Attributes:
-        dns_name: The load balancer's name, that DNS records point at.
-        target_group_arn: Where pods are registered.
-        security_group_id: Whom pods have to let in.
+        dns_name: DNS name of the load balancer, the target of DNS records.
+        target_group_arn: ARN of the target group in which pods are registered.
+        security_group_id: ID of the load balancer's security group, which pods must allow as source.
     """
 
     dns_name: pulumi.Output[str]
@@ -79,7 +80,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             internal=False,
             subnets=args.public_subnet_ids,
             security_groups=[group.id],
-            # Any zone's address serves from all zones: else the loss of a zone's pods would be the loss of its address.
+            # A zone's address also serves when its own pods fail, because it forwards to pods of all zones.
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=args.protect,
             region=args.region,
@@ -110,11 +111,11 @@ class InferenceEndpoint(pulumi.ComponentResource):
         )
 
     def _security_group(self) -> ec2.SecurityGroup:
-        """Clients come in by TLS, and out it goes to pods alone."""
+        """Create the security group: ingress of TLS from clients, egress to pods only."""
         args, name = self._args, self._name
         group = ec2.SecurityGroup(
             f"{name}-clients",
-            description=f"{args.label}: clients of inference",
+            description=f"{args.label}: load balancer of the inference endpoint",
             vpc_id=args.vpc_id,
             region=args.region,
             tags={**args.tags, "Name": f"{args.label} clients"},
@@ -124,7 +125,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             vpc.SecurityGroupIngressRule(
                 f"{name}-from-{block}",
                 security_group_id=group.id,
-                description="inference over TLS",
+                description=f"inference requests over TLS from {block}",
                 ip_protocol="tcp",
                 from_port=HTTPS_PORT,
                 to_port=HTTPS_PORT,
@@ -136,7 +137,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
         vpc.SecurityGroupEgressRule(
             f"{name}-to-pods",
             security_group_id=group.id,
-            description="pods, and their health checks",
+            description="inference requests and health checks to pods",
             ip_protocol="tcp",
             from_port=SERVING_PORT,
             to_port=SERVING_PORT,
@@ -156,8 +157,8 @@ class InferenceEndpoint(pulumi.ComponentResource):
             target_type="ip",
             vpc_id=args.vpc_id,
             deregistration_delay=DRAIN_SECONDS,
-            # Off, as for every target by address unless it is asked for: pods see the load balancer, which their
-            # security group knows.
+            # Disabled, which is the default for IP targets: pods see the load balancer's address, and their security
+            # group allows its security group.
             preserve_client_ip="false",
             health_check=lb.TargetGroupHealthCheckArgs(
                 protocol="HTTP",

@@ -1,14 +1,15 @@
-"""Route53Failover: one region's record under the public name, its health check, and the lever that opens or closes it.
+"""Route53Failover: a region's record of the public name, its health check, and the lever that opens or closes it.
 
-Records are weighted in every tier. A record of weight 0 is answered only when every record of a higher weight is
-unhealthy, so 0 means standby, and a change of tier changes one number in place; going between failover and weighted
-routing would mean deleting both records.
+Records are weighted in every tier. Route 53 answers with a record of weight 0 only if all records with a higher weight
+are unhealthy, so weight 0 means standby, and a change of tier changes one number in place. Changing between failover
+and weighted routing would require deleting both records.
 
-A record's check is a calculated one: its endpoint is healthy *and* its lever allows. A lever is a custom metric read by
-an alarm-based check, which follows the alarm's data and not its state. Nothing is edited in Route 53 to fail over:
-publishing a metric in the recovery region is enough, and that is a data-plane call to the region that lives.
+A record's health check is a calculated one: the endpoint is healthy *and* the lever is open. A lever is a custom metric
+with an alarm, and a health check that follows the alarm's data rather than its state. A failover changes nothing in
+Route 53: it publishes a metric in the recovery region, which is a data-plane call to the healthy region.
 
-Costs about $4 a month a region: an HTTPS check every 10 s ($0.75 + $1 + $1), two checks more ($0.50), an alarm ($0.10).
+Costs about $4 a month for a region: an HTTPS health check every 10 s ($0.75 + $1 + $1), two further health checks
+($0.50), an alarm ($0.10).
 """
 
 from __future__ import annotations
@@ -29,30 +30,31 @@ HTTPS_PORT = 443
 
 @dataclass(frozen=True)
 class Lever:
-    """A switch that a metric throws.
+    """A lever: a metric that opens or closes a record.
 
     Args:
-        name: "engage" or "admit": the metric's dimension.
-        comparison: How the metric compares with 1 when the record is closed.
-        without_data: What Route 53 takes for the check's health while there is no data.
+        name: "engage" or "admit"; the value of the metric's dimension `Lever`.
+        comparison: Operator by which the metric is compared with 1; if true, the record is closed.
+        missing_data: Status of the health check while the alarm has no data.
     """
 
     name: str
     comparison: str
-    without_data: str
+    missing_data: str
 
 
-def lever_of(role: Role, failover: DnsFailover) -> Lever:
-    """The lever of a region's record.
+def lever_for(role: Role, failover: DnsFailover) -> Lever:
+    """Return the lever of a region's record.
 
-    `engage` closes the primary record while its metric is 1. Without data it stays as it was, and a new one is open: a
-    lever whose publisher fails must not close a healthy primary. `admit` opens the recovery record while its metric is
-    1. With automatic failover, missing data leaves it open; with manual failover it is shut until it is admitted.
+    `engage` closes the primary record while its metric is 1. Without data the record keeps its last status, and a new
+    record is open: a failing publisher must not close a healthy primary record. `admit` opens the recovery record while
+    its metric is 1. Without data the record keeps its last status with automatic failover, and is closed with manual
+    failover.
     """
     if role is Role.PRIMARY:
         return Lever(levers.ENGAGE, "GreaterThanOrEqualToThreshold", "LastKnownStatus")
-    shut = failover is DnsFailover.MANUAL
-    return Lever(levers.ADMIT, "LessThanThreshold", "Unhealthy" if shut else "LastKnownStatus")
+    manual = failover is DnsFailover.MANUAL
+    return Lever(levers.ADMIT, "LessThanThreshold", "Unhealthy" if manual else "LastKnownStatus")
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,20 @@ class Route53FailoverArgs:
     """Arguments of `Route53Failover`.
 
     Args:
-        role: Whose record it is.
-        dns: Names, and how often endpoints are checked.
-        endpoint: Host name that serves inference in the region; its certificate is not checked by Route 53.
-        weight: The record's weight, 0 to 255; 0 is standby.
+        role: Role of the region.
+        dns: Names, and interval and threshold of the endpoint's health check.
+        endpoint: Host name of the region's load balancer; Route 53 does not verify its certificate.
+        weight: Weight of the record, 0 to 255; 0 is standby.
         lever_region: Region of the lever's metric and alarm: the recovery region, for both records.
-        lever_prefix: Makes the alarm's name unique in that region.
-        zone_id: The hosted zone.
-        alert_topic_arn: The recovery region's topic, that is told of a lever. CloudWatch does not look whether it is
-            there (PutMetricAlarm, AlarmActions), so the primary may name the one that the other stack will make.
-        tags: Tags of checks and alarm.
+        lever_prefix: Prefix that makes the alarm's name unique in that region.
+        zone_id: ID of the hosted zone.
+        alert_topic_arn: ARN of the recovery region's SNS topic, for the lever's alarm. CloudWatch does not verify that
+            it exists (PutMetricAlarm, AlarmActions), so the primary stack can refer to the recovery stack's topic
+            before that is created.
+        tags: Tags of health checks and alarm.
+
+    Raises:
+        ValueError: The weight is out of range.
     """
 
     role: Role
@@ -84,11 +90,11 @@ class Route53FailoverArgs:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 255:
-            raise ValueError(f"weight {self.weight} is not between 0 and 255, which is what Route 53 takes")
+            raise ValueError(f"weight {self.weight} is not between 0 and 255, the range of Route 53; correct it")
 
 
 class Route53Failover(pulumi.ComponentResource):
-    """A region's way into the zone.
+    """A region's weighted record and regional record, with its three health checks and the lever's alarm.
 
     Attributes:
         record: The fields of `dr.control.contract.DnsRecord`.
@@ -101,7 +107,7 @@ class Route53Failover(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._opts = pulumi.ResourceOptions(parent=self)
         endpoint_check = self._endpoint_check()
-        lever = lever_of(args.role, args.dns.failover)
+        lever = lever_for(args.role, args.dns.failover)
         alarm, lever_check = self._lever(lever)
         check = route53.HealthCheck(
             f"{name}-check",
@@ -126,9 +132,9 @@ class Route53Failover(pulumi.ComponentResource):
         )
         self.register_outputs({"record": self.record})
 
-    def _tags(self, what: str) -> dict[str, str]:
-        """A health check has no name but its tag."""
-        return {**self._args.tags, "Name": f"{self._args.lever_prefix} {self._args.role}: {what}"}
+    def _tags(self, name: str) -> dict[str, str]:
+        """Return the tags of a health check, which is named by its tag `Name`."""
+        return {**self._args.tags, "Name": f"{self._args.lever_prefix} {self._args.role}: {name}"}
 
     def _endpoint_check(self) -> route53.HealthCheck:
         dns = self._args.dns
@@ -149,7 +155,7 @@ class Route53Failover(pulumi.ComponentResource):
         alarm = cloudwatch.MetricAlarm(
             f"{self._name}-lever",
             name=f"{args.lever_prefix}-lever-{lever.name}",
-            alarm_description=f"In alarm while the {args.role} record is closed by its lever",
+            alarm_description=f"ALARM while lever {lever.name} closes the {args.role} record",
             namespace=levers.NAMESPACE,
             metric_name=levers.METRIC,
             dimensions={"Lever": lever.name, "Workload": args.lever_prefix},
@@ -169,7 +175,7 @@ class Route53Failover(pulumi.ComponentResource):
             type="CLOUDWATCH_METRIC",
             cloudwatch_alarm_name=alarm.name,
             cloudwatch_alarm_region=args.lever_region,
-            insufficient_data_health_status=lever.without_data,
+            insufficient_data_health_status=lever.missing_data,
             tags=self._tags(f"lever {lever.name}"),
             opts=self._opts,
         )

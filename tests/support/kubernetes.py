@@ -103,7 +103,7 @@ def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mappi
     yield inference_objects_spec.service()
     yield inference_objects_spec.budget(of)
     yield inference_objects_spec.autoscaler(of)
-    yield inference_objects_spec.way_in(BLOCKS, mesh=True)
+    yield inference_objects_spec.ingress_policy(BLOCKS, mesh=True)
     yield inference_objects_spec.binding(TARGET_GROUP)
     yield inference_spec.deployment(of)
     yield mesh_spec.destination_rule(("us-east-1", "us-west-2"), shared=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.monitoring.alarm_rules import AlarmRule, composites, decisive
+from components.monitoring.alarm_rules import AlarmRule, composites, recovery_region_rules
 from dr.control.levers import NAMESPACE
 from dr.functions.prober import ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
 from sandbox.server import Running
@@ -64,7 +64,7 @@ class Watch:
 def watch(aws: Running, control: Control) -> Watch:
     """After a quarter of an hour of peace."""
     metrics = aws.client("cloudwatch", RECOVERY)
-    for rule in decisive("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, True):
+    for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, True):
         make(metrics, rule)
     for composite in composites(PRIMARY, RECOVERY, True):
         metrics.put_composite_alarm(AlarmName=f"ml-dr-{composite.name}", AlarmRule=composite.expression("ml-dr"))

@@ -122,7 +122,7 @@ def test_a_run_does_every_index_a_few_at_a_time_behind_whoever_serves(cluster: C
 
 
 def test_an_evicted_pod_is_made_anew_and_costs_its_index_no_retry(cluster: Cluster) -> None:
-    cron_job = jobs_spec.cron_job(processing(shards=2, at_once=2))
+    cron_job = jobs_spec.cron_job(processing(shards=2, parallelism=2))
     cluster.start(cron_job, "evicted", **{"sandbox/run-seconds": "240"})
     victim, *_ = wait_for(lambda: len(found := running(cluster.pods(TRAINING, "evicted"))) == 2 and found)
     cluster.core.create_namespaced_pod_eviction(

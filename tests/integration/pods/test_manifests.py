@@ -56,7 +56,7 @@ def test_the_registrys_cron_job_makes_a_backup(s3: Any, tmp_path: Path) -> None:
 
 
 def test_every_index_of_the_job_does_its_part(s3: Any, tmp_path: Path) -> None:
-    of = replace(kubernetes.processing(shards=3, at_once=2), code=pod_code("process_shard"))
+    of = replace(kubernetes.processing(shards=3, parallelism=2), code=pod_code("process_shard"))
     make_bucket(s3, of.bucket)
     for number in range(9):
         s3.put_object(Bucket=of.bucket, Key=f"sets/digits/{number}.csv", Body=b"x\n1\n")

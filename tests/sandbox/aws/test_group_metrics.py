@@ -10,7 +10,7 @@ import pytest
 from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 
 from components.iam import publish_alarms
-from components.monitoring.alarm_rules import DESIRED, IN_SERVICE, AlarmRule, short_of_nodes
+from components.monitoring.alarm_rules import DESIRED, IN_SERVICE, AlarmRule, missing_nodes
 from sandbox.aws.account import ACCOUNT
 from sandbox.server import Running
 
@@ -18,9 +18,9 @@ REGION, GROUP = "us-west-2", "eks-gpu"
 Control = Callable[..., Any]
 
 
-def make_alarm(metrics: Any, rule: AlarmRule, expression: str = "wanted - there", **more: Any) -> None:
+def make_alarm(metrics: Any, rule: AlarmRule, expression: str = "desired - in_service", **more: Any) -> None:
     dimensions = [{"Name": name, "Value": value} for name, value in rule.dimensions.items()]
-    both = {"wanted": rule.metric, "there": rule.minus}
+    both = {"desired": rule.metric, "in_service": rule.subtract}
     metrics.put_metric_alarm(
         AlarmName=rule.name,
         Metrics=[
@@ -85,7 +85,7 @@ class Watch:
 @pytest.fixture
 def watch(aws: Running, control: Control) -> Watch:
     control("POST", "clock", {"follow": False})
-    make_alarm(aws.client("cloudwatch", REGION), short_of_nodes(GROUP))
+    make_alarm(aws.client("cloudwatch", REGION), missing_nodes(GROUP))
     return Watch(aws, control)
 
 
@@ -138,7 +138,7 @@ def test_a_group_whose_instances_nobody_keeps_reports_only_while_it_wants_none(
 def test_an_expression_that_is_no_difference_of_two_is_not_evaluated(
     aws: Running, group: FakeAutoScalingGroup, watch: Watch
 ) -> None:
-    make_alarm(watch.metrics, short_of_nodes(GROUP), "wanted / there")
+    make_alarm(watch.metrics, missing_nodes(GROUP), "desired / in_service")
     enable(aws)
 
     assert watch.after(10) == "INSUFFICIENT_DATA"
@@ -153,12 +153,12 @@ def test_the_message_has_the_expression_and_both_metrics(
     policy = publish_alarms(topic, ACCOUNT)
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
-    make_alarm(metrics, short_of_nodes(GROUP), AlarmActions=[topic])
+    make_alarm(metrics, missing_nodes(GROUP), AlarmActions=[topic])
     enable(aws)
     group.desired_capacity = 4
     control("POST", "clock", {"advance": 360})
 
     (message,) = control("GET", "messages?since=0")["messages"]
     trigger = json.loads(message["message"])["Trigger"]
-    assert [each.get("Expression") for each in trigger["Metrics"]] == [None, None, "wanted - there"]
+    assert [each.get("Expression") for each in trigger["Metrics"]] == [None, None, "desired - in_service"]
     assert [each["MetricStat"]["Metric"]["MetricName"] for each in trigger["Metrics"][:2]] == [DESIRED, IN_SERVICE]

@@ -25,7 +25,7 @@ def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_replication_reads_versions_by_the_action_s3_uses_for_it() -> None:
+def test_replication_reads_versions_by_the_action_that_s3_uses() -> None:
     actions = statements()["ReadVersions"]["Action"]
 
     assert "s3:GetObjectVersionForReplication" in actions
@@ -36,7 +36,7 @@ def test_no_action_is_a_wildcard() -> None:
     assert not [action for each in statements().values() for action in listed(each["Action"]) if "*" in action]
 
 
-def test_every_resource_is_one_of_the_two_buckets_or_keys() -> None:
+def test_replication_is_limited_to_both_buckets_and_keys() -> None:
     allowed = {ONE.arn, OTHER.arn, f"{ONE.arn}/*", f"{OTHER.arn}/*", ONE.key_arn, OTHER.key_arn}
     named = {resource for each in statements().values() for resource in listed(each["Resource"])}
 
@@ -44,19 +44,19 @@ def test_every_resource_is_one_of_the_two_buckets_or_keys() -> None:
 
 
 @pytest.mark.parametrize(("sid", "bucket"), [("DecryptInuseast1", ONE), ("EncryptInuswest2", OTHER)])
-def test_a_key_is_used_only_by_s3_for_its_own_bucket(sid: str, bucket: EncryptedBucket) -> None:
+def test_a_key_may_be_used_only_through_s3_for_its_bucket(sid: str, bucket: EncryptedBucket) -> None:
     conditions = statements()[sid]["Condition"]["StringEquals"]
 
     assert conditions["kms:ViaService"] == f"s3.{bucket.region}.amazonaws.com"
     assert conditions["kms:EncryptionContext:aws:s3:arn"] == bucket.arn
 
 
-def test_retention_is_read_only_where_object_lock_is_on() -> None:
+def test_retention_is_read_only_with_object_lock() -> None:
     assert "s3:GetObjectRetention" not in statements()["ReadVersions"]["Action"]
     assert "s3:GetObjectRetention" in statements(locked=True)["ReadVersions"]["Action"]
 
 
-def test_a_policy_fits_into_a_role() -> None:
+def test_the_replication_policy_fits_the_size_limit_of_a_role() -> None:
     assert len(replicate_both_ways(ONE, OTHER, True)) < 10_240
 
 
@@ -74,7 +74,7 @@ def test_only_the_service_may_assume_the_role() -> None:
     assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
 
 
-def test_deleting_recovery_points_is_denied_to_all_but_the_admins() -> None:
+def test_deleting_recovery_points_is_denied_to_everyone_except_admins() -> None:
     admins = ["arn:aws:iam::123456789012:role/b", "arn:aws:iam::123456789012:role/a"]
     (statement,) = json.loads(keep_recovery_points(admins))["Statement"]
 
@@ -83,12 +83,12 @@ def test_deleting_recovery_points_is_denied_to_all_but_the_admins() -> None:
     assert statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"] == sorted(admins)
 
 
-def test_a_vaults_policy_names_each_action_since_aws_backup_takes_no_wildcard_there() -> None:
+def test_a_vault_policy_names_each_action_because_aws_backup_accepts_no_wildcard() -> None:
     (statement,) = json.loads(keep_recovery_points(["arn:aws:iam::123456789012:role/a"]))["Statement"]
 
     assert not [action for action in statement["Action"] if "*" in action]
 
 
-def test_what_is_attached_for_backups_is_what_aws_keeps_for_them() -> None:
+def test_backup_roles_use_aws_managed_policies() -> None:
     assert all(arn.startswith("arn:aws:iam::aws:policy/") for arn in BACKUP_POLICIES.values())
     assert all("AWSBackupServiceRolePolicyFor" in arn for arn in BACKUP_POLICIES.values())

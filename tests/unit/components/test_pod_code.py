@@ -12,7 +12,7 @@ ENTRIES = ("copy_registry", "fetch_models", "process_shard")
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_a_config_map_has_an_entry_and_what_it_imports_and_nothing_heavier(entry: str) -> None:
+def test_a_config_map_contains_an_entry_and_only_its_imports(entry: str) -> None:
     code = pod_code.pod_code(entry)
 
     assert {"dr/__init__.py", "dr/pods/__init__.py", "dr/pods/run.py", f"dr/pods/{entry}.py"} <= set(
@@ -23,7 +23,7 @@ def test_a_config_map_has_an_entry_and_what_it_imports_and_nothing_heavier(entry
     assert all(re.fullmatch(r"[-._a-zA-Z0-9]+", key) for key in code.data)
 
 
-def test_imports_are_followed_late_ones_and_submodules_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_imports_and_submodules_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = {
         "dr/__init__.py": "",
         "dr/one.py": "from dr import two\nimport json\ndef f():\n    import dr.deep.three\n",
@@ -47,17 +47,17 @@ def test_imports_are_followed_late_ones_and_submodules_too(tmp_path: Path, monke
 
 
 def test_an_entry_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(FileNotFoundError, match=r"no module dr\.pods\.fetch_modles"):
+    with pytest.raises(FileNotFoundError, match=r"module dr\.pods\.fetch_modles does not exist"):
         pod_code.pod_code("fetch_modles")
 
 
-def test_code_that_is_more_than_a_config_map_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_above_the_size_limit_of_a_config_map_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pod_code, "MAX_BYTES", 1000)
-    with pytest.raises(ValueError, match="and a ConfigMap holds 1000"):
+    with pytest.raises(ValueError, match="a ConfigMap holds 1000"):
         pod_code.pod_code("fetch_models")
 
 
-def test_the_digest_follows_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_changes_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     before = pod_code.pod_code("fetch_models").digest
     files = {**files_of("dr.pods.fetch_models"), "dr/errors.py": "changed"}
     monkeypatch.setattr(pod_code, "files_of", lambda module: files)

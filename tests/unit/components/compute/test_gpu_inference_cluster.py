@@ -31,14 +31,14 @@ def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
         "data": {pair: DataBucket(f"ml-dr-{pair}", KEY) for pair in ("datasets", "models", "registry", "velero")},
         "target_group_arn": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/pods/1",
         "topic_arn": "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts",
-        "clients_group_id": "sg-clients",
+        "load_balancer_group_id": "sg-load-balancer",
         "tags": {"project": "ml-dr"},
         **changes,
     }
     return deploy(lambda: GpuInferenceCluster("cluster", GpuInferenceClusterArgs(**values)))
 
 
-def test_the_control_plane_is_private_logged_encrypted_and_entered_by_access_entries() -> None:
+def test_the_control_plane_is_private_logged_encrypted_and_uses_access_entries() -> None:
     made = cluster().one("Cluster", "cluster")
 
     assert (made["vpcConfig"]["endpointPrivateAccess"], made["vpcConfig"]["endpointPublicAccess"]) == (True, False)
@@ -48,13 +48,13 @@ def test_the_control_plane_is_private_logged_encrypted_and_entered_by_access_ent
     assert made["accessConfig"]["authenticationMode"] == "API"
 
 
-def test_blocks_that_are_named_may_call_the_api_over_the_internet() -> None:
+def test_api_cidrs_allow_public_access_to_the_api_endpoint() -> None:
     network = cluster(api_cidrs=["203.0.113.0/24"]).one("Cluster", "cluster")["vpcConfig"]
 
     assert (network["endpointPublicAccess"], network["publicAccessCidrs"]) == (True, ["203.0.113.0/24"])
 
 
-def test_gpu_nodes_are_of_the_listed_types_in_all_zones_with_nvidias_image_and_a_taint() -> None:
+def test_gpu_nodes_have_the_listed_types_all_zones_the_nvidia_image_and_a_taint() -> None:
     group = cluster().one("NodeGroup", "cluster-gpu")
 
     assert group["instanceTypes"] == ["g5.2xlarge", "g6.2xlarge"]
@@ -64,7 +64,7 @@ def test_gpu_nodes_are_of_the_listed_types_in_all_zones_with_nvidias_image_and_a
     assert group["scalingConfig"] == {"minSize": 6, "desiredSize": 6, "maxSize": 10}
 
 
-def test_nodes_ask_for_metadata_by_imdsv2_on_encrypted_volumes() -> None:
+def test_nodes_require_imdsv2_and_encrypted_volumes() -> None:
     for name in ("cluster-gpu-template", "cluster-system-template"):
         template = cluster().one("LaunchTemplate", name)
         assert template["metadataOptions"]["httpTokens"] == "required"
@@ -72,11 +72,11 @@ def test_nodes_ask_for_metadata_by_imdsv2_on_encrypted_volumes() -> None:
         assert [each["ebs"]["encrypted"] for each in template["blockDeviceMappings"]] == ["true"]
 
 
-def test_system_nodes_stand_the_loss_of_a_zone() -> None:
+def test_system_nodes_tolerate_the_loss_of_a_zone() -> None:
     assert cluster().one("NodeGroup", "cluster-system")["scalingConfig"]["minSize"] == 2
 
 
-def test_without_a_cluster_roles_and_templates_are_there_all_the_same() -> None:
+def test_roles_and_launch_templates_exist_without_a_cluster() -> None:
     without, running = cluster(Tier.BACKUP), cluster(Tier.PILOT)
 
     assert without.of("Cluster") == without.of("NodeGroup") == without.of("Addon") == {}
@@ -87,7 +87,7 @@ def test_without_a_cluster_roles_and_templates_are_there_all_the_same() -> None:
     assert {each.name for each in without.made} < {each.name for each in running.made}
 
 
-def test_tiers_from_pilot_up_differ_in_the_size_of_the_gpu_group_alone() -> None:
+def test_tiers_from_pilot_light_up_differ_only_in_the_size_of_the_gpu_group() -> None:
     made = [{each.name: each.inputs for each in cluster(tier).made} for tier in (Tier.PILOT, Tier.WARM, Tier.ACTIVE)]
 
     for tier in made[1:]:
@@ -97,7 +97,7 @@ def test_tiers_from_pilot_up_differ_in_the_size_of_the_gpu_group_alone() -> None
         assert different == ["scalingConfig"]
 
 
-def test_pods_of_inference_read_models_of_their_region_and_manifests_of_sets_and_nothing_else() -> None:
+def test_inference_pods_may_read_only_their_regions_models_and_set_manifests() -> None:
     cloud = cluster()
     trust = json.loads(cloud.one("Role", "cluster-roles-inference")["assumeRolePolicy"])["Statement"][0]
     policy = json.loads(cloud.one("RolePolicy", "cluster-roles-inference-policy")["policy"])["Statement"]
@@ -127,7 +127,7 @@ def test_pods_of_inference_read_models_of_their_region_and_manifests_of_sets_and
     ],
 )
 @pytest.mark.parametrize("tier", [Tier.BACKUP, Tier.ACTIVE])
-def test_pods_that_back_up_and_process_have_roles_for_their_pair_in_every_tier(
+def test_backup_and_batch_pods_have_roles_for_their_bucket_pair_in_every_tier(
     tier: Tier, name: str, pair: str, namespace: str, account: str
 ) -> None:
     cloud = cluster(tier)
@@ -143,22 +143,25 @@ def test_pods_that_back_up_and_process_have_roles_for_their_pair_in_every_tier(
     assert (f"cluster-{name}" in cloud.of("PodIdentityAssociation")) == (tier > Tier.BACKUP)
 
 
-def test_the_load_balancer_controller_registers_pods_in_one_target_group() -> None:
+def test_the_load_balancer_controller_may_register_pods_in_one_target_group() -> None:
     policy = json.loads(cluster().one("RolePolicy", "cluster-roles-load-balancer-policy")["policy"])["Statement"]
 
     (register,) = (each for each in policy if each["Sid"] == "Register")
     assert register["Resource"].endswith("targetgroup/pods/1")
 
 
-def test_alertmanager_tells_the_regions_topic_and_nobody_else() -> None:
-    tell, encrypt = json.loads(cluster().one("RolePolicy", "cluster-roles-alerting-policy")["policy"])["Statement"]
+def test_alertmanager_may_publish_only_to_the_regions_topic() -> None:
+    publish, encrypt = json.loads(cluster().one("RolePolicy", "cluster-roles-alerting-policy")["policy"])["Statement"]
 
-    assert (tell["Action"], tell["Resource"]) == ("sns:Publish", "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts")
+    assert (publish["Action"], publish["Resource"]) == (
+        "sns:Publish",
+        "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts",
+    )
     assert encrypt["Resource"] == "arn:aws:kms:us-west-2:123456789012:key/region"
     assert encrypt["Condition"] == {"StringEquals": {"kms:ViaService": "sns.us-west-2.amazonaws.com"}}
 
 
-def test_gpu_nodes_say_so_to_the_device_plugin_and_the_autoscaler_and_system_nodes_do_not() -> None:
+def test_only_gpu_nodes_have_the_labels_of_device_plugin_and_autoscaler() -> None:
     cloud = cluster()
 
     assert cloud.one("NodeGroup", "cluster-gpu")["labels"] == {
@@ -169,7 +172,7 @@ def test_gpu_nodes_say_so_to_the_device_plugin_and_the_autoscaler_and_system_nod
     assert cloud.one("NodeGroup", "cluster-system")["labels"] == {"pool": "system"}
 
 
-def test_karpenter_has_the_autoscalers_place_with_a_profile_that_needs_no_iam_later() -> None:
+def test_karpenter_replaces_the_autoscaler_and_gets_an_instance_profile() -> None:
     plain, with_it = cluster(), cluster(karpenter=True)
     tokens = {each.inputs["serviceAccount"] for each in with_it.of("PodIdentityAssociation").values()}
 
@@ -181,34 +184,34 @@ def test_karpenter_has_the_autoscalers_place_with_a_profile_that_needs_no_iam_la
     assert profile.inputs["role"] == "cluster-roles-nodes-0a1b2c3"
 
 
-def test_karpenter_touches_only_what_carries_the_clusters_tag() -> None:
+def test_karpenter_may_change_only_resources_with_the_clusters_tag() -> None:
     policy = cluster(karpenter=True).one("RolePolicy", "cluster-roles-karpenter-policy")["policy"]
     statements = {each["Sid"]: each for each in json.loads(policy)["Statement"]}
 
-    owned = statements["Unmake"]["Condition"]["StringEquals"]
+    owned = statements["Delete"]["Condition"]["StringEquals"]
     assert owned == {"aws:ResourceTag/kubernetes.io/cluster/ml-dr": "owned"}
-    asked = statements["Make"]["Condition"]["StringEquals"]
-    assert asked["aws:RequestTag/kubernetes.io/cluster/ml-dr"] == "owned"
-    assert statements["RunAs"]["Resource"].endswith(":role/cluster-roles-nodes-0a1b2c3")
+    request = statements["Create"]["Condition"]["StringEquals"]
+    assert request["aws:RequestTag/kubernetes.io/cluster/ml-dr"] == "owned"
+    assert statements["PassNodeRole"]["Resource"].endswith(":role/cluster-roles-nodes-0a1b2c3")
     assert [sid for sid, each in statements.items() if each["Resource"] == "*"] == ["Describe", "Prices"]
     actions = {action for each in statements.values() for action in [each["Action"]] if isinstance(action, str)}
     assert not {action for action in actions if action.startswith("iam:Create")}
 
 
-def test_nodes_that_were_raised_are_the_size_above_the_floor() -> None:
+def test_gpu_nodes_set_the_desired_size_above_the_floor() -> None:
     sizes = cluster(Tier.WARM, gpu_nodes=5).one("NodeGroup", "cluster-gpu")["scalingConfig"]
 
     assert (sizes["minSize"], sizes["desiredSize"], sizes["maxSize"]) == (3, 5, 10)
 
 
-def test_the_load_balancer_is_let_in_to_pods() -> None:
+def test_pods_allow_ingress_from_the_load_balancer() -> None:
     rule = cluster().one("SecurityGroupIngressRule", "cluster-from-load-balancer")
 
-    assert (rule["securityGroupId"], rule["referencedSecurityGroupId"]) == ("sg-of-ml-dr", "sg-clients")
+    assert (rule["securityGroupId"], rule["referencedSecurityGroupId"]) == ("sg-of-ml-dr", "sg-load-balancer")
     assert (rule["fromPort"], rule["toPort"]) == (8080, 8080)
 
 
-def test_add_ons_that_need_a_role_have_a_pods_one() -> None:
+def test_add_ons_that_need_a_role_have_a_pod_identity_association() -> None:
     made = cluster().of("Addon")
 
     assert {each.inputs["addonName"] for each in made.values()} == set(ADDONS)
@@ -232,14 +235,14 @@ def test_operators_administer_the_cluster_by_access_entries() -> None:
 
 
 @pytest.mark.parametrize(("nodes", "counts"), [(0, {}), (1, {"a": 1}), (4, {"a": 2, "b": 1, "c": 1})])
-def test_reserved_capacity_is_spread_over_the_zones(nodes: int, counts: dict[str, int]) -> None:
+def test_capacity_reservations_are_spread_over_the_zones(nodes: int, counts: dict[str, int]) -> None:
     made = cluster(reserved_nodes=nodes).of("CapacityReservation")
 
     assert {name[-1]: each.inputs["instanceCount"] for name, each in made.items()} == counts
     assert {each.inputs["instanceType"] for each in made.values()} <= {"g5.2xlarge"}
 
 
-def test_in_a_cluster_somebody_has_only_gpu_nodes_roles_and_the_way_in_are_made() -> None:
+def test_in_an_existing_cluster_only_gpu_nodes_roles_and_ingress_are_created() -> None:
     cloud = cluster(existing=THEIRS)
 
     assert cloud.of("Cluster") == cloud.of("Addon") == cloud.of("AccessEntry") == cloud.of("LogGroup") == {}
@@ -250,7 +253,7 @@ def test_in_a_cluster_somebody_has_only_gpu_nodes_roles_and_the_way_in_are_made(
     assert "cluster-inference" in cloud.of("PodIdentityAssociation")
 
 
-def test_tags_are_on_everything_that_carries_them() -> None:
+def test_every_resource_that_accepts_tags_has_them() -> None:
     untagged = {each.type.rpartition(":")[2] for each in cluster().made if "project" not in each.inputs.get("tags", {})}
 
     assert untagged == {"RolePolicy", "RolePolicyAttachment"}

@@ -4,6 +4,6 @@ from components.compute.node_groups import PLAIN_IMAGE, NodeGroupArgs
 
 
 @pytest.mark.parametrize("sizes", [(1, 0, 2), (0, 3, 2), (0, 0, 0), (-1, 0, 1)])
-def test_sizes_that_eks_would_refuse_are_refused_before(sizes: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match="EKS takes 0 <= least <= first <= most"):
+def test_sizes_that_eks_rejects_are_refused(sizes: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="EKS requires 0 <= minimum <= desired <= maximum"):
         NodeGroupArgs("gpu", "ml-dr", "us-west-2", "role", ["subnet"], ["g5.2xlarge"], PLAIN_IMAGE, sizes, 100)

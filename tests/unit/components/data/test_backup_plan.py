@@ -32,13 +32,13 @@ def test_a_plan_backs_up_daily_and_copies_to_the_other_region() -> None:
     assert rule["copyActions"] == [{"destinationVaultArn": COPIES, "lifecycle": {"deleteAfter": 30}}]
 
 
-def test_windows_are_stated_since_the_plugins_defaults_are_not_those_of_aws() -> None:
+def test_start_and_completion_windows_are_explicit_because_plugin_defaults_differ_from_aws() -> None:
     (rule,) = rules()
 
     assert (rule["startWindow"], rule["completionWindow"]) == (60, 7 * 24 * 60)
 
 
-def test_each_rule_has_its_schedule_and_its_retentions() -> None:
+def test_each_rule_has_its_own_schedule_and_retention() -> None:
     daily, hourly = rules(rules=[BackupRule("daily", retention_days=35, copy_retention_days=90), HOURLY])
 
     assert daily["lifecycle"] == {"deleteAfter": 35}
@@ -50,13 +50,13 @@ def test_each_rule_has_its_schedule_and_its_retentions() -> None:
 HOURLY = BackupRule("hourly", "cron(0 * * * ? *)", retention_days=2)
 
 
-def test_a_plan_without_a_target_copies_nothing() -> None:
+def test_a_plan_without_copy_to_makes_no_copies() -> None:
     (rule,) = rules(copy_to=None)
 
     assert rule["copyActions"] == []
 
 
-def test_everything_that_is_tagged_is_selected() -> None:
+def test_the_selection_selects_resources_by_the_backup_tag() -> None:
     selection = plan().one("Selection", "backup-selection")
 
     assert selection["selectionTags"] == [{"type": "STRINGEQUALS", "key": "backup", "value": "enabled"}]
@@ -64,7 +64,7 @@ def test_everything_that_is_tagged_is_selected() -> None:
     assert selection["iamRoleArn"].startswith("arn:aws:iam::123456789012:role/backup-role")
 
 
-def test_the_role_is_for_aws_backup_alone_and_can_back_up_and_restore() -> None:
+def test_only_aws_backup_may_assume_the_role_which_can_back_up_and_restore() -> None:
     cloud = plan()
     (trusted,) = json.loads(cloud.one("Role", "backup-role")["assumeRolePolicy"])["Statement"]
     attached = [each.inputs for each in cloud.of("RolePolicyAttachment").values()]
@@ -79,26 +79,26 @@ def test_the_role_is_for_aws_backup_alone_and_can_back_up_and_restore() -> None:
     assert {each["role"] for each in attached} == {"backup-role-0a1b2c3"}
 
 
-def test_a_plan_that_does_not_run_has_its_role_already() -> None:
+def test_a_plan_that_does_not_run_creates_only_its_role() -> None:
     types = {made.type.rpartition(":")[2] for made in plan(running=False).made}
 
     assert types == {"Role", "RolePolicyAttachment"}
 
 
-def test_a_change_of_running_leaves_the_role_as_it_is() -> None:
+def test_changing_running_does_not_change_the_role() -> None:
     def role(cloud: Cloud) -> dict[str, Any]:
         return {made.name: made.inputs for made in cloud.made if "iam" in made.type}
 
     assert role(plan(running=False)) == role(plan())
 
 
-def test_everything_regional_is_in_the_plans_region() -> None:
+def test_regional_resources_are_in_the_plans_region() -> None:
     made = [each.inputs["region"] for each in plan(region="eu-west-1").made if "region" in each.inputs]
 
     assert made == ["eu-west-1", "eu-west-1"]
 
 
-def test_plan_and_role_are_tagged() -> None:
+def test_the_plan_and_its_role_have_tags() -> None:
     cloud = plan(tags={"owner": "ml"})
 
     assert cloud.one("Plan", "backup-plan")["tags"] == {"owner": "ml"}
@@ -106,36 +106,39 @@ def test_plan_and_role_are_tagged() -> None:
 
 
 @pytest.mark.parametrize(("running", "plan_id"), [(True, "id-of-backup-plan"), (False, None)])
-def test_outputs_are_the_plan_while_it_runs_and_the_role(running: bool, plan_id: str | None) -> None:
-    seen: dict[str, str | None] = {}
+def test_outputs_are_the_role_and_the_id_of_a_running_plan(running: bool, plan_id: str | None) -> None:
+    outputs: dict[str, str | None] = {}
 
     def build() -> None:
         made = BackupPlan("backup", args(running=running))
-        made.plan_id.apply(lambda known: seen.update(plan=known))
-        made.role_arn.apply(lambda known: seen.update(role=known))
+        made.plan_id.apply(lambda plan_id: outputs.update(plan=plan_id))
+        made.role_arn.apply(lambda arn: outputs.update(role=arn))
 
     deploy(build)
 
-    assert seen == {"plan": plan_id, "role": "arn:aws:iam::123456789012:role/backup-role-0a1b2c3"}
+    assert outputs == {"plan": plan_id, "role": "arn:aws:iam::123456789012:role/backup-role-0a1b2c3"}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"copy_to": COPIES.replace("us-west-2", "us-east-1")}, "from us-east-1 to us-east-1, and both would be lost"),
-        ({"copy_to": "ml-dr"}, "copies to 'ml-dr', which is no vault's ARN"),
-        ({"name": "ml dr"}, "rename it"),
-        ({"rules": ()}, r"has the rules \[\], and needs one or more"),
-        ({"rules": (HOURLY, HOURLY)}, "each of another name"),
-        ({"copy_to": None, "rules": [BackupRule(copy_retention_days=90)]}, "keeps copies for 90 days, and plan ml-dr"),
-        ({"vault_lock": VaultLock(60)}, "keeps for 30 days, and the vault's lock takes 60 or more"),
-        ({"copy_lock": VaultLock(1, 14)}, "keeps for 30 days, and the vault's lock takes 1 to 14"),
+        ({"copy_to": COPIES.replace("us-west-2", "us-east-1")}, "would copy to its own region, us-east-1"),
+        ({"copy_to": "ml-dr"}, "copy_to 'ml-dr' is not the ARN of a backup vault"),
+        ({"name": "ml dr"}, "backup plan name 'ml dr' is not valid"),
+        ({"rules": ()}, r"has rules \[\]: at least one is required"),
+        ({"rules": (HOURLY, HOURLY)}, "their names must be unique"),
+        (
+            {"copy_to": None, "rules": [BackupRule(copy_retention_days=90)]},
+            "copy_retention_days to 90, but plan ml-dr makes no copies",
+        ),
+        ({"vault_lock": VaultLock(60)}, "a retention of 30 days, but the vault's lock allows 60 or more"),
+        ({"copy_lock": VaultLock(1, 14)}, "a retention of 30 days, but the vault's lock allows 1 to 14"),
     ],
 )
-def test_what_cannot_work_is_refused(changes: dict[str, object], message: str) -> None:
+def test_invalid_plan_arguments_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         args(**changes)
 
 
-def test_the_lock_of_copies_is_no_concern_of_a_plan_that_makes_none() -> None:
+def test_a_plan_without_copies_ignores_the_lock_of_the_copy_vault() -> None:
     assert args(copy_to=None, copy_lock=VaultLock(60)).copy_to is None

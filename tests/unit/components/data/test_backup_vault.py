@@ -19,7 +19,7 @@ def vault(**changes: object) -> Cloud:
     return deploy(lambda: BackupVault("recovery", args(**changes)))
 
 
-def test_a_vault_is_in_its_region_under_its_own_key() -> None:
+def test_a_vault_is_in_its_region_and_encrypted_with_the_given_key() -> None:
     made = vault(tags={"owner": "ml"}).one("Vault", "recovery-vault")
 
     assert (made["name"], made["region"], made["kmsKeyArn"]) == ("ml-dr", "us-west-2", KEY)
@@ -27,14 +27,14 @@ def test_a_vault_is_in_its_region_under_its_own_key() -> None:
     assert made["forceDestroy"] is False
 
 
-def test_a_protected_vault_is_guarded_and_kept() -> None:
+def test_a_protected_vault_is_protected_and_retained_on_delete() -> None:
     made = vault().of("Vault")["recovery-vault"]
 
     assert made.protect
     assert made.retain_on_delete
 
 
-def test_a_vault_of_tests_goes_with_what_it_holds() -> None:
+def test_force_destroy_deletes_a_vault_with_its_recovery_points() -> None:
     made = vault(protect=False, force_destroy=True).of("Vault")["recovery-vault"]
 
     assert not made.protect
@@ -42,11 +42,11 @@ def test_a_vault_of_tests_goes_with_what_it_holds() -> None:
     assert made.inputs["forceDestroy"] is True
 
 
-def test_a_vault_has_no_lock_and_no_policy_unless_asked_for() -> None:
+def test_a_vault_has_no_lock_and_no_access_policy_by_default() -> None:
     assert [made.type for made in vault().made] == ["aws:backup/vault:Vault"]
 
 
-def test_a_governance_lock_has_no_grace() -> None:
+def test_a_governance_lock_has_no_grace_time() -> None:
     made = vault(lock=VaultLock(7, 365)).one("VaultLockConfiguration", "recovery-lock")
 
     assert made == {
@@ -57,20 +57,20 @@ def test_a_governance_lock_has_no_grace() -> None:
     }
 
 
-def test_a_compliance_lock_has_its_grace() -> None:
+def test_a_compliance_lock_has_its_grace_time() -> None:
     lock = VaultLock(7, mode=LockMode.COMPLIANCE, changeable_for_days=14)
 
     assert vault(lock=lock).one("VaultLockConfiguration", "recovery-lock")["changeableForDays"] == 14
 
 
-def test_the_lock_of_a_protected_vault_stays_on_when_it_is_removed_from_the_program_and_can_be_changed() -> None:
+def test_the_lock_of_a_protected_vault_is_retained_and_can_be_changed() -> None:
     made = vault(lock=VaultLock(7)).of("VaultLockConfiguration")["recovery-lock"]
 
     assert made.retain_on_delete
     assert not made.protect
 
 
-def test_only_the_admins_may_delete_recovery_points_or_change_who_may() -> None:
+def test_only_admins_may_delete_recovery_points_or_change_the_access_policy() -> None:
     made = vault(admins=[ADMIN]).of("VaultPolicy")["recovery-policy"]
     (statement,) = json.loads(made.inputs["policy"])["Statement"]
 
@@ -93,24 +93,24 @@ def test_an_admin_that_is_not_one_principal_is_refused(admin: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 51, "ml dr", "ml.dr"])
-def test_a_name_that_aws_does_not_take_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="2 to 50 letters, digits, _ and -; rename it"):
+def test_a_name_that_aws_rejects_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="2 to 50 letters, digits, _ and -; rename the vault"):
         args(name=name)
 
 
-def test_a_vault_that_is_both_protected_and_to_be_destroyed_is_refused() -> None:
-    with pytest.raises(ValueError, match="choose one of the two"):
+def test_protect_and_force_destroy_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="has both protect and force_destroy set"):
         args(force_destroy=True)
 
 
-def test_outputs_are_what_plans_name() -> None:
-    seen: list[str] = []
+def test_outputs_are_the_vaults_name_and_arn() -> None:
+    outputs: list[str] = []
 
     def build() -> None:
         made = BackupVault("recovery", args())
-        made.vault_name.apply(seen.append)
-        made.arn.apply(seen.append)
+        made.vault_name.apply(outputs.append)
+        made.arn.apply(outputs.append)
 
     deploy(build)
 
-    assert sorted(seen) == ["arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr", "ml-dr"]
+    assert sorted(outputs) == ["arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr", "ml-dr"]

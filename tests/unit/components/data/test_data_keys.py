@@ -13,7 +13,7 @@ def keys(**changes: object) -> Cloud:
     return deploy(lambda: DataKeys("data", args(**changes)))
 
 
-def test_each_region_has_an_ordinary_key_that_is_rotated() -> None:
+def test_each_region_has_a_single_region_key_with_rotation() -> None:
     made = keys().of("Key")
 
     assert {key.inputs["region"] for key in made.values()} == {"us-east-1", "us-west-2"}
@@ -30,17 +30,17 @@ def test_both_keys_have_the_same_alias() -> None:
     }
 
 
-def test_both_keys_are_guarded_against_deletion() -> None:
+def test_both_keys_are_protected_from_deletion() -> None:
     made = keys().made
 
     assert len(made) == 4
     assert all(each.protect and each.retain_on_delete for each in made)
 
 
-def test_without_protection_nothing_is_guarded() -> None:
+def test_without_protect_no_resource_is_protected_or_retained() -> None:
     assert not any(made.protect or made.retain_on_delete for made in keys(protect=False).made)
 
 
 def test_two_keys_in_one_region_are_refused() -> None:
-    with pytest.raises(ValueError, match="both keys would be in us-east-1"):
+    with pytest.raises(ValueError, match="both KMS keys would be in us-east-1"):
         args(replica_region="us-east-1")

@@ -15,7 +15,7 @@ def test_the_key_is_in_its_region_and_rotated() -> None:
     assert (made["region"], made["enableKeyRotation"], made["deletionWindowInDays"]) == ("us-west-2", True, 30)
 
 
-def test_cloudwatch_of_this_account_alone_may_use_it_beside_the_account() -> None:
+def test_only_the_account_and_its_cloudwatch_alarms_may_use_the_key() -> None:
     account, alarms = json.loads(key().one("Key", "region")["policy"])["Statement"]
 
     assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
@@ -24,6 +24,6 @@ def test_cloudwatch_of_this_account_alone_may_use_it_beside_the_account() -> Non
     assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
-def test_it_is_guarded_against_deletion_unless_data_is_not() -> None:
+def test_the_key_is_protected_from_deletion_only_if_protect_is_set() -> None:
     assert all(each.protect and each.retain_on_delete for each in key().made)
     assert not any(each.protect or each.retain_on_delete for each in key(protect=False).made)

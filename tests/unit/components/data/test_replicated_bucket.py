@@ -23,12 +23,12 @@ def bucket(pair_changes: dict[str, Any] | None = None, **changes: Any) -> Cloud:
 
 
 def rule(cloud: Cloud, side: str) -> dict[str, Any]:
-    (only,) = cloud.one("BucketReplicationConfig", f"datasets-{side}-replication")["rules"]
-    return dict(only)
+    (rule,) = cloud.one("BucketReplicationConfig", f"datasets-{side}-replication")["rules"]
+    return dict(rule)
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_a_side_is_private_versioned_encrypted_and_tls_only(side: str) -> None:
+def test_a_bucket_of_a_pair_is_private_versioned_encrypted_and_tls_only(side: str) -> None:
     cloud = bucket()
     name = f"datasets-{side}"
 
@@ -48,7 +48,7 @@ def test_a_side_is_private_versioned_encrypted_and_tls_only(side: str) -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_everything_of_a_side_is_in_its_region(side: str) -> None:
+def test_the_resources_of_a_bucket_are_in_its_region(side: str) -> None:
     made = [each for each in bucket().made if each.name.startswith(f"datasets-{side}")]
     made = [each for each in made if "region" in each.inputs]
 
@@ -57,30 +57,30 @@ def test_everything_of_a_side_is_in_its_region(side: str) -> None:
 
 
 @pytest.mark.parametrize(("side", "other"), [("source", "replica"), ("replica", "source")])
-def test_each_side_replicates_to_the_other_under_the_others_key(side: str, other: str) -> None:
-    found = rule(bucket(), side)
+def test_each_bucket_replicates_to_the_other_with_the_destinations_key(side: str, other: str) -> None:
+    replication = rule(bucket(), side)
 
-    destination = found["destination"]
+    destination = replication["destination"]
     assert destination["bucket"] == f"arn:aws:s3:::{SIDES[other].name}"
     assert destination["encryptionConfiguration"]["replicaKmsKeyId"].startswith(f"arn:aws:kms:{SIDES[other].region}:")
     assert destination["replicationTime"] == {"status": "Enabled", "time": {"minutes": 15}}
     assert destination["metrics"] == {"status": "Enabled", "eventThreshold": {"minutes": 15}}
-    assert found["sourceSelectionCriteria"] == {
+    assert replication["sourceSelectionCriteria"] == {
         "sseKmsEncryptedObjects": {"status": "Enabled"},
         "replicaModifications": {"status": "Enabled"},
     }
-    assert (found["filter"], found["priority"]) == ({"prefix": ""}, 1)
+    assert (replication["filter"], replication["priority"]) == ({"prefix": ""}, 1)
 
 
-@pytest.mark.parametrize(("chosen", "status"), [(True, "Enabled"), (False, "Disabled")])
-def test_delete_markers_are_chosen_explicitly(chosen: bool, status: str) -> None:
-    cloud = bucket({"replicate_deletes": chosen})
+@pytest.mark.parametrize(("enabled", "status"), [(True, "Enabled"), (False, "Disabled")])
+def test_replicate_deletes_decides_on_delete_marker_replication(enabled: bool, status: str) -> None:
+    cloud = bucket({"replicate_deletes": enabled})
 
     assert rule(cloud, "source")["deleteMarkerReplication"] == {"status": status}
     assert rule(cloud, "replica")["deleteMarkerReplication"] == {"status": status}
 
 
-def test_one_role_replicates_both_ways_on_just_these_buckets() -> None:
+def test_one_role_limited_to_both_buckets_replicates_in_both_directions() -> None:
     cloud = bucket()
     configs = cloud.of("BucketReplicationConfig").values()
     policy = cloud.one("RolePolicy", "datasets-replication-policy")["policy"]
@@ -93,25 +93,25 @@ def test_one_role_replicates_both_ways_on_just_these_buckets() -> None:
     assert "key/key-datasets-keys-source" in policy
 
 
-def test_the_replicas_side_is_protected_and_retained() -> None:
+def test_the_replica_and_the_replication_role_are_protected_and_retained() -> None:
     made = [each for each in bucket().made if each.name.startswith(("datasets-replica", "datasets-replication"))]
 
     assert made
     assert all(each.protect and each.retain_on_delete for each in made)
 
 
-def test_a_pair_whose_data_is_not_protected_can_be_destroyed() -> None:
+def test_a_pair_without_protect_can_be_destroyed() -> None:
     cloud = bucket(protect=False)
 
     assert not any(each.protect or each.retain_on_delete for each in cloud.made)
     assert all(each.inputs["forceDestroy"] for each in cloud.of("Bucket").values())
 
 
-def test_a_protected_bucket_is_never_emptied_by_force() -> None:
+def test_a_protected_bucket_does_not_have_force_destroy() -> None:
     assert not any(each.inputs["forceDestroy"] for each in bucket().of("Bucket").values())
 
 
-def test_object_lock_is_on_both_sides() -> None:
+def test_object_lock_is_on_both_buckets() -> None:
     cloud = bucket({"lock": Lock(LockMode.COMPLIANCE, 30)})
 
     assert all(each.inputs["objectLockEnabled"] for each in cloud.of("Bucket").values())
@@ -120,14 +120,14 @@ def test_object_lock_is_on_both_sides() -> None:
     assert "s3:GetObjectRetention" in cloud.one("RolePolicy", "datasets-replication-policy")["policy"]
 
 
-def test_an_adopted_source_gets_versioning_and_replication_and_nothing_else() -> None:
+def test_an_existing_source_gets_only_versioning_and_replication() -> None:
     cloud = bucket({"existing": SOURCE.name, "existing_key": "arn:aws:kms:us-east-1:123456789012:key/theirs"})
     types = {each.type.rpartition(":")[2] for each in cloud.made if each.name.startswith("datasets-source")}
 
     assert types == {"BucketVersioning", "BucketReplicationConfig"}
     assert cloud.of("BucketVersioning")["datasets-source-versioning"].retain_on_delete
-    back = rule(cloud, "replica")["destination"]["encryptionConfiguration"]
-    assert back == {"replicaKmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/theirs"}
+    encryption = rule(cloud, "replica")["destination"]["encryptionConfiguration"]
+    assert encryption == {"replicaKmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/theirs"}
 
 
 def test_buckets_are_tagged_for_backup() -> None:
@@ -145,33 +145,33 @@ def test_old_versions_and_aborted_uploads_expire() -> None:
     assert "archive" not in rules
 
 
-def test_objects_move_to_the_archive_tier_where_it_is_asked_for() -> None:
+def test_archive_days_move_objects_to_glacier_instant_retrieval() -> None:
     rules = {each["id"]: each for each in lifecycle_rules(pair(archive_days=90))}
 
     assert rules["archive"]["transitions"] == [{"days": 90, "storage_class": "GLACIER_IR"}]
 
 
 def test_a_replica_in_the_same_region_is_refused() -> None:
-    with pytest.raises(ValueError, match="would both be in us-east-1, and be lost together"):
+    with pytest.raises(ValueError, match="would both be in us-east-1, so losing that region would lose both"):
         args(replica=BucketSide("data-west", "us-east-1"))
 
 
-def test_outputs_are_the_names_of_both_sides() -> None:
-    seen: dict[str, str] = {}
+def test_outputs_are_both_names_and_the_role() -> None:
+    outputs: dict[str, str] = {}
 
     def build() -> pulumi.Output[None]:
         made = ReplicatedBucket("datasets", args())
         return pulumi.Output.all(made.source_name, made.replica_name, made.role_arn).apply(
-            lambda values: seen.update(source=values[0], replica=values[1], role=values[2])
+            lambda values: outputs.update(source=values[0], replica=values[1], role=values[2])
         )
 
     deploy(build)
 
-    assert (seen["source"], seen["replica"]) == ("data-east", "data-west")
-    assert seen["role"].startswith("arn:aws:iam::")
+    assert (outputs["source"], outputs["replica"]) == ("data-east", "data-west")
+    assert outputs["role"].startswith("arn:aws:iam::")
 
 
-def test_two_pairs_do_not_share_a_name() -> None:
+def test_resources_of_two_pairs_have_different_names() -> None:
     def build() -> None:
         ReplicatedBucket("datasets", args())
         ReplicatedBucket("models", args())

@@ -1,4 +1,4 @@
-"""Charts, pinned, with what they are told; and the releases that install them."""
+"""Values of the pinned charts, and the releases that install them."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ CLUSTER = Cluster("ml-dr", "us-west-2", "vpc-0123456789abcdef0", TOPIC, device_p
 
 
 def values(chart: str, **changes: Any) -> dict[str, Any]:
-    return next(told for each, told in installed(replace(CLUSTER, **changes)).items() if each.name == chart)
+    return next(values_ for each, values_ in installed(replace(CLUSTER, **changes)).items() if each.name == chart)
 
 
 def names(**changes: Any) -> set[str]:
     return {chart.name for chart in installed(replace(CLUSTER, **changes))}
 
 
-def test_every_chart_is_pinned_and_comes_over_tls() -> None:
+def test_every_chart_is_pinned_and_downloaded_over_tls() -> None:
     for chart in CHARTS:
         assert re.fullmatch(r"\d+\.\d+\.\d+", chart.version), chart
         assert chart.repository.startswith(("https://", "oci://")), chart
     assert len({chart.name for chart in CHARTS}) == len(CHARTS)
 
 
-def test_a_cluster_has_the_usual_charts() -> None:
+def test_a_cluster_has_the_default_charts() -> None:
     assert names() == {
         *("kube-prometheus-stack", "aws-load-balancer-controller", "cluster-autoscaler"),
         *("nvidia-device-plugin", "velero"),
     }
 
 
-def test_what_an_image_has_is_not_installed_again() -> None:
+def test_the_device_plugin_is_not_installed_if_the_image_includes_it() -> None:
     assert "nvidia-device-plugin" not in names(device_plugin=False)
     assert GPU_IMAGE in IMAGES_WITHOUT_PLUGIN
     assert "BOTTLEROCKET_x86_64_NVIDIA" not in IMAGES_WITHOUT_PLUGIN
 
 
-def test_a_mesh_is_installed_where_it_is_asked_for_its_definitions_first() -> None:
+def test_a_mesh_is_installed_on_request_after_its_definitions() -> None:
     assert [name for name in map(lambda chart: chart.name, installed(replace(CLUSTER, mesh=True)))][-2:] == [
         "base",
         "istiod",
     ]
 
 
-def test_one_of_karpenter_and_the_autoscaler_makes_nodes() -> None:
+def test_either_karpenter_or_the_autoscaler_is_installed() -> None:
     assert names(karpenter=True) - names() == {"karpenter"}
     assert names() - names(karpenter=True) == {"cluster-autoscaler"}
 
@@ -75,68 +75,68 @@ def test_one_of_karpenter_and_the_autoscaler_makes_nodes() -> None:
     ],
     ids=["balancer", "autoscaler", "alertmanager", "velero"],
 )
-def test_service_accounts_are_those_that_pod_identities_are_for(role: PodRole, account: dict[str, Any]) -> None:
+def test_service_accounts_match_the_pod_identity_associations(role: PodRole, account: dict[str, Any]) -> None:
     assert account == {"create": True, "name": role.service_account}
     assert role.namespace in {chart.namespace for chart in CHARTS}
 
 
-def test_the_device_plugin_runs_on_gpu_nodes_whatever_keeps_others_away() -> None:
-    told = values("nvidia-device-plugin")
+def test_the_device_plugin_tolerates_the_taint_of_gpu_nodes() -> None:
+    values_ = values("nvidia-device-plugin")
 
-    assert told["nodeSelector"] == {"pool": "gpu"}
-    assert told["tolerations"] == [{"key": GPU_TAINT.key, "operator": "Exists"}]
+    assert values_["nodeSelector"] == {"pool": "gpu"}
+    assert values_["tolerations"] == [{"key": GPU_TAINT.key, "operator": "Exists"}]
     assert GPU_LABELS["nvidia.com/gpu.present"] == "true"
 
 
-def pods(told: dict[str, Any], at: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Parts of values that place pods."""
-    found = [(at, told)] if "nodeSelector" in told else []
-    return found + [part for key, value in told.items() if isinstance(value, dict) for part in pods(value, key)]
+def pods(values_: dict[str, Any], at: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Return the parts of values that schedule pods."""
+    found = [(at, values_)] if "nodeSelector" in values_ else []
+    return found + [part for key, value in values_.items() if isinstance(value, dict) for part in pods(value, key)]
 
 
-def test_everything_else_runs_on_system_nodes_within_limits_of_memory() -> None:
-    for chart, told in installed(replace(CLUSTER, mesh=True, karpenter=True)).items():
-        for what, part in pods(told):
+def test_other_charts_run_on_system_nodes_with_memory_limits() -> None:
+    for chart, values_ in installed(replace(CLUSTER, mesh=True, karpenter=True)).items():
+        for what, part in pods(values_):
             wanted = "gpu" if chart.name == "nvidia-device-plugin" else "system"
             assert part["nodeSelector"] == {"pool": wanted}, (chart.name, what)
             held = part.get("resources") or part["controller"]["resources"]
             assert {"limits", "requests"} <= held.keys(), (chart.name, what)
 
 
-def test_the_autoscaler_finds_the_groups_by_ekss_tags_and_holds_the_floor() -> None:
-    told = values("cluster-autoscaler")
+def test_the_autoscaler_discovers_groups_by_tag_and_keeps_the_floor() -> None:
+    values_ = values("cluster-autoscaler")
 
-    assert (told["autoDiscovery"], told["awsRegion"]) == ({"clusterName": "ml-dr"}, "us-west-2")
-    assert told["extraArgs"]["enforce-node-group-min-size"] is True
+    assert (values_["autoDiscovery"], values_["awsRegion"]) == ({"clusterName": "ml-dr"}, "us-west-2")
+    assert values_["extraArgs"]["enforce-node-group-min-size"] is True
     assert charts.__doc__ is not None
     assert f"9.59.0 has autoscaler {KUBERNETES_VERSION}." in charts.__doc__
 
 
-def test_the_controller_of_load_balancers_does_not_hold_up_services_and_asks_no_node() -> None:
-    told = values("aws-load-balancer-controller")
+def test_the_load_balancer_controller_has_no_service_webhook_and_gets_region_and_vpc() -> None:
+    values_ = values("aws-load-balancer-controller")
 
-    assert told["enableServiceMutatorWebhook"] is False
-    assert (told["region"], told["vpcId"]) == ("us-west-2", CLUSTER.vpc_id)
+    assert values_["enableServiceMutatorWebhook"] is False
+    assert (values_["region"], values_["vpcId"]) == ("us-west-2", CLUSTER.vpc_id)
 
 
-def test_prometheus_stands_the_loss_of_a_zone_and_finds_rules_everywhere() -> None:
-    told = values("kube-prometheus-stack")
-    spec = told["prometheus"]["prometheusSpec"]
+def test_prometheus_tolerates_the_loss_of_a_zone_and_reads_rules_of_all_namespaces() -> None:
+    values_ = values("kube-prometheus-stack")
+    spec = values_["prometheus"]["prometheusSpec"]
 
     assert (spec["replicas"], spec["podAntiAffinity"]) == (2, "hard")
     assert spec["podAntiAffinityTopologyKey"] == "topology.kubernetes.io/zone"
     assert "volumeClaimTemplate" not in spec["storageSpec"]
     assert spec["ruleSelectorNilUsesHelmValues"] is spec["podMonitorSelectorNilUsesHelmValues"] is False
-    assert told["grafana"] == told["nodeExporter"] == {"enabled": False}
+    assert values_["grafana"] == values_["nodeExporter"] == {"enabled": False}
 
 
-def test_kube_state_metrics_shows_the_labels_that_rules_go_by() -> None:
+def test_kube_state_metrics_exposes_the_labels_that_rules_use() -> None:
     shown = values("kube-prometheus-stack")["kube-state-metrics"]["metricLabelsAllowlist"]
 
     assert shown == ["nodes=[pool,topology.kubernetes.io/zone]"]
 
 
-def test_alerts_go_to_the_regions_topic_and_so_does_their_end() -> None:
+def test_firing_and_resolved_alerts_notify_the_regions_topic() -> None:
     (receiver,) = values("kube-prometheus-stack")["alertmanager"]["config"]["receivers"]
     (topic,) = receiver["sns_configs"]
 
@@ -167,7 +167,7 @@ def addons(pool: NodePoolSpec | None = None, **changes: Any) -> Cloud:
     return deploy(build)
 
 
-def test_a_release_is_named_pinned_installed_whole_and_given_time() -> None:
+def test_a_release_has_a_name_a_version_a_timeout_and_is_atomic() -> None:
     made = addons().of("Release")["addons-velero"].inputs
 
     assert (made["name"], made["namespace"], made["chart"]) == ("velero", "velero", "velero")
@@ -176,7 +176,7 @@ def test_a_release_is_named_pinned_installed_whole_and_given_time() -> None:
     assert (made["atomic"], made["createNamespace"], made["timeout"]) == (True, False, 900)
 
 
-def test_a_chart_of_a_registry_has_no_repository() -> None:
+def test_a_chart_from_a_registry_has_no_repository() -> None:
     made = addons(POOL, karpenter=True).of("Release")["addons-karpenter"].inputs
 
     assert made["chart"] == "oci://public.ecr.aws/karpenter/karpenter"
@@ -187,7 +187,7 @@ def requirement(pool: dict[str, Any], key: str) -> list[str]:
     return next(each["values"] for each in pool["spec"]["template"]["spec"]["requirements"] if each["key"] == key)
 
 
-def test_reserved_capacity_comes_first_and_is_asked_for_only_where_there_is_any() -> None:
+def test_reserved_capacity_is_preferred_and_requested_only_if_reserved() -> None:
     without = replace(POOL, reserved={})
 
     assert requirement(node_pool(POOL), "karpenter.sh/capacity-type") == ["reserved", "on-demand"]
@@ -196,7 +196,7 @@ def test_reserved_capacity_comes_first_and_is_asked_for_only_where_there_is_any(
     assert "capacityReservationSelectorTerms" not in node_class(without)["spec"]
 
 
-def test_karpenters_nodes_are_like_those_of_the_group() -> None:
+def test_nodes_of_karpenter_match_those_of_the_node_group() -> None:
     template, node = node_pool(POOL)["spec"]["template"], node_class(POOL)["spec"]
 
     assert template["metadata"]["labels"] == {"pool": "gpu", **GPU_LABELS}
@@ -207,10 +207,10 @@ def test_karpenters_nodes_are_like_those_of_the_group() -> None:
     assert node_pool(POOL)["spec"]["limits"] == {"nvidia.com/gpu": "7"}
 
 
-def test_karpenters_objects_are_made_with_it_and_not_without() -> None:
+def test_node_class_and_node_pool_exist_only_with_karpenter() -> None:
     made = addons(POOL, karpenter=True)
 
     assert len(made.of("EC2NodeClass")) == len(made.of("NodePool")) == 1
     assert addons().of("NodePool") == {}
-    with pytest.raises(ValueError, match="give both or neither"):
+    with pytest.raises(ValueError, match="set both or neither"):
         addons(karpenter=True)

@@ -1,4 +1,4 @@
-"""Rules evaluated by Prometheus's own tool over samples: what is healthy, then breaks, then is mended."""
+"""Rules evaluated by promtool over samples: healthy, then broken, then repaired."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.kubernetes.alert_rules import CronJob, Watched, rules, spec
+from components.kubernetes.alert_rules import CronJob, MonitoredWorkloads, rules, spec
 from dr.topology.capacity import Workload, capacity
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
@@ -21,10 +21,10 @@ ZONES = ("us-west-2a", "us-west-2b", "us-west-2c")
 REGISTRY = CronJob("mlflow", "registry-backup")
 SCHEDULE = "ml-backup-daily"
 Series = Mapping[str, float | None]
-"""Series to its value; None where it is not there."""
+"""Value by series; None for a series that is absent."""
 
 
-def watched(tier: Tier = Tier.ACTIVE, backups: bool = True, **changes: Any) -> Watched:
+def watched(tier: Tier = Tier.ACTIVE, backups: bool = True, **changes: Any) -> MonitoredWorkloads:
     size = capacity(Workload(), tier, len(ZONES))
     values = {
         "region": "us-west-2",
@@ -35,7 +35,7 @@ def watched(tier: Tier = Tier.ACTIVE, backups: bool = True, **changes: Any) -> W
         "backup_schedule": SCHEDULE if backups else None,
         **changes,
     }
-    return Watched(**values)
+    return MonitoredWorkloads(**values)
 
 
 def up(pod: int) -> str:
@@ -76,7 +76,7 @@ CRON_SUCCEEDED, CRON_MADE = (
 )
 
 CLUSTER: Series = {MEASURES: 1, 'kube_node_info{node="system-1"}': 1}
-"""What is there in every tier that runs a cluster."""
+"""Series in every tier with a cluster."""
 HEALTHY: Series = {
     **CLUSTER,
     **{up(pod): 1 for pod in range(6)},
@@ -88,7 +88,7 @@ HEALTHY: Series = {
 
 @dataclass(frozen=True)
 class Case:
-    """Something breaks.
+    """One fault.
 
     Args:
         alert: What is to fire.
@@ -125,11 +125,11 @@ CASES = {
     "a backup failed": Case("VolumeBackupFailed", 5, {STATUS: 0}),
 }
 BREAKS, MENDED, END = 10, 40, 60
-"""Minutes: healthy before, broken between, and mended after."""
+"""Minutes: healthy before, broken between, repaired after."""
 
 
 def series(name: str, healthy: Series, broken: Series) -> dict[str, str]:
-    """A series of one sample a minute. What vanishes is marked stale, as Prometheus does when a target goes."""
+    """Return a series of one sample a minute. A vanished series is marked stale, as by Prometheus."""
     values: list[str] = []
     before: float | None = None
     for minute in range(END):
@@ -140,25 +140,25 @@ def series(name: str, healthy: Series, broken: Series) -> dict[str, str]:
 
 
 def firing(minute: float, *alerts: str) -> dict[str, Any]:
-    """At that minute these fire, and no others."""
+    """Expect exactly these alerts to fire at a minute."""
     samples = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(alerts)]
     expression = 'group by (alertname) (ALERTS{alertstate="firing"})'
     return {"expr": expression, "eval_time": f"{round(minute * 60)}s", "exp_samples": samples}
 
 
 def fires(alert: str, minute: float, yes: bool) -> dict[str, Any]:
-    """Whether one fires at that minute."""
+    """Expect whether an alert fires at a minute."""
     expression = f'count(group by (alertname) (ALERTS{{alertname="{alert}", alertstate="firing"}})) or vector(0)'
     samples = [{"labels": "{}", "value": int(yes)}]
     return {"expr": expression, "eval_time": f"{round(minute * 60)}s", "exp_samples": samples}
 
 
-def evaluate(folder: Path, of: Watched, tests: list[dict[str, Any]]) -> None:
+def evaluate(folder: Path, of: MonitoredWorkloads, tests: list[dict[str, Any]]) -> None:
     content = {"rule_files": ["rules.yaml"], "evaluation_interval": "30s", "tests": tests}
     promtool.run(folder, "test", "rules", "test.yaml", rules=spec(of), test=content)
 
 
-def test_every_rule_fires_after_its_time_and_not_before_and_ends_with_its_cause(tmp_path: Path) -> None:
+def test_every_rule_fires_after_its_minutes_and_resolves_with_its_cause(tmp_path: Path) -> None:
     tests = [
         {
             "name": what,
@@ -179,13 +179,13 @@ def test_every_rule_fires_after_its_time_and_not_before_and_ends_with_its_cause(
     evaluate(tmp_path, watched(), tests)
 
 
-def test_every_rule_has_a_case() -> None:
+def test_every_rule_has_a_fault() -> None:
     slow = {"RegistryBackupLate", "VolumeBackupLate", "InferenceErrors"}
 
     assert {case.alert for case in CASES.values()} | slow == {rule.name for rule in rules(watched())}
 
 
-def test_a_lost_zone_with_its_replicas_is_said_as_such_and_is_no_outage(tmp_path: Path) -> None:
+def test_the_loss_of_a_zone_and_its_replicas_alerts_as_zone_failure_not_outage(tmp_path: Path) -> None:
     broken: Series = {
         **{of(ZONES[0], node): None for of in (ready, labels) for node in (0, 1)},
         **{up(0): None, up(1): None, AVAILABLE: 4, ALLOWED: 0, UNSCHEDULABLE: 1},
@@ -199,8 +199,8 @@ def test_a_lost_zone_with_its_replicas_is_said_as_such_and_is_no_outage(tmp_path
     evaluate(tmp_path, watched(), [test])
 
 
-def test_a_cluster_that_is_not_measured_is_unknown_and_not_lost(tmp_path: Path) -> None:
-    """A scrape that fails takes all of its series with it; what the pods themselves say is still there."""
+def test_a_cluster_without_metrics_alerts_as_unknown_not_lost(tmp_path: Path) -> None:
+    """A failed scrape removes all of its series; metrics of the pods remain."""
     kept = {MEASURES, *(up(pod) for pod in range(6))}
     broken: Series = {**{name: None for name in HEALTHY if name not in kept}, MEASURES: 0}
     test = {
@@ -214,7 +214,7 @@ def test_a_cluster_that_is_not_measured_is_unknown_and_not_lost(tmp_path: Path) 
 
 @pytest.mark.parametrize("tier", [Tier.PILOT, Tier.WARM, Tier.ACTIVE])
 @pytest.mark.parametrize("backups", [True, False])
-def test_nothing_fires_for_what_a_tier_does_not_run(tmp_path: Path, tier: Tier, backups: bool) -> None:
+def test_no_alert_fires_for_workloads_that_a_tier_does_not_run(tmp_path: Path, tier: Tier, backups: bool) -> None:
     of = watched(tier, backups)
     serves: Series = HEALTHY if of.replicas else CLUSTER
     smaller = {up(pod): None for pod in range(of.replicas, 6)} if of.replicas else {}
@@ -244,20 +244,20 @@ def test_prometheus_accepts_the_rules_of_every_tier_and_role(
     tmp_path: Path, role: Role, tier: Tier, alerts: int
 ) -> None:
     of = program.watched(topology(role, tier=str(tier)))
-    said = promtool.run(tmp_path, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml", rules=spec(of))
+    output = promtool.run(tmp_path, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml", rules=spec(of))
 
-    assert f"SUCCESS: {alerts} rules found" in said
+    assert f"SUCCESS: {alerts} rules found" in output
 
 
-def test_backups_are_watched_where_they_are_made_under_the_names_they_have() -> None:
+def test_backup_rules_exist_where_backups_run_and_use_their_names() -> None:
     primary, recovery = (program.watched(topology(role)) for role in (Role.PRIMARY, Role.RECOVERY))
 
     assert (primary.registry_backup, primary.backup_schedule) == (REGISTRY, SCHEDULE)
     assert (recovery.registry_backup, recovery.backup_schedule) == (None, None)
 
 
-def test_a_backup_is_late_by_its_last_success_and_one_that_never_succeeded_by_its_age(tmp_path: Path) -> None:
-    """Prometheus's time is 0 at the start, so a timestamp of 0 is now."""
+def test_a_backup_is_late_since_its_last_success_or_its_creation(tmp_path: Path) -> None:
+    """In promtool time starts at 0, so a timestamp of 0 is the start."""
     hours, each_hour = 34, 12
     namespace = 'kube_namespace_created{namespace="velero"}'
     succeeds_at = 30
@@ -293,7 +293,7 @@ def test_a_backup_is_late_by_its_last_success_and_one_that_never_succeeded_by_it
 
 
 @pytest.mark.parametrize(("failed", "shares"), [(3, False), (10, True)])
-def test_errors_are_counted_as_a_share_of_requests_and_alone_too(tmp_path: Path, failed: int, shares: bool) -> None:
+def test_errors_alert_as_a_share_of_requests_also_without_successes(tmp_path: Path, failed: int, shares: bool) -> None:
     def counted(outcome: str, each_minute: int) -> dict[str, str]:
         of = 'job="ml-serving/inference-service", pod="inference-service-1", model="default"'
         return {"series": f"model_infer_request_{outcome}_total{{{of}}}", "values": f"0+{each_minute}x30"}
@@ -311,14 +311,14 @@ def test_errors_are_counted_as_a_share_of_requests_and_alone_too(tmp_path: Path,
     evaluate(tmp_path, watched(), tests)
 
 
-def test_an_alert_says_what_where_how_much_and_where_to_read_on(tmp_path: Path) -> None:
+def test_an_alert_states_fact_region_value_and_runbook(tmp_path: Path) -> None:
     of = watched(runbook_url="https://runbooks.example.com/ml-dr")
     broken: Series = {up(pod): 0 for pod in range(1, 6)}
     expected = {
         "exp_labels": {"severity": "critical", "runbook": "inference-service-down", "region": "us-west-2"},
         "exp_annotations": {
             "summary": "Inference is down in us-west-2",
-            "description": "1 replicas are up; 6 are the floor, and fewer than 2 an outage.",
+            "description": "1 replicas are up; the floor is 6, fewer than 2 are an outage.",
             "runbook_url": "https://runbooks.example.com/ml-dr#inference-service-down",
         },
     }

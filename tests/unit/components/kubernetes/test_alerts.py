@@ -2,22 +2,22 @@ from __future__ import annotations
 
 import pulumi
 
-from components.kubernetes.alert_rules import TARGETS, Watched
+from components.kubernetes.alert_rules import TARGETS, MonitoredWorkloads
 from components.kubernetes.alerts import Alerts, AlertsArgs, pod_monitor, prometheus_rule
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.inference_spec import deployment
 from components.kubernetes.labels import APP
 from tests.support.mocks import deploy
 
-WATCHED = Watched("us-west-2", ("us-west-2a", "us-west-2b"), 4, 2)
+WATCHED = MonitoredWorkloads("us-west-2", ("us-west-2a", "us-west-2b"), 4, 2)
 
 
-def test_the_rules_and_their_monitor_are_beside_inference() -> None:
+def test_rules_and_pod_monitor_are_in_the_namespace_of_inference() -> None:
     def build() -> None:
-        there = pulumi.ComponentResource("dr:test:There", "there")
+        cluster = pulumi.ComponentResource("dr:test:Cluster", "cluster")
         access = ClusterAccess(
             "access",
-            ClusterAccessArgs("ml-dr", "us-west-2", "arn:cluster", "https://cluster", "Q0E=", None, [there]),
+            ClusterAccessArgs("ml-dr", "us-west-2", "arn:cluster", "https://cluster", "Q0E=", None, [cluster]),
         )
         Alerts("alerts", AlertsArgs(access, WATCHED))
 
@@ -29,7 +29,7 @@ def test_the_rules_and_their_monitor_are_beside_inference() -> None:
     assert rule.inputs["spec"] == prometheus_rule(WATCHED)["spec"]
 
 
-def test_the_job_that_rules_look_for_is_the_monitors() -> None:
+def test_the_job_name_in_rules_is_that_of_the_pod_monitor() -> None:
     metadata = pod_monitor()["metadata"]
 
     assert f'job="{metadata["namespace"]}/{metadata["name"]}"' == TARGETS

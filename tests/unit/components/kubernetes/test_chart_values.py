@@ -1,4 +1,4 @@
-"""Values of charts, against the keys that the published charts document."""
+"""Validation of chart values against the keys of the published charts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHOICES = ("mesh", "karpenter", "device_plugin")
 
 
 def every_set() -> Iterator[tuple[Chart, dict[str, Any]]]:
-    """Each chart's values in each combination of choices."""
+    """Yield each chart's values in each combination of options."""
     for chosen in itertools.product((False, True), repeat=len(CHOICES)):
         yield from installed(replace(CLUSTER, **dict(zip(CHOICES, chosen, strict=True)))).items()
 
@@ -33,7 +33,7 @@ def problems(chart: Chart, values: Mapping[str, Any]) -> list[str]:
 
 
 def closed_keys(schema: Mapping[str, Any], values: Any, *at: str) -> Iterator[tuple[str, ...]]:
-    """Paths of the keys that are set where the chart's keys are all known."""
+    """Yield the paths of set keys where all keys of the chart are known."""
     if isinstance(values, Mapping) and schema.get("additionalProperties") is False:
         for key, value in values.items():
             yield (*at, key)
@@ -45,7 +45,7 @@ TYPOS = sorted(
 )
 
 
-def test_every_chart_has_a_schema_that_says_where_its_keys_were_read() -> None:
+def test_every_chart_has_a_schema_with_its_source() -> None:
     assert {file.stem for file in FOLDER.glob("*.yaml")} == {chart.name for chart in CHARTS}
     for chart in CHARTS:
         Draft7Validator.check_schema(values_schema(chart.name))
@@ -53,7 +53,7 @@ def test_every_chart_has_a_schema_that_says_where_its_keys_were_read() -> None:
         assert published_values(chart.name)["version"]
 
 
-def test_every_chart_is_in_some_set_of_values() -> None:
+def test_every_chart_has_values_in_some_combination() -> None:
     assert {chart for chart, _ in EVERY_SET} == set(CHARTS)
 
 
@@ -65,7 +65,7 @@ def test_values_have_only_keys_of_the_published_chart(chart: Chart, values: dict
 
 
 @pytest.mark.parametrize(("name", "path"), TYPOS, ids=[f"{name}:{'.'.join(path)}" for name, path in TYPOS])
-def test_a_misspelt_value_is_named(name: str, path: tuple[str, ...]) -> None:
+def test_a_misspelt_key_is_reported(name: str, path: tuple[str, ...]) -> None:
     schema = values_schema(name)
     chart, values = next(
         (chart, copy.deepcopy(values))
@@ -81,7 +81,7 @@ def test_a_misspelt_value_is_named(name: str, path: tuple[str, ...]) -> None:
     assert f"'{path[-1]}s' was unexpected" in problem
 
 
-def test_misspelt_values_are_tried_for_every_chart_that_is_given_any() -> None:
+def test_misspelt_keys_are_tested_for_every_chart_with_values() -> None:
     assert {name for name, _ in TYPOS} == {chart.name for chart, values in EVERY_SET if values}
 
 

@@ -20,12 +20,12 @@ THING = {
 
 
 def requests(with_cluster: bool) -> dict[str, Any]:
-    """What the engine is asked for, options included."""
-    asked: dict[str, Any] = {}
+    """Return the requests to the engine, options included."""
+    requested: dict[str, Any] = {}
     original = mocks.MockMonitor.RegisterResource
 
     def register(self: Any, request: Any) -> Any:
-        asked[request.name] = request
+        requested[request.name] = request
         return original(self, request)
 
     def program() -> None:
@@ -39,10 +39,10 @@ def requests(with_cluster: bool) -> dict[str, Any]:
 
     with mock.patch.object(mocks.MockMonitor, "RegisterResource", register):
         deploy(program)
-    return asked
+    return requested
 
 
-def test_the_provider_is_the_clusters_by_its_arn_and_applies_on_the_server() -> None:
+def test_the_provider_is_identified_by_the_clusters_arn_and_uses_server_side_apply() -> None:
     made = inside(lambda access: access.place(access, "it", THING)).one("kubernetes", "access-provider")
 
     assert made["clusterIdentifier"] == ARN
@@ -58,21 +58,21 @@ def test_the_provider_is_the_clusters_by_its_arn_and_applies_on_the_server() -> 
     ]
 
 
-def test_provider_and_objects_go_with_a_cluster_that_is_made_here() -> None:
-    asked = requests(with_cluster=True)
+def test_provider_and_objects_are_deleted_with_a_cluster_of_this_stack() -> None:
+    requested = requests(with_cluster=True)
 
-    assert asked["access-provider"].deletedWith.endswith("::made")
-    assert asked["it"].deletedWith.endswith("::made")
+    assert requested["access-provider"].deletedWith.endswith("::made")
+    assert requested["it"].deletedWith.endswith("::made")
 
 
-def test_objects_in_somebody_elses_cluster_are_deleted_one_by_one() -> None:
+def test_objects_in_an_existing_cluster_are_deleted_one_by_one() -> None:
     assert requests(with_cluster=False)["it"].deletedWith == ""
 
 
-def test_an_object_is_made_by_the_clusters_provider() -> None:
-    asked = requests(with_cluster=True)
+def test_an_object_uses_the_clusters_provider() -> None:
+    requested = requests(with_cluster=True)
 
-    assert "pulumi:providers:kubernetes::access-provider" in asked["it"].provider
+    assert "pulumi:providers:kubernetes::access-provider" in requested["it"].provider
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_an_object_is_made_by_the_clusters_provider() -> None:
         ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", "kubernetes:elbv2.k8s.aws/v1beta1:TargetGroupBinding"),
     ],
 )
-def test_an_objects_type_is_the_sdks(version: str, kind: str, expected: str) -> None:
+def test_the_type_token_of_an_object_is_that_of_the_sdk(version: str, kind: str, expected: str) -> None:
     assert token({"apiVersion": version, "kind": kind}) == expected
 
 
 def test_an_object_without_a_name_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a ConfigMap without metadata\.name"):
+    with pytest.raises(ValueError, match=r"the ConfigMap has no metadata\.name"):
         KubernetesObject("it", {"apiVersion": "v1", "kind": "ConfigMap"}, pulumi.ResourceOptions())

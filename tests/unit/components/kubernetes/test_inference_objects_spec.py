@@ -18,7 +18,7 @@ def inference(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
     )
 
 
-def test_the_service_has_a_load_balancer_that_no_controller_makes() -> None:
+def test_the_service_has_a_load_balancer_class_that_no_controller_claims() -> None:
     made = objects.service()
 
     assert made["metadata"]["annotations"] == {
@@ -31,7 +31,7 @@ def test_the_service_has_a_load_balancer_that_no_controller_makes() -> None:
     assert [port["port"] for port in made["spec"]["ports"]] == [8080]
 
 
-def test_pods_are_registered_by_their_addresses_and_no_security_group_is_touched() -> None:
+def test_the_binding_registers_pod_ips_and_changes_no_security_group() -> None:
     made = objects.binding(TARGET_GROUP)["spec"]
 
     assert made == {
@@ -42,7 +42,7 @@ def test_pods_are_registered_by_their_addresses_and_no_security_group_is_touched
 
 
 @pytest.mark.parametrize(("tier", "least", "promised"), [(Tier.PILOT, 3, 2), (Tier.WARM, 3, 2), (Tier.ACTIVE, 6, 4)])
-def test_the_floor_of_the_tier_is_the_autoscalers_least_and_its_budget_what_a_lost_zone_leaves(
+def test_the_autoscaler_starts_at_the_floor_and_the_budget_is_what_a_lost_zone_leaves(
     tier: Tier, least: int, promised: int
 ) -> None:
     scaled, kept = objects.autoscaler(spec(tier))["spec"], objects.budget(spec(tier))["spec"]
@@ -53,20 +53,20 @@ def test_the_floor_of_the_tier_is_the_autoscalers_least_and_its_budget_what_a_lo
     assert scaled["minReplicas"] >= 1
 
 
-def test_the_budget_the_autoscaler_and_the_service_select_what_the_deployment_makes() -> None:
+def test_budget_autoscaler_and_service_select_the_deployments_pods() -> None:
     labels = deployment(spec())["spec"]["template"]["metadata"]["labels"]
     (constraint,) = deployment(spec())["spec"]["template"]["spec"]["topologySpreadConstraints"]
 
     for selector in (
         objects.budget(spec())["spec"]["selector"]["matchLabels"],
         objects.service()["spec"]["selector"],
-        objects.way_in(BLOCKS, mesh=False)["spec"]["podSelector"]["matchLabels"],
+        objects.ingress_policy(BLOCKS, mesh=False)["spec"]["podSelector"]["matchLabels"],
         constraint["labelSelector"]["matchLabels"],
     ):
         assert selector.items() <= labels.items()
 
 
-def test_the_autoscaler_measures_the_container_that_serves() -> None:
+def test_the_autoscaler_uses_the_cpu_of_the_server_container() -> None:
     (metric,) = objects.autoscaler(spec())["spec"]["metrics"]
     (container,) = deployment(spec())["spec"]["template"]["spec"]["containers"]
 
@@ -74,27 +74,27 @@ def test_the_autoscaler_measures_the_container_that_serves() -> None:
     assert "cpu" in container["resources"]["requests"]
 
 
-def test_only_the_load_balancer_may_ask_where_there_is_no_mesh() -> None:
-    (rule,) = objects.way_in(BLOCKS, mesh=False)["spec"]["ingress"]
+def test_without_a_mesh_only_the_load_balancer_may_call_inference() -> None:
+    (rule,) = objects.ingress_policy(BLOCKS, mesh=False)["spec"]["ingress"]
 
     assert [each["ipBlock"]["cidr"] for each in rule["from"]] == list(BLOCKS)
     assert [port["port"] for port in rule["ports"]] == [8080]
 
 
-def test_with_a_mesh_its_callers_may_ask_too() -> None:
-    (rule,) = objects.way_in(BLOCKS, mesh=True)["spec"]["ingress"]
+def test_with_a_mesh_its_callers_may_call_inference() -> None:
+    (rule,) = objects.ingress_policy(BLOCKS, mesh=True)["spec"]["ingress"]
 
     assert {"namespaceSelector": {"matchLabels": {"istio-injection": "enabled"}}} in rule["from"]
 
 
-def test_the_code_of_pods_cannot_change_under_them() -> None:
+def test_the_config_map_with_code_is_immutable_and_named_by_its_content() -> None:
     made = objects.code(spec())
 
     assert made["immutable"] is True
     assert made["metadata"]["name"] == spec().code_name
 
 
-def test_the_workload_is_there_in_every_tier_that_runs_a_cluster() -> None:
+def test_inference_exists_in_every_tier_with_a_cluster() -> None:
     kinds = [
         sorted(each.type for each in inference(tier).made if each.type.startswith("kubernetes:")) for tier in RUNNING
     ]
@@ -106,7 +106,7 @@ def test_the_workload_is_there_in_every_tier_that_runs_a_cluster() -> None:
     }
 
 
-def test_from_pilot_to_warm_only_the_deployment_changes() -> None:
+def test_from_pilot_light_to_warm_only_the_deployment_changes() -> None:
     pilot, warm = ({each.name: each.inputs for each in inference(tier).made} for tier in (Tier.PILOT, Tier.WARM))
 
     assert [name for name in warm if warm[name] != pilot[name]] == ["serving-deployment"]

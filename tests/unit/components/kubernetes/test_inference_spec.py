@@ -34,12 +34,12 @@ def fetcher() -> dict[str, Any]:
     return dict(made)
 
 
-def test_the_autoscaler_owns_replicas_where_any_run() -> None:
+def test_replicas_is_not_set_in_tiers_that_run_replicas() -> None:
     for tier in (Tier.WARM, Tier.ACTIVE):
         assert "replicas" not in deployment(spec(tier))["spec"]
 
 
-def test_where_none_run_there_are_none_and_no_field_is_taken_by_force() -> None:
+def test_replicas_is_zero_without_force_in_tiers_that_run_none() -> None:
     made = deployment(spec(Tier.PILOT))
 
     assert made["spec"]["replicas"] == 0
@@ -52,9 +52,7 @@ def test_the_deployment_is_the_same_in_every_tier_that_runs_replicas() -> None:
 
 @pytest.mark.parametrize("zones", [2, 3, 4])
 @pytest.mark.parametrize("replicas", range(2, 25))
-def test_a_rolling_update_leaves_what_the_budget_promises_and_needs_no_gpu_that_is_not_there(
-    replicas: int, zones: int
-) -> None:
+def test_a_rolling_update_keeps_the_budget_and_needs_no_further_gpu(replicas: int, zones: int) -> None:
     if replicas < zones:
         return
     of = capacity(Workload(peak_requests=10.0 * replicas, max_replicas=30), Tier.ACTIVE, zones)
@@ -64,7 +62,7 @@ def test_a_rolling_update_leaves_what_the_budget_promises_and_needs_no_gpu_that_
     assert rolling["maxSurge"] == 0
 
 
-def test_replicas_are_spread_over_zones_that_are_there_counting_those_of_every_version() -> None:
+def test_replicas_of_all_versions_are_spread_over_available_zones() -> None:
     (constraint,) = pod()["topologySpreadConstraints"]
 
     assert constraint == {
@@ -76,7 +74,7 @@ def test_replicas_are_spread_over_zones_that_are_there_counting_those_of_every_v
     }
 
 
-def test_replicas_would_rather_be_on_hosts_of_their_own() -> None:
+def test_replicas_prefer_different_hosts() -> None:
     affinity = pod()["affinity"]["podAntiAffinity"]
 
     assert list(affinity) == ["preferredDuringSchedulingIgnoredDuringExecution"]
@@ -84,7 +82,7 @@ def test_replicas_would_rather_be_on_hosts_of_their_own() -> None:
     assert (term["weight"], term["podAffinityTerm"]["topologyKey"]) == (100, "kubernetes.io/hostname")
 
 
-def test_a_replica_goes_to_gpu_nodes_whose_taint_it_tolerates() -> None:
+def test_a_replica_selects_gpu_nodes_and_tolerates_their_taint() -> None:
     made = pod()
 
     assert made["nodeSelector"] == {"pool": "gpu"}
@@ -97,7 +95,7 @@ def test_a_replica_goes_to_gpu_nodes_whose_taint_it_tolerates() -> None:
     assert GPU_TAINT.effect == "NO_SCHEDULE"
 
 
-def test_a_lost_nodes_pods_go_soon_and_it_counts_as_no_zone() -> None:
+def test_pods_of_a_lost_node_are_evicted_soon_and_its_zone_is_not_counted() -> None:
     lost = [each for each in pod()["tolerations"] if each["key"].startswith("node.kubernetes.io/")]
 
     assert {each["key"].rpartition("/")[2] for each in lost} == {"not-ready", "unreachable"}
@@ -106,7 +104,7 @@ def test_a_lost_nodes_pods_go_soon_and_it_counts_as_no_zone() -> None:
     assert EVICT_SECONDS < 300
 
 
-def test_probes_are_those_of_the_v2_protocol_with_their_delays() -> None:
+def test_probes_use_the_v2_protocol_and_the_required_delays() -> None:
     ready, live = server()["readinessProbe"], server()["livenessProbe"]
 
     assert (ready["httpGet"]["path"], ready["initialDelaySeconds"], ready["periodSeconds"]) == (
@@ -118,14 +116,14 @@ def test_probes_are_those_of_the_v2_protocol_with_their_delays() -> None:
 
 
 @pytest.mark.parametrize("gib", [1.0, 16.0, 70.0, 320.0])
-def test_a_server_may_take_twice_as_long_as_its_disk_takes_to_read_the_model(gib: float) -> None:
+def test_startup_allows_twice_the_time_to_read_the_model_from_disk(gib: float) -> None:
     startup = server(workload=Workload(model_memory_gib=gib))["startupProbe"]
 
     assert startup["httpGet"]["path"] == "/v2/health/ready"
     assert startup["failureThreshold"] * startup["periodSeconds"] >= 2 * gib * 1024 / 125
 
 
-def test_a_rollout_is_given_up_no_sooner_than_a_node_a_pull_a_copy_and_a_start_may_take() -> None:
+def test_the_progress_deadline_allows_node_boot_image_pull_copy_and_startup() -> None:
     of = spec()
     made = deployment(of)
     startup = server()["startupProbe"]
@@ -135,17 +133,17 @@ def test_a_rollout_is_given_up_no_sooner_than_a_node_a_pull_a_copy_and_a_start_m
     assert of.patience.seconds > made["spec"]["progressDeadlineSeconds"]
 
 
-def test_the_plugin_waits_for_no_rollout() -> None:
+def test_the_plugin_does_not_wait_for_the_rollout() -> None:
     assert deployment(spec())["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 
 
-def test_the_program_waits_for_replicas_that_run_and_have_a_model_to_load() -> None:
+def test_the_program_waits_for_replicas_only_with_a_published_model_set() -> None:
     assert spec().awaited
     assert not spec(Tier.PILOT).awaited
     assert not spec(published=False).awaited
 
 
-def test_a_replica_that_no_node_takes_is_waited_for_as_long_as_a_node_boots_and_a_replica_leaves() -> None:
+def test_an_unschedulable_replica_is_awaited_for_node_boot_and_termination_time() -> None:
     of = spec(serving=Serving(rollout_grace_seconds=60))
 
     assert inference_spec.NODE_SECONDS + GRACE_SECONDS <= PLACEMENT_SECONDS
@@ -153,23 +151,23 @@ def test_a_replica_that_no_node_takes_is_waited_for_as_long_as_a_node_boots_and_
     assert of.patience.enough == of.capacity.min_available
 
 
-def test_containers_have_the_names_by_which_a_fix_finds_their_images() -> None:
+def test_containers_have_the_names_that_remedies_refer_to() -> None:
     assert {server()["name"], fetcher()["name"]} == set(IMAGE_KEYS)
 
 
-def test_leaving_takes_as_long_as_the_load_balancer_and_the_longest_request() -> None:
+def test_termination_waits_for_deregistration_and_the_longest_request() -> None:
     made = pod()
 
     assert server()["lifecycle"]["preStop"]["sleep"]["seconds"] == PRE_STOP_SECONDS > DRAIN_SECONDS
     assert made["terminationGracePeriodSeconds"] >= PRE_STOP_SECONDS + REQUEST_SECONDS
 
 
-def test_a_new_replica_is_looked_at_once_more_before_the_next_old_one_goes() -> None:
+def test_a_new_replica_passes_one_more_probe_before_the_next_is_replaced() -> None:
     assert deployment(spec())["spec"]["minReadySeconds"] == server()["readinessProbe"]["periodSeconds"]
 
 
 @pytest.mark.parametrize("container", [server, fetcher])
-def test_a_container_can_do_nothing_but_its_work(container: Any) -> None:
+def test_containers_have_a_restricted_security_context(container: Any) -> None:
     made = container()
 
     assert made["securityContext"] == {
@@ -182,7 +180,7 @@ def test_a_container_can_do_nothing_but_its_work(container: Any) -> None:
     assert context["runAsUser"] == context["fsGroup"] != 0
 
 
-def test_pods_have_no_token_of_the_clusters_api_and_their_own_service_account() -> None:
+def test_pods_have_their_own_service_account_without_an_api_token() -> None:
     made = pod()
 
     assert (made["automountServiceAccountToken"], made["serviceAccountName"]) == (False, "inference-service")
@@ -198,7 +196,7 @@ def test_pods_have_no_token_of_the_clusters_api_and_their_own_service_account() 
         (Workload(gpu_types=("g4dn.metal",), model_memory_gib=10.0), "9", "36Gi"),
     ],
 )
-def test_a_replica_asks_for_its_part_of_the_smallest_node_and_its_gpus(
+def test_a_replica_requests_its_share_of_the_smallest_node_and_its_gpus(
     workload: Workload, cpu: str, memory: str
 ) -> None:
     resources = server(workload=workload)["resources"]
@@ -208,13 +206,13 @@ def test_a_replica_asks_for_its_part_of_the_smallest_node_and_its_gpus(
     assert resources["requests"]["nvidia.com/gpu"] == "1"
 
 
-def test_disk_that_is_asked_for_holds_every_volume_of_the_pod() -> None:
+def test_requested_ephemeral_storage_covers_every_volume() -> None:
     sizes = [int(each["emptyDir"]["sizeLimit"][:-2]) for each in pod()["volumes"] if "emptyDir" in each]
 
     assert server()["resources"]["requests"]["ephemeral-storage"] == f"{sum(sizes)}Gi"
 
 
-def test_models_come_from_the_buckets_of_the_region_into_the_folder_that_is_served() -> None:
+def test_models_are_fetched_from_the_regions_buckets_into_the_served_folder() -> None:
     variables = {each["name"]: each["value"] for each in fetcher()["env"]}
     served = {each["name"]: each["value"] for each in server()["env"]}
 
@@ -226,7 +224,7 @@ def test_models_come_from_the_buckets_of_the_region_into_the_folder_that_is_serv
     assert served["MLSERVER_HTTP_PORT"] == "8080"
 
 
-def test_code_is_run_from_a_config_map_whose_name_changes_with_it() -> None:
+def test_code_runs_from_a_config_map_named_by_its_content() -> None:
     (volume,) = (each["configMap"] for each in pod()["volumes"] if "configMap" in each)
     other = spec(code=replace(CODE, data={**CODE.data, "more.py": ""}))
 
@@ -235,7 +233,7 @@ def test_code_is_run_from_a_config_map_whose_name_changes_with_it() -> None:
     assert fetcher()["command"] == ["python", "-m", "dr.pods.fetch_models"]
 
 
-def test_the_loss_of_a_zone_leaves_the_budget_at_every_tier_that_serves() -> None:
+def test_the_loss_of_a_zone_leaves_the_budget_in_every_serving_tier() -> None:
     for tier in (Tier.WARM, Tier.ACTIVE):
         of = capacity(Workload(), tier, ZONES)
         assert of.replicas - of.largest_zone >= of.min_available

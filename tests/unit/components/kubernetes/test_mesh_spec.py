@@ -10,7 +10,7 @@ def traffic(shared: bool = False) -> dict[str, object]:
     return dict(mesh_spec.destination_rule(REGIONS, shared)["spec"]["trafficPolicy"])
 
 
-def test_the_rules_values_are_those_that_are_required() -> None:
+def test_the_values_of_the_rule_are_those_required() -> None:
     assert traffic()["outlierDetection"] == {
         "consecutive5xxErrors": 3,
         "interval": "10s",
@@ -23,7 +23,7 @@ def test_the_rules_values_are_those_that_are_required() -> None:
     assert mesh_spec.destination_rule(REGIONS, False)["metadata"]["name"] == "inference-failover"
 
 
-def test_inside_a_region_zones_fail_over_and_no_region_is_named() -> None:
+def test_without_a_shared_mesh_only_zones_fail_over() -> None:
     assert traffic()["loadBalancer"]["localityLbSetting"] == {"enabled": True}  # type: ignore[index]
 
 
@@ -34,11 +34,11 @@ def test_regions_that_share_a_mesh_fail_over_to_each_other() -> None:
     ]
 
 
-def test_locality_failover_has_the_outlier_detection_without_which_it_does_nothing() -> None:
+def test_locality_failover_has_the_outlier_detection_it_requires() -> None:
     assert "outlierDetection" in traffic()
 
 
-def test_tries_again_add_a_hundredth_at_most_and_none_of_what_was_begun() -> None:
+def test_retries_add_one_percent_at_most_and_exclude_started_requests() -> None:
     (route,) = mesh_spec.virtual_service()["spec"]["http"]
     http = traffic()["connectionPool"]["http"]  # type: ignore[index]
 
@@ -48,7 +48,7 @@ def test_tries_again_add_a_hundredth_at_most_and_none_of_what_was_begun() -> Non
     assert route["timeout"] == f"{REQUEST_SECONDS}s"
 
 
-def test_rule_and_routes_are_made_for_one_host() -> None:
+def test_destination_rule_and_virtual_service_have_the_same_host() -> None:
     cloud = inside(lambda access: Mesh("mesh", MeshArgs(access, REGIONS, shared=False)))
 
     (rule,), (routes,) = cloud.of("DestinationRule").values(), cloud.of("VirtualService").values()

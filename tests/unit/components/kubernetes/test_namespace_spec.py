@@ -17,12 +17,12 @@ def content(space: NamespaceSpec, what: str) -> Any:
     return namespace_spec.contents(space)[what]["spec"]
 
 
-def test_the_namespaces_are_those_of_a_platform() -> None:
+def test_a_cluster_has_namespaces_for_serving_training_registry_and_backup() -> None:
     assert list(SPACES) == ["ml-serving", "ml-training", "mlflow", "velero"]
 
 
 @pytest.mark.parametrize("name", ["ml-serving", "ml-training", "mlflow"])
-def test_pod_security_is_restricted_of_one_version_in_every_mode(name: str) -> None:
+def test_pod_security_is_restricted_with_a_pinned_version_in_every_mode(name: str) -> None:
     labels = namespace_spec.namespace(SPACES[name], "1.35")["metadata"]["labels"]
 
     for mode in ("enforce", "warn", "audit"):
@@ -30,23 +30,23 @@ def test_pod_security_is_restricted_of_one_version_in_every_mode(name: str) -> N
         assert labels[f"pod-security.kubernetes.io/{mode}-version"] == "v1.35"
 
 
-def test_only_the_backups_namespace_is_privileged() -> None:
+def test_only_the_namespace_of_velero_is_privileged() -> None:
     assert [name for name, each in SPACES.items() if each.security != "restricted"] == ["velero"]
 
 
-def test_pods_of_inference_wait_for_the_load_balancer() -> None:
+def test_inference_pods_have_the_readiness_gate_of_the_load_balancer() -> None:
     labels = namespace_spec.namespace(SPACES["ml-serving"], "1.35")["metadata"]["labels"]
 
     assert labels["elbv2.k8s.aws/pod-readiness-gate-inject"] == "enabled"
 
 
 @EVERY
-def test_what_is_not_allowed_is_denied_both_ways(space: NamespaceSpec) -> None:
+def test_ingress_and_egress_are_denied_by_default(space: NamespaceSpec) -> None:
     assert content(space, "deny") == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
 @EVERY
-def test_every_pod_may_ask_for_names_and_credentials_and_call_aws(space: NamespaceSpec) -> None:
+def test_every_pod_may_reach_dns_the_pod_identity_agent_and_aws(space: NamespaceSpec) -> None:
     rules = content(space, "egress")["egress"]
     reached = {(port["protocol"], port["port"]): rule["to"] for rule in rules for port in rule["ports"]}
 
@@ -57,13 +57,13 @@ def test_every_pod_may_ask_for_names_and_credentials_and_call_aws(space: Namespa
 
 
 @EVERY
-def test_a_namespace_has_a_quota_of_gpus_and_defaults_for_what_names_none(space: NamespaceSpec) -> None:
+def test_a_namespace_has_a_gpu_quota_and_default_limits(space: NamespaceSpec) -> None:
     assert "requests.nvidia.com/gpu" in content(space, "quota")["hard"]
     (limit,) = content(space, "defaults")["limits"]
     assert set(limit["defaultRequest"]) == {"cpu", "memory"}
 
 
-def test_prometheus_reads_metrics_where_there_are_some() -> None:
+def test_prometheus_may_read_metrics_ports() -> None:
     ports = {
         name: [port["port"] for rule in content(each, "metrics")["ingress"] for port in rule["ports"]]
         for name, each in SPACES.items()
@@ -74,7 +74,7 @@ def test_prometheus_reads_metrics_where_there_are_some() -> None:
 
 
 @pytest.mark.parametrize("zones", [2, 3])
-def test_a_quota_has_room_for_those_that_come_while_a_zones_are_still_going(zones: int) -> None:
+def test_the_quota_allows_replacements_while_replicas_of_a_zone_terminate(zones: int) -> None:
     of = capacity(Workload(), Tier.ACTIVE, zones)
     serving = namespace_spec.namespaces(of, zones, 2)[0]
 
@@ -83,7 +83,7 @@ def test_a_quota_has_room_for_those_that_come_while_a_zones_are_still_going(zone
     assert int(serving.quota["requests.nvidia.com/gpu"]) == 2 * int(serving.quota["pods"])
 
 
-def test_inference_goes_before_batch_which_takes_nobodys_place() -> None:
+def test_inference_preempts_batch_which_preempts_no_pod() -> None:
     made = namespace_spec.priorities()
 
     assert made["ml-inference"]["value"] > 0 > made["ml-batch"]["value"]
@@ -92,13 +92,13 @@ def test_inference_goes_before_batch_which_takes_nobodys_place() -> None:
     assert not any(each.get("globalDefault") for each in made.values())
 
 
-def test_everything_is_made_and_told_by_name() -> None:
-    told: list[Namespaces] = []
+def test_the_component_creates_every_object_and_returns_namespaces_by_name() -> None:
+    built: list[Namespaces] = []
     args = (list(SPACES.values()),)
-    cloud = inside(lambda access: told.append(Namespaces("spaces", NamespacesArgs(access, "1.35", *args))))
+    cloud = inside(lambda access: built.append(Namespaces("spaces", NamespacesArgs(access, "1.35", *args))))
 
-    assert set(told[0].made) == set(SPACES)
+    assert set(built[0].namespaces) == set(SPACES)
     assert set(cloud.of("Namespace")) == {f"spaces-{name}" for name in SPACES}
     assert len(cloud.of("ResourceQuota")) == len(cloud.of("LimitRange")) == len(SPACES)
     assert len(cloud.of("PriorityClass")) == 2
-    assert len(told[0].ready) == len([each for each in cloud.made if each.type.startswith("kubernetes:")])
+    assert len(built[0].ready) == len([each for each in cloud.made if each.type.startswith("kubernetes:")])

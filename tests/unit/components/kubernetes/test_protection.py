@@ -11,7 +11,7 @@ from tests.support.kubernetes import inside, protection
 PRIMARY, RECOVERY = protection(Role.PRIMARY), protection(Role.RECOVERY)
 
 
-def test_the_backup_is_daily_of_labelled_volumes_config_maps_and_secrets_and_kept_for_a_month() -> None:
+def test_labelled_volumes_config_maps_and_secrets_are_backed_up_daily_for_a_month() -> None:
     made = spec.schedule(PRIMARY)
     template = made["spec"]["template"]
 
@@ -23,35 +23,35 @@ def test_the_backup_is_daily_of_labelled_volumes_config_maps_and_secrets_and_kep
     assert template["ttl"].startswith("720h")
 
 
-def test_volumes_go_by_the_data_mover_and_never_by_pods() -> None:
+def test_volumes_are_backed_up_by_the_data_mover_not_by_pods() -> None:
     template = spec.schedule(PRIMARY)["spec"]["template"]
 
     assert (template["snapshotVolumes"], template["snapshotMoveData"]) == (True, True)
     assert template["defaultVolumesToFsBackup"] is False
 
 
-def test_volumes_are_of_the_driver_that_is_snapshotted_and_the_class_is_the_one_velero_takes() -> None:
+def test_storage_and_snapshot_class_have_the_same_driver_and_veleros_label() -> None:
     storage, snapshots = spec.storage_class(), spec.snapshot_class()
 
     assert storage["provisioner"] == snapshots["driver"] == "ebs.csi.aws.com"
     assert storage["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
     assert storage["parameters"]["encrypted"] == "true"
     assert snapshots["metadata"]["labels"]["velero.io/csi-volumesnapshot-class"] == "true"
-    # Moved bytes are elsewhere: a snapshot that stayed would only cost.
+    # The data is in S3; a retained snapshot would only cost.
     assert snapshots["deletionPolicy"] == "Delete"
 
 
-def test_aws_backup_takes_the_volumes_too() -> None:
+def test_volumes_have_the_tag_for_aws_backup() -> None:
     assert spec.storage_class()["parameters"]["tagSpecification_1"] == "=".join(*BACKUP_TAG.items())
 
 
-def test_labels_of_one_class_are_not_those_of_every_object() -> None:
+def test_veleros_label_is_only_on_the_snapshot_class() -> None:
     spec.snapshot_class()
 
     assert "velero.io/csi-volumesnapshot-class" not in spec.storage_class()["metadata"]["labels"]
 
 
-def test_the_recovery_region_reads_and_is_ready_to_write() -> None:
+def test_the_recovery_regions_location_is_read_only_and_its_schedule_paused() -> None:
     primary, recovery = spec.location(PRIMARY), spec.location(RECOVERY)
 
     assert primary["spec"]["accessMode"] == "ReadWrite"
@@ -59,7 +59,7 @@ def test_the_recovery_region_reads_and_is_ready_to_write() -> None:
     assert (spec.schedule(PRIMARY)["spec"]["paused"], spec.schedule(RECOVERY)["spec"]["paused"]) == (False, True)
 
 
-def test_a_backup_finds_its_location_in_the_other_region_by_the_same_name_over_that_regions_bucket() -> None:
+def test_locations_of_both_regions_share_a_name_and_use_their_own_bucket() -> None:
     here, there = spec.location(PRIMARY), spec.location(spec.ProtectionSpec(Role.RECOVERY, "eu-west-1", "there"))
 
     assert here["metadata"] == there["metadata"]
@@ -73,14 +73,14 @@ def test_no_credentials_are_stored() -> None:
     assert (BACKUPS.namespace, BACKUPS.service_account) == ("velero", "velero-server")
 
 
-def test_what_expired_goes_on_both_sides_and_can_be_had_back_for_a_while() -> None:
+def test_expired_backups_are_deleted_in_both_regions_and_recoverable_for_a_while() -> None:
     (pair,) = (each for each in STANDARD_PAIRS if each.name == VELERO)
 
     assert pair.replicate_deletes
     assert pair.noncurrent_days == 30
 
 
-def test_the_schedule_comes_last() -> None:
+def test_the_schedule_is_created_last() -> None:
     cloud = inside(lambda access: Protection("protection", ProtectionArgs(access, PRIMARY)))
 
     made = [each.type.rpartition(":")[2] for each in cloud.made if each.type.startswith("kubernetes:")]

@@ -34,9 +34,7 @@ def variables(cron_job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @BOTH
-def test_a_pod_is_confined_and_writes_nowhere_but_to_a_scratch_folder(
-    pod: CodePod, cron_job: Mapping[str, Any]
-) -> None:
+def test_a_pod_is_restricted_and_writes_only_to_a_scratch_volume(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     spec = pod_of(cron_job)
     (container,) = spec["containers"]
 
@@ -54,7 +52,7 @@ def test_a_pod_is_confined_and_writes_nowhere_but_to_a_scratch_folder(
 
 
 @BOTH
-def test_a_pod_has_the_code_of_its_config_map_where_python_looks(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+def test_a_pod_mounts_its_config_map_in_the_python_path(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     (container,) = pod_of(cron_job)["containers"]
     volume = next(each["configMap"] for each in pod_of(cron_job)["volumes"] if each["name"] == "code")
     made = code_pod_spec.code(pod)
@@ -67,7 +65,7 @@ def test_a_pod_has_the_code_of_its_config_map_where_python_looks(pod: CodePod, c
 
 
 @BOTH
-def test_a_pod_has_the_identity_that_its_role_trusts(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+def test_a_pod_has_the_service_account_that_its_role_trusts(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     account, role = (
         code_pod_spec.service_account(pod),
         {each.service_account: each for each in (REGISTRY_BACKUP, BATCH)},
@@ -79,15 +77,13 @@ def test_a_pod_has_the_identity_that_its_role_trusts(pod: CodePod, cron_job: Map
 
 
 @BOTH
-def test_no_key_is_stored(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+def test_pods_store_no_credentials(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     assert not [name for name in variables(cron_job) if "KEY" in name or "SECRET" in name or "TOKEN" in name]
     assert not [each for each in pod_of(cron_job)["volumes"] if "secret" in each]
 
 
 @BOTH
-def test_input_that_cannot_be_used_ends_a_job_and_an_eviction_costs_no_retry(
-    pod: CodePod, cron_job: Mapping[str, Any]
-) -> None:
+def test_invalid_input_fails_a_job_and_evictions_do_not_count(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     invalid, disrupted = job(cron_job)["podFailurePolicy"]["rules"]
 
     assert (invalid["action"], invalid["onExitCodes"]["values"]) == ("FailJob", [Exit.INVALID])
@@ -97,12 +93,12 @@ def test_input_that_cannot_be_used_ends_a_job_and_an_eviction_costs_no_retry(
 
 
 @BOTH
-def test_a_pod_runs_where_no_gpu_is_taken(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
+def test_a_pod_runs_on_system_nodes(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     assert pod_of(cron_job)["nodeSelector"] == {"pool": "system"}
     assert "tolerations" not in pod_of(cron_job)
 
 
-def test_the_registry_is_backed_up_every_six_hours_one_run_at_a_time() -> None:
+def test_the_registry_backup_runs_every_six_hours_without_overlap() -> None:
     spec = BACKUP["spec"]
 
     assert (BACKUP["metadata"]["namespace"], BACKUP["metadata"]["name"]) == ("mlflow", "registry-backup")
@@ -112,11 +108,11 @@ def test_the_registry_is_backed_up_every_six_hours_one_run_at_a_time() -> None:
     assert spec["startingDeadlineSeconds"] == 3600
 
 
-def test_a_run_that_hangs_is_ended_before_the_next_one_is_due() -> None:
+def test_a_hanging_run_is_ended_before_the_next_one() -> None:
     assert job(BACKUP)["activeDeadlineSeconds"] < 6 * 3600
 
 
-def test_only_the_primary_writes_backups_of_the_registry() -> None:
+def test_the_registry_backup_is_suspended_in_the_recovery_region() -> None:
     suspended = {
         role: registry_backup_spec.cron_job(registry_backup(role))["spec"]["suspend"]
         for role in (Role.PRIMARY, Role.RECOVERY)
@@ -125,12 +121,12 @@ def test_only_the_primary_writes_backups_of_the_registry() -> None:
     assert suspended == {Role.PRIMARY: False, Role.RECOVERY: True}
 
 
-def test_processing_is_a_template_that_never_starts_by_itself() -> None:
+def test_processing_is_a_suspended_cron_job() -> None:
     assert (PROCESSING["metadata"]["namespace"], PROCESSING["metadata"]["name"]) == ("ml-training", "process-datasets")
     assert PROCESSING["spec"]["suspend"] is True
 
 
-def test_an_index_is_tried_again_by_itself_and_gives_way_to_whoever_serves() -> None:
+def test_a_shard_is_retried_separately_and_has_batch_priority() -> None:
     made = job(PROCESSING)
 
     assert made["completionMode"] == "Indexed"
@@ -140,27 +136,27 @@ def test_an_index_is_tried_again_by_itself_and_gives_way_to_whoever_serves() -> 
     assert pod_of(PROCESSING)["priorityClassName"] == BATCH_PRIORITY
 
 
-def test_shards_are_as_many_as_indexes_and_a_run_is_named_by_its_job() -> None:
-    made = jobs_spec.cron_job(processing(shards=5, at_once=2, processor="own:count"))
+def test_shards_match_completions_and_the_run_is_named_by_its_job() -> None:
+    made = jobs_spec.cron_job(processing(shards=5, parallelism=2, processor="own:count"))
 
     assert variables(made)["SHARDS"] == str(job(made)["completions"]) == "5"
     assert variables(made)["RUN"] == {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
     assert variables(made)["PROCESSOR"] == "own:count"
 
 
-def test_results_are_written_where_the_role_may_write_and_are_no_datasets() -> None:
-    given = variables(PROCESSING)
+def test_results_are_written_below_the_roles_prefix_outside_the_datasets() -> None:
+    variables_ = variables(PROCESSING)
 
-    assert given["RESULTS_PREFIX"] == f"{RESULTS}/us-west-2"
-    assert not f"{RESULTS}/".startswith(given["DATASETS_PREFIX"])
+    assert variables_["RESULTS_PREFIX"] == f"{RESULTS}/us-west-2"
+    assert not f"{RESULTS}/".startswith(variables_["DATASETS_PREFIX"])
 
 
-def test_more_pods_at_once_than_shards_are_refused() -> None:
-    with pytest.raises(ValueError, match="4 pods at once for 3 shards"):
+def test_a_parallelism_above_the_number_of_shards_is_refused() -> None:
+    with pytest.raises(ValueError, match="parallelism 4 for 3 shards"):
         processing(shards=3)
 
 
-def test_the_cron_job_waits_for_its_code_and_its_identity() -> None:
+def test_the_cron_job_depends_on_its_code_and_service_account() -> None:
     of = registry_backup()
     cloud = inside(lambda access: ScheduledPod("backup", ScheduledPodArgs(access, of.pod, BACKUP)))
 

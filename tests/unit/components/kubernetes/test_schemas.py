@@ -1,4 +1,4 @@
-"""Every object, against the schemas that Kubernetes publishes of the pinned version and of the next."""
+"""Validation of every object against the schemas of the pinned Kubernetes version and the next."""
 
 import copy
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def test_every_object_is_valid(version: str, tier: Tier) -> None:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_a_field_that_does_not_exist_would_be_found() -> None:
+def test_an_unknown_field_is_reported() -> None:
     (deployment,) = (copy.deepcopy(dict(each)) for each in built_in(Tier.ACTIVE) if each["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
 
@@ -38,7 +38,7 @@ def test_a_field_that_does_not_exist_would_be_found() -> None:
         kubernetes_validate.validate(deployment, KUBERNETES_VERSION, strict=True)
 
 
-def test_no_two_objects_have_one_name() -> None:
+def test_object_names_are_unique() -> None:
     made = [(each["metadata"].get("namespace"), named(each)) for each in manifests()]
 
     assert len(made) == len(set(made))

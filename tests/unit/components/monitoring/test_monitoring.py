@@ -12,7 +12,7 @@ import pytest
 from components.monitoring.alarm_rules import CompositeRule, replication
 from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
-from components.monitoring.function_code import code_of, handler_of
+from components.monitoring.function_code import archive_of, handler_of
 from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
 from components.monitoring.heartbeat import Heartbeat, HeartbeatArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
@@ -28,7 +28,7 @@ def topic(**changes: Any) -> Cloud:
     return deploy(lambda: AlertTopic("alerts", AlertTopicArgs(**values)))
 
 
-def test_a_topic_is_encrypted_and_open_to_alarms_of_the_account_alone() -> None:
+def test_a_topic_is_encrypted_and_accepts_only_alarms_of_the_account() -> None:
     cloud = topic()
     alarms, no_tls = json.loads(cloud.one("TopicPolicy", "alerts-policy")["policy"])["Statement"]
 
@@ -38,7 +38,7 @@ def test_a_topic_is_encrypted_and_open_to_alarms_of_the_account_alone() -> None:
     assert (alarms["Resource"], no_tls["Effect"]) == (TOPIC, "Deny")
 
 
-def test_addresses_are_subscribed_by_their_protocol_and_checked_before() -> None:
+def test_addresses_are_validated_and_subscribed_by_their_protocol() -> None:
     made = topic(addresses=["oncall@example.com", "https://hooks.example.com/dr"]).of("TopicSubscription")
 
     assert {each.inputs["protocol"] for each in made.values()} == {"email", "https"}
@@ -52,7 +52,7 @@ def function(name: str = "prober") -> Cloud:
     return deploy(lambda: ScheduledFunction(name, args))
 
 
-def test_a_function_runs_every_minute_and_gets_the_minute_it_is_for() -> None:
+def test_a_function_is_invoked_every_minute_with_the_scheduled_time() -> None:
     schedule = function().one("Schedule", "prober-schedule")
 
     assert schedule["scheduleExpression"] == "rate(1 minute)"
@@ -60,7 +60,7 @@ def test_a_function_runs_every_minute_and_gets_the_minute_it_is_for() -> None:
     assert schedule["target"]["arn"].endswith(":function:ml-dr-prober")
 
 
-def test_a_function_may_do_what_it_is_given_and_write_its_own_log() -> None:
+def test_a_functions_role_has_its_statements_and_may_write_its_log() -> None:
     cloud = function()
     log, one = json.loads(cloud.one("RolePolicy", "prober-policy")["policy"])["Statement"]
     starts = json.loads(cloud.one("RolePolicy", "prober-schedule-policy")["policy"])["Statement"]
@@ -72,8 +72,8 @@ def test_a_function_may_do_what_it_is_given_and_write_its_own_log() -> None:
 
 
 @pytest.mark.parametrize("name", ["prober", "republisher"])
-def test_the_archive_of_a_function_is_all_it_needs(name: str, tmp_path: Path) -> None:
-    archive = code_of(name)
+def test_the_archive_of_a_function_contains_every_import(name: str, tmp_path: Path) -> None:
+    archive = archive_of(name)
     for file, asset in archive.assets.items():
         assert isinstance(asset, pulumi.StringAsset)
         path = tmp_path / file
@@ -89,7 +89,7 @@ def test_the_archive_of_a_function_is_all_it_needs(name: str, tmp_path: Path) ->
     assert done.stdout == "[]\n", "nothing heavy is imported before an event comes"
 
 
-def test_the_heartbeat_writes_one_object_by_a_schedule_alone() -> None:
+def test_the_heartbeat_writes_one_object_without_a_function() -> None:
     args = HeartbeatArgs("ml-dr-heartbeat", ACCOUNT, "us-east-1", "ml-dr-control", KEY)
     cloud = deploy(lambda: Heartbeat("heartbeat", args))
     target = cloud.one("Schedule", "heartbeat-schedule")["target"]
@@ -104,7 +104,7 @@ def test_the_heartbeat_writes_one_object_by_a_schedule_alone() -> None:
     assert cloud.of("Function") == {}
 
 
-def test_every_alarm_tells_the_topic_of_its_region_when_it_fires_and_when_it_ends() -> None:
+def test_every_alarm_notifies_its_regions_topic_on_alarm_and_on_ok() -> None:
     rules = replication("models", "one", "other", "to-us-west-2")
     both = CompositeRule("both", "both", all_of=[rule.name for rule in rules])
     group = pulumi.Output.from_input("eks-gpu")
@@ -117,7 +117,7 @@ def test_every_alarm_tells_the_topic_of_its_region_when_it_fires_and_when_it_end
     assert cloud.one("MetricAlarm", "alarms-nodes-busy")["dimensions"] == {"AutoScalingGroupName": "eks-gpu"}
 
 
-def test_an_alarm_on_a_difference_names_both_metrics_and_tells_when_it_cannot_know() -> None:
+def test_an_alarm_on_a_difference_names_both_metrics_and_notifies_on_missing_data() -> None:
     group = pulumi.Output.from_input("eks-gpu")
     cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, [], [], group)))
     short, busy = (cloud.one("MetricAlarm", f"alarms-nodes-{what}") for what in ("short", "busy"))
@@ -125,7 +125,7 @@ def test_an_alarm_on_a_difference_names_both_metrics_and_tells_when_it_cannot_kn
 
     assert [each["metric"]["metricName"] for each in both] == ["GroupDesiredCapacity", "GroupInServiceInstances"]
     assert {each["metric"]["dimensions"]["AutoScalingGroupName"] for each in both} == {"eks-gpu"}
-    assert (difference["expression"], difference["returnData"]) == ("wanted - there", True)
+    assert (difference["expression"], difference["returnData"]) == ("desired - in_service", True)
     assert "metricName" not in short
     assert short["insufficientDataActions"] == [TOPIC]
     assert "insufficientDataActions" not in busy
@@ -137,7 +137,7 @@ def group_metrics(group: str | None) -> Cloud:
     return deploy(lambda: GroupMetrics("group-metrics", args))
 
 
-def test_a_node_group_is_told_to_report_by_a_role_that_may_do_it_for_its_own_cluster_alone() -> None:
+def test_group_metrics_are_enabled_by_a_role_limited_to_its_cluster() -> None:
     cloud = group_metrics("eks-gpu")
     target = cloud.one("Schedule", "group-metrics-schedule")["target"]
     (report,) = json.loads(cloud.one("RolePolicy", "group-metrics-schedule-policy")["policy"])["Statement"]
@@ -152,7 +152,7 @@ def test_a_node_group_is_told_to_report_by_a_role_that_may_do_it_for_its_own_clu
     assert report["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/ml-dr": "owned"}}
 
 
-def test_without_a_group_the_role_is_there_and_nothing_is_started() -> None:
+def test_without_a_group_only_the_role_is_created() -> None:
     cloud = group_metrics(None)
 
     assert cloud.of("Schedule") == {}

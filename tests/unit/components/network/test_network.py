@@ -25,7 +25,7 @@ def args(**changes: Any) -> NetworkArgs:
     return NetworkArgs(**{**values, **changes})
 
 
-def made(**changes: Any) -> Cloud:
+def network(**changes: Any) -> Cloud:
     return deploy(lambda: Network("network", args(**changes)))
 
 
@@ -38,8 +38,8 @@ def routes(cloud: Cloud) -> dict[str, str]:
     }
 
 
-def test_every_zone_has_a_public_and_a_private_subnet_tagged_for_its_load_balancers() -> None:
-    cloud = made()
+def test_every_zone_has_a_public_and_a_private_subnet_with_load_balancer_tags() -> None:
+    cloud = network()
 
     for letter in "abc":
         public = cloud.one("Subnet", f"network-public-{letter}-subnet")
@@ -58,17 +58,15 @@ def test_every_zone_has_a_public_and_a_private_subnet_tagged_for_its_load_balanc
         (Nat.ZONE, {f"private-{letter}": f"nat-network-nat-{letter}" for letter in "abc"}),
     ],
 )
-def test_private_subnets_go_out_by_the_nat_gateway_of_their_zone_or_the_only_one(
-    nat: Nat, expected: dict[str, str]
-) -> None:
-    cloud = made(nat=nat)
+def test_private_subnets_use_the_nat_gateway_of_their_zone_or_the_only_one(nat: Nat, expected: dict[str, str]) -> None:
+    cloud = network(nat=nat)
 
     assert routes(cloud) == {"public": "igw-network-gateway", **expected}
     assert len(cloud.of("NatGateway")) == len(cloud.of("Eip")) == len(set(expected.values()))
 
 
 def test_a_nat_gateway_is_in_the_public_subnet_of_its_zone() -> None:
-    cloud = made(nat=Nat.ZONE)
+    cloud = network(nat=Nat.ZONE)
 
     for letter in "abc":
         gateway = cloud.one("NatGateway", f"network-nat-{letter}")
@@ -77,17 +75,17 @@ def test_a_nat_gateway_is_in_the_public_subnet_of_its_zone() -> None:
 
 
 @pytest.mark.parametrize("change", [{"nat": Nat.NONE}, {"nat": Nat.ZONE}, {"zones": ZONES[:2]}, {"zones": ZONES[::-1]}])
-def test_what_holds_workloads_is_the_same_after_any_change(change: dict[str, Any]) -> None:
+def test_subnets_and_route_tables_do_not_change_with_nat_or_zones(change: dict[str, Any]) -> None:
     kept = ("Vpc", "Subnet", "RouteTableAssociation", "InternetGateway", "FlowLog")
-    before, after = made(), made(**change)
+    before, after = network(), network(**change)
 
     for short in kept:
         for name, each in after.of(short).items():
             assert each.inputs == before.one(short, name)
 
 
-def test_s3_is_reached_without_a_nat_gateway_from_every_subnet() -> None:
-    endpoint = made(nat=Nat.NONE).one("VpcEndpoint", "network-endpoint-s3")
+def test_every_subnet_reaches_s3_through_the_gateway_endpoint() -> None:
+    endpoint = network(nat=Nat.NONE).one("VpcEndpoint", "network-endpoint-s3")
 
     assert (endpoint["serviceName"], endpoint["vpcEndpointType"]) == ("com.amazonaws.us-west-2.s3", "Gateway")
     assert set(endpoint["routeTableIds"]) == {
@@ -96,13 +94,13 @@ def test_s3_is_reached_without_a_nat_gateway_from_every_subnet() -> None:
     }
 
 
-def test_interface_endpoints_are_made_only_when_asked_for() -> None:
-    assert list(made().of("VpcEndpoint")) == ["network-endpoint-s3"]
-    assert not made().of("SecurityGroup")
+def test_interface_endpoints_are_created_only_with_private_endpoints() -> None:
+    assert list(network().of("VpcEndpoint")) == ["network-endpoint-s3"]
+    assert not network().of("SecurityGroup")
 
 
-def test_interface_endpoints_are_in_every_zone_and_answer_to_the_vpc_alone() -> None:
-    cloud = made(private_endpoints=True)
+def test_interface_endpoints_are_in_every_zone_and_allow_only_the_vpc() -> None:
+    cloud = network(private_endpoints=True)
 
     assert len(cloud.of("VpcEndpoint")) == 1 + len(ENDPOINTS)
     for service in ENDPOINTS:
@@ -116,14 +114,14 @@ def test_interface_endpoints_are_in_every_zone_and_answer_to_the_vpc_alone() -> 
     assert group["egress"] == []
 
 
-def test_the_default_group_lets_nobody_in_or_out() -> None:
-    group = made().one("DefaultSecurityGroup", "network-default-group")
+def test_the_default_security_group_allows_no_traffic() -> None:
+    group = network().one("DefaultSecurityGroup", "network-default-group")
 
     assert (group["ingress"], group["egress"]) == ([], [])
 
 
-def test_all_traffic_is_logged_and_the_logs_are_kept_for_a_while() -> None:
-    cloud = made(flow_log_days=90)
+def test_flow_logs_record_all_traffic_and_have_a_retention() -> None:
+    cloud = network(flow_log_days=90)
 
     log = cloud.one("FlowLog", "network-flow-log")
     assert (log["vpcId"], log["trafficType"]) == ("vpc-network-vpc", "ALL")
@@ -131,7 +129,7 @@ def test_all_traffic_is_logged_and_the_logs_are_kept_for_a_while() -> None:
     assert cloud.one("LogGroup", "network-flow-logs")["retentionInDays"] == 90
 
 
-def test_flow_logs_may_write_to_their_group_and_no_other() -> None:
+def test_flow_logs_may_write_only_to_their_log_group() -> None:
     arn = "arn:aws:logs:us-west-2:123456789012:log-group:/ml-dr/vpc-flow-logs"
     write, find = json.loads(write_flow_logs(arn))["Statement"]
 
@@ -141,7 +139,7 @@ def test_flow_logs_may_write_to_their_group_and_no_other() -> None:
     assert find["Resource"] == "arn:aws:logs:us-west-2:123456789012:log-group:*"
 
 
-def test_the_role_is_for_flow_logs_of_this_account_and_region_alone() -> None:
+def test_only_flow_logs_of_this_account_and_region_may_assume_the_role() -> None:
     (statement,) = json.loads(trust_flow_logs("123456789012", "us-west-2"))["Statement"]
 
     assert statement["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
@@ -149,25 +147,25 @@ def test_the_role_is_for_flow_logs_of_this_account_and_region_alone() -> None:
     assert statement["Condition"]["ArnLike"] == {"aws:SourceArn": "arn:aws:ec2:us-west-2:123456789012:vpc-flow-log/*"}
 
 
-def test_everything_regional_is_in_the_region_and_tagged() -> None:
-    for each in made(nat=Nat.ZONE, private_endpoints=True).made:
+def test_regional_resources_are_in_the_region_and_have_tags() -> None:
+    for each in network(nat=Nat.ZONE, private_endpoints=True).made:
         if not each.type.startswith("aws:iam/"):
             assert each.inputs["region"] == "us-west-2", each.name
         if "tags" in each.inputs:
             assert each.inputs["tags"]["project"] == "ml-dr", each.name
 
 
-def test_a_named_vpc_is_used_and_nothing_is_made_in_it() -> None:
+def test_an_existing_vpc_is_used_without_changes() -> None:
     existing = ExistingVpc("vpc-1", {"us-west-2a": "subnet-1"}, {"us-west-2a": "subnet-2"})
-    found: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
 
     def build() -> None:
-        network = Network("network", args(existing=existing))
+        built = Network("network", args(existing=existing))
         for name in ("vpc_id", "public_subnet_ids", "private_subnet_ids"):
-            getattr(network, name).apply(lambda value, name=name: found.update({name: value}))
+            getattr(built, name).apply(lambda value, name=name: outputs.update({name: value}))
 
     assert deploy(build).made == []
-    assert found == {"vpc_id": "vpc-1", "public_subnet_ids": ["subnet-1"], "private_subnet_ids": ["subnet-2"]}
+    assert outputs == {"vpc_id": "vpc-1", "public_subnet_ids": ["subnet-1"], "private_subnet_ids": ["subnet-2"]}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +176,6 @@ def test_a_named_vpc_is_used_and_nothing_is_made_in_it() -> None:
         ({"zones": ZONES[:1]}, "1 of the 2 zones"),
     ],
 )
-def test_what_cannot_be_a_network_is_refused_before_anything_is_made(change: dict[str, Any], message: str) -> None:
+def test_invalid_network_arguments_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         args(**change)

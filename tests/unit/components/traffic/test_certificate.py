@@ -10,14 +10,14 @@ def certificate(zone_id: str | None = "Z0ZONE") -> Cloud:
     return deploy(lambda: Certificate("tls", CertificateArgs(NAMES, "us-west-2", zone_id)))
 
 
-def test_the_certificate_is_of_its_region_and_has_every_name() -> None:
+def test_a_certificate_is_in_its_region_and_has_every_name() -> None:
     made = certificate().one("Certificate", "tls")
 
     assert (made["domainName"], tuple(made["subjectAlternativeNames"])) == (NAMES[0], NAMES[1:])
     assert (made["region"], made["validationMethod"]) == ("us-west-2", "DNS")
 
 
-def test_the_owner_of_the_zone_proves_each_name_by_its_own_record_whatever_their_order() -> None:
+def test_with_a_zone_each_name_gets_its_validation_record_in_any_order() -> None:
     records = certificate().of("Record")
 
     assert {each.inputs["name"]: each.inputs["records"] for each in records.values()} == {
@@ -26,7 +26,7 @@ def test_the_owner_of_the_zone_proves_each_name_by_its_own_record_whatever_their
     assert {each.inputs["zoneId"] for each in records.values()} == {"Z0ZONE"}
 
 
-def test_the_other_stack_makes_no_record_and_waits_all_the_same() -> None:
+def test_without_a_zone_no_record_is_created_and_the_certificate_is_awaited() -> None:
     cloud = certificate(None)
 
     assert cloud.of("Record") == {}
@@ -34,6 +34,6 @@ def test_the_other_stack_makes_no_record_and_waits_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("a.example.com", "a.example.com")])
-def test_names_are_needed_each_of_them_once(names: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="needs one or more names, each of them once"):
+def test_missing_or_repeated_names_are_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="at least one name is required, and names must be unique"):
         CertificateArgs(names, "us-west-2")

@@ -9,13 +9,13 @@ def zone(**changes: object) -> Cloud:
     return deploy(lambda: HostedZone("zone", HostedZoneArgs(**values)))  # type: ignore[arg-type]
 
 
-def test_a_zone_is_made_only_where_none_is_named() -> None:
+def test_a_zone_is_created_only_without_an_existing_one() -> None:
     assert zone().one("Zone", "zone")["name"] == "ml.example.com"
     assert zone(existing="Z0EXISTING").of("Zone") == {}
 
 
 @pytest.mark.parametrize("protect", [True, False])
-def test_the_zone_is_guarded_while_data_is(protect: bool) -> None:
+def test_protect_protects_a_new_zone(protect: bool) -> None:
     made = zone(protect=protect).of("Zone")["zone"]
 
     assert (made.protect, made.retain_on_delete) == (protect, protect)

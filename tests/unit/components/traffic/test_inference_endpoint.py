@@ -20,7 +20,7 @@ def endpoint(**changes: Any) -> Cloud:
     return deploy(lambda: InferenceEndpoint("inference", InferenceEndpointArgs(**values)))
 
 
-def test_the_load_balancer_faces_the_internet_in_every_zone_with_a_security_group_from_the_first_day() -> None:
+def test_the_load_balancer_is_internet_facing_in_every_zone_with_a_security_group() -> None:
     made = endpoint().one("LoadBalancer", "inference")
 
     assert (made["loadBalancerType"], made["internal"]) == ("network", False)
@@ -30,14 +30,14 @@ def test_the_load_balancer_faces_the_internet_in_every_zone_with_a_security_grou
 
 
 @pytest.mark.parametrize("protect", [True, False])
-def test_it_refuses_to_be_deleted_while_data_is_protected(protect: bool) -> None:
+def test_protect_enables_deletion_protection_of_the_load_balancer(protect: bool) -> None:
     cloud = endpoint(protect=protect)
 
     assert cloud.one("LoadBalancer", "inference")["enableDeletionProtection"] is protect
     assert cloud.of("LoadBalancer")["inference"].protect is protect
 
 
-def test_clients_come_in_by_tls_alone_and_out_it_goes_to_pods_alone() -> None:
+def test_ingress_is_tls_from_clients_and_egress_is_to_pods() -> None:
     cloud = endpoint(client_cidrs=["203.0.113.0/24", "198.51.100.0/24"])
     ingress = [each.inputs for each in cloud.of("SecurityGroupIngressRule").values()]
     (egress,) = (each.inputs for each in cloud.of("SecurityGroupEgressRule").values())
@@ -47,7 +47,7 @@ def test_clients_come_in_by_tls_alone_and_out_it_goes_to_pods_alone() -> None:
     assert (egress["cidrIpv4"], egress["fromPort"], egress["toPort"]) == ("10.1.0.0/16", 8080, 8080)
 
 
-def test_the_listener_speaks_tls_with_the_regions_certificate_and_forwards_to_pods() -> None:
+def test_the_listener_terminates_tls_and_forwards_to_pods() -> None:
     cloud = endpoint()
     listener = cloud.one("Listener", "inference-tls")
 
@@ -58,14 +58,14 @@ def test_the_listener_speaks_tls_with_the_regions_certificate_and_forwards_to_po
     assert (action["type"], action["targetGroupArn"].partition(":targetgroup/")[1]) == ("forward", ":targetgroup/")
 
 
-def test_pods_are_found_ready_where_inference_says_so() -> None:
+def test_target_health_checks_use_the_readiness_path() -> None:
     group = endpoint().one("TargetGroup", "inference-pods")
 
     assert (group["targetType"], group["port"], group["protocol"]) == ("ip", 8080, "TCP")
     assert (group["healthCheck"]["path"], group["healthCheck"]["protocol"]) == ("/v2/health/ready", "HTTP")
 
 
-def test_everything_carries_the_tags_and_is_in_the_region() -> None:
+def test_resources_have_the_tags_and_are_in_the_region() -> None:
     made = endpoint().made
 
     assert all(each.inputs["tags"]["project"] == "ml-dr" for each in made)

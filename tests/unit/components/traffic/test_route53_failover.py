@@ -28,7 +28,7 @@ def failover(role: Role = Role.PRIMARY, **changes: Any) -> Cloud:
     return deploy(lambda: Route53Failover("entry", args(role, **changes)))
 
 
-def test_the_record_is_weighted_and_carries_the_calculated_check() -> None:
+def test_the_record_is_weighted_and_uses_the_calculated_health_check() -> None:
     record = failover().one("Record", "entry-record")
 
     assert record["name"] == "inference.ml.example.com"
@@ -38,7 +38,7 @@ def test_the_record_is_weighted_and_carries_the_calculated_check() -> None:
     assert record["ttl"] == 60
 
 
-def test_a_record_is_open_only_when_endpoint_and_lever_allow() -> None:
+def test_a_record_is_healthy_only_if_its_endpoint_is_healthy_and_its_lever_open() -> None:
     check = failover().one("HealthCheck", "entry-check")
 
     assert check["type"] == "CALCULATED"
@@ -46,7 +46,7 @@ def test_a_record_is_open_only_when_endpoint_and_lever_allow() -> None:
     assert check["childHealthThreshold"] == 2
 
 
-def test_the_endpoint_is_probed_where_inference_says_it_is_ready() -> None:
+def test_the_endpoints_health_check_uses_the_readiness_path() -> None:
     check = failover().one("HealthCheck", "entry-endpoint")
 
     assert (check["type"], check["port"], check["resourcePath"]) == ("HTTPS", 443, "/v2/health/ready")
@@ -54,14 +54,14 @@ def test_the_endpoint_is_probed_where_inference_says_it_is_ready() -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_levers_alarm_is_in_the_recovery_region(role: Role) -> None:
+def test_the_alarm_of_a_lever_is_in_the_recovery_region(role: Role) -> None:
     cloud = failover(role)
 
     assert cloud.one("MetricAlarm", "entry-lever")["region"] == "us-west-2"
     assert cloud.one("HealthCheck", "entry-lever-check")["cloudwatchAlarmRegion"] == "us-west-2"
 
 
-def test_engage_closes_the_primary_record_and_without_data_leaves_it_as_it_was() -> None:
+def test_engage_closes_the_primary_record_and_keeps_its_status_without_data() -> None:
     cloud = failover(Role.PRIMARY)
 
     alarm = cloud.one("MetricAlarm", "entry-lever")
@@ -71,17 +71,17 @@ def test_engage_closes_the_primary_record_and_without_data_leaves_it_as_it_was()
 
 
 @pytest.mark.parametrize(
-    ("failover_mode", "without_data"),
+    ("failover_mode", "missing_data"),
     [(DnsFailover.AUTOMATIC, "LastKnownStatus"), (DnsFailover.MANUAL, "Unhealthy")],
 )
-def test_admit_opens_the_recovery_record(failover_mode: DnsFailover, without_data: str) -> None:
+def test_admit_opens_the_recovery_record(failover_mode: DnsFailover, missing_data: str) -> None:
     cloud = failover(Role.RECOVERY, dns=Dns("ml.example.com", failover=failover_mode))
 
     assert cloud.one("MetricAlarm", "entry-lever")["comparisonOperator"] == "LessThanThreshold"
-    assert cloud.one("HealthCheck", "entry-lever-check")["insufficientDataHealthStatus"] == without_data
+    assert cloud.one("HealthCheck", "entry-lever-check")["insufficientDataHealthStatus"] == missing_data
 
 
-def test_a_levers_alarm_is_of_a_kind_that_route53_can_follow() -> None:
+def test_the_alarm_of_a_lever_has_the_form_that_route53_requires() -> None:
     """No extended statistic, no M of N, no period below a minute (Route 53 developer guide, alarm-based checks)."""
     alarm = failover().one("MetricAlarm", "entry-lever")
 
@@ -91,18 +91,18 @@ def test_a_levers_alarm_is_of_a_kind_that_route53_can_follow() -> None:
 
 
 @pytest.mark.parametrize(("role", "name"), [(Role.PRIMARY, "inference-primary"), (Role.RECOVERY, "inference-dr")])
-def test_a_region_has_a_name_of_its_own_without_a_check(role: Role, name: str) -> None:
+def test_a_region_has_a_regional_record_without_a_health_check(role: Role, name: str) -> None:
     record = failover(role).one("Record", "entry-regional-record")
 
     assert record["name"] == f"{name}.ml.example.com"
     assert "healthCheckId" not in record
 
 
-def test_checks_are_named_by_their_tag() -> None:
+def test_health_checks_are_named_by_their_tag() -> None:
     assert failover().one("HealthCheck", "entry-endpoint")["tags"]["Name"] == "ml-dr primary: endpoint"
 
 
 @pytest.mark.parametrize("weight", [-1, 256])
-def test_a_weight_that_route53_does_not_take_is_refused(weight: int) -> None:
+def test_a_weight_outside_the_range_of_route53_is_refused(weight: int) -> None:
     with pytest.raises(ValueError, match=f"weight {weight} is not between 0 and 255"):
         args(weight=weight)
