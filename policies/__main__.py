@@ -1,4 +1,4 @@
-"""Starts the pack. The engine runs this folder; the rules are in `rules/` and start nothing when they are imported."""
+"""Entry point of the policy pack. The engine runs this folder; importing the rules in `rules/` starts no pack."""
 
 from pulumi_policy import PolicyPack
 from rules.pack import policies

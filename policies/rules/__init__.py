@@ -1,1 +1,1 @@
-"""Rules on what may be deployed. They judge what the engine shows, and know no program."""
+"""Policy rules. They check the properties of resources that the engine reports, whichever program creates them."""

@@ -1,4 +1,4 @@
-"""Rules on IAM documents."""
+"""Rules on IAM policy documents."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ POLICIES = tuple(
 )
 
 INSIDE_ONE_THING = re.compile(r"arn:aws[a-z-]*:(s3:::[^*/]+/[^*]*|logs:[^*]*:log-group:[^*:]+:)\*")
-"""A wildcard at the end, behind the full name of one thing: objects of a bucket, streams of a log group."""
+"""A wildcard at the end of one resource's full name: objects of a bucket, streams of a log group."""
 
 
 def allowing(policy: Resource) -> Iterator[dict[str, Any]]:
-    """Statements that allow; none of a document that is not known yet."""
+    """Yield the Allow statements; none while the document is unknown."""
     document = policy.look("policy")
     if document is UNKNOWN or document is None:
         return
@@ -29,16 +29,16 @@ def allowing(policy: Resource) -> Iterator[dict[str, Any]]:
 
 
 def names_each(key: str, accepted: re.Pattern[str] | None = None) -> Callable[[Resource], Facts]:
-    """A check that Action or Resource has no wildcard in a statement that allows."""
+    """Return a check that Action or Resource has no wildcard in an Allow statement."""
 
     def check(policy: Resource) -> Facts:
         for statement in allowing(policy):
-            where = f"statement {statement['Sid']}" if "Sid" in statement else "a statement"
+            label = f"statement {statement['Sid']}" if "Sid" in statement else "an unnamed statement"
             if f"Not{key}" in statement:
-                yield f"{where} allows by Not{key}"
+                yield f"{label} allows with Not{key}"
             for value in listed(statement.get(key)):
                 if "*" in str(value) and not (accepted and accepted.fullmatch(str(value))):
-                    yield f'{where} has {key} "{value}"'
+                    yield f'{label} has {key} "{value}"'
 
     return check
 
@@ -46,17 +46,17 @@ def names_each(key: str, accepted: re.Pattern[str] | None = None) -> Callable[[R
 RULES = (
     Rule(
         name="iam-policy-no-wildcard-action",
-        says="An IAM policy must name each action it allows.",
-        why="a wildcard allows what nobody has thought of, and what AWS adds later",
-        remedy="name the actions, or record the exception with its reason in policies/rules/exceptions.py",
+        requirement="An IAM policy must name each action that it allows.",
+        reason="a wildcard also allows actions that are not needed, and those that AWS adds later",
+        remedy="name the actions, or record an exception with its reason in policies/rules/exceptions.py",
         types=POLICIES,
         check=names_each("Action"),
     ),
     Rule(
         name="iam-policy-no-wildcard-resource",
-        says="An IAM policy must name what it allows actions on; what is inside one named thing may be a wildcard.",
-        why="a role that is taken over then reaches no more than its own data",
-        remedy="name the ARNs, or record the exception with its reason in policies/rules/exceptions.py",
+        requirement="An IAM policy must name the resources it allows actions on; a wildcard may follow one full name.",
+        reason="a compromised role then reaches only its own data",
+        remedy="name the ARNs, or record an exception with its reason in policies/rules/exceptions.py",
         types=POLICIES,
         check=names_each("Resource", INSIDE_ONE_THING),
     ),

@@ -8,19 +8,19 @@ PLAN = "aws:backup/plan:Plan"
 
 
 def copies(plan: Resource) -> Facts:
-    """Each rule of a plan copies to a vault in another region."""
+    """Check that each rule of a plan copies to a vault in another region."""
     for rule in items(plan.look("rules")):
         actions = look(rule, "copyActions")
         if actions is UNKNOWN:
             continue
         targets = [look(each, "destinationVaultArn") for each in actions or []]
-        # arn:aws:backup:REGION:ACCOUNT:backup-vault:NAME; an ARN that is not known yet may be elsewhere.
+        # arn:aws:backup:REGION:ACCOUNT:backup-vault:NAME; an unknown ARN may be in another region.
         if not any(arn is UNKNOWN or str(arn).split(":")[3:4] not in ([], [plan.region]) for arn in targets):
-            yield f"rule {shown(look(rule, 'ruleName'))} copies to no other region than {plan.region}"
+            yield f"rule {shown(look(rule, 'ruleName'))} has no copy in a region other than {plan.region}"
 
 
-def ends(plan: Resource) -> Facts:
-    """Each rule of a plan says for how long, and so does each of its copies."""
+def has_retention(plan: Resource) -> Facts:
+    """Check that each rule of a plan, and each of its copies, has a retention."""
     for rule in items(plan.look("rules")):
         name = shown(look(rule, "ruleName"))
         if not look(rule, "lifecycle.deleteAfter"):
@@ -32,18 +32,18 @@ def ends(plan: Resource) -> Facts:
 RULES = (
     Rule(
         name="backup-plan-copies-to-another-region",
-        says="Every rule of a backup plan must copy to another region.",
-        why="a backup that is only where the data is, is lost with it",
+        requirement="Every rule of a backup plan must copy to another region.",
+        reason="a backup in the region of its data is lost with that region",
         remedy="add a copyAction to the vault of the other region",
         types=(PLAN,),
         check=copies,
     ),
     Rule(
         name="backup-plan-retention",
-        says="Every rule of a backup plan, and every copy, must say how long it is kept.",
-        why="without it recovery points are kept, and paid for, for ever",
+        requirement="Every rule of a backup plan, and every copy, must have a retention.",
+        reason="without it recovery points are kept, and charged, for ever",
         remedy="set lifecycle.deleteAfter in days",
         types=(PLAN,),
-        check=ends,
+        check=has_retention,
     ),
 )

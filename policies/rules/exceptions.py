@@ -1,4 +1,4 @@
-"""What is allowed although a rule forbids it: the one place where that is recorded, each with its reason."""
+"""Recorded exceptions to rules, each with its reason."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .model import Resource
 
 @dataclass(frozen=True)
 class Exemption:
-    """An exception to one rule. All that is given has to match; patterns are those of a shell.
+    """An exception to one rule. All fields must match; patterns are shell patterns.
 
     Args:
         rule: Name of the rule.
         reason: Why it is allowed, as a full sentence.
-        resource: The resource's name in the program.
-        where: Path of a property to its value.
-        fact: The fact that the rule reports.
+        resource: Pattern of the resource's name in the program.
+        where: Patterns of property values, by property path.
+        fact: Pattern of the reported fact.
     """
 
     rule: str
@@ -28,13 +28,13 @@ class Exemption:
     fact: str = "*"
 
     @property
-    def described(self) -> str:
-        """What it covers, in words."""
-        given = {"resource": self.resource, **self.where, "fact": self.fact}
-        return ", ".join(f"{what} `{pattern}`" for what, pattern in given.items() if pattern != "*")
+    def scope(self) -> str:
+        """Description of what it covers."""
+        patterns = {"resource": self.resource, **self.where, "fact": self.fact}
+        return ", ".join(f"{name} `{pattern}`" for name, pattern in patterns.items() if pattern != "*")
 
     def covers(self, rule: str, resource: Resource, fact: str) -> bool:
-        """Whether it allows this fact."""
+        """Return whether it covers a fact of a resource."""
         return (
             rule == self.rule
             and fnmatchcase(resource.name, self.resource)
@@ -48,63 +48,63 @@ EXCEPTIONS: tuple[Exemption, ...] = (
         rule="iam-policy-no-wildcard-resource",
         resource="*-flow-logs-policy",
         fact='statement Find has Resource "arn:aws:logs:*:log-group:[*]"',
-        reason="Flow logs look for their group by name, and logs:DescribeLogGroups knows no narrower resource.",
+        reason="Flow logs find their log group by name; logs:DescribeLogGroups has no resource-level permissions.",
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="*-load-balancer-policy",
         fact='statement Describe has Resource "[*]"',
-        reason="The load balancer controller looks for its targets, and describing knows no narrower resource.",
+        reason="The load balancer controller finds its targets by Describe actions without resource-level permissions.",
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="*-autoscaler-policy",
         fact='statement Describe has Resource "[*]"',
-        reason="The cluster autoscaler looks for its groups, and describing knows no narrower resource.",
+        reason="The Cluster Autoscaler finds its groups by Describe actions, which have no resource-level permissions.",
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="*-autoscaler-policy",
         fact='statement Groups has Resource "arn:aws:eks:*:nodegroup/*/[*]"',
-        reason="Node groups of just one cluster: EKS puts an id that it makes up behind their names.",
+        reason="Node groups of one cluster: EKS appends a generated ID to their names.",
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="*-autoscaler-policy",
         fact='statement Resize has Resource "arn:aws:autoscaling:*:autoScalingGroup:[*]"',
-        reason="EKS makes up the groups' names; a condition on EKS's tag holds it to those of one cluster.",
+        reason="EKS generates the names of the groups; a condition on its tag limits the statement to one cluster.",
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="group-metrics-*policy",
         fact='statement Report has Resource "arn:aws:autoscaling:*:autoScalingGroup:[*]"',
-        reason="EKS makes up the groups' names; a condition on EKS's tag holds it to those of one cluster.",
+        reason="EKS generates the names of the groups; a condition on its tag limits the statement to one cluster.",
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="prober-policy",
         fact='statement Publish has Resource "[*]"',
-        reason="PutMetricData knows no narrower resource; a condition holds it to one namespace.",
+        reason="PutMetricData has no resource-level permissions; a condition limits it to one namespace.",
     ),
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="republisher-policy",
         fact='statement Publish has Resource "[*]"',
-        reason="PutMetricData knows no narrower resource; a condition holds it to one namespace.",
+        reason="PutMetricData has no resource-level permissions; a condition limits it to one namespace.",
     ),
     Exemption(
         rule="cloudwatch-alarm-outside-primary-region",
         fact="an alarm on AWS/*",
-        reason="AWS publishes these metrics in their own region only: such an alarm is an early warning.",
+        reason="AWS publishes these metrics only in their own region; such an alarm is an early warning.",
     ),
     Exemption(
         rule="backup-plan-copies-to-another-region",
         where={"tags.role": "recovery"},
-        reason="The plan of the recovery region is for the time after a failover, when the other region may be gone.",
+        reason="This plan is for the time after a failover, when the primary region may be unavailable.",
     ),
 )
 
 
 def allowed(rule: str, resource: Resource, fact: str) -> bool:
-    """Whether an exception is recorded for a fact."""
+    """Return whether an exception is recorded for a fact."""
     return any(each.covers(rule, resource, fact) for each in EXCEPTIONS)

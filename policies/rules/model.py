@@ -1,7 +1,7 @@
-"""What a rule is, and what it sees of a resource. Imports no SDK, so that importing a rule starts nothing.
+"""Rules, and resources as rules see them. Imports no SDK, so that importing a rule starts no policy pack.
 
-At a first preview much is not known yet: an id, an ARN, a document made of them. What is unknown is not judged; `up`
-judges it, with its value, before the resource is made. No rule ever fails because of an unknown.
+In a first preview many values are unknown: IDs, ARNs, documents that contain them. Rules do not judge unknown values;
+`pulumi up` judges them, with their values, before it creates the resource. An unknown value never fails a rule.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 PROJECT = "ml-dr"
-"""The value of the tag `project` of everything that this program makes."""
+"""Value of the tag `project` on every resource of this program."""
 
 
 class Unknown:
-    """The value of a property that is not known yet."""
+    """The value of a property that is still unknown."""
 
     def __repr__(self) -> str:
         return "unknown"
@@ -27,25 +27,25 @@ UNKNOWN = Unknown()
 
 
 class Level(StrEnum):
-    """What a broken rule does."""
+    """Effect of a violation."""
 
     MANDATORY = "mandatory"
     """Stops the preview or the update."""
     ADVISORY = "advisory"
-    """Is shown."""
+    """Is displayed."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as the engine shows it.
+    """A resource as reported by the engine.
 
     Args:
-        type: Like "aws:s3/bucket:Bucket".
-        name: Its name in the program.
-        props: Its properties, names as in Pulumi's schema; `UNKNOWN` stands where a value is not known yet.
-        urn: What identifies it in its stack.
-        provider_region: The region of the provider that makes it.
-        references: Property name to URNs of the resources its value was made of. Empty in resource rules.
+        type: Type token: "aws:s3/bucket:Bucket".
+        name: Name in the program.
+        props: Properties, named as in Pulumi's schema; `UNKNOWN` for unknown values.
+        urn: URN of the resource.
+        provider_region: Region of its provider.
+        references: URNs of the resources from which a property's value is made, by property; empty in resource rules.
     """
 
     type: str
@@ -56,16 +56,16 @@ class Resource:
     references: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def look(self, path: str) -> Any:
-        """The value at a path like "versioningConfiguration.status"; None where nothing is set."""
+        """Return the value at a path like "versioningConfiguration.status"; None if not set."""
         return look(self.props, path)
 
     @property
     def region(self) -> Any:
-        """Where it is; a global one is where its provider is."""
+        """Region of the resource; for a global resource, that of its provider."""
         return self.props.get("region") or self.provider_region
 
     def names(self, prop: str, other: Resource, key: str) -> bool:
-        """Whether a property is the other's `key`, or was made of the other, or may be: it is not known of what."""
+        """Return whether a property equals `key` of another resource, or is made from that resource, or may be."""
         value = self.props.get(prop)
         if value is UNKNOWN and prop not in self.references:
             return True
@@ -74,27 +74,27 @@ class Resource:
 
 Stack = Sequence[Resource]
 Facts = Iterator[str]
-"""What is wrong, each with the value that was found."""
+"""Violations of a rule, each with the value that violates it."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One property that must hold.
+    """A requirement on one property.
 
     Args:
-        name: Its path: service, thing, property.
-        says: What must hold, as a full sentence.
-        why: The reason, as a clause that follows "because".
-        remedy: The way out, as an order.
-        types: The types it judges; a prefix judges all types that begin so.
-        check: What is wrong with one resource, in itself; a rule has this
-        check_in_stack: or this: what is wrong with one resource, seen with all others of its stack.
-        level: What a violation does.
+        name: Service, resource and property: "s3-bucket-tls-only".
+        requirement: What must hold, as a full sentence.
+        reason: Why, as a clause that follows "because".
+        remedy: How to fix a violation, as an imperative.
+        types: Type tokens that it checks; a prefix matches all types that begin with it.
+        check: Check of one resource by itself; a rule has either this
+        check_in_stack: or this: a check of one resource together with all others of its stack.
+        level: Effect of a violation.
     """
 
     name: str
-    says: str
-    why: str
+    requirement: str
+    reason: str
     remedy: str
     types: tuple[str, ...]
     check: Callable[[Resource], Facts] | None = None
@@ -103,11 +103,11 @@ class Rule:
 
     @property
     def description(self) -> str:
-        """What a report shows of the rule itself."""
-        return f"{self.says} Because {self.why}."
+        """Text that a report shows for the rule."""
+        return f"{self.requirement} Because {self.reason}."
 
     def facts(self, resource: Resource, stack: Stack = ()) -> list[str]:
-        """What is wrong with a resource, exceptions not yet taken out."""
+        """Return the violations of a resource, including those with an exception."""
         if not resource.type.startswith(self.types):
             return []
         if self.check_in_stack:
@@ -115,12 +115,12 @@ class Rule:
         return list(self.check(resource)) if self.check else []
 
     def message(self, fact: str) -> str:
-        """A violation, as a person reads it below the description."""
+        """Return the message of a violation, which reports show below the description."""
         return f"{fact} -> {self.remedy}"
 
 
 def look(value: Any, path: str) -> Any:
-    """The value at a path of property names; UNKNOWN if anything on the way is, None where nothing is set."""
+    """Return the value at a path of property names; UNKNOWN if any step is unknown, None if not set."""
     for step in path.split("."):
         if value is UNKNOWN:
             return UNKNOWN
@@ -129,12 +129,12 @@ def look(value: Any, path: str) -> Any:
 
 
 def items(value: Any) -> list[Any]:
-    """The elements of a list that are known; none of what is not a list, or not known."""
+    """Return the known elements of a list; none for other values."""
     return [each for each in value if each is not UNKNOWN] if isinstance(value, (list, tuple)) else []
 
 
 def shown(value: Any) -> str:
-    """A value as a message has it."""
+    """Return a value as shown in messages."""
     if value is None:
         return "not set"
     if isinstance(value, float) and value.is_integer():
@@ -142,19 +142,19 @@ def shown(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def must_be(path: str, wanted: Any) -> Callable[[Resource], Facts]:
-    """A check that a property has a value."""
+def must_be(path: str, required: Any) -> Callable[[Resource], Facts]:
+    """Return a check that a property has a value."""
 
     def check(resource: Resource) -> Facts:
         value = resource.look(path)
-        if value is not UNKNOWN and value != wanted:
-            yield f"{path} is {shown(value)}, not {shown(wanted)}"
+        if value is not UNKNOWN and value != required:
+            yield f"{path} is {shown(value)}, not {shown(required)}"
 
     return check
 
 
 def must_be_set(path: str) -> Callable[[Resource], Facts]:
-    """A check that a property has any value; one that is not known yet is one."""
+    """Return a check that a property is set; an unknown value is set."""
 
     def check(resource: Resource) -> Facts:
         if not resource.look(path):
@@ -164,7 +164,7 @@ def must_be_set(path: str) -> Callable[[Resource], Facts]:
 
 
 def all_of(*checks: Callable[[Resource], Facts]) -> Callable[[Resource], Facts]:
-    """Several checks of one property."""
+    """Return a check that runs several checks."""
 
     def check(resource: Resource) -> Facts:
         for each in checks:
@@ -174,12 +174,12 @@ def all_of(*checks: Callable[[Resource], Facts]) -> Callable[[Resource], Facts]:
 
 
 def role_of(stack: Stack) -> str | None:
-    """ "primary" or "recovery": what the tags of a stack's resources say it deploys."""
+    """Return the role that the tags of a stack's resources state: "primary" or "recovery"."""
     return next((role for each in stack if isinstance(role := each.look("tags.role"), str)), None)
 
 
 def home_of(stack: Stack) -> Any:
-    """The stack's own region, its `aws:region`: that of the provider which resources have by default."""
+    """Return the stack's region, `aws:region`, which is that of its default provider."""
     providers = [each for each in stack if each.type == "pulumi:providers:aws"]
     providers.sort(key=lambda each: not each.name.startswith("default"))
     return providers[0].look("region") if providers else None

@@ -1,4 +1,4 @@
-"""The rules as the engine runs them. Every rule is turned into a policy of the SDK here, and only here."""
+"""The policy pack: the only module that converts rules into policies of the SDK."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ RULES: tuple[Rule, ...] = tuple(
 
 
 def policies() -> list[Policy]:
-    """All rules, as policies."""
+    """Return all rules as policies."""
     return [policy(rule) for rule in RULES]
 
 
 def policy(rule: Rule) -> Policy:
-    """A rule as a policy of the SDK."""
+    """Return a rule as a policy of the SDK."""
     level = EnforcementLevel[rule.level.name]
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -51,13 +51,13 @@ def policy(rule: Rule) -> Policy:
 
 
 def violations(rule: Rule, resource: Resource, stack: Sequence[Resource] = ()) -> list[str]:
-    """Messages on what is wrong and not a recorded exception."""
+    """Return the messages of violations without a recorded exception."""
     facts = rule.facts(resource, stack)
     return [rule.message(fact) for fact in facts if not allowed(rule.name, resource, fact)]
 
 
 def resource_of(args: ResourceValidationArgs | PolicyResource) -> Resource:
-    """What the SDK shows of a resource."""
+    """Return a resource from the SDK's arguments."""
     references: Mapping[str, Sequence[PolicyResource]] = getattr(args, "property_dependencies", {})
     return Resource(
         type=args.resource_type,
@@ -65,12 +65,12 @@ def resource_of(args: ResourceValidationArgs | PolicyResource) -> Resource:
         props=plain(args.props),
         urn=args.urn,
         provider_region=plain(args.provider.props).get("region") if args.provider else None,
-        references={name: frozenset(each.urn for each in found) for name, found in references.items()},
+        references={name: frozenset(each.urn for each in resources) for name, resources in references.items()},
     )
 
 
 def plain(value: Any) -> Any:
-    """Mappings and lists of the SDK, which raise where a value is unknown, as plain ones that have UNKNOWN there."""
+    """Return the SDK's mappings and lists, which raise on unknown values, as plain ones with UNKNOWN."""
     if isinstance(value, Mapping):
         return {key: _known(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):

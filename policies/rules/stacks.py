@@ -1,4 +1,4 @@
-"""Rules on every resource: tags, and where a stack may make what."""
+"""Rules on all resources of a stack: tags and region."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATEFUL = (
     "aws:fsx/lustreFileSystem:LustreFileSystem",
     "aws:dynamodb/table:Table",
 )
-"""What holds data that a backup plan can select."""
+"""Types that hold data and that AWS Backup can select by tag."""
 
 TAGGED = (
     *STATEFUL,
@@ -61,55 +61,55 @@ TAGGED = (
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 )
-"""What can carry tags. Not S3 objects: the contract is a document, written anew with every change."""
+"""Types with tags. S3 objects are excluded: the contract object is replaced with every change."""
 
 
 def tagged(resource: Resource) -> Facts:
-    """Project, workload and role are there; tags of a person's own may stand beside them."""
-    wanted = {"project": (PROJECT,), "role": ROLES, "workload": ()}
-    for tag, values in wanted.items():
+    """Check the tags project, workload and role; further tags are allowed."""
+    required = {"project": (PROJECT,), "role": ROLES, "workload": ()}
+    for tag, values in required.items():
         value = resource.look(f"tags.{tag}")
         if value is not UNKNOWN and (not value or (values and value not in values)):
             yield f"tag {tag} is {shown(value)}" + (f", not {' or '.join(values)}" if values else "")
 
 
 def tagged_for_backup(resource: Resource) -> Facts:
-    """Backup plans select by this tag."""
+    """Check the tag by which backup plans select resources."""
     value = resource.look("tags.backup")
     if value not in ("enabled", UNKNOWN):
         yield f'tag backup is {shown(value)}, not "enabled"'
 
 
-def at_home(resource: Resource, stack: Stack) -> Facts:
-    """Everything in the recovery stack is in the recovery region."""
+def in_own_region(resource: Resource, stack: Stack) -> Facts:
+    """Check that every resource of the recovery stack is in the recovery region."""
     home, region = home_of(stack), resource.region
     if role_of(stack) == "recovery" and UNKNOWN not in (home, region) and region != home:
-        yield f"it is in {shown(region)}, and the recovery stack is in {home}"
+        yield f"the resource is in {shown(region)}, but the recovery stack is in {home}"
 
 
 RULES = (
     Rule(
         name="tags-required",
-        says="Every resource that can carry tags must say its project, workload and role.",
-        why="on the day of a disaster they tell whose a resource is, and which half",
-        remedy="give it the tags of components/tagging.py",
+        requirement="Every resource that accepts tags must have the tags project, workload and role.",
+        reason="during an incident they identify a resource's workload and region role",
+        remedy="set the tags of components/tagging.py",
         types=TAGGED,
         check=tagged,
     ),
     Rule(
         name="tags-backup-enabled",
-        says="What holds data must have the tag backup=enabled.",
-        why="backup plans select by it, and what they do not select is not backed up",
+        requirement="A resource that holds data must have the tag backup=enabled.",
+        reason="backup plans select resources by this tag",
         remedy="add BACKUP_TAG of components/tagging.py",
         types=STATEFUL,
         check=tagged_for_backup,
     ),
     Rule(
         name="stack-recovery-in-recovery-region",
-        says="The recovery stack must have nothing in another region than its own.",
-        why="it has to be deployed while the primary region is dead",
-        remedy="set the resource's region to the recovery region, or make it in the primary stack",
+        requirement="The recovery stack must create resources only in its own region.",
+        reason="it must be deployable while the primary region is unavailable",
+        remedy="set the resource's region to the recovery region, or create it in the primary stack",
         types=("aws:",),
-        check_in_stack=at_home,
+        check_in_stack=in_own_region,
     ),
 )

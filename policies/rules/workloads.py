@@ -1,4 +1,4 @@
-"""Rules on what runs in a cluster. Pod Security judges pods when they are made; these, before anything is."""
+"""Rules on Kubernetes workloads: before deployment, where Pod Security checks only when pods are created."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POD_PATHS = {
     "kubernetes:batch/v1:CronJob": "spec.jobTemplate.spec.template.spec",
     "kubernetes:core/v1:Pod": "spec",
 }
-"""Where each kind has its pod."""
+"""Path of the pod specification, by kind."""
 TYPES = tuple(POD_PATHS)
 CONFINED = {
     "allowPrivilegeEscalation": False,
@@ -24,11 +24,11 @@ CONFINED = {
     "capabilities.drop": ["ALL"],
 }
 VERSIONED = re.compile(r"[^/]*[.:][^/]*/.+(:(?!latest(@|$))[\w][\w.-]*|@sha256:[0-9a-f]{64})")
-"""A registry, and a version or a digest."""
+"""An image name with a registry, and with a version or a digest."""
 
 
 def containers(workload: Resource) -> Iterator[tuple[str, Any]]:
-    """A pod's containers, those that come first included, each with what to call it."""
+    """Yield a pod's containers, init containers included, each with its label in messages."""
     pod = workload.look(POD_PATHS[workload.type])
     for kind in ("initContainers", "containers"):
         for container in items(look(pod, kind)):
@@ -36,45 +36,45 @@ def containers(workload: Resource) -> Iterator[tuple[str, Any]]:
 
 
 def confined(workload: Resource) -> Facts:
-    """No privilege, nothing to write to but volumes, and not as root."""
+    """Check that containers have no privileges, a read-only root file system, and do not run as root."""
     pod = workload.look(POD_PATHS[workload.type])
     user = look(pod, "securityContext.runAsNonRoot")
     if pod is not UNKNOWN and user is not UNKNOWN and user is not True:
         yield f"securityContext.runAsNonRoot of the pod is {shown(user)}, not true"
-    for named, container in containers(workload):
-        for path, wanted in CONFINED.items():
+    for label, container in containers(workload):
+        for path, required in CONFINED.items():
             value = look(container, f"securityContext.{path}")
-            if value is not UNKNOWN and value != wanted and UNKNOWN not in items_of(value):
-                yield f"{path} of {named} is {shown(value)}, not {shown(wanted)}"
+            if value is not UNKNOWN and value != required and UNKNOWN not in items_of(value):
+                yield f"{path} of {label} is {shown(value)}, not {shown(required)}"
 
 
 def items_of(value: Any) -> list[Any]:
-    """The elements of a list, unknown ones too; of anything else none."""
+    """Return the elements of a list, including unknown ones; none for other values."""
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def versioned(workload: Resource) -> Facts:
-    """The image is one, wherever and whenever it is pulled."""
-    for named, container in containers(workload):
+    """Check that an image name has a registry and a fixed version."""
+    for label, container in containers(workload):
         image = look(container, "image")
         if image is not UNKNOWN and not VERSIONED.fullmatch(str(image)):
-            yield f"image of {named} is {shown(image)}, without a registry, or without a version and a digest"
+            yield f"image of {label} is {shown(image)}, without a registry, or without a version or digest"
 
 
 RULES = (
     Rule(
         name="kubernetes-container-confined",
-        says="A container must have no privilege, no capability, a root file system it cannot write, and not be root.",
-        why="one that is taken over then reaches neither its node nor its neighbours",
-        remedy="set securityContext of pod and container as Pod Security's restricted asks, and mount what is written",
+        requirement="A container must be unprivileged, not run as root, and have a read-only root file system.",
+        reason="a compromised container then reaches neither its node nor other pods",
+        remedy="set securityContext of pod and container as required by Pod Security restricted; write only to volumes",
         types=TYPES,
         check=confined,
     ),
     Rule(
         name="kubernetes-image-versioned",
-        says="A container's image must be named with its registry, and by a version or a digest.",
-        why="whatever was pushed last would run, and another one on the next node and in the other region",
-        remedy="name it as registry/name:version@sha256:...",
+        requirement="A container image must be named with its registry, and with a version or a digest.",
+        reason="otherwise nodes and regions may run different images",
+        remedy="use the form registry/name:version@sha256:...",
         types=TYPES,
         check=versioned,
     ),

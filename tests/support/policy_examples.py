@@ -1,4 +1,4 @@
-"""One example of every rule: a stack that keeps it, and the same broken in one field, with what is reported."""
+"""One example of every rule: a compliant stack, and violations in one field each, with the reported fact."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ EXAMPLES = (
                 "it",
                 "healthCheckId",
                 REMOVED,
-                '"inference.example.com" is weighted or failover, and has no healthCheckId',
+                '"inference.example.com" is a weighted or failover record without healthCheckId',
             ),
         ),
     ),
@@ -93,7 +93,7 @@ EXAMPLES = (
                 "it",
                 "cloudwatchAlarmRegion",
                 EAST,
-                'the primary stack\'s check reads an alarm in "us-east-1", and the stack is in us-east-1',
+                'the health check of the primary stack, in us-east-1, uses an alarm in "us-east-1"',
             ),
         ),
     ),
@@ -108,7 +108,7 @@ EXAMPLES = (
         (ROLE_POLICY,),
         (
             ("it", "policy", allows(Action=["s3:Get*"])["policy"], 'statement Read has Action "s3:Get*"'),
-            ("it", "policy", allows(NotAction="iam:*")["policy"], "statement Read allows by NotAction"),
+            ("it", "policy", allows(NotAction="iam:*")["policy"], "statement Read allows with NotAction"),
         ),
     ),
     Example(
@@ -139,7 +139,7 @@ EXAMPLES = (
     Example(
         "stack-recovery-in-recovery-region",
         (OF_RECOVERY, provider(WEST)),
-        (("it", "region", EAST, 'it is in "us-east-1", and the recovery stack is in us-west-2'),),
+        (("it", "region", EAST, 'the resource is in "us-east-1", but the recovery stack is in us-west-2'),),
     ),
     Example(
         "ec2-vpc-flow-logs",
@@ -175,7 +175,7 @@ EXAMPLES = (
         "eks-node-group-two-zones",
         (NODES, *SUBNETS),
         (
-            ("it", "subnetIds", ["subnet-1"], "the node group has 1 subnets"),
+            ("it", "subnetIds", ["subnet-1"], "subnetIds has 1 subnets, fewer than 2"),
             (
                 "subnet-b",
                 "availabilityZone",
@@ -188,12 +188,12 @@ EXAMPLES = (
         "backup-plan-copies-to-another-region",
         (PLAN,),
         (
-            ("it", "rules.0.copyActions", [], 'rule "daily" copies to no other region than us-east-1'),
+            ("it", "rules.0.copyActions", [], 'rule "daily" has no copy in a region other than us-east-1'),
             (
                 "it",
                 "rules.0.copyActions.0.destinationVaultArn",
                 VAULT.replace(WEST, EAST),
-                'rule "daily" copies to no other region than us-east-1',
+                'rule "daily" has no copy in a region other than us-east-1',
             ),
         ),
     ),

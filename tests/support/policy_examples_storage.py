@@ -1,4 +1,4 @@
-"""What `Example` is, and the examples of rules on buckets: one that holds, and the same broken in one field."""
+"""`Example`, and examples of the rules on buckets: a compliant stack, and violations in one field each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ONE, OTHER = "data-east", "data-west"
 
 @dataclass(frozen=True)
 class Example:
-    """What holds, and what breaks it.
+    """A compliant stack of a rule, and changes that violate the rule.
 
     Args:
         rule: The rule's name.
-        stack: A stack that keeps it.
-        broken: Resource, path in it, value there, and the fact that is reported.
+        stack: A compliant stack.
+        broken: Name of a resource, property path, violating value, and the reported fact.
     """
 
     rule: str
@@ -109,7 +109,7 @@ STORAGE = (
                 REPLICA,
                 "rules.0.status",
                 "Disabled",
-                "data-east is replicated to data-west, and no enabled rule leads back",
+                "data-east is replicated to data-west, but no enabled rule replicates data-west to data-east",
             ),
         ),
     ),
@@ -126,13 +126,13 @@ STORAGE = (
                 SOURCE,
                 "rules.0.sourceSelectionCriteria.sseKmsEncryptedObjects.status",
                 "Disabled",
-                'data-east has a KMS default, and sseKmsEncryptedObjects is "Disabled"',
+                'data-east is encrypted with KMS by default, but sseKmsEncryptedObjects is "Disabled"',
             ),
             (
                 SOURCE,
                 "rules.0.destination.encryptionConfiguration",
                 REMOVED,
-                "data-east has a KMS default, and the rule has no replicaKmsKeyId",
+                "data-east is encrypted with KMS by default, but the rule has no replicaKmsKeyId",
             ),
         ),
     ),
@@ -144,8 +144,8 @@ STORAGE = (
                 f"{ONE}-BucketPolicy",
                 "policy",
                 document(**change),
-                f"no statement denies s3:* on arn:aws:s3:::{ONE} and arn:aws:s3:::{ONE}/* "
-                "to everybody without aws:SecureTransport",
+                f"no statement denies all principals s3:* on arn:aws:s3:::{ONE} and arn:aws:s3:::{ONE}/* "
+                "if aws:SecureTransport is false",
             )
             for change in (
                 {"Effect": "Allow"},
@@ -190,7 +190,7 @@ STORAGE = (
                 f"{ONE}-BucketLifecycleConfiguration",
                 "rules.0.status",
                 "Disabled",
-                "no rule of the lifecycle ends noncurrent versions",
+                "no lifecycle rule expires noncurrent versions",
             ),
         ),
     ),

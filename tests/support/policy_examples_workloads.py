@@ -21,7 +21,7 @@ POD = {
 DEPLOYMENT = Given("kubernetes:apps/v1:Deployment", "it", {"spec": {"template": {"spec": POD}}})
 CRON_JOB = Given("kubernetes:batch/v1:CronJob", "it", {"spec": {"jobTemplate": {"spec": {"template": {"spec": POD}}}}})
 AT, IN_JOB = "spec.template.spec", "spec.jobTemplate.spec.template.spec"
-UNCLEAR = "without a registry, or without a version and a digest"
+UNCLEAR = "without a registry, or without a version or digest"
 
 WORKLOADS = (
     Example(

@@ -41,62 +41,60 @@ def test_what_holds_is_not_reported(example: Example) -> None:
 
 
 @pytest.mark.parametrize(("example", "name", "path", "value", "fact"), BROKEN)
-def test_what_is_broken_in_one_field_is_reported_with_the_value_and_the_way_out(
+def test_a_violation_in_one_field_is_reported_with_its_value_and_remedy(
     example: Example, name: str, path: str, value: object, fact: str
 ) -> None:
-    said = violations(example.rule, *changed(example, name, path, value))
+    messages = violations(example.rule, *changed(example, name, path, value))
 
-    assert said == [f"{fact} -> {REMEDIES[example.rule]}"]
+    assert messages == [f"{fact} -> {REMEDIES[example.rule]}"]
 
 
 @pytest.mark.parametrize(("example", "name", "path", "value", "fact"), BROKEN)
-def test_what_is_not_known_yet_is_neither_reported_nor_a_reason_to_stop(
-    example: Example, name: str, path: str, value: object, fact: str
-) -> None:
+def test_an_unknown_value_is_not_a_violation(example: Example, name: str, path: str, value: object, fact: str) -> None:
     # A policy that reads an unknown the SDK's way raises, and the engine says "can't run policy".
     assert violations(example.rule, *changed(example, name, path, NOT_KNOWN)) == []
 
 
-def test_every_rule_has_an_example_that_is_broken() -> None:
+def test_every_rule_has_an_example_with_a_violation() -> None:
     assert [example.rule for example in EXAMPLES] == [rule.name for rule in RULES]
     assert all(example.broken for example in EXAMPLES)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_rule_is_named_by_path_and_says_what_must_hold_why_and_the_way_out(rule: Rule) -> None:
+def test_a_rule_has_a_name_a_requirement_a_reason_and_a_remedy(rule: Rule) -> None:
     assert re.fullmatch(r"(s3|kms|route53|cloudwatch|iam|tags|stack|ec2|eks|backup|kubernetes)(-[a-z0-9]+)+", rule.name)
-    assert rule.says.endswith(".")
-    assert " must " in rule.says
-    assert rule.why
+    assert rule.requirement.endswith(".")
+    assert " must " in rule.requirement
+    assert rule.reason
     assert rule.remedy
     assert (rule.check is None) != (rule.check_in_stack is None)
-    assert POLICIES[rule.name].description == f"{rule.says} Because {rule.why}."
+    assert POLICIES[rule.name].description == f"{rule.requirement} Because {rule.reason}."
     assert POLICIES[rule.name].enforcement_level is EnforcementLevel[rule.level.name]
 
 
-def test_names_are_unique() -> None:
+def test_rule_names_are_unique() -> None:
     assert len(POLICIES) == len(RULES)
 
 
-def test_an_adopted_bucket_keeps_the_settings_of_its_owner() -> None:
-    adopted = BUCKET.but("tags", {"project": "somebody's"})
+def test_an_existing_bucket_may_have_other_settings() -> None:
+    adopted = BUCKET.but("tags", {"project": "other"})
 
     assert violations("s3-bucket-public-access-blocked", BUCKET) != []
     assert violations("s3-bucket-public-access-blocked", adopted) == []
 
 
-def test_a_setting_is_found_by_what_it_was_made_of_while_its_bucket_is_not_known() -> None:
+def test_a_setting_of_an_unknown_bucket_is_found_by_its_references() -> None:
     block = setting("BucketPublicAccessBlock", NOT_KNOWN, blockPublicAcls=False)
     of_it = Given(block.type, "block", block.props, {"bucket": [BUCKET.name]})
     other = Given(BUCKET.type, "other", {**BUCKET.props, "bucket": "other"})
     of_other = Given(block.type, "block", block.props, {"bucket": ["other"]})
 
     assert "blockPublicAcls is false" in violations("s3-bucket-public-access-blocked", BUCKET, of_it)[0]
-    said = violations("s3-bucket-public-access-blocked", BUCKET, other, of_other)
-    assert said[0].startswith("the bucket has no BucketPublicAccessBlock")
+    messages = violations("s3-bucket-public-access-blocked", BUCKET, other, of_other)
+    assert messages[0].startswith("the bucket has no BucketPublicAccessBlock")
 
 
-def test_a_flow_log_is_found_by_what_it_was_made_of() -> None:
+def test_a_flow_log_of_an_unknown_vpc_is_found_by_its_references() -> None:
     vpc = of_kind("aws:ec2/vpc:Vpc", id=NOT_KNOWN)
 
     assert violations("ec2-vpc-flow-logs", vpc) != []
@@ -105,14 +103,14 @@ def test_a_flow_log_is_found_by_what_it_was_made_of() -> None:
     )
 
 
-def test_a_record_that_takes_no_part_in_failover_is_free() -> None:
+def test_a_simple_record_needs_no_health_check_and_no_short_ttl() -> None:
     plain = of_kind("aws:route53/record:Record", name="docs.example.com", ttl=3600.0)
 
     assert violations("route53-record-short-ttl", plain) == []
     assert violations("route53-record-health-check", plain) == []
 
 
-def test_the_recovery_stack_reads_its_alarm_at_home() -> None:
+def test_the_health_check_of_the_recovery_stack_uses_an_alarm_in_its_region() -> None:
     rule = "route53-check-alarm-in-recovery-region"
     check = LEVER_CHECK.but("tags.role", "recovery")
 
@@ -120,7 +118,7 @@ def test_the_recovery_stack_reads_its_alarm_at_home() -> None:
     assert violations(rule, check.but("cloudwatchAlarmRegion", EAST), provider(WEST)) != []
 
 
-def test_the_recovery_stack_has_no_second_provider_elsewhere() -> None:
+def test_a_second_provider_does_not_move_the_recovery_stack() -> None:
     alarm = ALARM.but("tags.role", "recovery")
     second = Given("pulumi:providers:aws", "east", {"region": EAST})
     rule = "stack-recovery-in-recovery-region"
@@ -170,13 +168,13 @@ def test_a_recorded_exception_is_not_reported(rule: str, stack: tuple[Given, ...
     assert violations(rule, *stack) == []
 
 
-def test_every_exception_is_of_a_rule_has_a_reason_and_is_tested() -> None:
+def test_every_exception_has_a_rule_a_reason_and_a_test() -> None:
     assert [each.rule for each in EXCEPTIONS] == [rule for rule, _ in EXCEPTED]
     assert {each.rule for each in EXCEPTIONS} <= set(POLICIES)
     assert all(each.reason.endswith(".") for each in EXCEPTIONS)
 
 
-def test_an_exception_covers_just_what_it_names() -> None:
+def test_an_exception_covers_only_its_own_scope() -> None:
     exception = Exemption("a-rule", "Why.", resource="nodes-*", where={"tags.role": "primary"}, fact='* Resource "x"')
     nodes = Resource("t", "nodes-role", {"tags": {"role": "primary"}})
 
@@ -187,21 +185,21 @@ def test_an_exception_covers_just_what_it_names() -> None:
     assert not exception.covers("a-rule", Resource("t", "nodes-role", {"tags": UNKNOWN}), 'has Resource "x"')
 
 
-def test_every_type_that_the_program_tags_has_to_be_tagged() -> None:
+def test_every_type_with_tags_must_be_tagged() -> None:
     taggable = {token for token, kind in CATALOG.items() if kind.tags}
 
     assert taggable - set(TAGGED) <= {"aws:s3/bucketObjectv2:BucketObjectv2"}
 
 
-def test_the_document_lists_every_rule_and_every_exception() -> None:
+def test_the_documentation_lists_every_rule_and_exception() -> None:
     text = (ROOT / "docs/policies.md").read_text()
-    rows = [f"| `{rule.name}` | {rule.says} | {rule.why} | {rule.level} |" for rule in RULES]
-    reasons = [f"| `{each.rule}` | {each.described} | {each.reason} |" for each in EXCEPTIONS]
+    rows = [f"| `{rule.name}` | {rule.requirement} | {rule.reason} | {rule.level} |" for rule in RULES]
+    reasons = [f"| `{each.rule}` | {each.scope} | {each.reason} |" for each in EXCEPTIONS]
 
     assert [line for line in text.splitlines() if line.startswith("| `")] == [*rows, *reasons]
 
 
-def test_importing_rules_starts_nothing_and_needs_no_sdk() -> None:
+def test_importing_rules_starts_no_pack_and_imports_no_sdk() -> None:
     program = (
         "import sys, policies.rules.storage, policies.rules.traffic, policies.rules.exceptions; "
         "print([name for name in sys.modules if name.startswith('pulumi')])"
@@ -211,7 +209,7 @@ def test_importing_rules_starts_nothing_and_needs_no_sdk() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_everything_this_program_puts_into_a_cluster_keeps_the_rules_on_workloads() -> None:
+def test_every_kubernetes_object_of_this_program_satisfies_the_workload_rules() -> None:
     for manifest in manifests():
         given = Given(token(manifest), "it", dict(manifest))
         for rule in ("kubernetes-container-confined", "kubernetes-image-versioned"):
