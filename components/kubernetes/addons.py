@@ -1,7 +1,7 @@
 """Addons: pinned Helm releases that inference needs, in addition to EKS add-ons.
 
 Each release is installed atomically; a failed one is installed again by the next update. Nothing is installed in an
-existing cluster, whose owner provides these add-ons.
+existing cluster, because its owner provides these add-ons.
 """
 
 from __future__ import annotations

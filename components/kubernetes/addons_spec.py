@@ -242,7 +242,7 @@ def alertmanager_config(cluster: Cluster) -> Values:
             "group_wait": "30s",
             "group_interval": "5m",
             "repeat_interval": "4h",
-            # Helm merges this into the chart's own route, whose sub-route names a receiver that is replaced below;
+            # Helm merges this into the chart's own route. Its sub-route names a receiver that is replaced below;
             # Alertmanager refuses a route to an unknown receiver.
             "routes": [],
         },

@@ -52,7 +52,7 @@ class MonitoredWorkloads:
         min_available: `minAvailable` of the disruption budget.
         registry_backup: CronJob that backs up the model registry; None without.
         backup_schedule: Name of Velero's Schedule; None without.
-        runbook_url: URL of the runbook, whose anchors are the labels `runbook`; empty omits the annotation.
+        runbook_url: URL of the runbook; its anchors are the labels `runbook`. Empty omits the annotation.
     """
 
     region: str

@@ -51,7 +51,7 @@ PRE_STOP_SECONDS = PROPAGATION_SECONDS + DRAIN_SECONDS
 GRACE_SECONDS = PRE_STOP_SECONDS + REQUEST_SECONDS
 EVICT_SECONDS = 30
 """Seconds until pods of a lost node are evicted, after the 50 s until the node is marked as lost. The default of 300 s
-waits for pods whose state is in memory; a replica has only models, which another replica can load."""
+suits pods with state in memory; a replica has only models, which another replica can load."""
 USER = 1000
 """User ID of MLServer's image."""
 MODELS, SCRATCH = "/models", "/tmp"  # noqa: S108 - a volume of the pod's own

@@ -1,7 +1,7 @@
 """GroupMetrics: enables Auto Scaling group metrics of a node group, which the alarm on missing nodes needs.
 
 EKS does not enable them when it creates or replaces a node group's Auto Scaling group (EKS user guide, "Enable Auto
-Scaling group metrics collection", whose solution is a custom Lambda function). Here EventBridge Scheduler calls Auto
+Scaling group metrics collection", which uses a custom Lambda function). Here EventBridge Scheduler calls Auto
 Scaling every minute; the call is idempotent. The metrics are free.
 """
 

@@ -28,7 +28,7 @@ ENDPOINTS = {
     "autoscaling": "the cluster autoscaler resizes node groups",
     "ec2": "nodes and the VPC CNI describe their instances",
     "ecr.api": "nodes log in to the registry",
-    "ecr.dkr": "nodes pull images, whose layers come through the S3 endpoint",
+    "ecr.dkr": "nodes pull images; their layers come through the S3 endpoint",
     "eks": "nodes describe their cluster",
     "eks-auth": "pods get the credentials of their Pod Identity",
     "elasticloadbalancing": "the load balancer controller registers pods",

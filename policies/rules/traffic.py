@@ -75,7 +75,7 @@ RULES = (
     Rule(
         name="route53-check-alarm-in-recovery-region",
         requirement="A health check on an alarm must use an alarm in the recovery region.",
-        reason="a lever whose alarm is in the primary region fails with the region that it has to close",
+        reason="a lever with an alarm in the primary region fails with the region that it has to close",
         remedy="set cloudwatchAlarmRegion to the recovery region, and create the alarm there",
         types=("aws:route53/healthCheck:HealthCheck",),
         check_in_stack=alarm_in_recovery_region,

@@ -84,11 +84,13 @@ def test_roles_and_launch_templates_exist_without_a_cluster() -> None:
     assert without.of("RolePolicy").keys() == running.of("RolePolicy").keys()
     assert without.of("RolePolicyAttachment").keys() == running.of("RolePolicyAttachment").keys()
     assert without.of("LaunchTemplate").keys() == running.of("LaunchTemplate").keys()
-    assert {each.name for each in without.made} < {each.name for each in running.made}
+    assert {each.name for each in without.resources} < {each.name for each in running.resources}
 
 
 def test_tiers_from_pilot_light_up_differ_only_in_the_size_of_the_gpu_group() -> None:
-    made = [{each.name: each.inputs for each in cluster(tier).made} for tier in (Tier.PILOT, Tier.WARM, Tier.ACTIVE)]
+    made = [
+        {each.name: each.inputs for each in cluster(tier).resources} for tier in (Tier.PILOT, Tier.WARM, Tier.ACTIVE)
+    ]
 
     for tier in made[1:]:
         assert tier.keys() == made[0].keys()
@@ -254,6 +256,8 @@ def test_in_an_existing_cluster_only_gpu_nodes_roles_and_ingress_are_created() -
 
 
 def test_every_resource_that_accepts_tags_has_them() -> None:
-    untagged = {each.type.rpartition(":")[2] for each in cluster().made if "project" not in each.inputs.get("tags", {})}
+    untagged = {
+        each.type.rpartition(":")[2] for each in cluster().resources if "project" not in each.inputs.get("tags", {})
+    }
 
     assert untagged == {"RolePolicy", "RolePolicyAttachment"}

@@ -80,20 +80,20 @@ def test_only_aws_backup_may_assume_the_role_which_can_back_up_and_restore() -> 
 
 
 def test_a_plan_that_does_not_run_creates_only_its_role() -> None:
-    types = {made.type.rpartition(":")[2] for made in plan(running=False).made}
+    types = {made.type.rpartition(":")[2] for made in plan(running=False).resources}
 
     assert types == {"Role", "RolePolicyAttachment"}
 
 
 def test_changing_running_does_not_change_the_role() -> None:
     def role(cloud: Cloud) -> dict[str, Any]:
-        return {made.name: made.inputs for made in cloud.made if "iam" in made.type}
+        return {made.name: made.inputs for made in cloud.resources if "iam" in made.type}
 
     assert role(plan(running=False)) == role(plan())
 
 
 def test_regional_resources_are_in_the_plans_region() -> None:
-    made = [each.inputs["region"] for each in plan(region="eu-west-1").made if "region" in each.inputs]
+    made = [each.inputs["region"] for each in plan(region="eu-west-1").resources if "region" in each.inputs]
 
     assert made == ["eu-west-1", "eu-west-1"]
 

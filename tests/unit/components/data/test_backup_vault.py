@@ -43,7 +43,7 @@ def test_force_destroy_deletes_a_vault_with_its_recovery_points() -> None:
 
 
 def test_a_vault_has_no_lock_and_no_access_policy_by_default() -> None:
-    assert [made.type for made in vault().made] == ["aws:backup/vault:Vault"]
+    assert [made.type for made in vault().resources] == ["aws:backup/vault:Vault"]
 
 
 def test_a_governance_lock_has_no_grace_time() -> None:

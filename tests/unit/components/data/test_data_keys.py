@@ -31,14 +31,14 @@ def test_both_keys_have_the_same_alias() -> None:
 
 
 def test_both_keys_are_protected_from_deletion() -> None:
-    made = keys().made
+    made = keys().resources
 
     assert len(made) == 4
     assert all(each.protect and each.retain_on_delete for each in made)
 
 
 def test_without_protect_no_resource_is_protected_or_retained() -> None:
-    assert not any(made.protect or made.retain_on_delete for made in keys(protect=False).made)
+    assert not any(made.protect or made.retain_on_delete for made in keys(protect=False).resources)
 
 
 def test_two_keys_in_one_region_are_refused() -> None:

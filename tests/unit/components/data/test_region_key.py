@@ -25,5 +25,5 @@ def test_only_the_account_and_its_cloudwatch_alarms_may_use_the_key() -> None:
 
 
 def test_the_key_is_protected_from_deletion_only_if_protect_is_set() -> None:
-    assert all(each.protect and each.retain_on_delete for each in key().made)
-    assert not any(each.protect or each.retain_on_delete for each in key(protect=False).made)
+    assert all(each.protect and each.retain_on_delete for each in key().resources)
+    assert not any(each.protect or each.retain_on_delete for each in key(protect=False).resources)

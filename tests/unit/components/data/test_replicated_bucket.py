@@ -49,7 +49,7 @@ def test_a_bucket_of_a_pair_is_private_versioned_encrypted_and_tls_only(side: st
 
 @pytest.mark.parametrize("side", SIDES)
 def test_the_resources_of_a_bucket_are_in_its_region(side: str) -> None:
-    made = [each for each in bucket().made if each.name.startswith(f"datasets-{side}")]
+    made = [each for each in bucket().resources if each.name.startswith(f"datasets-{side}")]
     made = [each for each in made if "region" in each.inputs]
 
     assert len(made) == 8
@@ -94,7 +94,7 @@ def test_one_role_limited_to_both_buckets_replicates_in_both_directions() -> Non
 
 
 def test_the_replica_and_the_replication_role_are_protected_and_retained() -> None:
-    made = [each for each in bucket().made if each.name.startswith(("datasets-replica", "datasets-replication"))]
+    made = [each for each in bucket().resources if each.name.startswith(("datasets-replica", "datasets-replication"))]
 
     assert made
     assert all(each.protect and each.retain_on_delete for each in made)
@@ -103,7 +103,7 @@ def test_the_replica_and_the_replication_role_are_protected_and_retained() -> No
 def test_a_pair_without_protect_can_be_destroyed() -> None:
     cloud = bucket(protect=False)
 
-    assert not any(each.protect or each.retain_on_delete for each in cloud.made)
+    assert not any(each.protect or each.retain_on_delete for each in cloud.resources)
     assert all(each.inputs["forceDestroy"] for each in cloud.of("Bucket").values())
 
 
@@ -122,7 +122,7 @@ def test_object_lock_is_on_both_buckets() -> None:
 
 def test_an_existing_source_gets_only_versioning_and_replication() -> None:
     cloud = bucket({"existing": SOURCE.name, "existing_key": "arn:aws:kms:us-east-1:123456789012:key/theirs"})
-    types = {each.type.rpartition(":")[2] for each in cloud.made if each.name.startswith("datasets-source")}
+    types = {each.type.rpartition(":")[2] for each in cloud.resources if each.name.startswith("datasets-source")}
 
     assert types == {"BucketVersioning", "BucketReplicationConfig"}
     assert cloud.of("BucketVersioning")["datasets-source-versioning"].retain_on_delete
@@ -176,7 +176,7 @@ def test_resources_of_two_pairs_have_different_names() -> None:
         ReplicatedBucket("datasets", args())
         ReplicatedBucket("models", args())
 
-    names = [(each.type, each.name) for each in deploy(build).made]
+    names = [(each.type, each.name) for each in deploy(build).resources]
 
     assert len(names) == len(set(names))
 

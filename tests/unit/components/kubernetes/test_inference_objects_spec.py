@@ -96,7 +96,8 @@ def test_the_config_map_with_code_is_immutable_and_named_by_its_content() -> Non
 
 def test_inference_exists_in_every_tier_with_a_cluster() -> None:
     kinds = [
-        sorted(each.type for each in inference(tier).made if each.type.startswith("kubernetes:")) for tier in RUNNING
+        sorted(each.type for each in inference(tier).resources if each.type.startswith("kubernetes:"))
+        for tier in RUNNING
     ]
 
     assert kinds[0] == kinds[1] == kinds[2]
@@ -107,6 +108,6 @@ def test_inference_exists_in_every_tier_with_a_cluster() -> None:
 
 
 def test_from_pilot_light_to_warm_only_the_deployment_changes() -> None:
-    pilot, warm = ({each.name: each.inputs for each in inference(tier).made} for tier in (Tier.PILOT, Tier.WARM))
+    pilot, warm = ({each.name: each.inputs for each in inference(tier).resources} for tier in (Tier.PILOT, Tier.WARM))
 
     assert [name for name in warm if warm[name] != pilot[name]] == ["serving-deployment"]

@@ -101,4 +101,4 @@ def test_the_component_creates_every_object_and_returns_namespaces_by_name() -> 
     assert set(cloud.of("Namespace")) == {f"spaces-{name}" for name in SPACES}
     assert len(cloud.of("ResourceQuota")) == len(cloud.of("LimitRange")) == len(SPACES)
     assert len(cloud.of("PriorityClass")) == 2
-    assert len(built[0].ready) == len([each for each in cloud.made if each.type.startswith("kubernetes:")])
+    assert len(built[0].ready) == len([each for each in cloud.resources if each.type.startswith("kubernetes:")])

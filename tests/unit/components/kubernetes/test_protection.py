@@ -83,6 +83,6 @@ def test_expired_backups_are_deleted_in_both_regions_and_recoverable_for_a_while
 def test_the_schedule_is_created_last() -> None:
     cloud = inside(lambda access: Protection("protection", ProtectionArgs(access, PRIMARY)))
 
-    made = [each.type.rpartition(":")[2] for each in cloud.made if each.type.startswith("kubernetes:")]
+    made = [each.type.rpartition(":")[2] for each in cloud.resources if each.type.startswith("kubernetes:")]
     assert sorted(made) == ["BackupStorageLocation", "Schedule", "StorageClass", "VolumeSnapshotClass"]
     assert made[-1] == "Schedule"

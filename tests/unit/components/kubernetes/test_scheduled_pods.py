@@ -160,7 +160,7 @@ def test_the_cron_job_depends_on_its_code_and_service_account() -> None:
     of = registry_backup()
     cloud = inside(lambda access: ScheduledPod("backup", ScheduledPodArgs(access, of.pod, BACKUP)))
 
-    made = {each.name: each.type.rpartition(":")[2] for each in cloud.made if each.type.startswith("kubernetes:")}
+    made = {each.name: each.type.rpartition(":")[2] for each in cloud.resources if each.type.startswith("kubernetes:")}
     assert made == {
         "backup-account": "ServiceAccount",
         f"backup-{of.pod.code_name}": "ConfigMap",

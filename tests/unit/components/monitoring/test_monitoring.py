@@ -42,8 +42,8 @@ def test_addresses_are_validated_and_subscribed_by_their_protocol() -> None:
     made = topic(addresses=["oncall@example.com", "https://hooks.example.com/dr"]).of("TopicSubscription")
 
     assert {each.inputs["protocol"] for each in made.values()} == {"email", "https"}
-    with pytest.raises(ValueError, match='"nobody" is not a valid e-mail address'):
-        AlertTopicArgs("ml-dr-alerts", ACCOUNT, "us-west-2", KEY, ["nobody"])
+    with pytest.raises(ValueError, match='"oncall" is not a valid e-mail address'):
+        AlertTopicArgs("ml-dr-alerts", ACCOUNT, "us-west-2", KEY, ["oncall"])
 
 
 def function(name: str = "prober") -> Cloud:

@@ -148,7 +148,7 @@ def test_only_flow_logs_of_this_account_and_region_may_assume_the_role() -> None
 
 
 def test_regional_resources_are_in_the_region_and_have_tags() -> None:
-    for each in network(nat=Nat.ZONE, private_endpoints=True).made:
+    for each in network(nat=Nat.ZONE, private_endpoints=True).resources:
         if not each.type.startswith("aws:iam/"):
             assert each.inputs["region"] == "us-west-2", each.name
         if "tags" in each.inputs:
@@ -164,7 +164,7 @@ def test_an_existing_vpc_is_used_without_changes() -> None:
         for name in ("vpc_id", "public_subnet_ids", "private_subnet_ids"):
             getattr(built, name).apply(lambda value, name=name: outputs.update({name: value}))
 
-    assert deploy(build).made == []
+    assert deploy(build).resources == []
     assert outputs == {"vpc_id": "vpc-1", "public_subnet_ids": ["subnet-1"], "private_subnet_ids": ["subnet-2"]}
 
 

@@ -66,7 +66,7 @@ def test_target_health_checks_use_the_readiness_path() -> None:
 
 
 def test_resources_have_the_tags_and_are_in_the_region() -> None:
-    made = endpoint().made
+    made = endpoint().resources
 
     assert all(each.inputs["tags"]["project"] == "ml-dr" for each in made)
     assert {each.inputs["region"] for each in made} == {"us-west-2"}
