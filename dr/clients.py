@@ -1,7 +1,7 @@
-"""boto3 clients by service and region, with time limits that suit a day on which a region does not answer.
+"""boto3 clients by service and region, with short time limits for operations while a region is unavailable.
 
-Only what an operation needs is imported, when it is needed. A region that cannot be reached is told apart from an
-API that said no: the first is `Unreachable`, and what depended on it is unknown.
+Modules are imported only when needed. Errors distinguish a region that does not answer (`Unreachable`: dependent
+results are unknown) from an API that refuses a call (`Failed`).
 """
 
 from __future__ import annotations
@@ -17,27 +17,26 @@ from dr.errors import Failed, Problem
 CONNECT_SECONDS = 3
 READ_SECONDS = 10
 ATTEMPTS = 2
-"""With the limits above a dead region costs an operator seconds; botocore's own 60 s and five attempts cost minutes.
-
-AWS_MAX_ATTEMPTS, botocore's own variable, says otherwise where nobody waits."""
+"""With the limits above, an unavailable region delays an operator by seconds; botocore's defaults of 60 s and five
+attempts delay by minutes. AWS_MAX_ATTEMPTS, a variable of botocore, overrides it for unattended programs."""
 
 
 IN_SANDBOX = "DR_SANDBOX_STATE"
-"""A variable that is set in the shell of a sandbox, and nowhere else."""
+"""Environment variable that is set only in a sandbox shell."""
 CHECK_REGION = "check the health of the region and your network connection"
 
 
 class Unreachable(Failed):
-    """A service did not answer in a region: whatever was to be measured there is unknown."""
+    """A service did not answer in a region: dependent results are unknown."""
 
 
 class Missing(Failed):
-    """The API answered that a thing does not exist."""
+    """The API reported that a resource does not exist."""
 
 
 @cache
 def client(service: str, region: str) -> Any:
-    """A client, made once."""
+    """Return a client; one for each service and region."""
     import boto3
     from botocore.config import Config
 
@@ -60,16 +59,16 @@ NOT_FOUND = {
 
 @contextmanager
 def calls(subject: str, region: str) -> Iterator[None]:
-    """Map what botocore raises to this project's errors.
+    """Map botocore's exceptions to this project's errors.
 
     Args:
-        subject: What the calls are about, for the message: "s3://bucket/key".
-        region: The region that is called.
+        subject: Subject of the calls, for the message: "s3://bucket/key".
+        region: Region of the calls.
 
     Raises:
-        Unreachable: nothing answered.
-        Missing: the thing does not exist.
-        Failed: the API refused, with its own code and message.
+        Unreachable: The region does not answer.
+        Missing: The resource does not exist.
+        Failed: The API refused the call, with its code and message; or credentials are missing.
     """
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, NoCredentialsError
 
@@ -78,25 +77,25 @@ def calls(subject: str, region: str) -> Iterator[None]:
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         kind = Missing if code in NOT_FOUND else Failed
-        said_no = f"{error.operation_name} was refused; see {code} in the AWS documentation"
-        remedy = "check its name and the region" if kind is Missing else said_no
+        refused = f"{error.operation_name} was refused; see {code} in the AWS documentation"
+        remedy = "check its name and the region" if kind is Missing else refused
         raise kind(Problem(subject, f"{code} in {region}: {message}", remedy)) from error
     except NoCredentialsError as error:
         remedy = "sign in to AWS (`aws sso login`) and set AWS_PROFILE; for the sandbox, run `make shell`"
-        raise Failed(Problem(subject, "there are no AWS credentials", remedy)) from error
+        raise Failed(Problem(subject, "AWS credentials were not found", remedy)) from error
     except (ConnectionError, HTTPClientError) as error:
         remedy = "run `make up`: the sandbox may have stopped" if IN_SANDBOX in os.environ else CHECK_REGION
         raise Unreachable(Problem(subject, f"{region} does not answer ({type(error).__name__})", remedy)) from error
     except BotoCoreError as error:
-        raise Failed(Problem(subject, f"{type(error).__name__}: {error}", "mend what it names")) from error
+        raise Failed(Problem(subject, f"{type(error).__name__}: {error}", "fix the reported problem")) from error
 
 
 def read_object(region: str, bucket: str, key: str) -> bytes:
-    """An object's bytes.
+    """Return the bytes of an object.
 
     Raises:
-        Missing: no such bucket or key.
-        Unreachable: the region does not answer.
+        Missing: The bucket or the key does not exist.
+        Unreachable: The region does not answer.
     """
     with calls(f"s3://{bucket}/{key}", region):
         body: bytes = client("s3", region).get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -104,7 +103,7 @@ def read_object(region: str, bucket: str, key: str) -> bytes:
 
 
 def account_id(region: str) -> str:
-    """The AWS account of the credentials in use, asked of a region's own STS endpoint."""
+    """Return the AWS account ID of the current credentials, from the region's own STS endpoint."""
     with calls("the AWS account", region):
         account: str = client("sts", region).get_caller_identity()["Account"]
         return account

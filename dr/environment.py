@@ -1,4 +1,4 @@
-"""Settings of a function or a pod, from its environment: all that is missing is said at once."""
+"""Settings of functions and pods, from environment variables; all missing ones are reported together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dr.errors import Invalid, Problem
 
 
 def read(*names: str) -> dict[str, str]:
-    """The variables of these names.
+    """Return environment variables by name.
 
     Raises:
-        Invalid: some are not set.
+        Invalid: Some are not set.
     """
     if missing := [name for name in names if not os.environ.get(name)]:
-        remedy = "`pulumi up` of the stack that owns the function or pod sets them"
+        remedy = "run `pulumi up` of the stack that owns the function or pod; it sets the variable"
         raise Invalid(*(Problem(f"environment variable {name}", "is not set", remedy) for name in missing))
     return {name: os.environ[name] for name in names}

@@ -1,7 +1,8 @@
-"""The errors an operator can meet, and the exit code of each.
+"""Errors that operators see, and their exit codes.
 
-Three families, by who has to act: `Invalid` (your input), `Refused` (a guard of ours), `Failed` (the world).
-Each problem states the fact with its value, the reason, and the way out; all problems of one kind are raised together.
+There are three families, by who has to act: `Invalid` (correct your input), `Refused` (a guard of this program),
+`Failed` (an external failure). Each problem states the fact with its value, the reason, and a remedy. All problems of
+one kind are raised together.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ class Exit(IntEnum):
     """Exit codes of every command."""
 
     OK = 0
-    """Done, or every objective met."""
+    """Completed, or every objective is met."""
     FAILED = 1
-    """The world did not do what was asked, or an objective is missed."""
+    """An operation failed, or an objective is missed."""
     INVALID = 2
-    """The input cannot be used; nothing was touched."""
+    """The input is invalid; nothing was changed."""
     REFUSED = 3
-    """A guard stopped the command; nothing was touched."""
+    """A guard stopped the command; nothing was changed."""
     UNKNOWN = 4
-    """Something could not be measured; it is not assumed to be well."""
+    """Something could not be measured; it is not assumed to be healthy."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """A problem, with its remedy.
 
     Args:
-        subject: What it is about: a configuration key, a bucket, a step.
-        fact: What is the case, with the value that was found.
-        remedy: The way out, as something a person can do.
+        subject: What it concerns: a configuration key, a bucket, a step.
+        fact: What is wrong, with the value.
+        remedy: What to do, as an imperative.
     """
 
     subject: str
@@ -46,7 +47,7 @@ class Problem:
 
 
 class DrError(Exception):
-    """The root of all errors of this project; `problems` holds every one that was found."""
+    """Base class of this project's errors; `problems` holds all problems."""
 
     exit_code: Exit = Exit.FAILED
     kind = "error"
@@ -65,21 +66,21 @@ class DrError(Exception):
 
 
 class Invalid(DrError):
-    """The input cannot be used: a wrong configuration value, an unknown name, a document of a newer version."""
+    """The input is invalid: a wrong configuration value, an unknown name, a document of a newer version."""
 
     exit_code = Exit.INVALID
     kind = "invalid"
 
 
 class Refused(DrError):
-    """A guard stopped the operation before it touched anything."""
+    """A guard stopped the operation before any change."""
 
     exit_code = Exit.REFUSED
     kind = "refused"
 
 
 class Failed(DrError):
-    """The world did not do what was asked: a call failed, a step did not finish in time."""
+    """An operation failed: a call failed, or a step did not finish in time."""
 
     exit_code = Exit.FAILED
     kind = "failed"

@@ -11,7 +11,7 @@ import pulumi
 
 from dr import clients
 from dr.config import image_references, reader
-from dr.control.incident_state import DayState
+from dr.control.incident_state import IncidentState
 from dr.errors import Problem, Problems, Refused
 from dr.operations import adopt
 from dr.operations.pulumi_cli import PulumiStack
@@ -50,7 +50,7 @@ def run() -> Plan:
         unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, stack)
         topology = settings.topology(clients.account_id(settings.regions[settings.role]))
         reachability = ClusterPreflight(topology)
-        deployed, day = None, DayState()
+        deployed, day = None, IncidentState()
         with problems.collect():
             deployed, day = deployment.read_deployed(topology)
         topology = topology.with_activation(day.activation)

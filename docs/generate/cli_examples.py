@@ -14,7 +14,7 @@ from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
 from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.control.contract import BucketRecord, DnsRecord, Half
-from dr.control.incident_state import DayState
+from dr.control.incident_state import IncidentState
 from dr.operations.adopt import Found
 from dr.operations.pending_operations import Pending
 from dr.operations.probes import Finding, Status
@@ -31,7 +31,7 @@ STATUS = StatusReport(
     recovery=RECOVERY,
     tier=Tier.PILOT,
     read_from=RECOVERY,
-    day=DayState(),
+    day=IncidentState(),
     findings=(
         Finding("control bucket of us-west-2", Status.MET, "holds both halves of the contract"),
         Finding("control bucket of us-east-1", Status.MET, "holds both halves of the contract"),

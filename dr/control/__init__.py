@@ -1,1 +1,1 @@
-"""Documents that both regions and the operator read: contract, incident state, levers, journal."""
+"""Documents that both regions and operators read: contract, incident state, levers, journal."""

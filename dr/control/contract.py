@@ -1,7 +1,7 @@
-"""The contract: what each stack made, in one document that `dr` can read without Pulumi or its state.
+"""The contract: what each stack deployed, in a document that `dr` reads without Pulumi or its state.
 
-Each stack writes its half to the control bucket of its own region, as `contract/<role>.json`; replication carries it to
-the other. So either region holds both halves, and an operator needs nothing of the region that is lost.
+Each stack writes its half to the control bucket of its own region, as `contract/<role>.json`. Replication copies it to
+the other region. So each region holds both halves, and an operator needs nothing from a lost region.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
 
 VERSION = 1
-"""Raised when a reader of the version before would misread the document."""
+"""Version of the document; increased when a reader of the previous version would misread it."""
 
 
 def key_of(role: Role) -> str:
-    """Where a role's half is, in the control bucket of either region."""
+    """Return the key of a role's half, the same in the control buckets of both regions."""
     return f"contract/{role}.json"
 
 
 @dataclass(frozen=True)
 class BucketRecord:
-    """Both sides of a bucket pair: bucket names."""
+    """Bucket names of a pair."""
 
     primary: str
     recovery: str
@@ -35,19 +35,19 @@ class BucketRecord:
 
 @dataclass(frozen=True)
 class DnsRecord:
-    """One region's way into the zone.
+    """A region's DNS records and health checks.
 
     Args:
-        zone_id: The hosted zone.
-        public_name: The name clients use.
-        regional_name: The name of this region alone.
-        endpoint: What both names answer with.
-        weight: Weight of this region's record under the public name.
-        check_id: The record's health check: endpoint healthy and lever open.
-        endpoint_check_id: The check that probes the endpoint.
+        zone_id: ID of the hosted zone.
+        public_name: Name that clients use.
+        regional_name: Name of this region only.
+        endpoint: Host name that both names resolve to.
+        weight: Weight of this region's record of the public name.
+        check_id: ID of the record's health check: endpoint healthy and lever open.
+        endpoint_check_id: ID of the endpoint's health check.
         lever: The lever that opens or closes the record: "engage" or "admit".
-        lever_check_id: The check that reads the lever's alarm.
-        lever_alarm: That alarm's name, in the recovery region.
+        lever_check_id: ID of the health check on the lever's alarm.
+        lever_alarm: Name of that alarm, in the recovery region.
     """
 
     zone_id: str
@@ -64,14 +64,14 @@ class DnsRecord:
 
 @dataclass(frozen=True)
 class ClusterRecord:
-    """A region's cluster, and what serves in it.
+    """A region's cluster and its inference workload.
 
     Args:
-        name: The cluster's name: whom tokens are for.
-        endpoint: Its API.
-        ca_data: PEM of its certificate authority, in base64.
-        namespace: Where inference is.
-        deployment: What keeps its replicas, and the name of what scales them.
+        name: The cluster's name, for which tokens are issued.
+        endpoint: URL of its API endpoint.
+        ca_data: Its CA certificate, PEM in base64.
+        namespace: Namespace of inference.
+        deployment: Name of inference's Deployment and autoscaler.
     """
 
     name: str
@@ -83,18 +83,18 @@ class ClusterRecord:
 
 @dataclass(frozen=True)
 class Half:
-    """What one stack made.
+    """One stack's half of the contract.
 
     Args:
-        role: Whose half it is.
-        region: Where it is.
+        role: Role of the stack's region.
+        region: The region.
         account: The AWS account's twelve digits.
-        stack: The Pulumi stack that wrote it.
-        dns: This region's record.
-        buckets: Bucket pairs by name; the primary's half has them, since it owns both sides.
-        tier: The tier that is deployed; the recovery half has it.
-        network: The VPC it is in: the block of one that was made, or the id of one that was named.
-        cluster: The cluster, where one runs.
+        stack: Name of the Pulumi stack that wrote it.
+        dns: DNS records of the region.
+        buckets: Bucket pairs by name; only in the primary half, because its stack owns both buckets.
+        tier: The deployed tier; only in the recovery half.
+        network: CIDR block of a new VPC, or ID of an existing one.
+        cluster: The cluster; None if none runs.
         version: Version of the document.
     """
 
@@ -115,7 +115,7 @@ class Half:
         return self.role is Role.PRIMARY or bool(self.tier and self.tier.spec.serves)
 
     def to_dict(self) -> dict[str, Any]:
-        """The half as JSON values."""
+        """Return the half as JSON values."""
         document = asdict(self)
         document["tier"] = self.tier.value if self.tier else None
         return document
@@ -124,13 +124,13 @@ class Half:
 def document(
     topology: Topology, stack: str, dns: Mapping[str, Any], cluster: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """A stack's half as JSON values.
+    """Return a stack's half as JSON values.
 
     Args:
-        topology: What was deployed.
+        topology: The deployed topology.
         stack: The stack's name.
-        dns: The fields of `DnsRecord`, known once the records exist.
-        cluster: Name, endpoint and certificate of the cluster, known once it exists; None where none runs.
+        dns: Fields of `DnsRecord`, once the records exist.
+        cluster: Name, endpoint and CA certificate of the cluster, once it exists; None if none runs.
     """
     buckets = {
         pair.name: BucketRecord(topology.bucket(pair, Role.PRIMARY), topology.bucket(pair, Role.RECOVERY))
@@ -151,14 +151,14 @@ def document(
 
 
 def parse(text: str | bytes, source: str) -> Half:
-    """A half from its JSON.
+    """Return a half from its JSON.
 
     Args:
         text: The document.
-        source: Where it was read, for messages.
+        source: URL of the document, for messages.
 
     Raises:
-        Invalid: it is not a contract, or of a version this program does not know.
+        Invalid: The text is not a contract, or has a newer version.
     """
     try:
         values = json.loads(text)
@@ -167,7 +167,7 @@ def parse(text: str | bytes, source: str) -> Half:
             raise Invalid(
                 Problem(
                     source,
-                    f"the contract is of version {version}, written by a newer program; this one reads {VERSION}",
+                    f"the contract has version {version}, written by a newer program; this one reads {VERSION}",
                     "update this checkout to the one that deployed last (`git pull`), then run the command again",
                 )
             )
@@ -187,7 +187,7 @@ def parse(text: str | bytes, source: str) -> Half:
         raise Invalid(
             Problem(
                 source,
-                f"this is no contract: {type(error).__name__}: {error}",
-                "`pulumi up` of the stack that owns it writes it again; older versions are in the bucket",
+                f"not a valid contract: {type(error).__name__}: {error}",
+                "run `pulumi up` of the stack that owns it, which writes it again; the bucket keeps older versions",
             )
         ) from error

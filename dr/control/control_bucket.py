@@ -1,6 +1,6 @@
-"""Reading the control bucket: what was deployed, and what the day is like.
+"""Reading the control bucket: the contract and the incident state.
 
-Either region's control bucket holds everything, so all of this works from the region that lives.
+The control bucket of each region holds both halves and the state, so either region is enough.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dr.clients import Missing, read_object
 from dr.control import contract, incident_state
 from dr.control.contract import Half
-from dr.control.incident_state import DayState
+from dr.control.incident_state import IncidentState
 from dr.errors import Problem, Refused
 from dr.names import CONTROL
 from dr.topology.topology import Role, Topology
@@ -18,41 +18,41 @@ from dr.topology.topology import Role, Topology
 
 @dataclass(frozen=True)
 class Control:
-    """What one region's control bucket says.
+    """The content of one region's control bucket.
 
     Args:
-        role: Whose region it is.
-        region: The region that was asked.
-        bucket: The bucket's name.
-        halves: The halves of the contract that are there.
-        day: The state of the day.
+        role: Role of the region.
+        region: The region.
+        bucket: Name of the bucket.
+        halves: The halves of the contract that exist.
+        state: The incident state.
     """
 
     role: Role
     region: str
     bucket: str
     halves: dict[Role, Half]
-    day: DayState
+    state: IncidentState
 
 
 def read_half(region: str, bucket: str, role: Role) -> Half | None:
-    """A half of the contract, or None when it was never written.
+    """Return a half of the contract; None if it was never written.
 
     Raises:
-        Invalid: it cannot be understood.
-        Unreachable: the region does not answer.
-        Refused: there is no such bucket.
+        Invalid: The document is not valid.
+        Unreachable: The region does not answer.
+        Refused: The bucket does not exist.
     """
     text = _read(region, bucket, contract.key_of(role))
     return contract.parse(text, f"s3://{bucket}/{contract.key_of(role)}") if text is not None else None
 
 
 def read_own_half(topology: Topology) -> Half | None:
-    """What this topology's stack deployed last, from its own region; None before its first deployment.
+    """Return what this topology's stack deployed last, from its own region; None before its first deployment.
 
     Raises:
-        Invalid: it cannot be understood.
-        Unreachable: the region does not answer.
+        Invalid: The document is not valid.
+        Unreachable: The region does not answer.
     """
     try:
         return read_half(topology.here.region, topology.bucket(CONTROL, topology.role), topology.role)
@@ -61,18 +61,18 @@ def read_own_half(topology: Topology) -> Half | None:
 
 
 def read_control(topology: Topology, role: Role) -> Control:
-    """Both halves and the state of the day, from one region.
+    """Return both halves and the incident state, from one region.
 
     Raises:
-        Refused: the primary stack, which makes the control buckets, was never deployed.
-        Invalid: a document cannot be understood.
-        Unreachable: the region does not answer.
+        Refused: The primary stack, which creates the control buckets, was never deployed.
+        Invalid: A document is not valid.
+        Unreachable: The region does not answer.
     """
     region, bucket = topology.site(role).region, topology.bucket(CONTROL, role)
     halves = {each: half for each in Role if (half := read_half(region, bucket, each))}
     text = _read(region, bucket, incident_state.KEY)
-    day = incident_state.parse(text, f"s3://{bucket}/{incident_state.KEY}") if text is not None else DayState()
-    return Control(role, region, bucket, halves, day)
+    state = incident_state.parse(text, f"s3://{bucket}/{incident_state.KEY}") if text is not None else IncidentState()
+    return Control(role, region, bucket, halves, state)
 
 
 def _read(region: str, bucket: str, key: str) -> bytes | None:
@@ -84,7 +84,7 @@ def _read(region: str, bucket: str, key: str) -> bytes | None:
         raise Refused(
             Problem(
                 "the primary stack",
-                f"it is not deployed: {region} has no control bucket {bucket}",
-                "`pulumi up -s primary` first; if it is deployed, compare dr:bucketPrefix, the regions and the account",
+                f"not deployed: {region} has no control bucket {bucket}",
+                "run `pulumi up -s primary`; if it is deployed, check dr:bucketPrefix, the regions and the account",
             )
         ) from error

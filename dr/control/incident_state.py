@@ -1,8 +1,8 @@
-"""The state of the day: `control/state.json` in the recovery region's control bucket.
+"""The incident state: `control/state.json` in the recovery region's control bucket.
 
-What is configured is in the stacks; what was done by hand in an incident is here: which levers are pulled, how much of
-the recovery region was brought up, which incident is open, who holds the lease. The document that is missing means an
-ordinary day. `pulumi up` reads it, so that it never shrinks what serves.
+Stacks hold the configuration. The incident state holds what operators did during an incident: levers that are set, the
+tier to which the recovery region was raised, the open incident, and the operator's lease. Without the document, the
+state is normal operation. `pulumi up` reads it, so that it never scales down a region that serves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Levers:
     """The two levers.
 
     Args:
-        engaged: The primary record is closed.
+        engaged: Whether the primary record is closed.
+        admitted: Whether the recovery record may open.
         admitted: The recovery record may open.
     """
 
@@ -35,10 +36,9 @@ class Levers:
 class Incident:
     """An open incident.
 
-    Args:
-        id: Its name, used as a tag on what is made for it.
-        opened: When, ISO 8601.
-        reason: Why, in a person's words.
+    id: Its ID, used as a tag on resources created for it.
+    opened: Time of opening, ISO 8601.
+    reason: Reason, written by the operator.
     """
 
     id: str
@@ -48,11 +48,11 @@ class Incident:
 
 @dataclass(frozen=True)
 class Lease:
-    """Who may operate now.
+    """The operator's exclusive right to operate.
 
     Args:
-        holder: A person and machine.
-        expires: When the lease ends by itself, ISO 8601.
+        holder: User and machine.
+        expires: Time at which it expires, ISO 8601.
     """
 
     holder: str
@@ -60,8 +60,16 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class DayState:
-    """All of it. The default is an ordinary day."""
+class IncidentState:
+    """The incident state; the default is normal operation.
+
+    Args:
+        levers: The levers.
+        activation: Tier to which the recovery region was raised; None if it was not.
+        incident: The open incident; None in normal operation.
+        lease: The lease; None if no operator holds one.
+        version: Version of the document.
+    """
 
     levers: Levers = Levers()
     activation: Tier | None = None
@@ -70,18 +78,18 @@ class DayState:
     version: int = VERSION
 
     def to_json(self) -> str:
-        """The document as it is stored."""
+        """Return the document as stored."""
         values = asdict(self)
         values["activation"] = self.activation.value if self.activation else None
         return json.dumps(values, indent=2)
 
 
-def parse(text: str | bytes, source: str) -> DayState:
-    """The state from its JSON.
+def parse(text: str | bytes, source: str) -> IncidentState:
+    """Return the incident state from its JSON.
 
     Raises:
-        Invalid: it is not a state document, or of a version this program does not know. It is never taken for an
-            ordinary day: that could shrink what serves.
+        Invalid: The text is not a state document, or has a newer version. It is never treated as normal operation,
+            which could scale down a region that serves.
     """
     try:
         values: dict[str, Any] = json.loads(text)
@@ -89,11 +97,11 @@ def parse(text: str | bytes, source: str) -> DayState:
             raise Invalid(
                 Problem(
                     source,
-                    f"the state is of version {values['version']}; this program reads {VERSION}",
+                    f"the state has version {values['version']}; this program reads {VERSION}",
                     "update this checkout to the one that operated last (`git pull`), then run the command again",
                 )
             )
-        return DayState(
+        return IncidentState(
             levers=Levers(**values["levers"]),
             activation=Tier(values["activation"]) if values["activation"] else None,
             incident=Incident(**values["incident"]) if values["incident"] else None,
@@ -103,7 +111,7 @@ def parse(text: str | bytes, source: str) -> DayState:
         raise Invalid(
             Problem(
                 source,
-                f"this is no state document: {type(error).__name__}: {error}",
-                "read the bucket's older versions of it and put the last good one back; without it nothing is changed",
+                f"not a valid incident state: {type(error).__name__}: {error}",
+                "restore the last valid version of the object in the bucket; until then nothing is changed",
             )
         ) from error

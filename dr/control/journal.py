@@ -1,7 +1,7 @@
-"""An append-only record of what was done and when: one JSON object a line.
+"""An append-only record of operations with timestamps: one JSON object a line.
 
-The journal is what a drill or a failover leaves behind: reports and measured recovery times are computed from it, and a
-run that was killed resumes by reading it. A line is on disk before the step it announces begins.
+Reports and measured recovery times of drills and failovers are computed from the journal, and an interrupted run
+resumes by reading it. A line is on disk before the step that it announces starts.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Entry:
     """One line of a journal.
 
     Args:
-        at: When it was written, UTC.
-        run: The run it belongs to: one invocation of an operation, and its resumptions.
+        at: Time of writing, UTC.
+        run: ID of the run: one invocation of an operation, and its resumptions.
         event: What happened: "run.started", "step.done", ...
-        step: The step it is about, or "".
-        data: Facts about it, JSON values only.
+        step: The step; "" for the whole run.
+        data: Facts, JSON values only.
     """
 
     at: datetime
@@ -36,7 +36,7 @@ class Entry:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The entry as one line of JSON, without a line end."""
+        """Return the entry as one line of JSON, without a line break."""
         record: dict[str, Any] = {
             "at": self.at.isoformat(timespec="milliseconds"),
             "run": self.run,
@@ -50,10 +50,10 @@ class Entry:
 
 
 class Journal:
-    """A journal in a local file. Appends are flushed to disk; nothing is ever rewritten.
+    """A journal in a local file. Appends are flushed to disk; lines are never rewritten.
 
     Args:
-        path: The file; its folder is made when the first line is written.
+        path: The file; its folder is created with the first line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +63,7 @@ class Journal:
         """Write one line and wait until it is on disk.
 
         Raises:
-            Failed: the file cannot be written (a full disk, a read-only folder): nothing goes on unrecorded.
+            Failed: The file cannot be written, for example on a full disk; the operation must not continue.
         """
         entry = Entry(datetime.now(UTC), run, event, step, data)
         try:
@@ -77,13 +77,13 @@ class Journal:
                 Problem(
                     str(self.path),
                     f"the journal cannot be written: {error.strerror}",
-                    "free some space or make the folder writable; no step runs without its record",
+                    "free some disk space or make the folder writable; no step runs without its record",
                 )
             ) from error
         return entry
 
     def entries(self, run: str | None = None) -> Iterator[Entry]:
-        """All entries in order, or those of one run. A torn last line (a killed writer) is left out."""
+        """Yield all entries in order, or those of one run; an incomplete last line of an interrupted run is skipped."""
         if not self.path.exists():
             return
         with self.path.open(encoding="utf-8") as file:

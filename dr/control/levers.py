@@ -1,7 +1,7 @@
-"""Levers: the metrics that open and close DNS records, and what they are on a given day.
+"""Levers: metrics that open and close DNS records.
 
-Each is published in the recovery region, where its alarm and, through that, its health check are. A published value
-is known for minutes only, so a function publishes it again every minute.
+They are published in the recovery region, which has their alarms and so their health checks. A published value expires
+after minutes, so a function publishes it every minute.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ ENGAGE, ADMIT = "engage", "admit"
 
 
 def values(levers: Levers, automatic: bool) -> dict[str, int]:
-    """What each lever's metric is to be.
+    """Return the value of each lever's metric.
 
     Args:
-        levers: What was pulled by hand.
-        automatic: Whether the recovery record opens by its own health: then it is always admitted.
+        levers: The levers set by operators.
+        automatic: Whether failover is automatic: the recovery record is then always admitted.
     """
     return {ENGAGE: int(levers.engaged), ADMIT: int(levers.admitted or automatic)}
 
 
-def publish(region: str, workload: str, wanted: Mapping[str, int]) -> None:
-    """Publish levers, in one call to the recovery region's data plane.
+def publish(region: str, workload: str, metrics: Mapping[str, int]) -> None:
+    """Publish levers, in one data-plane call to the recovery region.
 
     Args:
         region: The recovery region.
-        workload: Whose levers: `dr:bucketPrefix`.
-        wanted: The value of each.
+        workload: Value of the dimension `Workload`: `dr:bucketPrefix`.
+        metrics: Value by lever.
 
     Raises:
-        Unreachable: the region does not answer.
-        Failed: it refused.
+        Unreachable: The region does not answer.
+        Failed: CloudWatch refused the call.
     """
     data = [
         {
@@ -44,7 +44,7 @@ def publish(region: str, workload: str, wanted: Mapping[str, int]) -> None:
             "Dimensions": [{"Name": "Lever", "Value": name}, {"Name": "Workload", "Value": workload}],
             "Value": value,
         }
-        for name, value in wanted.items()
+        for name, value in metrics.items()
     ]
     with calls("levers", region):
         client("cloudwatch", region).put_metric_data(Namespace=NAMESPACE, MetricData=data)

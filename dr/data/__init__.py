@@ -1,1 +1,1 @@
-"""Data that inference needs: model sets, and the copy of the model registry."""
+"""Data of inference: model sets, and backups of the model registry."""

@@ -1,8 +1,8 @@
-"""Model sets: a model with its data, parameters and metrics, as one version that is recovered whole or not at all.
+"""Model sets: a model with its data, parameters and metrics, as one version that is recovered as a whole.
 
-S3 replicates object by object, in no order, and not across buckets. So a set is what its manifest lists, with the
-version and hash of every object, and the manifest is written last. A region holds a set when it holds every version the
-manifest lists with the same hash; a manifest that arrived before its objects is an incomplete set, never a usable one.
+S3 replicates single objects, in no order, and not consistently across buckets. So a manifest lists a set's objects with
+version and hash, and is written last. A region holds a set if it holds every listed version with the same hash. If the
+manifest is replicated before its objects, the set is incomplete and not used.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Item:
-    """A file that is to be part of a set.
+    """A file to publish in a set.
 
     Args:
-        part: What it is: "data", "parameters", "metrics", "model".
-        pair: The bucket pair it belongs to.
-        path: Where it is now.
+        part: Its part: "data", "parameters", "metrics", "model".
+        pair: The bucket pair to store it in.
+        path: Local path.
     """
 
     part: str
@@ -44,12 +44,12 @@ class Entry:
     """An object of a set.
 
     Args:
-        part: What it is.
+        part: Its part.
         pair: The bucket pair that holds it.
         key: Its key, the same in both regions.
-        version_id: Its version, the same in both regions: a replica keeps the version of its source.
-        size: Bytes.
-        sha256: Hash of its bytes, hexadecimal.
+        version_id: Its version ID, the same in both regions: a replica keeps the version ID of its source.
+        size: Size in bytes.
+        sha256: SHA-256 of its bytes, hexadecimal.
     """
 
     part: str
@@ -62,13 +62,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One version of a set.
+    """The manifest of one version of a set.
 
     Args:
         name: The set's name.
-        set_id: The version: time of publication and digest, so that ids sort by time.
-        created: When it was published, ISO 8601.
-        digest: Hash over the parts and their hashes: equal content has an equal digest.
+        set_id: ID of the version: publication time and digest, so that IDs sort by time.
+        created: Publication time, ISO 8601.
+        digest: Hash of the parts' hashes: equal content has an equal digest.
         entries: Its objects.
     """
 
@@ -81,21 +81,21 @@ class Manifest:
 
     @property
     def key(self) -> str:
-        """Where it is in the registry's bucket."""
+        """Key in the registry bucket."""
         return f"{SETS}{self.name}/{self.set_id}/manifest.json"
 
     def to_json(self) -> str:
-        """The manifest as it is stored."""
+        """Return the manifest as stored."""
         return json.dumps(asdict(self), indent=2)
 
 
 @dataclass(frozen=True)
 class Copy:
-    """How one object of a set is in one region.
+    """State of an object of a set in one region.
 
     Args:
-        entry: What the manifest says.
-        sha256: Hash of the bytes that were read, or None where that version is not there.
+        entry: The manifest's entry.
+        sha256: SHA-256 of the bytes in the region; None if the version is missing.
     """
 
     entry: Entry
@@ -103,34 +103,32 @@ class Copy:
 
     @property
     def intact(self) -> bool:
-        """Whether the bytes are those of the manifest."""
+        """Whether the bytes match the manifest."""
         return self.sha256 == self.entry.sha256
 
 
 def parse(text: str | bytes, source: str) -> Manifest:
-    """A manifest from its JSON.
+    """Return a manifest from its JSON.
 
     Raises:
-        Invalid: it is no manifest, or of a newer version.
+        Invalid: The text is not a manifest, or has a newer version.
     """
     try:
         values: dict[str, Any] = json.loads(text)
         if values["version"] > VERSION:
             raise Invalid(
-                Problem(
-                    source, f"the manifest is of version {values['version']}, not {VERSION}", "update this checkout"
-                )
+                Problem(source, f"the manifest has version {values['version']}, not {VERSION}", "update this checkout")
             )
         entries = tuple(Entry(**entry) for entry in values["entries"])
         return Manifest(**{**values, "entries": entries})
     except (ValueError, KeyError, TypeError) as error:
         raise Invalid(
-            Problem(source, f"this is no manifest: {type(error).__name__}: {error}", "publish the set again")
+            Problem(source, f"not a valid manifest: {type(error).__name__}: {error}", "publish the set again")
         ) from error
 
 
 def digest_of(hashes: Mapping[str, str]) -> str:
-    """One hash over parts and their hashes."""
+    """Return one hash of the parts' hashes."""
     return hashlib.sha256(json.dumps(dict(sorted(hashes.items()))).encode()).hexdigest()
 
 
@@ -141,17 +139,17 @@ def publish(
     items: Sequence[Item],
     report: Callable[[str, float | None], None] = lambda text, share: None,
 ) -> Manifest:
-    """Write a set: its objects side by side, then the manifest. Equal content that is there whole is left as it is.
+    """Publish a set: upload its objects in parallel, then the manifest. An intact version with equal content is kept.
 
     Args:
-        region: The region that is written to.
-        buckets: That region's bucket by pair; must have every item's pair and the registry.
+        region: The region to write to.
+        buckets: Names of the region's buckets by pair; must include each item's pair and the registry.
         name: The set's name.
         items: Its files; each part once.
-        report: Called with a text and the share done.
+        report: Called with a text and the completed share, 0 to 1.
 
     Returns:
-        The manifest; the newest one where that has the same content, and is whole.
+        The manifest; that of the newest version if it is intact and has the same content.
     """
     hashes = {item.part: hash_file(item.path) for item in items}
     digest = digest_of(hashes)
@@ -166,7 +164,7 @@ def publish(
         s3 = client("s3", region)
         with calls(f"s3://{buckets[item.pair]}/{key}", region):
             s3.upload_file(str(item.path), buckets[item.pair], key)
-            # The key is new and nobody else's, so its newest version is the one just written.
+            # The key is new and unique, so its newest version is the one just written.
             version = s3.head_object(Bucket=buckets[item.pair], Key=key)["VersionId"]
         return Entry(item.part, item.pair, key, version, item.path.stat().st_size, hashes[item.part])
 
@@ -184,12 +182,12 @@ def publish(
 
 
 def newest(region: str, buckets: Mapping[str, str], name: str) -> Manifest | None:
-    """The newest manifest of a set that a region holds, or None."""
+    """Return the newest manifest of a set in a region; None if there is none."""
     return next(manifests(region, buckets, name), None)
 
 
 def manifests(region: str, buckets: Mapping[str, str], name: str) -> Iterator[Manifest]:
-    """The manifests of a set that a region holds, the newest first, each read when it is asked for."""
+    """Yield the manifests of a set in a region, newest first; each is read when it is needed."""
     registry, prefix = buckets[REGISTRY], f"{SETS}{name}/"
     with calls(f"s3://{registry}/{prefix}", region):
         pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=registry, Prefix=prefix)
@@ -199,7 +197,7 @@ def manifests(region: str, buckets: Mapping[str, str], name: str) -> Iterator[Ma
 
 
 def names(region: str, buckets: Mapping[str, str]) -> list[str]:
-    """Names of all sets a region holds."""
+    """Return the names of all sets in a region."""
     with calls(f"s3://{buckets[REGISTRY]}/{SETS}", region):
         pages = client("s3", region).get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=buckets[REGISTRY], Prefix=SETS, Delimiter="/")
@@ -207,17 +205,17 @@ def names(region: str, buckets: Mapping[str, str]) -> list[str]:
 
 
 def read_copies(region: str, buckets: Mapping[str, str], manifest: Manifest) -> list[Copy]:
-    """Read every object of a set in a region and hash it; arguments as of `read_entries`."""
+    """Read and hash every object of a set in a region; arguments as of `read_entries`."""
     return read_entries(region, buckets, manifest.entries)
 
 
 def read_entries(region: str, buckets: Mapping[str, str], entries: Sequence[Entry]) -> list[Copy]:
-    """Read objects in a region and hash them.
+    """Read and hash objects in a region.
 
     Args:
-        region: The region that is read.
-        buckets: That region's bucket by pair.
-        entries: What is looked for.
+        region: The region to read from.
+        buckets: Names of the region's buckets by pair.
+        entries: Objects to read.
     """
 
     def read(entry: Entry) -> Copy:
@@ -231,11 +229,11 @@ def read_entries(region: str, buckets: Mapping[str, str], entries: Sequence[Entr
 
 
 def hash_object(region: str, bucket: str, key: str, version_id: str) -> str:
-    """SHA-256 of an object's bytes, hexadecimal, which are read and not kept.
+    """Return the SHA-256 of an object's bytes, hexadecimal; the bytes are streamed.
 
     Raises:
-        Missing: that version is not there.
-        Unreachable: the region does not answer.
+        Missing: The version does not exist.
+        Unreachable: The region does not answer.
     """
     hasher = hashlib.sha256()
     with calls(f"s3://{bucket}/{key}", region):
@@ -246,70 +244,70 @@ def hash_object(region: str, bucket: str, key: str, version_id: str) -> str:
 
 
 def missing(region: str, buckets: Mapping[str, str], manifest: Manifest) -> list[Entry]:
-    """Objects of a set that did not arrive in a region, told by version and size; no bytes are read.
+    """Return the objects of a set that are not in a region, by version and size; their bytes are not read.
 
     Args:
-        region: The region that is asked.
-        buckets: That region's bucket by pair; what is of another pair is not asked for.
-        manifest: What is looked for.
+        region: The region to check.
+        buckets: Names of the region's buckets by pair; objects of other pairs are not checked.
+        manifest: Manifest of the set.
     """
-    wanted = [entry for entry in manifest.entries if entry.pair in buckets]
+    entries = [entry for entry in manifest.entries if entry.pair in buckets]
 
     def absent(entry: Entry) -> bool:
         bucket = buckets[entry.pair]
         try:
             with calls(f"s3://{bucket}/{entry.key}", region):
-                found = client("s3", region).head_object(Bucket=bucket, Key=entry.key, VersionId=entry.version_id)
+                head = client("s3", region).head_object(Bucket=bucket, Key=entry.key, VersionId=entry.version_id)
         except Missing:
             return True
-        return bool(found["ContentLength"] != entry.size)
+        return bool(head["ContentLength"] != entry.size)
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return [entry for entry, gone in zip(wanted, pool.map(absent, wanted), strict=True) if gone]
+        return [entry for entry, gone in zip(entries, pool.map(absent, entries), strict=True) if gone]
 
 
 def download(region: str, buckets: Mapping[str, str], entry: Entry, path: Path) -> None:
-    """Read an object of a set into a file, which has its name only once it has the manifest's bytes.
+    """Download an object of a set into a file, which gets its name only after its bytes match the manifest.
 
-    Large objects are read in parts side by side, and a part that breaks off is read again (boto3, "File transfer
+    Large objects are downloaded in parallel parts, and a part that is interrupted is retried (boto3, "File transfer
     configuration").
 
     Args:
-        region: The region that is read.
-        buckets: That region's bucket by pair.
+        region: The region to read from.
+        buckets: Names of the region's buckets by pair.
         entry: The object.
-        path: The file; what was there is replaced.
+        path: The file; an existing file is replaced.
 
     Raises:
-        Missing: that version is not there.
-        Unreachable: the region does not answer.
-        Failed: its bytes are not those of the manifest.
-        OSError: the file cannot be written.
+        Missing: The version does not exist.
+        Unreachable: The region does not answer.
+        Failed: The bytes do not match the manifest.
+        OSError: The file cannot be written.
     """
     from boto3.exceptions import RetriesExceededError
     from boto3.s3.transfer import TransferConfig
 
     bucket, part = buckets[entry.pair], path.with_name(f"{path.name}.part")
-    few, extra = TransferConfig(max_concurrency=4), {"VersionId": entry.version_id}
+    config, extra = TransferConfig(max_concurrency=4), {"VersionId": entry.version_id}
     try:
         with calls(f"s3://{bucket}/{entry.key}", region):
-            client("s3", region).download_file(bucket, entry.key, str(part), ExtraArgs=extra, Config=few)
+            client("s3", region).download_file(bucket, entry.key, str(part), ExtraArgs=extra, Config=config)
     except RetriesExceededError as error:
-        fact = f"{region} broke off again and again: {error.last_exception}"
-        raise Unreachable(Problem(f"s3://{bucket}/{entry.key}", fact, "look at the region's health")) from error
-    if (found := hash_file(part)) != entry.sha256:
+        fact = f"{region} interrupted the download repeatedly: {error.last_exception}"
+        raise Unreachable(Problem(f"s3://{bucket}/{entry.key}", fact, "check the region's health")) from error
+    if (sha256 := hash_file(part)) != entry.sha256:
         part.unlink()
         raise Failed(
             Problem(
                 f"s3://{bucket}/{entry.key} version {entry.version_id}",
-                f"sha256 is {found}, and the manifest has {entry.sha256}",
-                "it was damaged or exchanged: find out which, and publish the set again; nothing was put in its place",
+                f"sha256 is {sha256}, but the manifest has {entry.sha256}",
+                "the object was damaged or replaced: find the cause and publish the set again; no file was changed",
             )
         )
     part.replace(path)
 
 
 def hash_file(path: Path) -> str:
-    """A file's SHA-256, hexadecimal."""
+    """Return the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

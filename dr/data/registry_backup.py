@@ -1,10 +1,10 @@
-"""What a backup of the registry is, and whether it is still whole: a dated manifest over copies that never change.
+"""Backups of the model registry: a dated manifest that lists immutable copies; and their verification.
 
-    backups/objects/<version>/<key>   a copy of one version of an object; written once, found by every later backup
-    backups/manifests/<date>.json     which copies were the registry at that time; written last, over a complete copy
+    backups/objects/<version>/<key>   copy of one version of an object; written once, used by all later backups
+    backups/manifests/<date>.json     copies that were the registry at that time; written last, when all copies exist
 
-All of it is in the registry's own bucket and so is replicated: the other region holds each backup under the same keys
-and versions. Written by `dr.pods.copy_registry`, read by whoever restores.
+Backups are in the registry's own bucket, so they are replicated: the other region holds each under the same keys and
+versions. `dr.pods.copy_registry` writes them; restores read them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VERSION = 1
 PREFIX = "backups/"
 OBJECTS, MANIFESTS = f"{PREFIX}objects/", f"{PREFIX}manifests/"
 MAX_KEY_BYTES = 1024
-"""S3 user guide, "Naming Amazon S3 objects"."""
+"""Longest key, in bytes (S3 user guide, "Naming Amazon S3 objects")."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Saved:
 
     Args:
         key: Its key in the registry.
-        version_id: Its version.
-        size: Bytes.
-        sha256: Hash of its bytes, hexadecimal.
+        version_id: Its version ID.
+        size: Size in bytes.
+        sha256: SHA-256 of its bytes, hexadecimal.
         copy: Key of the copy.
-        copy_version_id: Version of the copy: what a later write under that key cannot change.
+        copy_version_id: Version ID of the copy, which later writes to that key do not change.
     """
 
     key: str
@@ -53,8 +53,8 @@ class Backup:
     """The registry at one time.
 
     Args:
-        created: When its objects were listed, ISO 8601 in UTC: what was written later is not in it.
-        objects: Every object that was live.
+        created: Time of the listing, ISO 8601 in UTC; later writes are not included.
+        objects: All objects at that time, without deleted ones.
     """
 
     created: str
@@ -63,58 +63,58 @@ class Backup:
 
     @property
     def key(self) -> str:
-        """Where its manifest is; names sort by time."""
+        """Key of its manifest; keys sort by time."""
         return f"{MANIFESTS}{self.created.replace('-', '').replace(':', '')}.json"
 
     def to_json(self) -> str:
-        """The manifest as it is stored."""
+        """Return the manifest as stored."""
         return json.dumps(asdict(self), indent=1)
 
 
 def parse(text: str | bytes, source: str) -> Backup:
-    """A backup from its manifest.
+    """Return a backup from its manifest.
 
     Raises:
-        Invalid: it is no manifest, or of a newer version.
+        Invalid: The text is not a manifest, or has a newer version.
     """
     try:
         values: dict[str, Any] = json.loads(text)
         if values["version"] > VERSION:
-            fact = f"the manifest is of version {values['version']}, not {VERSION}"
+            fact = f"the manifest has version {values['version']}, not {VERSION}"
             raise Invalid(Problem(source, fact, "update this checkout"))
         return Backup(**{**values, "objects": tuple(Saved(**each) for each in values["objects"])})
     except (ValueError, KeyError, TypeError) as error:
-        fact = f"this is no manifest of a registry backup: {type(error).__name__}: {error}"
-        raise Invalid(Problem(source, fact, "use the manifest before it")) from error
+        fact = f"not a valid manifest of a registry backup: {type(error).__name__}: {error}"
+        raise Invalid(Problem(source, fact, "use the previous manifest")) from error
 
 
 def manifests(region: str, bucket: str) -> list[str]:
-    """Keys of the manifests a region holds, the newest first."""
+    """Return the keys of the manifests in a region, newest first."""
     with calls(f"s3://{bucket}/{MANIFESTS}", region):
         pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=MANIFESTS)
         return sorted((found["Key"] for page in pages for found in page.get("Contents", [])), reverse=True)
 
 
 def read(region: str, bucket: str, key: str) -> Backup:
-    """A backup by its manifest's key.
+    """Return a backup by its manifest's key.
 
     Raises:
-        Missing: there is none.
-        Invalid: it cannot be understood.
+        Missing: The manifest does not exist.
+        Invalid: The manifest is not valid.
     """
     return parse(read_object(region, bucket, key), f"s3://{bucket}/{key}")
 
 
 def verify(region: str, bucket: str, backup: Backup) -> list[Copy]:
-    """Read every copy of a backup in a region, and hash it: what is to be asked before it is restored.
+    """Read and hash every copy of a backup in a region; to be done before a restore.
 
     Args:
-        region: The region that is read.
-        bucket: Its registry bucket.
-        backup: What is looked for.
+        region: The region to read from.
+        bucket: Name of its registry bucket.
+        backup: The backup to verify.
 
     Returns:
-        How each is, in the backup's order; `intact` says whether its bytes are those of the manifest.
+        The state of each copy, in the backup's order; `intact` tests its bytes against the manifest.
     """
     entries = tuple(
         Entry(each.key, REGISTRY, each.copy, each.copy_version_id, each.size, each.sha256) for each in backup.objects
@@ -124,17 +124,17 @@ def verify(region: str, bucket: str, backup: Backup) -> list[Copy]:
 
 
 def copy_key(key: str, version_id: str, etag: str) -> str:
-    """Where the copy of a version is kept.
+    """Return the key for the copy of a version.
 
-    An object from before versioning was on has the version "null", which a later write replaces: there the ETag tells
-    its contents apart.
+    An object written before versioning was enabled has the version ID "null", and a later write replaces it. The ETag
+    then distinguishes its contents.
 
     Raises:
-        Invalid: it would be longer than a key may be.
+        Invalid: The key of the copy exceeds the limit of S3.
     """
     version = version_id if version_id != "null" else f"null-{etag.strip(chr(34))}"
     copy = f"{OBJECTS}{version}/{key}"
     if (length := len(copy.encode())) > MAX_KEY_BYTES:
-        fact = f"its copy's key would have {length} bytes, and S3 takes {MAX_KEY_BYTES}"
-        raise Invalid(Problem(f"registry object {key}", fact, "give it a shorter key"))
+        fact = f"the key of its copy would have {length} bytes; S3 accepts at most {MAX_KEY_BYTES}"
+        raise Invalid(Problem(f"registry object {key}", fact, "use a shorter key"))
     return copy

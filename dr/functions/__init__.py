@@ -1,1 +1,1 @@
-"""What runs every minute in the recovery region: the standard library, boto3 and the core of `dr`, nothing else."""
+"""Lambda functions that run every minute in the recovery region; they import only boto3 and parts of `dr`."""

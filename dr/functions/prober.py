@@ -1,9 +1,9 @@
-"""Measures from the recovery region what it would have to take over, and what it would take over with.
+"""Measures both regions from the recovery region, every minute.
 
-Each region's endpoint by its own name, over TLS; the age of the newest sentinel that was replicated here, which is
-what recent writes would be lost; the age of the newest backup copy. All at once, with short limits, and with no call
-to the primary region's APIs. What could not be measured is not published, but counted: a gap is seen by alarms, an
-invented value is not. An endpoint that does not answer is measured: it is down.
+It measures: each region's endpoint by its regional name, over TLS; the age of the newest replicated sentinel, which is
+the data loss of a failover; the age of the newest backup copy. Measurements run in parallel with short time limits, and
+call no API of the primary region. A value that could not be measured is counted instead of published: alarms detect
+missing data, but not wrong values. An endpoint that does not answer is measured as down.
 """
 
 from __future__ import annotations
@@ -27,88 +27,89 @@ from dr.names import READY_PATH, SENTINEL_KEY
 ANSWER_SECONDS = 5
 ENDPOINT_METRIC, SENTINEL_METRIC, COPY_METRIC = "EndpointHealthy", "SentinelAgeSeconds", "NewestCopyAgeSeconds"
 UNMEASURED_METRIC = "Unmeasured"
-"""How many of these are unknown: an empty vault has no age either, and that is no trouble."""
+"""Number of values that could not be measured. The age of the newest copy in an empty vault is not one of them."""
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Measure and publish. Returns the values, and what was unknown and why."""
-    given = environment.read(
+    """Measure and publish. Returns the values, and the errors of values that are unknown."""
+    settings = environment.read(
         *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "BACKUP_VAULT"),
         *("PRIMARY_REGION", "PRIMARY_NAME", "RECOVERY_NAME"),
     )
-    here, at = given["AWS_REGION"], _time(event)
-    looks: dict[tuple[str, str], Callable[[], float | None]] = {
-        (ENDPOINT_METRIC, given["PRIMARY_REGION"]): lambda: float(answers(given["PRIMARY_NAME"])),
-        (ENDPOINT_METRIC, here): lambda: float(answers(given["RECOVERY_NAME"])),
-        (SENTINEL_METRIC, ""): lambda: sentinel_age(here, given["CONTROL_BUCKET"], at),
-        (COPY_METRIC, ""): lambda: copy_age(here, given["BACKUP_VAULT"], at),
+    here, at = settings["AWS_REGION"], _time(event)
+    probes: dict[tuple[str, str], Callable[[], float | None]] = {
+        (ENDPOINT_METRIC, settings["PRIMARY_REGION"]): lambda: float(is_ready(settings["PRIMARY_NAME"])),
+        (ENDPOINT_METRIC, here): lambda: float(is_ready(settings["RECOVERY_NAME"])),
+        (SENTINEL_METRIC, ""): lambda: sentinel_age(here, settings["CONTROL_BUCKET"], at),
+        (COPY_METRIC, ""): lambda: copy_age(here, settings["BACKUP_VAULT"], at),
     }
-    with ThreadPoolExecutor(max_workers=len(looks)) as pool:
-        pending = {what: pool.submit(look) for what, look in looks.items()}
+    with ThreadPoolExecutor(max_workers=len(probes)) as pool:
+        pending = {metric: pool.submit(probe) for metric, probe in probes.items()}
     values: dict[tuple[str, str], float] = {}
     unknown: dict[str, str] = {}
-    for what, done in pending.items():
+    for metric, done in pending.items():
         try:
             if (value := done.result()) is not None:
-                values[what] = value
+                values[metric] = value
         except DrError as error:
-            unknown[what[0]] = str(error)
-            sys.stderr.write(f"{what[0]}: unknown: {error}\n")
-    publish(here, given["WORKLOAD"], {**values, (UNMEASURED_METRIC, ""): float(len(unknown))})
-    return {"values": {f"{name} {of}".strip(): value for (name, of), value in values.items()}, "unknown": unknown}
+            unknown[metric[0]] = str(error)
+            sys.stderr.write(f"{metric[0]}: unknown: {error}\n")
+    publish(here, settings["WORKLOAD"], {**values, (UNMEASURED_METRIC, ""): float(len(unknown))})
+    published = {f"{name} {region}".strip(): value for (name, region), value in values.items()}
+    return {"values": published, "unknown": unknown}
 
 
-def answers(name: str) -> bool:
-    """Whether an endpoint says it is ready, by a name its certificate is for."""
+def is_ready(name: str) -> bool:
+    """Return whether the endpoint with this name, verified by its certificate, reports that it is ready."""
     try:
-        # An opener of its own: the shared one keeps the proxies of whoever asked first.
-        with urllib.request.build_opener().open(f"https://{name}{READY_PATH}", timeout=ANSWER_SECONDS) as answer:
-            return bool(answer.status == HTTPStatus.OK)
-    except (OSError, HTTPException) as error:  # sockets, TLS and urllib; an answer that is no HTTP
+        # A separate opener: the shared one keeps the proxies of its first use.
+        with urllib.request.build_opener().open(f"https://{name}{READY_PATH}", timeout=ANSWER_SECONDS) as response:
+            return bool(response.status == HTTPStatus.OK)
+    except (OSError, HTTPException) as error:  # sockets, TLS and urllib; a response that is not HTTP
         sys.stderr.write(f"{name}: {type(error).__name__}: {error}\n")
         return False
 
 
 def sentinel_age(region: str, bucket: str, at: datetime) -> float:
-    """Seconds since the newest sentinel that arrived here was written.
+    """Return the seconds since the newest sentinel in this region was written.
 
     Raises:
-        Missing: none ever arrived.
-        Invalid: what is there is no sentinel.
-        Unreachable: the region does not answer.
+        Missing: No sentinel has been replicated yet.
+        Invalid: The object is not a sentinel.
+        Unreachable: The region does not answer.
     """
     text = read_object(region, bucket, SENTINEL_KEY)
     try:
         return max(0.0, (at - _parsed(json.loads(text)["written"])).total_seconds())
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        fact, remedy = f"{text[:80]!r} is no sentinel", "the heartbeat's schedule writes it anew; look who else does"
+        fact, remedy = f"{text[:80]!r} is not a sentinel", "find what else writes it; the heartbeat replaces it"
         raise Invalid(Problem(f"s3://{bucket}/{SENTINEL_KEY}", fact, remedy)) from error
 
 
 def copy_age(region: str, vault: str, at: datetime) -> float | None:
-    """Seconds since the newest recovery point in a vault was made; None while there is none.
+    """Return the seconds since the newest recovery point in a vault was created; None without recovery points.
 
     Raises:
-        Missing: there is no such vault.
-        Unreachable: the region does not answer.
+        Missing: The vault does not exist.
+        Unreachable: The region does not answer.
     """
     with calls(f"backup vault {vault}", region):
         pages = client("backup", region).get_paginator("list_recovery_points_by_backup_vault")
-        made = [
+        created = [
             point["CreationDate"]
             for page in pages.paginate(BackupVaultName=vault)
             for point in page["RecoveryPoints"]
             if point["Status"] == "COMPLETED"
         ]
-    return max(0.0, (at - max(made)).total_seconds()) if made else None
+    return max(0.0, (at - max(created)).total_seconds()) if created else None
 
 
 def publish(region: str, workload: str, values: dict[tuple[str, str], float]) -> None:
-    """Publish what was measured, in one call.
+    """Publish the values in one call.
 
     Raises:
-        Unreachable: the region does not answer.
-        Failed: it refused.
+        Unreachable: The region does not answer.
+        Failed: CloudWatch refused the call.
     """
     data = [
         {
@@ -127,7 +128,7 @@ def publish(region: str, workload: str, values: dict[tuple[str, str], float]) ->
 
 
 def _time(event: dict[str, Any]) -> datetime:
-    """The minute it was started for; of one that was started by hand, now."""
+    """Return the scheduled time of the run; now, if it was invoked by hand."""
     return _parsed(event["time"]) if "time" in event else datetime.now(UTC)
 
 

@@ -1,7 +1,7 @@
-"""Publishes both levers again, as the state of the day has them.
+"""Publishes both levers every minute, from the incident state.
 
-A state that cannot be read is published as nothing: the records stay as they are, and the function fails, which its
-own alarm sees. Never is it taken for an ordinary day.
+If the state cannot be read, nothing is published: DNS records keep their status, and the function fails, which its
+alarm reports. An unreadable state is never treated as normal operation.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any
 from dr import environment
 from dr.clients import Missing, read_object
 from dr.control import incident_state, levers
-from dr.control.incident_state import DayState
+from dr.control.incident_state import IncidentState
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """What was published, by lever."""
-    given = environment.read("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "DNS_FAILOVER")
-    region, bucket = given["AWS_REGION"], given["CONTROL_BUCKET"]
+    """Publish the levers. Returns the published value by lever."""
+    settings = environment.read("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "DNS_FAILOVER")
+    region, bucket = settings["AWS_REGION"], settings["CONTROL_BUCKET"]
     try:
-        day = incident_state.parse(
+        state = incident_state.parse(
             read_object(region, bucket, incident_state.KEY), f"s3://{bucket}/{incident_state.KEY}"
         )
     except Missing as error:
         if "NoSuchKey" not in str(error):
             raise
-        day = DayState()
-    wanted = levers.values(day.levers, given["DNS_FAILOVER"] == "automatic")
-    levers.publish(region, given["WORKLOAD"], wanted)
-    return wanted
+        state = IncidentState()
+    metrics = levers.values(state.levers, settings["DNS_FAILOVER"] == "automatic")
+    levers.publish(region, settings["WORKLOAD"], metrics)
+    return metrics

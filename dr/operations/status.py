@@ -9,7 +9,7 @@ from functools import partial
 
 from dr.clients import Unreachable
 from dr.control.control_bucket import Control, read_control
-from dr.control.incident_state import DayState
+from dr.control.incident_state import IncidentState
 from dr.data import model_sets
 from dr.errors import DrError, Exit
 from dr.operations import probes
@@ -35,7 +35,7 @@ class StatusReport:
     recovery: str
     tier: Tier | None
     read_from: str
-    day: DayState
+    day: IncidentState
     findings: tuple[Finding, ...]
 
     @property
@@ -76,7 +76,7 @@ def run(topology: Topology) -> StatusReport:
         looks.append((f"lever {half.dns.lever}", partial(probes.lever, half.dns, recovery)))
     with ThreadPoolExecutor(max_workers=16) as pool:
         findings += pool.map(lambda look: probes.measured(*look), looks)
-    return StatusReport(primary, recovery, tier, control.region, control.day, tuple(findings))
+    return StatusReport(primary, recovery, tier, control.region, control.state, tuple(findings))
 
 
 def _set_names(region: str, buckets: dict[str, str], findings: list[Finding]) -> list[str]:

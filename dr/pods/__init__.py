@@ -1,1 +1,1 @@
-"""What runs in pods: the standard library, boto3 and the core of `dr`, nothing else."""
+"""Programs of pods; they import only boto3 and parts of `dr`."""

@@ -1,8 +1,8 @@
-"""What is in a file of a dataset: the default work of `process_shard`.
+"""Profile of a dataset file: the default processor of `process_shard`.
 
-Tables are read once, as a stream, and checked as far as their format says what is right: a row has as many cells as the
-header, a line is one JSON object, text is UTF-8. What is wrong is part of the answer, since a dataset may be wrong
-without a job having failed. Of another format the rows are unknown, and said to be so.
+Tables are read once, as a stream, and validated by the rules of their format: a row has as many cells as the header, a
+line is one JSON object, text is UTF-8. Violations are part of the result, because a dataset may be faulty without the
+job having failed. For other formats the number of rows is unknown.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 MOST_EXAMPLES = 10
-"""Problems that are told; the count is of all."""
+"""Number of problems described in the result; the count includes all."""
 LONGEST_CELL = 16 << 20
-"""Characters; what is longer is a file that is no table, and not worth the memory."""
+"""Longest cell in characters; a longer one means that the file is not a table, and would exhaust memory."""
 
 
 def profile(key: str, body: BinaryIO) -> dict[str, Any]:
     """Profile an object.
 
     Args:
-        key: Its key, whose ending says what it is: .csv, .tsv, .jsonl, .json, and each with .gz.
+        key: Its key; the suffix is its format: .csv, .tsv, .jsonl, .json, each optionally with .gz.
         body: Its bytes.
 
     Returns:
-        `format`; `rows` and `columns` (name to the number of cells that are not empty), None where the format has none
-        or is not known; `problems`, how many, and `examples` of them.
+        `format`; `rows` and `columns` (number of non-empty cells by name), None if the format has none or is unknown;
+        `problems`, their number; and `examples` of them.
     """
     path = PurePosixPath(key)
     if path.suffix == ".gz":
         path, body = path.with_suffix(""), cast(BinaryIO, gzip.GzipFile(fileobj=body))
     kind = path.suffix.lstrip(".").lower()
-    found = _Found()
+    found = _Profile()
     try:
         if kind in READERS:
             READERS[kind](io.TextIOWrapper(body, "utf-8", newline=""), found)
     except (ValueError, csv.Error, OSError, EOFError) as error:
-        # Bytes that are no UTF-8, a stream that is no gzip or ends early: nothing after this can be told.
+        # Bytes that are not UTF-8, a stream that is not gzip or is truncated: the rest is unknown.
         found.problem(f"{type(error).__name__}: {error}")
         found.rows = None
     return {
@@ -54,8 +54,8 @@ def profile(key: str, body: BinaryIO) -> dict[str, Any]:
     }
 
 
-class _Found:
-    """What was found so far."""
+class _Profile:
+    """The profile so far."""
 
     def __init__(self) -> None:
         self.rows: int | None = None
@@ -69,27 +69,27 @@ class _Found:
             self.examples.append(text)
 
 
-def _delimited(delimiter: str) -> Callable[[io.TextIOWrapper, _Found], None]:
-    def read(text: io.TextIOWrapper, found: _Found) -> None:
+def _delimited(delimiter: str) -> Callable[[io.TextIOWrapper, _Profile], None]:
+    def read(text: io.TextIOWrapper, found: _Profile) -> None:
         csv.field_size_limit(LONGEST_CELL)
         rows: Iterator[list[str]] = csv.reader(text, delimiter=delimiter, strict=True)
         header = next(rows, None)
         if header is None:
-            found.problem("there is no header")
+            found.problem("the file has no header")
             return
         if len(set(header)) < len(header):
-            found.problem(f"the header has a name twice: {', '.join(n for n, c in Counter(header).items() if c > 1)}")
+            found.problem(f"the header repeats names: {', '.join(n for n, c in Counter(header).items() if c > 1)}")
         found.rows, found.columns = 0, Counter(dict.fromkeys(header, 0))
         for number, row in enumerate(rows, 2):
             found.rows += 1
             if len(row) != len(header):
-                found.problem(f"row {number} has {len(row)} cells, and the header {len(header)}")
+                found.problem(f"row {number} has {len(row)} cells, but the header has {len(header)}")
             found.columns.update(name for name, cell in zip(header, row, strict=False) if cell != "")
 
     return read
 
 
-def _lines(text: io.TextIOWrapper, found: _Found) -> None:
+def _lines(text: io.TextIOWrapper, found: _Profile) -> None:
     found.rows = 0
     for number, line in enumerate(text, 1):
         if not line.strip():
@@ -98,16 +98,16 @@ def _lines(text: io.TextIOWrapper, found: _Found) -> None:
         try:
             row = json.loads(line)
         except ValueError as error:
-            found.problem(f"line {number} is no JSON: {error}")
+            found.problem(f"line {number} is not valid JSON: {error}")
             continue
         if isinstance(row, Mapping):
             found.columns.update({name: int(value is not None) for name, value in row.items()})
         else:
-            found.problem(f"line {number} is no object but {type(row).__name__}")
+            found.problem(f"line {number} is not an object but {type(row).__name__}")
 
 
-def _document(text: io.TextIOWrapper, found: _Found) -> None:
-    """Rows only where it is a list of them."""
+def _document(text: io.TextIOWrapper, found: _Profile) -> None:
+    """Read a JSON document; only a list has rows."""
     document = json.load(text)
     if isinstance(document, list):
         found.rows = len(document)
@@ -116,7 +116,7 @@ def _document(text: io.TextIOWrapper, found: _Found) -> None:
                 found.columns.update({name: int(value is not None) for name, value in row.items()})
 
 
-READERS: Mapping[str, Callable[[io.TextIOWrapper, _Found], None]] = {
+READERS: Mapping[str, Callable[[io.TextIOWrapper, _Profile], None]] = {
     "csv": _delimited(","),
     "tsv": _delimited("\t"),
     "jsonl": _lines,

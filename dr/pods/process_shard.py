@@ -1,14 +1,14 @@
-"""Processes one shard of the region's own datasets, as a pod of an indexed Job.
+"""Processes one shard of the region's datasets, as a pod of an indexed Job.
 
-A key belongs to the shard that a hash of it says, the same in every pod, region and run. What is done with an object
-is a function, `PROCESSOR=module:function`, called with its key and its bytes as a stream, and answering what JSON can
-hold; without one the object is profiled (`dr.pods.data_profile`).
+A hash of its key assigns an object to a shard, the same in every pod, region and run. Objects are processed by a
+function, `PROCESSOR=module:function`. It is called with the key and a stream of the bytes, and returns a JSON value.
+The default profiles the object (`dr.pods.data_profile`).
 
-    <results>/<run>/objects/<key>.json    an object's version, size, hash and result; that it is there means it is done
-    <results>/<run>/shards/<index>.json   what the shard had, written last, with one hash over its results
+    <results>/<run>/objects/<key>.json    version, size, hash and result of an object; marks the object as done
+    <results>/<run>/shards/<index>.json   summary of the shard, written last, with one hash of its results
 
-A pod that is killed or evicted is started again by the Job, and does what is left. A run sees each key once: what is
-written to a dataset while it goes on belongs to the next one.
+The Job restarts a killed or evicted pod, which processes the remaining objects. A run processes each key once: objects
+that are written during the run belong to the next one.
 """
 
 from __future__ import annotations
@@ -28,25 +28,28 @@ from dr.clients import Missing, Unreachable, calls, client, read_object
 from dr.data.model_sets import CHUNK
 from dr.errors import DrError, Failed, Invalid, Problem
 from dr.pods import data_profile
-from dr.pods.run import run, say
+from dr.pods.run import log, run
 
 Processor = Callable[[str, BinaryIO], Mapping[str, Any]]
-AT_ONCE = 4
-"""Objects; a pod's threads share a processor, and more pods do more."""
+CONCURRENCY = 4
+"""Objects processed at the same time in a pod. Its threads share a processor; use more pods for more throughput."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What a pod is to process.
+    """The shard of a pod.
 
     Args:
-        region: The own region.
-        bucket: Its datasets bucket.
-        prefix: Where datasets begin; empty is the whole bucket.
-        results: Where results begin, in the same bucket.
-        run: Name of the run: what has a result in it is done.
-        index: Which shard, from 0.
-        shards: How many there are.
+        region: The pod's own region.
+        bucket: Name of its datasets bucket.
+        prefix: Prefix of the datasets; empty for the whole bucket.
+        results: Prefix of the results, in the same bucket.
+        run: Name of the run; objects with a result in it are done.
+        index: Index of the shard, from 0.
+        shards: Number of shards.
+
+    Raises:
+        Invalid: The index is out of range, or the prefix of the results is empty.
     """
 
     region: str
@@ -60,43 +63,43 @@ class Shard:
     def __post_init__(self) -> None:
         problems = []
         if not 0 <= self.index < self.shards:
-            fact = f"index {self.index} is not one of {self.shards} shards"
-            problems.append(Problem("the shard", fact, "let the Job's completions be SHARDS"))
+            fact = f"index {self.index} is out of range for {self.shards} shards"
+            problems.append(Problem("the shard", fact, "set the Job's completions to SHARDS"))
         if not self.results.strip("/"):
-            fact = "it is empty, and results would lie among the datasets"
-            problems.append(Problem("RESULTS_PREFIX", fact, "name a folder: results"))
+            fact = "it is empty, so results would be mixed with datasets"
+            problems.append(Problem("RESULTS_PREFIX", fact, 'set it to a folder, for example "results"'))
         if problems:
             raise Invalid(*problems)
 
     @property
     def folder(self) -> str:
-        """Where the run's results are."""
+        """Prefix of the run's results."""
         return f"{self.results.strip('/')}/{self.run}/"
 
     def has(self, key: str) -> bool:
-        """Whether a key belongs to this shard. Not Python's own hash, which differs from process to process."""
+        """Return whether a key belongs to this shard. Python's own hash differs between processes."""
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % self.shards == self.index
 
     def result_key(self, key: str) -> str:
-        """Where an object's result is."""
+        """Return the key of an object's result."""
         return f"{self.folder}objects/{key}.json"
 
     @property
     def summary_key(self) -> str:
-        """Where the shard's summary is."""
+        """Key of the shard's summary."""
         return f"{self.folder}shards/{self.index}.json"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a shard had.
+    """Summary of a shard.
 
     Args:
-        index: Which shard.
-        shards: How many there are.
-        objects: How many objects it had.
-        size: Their bytes.
-        digest: SHA-256 over keys and the hashes of their results, in order: equal results have an equal digest.
+        index: Index of the shard.
+        shards: Number of shards.
+        objects: Number of objects.
+        size: Their total size in bytes.
+        digest: SHA-256 of keys and result hashes, in order: equal results have an equal digest.
     """
 
     index: int
@@ -107,7 +110,7 @@ class Summary:
 
 
 class _Hashed(io.RawIOBase):
-    """A stream that knows the hash and size of what was read of it."""
+    """A stream that computes hash and size of the bytes read from it."""
 
     def __init__(self, body: Any) -> None:
         self._body, self._hasher, self.size = body, hashlib.sha256(), 0
@@ -128,50 +131,49 @@ class _Hashed(io.RawIOBase):
 
 
 def main() -> None:
-    """Process the shard that the environment names."""
-    given = environment.read(
+    """Process the shard that the environment variables name."""
+    settings = environment.read(
         *("AWS_REGION", "DATASETS_BUCKET", "RESULTS_PREFIX", "JOB_COMPLETION_INDEX", "SHARDS", "RUN")
     )
     shard = Shard(
-        region=given["AWS_REGION"],
-        bucket=given["DATASETS_BUCKET"],
+        region=settings["AWS_REGION"],
+        bucket=settings["DATASETS_BUCKET"],
         prefix=os.environ.get("DATASETS_PREFIX", ""),
-        results=given["RESULTS_PREFIX"],
-        run=given["RUN"],
-        index=_number("JOB_COMPLETION_INDEX", given),
-        shards=_number("SHARDS", given),
+        results=settings["RESULTS_PREFIX"],
+        run=settings["RUN"],
+        index=_number("JOB_COMPLETION_INDEX", settings),
+        shards=_number("SHARDS", settings),
     )
     process(shard, processor_of(os.environ.get("PROCESSOR", "")))
 
 
 def processor_of(name: str) -> Processor:
-    """The function of a name, "module:function"; the profile where it is empty.
+    """Return the processor with a name, "module:function"; the profile if the name is empty.
 
     Raises:
-        Invalid: there is none.
+        Invalid: The function does not exist.
     """
     if not name:
         return data_profile.profile
     module, _, function = name.partition(":")
     try:
-        found: Processor = getattr(importlib.import_module(module), function)
+        processor: Processor = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        remedy = "name one as module:function, of a module that the image or the mounted code has"
+        remedy = "use module:function, from a module in the image or in the mounted code"
         raise Invalid(Problem("PROCESSOR", f'"{name}" cannot be used: {error}', remedy)) from error
-    return found
+    return processor
 
 
 def process(shard: Shard, processor: Processor = data_profile.profile) -> Summary:
-    """Process what of a shard has no result yet, and write its summary.
+    """Process the objects of a shard that have no result yet, and write its summary.
 
     Args:
-        shard: What is to be done.
-        processor: What is done with each object.
+        shard: The shard.
+        processor: Function applied to each object.
 
     Raises:
-        Failed: objects that could not be processed, all of them; what else could be has its result, and the shard no
-            summary.
-        Unreachable: the region does not answer.
+        Failed: All objects that could not be processed. The others have their results, but the shard has no summary.
+        Unreachable: The region does not answer.
     """
     keys = [
         key
@@ -180,75 +182,75 @@ def process(shard: Shard, processor: Processor = data_profile.profile) -> Summar
     ]
     folder = shard.result_key("").removesuffix(".json")
     done = {key.removeprefix(folder).removesuffix(".json") for key in _keys(shard, folder)}
-    left = [key for key in keys if key not in done]
-    say(f"shard {shard.index} of {shard.shards}: {len(keys)} objects, {len(keys) - len(left)} of them done before")
+    remaining = [key for key in keys if key not in done]
+    log(f"shard {shard.index} of {shard.shards}: {len(keys)} objects, {len(keys) - len(remaining)} already done")
     problems: list[Problem] = []
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        for pending in [pool.submit(_process, shard, processor, key) for key in left]:
+    with ThreadPoolExecutor(max_workers=CONCURRENCY) as pool:
+        for pending in [pool.submit(_process, shard, processor, key) for key in remaining]:
             try:
-                say(pending.result())
+                log(pending.result())
             except Unreachable:
                 pool.shutdown(cancel_futures=True)
                 raise
             except DrError as error:
                 problems += error.problems
-                say(str(error))
+                log(str(error))
     if problems:
         raise Failed(*problems)
     return _summarise(shard, keys)
 
 
 def _process(shard: Shard, processor: Processor, key: str) -> str:
-    """Process an object and write its result; what there is to say."""
-    where = f"s3://{shard.bucket}/{key}"
+    """Process an object and write its result; return the log line."""
+    url = f"s3://{shard.bucket}/{key}"
     try:
-        with calls(where, shard.region):
-            found = client("s3", shard.region).get_object(Bucket=shard.bucket, Key=key)
+        with calls(url, shard.region):
+            response = client("s3", shard.region).get_object(Bucket=shard.bucket, Key=key)
     except Missing:
-        return f"{key}: deleted since it was listed, left out"
-    stream = _Hashed(found["Body"])
+        return f"{key}: skipped, deleted since the listing"
+    stream = _Hashed(response["Body"])
     body = io.BufferedReader(stream, CHUNK)
     try:
-        with calls(where, shard.region):
+        with calls(url, shard.region):
             result = dict(processor(key, cast(BinaryIO, body)))
-            # The hash is of all of it, whatever a processor looked at; and gzip and text readers close what they read.
+            # Hash the rest too: processors may stop early, and gzip and text readers close what they read.
             while stream.readinto(bytearray(CHUNK)):
                 pass
-        values = {"key": key, "version_id": found.get("VersionId"), "size": stream.size, "sha256": stream.sha256}
+        values = {"key": key, "version_id": response.get("VersionId"), "size": stream.size, "sha256": stream.sha256}
         text = json.dumps({**values, "result": result}, sort_keys=True)
     except DrError:
         raise
-    except Exception as error:  # whatever a processor of somebody else's raises: the other objects go on
-        fact = f"it could not be processed: {type(error).__name__}: {error}"
-        raise Failed(Problem(where, fact, "mend the object or the processor; what is done is kept")) from error
+    except Exception as error:  # a custom processor may raise anything; the other objects continue
+        fact = f"processing failed: {type(error).__name__}: {error}"
+        raise Failed(Problem(url, fact, "fix the object or the processor, then run again; results are kept")) from error
     _put(shard, shard.result_key(key), text)
     return f"{key}: {stream.size:,} bytes, sha256 {stream.sha256}"
 
 
 def _summarise(shard: Shard, keys: Iterable[str]) -> Summary:
-    """Read every result of the shard: what is counted is what is there."""
+    """Read every result of the shard, so that the summary counts stored results."""
 
     def read(key: str) -> tuple[str, str, int] | None:
         try:
             text = read_object(shard.region, shard.bucket, shard.result_key(key))
-        except Missing:  # left out
+        except Missing:  # deleted since the listing
             return None
         return key, hashlib.sha256(text).hexdigest(), int(json.loads(text)["size"])
 
-    with ThreadPoolExecutor(max_workers=4 * AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=4 * CONCURRENCY) as pool:
         results = [each for each in pool.map(read, sorted(keys)) if each]
     digest = hashlib.sha256(json.dumps([each[:2] for each in results]).encode()).hexdigest()
     summary = Summary(shard.index, shard.shards, len(results), sum(each[2] for each in results), digest)
     _put(shard, shard.summary_key, json.dumps(asdict(summary)))
-    say(f"{shard.summary_key}: {summary.objects} objects, {summary.size:,} bytes, digest {digest}")
+    log(f"{shard.summary_key}: {summary.objects} objects, {summary.size:,} bytes, digest {digest}")
     return summary
 
 
 def _keys(shard: Shard, prefix: str) -> list[str]:
     with calls(f"s3://{shard.bucket}/{prefix}", shard.region):
-        pages = client("s3", shard.region).get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=shard.bucket, Prefix=prefix)
-        return [each["Key"] for page in found for each in page.get("Contents", [])]
+        paginator = client("s3", shard.region).get_paginator("list_objects_v2")
+        pages = paginator.paginate(Bucket=shard.bucket, Prefix=prefix)
+        return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
 
 def _put(shard: Shard, key: str, text: str) -> None:
@@ -258,12 +260,12 @@ def _put(shard: Shard, key: str, text: str) -> None:
         )
 
 
-def _number(name: str, given: Mapping[str, str]) -> int:
+def _number(name: str, settings: Mapping[str, str]) -> int:
     try:
-        return int(given[name])
+        return int(settings[name])
     except ValueError as error:
-        fact = f'"{given[name]}" is no whole number'
-        raise Invalid(Problem(f"environment variable {name}", fact, "set it to one, from 0")) from error
+        fact = f'"{settings[name]}" is not a whole number'
+        raise Invalid(Problem(f"environment variable {name}", fact, "set it to a number from 0")) from error
 
 
 if __name__ == "__main__":

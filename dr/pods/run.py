@@ -1,8 +1,8 @@
-"""How a pod's program starts and ends.
+"""Start and end of a pod's program.
 
-Its exit code is that of the error (`dr.errors.Exit`), so that a Job's failure policy can tell what a second try may
-mend from what it cannot. The error is the last thing in the log, and with
-`terminationMessagePolicy: FallbackToLogsOnError` it is in the pod's status too.
+Its exit code is that of the error (`dr.errors.Exit`), so that a Job's failure policy can distinguish transient failures
+from invalid input. The error is the last line of the log, and with `terminationMessagePolicy: FallbackToLogsOnError`
+also in the pod's status.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from typing import NoReturn
 from dr.errors import DrError, Exit
 
 ATTEMPTS = "8"
-"""Nobody waits at a terminal: a pod rather waits out a throttled minute than starts anew."""
+"""Attempts of each AWS call: a pod can wait longer than an operator, and a retry is cheaper than a restart."""
 
 
 def run(work: Callable[[], None]) -> NoReturn:
-    """Do a pod's work, and end the process."""
+    """Run a pod's work, and exit the process with the exit code of its error."""
     os.environ.setdefault("AWS_MAX_ATTEMPTS", ATTEMPTS)
     signal.signal(signal.SIGTERM, _end)
     try:
         work()
     except DrError as error:
-        say(str(error))
+        log(str(error))
         sys.exit(error.exit_code)
     sys.exit(Exit.OK)
 
 
-def say(text: str) -> None:
-    """One line of the log a step."""
+def log(text: str) -> None:
+    """Write a line to the pod's log."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """End at once: the kernel ignores SIGTERM for a container's first process unless it is handled.
+    """Exit at once. The kernel ignores SIGTERM for a container's first process unless it has a handler.
 
-    Not by SystemExit, which waits for every thread: what was half done is left, as it would be after a kill.
+    SystemExit is not used, because it waits for every thread. Unfinished work is left as after a kill.
     """
     os._exit(128 + number)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dr.control import control_bucket
 from dr.control.contract import Half
-from dr.control.incident_state import DayState
+from dr.control.incident_state import IncidentState
 from dr.errors import Problems
 from dr.preflight import existing_cluster, existing_vpc, guards, published_set, quotas, running_nodes
 from dr.preflight.existing_cluster import ExistingCluster
@@ -38,7 +38,7 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
-def read_deployed(topology: Topology) -> tuple[Half | None, DayState]:
+def read_deployed(topology: Topology) -> tuple[Half | None, IncidentState]:
     """Return what this stack deployed last, None before its first deployment, and the incident state.
 
     Args:
@@ -50,12 +50,12 @@ def read_deployed(topology: Topology) -> tuple[Half | None, DayState]:
         Unreachable: the region does not answer.
     """
     if topology.role is Role.PRIMARY:
-        return control_bucket.read_own_half(topology), DayState()
+        return control_bucket.read_own_half(topology), IncidentState()
     control = control_bucket.read_control(topology, Role.RECOVERY)
-    return control.halves.get(Role.RECOVERY), control.day
+    return control.halves.get(Role.RECOVERY), control.state
 
 
-def check(topology: Topology, deployed: Half | None, day: DayState, problems: Problems) -> Found:
+def check(topology: Topology, deployed: Half | None, day: IncidentState, problems: Problems) -> Found:
     """Run the lookups and guards of this stack's region.
 
     Args:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from dr.clients import calls, client
 from dr.control.contract import Half
-from dr.control.incident_state import DayState
+from dr.control.incident_state import IncidentState
 from dr.errors import DrError, Problem, Refused
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
@@ -47,7 +47,7 @@ def same_network(topology: Topology, deployed: Half | None) -> None:
     raise Refused(Problem(key, fact, remedy))
 
 
-def tier(topology: Topology, deployed: Tier | None, day: DayState) -> None:
+def tier(topology: Topology, deployed: Tier | None, day: IncidentState) -> None:
     """Refuse a change of tier that takes away what is needed.
 
     Args:
@@ -75,7 +75,7 @@ def tier(topology: Topology, deployed: Tier | None, day: DayState) -> None:
 
 
 def why_needed(
-    topology: Topology, deployed: Tier, day: DayState, states: Callable[[], States]
+    topology: Topology, deployed: Tier, day: IncidentState, states: Callable[[], States]
 ) -> tuple[str, str] | None:
     """Why the deployed tier has to stay, and until when; None if it need not.
 

@@ -1,4 +1,4 @@
-"""The functions of the recovery region, against an emulated AWS."""
+"""The functions of the recovery region, in the AWS emulator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dr.control import incident_state
-from dr.control.incident_state import DayState, Levers
+from dr.control.incident_state import IncidentState, Levers
 from dr.control.levers import values
 from dr.errors import Failed, Invalid
 from dr.functions import prober, republisher
@@ -35,7 +35,7 @@ SETTINGS = {
 
 @pytest.fixture
 def aws(aws: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """With what a function's environment has, and what it reads."""
+    """Return the emulator with a function's environment variables and resources."""
     through = {"HTTPS_PROXY": aws.endpoint, "NO_PROXY": "127.0.0.1"}
     for name, value in {**SETTINGS, **through, "SSL_CERT_FILE": str(aws.authority.file)}.items():
         monkeypatch.setenv(name, value)
@@ -50,14 +50,14 @@ def put(aws: Running, key: str, text: str) -> None:
 
 
 def published(aws: Running) -> dict[tuple[str, ...], float]:
-    """Every metric, by name and the values of its dimensions, to its value."""
+    """Return every metric's value by name and dimension values."""
     metrics = aws.client("cloudwatch", HERE)
-    found = {}
+    metrics = {}
     for each in metrics.list_metrics(Namespace="DisasterRecovery")["Metrics"]:
         name = (each["MetricName"], *sorted(one["Value"] for one in each["Dimensions"]))
         (value,) = (one.value for one in _data() if one.name == each["MetricName"] and _of(one) == name[1:])
-        found[name] = value
-    return found
+        metrics[name] = value
+    return metrics
 
 
 def _data() -> list[Any]:
@@ -73,20 +73,20 @@ def _of(datum: Any) -> tuple[str, ...]:
 # The prober ------------------------------------------------------------------------------------------------------
 
 
-def test_the_prober_publishes_what_it_measured_and_nothing_else(aws: Running) -> None:
+def test_the_prober_publishes_only_measured_values(aws: Running) -> None:
     put(aws, SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
     answer = prober.handler(AT, None)
 
     assert answer["unknown"] == {}
     assert published(aws) == {
-        ("EndpointHealthy", "ml-dr", "us-east-1"): 0,  # the name leads nowhere
+        ("EndpointHealthy", "ml-dr", "us-east-1"): 0,  # the name does not resolve
         ("EndpointHealthy", "ml-dr", "us-west-2"): 0,
         ("SentinelAgeSeconds", "ml-dr"): 120,
         ("Unmeasured", "ml-dr"): 0,
     }
 
 
-def test_a_sentinel_that_never_came_is_unknown_and_not_published(aws: Running) -> None:
+def test_a_missing_sentinel_is_unknown_and_not_published(aws: Running) -> None:
     answer = prober.handler(AT, None)
 
     assert answer["unknown"].keys() == {"SentinelAgeSeconds"}
@@ -95,11 +95,11 @@ def test_a_sentinel_that_never_came_is_unknown_and_not_published(aws: Running) -
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"written": 5}', '{"written": "2026-11-24T12:00:00"}'])
-def test_what_is_no_sentinel_is_unknown_and_all_else_is_published(aws: Running, text: str) -> None:
+def test_an_invalid_sentinel_is_unknown_and_other_values_are_published(aws: Running, text: str) -> None:
     put(aws, SENTINEL_KEY, text)
     answer = prober.handler(AT, None)
 
-    assert "is no sentinel" in answer["unknown"]["SentinelAgeSeconds"]
+    assert "is not a sentinel" in answer["unknown"]["SentinelAgeSeconds"]
     assert published(aws).keys() == {
         ("EndpointHealthy", "ml-dr", "us-east-1"),
         ("EndpointHealthy", "ml-dr", "us-west-2"),
@@ -107,7 +107,7 @@ def test_what_is_no_sentinel_is_unknown_and_all_else_is_published(aws: Running, 
     }
 
 
-def test_a_vault_that_cannot_be_read_is_unknown_and_an_empty_one_is_not(aws: Running) -> None:
+def test_an_unreadable_vault_is_unknown_and_an_empty_one_is_not(aws: Running) -> None:
     put(aws, SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
     prober.handler(AT, None)
     assert published(aws)["Unmeasured", "ml-dr"] == 0
@@ -116,21 +116,21 @@ def test_a_vault_that_cannot_be_read_is_unknown_and_an_empty_one_is_not(aws: Run
     assert prober.handler(AT, None)["unknown"].keys() == {"NewestCopyAgeSeconds"}
 
 
-def test_an_endpoint_whose_answer_is_no_http_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_does_not_speak_http_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     class Garbled:
         def open(self, url: str, timeout: float) -> Any:
             raise http.client.BadStatusLine("garbled")
 
     monkeypatch.setattr(urllib.request, "build_opener", Garbled)
 
-    assert prober.answers("inference-dr.ml.example.com") is False
+    assert prober.is_ready("inference-dr.ml.example.com") is False
 
 
-def test_the_prober_asks_for_what_health_checks_ask_for() -> None:
+def test_the_prober_uses_the_path_of_the_health_checks() -> None:
     assert prober.READY_PATH == topology.READY_PATH
 
 
-def test_an_endpoint_that_answers_is_healthy(aws: Running) -> None:
+def test_a_ready_endpoint_is_healthy(aws: Running) -> None:
     route53 = aws.client("route53", "us-east-1")
     zone = route53.create_hosted_zone(Name="ml.example.com", CallerReference="one")["HostedZone"]["Id"]
     for name, region in (("primary", "us-east-1"), ("dr", "us-west-2")):
@@ -141,12 +141,12 @@ def test_an_endpoint_that_answers_is_healthy(aws: Running) -> None:
     aws.emulator.faults.add(parse({"kind": "region", "region": "us-east-1", "unreachable": True}))
     prober.handler(AT, None)
 
-    seen = published(aws)
-    assert seen["EndpointHealthy", "ml-dr", "us-west-2"] == 1
-    assert seen["EndpointHealthy", "ml-dr", "us-east-1"] == 0
+    metrics = published(aws)
+    assert metrics["EndpointHealthy", "ml-dr", "us-west-2"] == 1
+    assert metrics["EndpointHealthy", "ml-dr", "us-east-1"] == 0
 
 
-def test_the_newest_copy_is_found_among_completed_recovery_points(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import UTC, datetime, timedelta
 
     at = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -169,7 +169,7 @@ def test_the_newest_copy_is_found_among_completed_recovery_points(monkeypatch: p
     assert prober.copy_age(HERE, VAULT, at) is None
 
 
-def test_all_settings_that_are_missing_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(Invalid) as caught:
@@ -182,7 +182,7 @@ def test_all_settings_that_are_missing_are_named_at_once(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("levers", "automatic", "wanted"),
+    ("levers", "automatic", "expected"),
     [
         (Levers(), True, {"engage": 0, "admit": 1}),
         (Levers(), False, {"engage": 0, "admit": 0}),
@@ -190,21 +190,21 @@ def test_all_settings_that_are_missing_are_named_at_once(monkeypatch: pytest.Mon
         (Levers(engaged=True, admitted=True), False, {"engage": 1, "admit": 1}),
     ],
 )
-def test_levers_are_what_the_day_and_the_way_of_failing_over_make_them(
-    levers: Levers, automatic: bool, wanted: dict[str, int]
+def test_levers_follow_the_incident_state_and_the_failover_mode(
+    levers: Levers, automatic: bool, expected: dict[str, int]
 ) -> None:
-    assert values(levers, automatic) == wanted
+    assert values(levers, automatic) == expected
 
 
-def test_an_ordinary_day_is_published_and_so_is_a_lever_that_is_pulled(aws: Running) -> None:
+def test_levers_are_published_in_normal_operation_and_when_set(aws: Running) -> None:
     assert republisher.handler({}, None) == {"engage": 0, "admit": 1}
-    put(aws, incident_state.KEY, DayState(Levers(engaged=True)).to_json())
+    put(aws, incident_state.KEY, IncidentState(Levers(engaged=True)).to_json())
     assert republisher.handler({}, None) == {"engage": 1, "admit": 1}
 
 
-def test_a_state_that_cannot_be_read_is_never_taken_for_an_ordinary_day(aws: Running) -> None:
+def test_an_unreadable_state_is_never_treated_as_normal_operation(aws: Running) -> None:
     put(aws, incident_state.KEY, "{")
-    with pytest.raises(Invalid, match="this is no state document"):
+    with pytest.raises(Invalid, match="not a valid incident state"):
         republisher.handler({}, None)
     denied = {"kind": "operation", "operation": "s3:GetObject", "error": "AccessDenied", "region": HERE}
     aws.emulator.faults.add(parse(denied))

@@ -15,7 +15,7 @@ from components.network.network import ENDPOINTS
 from dr.clusters import rollout_wait
 from dr.config.project import read_config
 from dr.control import contract, incident_state
-from dr.control.incident_state import DayState, Incident
+from dr.control.incident_state import Incident, IncidentState
 from dr.errors import Failed, Problem
 from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import cluster_reachability, quotas, running_nodes
@@ -78,14 +78,14 @@ GPU_NODES = {
 
 def in_aws(cloud: Cloud) -> set[str]:
     """Names of what is not inside a cluster."""
-    return {each.name for each in cloud.made if each.type.startswith("aws:")}
+    return {each.name for each in cloud.resources if each.type.startswith("aws:")}
 
 
 @pytest.mark.usefixtures("control")
 def test_every_aws_type_of_the_program_is_in_the_list_of_plugin_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     clouds = [run("primary", monkeypatch), *(run("dr", monkeypatch, tier=str(tier)) for tier in Tier)]
 
-    used = {each.type for cloud in clouds for each in cloud.made if each.type.startswith("aws:")}
+    used = {each.type for cloud in clouds for each in cloud.resources if each.type.startswith("aws:")}
     assert used <= set(calls())
 
 
@@ -94,7 +94,7 @@ def weight(cloud: Cloud) -> int:
     return int(policy["weight"])
 
 
-def ways_out(zones_with_nat: str) -> set[str]:
+def nat_routes(zones_with_nat: str) -> set[str]:
     gateways = {f"network-nat-{zone}{part}" for zone in zones_with_nat for part in ("", "-address")}
     return gateways | {f"network-private-{zone}-internet" for zone in "abc" if zones_with_nat}
 
@@ -126,7 +126,7 @@ def test_the_primary_half_is_written_to_the_primarys_control_bucket(monkeypatch:
 @pytest.mark.parametrize("tier", list(Tier))
 def test_the_tier_changes_nothing_in_the_primary_stack(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
     def inputs(cloud: Cloud) -> dict[tuple[str, str], object]:
-        return {(each.type, each.name): each.inputs for each in cloud.made}
+        return {(each.type, each.name): each.inputs for each in cloud.resources}
 
     assert inputs(run("primary", monkeypatch)) == inputs(run("primary", monkeypatch, tier=str(tier)))
 
@@ -153,7 +153,7 @@ def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cl
         else CLUSTER | {"alarms-nodes-busy", "alarms-nodes-short", "group-metrics-schedule"}
     )
     cluster |= {"alarms-recovery-down"} if tier > Tier.PILOT else set()
-    assert names - backup == plan | cluster | ways_out({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
+    assert names - backup == plan | cluster | nat_routes({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
     assert backup <= names
     assert weight(cloud) == (100 if tier is Tier.ACTIVE else 0)
     sizes = [each.inputs["scalingConfig"] for name, each in cloud.of("NodeGroup").items() if name == "cluster-gpu"]
@@ -181,7 +181,7 @@ def test_nodes_that_an_autoscaler_raised_stay_while_the_tier_runs_any(
 @pytest.mark.parametrize("tier", list(Tier))
 @pytest.mark.usefixtures("control")
 def test_nothing_of_the_dr_stack_is_in_the_primary_region(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
-    regions = {each.inputs.get("region") for each in run("dr", monkeypatch, tier=str(tier)).made}
+    regions = {each.inputs.get("region") for each in run("dr", monkeypatch, tier=str(tier)).resources}
 
     assert regions <= {"us-west-2", None}
 
@@ -239,7 +239,7 @@ def test_a_tier_changes_how_many_replicas_run_what_guards_them_and_what_alerts_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def objects(tier: str) -> dict[str, Any]:
-        made = run("dr", monkeypatch, tier=tier).made
+        made = run("dr", monkeypatch, tier=tier).resources
         return {each.name: each.inputs for each in made if each.type.startswith("kubernetes:")}
 
     pilot, warm, active = map(objects, ("pilot", "warm", "active"))
@@ -310,7 +310,7 @@ def test_the_dr_stack_before_the_primary_is_refused_with_what_to_do(monkeypatch:
 
 
 def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=DayState(activation=Tier.WARM).to_json())
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=IncidentState(activation=Tier.WARM).to_json())
     cloud = run("dr", monkeypatch, tier="pilot")
 
     assert cloud.exports["tier"] == "warm"
@@ -321,7 +321,7 @@ def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: py
 def test_a_lower_tier_in_an_incident_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deployed = half(Role.RECOVERY, tier="warm")
     control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
-    day = DayState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
+    day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
     control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
     with pytest.raises(pulumi.RunError, match=r'"pilot" is less than "warm", which is deployed'):
         run("dr", monkeypatch, tier="pilot")
@@ -348,7 +348,7 @@ def test_nothing_is_made_while_a_creation_is_pending(exported: dict[str, Any], m
 @pytest.mark.usefixtures("control")
 def test_every_resource_with_tags_carries_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for stack in ("primary", "dr"):
-        tagged = [made for made in run(stack, monkeypatch, tier="active").made if "tags" in made.inputs]
+        tagged = [made for made in run(stack, monkeypatch, tier="active").resources if "tags" in made.inputs]
         assert [made.inputs["tags"]["resource"] for made in tagged] == [made.name for made in tagged]
 
 
@@ -442,7 +442,7 @@ def test_an_update_is_refused_before_its_first_resource_where_the_cluster_does_n
     with pytest.raises(pulumi.RunError, match=r"does not answer, so the objects .* nothing was changed"):
         run(stack, monkeypatch, cloud, tier="warm")
 
-    assert cloud.made == []
+    assert cloud.resources == []
 
 
 @pytest.mark.usefixtures("silent")
@@ -453,7 +453,7 @@ def test_all_problems_are_reported_together_before_the_first_resource(
     exported["deployment"] = {"pending_operations": [{"resource": {"urn": urn, "inputs": {}}, "type": "creating"}]}
     deployed = half(Role.RECOVERY, tier="active", network="10.1.0.0/16")
     control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
-    day = DayState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
+    day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
     control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
     monkeypatch.setattr(quotas, "_value", lambda quota, region: 0.0)
     cloud = Cloud()
@@ -485,5 +485,5 @@ def test_a_preview_warns_where_the_cluster_does_not_answer_and_goes_on(
 def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert run("dr", monkeypatch, tier="backup").made
+    assert run("dr", monkeypatch, tier="backup").resources
     assert "does not answer" not in caplog.text

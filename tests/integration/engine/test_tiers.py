@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from dr.control import incident_state
-from dr.control.incident_state import DayState, Incident
+from dr.control.incident_state import Incident, IncidentState
 from dr.errors import Failed
 from dr.topology.tiers import Tier
 from sandbox.local import ROOT
-from tests.support.network import EAST, WEST, nat_zones, ways_out
+from tests.support.network import EAST, WEST, nat_routes, nat_zones
 from tests.support.sandbox import SandboxUnderTest, wait_for
 
 pytestmark = pytest.mark.engine
@@ -112,7 +112,7 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
         assert after.keys() == of_tier.setdefault(new, after).keys(), (old, new)
         wait_for(lambda: gpu_nodes(deployed) == RUNS[new])  # noqa: B023 - asked at once
         assert nat_zones(deployed, WEST) == NAT_OF[new]
-        assert set(ways_out(deployed, WEST)) == set("abc" if NAT_OF[new] else "")
+        assert set(nat_routes(deployed, WEST)) == set("abc" if NAT_OF[new] else "")
         assert weights(deployed) == {"primary": 100, "recovery": 100 if new == "active" else 0}
         assert not changes.warnings, changes.warnings
         assert not changes.violations, changes.violations
@@ -148,7 +148,7 @@ def test_with_the_primary_dead_pilot_becomes_warm_without_iam_or_route_53_and_th
         with pytest.raises(Failed) as refused:
             deployed.engine.preview("dr")
     finally:
-        deployed.mend()
+        deployed.repair()
         deployed.measure()
         deployed.configure("dr", tier=None)
         deployed.engine.up("dr")
@@ -167,14 +167,14 @@ def test_what_an_incident_brought_up_stays_up_and_a_lower_tier_waits_for_its_end
     s3, place = deployed.client("s3", WEST), {"Bucket": f"ml-dr-123456789012-{WEST}-control", "Key": incident_state.KEY}
     wait_for(lambda: gpu_nodes(deployed) == RUNS["pilot"])
     incident = Incident("2026-11-25-a", "2026-11-25T03:00:00+00:00", "a drill")
-    s3.put_object(**place, Body=DayState(activation=Tier.WARM, incident=incident).to_json())
+    s3.put_object(**place, Body=IncidentState(activation=Tier.WARM, incident=incident).to_json())
     mark = deployed.mark()
     try:
         brought_up = deployed.engine.up("dr")
         again = deployed.engine.up("dr")
         nodes, serves = gpu_nodes(deployed), deployed.engine.outputs("dr")["tier"]
         called = {call["service"] for call in deployed.calls(mark)}
-        s3.put_object(**place, Body=DayState(incident=incident).to_json())
+        s3.put_object(**place, Body=IncidentState(incident=incident).to_json())
         with pytest.raises(Failed) as refused:
             deployed.engine.up("dr")
     finally:

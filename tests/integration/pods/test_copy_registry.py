@@ -1,4 +1,4 @@
-"""The registry copied to its backups in an emulated AWS, as its CronJob does it."""
+"""Registry backups in the AWS emulator, made as by the CronJob."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def s3(aws: Running) -> Any:
 
 @pytest.fixture
 def copies(s3: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Keys that are copied while the test runs."""
+    """Keys copied during the test."""
     made: list[str] = []
     real = copy_registry._copy
 
@@ -49,10 +49,10 @@ def put(s3: Any, **objects: str) -> None:
 
 
 def keys(s3: Any, prefix: str) -> list[str]:
-    return [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+    return [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
 
 
-def test_every_live_object_is_copied_to_the_cheap_class_and_listed_with_its_hash(s3: Any) -> None:
+def test_every_object_is_copied_to_glacier_ir_and_listed_with_its_hash(s3: Any) -> None:
     put(s3, sets__digits__manifest="{}", runs__1__metrics="0.98", gone="x")
     s3.delete_object(Bucket=BUCKET, Key="gone")
     backup = back_up(HERE, BUCKET)
@@ -68,7 +68,7 @@ def test_every_live_object_is_copied_to_the_cheap_class_and_listed_with_its_hash
     assert all(copy.intact for copy in verify(HERE, BUCKET, backup))
 
 
-def test_what_describes_an_object_goes_along(s3: Any) -> None:
+def test_metadata_of_an_object_is_copied(s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"1", ContentType="text/csv", Metadata={"of": "me"}, Tagging="t=1")
     (saved,) = back_up(HERE, BUCKET).objects
 
@@ -77,7 +77,7 @@ def test_what_describes_an_object_goes_along(s3: Any) -> None:
     assert s3.get_object_tagging(Bucket=BUCKET, Key=saved.copy)["TagSet"] == [{"Key": "t", "Value": "1"}]
 
 
-def test_a_later_backup_copies_what_changed_and_lists_everything(s3: Any, copies: list[str]) -> None:
+def test_a_later_backup_copies_only_changes_and_lists_all_objects(s3: Any, copies: list[str]) -> None:
     put(s3, a="1", b="1")
     first = back_up(HERE, BUCKET)
     put(s3, b="2", c="1")
@@ -101,7 +101,7 @@ def test_backups_are_not_backed_up(s3: Any) -> None:
     assert [each.key for each in back_up(HERE, BUCKET).objects] == ["a"]
 
 
-def test_hashes_that_are_known_are_not_asked_for_again(s3: Any, aws: Running) -> None:
+def test_known_hashes_are_not_requested_again(s3: Any, aws: Running) -> None:
     put(s3, a="1")
     first = back_up(HERE, BUCKET)
     aws.emulator.faults.add(parse({"kind": "operation", "operation": "s3:HeadObject", "error": "AccessDenied"}))
@@ -109,12 +109,12 @@ def test_hashes_that_are_known_are_not_asked_for_again(s3: Any, aws: Running) ->
     assert back_up(HERE, BUCKET).objects == first.objects
 
 
-def test_an_empty_registry_is_backed_up_as_such(s3: Any) -> None:
+def test_an_empty_registry_gives_an_empty_backup(s3: Any) -> None:
     assert back_up(HERE, BUCKET).objects == ()
     assert len(keys(s3, MANIFESTS)) == 1
 
 
-def test_more_objects_than_a_page_lists_are_all_copied(s3: Any) -> None:
+def test_objects_beyond_the_first_page_are_copied(s3: Any) -> None:
     for number in range(1003):
         s3.put_object(Bucket=BUCKET, Key=f"runs/{number:04}", Body=b"")
     backup = back_up(HERE, BUCKET)
@@ -122,7 +122,7 @@ def test_more_objects_than_a_page_lists_are_all_copied(s3: Any) -> None:
     assert len(backup.objects) == len({each.copy for each in backup.objects}) == 1003
 
 
-def test_what_one_copy_cannot_take_is_copied_in_parts_and_read_for_its_hash(
+def test_an_object_above_the_copy_limit_is_copied_in_parts_and_read_for_its_hash(
     s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copy_registry, "LARGEST_COPY", 5 << 20)
@@ -137,15 +137,15 @@ def test_what_one_copy_cannot_take_is_copied_in_parts_and_read_for_its_hash(
     assert saved.sha256 == hashlib.sha256(large).hexdigest()
 
 
-def test_a_key_whose_copy_would_be_too_long_is_named(s3: Any) -> None:
+def test_a_key_whose_copy_would_be_too_long_is_reported(s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="k" * 1020, Body=b"")
-    with pytest.raises(Invalid, match=r"its copy's key would have \d+ bytes"):
+    with pytest.raises(Invalid, match=r"the key of its copy would have \d+ bytes"):
         back_up(HERE, BUCKET)
 
     assert keys(s3, "backups/") == []
 
 
-def test_no_manifest_is_written_over_a_copy_that_failed_and_the_next_run_finishes(
+def test_a_failed_copy_prevents_the_manifest_and_the_next_run_completes_it(
     s3: Any, aws: Running, copies: list[str]
 ) -> None:
     put(s3, a="1", b="1", c="1")
@@ -161,9 +161,7 @@ def test_no_manifest_is_written_over_a_copy_that_failed_and_the_next_run_finishe
     assert len(copies) == 2
 
 
-def test_a_copy_that_vanished_meanwhile_is_missed_before_the_manifest_is_written(
-    s3: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_that_disappears_during_the_run_prevents_the_manifest(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     put(s3, a="1", b="1")
     real = copy_registry.current
 
@@ -173,15 +171,13 @@ def test_a_copy_that_vanished_meanwhile_is_missed_before_the_manifest_is_written
         return real(region, bucket, prefix)
 
     monkeypatch.setattr(copy_registry, "current", listing)
-    with pytest.raises(Failed, match=r"the copy of [ab] is not there"):
+    with pytest.raises(Failed, match=r"the copy of [ab] is missing"):
         back_up(HERE, BUCKET)
 
     assert keys(s3, MANIFESTS) == []
 
 
-def test_a_version_that_is_deleted_for_good_meanwhile_fails_the_run_and_not_the_next(
-    s3: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_version_deleted_during_the_run_fails_only_that_run(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     put(s3, a="1", b="1")
     real = copy_registry._copy
 
@@ -192,7 +188,7 @@ def test_a_version_that_is_deleted_for_good_meanwhile_fails_the_run_and_not_the_
 
     with monkeypatch.context() as patched:
         patched.setattr(copy_registry, "_copy", copy)
-        with pytest.raises(Failed, match="was deleted for good while it was to be copied"):
+        with pytest.raises(Failed, match="was permanently deleted during the backup"):
             back_up(HERE, BUCKET)
 
     assert [each.key for each in back_up(HERE, BUCKET).objects] == ["b"]
@@ -221,23 +217,23 @@ def test_a_killed_run_leaves_no_manifest_and_the_next_copies_only_the_rest(
     assert all(copy.intact for copy in verify(HERE, BUCKET, backup))
 
 
-def test_it_runs_from_a_config_map_alone(s3: Any, tmp_path: Any) -> None:
+def test_the_program_runs_from_its_config_map(s3: Any, tmp_path: Any) -> None:
     put(s3, a="1")
     code, log = pods.run("copy_registry", tmp_path, {"AWS_REGION": HERE, "REGISTRY_BUCKET": BUCKET})
 
     assert code == 0, log
-    assert log.splitlines()[0] == "1 live objects, 1 bytes; 1 are to be copied"
-    assert "lists 1 objects, all of them copied" in log.splitlines()[-1]
+    assert log.splitlines()[0] == "1 objects, 1 bytes; 1 to copy"
+    assert "lists 1 objects; every copy exists" in log.splitlines()[-1]
 
 
-def test_a_bucket_that_is_not_there_is_said_with_its_region(aws: Running, tmp_path: Any) -> None:
+def test_a_missing_bucket_is_reported_with_its_region(aws: Running, tmp_path: Any) -> None:
     code, log = pods.run("copy_registry", tmp_path, {"AWS_REGION": HERE, "REGISTRY_BUCKET": "nowhere"})
 
     assert code == 1
     assert "failed: s3://nowhere/: NoSuchBucket in us-east-1" in log
 
 
-def test_a_backup_is_verified_in_the_other_region_and_what_was_lost_or_changed_is_seen(s3: Any, aws: Running) -> None:
+def test_verifying_a_backup_in_the_other_region_detects_lost_and_changed_copies(s3: Any, aws: Running) -> None:
     there = aws.client("s3", THERE)
     make_bucket(there, "replica")
     pair = Pair(s3, there, (BUCKET, "replica"))

@@ -1,4 +1,4 @@
-"""A model set fetched from an emulated AWS, as a serving pod's first container does it."""
+"""Fetching model sets from the AWS emulator, as by the init container."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def publish(source: Path, model: str = "weights", name: str = "digits", **more: 
 
 
 def lose(aws: Running, manifest: Manifest, part: str = "model") -> None:
-    """Delete a version for good, as if it had never arrived."""
+    """Delete a version permanently, as if it had not been replicated."""
     entry = next(entry for entry in manifest.entries if entry.part == part)
     aws.client("s3", HERE).delete_object(Bucket=ALL[entry.pair], Key=entry.key, VersionId=entry.version_id)
 
@@ -73,28 +73,28 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_folder_is_filled_with_a_set_its_settings_and_its_mark(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_a_folder_is_filled_with_a_set_its_settings_and_its_marker(aws: Running, source: Path, tmp_path: Path) -> None:
     manifest = publish(source)
     fetch(HERE, BUCKETS, "digits", tmp_path / "models")
 
-    found = tree(tmp_path / "models")
-    assert found.keys() == {
+    files = tree(tmp_path / "models")
+    assert files.keys() == {
         ".set.json",
         "digits/labels.json",
         "digits/model-settings.json",
         "digits/model.joblib",
     }
-    assert found["digits/model.joblib"] == "weights"
-    assert json.loads(found["digits/model-settings.json"]) == {
+    assert files["digits/model.joblib"] == "weights"
+    assert json.loads(files["digits/model-settings.json"]) == {
         "name": "digits",
         "implementation": "mlserver_sklearn.SKLearnModel",
         "parameters": {"uri": "./model.joblib", "version": manifest.set_id},
     }
-    mark = json.loads(found[".set.json"])
+    mark = json.loads(files[".set.json"])
     assert (mark["set_id"], mark["digest"]) == (manifest.set_id, manifest.digest)
 
 
-def test_it_runs_from_a_config_map_alone(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_the_program_runs_from_its_config_map(aws: Running, source: Path, tmp_path: Path) -> None:
     publish(source)
     environment = {
         "AWS_REGION": HERE,
@@ -106,8 +106,8 @@ def test_it_runs_from_a_config_map_alone(aws: Running, source: Path, tmp_path: P
     code, log = pods.run("fetch_models", tmp_path, environment)
 
     assert code == 0, log
-    assert "0 of 2 are there intact" in log
-    assert log.splitlines()[-1].endswith("whole")
+    assert "0 of 2 files are intact" in log
+    assert log.splitlines()[-1].endswith("complete")
     assert tree(tmp_path / "models")["digits/model.joblib"] == "weights"
 
     code, log = pods.run("fetch_models", tmp_path, {"AWS_REGION": HERE})
@@ -115,7 +115,7 @@ def test_it_runs_from_a_config_map_alone(aws: Running, source: Path, tmp_path: P
     assert log.count("is not set") == 4
 
 
-def test_what_is_intact_is_kept_and_what_is_not_is_fetched_again(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_intact_files_are_kept_and_damaged_ones_fetched_again(aws: Running, source: Path, tmp_path: Path) -> None:
     publish(source)
     folder = tmp_path / "models"
     fetch(HERE, BUCKETS, "digits", folder)
@@ -127,7 +127,7 @@ def test_what_is_intact_is_kept_and_what_is_not_is_fetched_again(aws: Running, s
     assert (folder / "digits/labels.json").stat().st_ino == kept
 
 
-def test_a_newer_set_replaces_an_older_one_whole(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_a_newer_version_replaces_all_files_of_the_previous_one(aws: Running, source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "models"
     publish(source, old="only in the first")
     fetch(HERE, BUCKETS, "digits", folder)
@@ -135,13 +135,13 @@ def test_a_newer_set_replaces_an_older_one_whole(aws: Running, source: Path, tmp
     second = publish(source, "better weights")
     fetch(HERE, BUCKETS, "digits", folder)
 
-    found = tree(folder)
-    assert found["digits/model.joblib"] == "better weights"
-    assert "digits/old" not in found
-    assert json.loads(found[".set.json"])["set_id"] == second.set_id
+    files = tree(folder)
+    assert files["digits/model.joblib"] == "better weights"
+    assert "digits/old" not in files
+    assert json.loads(files[".set.json"])["set_id"] == second.set_id
 
 
-def test_another_set_takes_the_place_of_the_one_before(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_another_set_replaces_the_previous_one(aws: Running, source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "models"
     publish(source)
     publish(source, name="letters")
@@ -152,7 +152,7 @@ def test_another_set_takes_the_place_of_the_one_before(aws: Running, source: Pat
     assert json.loads(tree(folder)[".set.json"])["name"] == "letters"
 
 
-def test_a_set_that_did_not_arrive_whole_gives_way_to_the_one_before(
+def test_an_incomplete_version_falls_back_to_the_previous_one(
     aws: Running, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = publish(source)
@@ -163,62 +163,58 @@ def test_a_set_that_did_not_arrive_whole_gives_way_to_the_one_before(
     assert f"{second.set_id} lacks " in capsys.readouterr().out
 
 
-def test_data_that_did_not_arrive_keeps_no_model_from_being_served(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_missing_data_does_not_prevent_serving_the_model(aws: Running, source: Path, tmp_path: Path) -> None:
     manifest = publish(source)
     lose(aws, manifest, "data")
 
     assert fetch(HERE, BUCKETS, "digits", tmp_path / "models") == manifest
 
 
-def test_no_whole_version_is_an_error_that_says_what_each_lacks(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_without_a_complete_version_the_error_names_missing_objects(aws: Running, source: Path, tmp_path: Path) -> None:
     made = [publish(source), publish(source, "better weights")]
     for manifest in made:
         lose(aws, manifest)
-    with pytest.raises(Failed, match="no version is whole yet") as caught:
+    with pytest.raises(Failed, match="no version is complete") as caught:
         fetch(HERE, BUCKETS, "digits", tmp_path / "models")
 
     assert all(f"{manifest.set_id} lacks sets/digits/" in str(caught.value) for manifest in made)
     assert not (tmp_path / "models").exists()
 
 
-def test_a_set_that_was_never_published_is_an_error_that_names_those_that_were(
-    aws: Running, source: Path, tmp_path: Path
-) -> None:
+def test_an_unknown_set_is_an_error_that_names_the_published_ones(aws: Running, source: Path, tmp_path: Path) -> None:
     publish(source)
     with pytest.raises(Missing, match="MODEL_SET to one of: digits"):
         fetch(HERE, BUCKETS, "ranker", tmp_path / "models")
 
 
 def poison(aws: Running, manifest: Manifest) -> None:
-    """Make a manifest say other bytes than there are: S3's own checksums see damage, and not an object exchanged."""
+    """Change a hash in a manifest: S3's checksums detect damage, but not a replaced object."""
     entries = tuple(replace(entry, sha256="0" * 64) for entry in manifest.entries if entry.part == "model")
     aws.client("s3", HERE).put_object(
         Bucket="registry", Key=manifest.key, Body=replace(manifest, entries=entries).to_json()
     )
 
 
-def test_bytes_that_are_not_the_manifests_are_refused_and_leave_no_set(
-    aws: Running, source: Path, tmp_path: Path
-) -> None:
+def test_bytes_that_do_not_match_the_manifest_are_refused(aws: Running, source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "models"
     manifest = publish(source)
     poison(aws, manifest)
-    with pytest.raises(Failed, match=r"sha256 is \w+, and the manifest has"):
+    with pytest.raises(Failed, match=r"sha256 is \w+, but the manifest has"):
         fetch(HERE, BUCKETS, "digits", folder)
 
     assert tree(folder) == {}
 
 
-def test_a_full_disk_is_said_before_anything_is_read(
+def test_a_full_disk_is_reported_before_the_download(
     aws: Running, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(source)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 7, 3))
-    with pytest.raises(Failed, match="disk full: 9 bytes are needed and 3 are free"):
+    with pytest.raises(Failed, match="disk full: 9 bytes needed, 3 free"):
         fetch(HERE, BUCKETS, "digits", tmp_path / "models")
 
 
-def test_a_disk_that_fills_up_meanwhile_is_an_error_too(
+def test_a_disk_that_fills_up_during_the_download_is_an_error(
     aws: Running, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(source)
@@ -232,18 +228,18 @@ def test_a_disk_that_fills_up_meanwhile_is_an_error_too(
 
 
 @pytest.mark.parametrize("key", ["sets/digits/{id}/../../../etc/passwd", "elsewhere/model.joblib", "sets/digits/{id}"])
-def test_a_key_that_leads_elsewhere_is_refused(key: str) -> None:
+def test_a_key_outside_the_sets_prefix_is_refused(key: str) -> None:
     entry = model_sets.Entry("model", "models", key.format(id="1"), "v", 1, "00")
     with pytest.raises(Invalid, match="is not below sets/digits/1/"):
         fetch_models.files_of(Manifest("digits", "1", "", "", (entry,)))
 
 
-def test_a_model_of_an_unknown_type_is_refused_and_one_that_brings_its_settings_is_not(
+def test_a_model_of_an_unknown_type_is_refused_unless_it_has_settings(
     aws: Running, source: Path, tmp_path: Path
 ) -> None:
     (source / "model.bin").write_text("weights")
     model_sets.publish(HERE, ALL, "other", [Item("model", "models", source / "model.bin")])
-    with pytest.raises(Invalid, match=r"no server is known for model.bin \(model\)"):
+    with pytest.raises(Invalid, match=r"no runtime is known for model.bin \(model\)"):
         fetch(HERE, BUCKETS, "other", tmp_path / "models")
     (source / "model-settings.json").write_text('{"name": "other"}')
     items = [Item(name, "models", source / name) for name in ("model.bin", "model-settings.json")]
@@ -253,7 +249,7 @@ def test_a_model_of_an_unknown_type_is_refused_and_one_that_brings_its_settings_
     assert tree(tmp_path / "models")["other/model-settings.json"] == '{"name": "other"}'
 
 
-def test_a_run_that_is_killed_in_the_middle_leaves_no_mark_and_the_next_one_finishes(
+def test_an_interrupted_run_leaves_no_marker_and_the_next_run_completes(
     aws: Running, source: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "models"
@@ -284,38 +280,38 @@ def test_pods_that_share_a_folder_fill_it_one_at_a_time(
     aws: Running, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(source)
-    folder, begun, waits, download = tmp_path / "models", threading.Event(), threading.Event(), model_sets.download
-    said: list[str] = []
+    folder, started, waits, download = tmp_path / "models", threading.Event(), threading.Event(), model_sets.download
+    lines: list[str] = []
 
-    def say(text: str) -> None:
-        said.append(text)
+    def log(text: str) -> None:
+        lines.append(text)
         if "is being filled by another pod" in text:
             waits.set()
 
     def held_up(*args: Any) -> None:
-        begun.set()
+        started.set()
         assert waits.wait(20)
         download(*args)
 
-    monkeypatch.setattr(fetch_models, "say", say)
+    monkeypatch.setattr(fetch_models, "log", log)
     monkeypatch.setattr(model_sets, "download", held_up)
     with ThreadPoolExecutor() as pool:
         first = pool.submit(fetch, HERE, BUCKETS, "digits", folder)
-        assert begun.wait(20)
+        assert started.wait(20)
         second = pool.submit(fetch, HERE, BUCKETS, "digits", folder)
 
     assert first.result() == second.result()
-    assert "2 of 2 are there intact" in said
+    assert "2 of 2 files are intact" in lines
 
 
-def test_a_region_that_stutters_is_asked_again(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_transient_errors_are_retried(aws: Running, source: Path, tmp_path: Path) -> None:
     manifest = publish(source)
     aws.emulator.faults.add(parse({"kind": "operation", "operation": "s3:GetObject", "error": "SlowDown", "times": 1}))
 
     assert fetch(HERE, BUCKETS, "digits", tmp_path / "models") == manifest
 
 
-def test_mlserver_serves_what_was_fetched_as_the_version_that_it_is(aws: Running, tmp_path: Path) -> None:
+def test_mlserver_serves_the_fetched_model_with_its_version(aws: Running, tmp_path: Path) -> None:
     trained = model_set.train(tmp_path)
     manifest = model_sets.publish(HERE, ALL, model_set.NAME, trained.items)
     fetch(HERE, BUCKETS, model_set.NAME, tmp_path / "models")

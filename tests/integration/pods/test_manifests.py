@@ -1,4 +1,4 @@
-"""Pods' programs run by nothing but what their manifests say: code, command and environment."""
+"""Pods' programs, run with code, command and environment of their manifests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def s3(aws: Running) -> Any:
 
 
 def run(pod: CodePod, cron_job: Mapping[str, Any], folder: Path, **from_pod: str) -> tuple[int, str]:
-    """Run a manifest's container as a kubelet would: its volume laid out, its variables resolved."""
+    """Run a manifest's container as a kubelet does: with its volume and resolved variables."""
     spec = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     volume = next(each["configMap"] for each in spec["volumes"] if each["name"] == "code")
@@ -38,10 +38,10 @@ def run(pod: CodePod, cron_job: Mapping[str, Any], folder: Path, **from_pod: str
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(data[item["key"]], "utf-8")
     unset = {each["name"] for each in container["env"] if "valueFrom" in each} - from_pod.keys()
-    assert not unset, f"{unset} would be told by the pod"
-    given = {each["name"]: each["value"] for each in container["env"] if "value" in each}
-    given = {name: value.replace(mounted["code"], str(folder / "code")) for name, value in given.items()}
-    return pods.run_command(container["command"], folder, {**given, **from_pod})
+    assert not unset, f"{unset} must be set from pod fields"
+    variables = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+    variables = {name: value.replace(mounted["code"], str(folder / "code")) for name, value in variables.items()}
+    return pods.run_command(container["command"], folder, {**variables, **from_pod})
 
 
 def test_the_registrys_cron_job_makes_a_backup(s3: Any, tmp_path: Path) -> None:
@@ -55,15 +55,15 @@ def test_the_registrys_cron_job_makes_a_backup(s3: Any, tmp_path: Path) -> None:
     assert [each.key for each in registry_backup.read(HERE, of.bucket, key).objects] == ["sets/digits/1/manifest.json"]
 
 
-def test_every_index_of_the_job_does_its_part(s3: Any, tmp_path: Path) -> None:
+def test_every_index_of_the_job_processes_its_shard(s3: Any, tmp_path: Path) -> None:
     of = replace(kubernetes.processing(shards=3, parallelism=2), code=pod_code("process_shard"))
     make_bucket(s3, of.bucket)
     for number in range(9):
         s3.put_object(Bucket=of.bucket, Key=f"sets/digits/{number}.csv", Body=b"x\n1\n")
     s3.put_object(Bucket=of.bucket, Key="elsewhere.csv", Body=b"x\n1\n")
     for index in range(3):
-        told = {"RUN": "process-1", "JOB_COMPLETION_INDEX": str(index)}
-        code, log = run(of.pod, jobs_spec.cron_job(of), tmp_path, **told)
+        from_pod = {"RUN": "process-1", "JOB_COMPLETION_INDEX": str(index)}
+        code, log = run(of.pod, jobs_spec.cron_job(of), tmp_path, **from_pod)
         assert code == 0, log
 
     folder = f"results/{HERE}/process-1/shards"

@@ -1,4 +1,4 @@
-"""What pods ask of S3, recorded and held against what their roles allow. In AWS a mistake would show on the day."""
+"""S3 calls of pods, recorded and checked against the policies of their roles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUCKETS = {name: name for name in ("datasets", "models", "registry")}
 
 
 @dataclass(frozen=True)
-class Asked:
+class Permission:
     """An action on a resource, and the prefix of a listing."""
 
     action: str
@@ -34,65 +34,65 @@ class Asked:
     prefix: str = ""
 
 
-def asked(operation: str, params: dict[str, Any]) -> Iterator[Asked]:
-    """What S3 asks IAM before it does an operation (service authorization reference, "Amazon S3")."""
+def required(operation: str, params: dict[str, Any]) -> Iterator[Permission]:
+    """Yield the permissions of an S3 operation (service authorization reference, "Amazon S3")."""
     bucket = f"arn:aws:s3:::{params['Bucket']}"
     target = f"{bucket}/{params.get('Key')}"
     match operation:
         case "GetObject" | "HeadObject":
-            yield Asked("s3:GetObjectVersion" if "VersionId" in params else "s3:GetObject", target)
+            yield Permission("s3:GetObjectVersion" if "VersionId" in params else "s3:GetObject", target)
         case "ListObjectsV2":
-            yield Asked("s3:ListBucket", bucket, params.get("Prefix", ""))
+            yield Permission("s3:ListBucket", bucket, params.get("Prefix", ""))
         case "ListObjectVersions":
-            yield Asked("s3:ListBucketVersions", bucket, params.get("Prefix", ""))
+            yield Permission("s3:ListBucketVersions", bucket, params.get("Prefix", ""))
         case "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload":
-            yield Asked("s3:PutObject", target)
+            yield Permission("s3:PutObject", target)
         case "CopyObject" | "UploadPartCopy":
             source = params["CopySource"]
             of = f"arn:aws:s3:::{source['Bucket']}/{source['Key']}"
             tags = operation == "CopyObject"
             yield from (
-                Asked(action, of)
+                Permission(action, of)
                 for action in ("s3:GetObjectVersion", *(["s3:GetObjectVersionTagging"] if tags else []))
             )
             yield from (
-                Asked(action, target) for action in ("s3:PutObject", *(["s3:PutObjectTagging"] if tags else []))
+                Permission(action, target) for action in ("s3:PutObject", *(["s3:PutObjectTagging"] if tags else []))
             )
         case _:
-            raise AssertionError(f"{operation}: say here what it asks for")
+            raise AssertionError(f"{operation}: add its permissions here")
 
 
-def allows(policy: str, wanted: Asked) -> bool:
+def allows(policy: str, permission: Permission) -> bool:
     for statement in json.loads(policy)["Statement"]:
         actions, resources = (
             value if isinstance(value, list) else [value] for value in (statement["Action"], statement["Resource"])
         )
         prefix = statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "*")
-        matched = any(fnmatchcase(wanted.resource, each) for each in resources)
-        if wanted.action in actions and matched and fnmatchcase(wanted.prefix, prefix):
+        matched = any(fnmatchcase(permission.resource, each) for each in resources)
+        if permission.action in actions and matched and fnmatchcase(permission.prefix, prefix):
             return True
     return False
 
 
 @pytest.fixture
-def record(aws: Running) -> Callable[[Callable[[], object]], set[Asked]]:
+def record(aws: Running) -> Callable[[Callable[[], object]], set[Permission]]:
     for bucket in BUCKETS.values():
         make_bucket(aws.client("s3", HERE), bucket)
 
-    def run(work: Callable[[], object]) -> set[Asked]:
-        found: set[Asked] = set()
+    def run(work: Callable[[], object]) -> set[Permission]:
+        permissions: set[Permission] = set()
         events = client("s3", HERE).meta.events
 
         def note(params: dict[str, Any], model: Any, **_: Any) -> None:
-            found.update(asked(model.name, params))
+            permissions.update(required(model.name, params))
 
         events.register("provide-client-params.s3", note)
         try:
             work()
         finally:
             events.unregister("provide-client-params.s3", note)
-        assert found
-        return found
+        assert permissions
+        return permissions
 
     return run
 
@@ -101,8 +101,8 @@ def bucket(name: str) -> EncryptedBucket:
     return EncryptedBucket(name, HERE, f"arn:aws:kms:{HERE}:123456789012:key/data")
 
 
-def refused(policy: str, found: set[Asked]) -> list[Asked]:
-    return [each for each in found if not allows(policy, each)]
+def refused(policy: str, permissions: set[Permission]) -> list[Permission]:
+    return [each for each in permissions if not allows(policy, each)]
 
 
 def publish(folder: Path) -> None:
@@ -110,7 +110,7 @@ def publish(folder: Path) -> None:
     model_sets.publish(HERE, BUCKETS, "digits", [Item("model", "models", folder / "model.joblib")])
 
 
-def test_fetching_models_is_allowed_and_so_is_saying_which_sets_there_are(record: Any, tmp_path: Path) -> None:
+def test_the_models_policy_allows_fetching_models_and_listing_sets(record: Any, tmp_path: Path) -> None:
     publish(tmp_path)
     policy = cluster_iam.read_models(bucket("models"), bucket("registry"))
 
@@ -122,7 +122,7 @@ def test_fetching_models_is_allowed_and_so_is_saying_which_sets_there_are(record
     assert refused(policy, record(work)) == []
 
 
-def test_backing_up_the_registry_is_allowed_in_parts_too_and_writing_to_it_is_not(
+def test_the_registry_policy_allows_backups_also_in_parts_but_not_writing_objects(
     record: Any, aws: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = cluster_iam.back_up_registry(bucket("registry"))
@@ -135,30 +135,38 @@ def test_backing_up_the_registry_is_allowed_in_parts_too_and_writing_to_it_is_no
         copy_registry.back_up(HERE, "registry")
         copy_registry.back_up(HERE, "registry")
 
-    found = record(work)
-    assert {each.action for each in found} >= {"s3:PutObject", "s3:PutObjectTagging", "s3:GetObjectVersionTagging"}
-    assert refused(policy, found) == []
-    assert not allows(policy, Asked("s3:PutObject", "arn:aws:s3:::registry/sets/digits/1/manifest.json"))
-    assert not allows(policy, Asked("s3:DeleteObject", "arn:aws:s3:::registry/backups/objects/1/a"))
+    permissions = record(work)
+    assert {each.action for each in permissions} >= {
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+        "s3:GetObjectVersionTagging",
+    }
+    assert refused(policy, permissions) == []
+    assert not allows(policy, Permission("s3:PutObject", "arn:aws:s3:::registry/sets/digits/1/manifest.json"))
+    assert not allows(policy, Permission("s3:DeleteObject", "arn:aws:s3:::registry/backups/objects/1/a"))
 
 
-def test_processing_is_allowed_and_writing_to_datasets_or_as_another_region_is_not(record: Any, aws: Running) -> None:
+def test_the_batch_policy_allows_results_of_its_region_but_not_writing_datasets(record: Any, aws: Running) -> None:
     policy = cluster_iam.process_datasets(bucket("datasets"))
     aws.client("s3", HERE).put_object(Bucket="datasets", Key="sets/a.csv", Body=b"x\n1\n")
     shard = process_shard.Shard(HERE, "datasets", "sets/", f"{RESULTS}/{HERE}", "run", 0, 1)
 
     assert refused(policy, record(lambda: process_shard.process(shard))) == []
-    assert not allows(policy, Asked("s3:PutObject", "arn:aws:s3:::datasets/sets/a.csv"))
-    assert not allows(policy, Asked("s3:PutObject", f"arn:aws:s3:::datasets/{RESULTS}/us-east-1/run/shards/0.json"))
+    assert not allows(policy, Permission("s3:PutObject", "arn:aws:s3:::datasets/sets/a.csv"))
+    assert not allows(
+        policy, Permission("s3:PutObject", f"arn:aws:s3:::datasets/{RESULTS}/us-east-1/run/shards/0.json")
+    )
 
 
-def test_velero_keeps_backups_in_its_own_bucket_alone() -> None:
+def test_the_velero_policy_is_limited_to_its_bucket() -> None:
     policy = cluster_iam.keep_cluster_backups(bucket("velero"))
 
     for action in ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts"):
-        assert allows(policy, Asked(f"s3:{action}", "arn:aws:s3:::velero/backups/one/velero-backup.json"))
-        assert not allows(policy, Asked(f"s3:{action}", "arn:aws:s3:::registry/sets/a"))
-    assert not allows(policy, Asked("s3:DeleteObjectVersion", "arn:aws:s3:::velero/backups/one/velero-backup.json"))
+        assert allows(policy, Permission(f"s3:{action}", "arn:aws:s3:::velero/backups/one/velero-backup.json"))
+        assert not allows(policy, Permission(f"s3:{action}", "arn:aws:s3:::registry/sets/a"))
+    assert not allows(
+        policy, Permission("s3:DeleteObjectVersion", "arn:aws:s3:::velero/backups/one/velero-backup.json")
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,7 +177,7 @@ def test_velero_keeps_backups_in_its_own_bucket_alone() -> None:
         cluster_iam.keep_cluster_backups(bucket("velero")),
     ],
 )
-def test_no_policy_has_a_wildcard_for_an_action_or_for_every_bucket(policy: str) -> None:
+def test_no_policy_allows_all_actions_or_all_buckets(policy: str) -> None:
     statements = json.loads(policy)["Statement"]
 
     assert all("*" not in action for each in statements for action in _list(each["Action"]))

@@ -1,4 +1,4 @@
-"""Datasets processed in shards from an emulated AWS, as the pods of an indexed Job do it."""
+"""Processing datasets in shards in the AWS emulator, as by the pods of an indexed Job."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def put(s3: Any, *keys: str, text: str = CSV) -> None:
 
 
 def keys(s3: Any, prefix: str) -> list[str]:
-    return [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+    return [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
 
 
 def read(s3: Any, key: str) -> Any:
     return json.load(s3.get_object(Bucket=BUCKET, Key=key)["Body"])
 
 
-def test_every_object_has_a_result_with_its_hash_and_the_shard_a_summary(s3: Any) -> None:
+def test_every_object_gets_a_result_with_its_hash_and_the_shard_a_summary(s3: Any) -> None:
     put(s3, "raw/one.csv", "raw/deep/two.csv", "elsewhere/three.csv")
     summary = process(SHARD)
 
@@ -66,7 +66,7 @@ def test_every_object_has_a_result_with_its_hash_and_the_shard_a_summary(s3: Any
     }
 
 
-def test_shards_have_every_object_once_whatever_their_number(s3: Any) -> None:
+def test_every_object_is_in_exactly_one_shard(s3: Any) -> None:
     put(s3, *(f"raw/{number}.csv" for number in range(30)))
     counts = [process(replace(SHARD, run="of-4", index=index, shards=4)).objects for index in range(4)]
 
@@ -76,14 +76,14 @@ def test_shards_have_every_object_once_whatever_their_number(s3: Any) -> None:
     assert process(replace(SHARD, run="of-1")).objects == 30
 
 
-def test_results_are_not_data_where_the_whole_bucket_is_processed(s3: Any) -> None:
+def test_results_are_not_processed_as_datasets(s3: Any) -> None:
     put(s3, "one.csv")
     process(replace(SHARD, prefix=""))
 
     assert process(replace(SHARD, prefix="", run="run-2")).objects == 1
 
 
-def seen(called: list[str]) -> process_shard.Processor:
+def recording(called: list[str]) -> process_shard.Processor:
     def processor(key: str, body: BinaryIO) -> dict[str, Any]:
         called.append(key)
         return {"first": body.read(1).decode()}
@@ -91,13 +91,13 @@ def seen(called: list[str]) -> process_shard.Processor:
     return processor
 
 
-def test_a_second_run_of_an_index_does_what_is_left(s3: Any) -> None:
+def test_a_restarted_index_processes_the_remaining_objects(s3: Any) -> None:
     put(s3, "raw/1", "raw/2")
     called: list[str] = []
-    process(SHARD, seen(called))
+    process(SHARD, recording(called))
     put(s3, "raw/3")
 
-    assert process(SHARD, seen(called)).objects == 3
+    assert process(SHARD, recording(called)).objects == 3
     assert sorted(called) == ["raw/1", "raw/2", "raw/3"]
 
 
@@ -110,15 +110,15 @@ def test_equal_results_have_an_equal_digest(s3: Any) -> None:
     assert process(replace(SHARD, run="run-3")).digest != first.digest
 
 
-def test_a_hash_is_of_all_bytes_whatever_the_processor_read(s3: Any) -> None:
+def test_the_hash_covers_all_bytes_even_if_the_processor_stops_early(s3: Any) -> None:
     put(s3, "raw/1", text="x" * 3_000_000)
-    process(SHARD, seen([]))
+    process(SHARD, recording([]))
 
     result = read(s3, "results/run-1/objects/raw/1.json")
     assert (result["size"], result["sha256"]) == (3_000_000, hashlib.sha256(b"x" * 3_000_000).hexdigest())
 
 
-def test_an_object_that_cannot_be_processed_is_named_and_the_others_are_done(s3: Any) -> None:
+def test_objects_that_fail_are_reported_and_the_others_processed(s3: Any) -> None:
     put(s3, "raw/1", "raw/bad", "raw/worse", "raw/2")
 
     def processor(key: str, body: BinaryIO) -> dict[str, Any]:
@@ -134,10 +134,10 @@ def test_an_object_that_cannot_be_processed_is_named_and_the_others_are_done(s3:
     }
     assert len(keys(s3, "results/run-1/objects/")) == 2
     assert keys(s3, "results/run-1/shards/") == []
-    assert process(SHARD, seen([])).objects == 4
+    assert process(SHARD, recording([])).objects == 4
 
 
-def test_an_object_that_was_deleted_since_it_was_listed_is_left_out(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_deleted_since_the_listing_is_skipped(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     put(s3, "raw/1")
     listed = process_shard._keys
     monkeypatch.setattr(
@@ -147,14 +147,14 @@ def test_an_object_that_was_deleted_since_it_was_listed_is_left_out(s3: Any, mon
     assert process(SHARD).objects == 1
 
 
-def test_what_cannot_be_a_shard_is_refused() -> None:
-    with pytest.raises(Invalid, match="index 4 is not one of 4 shards") as caught:
+def test_an_invalid_shard_is_refused() -> None:
+    with pytest.raises(Invalid, match="index 4 is out of range for 4 shards") as caught:
         replace(SHARD, index=4, shards=4, results="/")
     assert len(caught.value.problems) == 2
 
 
 @pytest.mark.parametrize("name", ["nothing", "no.such.module:f", "json:nothing", ":f"])
-def test_a_processor_that_is_not_there_is_refused(name: str) -> None:
+def test_an_unknown_processor_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match="cannot be used"):
         process_shard.processor_of(name)
 
@@ -170,7 +170,7 @@ ENVIRONMENT = {
 }
 
 
-def test_it_runs_from_a_config_map_alone_with_a_processor_of_ones_own(s3: Any, tmp_path: Path) -> None:
+def test_the_program_runs_from_its_config_map_with_a_custom_processor(s3: Any, tmp_path: Path) -> None:
     put(s3, "raw/one.csv")
     code, log = pods.run("process_shard", tmp_path, ENVIRONMENT)
     assert code == 0, log
@@ -185,14 +185,14 @@ def test_it_runs_from_a_config_map_alone_with_a_processor_of_ones_own(s3: Any, t
     assert read(s3, "results/own/objects/raw/one.csv.json")["result"] == {"lines": 3}
 
 
-def test_what_is_no_number_is_said(aws: Running, tmp_path: Path) -> None:
+def test_a_setting_that_is_not_a_number_is_reported(aws: Running, tmp_path: Path) -> None:
     code, log = pods.run("process_shard", tmp_path, {**ENVIRONMENT, "SHARDS": "many"})
 
     assert code == 2
-    assert 'environment variable SHARDS: "many" is no whole number' in log
+    assert 'environment variable SHARDS: "many" is not a whole number' in log
 
 
-def test_an_index_that_is_killed_in_the_middle_goes_on_where_it_was(s3: Any, aws: Running, tmp_path: Path) -> None:
+def test_a_killed_index_resumes_when_restarted(s3: Any, aws: Running, tmp_path: Path) -> None:
     put(s3, *(f"raw/{number}.csv" for number in range(30)))
     aws.emulator.faults.add(parse({"kind": "region", "region": HERE, "slow": 0.2}))
     with pods.started("process_shard", tmp_path, ENVIRONMENT) as process_:
@@ -212,18 +212,18 @@ def test_an_index_that_is_killed_in_the_middle_goes_on_where_it_was(s3: Any, aws
     assert read(s3, "results/run-1/shards/0.json")["objects"] == 30
 
 
-def test_a_pod_that_is_told_to_end_ends_at_once(s3: Any, aws: Running, tmp_path: Path) -> None:
+def test_a_pod_ends_at_once_on_sigterm(s3: Any, aws: Running, tmp_path: Path) -> None:
     put(s3, "raw/1")
     aws.emulator.faults.add(parse({"kind": "region", "region": HERE, "slow": 5}))
     with pods.started("process_shard", tmp_path, ENVIRONMENT) as process_:
-        until_it_listens(process_.pid)
+        wait_for_sigterm_handler(process_.pid)
         process_.terminate()
 
         assert process_.wait(4) == 128 + 15
 
 
-def until_it_listens(pid: int) -> None:
-    """Until a process handles SIGTERM: bit 14 of what the kernel says it catches."""
+def wait_for_sigterm_handler(pid: int) -> None:
+    """Wait until a process handles SIGTERM: bit 14 of the signals that it catches, according to the kernel."""
     deadline = time.monotonic() + 20
     while True:
         status = Path(f"/proc/{pid}/status").read_text()

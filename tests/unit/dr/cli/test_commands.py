@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from dr.cli.main import app
 from dr.clients import Unreachable
 from dr.control import contract, incident_state
-from dr.control.incident_state import DayState, Incident
+from dr.control.incident_state import Incident, IncidentState
 from dr.errors import Exit, Problem
 from dr.topology.topology import Role
 from tests.support.buckets import make_bucket
@@ -105,7 +105,7 @@ def test_a_rule_that_is_gone_is_missed_with_the_way_to_restore_it(deployed: dict
 
 
 def test_an_open_incident_is_shown(deployed: dict[Role, Any]) -> None:
-    day = DayState(incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "drill"))
+    day = IncidentState(incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "drill"))
     deployed[Role.RECOVERY].put_object(
         Bucket=bucket(Role.RECOVERY, "control"), Key=incident_state.KEY, Body=day.to_json()
     )

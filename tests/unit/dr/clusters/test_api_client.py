@@ -30,7 +30,7 @@ def test_a_request_carries_a_token_signed_for_the_cluster_and_its_query(server: 
     assert client.get("/api/v1/pods", labelSelector="app=inference") == {"items": []}
     client.get("/api/v1/pods")
 
-    (method, path, token), (_, _, again) = server.asked
+    (method, path, token), (_, _, again) = server.requests
     assert (method, path) == ("GET", "/api/v1/pods?labelSelector=app%3Dinference")
     assert token.startswith("k8s-aws-v1.")
     assert again == token
@@ -54,7 +54,7 @@ def test_a_token_that_is_old_or_was_refused_is_signed_again(server: ApiServer, m
     monkeypatch.setattr(api_client, "TOKEN_SECONDS", -1.0)
     client.ready()
 
-    assert [token for _, _, token in server.asked] == ["t1", "t1", "t1", "t2", "t3"]
+    assert [token for _, _, token in server.requests] == ["t1", "t1", "t1", "t2", "t3"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_permission_is_asked_for_as_kubectl_does(allowed: bool, server: ApiSer
     server.answers[path] = (201, {"status": {"allowed": allowed}})
 
     assert api(server.endpoint).allows("patch", "apps", "deployments", "ml-serving") is allowed
-    assert server.asked[0][:2] == ("POST", path)
+    assert server.requests[0][:2] == ("POST", path)
 
 
 def test_an_api_server_that_hangs_is_unreachable_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,20 +10,20 @@ from tests.support.builders import half
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_half_survives_being_written_and_read(role: Role) -> None:
+def test_a_half_is_equal_after_writing_and_reading(role: Role) -> None:
     written = half(role)
 
     assert contract.parse(json.dumps(written.to_dict()), "test") == written
 
 
-def test_the_primary_half_has_the_pairs_and_the_recovery_half_has_the_tier() -> None:
+def test_only_the_primary_half_has_bucket_pairs_and_only_the_recovery_half_the_tier() -> None:
     assert set(half(Role.PRIMARY).buckets) == {"datasets", "models", "registry", "control", "velero"}
     assert half(Role.PRIMARY).tier is None
     assert half(Role.RECOVERY).tier is Tier.PILOT
     assert not half(Role.RECOVERY).buckets
 
 
-def test_a_half_says_how_its_cluster_is_entered_and_what_serves_in_it() -> None:
+def test_a_half_has_the_address_of_its_cluster_and_its_deployment() -> None:
     assert half().cluster is None
     read = half(cluster={"name": "ml-dr", "endpoint": "https://x", "ca_data": "UEVN"}).cluster
 
@@ -31,7 +31,7 @@ def test_a_half_says_how_its_cluster_is_entered_and_what_serves_in_it() -> None:
     assert (read.name, read.ca_data, read.namespace) == ("ml-dr", "UEVN", "ml-serving")
 
 
-def test_a_contract_of_a_newer_version_is_refused_with_both_versions() -> None:
+def test_a_contract_of_a_newer_version_is_refused_naming_both_versions() -> None:
     with pytest.raises(Invalid) as caught:
         half(Role.PRIMARY, version=contract.VERSION + 1)
 
@@ -40,14 +40,14 @@ def test_a_contract_of_a_newer_version_is_refused_with_both_versions() -> None:
 
 
 @pytest.mark.parametrize("field", ["role", "region", "account", "stack", "dns", "buckets", "tier", "version"])
-def test_a_contract_without_a_field_is_none(field: str) -> None:
+def test_a_contract_without_a_field_is_refused(field: str) -> None:
     values = half().to_dict()
     del values[field]
-    with pytest.raises(Invalid, match="this is no contract"):
+    with pytest.raises(Invalid, match="not a valid contract"):
         contract.parse(json.dumps(values), "test")
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{"])
-def test_text_that_is_no_document_is_refused(text: str) -> None:
-    with pytest.raises(Invalid, match="this is no contract"):
+def test_text_that_is_not_a_contract_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="not a valid contract"):
         contract.parse(text, "test")

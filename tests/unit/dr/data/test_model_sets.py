@@ -1,4 +1,4 @@
-"""Against moto in one region; both regions and real replication are in tests/integration."""
+"""Model sets in one region of moto; tests/integration covers both regions and replication."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def publish(items: list[Item]) -> Manifest:
     return model_sets.publish(REGION, BUCKETS, "digits", items)
 
 
-def test_a_set_is_read_back_as_it_was_published(items: list[Item]) -> None:
+def test_a_published_set_is_read_unchanged(items: list[Item]) -> None:
     manifest = publish(items)
 
     assert model_sets.newest(REGION, BUCKETS, "digits") == manifest
@@ -47,7 +47,7 @@ def test_a_set_is_read_back_as_it_was_published(items: list[Item]) -> None:
     assert model_sets.names(REGION, BUCKETS) == ["digits"]
 
 
-def test_the_manifest_goes_last(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manifest_is_written_last(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
     client = model_sets.client("s3", REGION)
     monkeypatch.setattr(client, "upload_file", lambda path, bucket, key: written.append(key) or _put(bucket, key))
@@ -67,7 +67,7 @@ def test_equal_content_is_published_once(items: list[Item]) -> None:
     assert publish(items) == publish(items)
 
 
-def test_other_content_is_a_set_of_its_own_and_the_newest(items: list[Item]) -> None:
+def test_different_content_is_published_as_a_new_version(items: list[Item]) -> None:
     first = publish(items)
     items[0].path.write_text("other digits")
     second = publish(items)
@@ -77,10 +77,10 @@ def test_other_content_is_a_set_of_its_own_and_the_newest(items: list[Item]) -> 
 
 
 def _keys(bucket: str) -> list[str]:
-    return [found["Key"] for found in boto3.client("s3", REGION).list_objects_v2(Bucket=bucket)["Contents"]]
+    return [item["Key"] for item in boto3.client("s3", REGION).list_objects_v2(Bucket=bucket)["Contents"]]
 
 
-def test_an_object_that_is_not_there_is_a_copy_that_is_not_intact(items: list[Item]) -> None:
+def test_a_missing_object_is_a_copy_that_is_not_intact(items: list[Item]) -> None:
     manifest = publish(items)
     entry = manifest.entries[2]
     boto3.client("s3", REGION).delete_object(Bucket=BUCKETS[entry.pair], Key=entry.key, VersionId=entry.version_id)
@@ -98,20 +98,20 @@ def test_a_later_overwrite_does_not_change_a_set(items: list[Item]) -> None:
 
 
 def test_progress_is_reported_by_object(items: list[Item]) -> None:
-    seen: list[str] = []
-    model_sets.publish(REGION, BUCKETS, "digits", items, lambda text, share: seen.append(text))
+    progress: list[str] = []
+    model_sets.publish(REGION, BUCKETS, "digits", items, lambda text, share: progress.append(text))
 
-    assert seen == ["1 of 3 objects", "2 of 3 objects", "3 of 3 objects"]
+    assert progress == ["1 of 3 objects", "2 of 3 objects", "3 of 3 objects"]
 
 
-def test_there_is_no_newest_set_where_none_was_published() -> None:
+def test_newest_is_none_if_no_set_was_published() -> None:
     assert model_sets.newest(REGION, BUCKETS, "digits") is None
     assert model_sets.names(REGION, BUCKETS) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{}", "this is no manifest"), ('{"version": 2}', "of version 2, not 1")]
+    ("text", "message"), [("{}", "not a valid manifest"), ('{"version": 2}', "has version 2, not 1")]
 )
-def test_a_manifest_that_cannot_be_understood_is_refused(text: str, message: str) -> None:
+def test_an_invalid_manifest_is_refused(text: str, message: str) -> None:
     with pytest.raises(Invalid, match=message):
         model_sets.parse(text, "test")

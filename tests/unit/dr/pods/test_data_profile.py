@@ -7,13 +7,13 @@ import pytest
 from dr.pods.data_profile import profile
 
 
-def told(key: str, data: bytes) -> tuple[Any, ...]:
-    found = profile(key, io.BytesIO(data))
-    return found["format"], found["rows"], found["columns"], found["problems"]
+def summary(key: str, data: bytes) -> tuple[Any, ...]:
+    result = profile(key, io.BytesIO(data))
+    return result["format"], result["rows"], result["columns"], result["problems"]
 
 
 @pytest.mark.parametrize(
-    ("key", "data", "wanted"),
+    ("key", "data", "expected"),
     [
         ("a.csv", b"x,y\n1,2\n3,\n", ("csv", 2, {"x": 2, "y": 1}, 0)),
         ("a.csv", b'x,y\n"1,5","2\n2"\n', ("csv", 1, {"x": 1, "y": 1}, 0)),
@@ -34,13 +34,13 @@ def told(key: str, data: bytes) -> tuple[Any, ...]:
         ("a.parquet", b"PAR1", ("unknown", None, None, 0)),
     ],
 )
-def test_an_object_is_profiled_by_its_format(key: str, data: bytes, wanted: tuple[Any, ...]) -> None:
-    assert told(key, data) == wanted
+def test_an_object_is_profiled_by_its_format(key: str, data: bytes, expected: tuple[Any, ...]) -> None:
+    assert summary(key, data) == expected
 
 
-def test_some_problems_are_told_and_all_are_counted() -> None:
-    found = profile("a.csv", io.BytesIO(b"x,y\n" + b"1\n" * 50))
+def test_all_problems_are_counted_and_some_are_described() -> None:
+    result = profile("a.csv", io.BytesIO(b"x,y\n" + b"1\n" * 50))
 
-    assert found["problems"] == 50
-    assert found["examples"][:1] == ["row 2 has 1 cells, and the header 2"]
-    assert len(found["examples"]) == 10
+    assert result["problems"] == 50
+    assert result["examples"][:1] == ["row 2 has 1 cells, but the header has 2"]
+    assert len(result["examples"]) == 10

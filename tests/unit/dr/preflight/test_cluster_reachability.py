@@ -93,7 +93,7 @@ def test_an_existing_cluster_that_answers_is_no_problem(server: ApiServer, monke
     cluster(monkeypatch, server.endpoint)
 
     assert check(topology(existingCluster="theirs", existingVpc="vpc-0123456789abcdef0")).problem is None
-    assert server.asked
+    assert server.requests
 
 
 @pytest.mark.parametrize("kind", [closed, silent])

@@ -6,15 +6,15 @@ from moto import mock_aws
 
 from dr.clients import Unreachable
 from dr.control.contract import Half
-from dr.control.incident_state import DayState, Incident, Levers
+from dr.control.incident_state import Incident, IncidentState, Levers
 from dr.errors import Problem, Refused
 from dr.preflight import guards
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
 from tests.support.builders import half, topology
 
-INCIDENT = DayState(incident=Incident("2026-11-23-a", "2026-11-23T03:00:00+00:00", "us-east-1 does not answer"))
-ORDINARY = DayState()
+INCIDENT = IncidentState(incident=Incident("2026-11-23-a", "2026-11-23T03:00:00+00:00", "us-east-1 does not answer"))
+ORDINARY = IncidentState()
 WELL = {"primary-down": "OK", "recovery-down": "OK", "prober-failing": "OK"}
 
 
@@ -22,7 +22,7 @@ def nobody() -> guards.States:
     raise AssertionError("nobody was to be asked")
 
 
-def needed(deployed: Tier = Tier.WARM, day: DayState = ORDINARY, **states: str) -> str:
+def needed(deployed: Tier = Tier.WARM, day: IncidentState = ORDINARY, **states: str) -> str:
     names = {name.replace("_", "-"): state for name, state in states.items()}
     found = guards.why_needed(topology(Role.RECOVERY), deployed, day, lambda: {**WELL, **names})
     return " / ".join(found or ())
@@ -40,7 +40,9 @@ def test_an_open_incident_keeps_the_tier_and_nobody_is_asked() -> None:
 
 
 def test_a_lever_that_sends_clients_over_keeps_the_tier() -> None:
-    assert "the lever engage keeps clients away from us-east-1" in needed(day=DayState(levers=Levers(engaged=True)))
+    assert "the lever engage keeps clients away from us-east-1" in needed(
+        day=IncidentState(levers=Levers(engaged=True))
+    )
 
 
 def test_a_recovery_region_that_answers_for_a_primary_that_does_not_keeps_its_tier() -> None:
@@ -112,7 +114,7 @@ def alarms() -> Iterator[None]:
 @pytest.mark.usefixtures("alarms")
 def test_states_are_read_from_the_alarms_of_the_recovery_region() -> None:
     with pytest.raises(Refused, match="us-west-2 serves: us-east-1 has not answered"):
-        guards.tier(topology(Role.RECOVERY, tier="pilot"), Tier.WARM, DayState())
+        guards.tier(topology(Role.RECOVERY, tier="pilot"), Tier.WARM, IncidentState())
 
 
 # The network -----------------------------------------------------------------------------------------------------
