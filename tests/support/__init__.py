@@ -1,1 +1,1 @@
-"""What tests share."""
+"""Fixtures, builders and helpers shared by tests."""

@@ -1,4 +1,4 @@
-"""Requests for any AWS operation, made of botocore's service models: what is required is filled in."""
+"""Requests for any AWS operation with its required arguments, built from botocore's service models."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ BY_NAME = {
     "PolicyDocument": "{}",
     "Policy": "{}",
 }
-"""Values of members whose name ends so, where any string would not be understood."""
+"""Values of members by suffix of their name, where an arbitrary string would be invalid."""
 
 
 def arguments(shape: StructureShape | None) -> dict[str, Any]:
-    """The smallest arguments that an operation's input shape allows."""
+    """Return the minimal arguments that an operation's input shape allows."""
     if shape is None:
         return {}
     return {name: _value(shape.members[name], name) for name in shape.required_members}
@@ -29,7 +29,7 @@ def arguments(shape: StructureShape | None) -> dict[str, Any]:
 
 def _value(shape: Shape, name: str) -> Any:
     if isinstance(shape, StructureShape):
-        # One member of a union, all that is required of anything else.
+        # One member of a union, the required members of any other structure.
         if getattr(shape, "is_tagged_union", False):
             first = next(iter(shape.members))
             return {first: _value(shape.members[first], first)}

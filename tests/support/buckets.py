@@ -1,4 +1,4 @@
-"""A bucket in each of two regions, and the rules that tie them."""
+"""A pair of buckets in two regions, and replication rules between them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Any
 from botocore.config import Config
 
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
-#: Seconds a test waits for something that takes milliseconds.
 PATIENCE = 300.0
-"""Seconds; waiting ends with the condition, so this only bounds a test that fails."""
+"""Seconds. Waiting ends with its condition, so this bounds only a test that fails."""
 
 
 @dataclass
 class Pair:
-    """A versioned bucket in each region, and a client for each."""
+    """A versioned bucket and a client in each region."""
 
     source: Any
     replica: Any
     names: tuple[str, str] = ("data-primary", "data-recovery")
 
     def rule(self, **changes: Any) -> dict[str, Any]:
-        """A rule that copies everything to the recovery region's bucket."""
+        """Return a rule that replicates all objects to the recovery region's bucket."""
         return {
             "ID": "everything",
             "Priority": 1,
@@ -39,7 +38,7 @@ class Pair:
         self.replica.put_bucket_replication(Bucket=self.names[1], ReplicationConfiguration=configuration(*rules))
 
     def back(self, **changes: Any) -> dict[str, Any]:
-        """A rule that copies everything to the primary region's bucket."""
+        """Return a rule that replicates all objects to the primary region's bucket."""
         return self.rule(Destination={"Bucket": f"arn:aws:s3:::{self.names[0]}"}, **changes)
 
 
@@ -48,7 +47,7 @@ def configuration(*rules: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_bucket(client: Any, name: str, **options: Any) -> None:
-    """A versioned bucket in the client's region."""
+    """Create a versioned bucket in the client's region."""
     region = client.meta.region_name
     if region != "us-east-1":
         options["CreateBucketConfiguration"] = {"LocationConstraint": region}
@@ -57,5 +56,5 @@ def make_bucket(client: Any, name: str, **options: Any) -> None:
 
 
 def once() -> Config:
-    """A client that tries once, so that a fault is seen as it is."""
+    """Return a client configuration without retries, so that faults are visible."""
     return Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)

@@ -1,4 +1,4 @@
-"""One compliant example of each thing, for tests that break one field of it."""
+"""Compliant examples, of which tests change one field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS = {
 
 
 def settings(role: Role = Role.PRIMARY, /, **changes: str | None) -> dict[str, str]:
-    """A stack's configuration. Keywords replace keys of the `dr` namespace; None removes one."""
+    """Return a stack's configuration. Keywords replace keys of the `dr` namespace; None removes one."""
     values = {**SETTINGS, "dr:role": str(role), "aws:region": "us-east-1" if role is Role.PRIMARY else "us-west-2"}
     for key, value in changes.items():
         if value is None:
@@ -39,12 +39,12 @@ def settings(role: Role = Role.PRIMARY, /, **changes: str | None) -> dict[str, s
 
 
 def topology(role: Role = Role.PRIMARY, /, **changes: str | None) -> Topology:
-    """A topology; keywords as for `settings`."""
+    """Return a topology; keywords as for `settings`."""
     return reader.read(settings(role, **changes)).topology(ACCOUNT)
 
 
 def pair(**changes: Any) -> BucketPair:
-    """A bucket pair."""
+    """Return a bucket pair; keywords replace fields."""
     return BucketPair(**{"name": "datasets", "replicate_deletes": False, **changes})
 
 
@@ -63,6 +63,6 @@ DNS = {
 
 
 def half(role: Role = Role.PRIMARY, /, **changes: Any) -> Half:
-    """A half of the contract; keywords replace fields of the document."""
+    """Return a half of the contract; keywords replace fields of the document."""
     written = document(topology(role), str(role), DNS)
     return parse_half(json.dumps({**written, **changes}), "test")

@@ -1,4 +1,4 @@
-"""Chart archives: what they hold, and small stand-ins for the published files that they are made of."""
+"""Chart archives: their content, and small substitutes for the published files they are built from."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from sandbox.toolchain.chart_sources import (
 
 
 def unpack(packed: bytes) -> dict[str, bytes]:
-    """The files of an archive, by path within it."""
+    """Return the files of an archive by path."""
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
         return {each.name: file.read() for each in tar.getmembers() if (file := tar.extractfile(each)) is not None}
 
 
 def served_definitions(chart: Chart) -> list[dict[str, Any]]:
-    """The custom resource definitions that the archive of a chart brings, with the published files fetched."""
+    """Return the custom resource definitions in a chart's archive, built from the published files."""
     files = unpack(archive(chart, PUBLISHED.ensure(lambda text, share: None)))
     streams = [text for path, text in files.items() if path.split("/")[1] in ("crds", "files")]
-    # Published definitions are large: the pure Python loader takes seconds.
+    # Published definitions are large; the pure Python loader takes seconds.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [each for stream in streams for each in yaml.load_all(stream, loader)]
 
@@ -44,7 +44,7 @@ def definition(name: str) -> str:
 
 
 def fake_sources(folder: Path) -> Path:
-    """A folder of published files, as `PUBLISHED` finds one, with little in them."""
+    """Return a folder of minimal published files, laid out as `PUBLISHED` expects."""
     published = {
         f"{KARPENTER}/charts/karpenter/Chart.yaml": "name: karpenter\nversion: 1.10.0\n",
         f"{KARPENTER}/charts/karpenter/README.md": "Not served.\n",

@@ -1,4 +1,4 @@
-"""A control plane of a test's own, without an AWS around it."""
+"""A control plane for one test, without the AWS emulator."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sandbox.control_plane.control_plane import ControlPlane
 from sandbox.toolchain.kubernetes_binaries import Binaries
 
 NOBODY = "http://127.0.0.1:9/_sandbox/tokens"
-"""A webhook that does not answer: only the sandbox's own certificates are let in."""
+"""URL of an authentication webhook that does not answer, so only the sandbox's certificates are accepted."""
 
 
 @contextmanager
 def control_plane_in(folder: Path, binaries: Binaries) -> Iterator[ControlPlane]:
-    """One that runs while the block does."""
+    """Run a control plane until the block ends."""
     plane = ControlPlane("us-east-1", folder, binaries, NOBODY, speed=60)
     plane.start()
     try:

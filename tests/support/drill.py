@@ -1,7 +1,7 @@
-"""What is seen from outside while something breaks: pods, targets and requests, sampled all along, as a timeline.
+"""Timeline of pods, targets and requests during a fault, observed from outside.
 
-Three witnesses that know nothing of each other: the Kubernetes API, the load balancer's target health, and a client
-that asks for predictions through the region's address and counts what fails.
+Three independent sources are sampled: the Kubernetes API, the load balancer's target health, and a client that sends
+prediction requests to the region's address and counts failures.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ MODEL = f"/v2/models/{NAME}/infer"
 
 @dataclass(frozen=True)
 class Sample:
-    """How things are at a moment.
+    """State of a region at one time.
 
     Args:
         ready: Ready pods by zone.
-        waiting: Pods that no node was found for.
-        healthy: Targets that the load balancer sends requests to.
+        waiting: Unschedulable pods.
+        healthy: Healthy targets of the load balancer.
         allowed: Disruptions that the budget allows.
-        free_gpus: GPUs on ready nodes that no pod has.
+        free_gpus: Unallocated GPUs on ready nodes.
     """
 
     ready: Mapping[str, int]
@@ -48,7 +48,7 @@ class Sample:
 
     @property
     def available(self) -> int:
-        """Ready pods."""
+        """Number of ready pods."""
         return sum(self.ready.values())
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Sample:
 
 @dataclass
 class Drill:
-    """A timeline in the making."""
+    """A timeline that is being recorded."""
 
     sandbox: SandboxUnderTest
     region: str
@@ -73,12 +73,12 @@ class Drill:
     failed: list[tuple[float, str]] = field(default_factory=list)
 
     def event(self, text: str) -> None:
-        """Note what was done."""
+        """Record an event."""
         self.events.append((self.now, text))
 
     @property
     def now(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the start."""
         return time.monotonic() - self.began
 
     @property
@@ -88,11 +88,11 @@ class Drill:
 
     @property
     def least_available(self) -> int:
-        """The fewest ready pods of any moment."""
+        """Lowest number of ready pods so far."""
         return min(sample.available for _, sample in self.samples)
 
     def until(self, met: Callable[[Sample], bool], what: str, seconds: float = 120) -> None:
-        """Wait for a state of things, and note when it came."""
+        """Wait until a condition on the newest sample is met, and record the event."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.samples and met(self.latest):
@@ -102,21 +102,21 @@ class Drill:
         raise AssertionError(f"not within {seconds:g} s: {what}\n{self}")
 
     def __str__(self) -> str:
-        """What changed, and when; then what became of the requests."""
+        """Return the changes with their times, and the results of the requests."""
         lines, before = [], ""
-        told = [(at, f"* {text}") for at, text in self.events]
+        changes = [(at, f"* {text}") for at, text in self.events]
         for at, sample in self.samples:
             if (text := str(sample)) != before:
-                told.append((at, text))
+                changes.append((at, text))
             before = text
-        lines = [f"{at:7.1f} s  {text}" for at, text in sorted(told)]
+        lines = [f"{at:7.1f} s  {text}" for at, text in sorted(changes)]
         reasons = Counter(reason for _, reason in self.failed)
         why = f": {', '.join(f'{count} {reason}' for reason, count in reasons.items())}" if reasons else ""
         return "\n".join([*lines, f"requests   {self.sent} sent, {len(self.failed)} failed{why}"])
 
 
 class Cluster:
-    """A region's cluster, seen with an operator's own kubeconfig."""
+    """A region's cluster, accessed with the operator's kubeconfig."""
 
     def __init__(self, sandbox: SandboxUnderTest, region: str) -> None:
         from kubernetes import client, config
@@ -129,16 +129,16 @@ class Cluster:
         self._targets = group["TargetGroupArn"]
 
     def nodes(self, pool: str = "gpu") -> list[Any]:
-        """Nodes of a pool."""
+        """Return the nodes of a pool."""
         return list(self.core.list_node(label_selector=f"pool={pool}").items)
 
     def pods(self) -> list[Any]:
-        """Inference pods that are not on their way out."""
-        found = self.core.list_namespaced_pod(NAMESPACE, label_selector=APP).items
-        return [pod for pod in found if pod.metadata.deletion_timestamp is None]
+        """Return the inference pods that are not terminating."""
+        pods = self.core.list_namespaced_pod(NAMESPACE, label_selector=APP).items
+        return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
     def sample(self) -> Sample:
-        """How things are now."""
+        """Return the current state."""
         nodes = {node.metadata.name: node for node in self.nodes()}
         ready: Counter[str] = Counter()
         waiting, used = 0, 0
@@ -165,42 +165,42 @@ def _is(thing: Any, condition: str) -> bool:
 
 
 def way_to(sandbox: SandboxUnderTest, name: str) -> Way:
-    """How a client reaches a host name of the deployment, over TLS."""
+    """Return a client's TLS connection to a host name of the deployment."""
     return Way(name, sandbox.server.endpoint, Path(read_json(sandbox.local.emulator)["authority"]))
 
 
 @contextmanager
 def drill(sandbox: SandboxUnderTest, region: str, name: str) -> Iterator[Drill]:
-    """Watch a region, with requests all along, until the block ends.
+    """Observe a region and send requests to it until the block ends.
 
     Args:
-        sandbox: Where.
-        region: Which region.
-        name: The host name that requests go to.
+        sandbox: The sandbox.
+        region: The region to observe.
+        name: Host name of the requests.
     """
-    seen, cluster, way = Drill(sandbox, region), Cluster(sandbox, region), way_to(sandbox, name)
+    timeline, cluster, way = Drill(sandbox, region), Cluster(sandbox, region), way_to(sandbox, name)
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(EVERY_SECONDS):
-            seen.samples.append((seen.now, cluster.sample()))
+            timeline.samples.append((timeline.now, cluster.sample()))
 
-    def ask() -> None:
+    def send() -> None:
         while not ended.wait(1 / REQUESTS_A_SECOND):
-            at = seen.now
-            seen.sent += 1
+            at = timeline.now
+            timeline.sent += 1
             try:
                 way.send("POST", MODEL, ROW)
             except Failed as error:
-                seen.failed.append((at, error.problems[0].fact.rpartition(MODEL)[2].strip(": ")))
+                timeline.failed.append((at, error.problems[0].fact.rpartition(MODEL)[2].strip(": ")))
 
-    threads = [threading.Thread(target=work, daemon=True) for work in (watch, ask)]
+    threads = [threading.Thread(target=work, daemon=True) for work in (watch, send)]
     for thread in threads:
         thread.start()
     try:
-        yield seen
+        yield timeline
     finally:
         ended.set()
         for thread in threads:
             thread.join()
-        print(f"\n{seen}")
+        print(f"\n{timeline}")

@@ -1,4 +1,4 @@
-"""Somebody who works on a cluster besides Pulumi."""
+"""Changes to a cluster by an operator, outside Pulumi."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from sandbox.clusters.api import MERGE, Api
 
 
-class By(StrEnum):
-    """Field managers of others."""
+class Manager(StrEnum):
+    """Field managers other than Pulumi."""
 
-    SOMEBODY = "somebody"
+    OTHER = "other-manager"
     EDIT = "kubectl-edit"
 
 
@@ -27,24 +27,24 @@ class Hand:
         return self.api.find(api_version, kind, namespace, name)
 
     def read(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
-        found = self.find(api_version, kind, namespace, name)
-        assert found, f"{kind} {namespace}/{name} is not there"
-        return found
+        live = self.find(api_version, kind, namespace, name)
+        assert live, f"{kind} {namespace}/{name} does not exist"
+        return live
 
-    def create(self, body: Mapping[str, Any], manager: By = By.SOMEBODY) -> dict[str, Any]:
+    def create(self, body: Mapping[str, Any], manager: Manager = Manager.OTHER) -> dict[str, Any]:
         path = self.api.path(body["apiVersion"], body["kind"], body["metadata"].get("namespace", ""))
         assert path
         return self.api.call("POST", f"{path}?fieldManager={manager}", dict(body))
 
-    def patch(self, live: Mapping[str, Any], change: Mapping[str, Any], manager: By = By.EDIT) -> None:
-        """Change an object as `kubectl edit` does: no apply, and whoever held a field loses it."""
+    def patch(self, live: Mapping[str, Any], change: Mapping[str, Any], manager: Manager = Manager.EDIT) -> None:
+        """Change an object as `kubectl edit` does: by a merge patch, which takes over fields of other managers."""
         meta = live["metadata"]
         path = self.api.path(live["apiVersion"], live["kind"], meta.get("namespace", ""), meta["name"])
         assert path
         self.api.call("PATCH", f"{path}?fieldManager={manager}", dict(change), MERGE)
 
     def node(self, name: str) -> None:
-        """A node whose kubelet is played, with a label of its own and room for a hundred pods."""
+        """Create a simulated node with its own label and capacity for 110 pods."""
         capacity = {"cpu": "8", "memory": "32Gi", "pods": "110"}
         body = {
             "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""One region as the program makes it, as far as requests go: network, cluster, nodes, load balancer, Deployment."""
+"""One region with what inference requests need, as the program creates it: network, cluster, nodes, load balancer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Region:
 
     @property
     def api(self) -> Api:
-        """Its cluster's API server, with the sandbox's own rights."""
+        """API server of its cluster, with administrator rights."""
         if "api" not in self.made:
             self.made["api"] = Api(self.aws.clusters.of(self.region)[self.cluster].api())
         found: Api = self.made["api"]
@@ -42,11 +42,11 @@ class Region:
 
     @property
     def name(self) -> str:
-        """The region's own name."""
+        """Regional host name."""
         return f"inference.{DOMAIN}"
 
     def build(self, nodes: int) -> None:
-        """Network, node group, load balancer, and the zone that names it."""
+        """Create network, node group, load balancer and hosted zone."""
         ec2 = self.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnets = [
@@ -102,7 +102,7 @@ class Region:
         route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
 
     def serve(self, replicas: int, buckets: dict[str, str], model_set: str = "digits") -> None:
-        """The Deployment with its Service and what ties that to the target group; the image is never pulled."""
+        """Create the Deployment, its Service and the TargetGroupBinding; the image is never pulled."""
         self.apply("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", BINDING_KIND)
         self.apply("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": NAMESPACE}})
         code = pod_code("fetch_models")
@@ -191,7 +191,7 @@ class Region:
         )
 
     def apply(self, path: str, content: dict[str, Any]) -> None:
-        """Create a thing, as soon as its kind is there."""
+        """Create an object as soon as its kind exists."""
         root, version, *more = path.strip("/").split("/")
         group = version if root == "api" else f"{version}/{more[0]}"
 
@@ -211,7 +211,7 @@ class Region:
         return found
 
     def ready_nodes(self) -> list[str]:
-        """Zones of the nodes that are ready."""
+        """Return the zones of ready nodes."""
         return sorted(
             node["metadata"]["labels"]["topology.kubernetes.io/zone"][-1]
             for node in self.nodes()
@@ -225,7 +225,7 @@ class Region:
         return found
 
     def states(self) -> dict[str, str]:
-        """State by target, as the load balancer tells it."""
+        """Return the load balancer's state of each target."""
         found = self.client("elbv2").describe_target_health(TargetGroupArn=self.made["group"])
         return {each["Target"]["Id"]: each["TargetHealth"]["State"] for each in found["TargetHealthDescriptions"]}
 
@@ -245,7 +245,7 @@ class Region:
         connection.close()
 
     def connect(self) -> http.client.HTTPSConnection:
-        """A connection to the region's name, as a client has one."""
+        """Return a client's connection to the region's host name."""
         context = ssl.create_default_context(cafile=str(self.aws.authority.file))
         proxy = urlsplit(self.aws.endpoint)
         connection = http.client.HTTPSConnection(str(proxy.hostname), proxy.port, context=context, timeout=90)
@@ -253,7 +253,7 @@ class Region:
         return connection
 
     def predict(self, rows: list[list[float]]) -> dict[str, Any]:
-        """A prediction by the region's name; the first one waits for the model server to start."""
+        """Send a prediction request to the region's host name; the first one waits for the model server to start."""
 
         def answered() -> dict[str, Any] | None:
             try:
@@ -297,7 +297,7 @@ TEMPLATE = {
         {"ResourceType": kind, "Tags": [{"Key": "Name", "Value": "gpu node"}]} for kind in ("instance", "volume")
     ],
 }
-"""As the program has it."""
+"""As in the program."""
 BINDING_KIND = {
     "kind": "CustomResourceDefinition",
     "metadata": {"name": "targetgroupbindings.elbv2.k8s.aws"},

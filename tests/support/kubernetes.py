@@ -1,4 +1,4 @@
-"""The compliant example of what is in a cluster, and how its objects are found again in what a program asked for."""
+"""Compliant examples of the Kubernetes objects in a cluster, and programs that deploy them."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ POOL = NodePoolSpec(
     reserved={"Name": "ml-dr GPU nodes"},
     tags={"project": "ml-dr"},
 )
-"""The GPU nodes that Karpenter makes."""
+"""Karpenter's GPU nodes."""
 
 
 def spec(tier: Tier = Tier.ACTIVE, **changes: Any) -> InferenceSpec:
-    """Inference in a region of a tier; keywords replace fields."""
+    """Return the specification of inference in a tier; keywords replace fields."""
     workload = changes.pop("workload", Workload())
     made = InferenceSpec(
         region="us-west-2",
@@ -73,26 +73,26 @@ def spec(tier: Tier = Tier.ACTIVE, **changes: Any) -> InferenceSpec:
 
 IMAGE = Serving().tools_image
 CUSTOM = ("elbv2.k8s.aws", "networking.istio.io", "snapshot.storage.k8s.io", "velero.io")
-"""Groups of custom resources: their definitions are what validates them."""
+"""API groups of custom resources, which are validated by their definitions."""
 
 
 def registry_backup(role: Role = Role.PRIMARY) -> RegistryBackupSpec:
-    """The backup of a region's registry."""
+    """Return the specification of a region's registry backup."""
     return RegistryBackupSpec(role, "us-west-2", "ml-dr-123456789012-us-west-2-registry", IMAGE, CODE)
 
 
 def processing(**changes: Any) -> ProcessingSpec:
-    """Processing of a region's datasets; keywords replace fields."""
+    """Return the specification of dataset processing; keywords replace fields."""
     return ProcessingSpec("us-west-2", "ml-dr-123456789012-us-west-2-datasets", IMAGE, CODE, **changes)
 
 
 def protection(role: Role = Role.PRIMARY) -> ProtectionSpec:
-    """What protects a region's cluster."""
+    """Return the specification of a cluster's protection."""
     return ProtectionSpec(role, "us-west-2", "ml-dr-123456789012-us-west-2-velero")
 
 
 def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mapping[str, Any]]:
-    """Every object, those first that others need."""
+    """Yield every object, dependencies first."""
     of = spec(tier)
     spaces = namespace_spec.namespaces(of.capacity, ZONES, 1)
     yield from (namespace_spec.namespace(each, version) for each in spaces)
@@ -112,7 +112,7 @@ def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mappi
 
 
 def protecting(role: Role = Role.PRIMARY) -> Iterator[Mapping[str, Any]]:
-    """What backs up and processes, and what backs that up."""
+    """Yield the objects of backups and dataset processing."""
     for pod in (registry_backup(role).pod, processing().pod):
         yield code_pod_spec.service_account(pod)
         yield code_pod_spec.code(pod)
@@ -125,7 +125,7 @@ def protecting(role: Role = Role.PRIMARY) -> Iterator[Mapping[str, Any]]:
 
 
 def inside(build: Callable[[ClusterAccess], object]) -> Cloud:
-    """Run a piece of program that fills a cluster."""
+    """Run code that deploys objects to a cluster."""
 
     def program() -> None:
         cluster = pulumi.ComponentResource("test:index:Cluster", "cluster")

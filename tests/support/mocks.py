@@ -1,4 +1,4 @@
-"""A cloud that exists only in memory: it computes ids and ARNs by type, as AWS would, and records requests."""
+"""Pulumi mocks: a cloud in memory that computes IDs and ARNs by type and records resources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi.runtime import mocks, settings
 from tests.support.builders import ACCOUNT
 
 Computed = Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
-"""Logical name, inputs and region to the id and what AWS adds to the inputs."""
+"""Function of logical name, inputs and region; returns the ID and the outputs that AWS adds."""
 
 
 def _bucket(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
@@ -56,7 +56,7 @@ def _vault(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[st
 
 
 def _ec2(kind: str, prefix: str) -> Computed:
-    """Ids as EC2 gives them, with the logical name for the digits."""
+    """Return a function for EC2 IDs, with the logical name in place of the digits."""
 
     def computed(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
         identity = f"{prefix}-{name}"
@@ -70,7 +70,7 @@ def _log_group(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dic
 
 
 def _regional(service: str, kind: str, **more: Any) -> Computed:
-    """An ARN of a service, and what else is computed."""
+    """Return a function for the ARN of a regional service, and further outputs."""
 
     def computed(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
         arn = f"arn:aws:{service}:{region}:{ACCOUNT}:{kind}/{inputs.get('name', name)}"
@@ -111,7 +111,7 @@ def _template(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict
 def _certificate(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     arn = f"arn:aws:acm:{region}:{ACCOUNT}:certificate/{name}"
     names = [inputs["domainName"], *inputs.get("subjectAlternativeNames", ())]
-    # Not in the order they were asked for, as ACM does.
+    # In another order than requested, as ACM returns them.
     options = [
         {
             "domainName": each,
@@ -161,8 +161,8 @@ COMPUTED: dict[str, Computed] = {
 
 
 @dataclass
-class Made:
-    """A resource that was asked for."""
+class RecordedResource:
+    """A resource that the program registered."""
 
     type: str
     name: str
@@ -172,19 +172,19 @@ class Made:
     parent: str = ""
     delete_before_replace: bool = False
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Resources whose outputs an input is made of: URNs by the input's name."""
+    """URNs of the resources from which an input is made, by the input's name."""
 
 
 @dataclass
 class Cloud(mocks.Mocks):
-    """Records resources; answers reads from what a test put into `existing`."""
+    """Records resources and exports; computes outputs."""
 
     outputs_of_primary: Mapping[str, Any] = field(default_factory=dict)
-    made: list[Made] = field(default_factory=list)
+    resources: list[RecordedResource] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        """The id and the state AWS would answer with."""
+        """Return the ID and the outputs of a new resource, as AWS would."""
         if args.typ == "pulumi:pulumi:StackReference":
             return args.name, {"name": args.inputs["name"], "outputs": dict(self.outputs_of_primary)}
         if not args.custom and not args.resource_id:
@@ -197,25 +197,25 @@ class Cloud(mocks.Mocks):
             identity, extra = COMPUTED.get(args.typ, lambda *_: (f"id-of-{args.name}", {}))(
                 args.name, args.inputs, region
             )
-            self.made.append(Made(args.typ, args.name, dict(args.inputs)))
+            self.resources.append(RecordedResource(args.typ, args.name, dict(args.inputs)))
         return identity, {**args.inputs, **extra}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        """No function is expected."""
+        """Refuse function calls, which no program makes."""
         raise AssertionError(f"unexpected call of {args.token}")
 
-    def of(self, short: str) -> dict[str, Made]:
-        """Resources by name, whose type ends like this: "BucketPolicy"."""
-        return {made.name: made for made in self.made if made.type.endswith(f":{short}")}
+    def of(self, short: str) -> dict[str, RecordedResource]:
+        """Return resources by name, by the end of their type: "BucketPolicy"."""
+        return {made.name: made for made in self.resources if made.type.endswith(f":{short}")}
 
     def one(self, short: str, name: str) -> dict[str, Any]:
-        """Inputs of one resource."""
+        """Return the inputs of one resource."""
         return self.of(short)[name].inputs
 
 
 @contextmanager
 def _options_recorded(cloud: Cloud) -> Iterator[None]:
-    """The mock monitor does not hand resource options to mocks, so they are taken from the request."""
+    """Record resource options from the requests, because the mock monitor does not pass them to mocks."""
     original = mocks.MockMonitor.RegisterResource
     options: dict[tuple[str, str], Any] = {}
 
@@ -225,23 +225,23 @@ def _options_recorded(cloud: Cloud) -> Iterator[None]:
 
     with mock.patch.object(mocks.MockMonitor, "RegisterResource", register):
         yield
-    for made in cloud.made:
+    for made in cloud.resources:
         request = options[made.type, made.name]
         made.protect, made.retain_on_delete, made.parent = request.protect, request.retainOnDelete, request.parent
         made.delete_before_replace = request.deleteBeforeReplace
-        made.sources = {name: list(found.urns) for name, found in request.propertyDependencies.items()}
+        made.sources = {name: list(sources.urns) for name, sources in request.propertyDependencies.items()}
 
 
 def deploy(build: Callable[[], object], stack: str = "primary", cloud: Cloud | None = None) -> Cloud:
-    """Run a piece of program against a cloud in memory, and give back what it asked for and exported."""
+    """Run code against a cloud in memory; return the recorded resources and exports."""
     target = cloud or Cloud()
-    # A stack of its own: on the SDK's, which stays, the transformations of programs before this one would go on.
+    # A new root resource: the SDK keeps its own, with the transformations of previous programs.
     settings.set_root_resource(None)  # type: ignore[arg-type]
     pulumi.runtime.set_mocks(target, project="dr", stack=stack, preview=False)
     pulumi.runtime.set_all_config({"aws:region": "us-east-1"})
 
     def export(name: str, value: object) -> None:
-        pulumi.Output.from_input(value).apply(lambda known: target.exports.update({name: known}))
+        pulumi.Output.from_input(value).apply(lambda resolved: target.exports.update({name: resolved}))
 
     with mock.patch("pulumi.export", export), _options_recorded(target):
         pulumi.runtime.test(build)()

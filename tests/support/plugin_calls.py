@@ -1,4 +1,4 @@
-"""What the real AWS plugin calls, as `plugin_calls.yaml` lists it from the plugin's source."""
+"""API operations of the real AWS plugin, from `plugin_calls.yaml`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PHASES = ("create", "read", "update", "delete")
 
 @dataclass(frozen=True)
 class Calls:
-    """The operations of one type.
+    """The operations of one resource type.
 
     Args:
-        phases: "service:Operation" by phase, those of tags included.
+        phases: "service:Operation" by phase, including tag operations.
         files: The source file of each operation.
-        unread: Operations whose call was not read in the source.
+        unread: Operations with a call that was not found in the source.
     """
 
     phases: Mapping[str, tuple[str, ...]]
@@ -30,25 +30,25 @@ class Calls:
 
     @property
     def operations(self) -> frozenset[str]:
-        """All operations, of any phase."""
+        """All operations of all phases."""
         return frozenset(operation for phase in self.phases.values() for operation in phase)
 
 
 @cache
 def calls() -> Mapping[str, Calls]:
-    """Calls by Pulumi type; those of the provider itself under "provider"."""
+    """Return calls by Pulumi type; "provider" has those of the provider itself."""
     table = yaml.safe_load(TABLE.read_text())
     entries = {"provider": table["provider"], **table["types"]}
     return {name: _calls(entry, table["tags"].get(entry.get("tags"), {})) for name, entry in entries.items()}
 
 
 def distinct(*, unread: bool = False) -> list[str]:
-    """Every operation of the table once, sorted; with `unread`, those whose call was not read."""
+    """Return every operation once, sorted; with `unread`, only those not found in the source."""
     return sorted({name for each in calls().values() for name in (each.unread if unread else each.operations)})
 
 
 def gaps() -> Mapping[str, str]:
-    """Operations that the emulator does not answer, with the reason."""
+    """Return the operations that the emulator does not support, with the reason."""
     return dict(yaml.safe_load(TABLE.read_text())["gaps"])
 
 

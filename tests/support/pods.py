@@ -1,4 +1,4 @@
-"""Pods' programs, started as a manifest has them: from a folder laid out by a ConfigMap's items, and nothing else."""
+"""Pods' programs, run from a folder with only the items of their ConfigMap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSED_ON = ("PATH", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS
 
 
 def lay_out(code: PodCode, folder: Path) -> Path:
-    """What a volume with these items looks like."""
+    """Write the files of a volume with these items."""
     for key, path in code.items.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(code.data[key], "utf-8")
@@ -24,27 +24,27 @@ def lay_out(code: PodCode, folder: Path) -> Path:
 
 @contextmanager
 def started(entry: str, folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A pod's program while it runs; ended with the block.
+    """Run a pod's program until the block ends.
 
     Args:
-        entry: Its name.
+        entry: Name of its entry module.
         folder: An empty folder, for its code and as its working directory.
-        environment: What its manifest sets, besides where the code is.
+        environment: Environment variables of its manifest, except PYTHONPATH.
     """
     code = pod_code(entry)
-    where = {"PYTHONPATH": str(lay_out(code, folder / "code"))}
-    with _started(code.command, folder, {**where, **environment}) as process:
+    path = {"PYTHONPATH": str(lay_out(code, folder / "code"))}
+    with _started(code.command, folder, {**path, **environment}) as process:
         yield process
 
 
 def run(entry: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-    """A pod's program until it ends: its exit code and its log."""
+    """Run a pod's program to its end; return exit code and log."""
     with started(entry, folder, environment) as process:
         return _ended(process)
 
 
 def run_command(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-    """A container's command until it ends: its exit code and its log."""
+    """Run a container's command to its end; return exit code and log."""
     with _started(command, folder, environment) as process:
         return _ended(process)
 

@@ -1,4 +1,4 @@
-"""The rules of `policies/`, run as the SDK runs them, on resources that a test describes."""
+"""The rules of `policies/`, run as by the SDK, on resources that a test describes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from policies.rules.pack import RULES, policy
 POLICIES = {rule.name: policy(rule) for rule in RULES}
 REMOVED = object()
 NOT_KNOWN = UNKNOWN_STRING_VALUE
-"""What the engine sends for a value of any type that is not known yet."""
+"""The engine's placeholder for an unknown value of any type."""
 
 TAGS = {"project": "ml-dr", "workload": "ml-dr", "role": "primary"}
 
 
 @dataclass(frozen=True)
 class Given:
-    """A resource: its type, properties, and by property which others (by name) its value was made of."""
+    """A resource with type, properties, and the names of the resources from which a property's value is made."""
 
     type: str
     name: str
@@ -38,7 +38,7 @@ class Given:
     made_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def but(self, path: str, value: object) -> Given:
-        """The same with one field changed: "rules.0.status"; `REMOVED` takes it out."""
+        """Return a copy with one field changed, for example "rules.0.status"; `REMOVED` removes it."""
         props = copy.deepcopy(dict(self.props))
         *way, last = path.split(".")
         holder: Any = props
@@ -52,28 +52,28 @@ class Given:
 
 
 def provider(region: str = "us-east-1") -> Given:
-    """The provider that resources have by default."""
+    """Return the default provider."""
     return Given("pulumi:providers:aws", "default_7_51_1", {"region": region})
 
 
-def violations(rule: str, *given: Given) -> list[str]:
-    """What a rule says of a stack. The first resource is the one that a resource rule judges."""
-    said: list[str] = []
+def violations(rule: str, *resources: Given) -> list[str]:
+    """Return a rule's violations in a stack. A resource rule checks the first resource."""
+    messages: list[str] = []
     chosen = POLICIES[rule]
-    home = next((each for each in given if each.type == "pulumi:providers:aws"), provider())
+    home = next((each for each in resources if each.type == "pulumi:providers:aws"), provider())
     if isinstance(chosen, ResourceValidationPolicy):
-        judged = _resource(given[0], home)
+        judged = _resource(resources[0], home)
         arguments = ResourceValidationArgs(
             judged.resource_type, judged.props, judged.urn, judged.name, judged.opts, judged.provider
         )
-        chosen.validate(arguments, lambda message, urn=None: said.append(message))
-        return said
-    stack = {each.name: _resource(each, home) for each in given}
-    for each in given:
+        chosen.validate(arguments, lambda message, urn=None: messages.append(message))
+        return messages
+    stack = {each.name: _resource(each, home) for each in resources}
+    for each in resources:
         for prop, names in each.made_of.items():
             stack[each.name].property_dependencies[prop] = [stack[name] for name in names]
-    chosen.validate(StackValidationArgs(list(stack.values())), lambda message, urn=None: said.append(message))
-    return said
+    chosen.validate(StackValidationArgs(list(stack.values())), lambda message, urn=None: messages.append(message))
+    return messages
 
 
 def _resource(given: Given, home: Given) -> PolicyResource:

@@ -1,4 +1,4 @@
-"""The program of a stack, whole, against a cloud in memory."""
+"""The whole program of a stack, run against a cloud in memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ OF_PRIMARY = {
 
 
 def run(stack: str, monkeypatch: pytest.MonkeyPatch, cloud: Cloud | None = None, /, **changes: str) -> Cloud:
-    """Run it.
+    """Run the program.
 
     Args:
         stack: The stack.
-        monkeypatch: Sets its configuration.
-        cloud: What it is deployed to.
+        monkeypatch: Sets the configuration.
+        cloud: The cloud to deploy to.
         changes: Replace keys of the `dr` namespace.
     """
     values = {**read_config(ROOT, stack), **{f"dr:{key}": value for key, value in changes.items()}}

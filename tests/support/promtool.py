@@ -1,4 +1,4 @@
-"""promtool, Prometheus's own tool for rules: the one on PATH, else built from the modules pinned in tests/promtool."""
+"""promtool, Prometheus's tool for rules: from PATH, or built from the modules pinned in tests/promtool."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from sandbox.toolchain import go_cache
 MODULES = Path(__file__).parents[1] / "promtool"
 PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"
 FLAGS = ["-mod=readonly", "-trimpath", "-tags=remove_all_sd", "-ldflags=-s -w"]
-"""Without the clients of clouds, which find targets, and no test needs."""
+"""Build tags that exclude cloud clients for service discovery, which no test needs."""
 
 
 @cache
 def promtool() -> Path:
-    """The command; where it cannot be had, the test is skipped and says so."""
-    if found := shutil.which("promtool"):
-        return Path(found)
+    """Return the command; skip the test if it cannot be built."""
+    if command := shutil.which("promtool"):
+        return Path(command)
     pins = hashlib.sha256((MODULES / "go.mod").read_bytes() + (MODULES / "go.sum").read_bytes()).hexdigest()[:12]
     folder = _cache() / f"promtool-{pins}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def _build(command: Path) -> None:
 
 
 def run(folder: Path, *arguments: str, **files: Any) -> str:
-    """Run promtool in a folder with YAML files, named without their ending; what it says. Fails if it does."""
+    """Run promtool in a folder with YAML files, named without suffix; return its output. Fails if promtool fails."""
     for name, content in files.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     done = subprocess.run([promtool(), *arguments], cwd=folder, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""A rollout as the API server shows it: one that is complete, and tests break one field of it."""
+"""A complete rollout as the API server reports it; tests change one field."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FLOOR = 6
 
 
 def ago(seconds: float) -> str:
-    """A time in the API server's form."""
+    """Return a past time in the API server's format."""
     return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def deployment(**status: Any) -> dict[str, Any]:
-    """A Deployment whose rollout is complete; keywords replace fields of its status."""
+    """Return a Deployment with a complete rollout; keywords replace fields of its status."""
     return {
         "metadata": {"name": "inference-service", "uid": "deployment", "generation": 2},
         "spec": {
@@ -41,7 +41,7 @@ def deployment(**status: Any) -> dict[str, Any]:
 
 
 def condition(kind: str, status: str, reason: str, message: str = "", seconds: float = 3600) -> dict[str, Any]:
-    """A condition that is so for some seconds."""
+    """Return a condition with its age in seconds."""
     return {
         "type": kind,
         "status": status,
@@ -52,7 +52,7 @@ def condition(kind: str, status: str, reason: str, message: str = "", seconds: f
 
 
 def replica_set(revision: int) -> dict[str, Any]:
-    """A ReplicaSet of the Deployment."""
+    """Return a ReplicaSet of the Deployment."""
     return {
         "metadata": {
             "name": f"inference-service-{revision}",
@@ -65,7 +65,7 @@ def replica_set(revision: int) -> dict[str, Any]:
 
 
 def template(revision: int, more: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The template of a revision's pods."""
+    """Return the pod template of a revision."""
     return {
         "metadata": {"labels": {"app": "inference", **(more or {})}},
         "spec": {"containers": [{"name": "server", "image": f"registry.example.com/mlserver:{revision}"}]},
@@ -73,7 +73,7 @@ def template(revision: int, more: Mapping[str, str] | None = None) -> dict[str, 
 
 
 def pod(number: int, revision: int = 2, scheduled: float = 600, **changes: Any) -> dict[str, Any]:
-    """A pod that is ready; keywords replace fields of its status."""
+    """Return a ready pod; keywords replace fields of its status."""
     name = f"inference-service-{revision}-{number}"
     return {
         "metadata": {
@@ -100,7 +100,7 @@ def pod(number: int, revision: int = 2, scheduled: float = 600, **changes: Any) 
 
 
 def starting(number: int, scheduled: float = 600, **state: Any) -> dict[str, Any]:
-    """A pod of the new revision whose server is in a state: waiting, running or terminated."""
+    """Return a pod of the new revision with a state of its server: waiting, running or terminated."""
     restarts, last = state.pop("restarts", 0), state.pop("last", {})
     conditions = [
         condition("PodScheduled", "True", "", seconds=scheduled),
@@ -113,23 +113,23 @@ def starting(number: int, scheduled: float = 600, **state: Any) -> dict[str, Any
 def unscheduled(
     number: int, seconds: float, message: str = "0/8 nodes are available: 8 Insufficient nvidia.com/gpu."
 ) -> Any:
-    """A pod that no node takes."""
-    said = condition("PodScheduled", "False", "Unschedulable", message, seconds)
-    return pod(number, phase="Pending", conditions=[said], initContainerStatuses=[], containerStatuses=[])
+    """Return an unschedulable pod."""
+    condition_ = condition("PodScheduled", "False", "Unschedulable", message, seconds)
+    return pod(number, phase="Pending", conditions=[condition_], initContainerStatuses=[], containerStatuses=[])
 
 
 def container(name: str, ready: bool = False, **state: Any) -> dict[str, Any]:
-    """A container's status."""
+    """Return a container's status."""
     return {"name": name, "ready": ready, "restartCount": 0, "state": state}
 
 
 def waiting(reason: str, message: str = "") -> dict[str, Any]:
-    """The state of a container that waits."""
+    """Return the state of a waiting container."""
     return {"waiting": {"reason": reason, "message": message}}
 
 
 def rolling(*pods: Any, updated: int = 1, available: int = FLOOR - 1, after: float = 0, **status: Any) -> Look:
-    """A rollout under way: pods of the new revision, and five ready ones of the previous.
+    """Return a rollout in progress: pods of the new revision, and five ready ones of the previous revision.
 
     Args:
         pods: Pods of the new revision.

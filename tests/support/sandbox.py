@@ -1,4 +1,4 @@
-"""A sandbox of a test's own: emulator, engine and project files in a folder of its own, gone at the end."""
+"""A sandbox for one test: emulator, engine and project files in a temporary folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SandboxUnderTest:
     programs: Programs
 
     def client(self, service: str, region: str) -> Any:
-        """A boto3 client of it."""
+        """Return a boto3 client for the emulator."""
         session = boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
         return session.client(service, region_name=region, endpoint_url=self.server.endpoint)
 
@@ -59,7 +59,7 @@ class SandboxUnderTest:
 
     @contextmanager
     def configured(self, stack: str, **values: object) -> Iterator[None]:
-        """The same for a while: then the file is as it was, and what is deployed is for the test to bring back."""
+        """Set keys until the block ends, then restore the file; the test restores the deployment."""
         path = self.local.project / f"Pulumi.{stack}.yaml"
         before = path.read_text()
         self.configure(stack, **values)
@@ -69,7 +69,7 @@ class SandboxUnderTest:
             path.write_text(before)
 
     def publish(self, items: Sequence[Item]) -> None:
-        """Publish the model set in the primary region, and wait until the recovery region has it too."""
+        """Publish the model set in the primary region, and wait until it is replicated."""
         regions = ("us-east-1", "us-west-2")
         with mock.patch.dict(os.environ, self.engine.variables):
             clients.client.cache_clear()
@@ -83,46 +83,45 @@ class SandboxUnderTest:
         clients.client.cache_clear()
 
     def lose(self, region: str) -> None:
-        """Take a region away, with the global control planes."""
+        """Make a region and the global control planes unreachable."""
         self.fault(kind="region", region=region, unreachable=True, with_global=True)
 
     def fault(self, **content: object) -> None:
-        """Break something."""
+        """Inject a fault."""
         ask(self.server, "POST", "faults", content)
 
-    def mend(self) -> None:
-        """Mend everything."""
+    def repair(self) -> None:
+        """Remove all faults."""
         ask(self.server, "DELETE", "faults")
 
     def advance(self, minutes: int) -> None:
-        """Put the sandbox's clock forward, through every minute, a few at a time."""
+        """Advance the sandbox's clock minute by minute, in steps of ten."""
         for done in range(0, minutes, 10):
             ask(self.server, "POST", "clock", {"advance": 60 * min(10, minutes - done)})
 
     def measure(self) -> None:
-        """Let the alarms that say which region answers see more minutes than they look at: only then a tier that
-        serves may be lowered."""
+        """Advance the clock beyond the alarms' periods, because lowering a serving tier needs known alarm states."""
         self.advance(4)
 
     def messages(self) -> list[dict[str, Any]]:
-        """What alarms said, and to whom."""
+        """Return the alarm messages with their recipients."""
         return list(ask(self.server, "GET", "messages")["messages"])
 
     def mark(self) -> int:
-        """A point in the record of calls."""
+        """Return the current position in the record of calls."""
         return int(ask(self.server, "GET", "calls")["next"])
 
     def calls(self, since: int) -> list[dict[str, Any]]:
-        """API calls since a point."""
+        """Return the API calls since a position."""
         return list(ask(self.server, "GET", f"calls?since={since}")["calls"])
 
     def operations(self, since: int) -> Counter[str]:
-        """How often which operation was called since a point: "s3:PutObject"."""
+        """Return the number of calls by operation since a position: "s3:PutObject"."""
         return Counter(f"{call['service']}:{call['operation']}" for call in self.calls(since))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
@@ -130,7 +129,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def copy_project(folder: Path, main: Path = ROOT) -> Path:
-    """The project's files in a folder, running the program of the checkout."""
+    """Copy the project's files to a folder; they run the program of the checkout."""
     folder.mkdir(parents=True)
     for name in ("Pulumi.yaml", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
         shutil.copy(ROOT / name, folder / name)
@@ -141,13 +140,16 @@ def copy_project(folder: Path, main: Path = ROOT) -> Path:
 
 @contextmanager
 def sandbox_in(folder: Path, project: Path | None = None) -> Iterator[SandboxUnderTest]:
-    """A sandbox whose folder is below the given one. Its engine writes the state of a stack at the end of an operation:
-    checkpoints, which only show where it is killed, take half of its time."""
+    """Run a sandbox in a folder until the block ends.
+
+    Its engine writes a stack's state only at the end of an operation. Checkpoints would take half of its time, and
+    matter only to tests that kill it.
+    """
     local = Local(folder / "state", project or copy_project(folder / "project"))
     programs = ensure_programs(lambda text, share: None)
     server = server_process.start(local, programs.kubernetes.folder)
     try:
-        # Only the minutes that a test asks for: what runs every minute is not in its record of calls by chance.
+        # The clock stands still, so that schedules add no calls to the record unless a test advances it.
         ask(server, "POST", "clock", {"follow": False})
         variables = {**environment(local, server, programs.engine), **WITHOUT_CHECKPOINTS}
         yield SandboxUnderTest(local, server, Engine(local, programs.engine, variables), programs)

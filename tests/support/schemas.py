@@ -1,4 +1,4 @@
-"""Manifests against schemas, strictly: a field that a schema does not list is an error at every depth.
+"""Strict validation of manifests: a field that a schema does not list is an error at every depth.
 
 Kubernetes' own kinds have the schemas it publishes. Custom resources have the definitions that are in the sandbox;
 where one keeps what it does not list, the fields that it lists are the ones that may be used.
@@ -22,15 +22,15 @@ Schema = dict[str, Any]
 
 
 def validate(manifest: Mapping[str, Any], version: str) -> None:
-    """Hold a manifest to its schema.
+    """Validate a manifest against its schema.
 
     Raises:
         jsonschema.ValidationError: it does not fit.
-        LookupError: there is no definition of its kind.
+        LookupError: The kind has no definition.
     """
     api, kind = str(manifest["apiVersion"]), str(manifest["kind"])
     if found := _custom().get((api, kind)):
-        # Its metadata is that of every object: held to the schema of one that has nothing else.
+        # Metadata is validated by the schema of an object that has only metadata.
         bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": manifest["metadata"]}
         kubernetes_validate.validate(bare, version, strict=True)
         jsonschema.Draft202012Validator(found).validate(dict(manifest))
@@ -43,7 +43,7 @@ def validate(manifest: Mapping[str, Any], version: str) -> None:
 
 @cache
 def _custom() -> dict[tuple[str, str], Schema]:
-    """Closed schemas by apiVersion and kind."""
+    """Return closed schemas by apiVersion and kind."""
     found = [each for chart in CHARTS for each in served_definitions(chart)]
     for file in addon_definitions.FOLDER.glob("*.yaml"):
         found += [each for each in yaml.safe_load_all(file.read_text("utf-8")) if each]
@@ -57,7 +57,7 @@ def _custom() -> dict[tuple[str, str], Schema]:
 
 def _closed_root(schema: Schema) -> Schema:
     closed = closed_schema(schema)
-    # What every object has besides.
+    # Fields of every object.
     closed["properties"] |= {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
@@ -67,7 +67,7 @@ def _closed_root(schema: Schema) -> Schema:
 
 
 def closed_schema(schema: Schema) -> Schema:
-    """The schema, with no field allowed beside those it lists; what lists none stays open."""
+    """Return the schema, closed to further fields; a schema that lists no fields stays open."""
     made: Schema = {key: value for key, value in schema.items() if not key.startswith("x-kubernetes-")}
     if made.pop("nullable", False) and isinstance(made.get("type"), str):
         made["type"] = [made["type"], "null"]
@@ -79,6 +79,6 @@ def closed_schema(schema: Schema) -> Schema:
     if isinstance(made.get("additionalProperties"), dict):
         made["additionalProperties"] = closed_schema(made["additionalProperties"])
     if "pattern" in made and made["pattern"].startswith("^(?i)"):
-        # Go takes flags after the anchor, Python before it.
+        # Go accepts flags after the anchor, Python before it.
         made["pattern"] = f"(?i)^{made['pattern'].removeprefix('^(?i)')}"
     return made

@@ -1,4 +1,4 @@
-"""A fifth tier, to show that a row of the tier table is all that a tier takes."""
+"""A fifth tier, to show that a new tier needs only a row in the tier table."""
 
 from __future__ import annotations
 

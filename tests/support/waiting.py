@@ -1,4 +1,4 @@
-"""Waiting for what a test expects."""
+"""Waiting for a condition that a test expects."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from dr.preflight import existing_cluster, existing_vpc, running_nodes
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.existing_vpc import ExistingVpc
 from stacks import kubernetes
-from tests.support.mocks import Cloud, Made
+from tests.support.mocks import Cloud, RecordedResource
 from tests.support.program import run
 from tests.support.schemas import validate
 
@@ -58,12 +58,12 @@ def _aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def objects(cloud: Cloud) -> list[Made]:
+def objects(cloud: Cloud) -> list[RecordedResource]:
     """Objects that have a manifest: neither releases of charts nor the provider."""
-    return [each for each in cloud.made if each.type.startswith("kubernetes:") and "apiVersion" in each.inputs]
+    return [each for each in cloud.resources if each.type.startswith("kubernetes:") and "apiVersion" in each.inputs]
 
 
-def manifest(each: Made) -> Any:
+def manifest(each: RecordedResource) -> Any:
     """An object's manifest with ids as AWS gives them: the cloud in memory puts names into its own."""
     return json.loads(re.sub(r'"(subnet|sg)-[a-z-]+"', r'"\1-0a"', json.dumps(each.inputs)))
 
@@ -80,7 +80,7 @@ def test_every_object_is_valid_services_are_not_awaited_and_nothing_uses_a_confi
     cloud = made(program, monkeypatch)
     found = objects(cloud)
 
-    others = {each.type for each in cloud.made if each.type.startswith("kubernetes:") and each not in found}
+    others = {each.type for each in cloud.resources if each.type.startswith("kubernetes:") and each not in found}
     assert others <= {"kubernetes:helm.sh/v3:Release"}
     for each in found:
         for version in VERSIONS:
@@ -90,7 +90,7 @@ def test_every_object_is_valid_services_are_not_awaited_and_nothing_uses_a_confi
     assert services
     assert {annotations.get("pulumi.com/skipAwait") for annotations in services} == {"true"}
     # The plugin replaces a ConfigMap by deleting it first, and the engine then replaces what is made of its outputs.
-    uses = [(each.name, urns) for each in cloud.made for urns in each.sources.values()]
+    uses = [(each.name, urns) for each in cloud.resources for urns in each.sources.values()]
     assert not [(name, urn) for name, urns in uses for urn in urns if ":ConfigMap::" in urn]
     assert not [each.name for each in found if each.delete_before_replace]
 

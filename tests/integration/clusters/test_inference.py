@@ -167,7 +167,7 @@ def test_a_region_is_brought_up_and_down_and_what_scales_it_is_not_undone(cluste
     assert cluster.deployment().spec.replicas == 0
 
 
-def test_replicas_that_somebody_asked_for_in_pilot_are_not_taken_down(cluster: Cluster) -> None:
+def test_replicas_set_by_an_operator_in_pilot_light_are_kept(cluster: Cluster) -> None:
     fill(cluster, Tier.PILOT)
     scaled = {"spec": {"replicas": 4}}
     AppsV1Api(cluster.plane.api()).patch_namespaced_deployment_scale(

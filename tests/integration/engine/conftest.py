@@ -34,7 +34,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnde
 def deployed(deployment: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     """The same, with nothing broken after the test."""
     yield deployment
-    deployment.mend()
+    deployment.repair()
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def serving(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     with drill(inside, EAST, EAST_NAME) as before:
         before.until(even, "even before", WHERE_THE_NODES_WENT)
     yield inside
-    inside.mend()
+    inside.repair()
 
 
 def even(sample: Sample) -> bool:
@@ -68,7 +68,7 @@ def test_a_lost_zone_leaves_what_the_budget_promises_and_survivors_are_ready_soo
         seen.until(everywhere, "six replicas in two zones", WHERE_THE_NODES_WENT)
         assert sorted(seen.latest.ready.values()) == [3, 3]
         seen.event("the zone is back")
-        serving.mend()
+        serving.repair()
         seen.until(even, "two a zone", WHERE_THE_NODES_WENT)
 
     assert seen.least_available >= BUDGET
@@ -125,7 +125,7 @@ def test_where_no_node_can_be_had_the_alarm_says_so_and_what_is_left_serves_on(s
         seen.event(f"told: {', '.join(subject for subject in told if 'nodes-short' in subject)}")
         assert any("ALARM" in subject and "nodes-short" in subject for subject in told), told
         assert seen.latest.available == BUDGET
-        serving.mend()
+        serving.repair()
         seen.event("capacity and zone are back")
         seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
 

@@ -54,7 +54,7 @@ def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
     engine.wait()
     # Plugins go on with what they were doing, and end when they see that the engine is gone.
     psutil.wait_procs(children, timeout=30)
-    sandbox.mend()
+    sandbox.repair()
     return made
 
 

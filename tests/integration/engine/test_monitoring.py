@@ -125,7 +125,7 @@ def test_the_loss_of_the_primary_is_seen_from_the_other_side_within_twenty_minut
         assert 'ALARM: "ml-dr-region-impaired" in US West (Oregon)' in subjects
         assert {each["region"] for each in messages(told, since)} == {WEST}
     finally:
-        told.mend()
+        told.repair()
     told.advance(5)
     assert firing(told, WEST) == set()
     assert 'OK: "ml-dr-region-impaired" in US West (Oregon)' in [each["subject"] for each in messages(told, since)]
@@ -138,7 +138,7 @@ def test_a_prober_that_fails_is_a_risk_and_no_sign_of_an_impaired_region(told: S
         assert firing(told, WEST) >= {"prober-failing", "levers-failing", "recovery-at-risk"}
         assert "region-impaired" not in firing(told, WEST)
     finally:
-        told.mend()
+        told.repair()
     told.advance(10)
     assert firing(told, WEST) == set()
 

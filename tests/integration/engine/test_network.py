@@ -8,7 +8,7 @@ import pytest
 
 from components.network.network import ENDPOINTS
 from dr.errors import Failed
-from tests.support.network import EAST, WEST, in_vpc, nat_zones, vpc_of, ways_out
+from tests.support.network import EAST, WEST, in_vpc, nat_routes, nat_zones, vpc_of
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
@@ -57,7 +57,7 @@ def test_the_default_group_is_closed_s3_is_reached_and_flows_are_logged(
 
 def test_the_primary_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTest) -> None:
     assert nat_zones(deployed, EAST) == "abc"
-    assert ways_out(deployed, EAST) == {"a": "a", "b": "b", "c": "c"}
+    assert nat_routes(deployed, EAST) == {"a": "a", "b": "b", "c": "c"}
 
 
 def test_interface_endpoints_come_and_go_in_place(deployed: SandboxUnderTest) -> None:

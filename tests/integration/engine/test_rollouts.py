@@ -29,7 +29,7 @@ def waiting(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     """The primary, whose next update waits long for an image that never comes; afterwards it is as it was."""
     with deployed.configured("primary", inferenceImage=BROKEN, rolloutGraceSeconds="3600"):
         yield deployed
-    deployed.mend()
+    deployed.repair()
     deployed.engine.up("primary")
     wait_for(lambda: deployed.engine.up("primary").none)
 

@@ -141,7 +141,7 @@ def warm(deployment: SandboxUnderTest) -> Iterator[None]:
     (group,) = deployment.client("elbv2", WEST).describe_target_groups()["TargetGroups"]
     wait_for(lambda: "healthy" in target_states(deployment, group["TargetGroupArn"]))
     yield
-    deployment.mend()
+    deployment.repair()
     deployment.measure()
     deployment.configure("dr", tier=None)
     deployment.engine.up("dr")

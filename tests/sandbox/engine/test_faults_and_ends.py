@@ -36,7 +36,7 @@ def test_a_failed_create_leaves_a_state_from_which_the_next_up_goes_on_and_destr
     made = len(sandbox.engine.resources("primary"))
     assert 20 < made < planned
 
-    sandbox.mend()
+    sandbox.repair()
     sandbox.engine.up("primary")
     assert len(sandbox.engine.resources("primary")) == planned + 1  # the provider
     assert sandbox.engine.up("primary").none

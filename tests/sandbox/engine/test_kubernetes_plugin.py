@@ -32,7 +32,7 @@ from sandbox.local import Local
 from sandbox.server_process import Server
 from sandbox.toolchain.programs import ensure_programs
 from tests.support.control_plane import control_plane_in
-from tests.support.hand import By, Hand
+from tests.support.hand import Hand, Manager
 from tests.support.sandbox import wait_for
 
 pytestmark = pytest.mark.engine
@@ -190,10 +190,10 @@ def test_field_of_kubectl_is_named_by_the_preview_and_taken_back_by_the_update(d
 
 
 def test_field_of_any_other_manager_is_a_conflict_that_names_it_until_it_is_forced(deployed: Deployed) -> None:
-    deployed.hand.patch(deployed.live("Deployment", "by-name"), {"spec": {"replicas": 3}}, By.SOMEBODY)
+    deployed.hand.patch(deployed.live("Deployment", "by-name"), {"spec": {"replicas": 3}}, Manager.OTHER)
     deployed.want(replicas=1)
     for attempt in (deployed.preview, deployed.up):
-        with pytest.raises(Failed, match=r'conflict with "somebody" using apps/v1: \.spec\.replicas'):
+        with pytest.raises(Failed, match=r'conflict with "other-manager" using apps/v1: \.spec\.replicas'):
             attempt()
     assert deployed.live("Deployment", "by-name")["spec"]["replicas"] == 3
     deployed.up(annotations={"pulumi.com/patchForce": "true"})
@@ -279,7 +279,7 @@ def test_object_that_exists_with_other_content_is_not_overwritten(deployed: Depl
     deployed.hand.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": theirs, "data": {"A": "by hand"}})
     deployed.want(config_map="theirs")
     try:
-        with pytest.raises(Failed, match=r'"somebody" using v1: \.data\.A|already exists'):
+        with pytest.raises(Failed, match=r'"other-manager" using v1: \.data\.A|already exists'):
             deployed.up()
     finally:
         deployed.want(config_map="content")
