@@ -467,7 +467,7 @@ def test_all_problems_are_reported_together_before_the_first_resource(
     assert "quota L-DB2E81BA" in text
     assert "cluster ml-dr: the API server does not answer" in text
     assert "the last update was interrupted while it created network-nat-a" in text
-    assert cloud.made == []
+    assert cloud.resources == []
 
 
 @pytest.mark.usefixtures("control", "silent")

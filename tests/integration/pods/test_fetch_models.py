@@ -264,7 +264,7 @@ def test_an_interrupted_run_leaves_no_marker_and_the_next_run_completes(
     }
     with pods.started("fetch_models", tmp_path, environment) as process:
         assert process.stdout
-        next(line for line in process.stdout if "are there intact" in line)
+        next(line for line in process.stdout if "files are intact" in line)
         process.kill()
         process.wait()
     aws.emulator.faults.clear()
