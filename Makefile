@@ -36,7 +36,7 @@ lint: install ## check format, types and workflows
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
 	@if command -v go >/dev/null; then go -C .github/actionlint tool actionlint -shellcheck= -pyflakes= "$(CURDIR)"/.github/workflows/*.yml; \
-	else echo "There is no go on PATH: .github/workflows was not checked by actionlint." >&2; fi
+	else echo "go is not on PATH: .github/workflows was not checked by actionlint." >&2; fi
 
 format: install ## format the code and sort imports
 	@$(python) -m ruff check --select I --fix

@@ -1,4 +1,4 @@
-"""Talks to a running emulator's control API: faults, health, calls."""
+"""Client of a running emulator's control API: faults, health, calls."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def ask(server: Server, method: str, path: str, content: object = None) -> Any:
     except urllib.error.HTTPError as error:
         answer = json.loads(error.read())
         kind = Invalid if error.code == HTTPStatus.BAD_REQUEST else Failed
-        raise kind(Problem("the sandbox", answer["error"], "mend what it names")) from error
+        raise kind(Problem("the sandbox", answer["error"], "fix the reported problem")) from error
     except (urllib.error.URLError, OSError) as error:
         raise Failed(Problem("the sandbox", f"it does not answer: {error}", "`make down`, then `make up`")) from error

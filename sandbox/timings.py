@@ -49,7 +49,7 @@ def speed() -> float:
     """How many modelled seconds pass in one.
 
     Raises:
-        Invalid: DR_SANDBOX_SPEED is no number above 0.
+        Invalid: DR_SANDBOX_SPEED is not a number above 0.
     """
     given = os.environ.get(SPEED_VARIABLE, "")
     try:
@@ -58,5 +58,5 @@ def speed() -> float:
         factor = 0.0
     if not 0 < factor < float("inf"):
         remedy = f"give a number above 0; {USUAL_SPEED:g}, the usual one, makes a minute a second"
-        raise Invalid(Problem(SPEED_VARIABLE, f'"{given}" is no speed', remedy))
+        raise Invalid(Problem(SPEED_VARIABLE, f'"{given}" is not a valid speed', remedy))
     return factor

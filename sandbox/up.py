@@ -38,7 +38,7 @@ class World:
 
     Args:
         local: The sandbox's folder.
-        notices: What a person should know, though it is no error.
+        notices: Messages for the summary that are not errors.
     """
 
     local: Local
@@ -119,20 +119,20 @@ def _emulator_runs(world: World) -> Verdict:
 
 
 def _start_emulator(world: World, report: Report) -> None:
-    """Start it. It keeps nothing across a stop, so stacks of another run begin anew with it."""
+    """Start the emulator. Stacks of another run of it are discarded: the emulator keeps nothing after a stop."""
     local = world.local
     if pids := drop_dead_locks(local):
         remedy = f"wait for it, or stop it (`kill {pids[0]}`), then `make up` again"
-        raise Refused(Problem("the local stacks", f"an engine still works on them, pid {pids[0]}", remedy))
+        raise Refused(Problem("the local stacks", f"an operation of Pulumi still runs on them, pid {pids[0]}", remedy))
     world.server = server_process.find(local)
     if world.server and _cut_off(local).exists():
-        # What that deployment made is known to nobody: it wrote no state.
+        # That deployment wrote no state, so its resources are unknown.
         server_process.stop(local)
         world.server = None
     if world.server is None:
         world.server = server_process.start(local, world.programs.kubernetes.folder if world.programs else None)
     if local.backend.exists():
-        world.notices.append("The local AWS keeps nothing across a stop, so the local stacks began anew.")
+        world.notices.append("The emulator keeps nothing after a stop, so the local stacks were created again.")
         shutil.rmtree(local.backend)
     world.engine = None
     write_json(local.deployed, {"run": world.server.run})
@@ -147,7 +147,7 @@ def _cut_off(local: Local) -> Path:
 def _deploy(stack: str, title: str) -> Step[Any]:
     def evaluate(world: World) -> Verdict:
         if read_json(world.local.deployed).get(stack) != _fingerprint(world, stack):
-            return Verdict(State.NEEDED, "program, configuration or state differ from what was deployed")
+            return Verdict(State.NEEDED, "the program, the configuration or the state differs from the last deployment")
         count = len(world.ready_engine.resources(stack))
         return Verdict(State.DONE, f"{count} resources")
 

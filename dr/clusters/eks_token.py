@@ -1,6 +1,6 @@
 """A token for the API of an EKS cluster: a request to STS that is signed and not sent.
 
-The cluster sends it, and so learns whose credentials signed. As `aws eks get-token` makes it (aws-cli,
+The cluster sends it to learn the identity of the signer. As `aws eks get-token` makes it (aws-cli,
 awscli/customizations/eks/get_token.py), so that the AWS CLI is not needed.
 """
 
@@ -28,10 +28,10 @@ def eks_token(cluster: str, region: str) -> dict[str, Any]:
 
     Args:
         cluster: Its name, which is signed too: the token is good for no other.
-        region: Its region, whose own STS is named: it answers when others are lost.
+        region: Its region; the token uses the STS endpoint of that region, which does not depend on others.
 
     Raises:
-        Failed: There are no credentials, or those that are configured cannot be had.
+        Failed: No credentials are configured, or they cannot be retrieved.
         Invalid: The region's name is not one.
     """
     now = datetime.datetime.now(datetime.UTC)
@@ -54,7 +54,7 @@ def _presigned(cluster: str, region: str) -> str:
     try:
         validate_region_name(region)
     except ValueError as error:
-        raise Invalid(Problem("region", f'"{region}" is no AWS region', "use a name such as us-east-1")) from error
+        raise Invalid(Problem("region", f'"{region}" is not an AWS region', "use a name such as us-east-1")) from error
     domain = next((found for prefix, found in DOMAINS.items() if region.startswith(prefix)), "amazonaws.com")
     url = f"https://sts.{region}.{domain}/?Action=GetCallerIdentity&Version=2011-06-15"
     request = AWSRequest("GET", url, headers={CLUSTER_HEADER: cluster})
@@ -72,7 +72,7 @@ def _credentials() -> Any:
         # A session's keys are renewed here, if need be, and kept together.
         frozen = found and found.get_frozen_credentials()
     except BotoCoreError as error:
-        raise Failed(Problem("AWS credentials", f"they cannot be had: {error}", remedy)) from error
+        raise Failed(Problem("AWS credentials", f"they cannot be retrieved: {error}", remedy)) from error
     if not frozen:
         raise Failed(Problem("AWS credentials", "there are none in this environment", remedy))
     return frozen

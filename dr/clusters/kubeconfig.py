@@ -16,12 +16,12 @@ def kubeconfig(name: str, region: str, endpoint: str, ca_data: str) -> dict[str,
     """A kubeconfig with one context, named by the region: there is one cluster in each.
 
     Args:
-        name: The cluster's name: whom tokens are for.
+        name: The name of the cluster, for which tokens are signed.
         region: Its region; name of context, cluster and user.
         endpoint: Its API: "https://...".
         ca_data: PEM of its certificate authority, in base64, as EKS answers it.
     """
-    # Never: a pipeline has nobody to ask, and the token needs no terminal.
+    # Never: the token needs no terminal, and a pipeline has none.
     command = {
         "apiVersion": EXEC_API,
         "command": "dr",

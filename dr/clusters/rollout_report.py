@@ -1,4 +1,4 @@
-"""What a person is told of a rollout that is stuck: all reasons at once, each with its fix. Pure."""
+"""Errors and warnings about rollouts: all causes at once, each with its fix. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESUME = "fix the causes below, then run `pulumi up` again: it checks the rollou
 
 
 def subject(region: str) -> str:
-    """What is reported on."""
+    """The subject of every report."""
     return f"rollout of {NAMESPACE}/{SERVICE} in {region}"
 
 
@@ -29,7 +29,7 @@ def out_of_time(region: str, rollout: Rollout, seconds: float) -> Failed:
 
 
 def unknown(region: str, error: Failed, seconds: float) -> Failed:
-    """The error of a rollout whose state cannot be read."""
+    """The error of a rollout with a state that cannot be read."""
     cause = error.problems[0]
     fact = f"its state is unknown, requests fail for {seconds:.0f} s: {cause.fact}"
     return type(error)(Problem(subject(region), fact, cause.remedy))

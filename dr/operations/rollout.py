@@ -1,4 +1,4 @@
-"""Rollout: what the rollout of inference is in each region, and what holds it up. Changes nothing."""
+"""The rollout of inference in each region, with the problems that block it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RegionRollout:
         region: The region.
         rollout: What was found; None where nothing could be, or where no cluster runs.
         problems: What holds it up, or why it is unknown, each with its fix.
-        missing: Whether a cluster runs in which there is no Deployment.
+        missing: Whether the region has a cluster without the Deployment.
     """
 
     role: Role

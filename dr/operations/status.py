@@ -1,4 +1,4 @@
-"""Status: what is deployed, what it promises, and what can be seen of it now. Changes nothing."""
+"""The deployed tier, its objectives and the current health. Changes nothing."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class StatusReport:
         primary: The primary region.
         recovery: The recovery region.
         tier: The tier that is deployed, or None where that could not be read or was never deployed.
-        read_from: The region whose control bucket was read.
-        day: The state of the day.
+        read_from: The region of the control bucket that was read.
+        day: The incident state.
         findings: What every probe found.
     """
 
@@ -48,7 +48,7 @@ class StatusReport:
 
 
 def run(topology: Topology) -> StatusReport:
-    """Look at everything, side by side.
+    """Run all probes in parallel.
 
     Raises:
         Unreachable: neither region's control bucket answers.

@@ -1,7 +1,7 @@
 """Steps: the one definition from which readiness, dry runs, operations, drills, reports and runbooks are made.
 
 A step says how to see whether it is needed (`evaluate`), what to do (`act`), and how to see that it worked (`verify`).
-Running a list of steps twice is safe: a step whose state is already right is skipped. Every step leaves its mark in
+Running a list of steps twice is safe: a step that is done already is skipped. Every step leaves its mark in
 the journal before it acts and after.
 """
 
@@ -26,7 +26,7 @@ Report = Callable[[str, float | None], None]
 
 
 class State(StrEnum):
-    """What `evaluate` and `verify` can say."""
+    """Results of `evaluate` and `verify`."""
 
     DONE = "done"
     """It is as the step wants it."""
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of a look at the world.
+    """The result of evaluating or verifying a step.
 
     Args:
         state: Done, needed or unknown.
@@ -76,7 +76,7 @@ class Step(Generic[World]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one step.
+    """The result of one step.
 
     Args:
         step: The step's name.
@@ -94,13 +94,13 @@ class Outcome:
 
 
 class Watcher(Protocol):
-    """Sees a run as it goes: a progress bar, or nothing."""
+    """Follows a run: a progress bar, or nothing."""
 
     def started(self, step: Step[World], position: int, total: int) -> None:
         """A step begins; `position` counts from 1."""
 
     def progress(self, text: str, share: float | None) -> None:
-        """The running step got further."""
+        """The running step reports progress."""
 
     def finished(self, outcome: Outcome) -> None:
         """A step is done or was not needed."""
@@ -156,7 +156,7 @@ class Runner(Generic[World]):
                 self.journal.append(self.run, "step.failed", step.name, error=str(error))
                 raise
             except BaseException as error:
-                # Recorded and passed on: what the journal must not lose is that the step had begun.
+                # The journal must show that the step was started.
                 self.journal.append(self.run, "step.interrupted", step.name, error=f"{type(error).__name__}: {error}")
                 raise
             self.watcher.finished(outcome)
@@ -191,7 +191,7 @@ class Runner(Generic[World]):
                     Problem(
                         step.title,
                         f"not done after {step.timeout.total_seconds():.0f} s: {verdict.detail or verdict.state}",
-                        "mend what the detail names and run the same command again; what is done stays done",
+                        "fix the reported problem, then run the command again; completed steps are skipped",
                     )
                 )
             self.watcher.progress(verdict.detail or "waiting", None)

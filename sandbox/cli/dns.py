@@ -1,4 +1,4 @@
-"""What the zone says now: records with their checks, and who answers. Read over the AWS API, as anybody could."""
+"""DNS records of the zone with their health checks, read through the AWS API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Record:
         kind: "CNAME", ...
         ttl: Seconds.
         values: What it answers.
-        set_id: Tells records of one name apart; empty where there is one.
+        set_id: Identifies one of several records of a name; empty for a single record.
         weight: Of a weighted record.
         check: Id of its health check.
         healthy: What that check says; None where there is none.

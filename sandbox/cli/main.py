@@ -151,7 +151,7 @@ def dns(as_json: Json = False) -> None:
         world = _ready(World(Local.from_environment()))
         zone = world.ready_engine.outputs(PRIMARY).get("zone_id")
         if not zone:
-            raise Invalid(Problem("the primary stack", "it is not deployed, so there is no zone", "`make up`"))
+            raise Invalid(Problem("the primary stack", "it is not deployed, so it has no zone", "`make up`"))
         found = records(zone)
     if as_json:
         typer.echo(json.dumps([asdict(record) for record in found], indent=2))
@@ -224,8 +224,8 @@ def predict(
     failed = [each for each in found if each.error]
     equal = all(each.equal for each in found if not each.error)
     if as_json:
-        told = [asdict(each) | {"equal": each.equal} for each in found]
-        answer = {"region": region, "name": way.name, "failed": len(failed), "equal": equal, "requests": told}
+        requests = [asdict(each) | {"equal": each.equal} for each in found]
+        answer = {"region": region, "name": way.name, "failed": len(failed), "equal": equal, "requests": requests}
         typer.echo(json.dumps(answer, indent=2))
     else:
         for each in found:

@@ -80,7 +80,7 @@ class Prediction:
         version: Of the model that answered; empty where nothing did.
         answer: What it predicted.
         local: What the same model predicts here; None where nothing answered.
-        error: Why there is no answer.
+        error: The reason for a missing answer.
     """
 
     row: int
@@ -100,7 +100,7 @@ def ask(way: Way, region: str, buckets: Mapping[str, str], count: int) -> list[P
 
     Args:
         way: The address.
-        region: The region whose bucket the model is read from, to compare.
+        region: The region with the bucket that the local model is read from.
         buckets: That region's bucket by pair.
         count: How many requests.
 
@@ -150,9 +150,9 @@ def deployed_way(world: World, region: str, public: bool) -> Way:
     if "contract" not in outputs:
         raise Invalid(Problem(f"the stack {stacks[region]}", "it is not deployed", "`make up`"))
     half = contract.parse(json.dumps(outputs["contract"]), stacks[region])
-    told = read_json(world.local.emulator)
+    emulator = read_json(world.local.emulator)
     name = half.dns.public_name if public else half.dns.regional_name
-    return Way(name, told["endpoint"], Path(told["authority"]))
+    return Way(name, emulator["endpoint"], Path(emulator["authority"]))
 
 
 def local_model(region: str, buckets: Mapping[str, str], version: str) -> Any:

@@ -52,5 +52,5 @@ def test_the_speed_is_a_number_above_0(monkeypatch: pytest.MonkeyPatch) -> None:
     assert speed() == 1.5
     for wrong in ("fast", "0", "-1", "inf", "nan"):
         monkeypatch.setenv("DR_SANDBOX_SPEED", wrong)
-        with pytest.raises(Invalid, match="is no speed"):
+        with pytest.raises(Invalid, match="is not a valid speed"):
             speed()

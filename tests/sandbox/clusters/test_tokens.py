@@ -105,7 +105,7 @@ def test_an_unknown_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_region_that_would_change_the_host_is_refused() -> None:
-    with pytest.raises(Invalid, match=r'"us-west-2\.evil\.example/" is no AWS region'):
+    with pytest.raises(Invalid, match=r'"us-west-2\.evil\.example/" is not an AWS region'):
         made(region="us-west-2.evil.example/")
 
 

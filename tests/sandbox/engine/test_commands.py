@@ -108,7 +108,7 @@ def test_a_first_deployment_that_was_killed_begins_anew(checkout: Checkout) -> N
     up.wait()
 
     again = checkout.run("up")
-    assert "the local stacks began anew" in again
+    assert "the local stacks were created again" in again
     assert "4 of 4 objects intact in us-west-2" in again
 
 
