@@ -1,4 +1,4 @@
-"""Check: complete what a program asks for, and name everything that is wrong with it at once."""
+"""Check: complete the inputs of a resource, and report every problem at once."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def check(
     connections: Connections,
     seed: bytes = b"",
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """The inputs completed by defaults, and the problems of all of them.
+    """The inputs completed by defaults, and all problems.
 
-    `before` are the inputs of the last deployment: a name that was made up then is kept.
+    `before` are the inputs of the last deployment: its generated name is kept.
     """
     inputs = {key: value for key, value in wanted.items() if not key.startswith("__")}
     completed = set()
@@ -76,12 +76,12 @@ def _defaults(
     if kind.regional:
         yield "region", connections.region
     if kind.auto_name and kind.auto_name.property not in inputs:
-        ours = kind.auto_name.property
-        kept = before.get(ours) if ours in before.get("__defaults", ()) else None
-        yield ours, kept or made_up_name(kind.auto_name, name, seed)
+        named = kind.auto_name.property
+        kept = before.get(named) if named in before.get("__defaults", ()) else None
+        yield named, kept or generated_name(kind.auto_name, name, seed)
 
 
-def made_up_name(rule: AutoName, name: str, seed: bytes) -> str:
+def generated_name(rule: AutoName, name: str, seed: bytes) -> str:
     """The logical name, a dash and seven hexadecimal digits, the same ones for the same seed."""
     digits = hashlib.sha256(seed or os.urandom(16)).hexdigest()[:7]
     full = f"{rule.prefix}{name}-{digits}" if rule.random else f"{rule.prefix}{name}"
@@ -155,9 +155,9 @@ def _value_problems(
 def _limit_problems(path: str, field: Field, amount: float, unit: str) -> Iterator[Problem]:
     counted = f"{amount} {unit}".strip()
     if field.least is not None and amount < field.least:
-        yield path, f"{counted} is less than the {field.least} that AWS asks for"
+        yield path, f"{counted} is less than the {field.least} that AWS requires"
     if field.most is not None and amount > field.most:
-        yield path, f"{counted} is more than the {field.most} that AWS takes"
+        yield path, f"{counted} is more than the {field.most} that AWS allows"
 
 
 def _document_problems(path: str, value: str) -> Iterator[Problem]:
@@ -179,7 +179,7 @@ def _shown(value: Any) -> str:
 
 
 def between(name: str, least: int, most: int) -> Any:
-    """A rule: a number of the plugin's own within limits."""
+    """A rule: a number is within limits that the plugin itself sets."""
 
     def rule(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
         if name in inputs and not least <= inputs[name] <= most:
@@ -189,7 +189,7 @@ def between(name: str, least: int, most: int) -> Any:
 
 
 def matches(name: str, pattern: str, meaning: str) -> Any:
-    """A rule: a text of a certain form."""
+    """A rule: a text matches a pattern."""
 
     def rule(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
         if name in inputs and not re.fullmatch(pattern, inputs[name]):

@@ -1,4 +1,4 @@
-"""boto3 clients of the stand-in: only ever to the sandbox's endpoint on this machine."""
+"""boto3 clients of the stand-in, for the sandbox's endpoint on this machine only."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from sandbox.aws_plugin.plugin import SandboxError
 
 GLOBAL_REGION = "us-east-1"
-"""Where IAM and Route 53 are called, whatever the region of a stack."""
+"""The region of calls to IAM and Route 53, in every stack."""
 
-# A dead region is to show within seconds, and an error that passes after three times is to be outlived.
+# A lost region is reported within seconds; three errors in a row are retried.
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=30,
@@ -32,7 +32,7 @@ class Unreachable(SandboxError):
 
 
 class Refused(SandboxError):
-    """AWS answered with an error."""
+    """AWS returned an error."""
 
     def __init__(self, code: str, message: str, operation: str, region: str) -> None:
         super().__init__(f"{operation} in {region}: {code}: {message}")
@@ -41,7 +41,11 @@ class Refused(SandboxError):
 
 
 def sandbox_endpoint() -> str:
-    """The sandbox's endpoint; a SandboxError if there is none or if it is not on this machine."""
+    """The sandbox's endpoint.
+
+    Raises:
+        SandboxError: It is not set, or not on this machine.
+    """
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     if not endpoint:
         raise SandboxError("this stand-in only talks to the sandbox: AWS_ENDPOINT_URL is not set; `make shell` sets it")
@@ -62,7 +66,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class Connections:
-    """Clients by service and region, made once each: making one takes tens of milliseconds."""
+    """Clients by service and region. Each is created once, which takes tens of milliseconds."""
 
     def __init__(self, region: str, default_tags: dict[str, str] | None = None) -> None:
         self.region = region
@@ -71,7 +75,7 @@ class Connections:
         self.zone_names: dict[str, str] = {}
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
-        # The credentials are public and fake, given here so that a person's own are never read.
+        # Public and fake. boto3 never looks for a person's credentials where these are passed.
         self._session = boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
 
     def client(self, service: str, region: str) -> Any:
@@ -84,7 +88,12 @@ class Connections:
             return self._clients[service, region]
 
     def send(self, service: str, region: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Call AWS. Raises Refused with AWS's code, or Unreachable."""
+        """Call AWS.
+
+        Raises:
+            Refused: AWS returned an error; it holds AWS's code.
+            Unreachable: The endpoint did not answer.
+        """
         client = self.client(service, region)
         name = f"{service}:{client.meta.method_to_api_mapping[operation]}"
         try:

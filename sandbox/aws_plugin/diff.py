@@ -1,4 +1,4 @@
-"""What differs between the state of a resource and the wishes of the program, property by property."""
+"""Differences between the state of a resource and its inputs, property by property."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Change(Enum):
 def differences(
     kind: ResourceType, state: Mapping[str, Any], wanted: Mapping[str, Any], ignored: Iterable[str] = ()
 ) -> dict[str, Change]:
-    """Every property path at which `wanted` asks for something else than `state` holds."""
+    """Every property path at which `wanted` and `state` differ."""
     found: dict[str, Change] = {}
     for name, field in kind.fields.items():
         if name in wanted or name not in kind.computed:
@@ -34,7 +34,7 @@ def differences(
 
 
 def top_level(paths: Iterable[str]) -> set[str]:
-    """The properties that the paths go into."""
+    """The top-level properties of some paths."""
     return {re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths}
 
 
@@ -47,9 +47,9 @@ def replaces(kind: ResourceType, path: str, change: Change = Change.UPDATE) -> b
 
 
 def deletes_first(kind: ResourceType, state: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a replacement has to wait until the old one is gone: the program insists on a name that stays the same.
+    """Whether a replacement is created after the deletion: the program sets a name that stays the same.
 
-    So does the real plugin (nameRequiresDeleteBeforeReplace in pulumi-terraform-bridge, pkg/tfbridge/provider.go).
+    As in the real plugin (nameRequiresDeleteBeforeReplace in pulumi-terraform-bridge, pkg/tfbridge/provider.go).
     """
     name = kind.auto_name.property if kind.auto_name else ""
     fixed = bool(name) and name not in wanted.get("__defaults", ())
@@ -85,9 +85,9 @@ def _walk(kind: ResourceType, field: Field, path: str, old: Any, new: Any) -> It
             yield from _walk(kind, Field(name, "string"), inner, old.get(name), new.get(name))
     elif field.kind in ("list", "only") and field.item:
         for index in range(max(len(old), len(new))):
-            ours = old[index] if index < len(old) else None
-            theirs = new[index] if index < len(new) else None
-            yield from _walk(kind, field.item, f"{path}[{index}]", ours, theirs)
+            before = old[index] if index < len(old) else None
+            after = new[index] if index < len(new) else None
+            yield from _walk(kind, field.item, f"{path}[{index}]", before, after)
     else:
         yield path, Change.UPDATE
 

@@ -151,8 +151,8 @@ class ResourceType:
     @cached_property
     def local(self) -> frozenset[str]:
         """The properties that AWS does not have."""
-        ours = {name for name, field in self.fields.items() if not field.member and field.kind != "only"}
-        return frozenset(ours - {"region", "tags", "tagsAll"})
+        local = {name for name, field in self.fields.items() if not field.member and field.kind != "only"}
+        return frozenset(local - {"region", "tags", "tagsAll"})
 
     @cached_property
     def output_fields(self) -> dict[str, Field]:

@@ -24,7 +24,7 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class SandboxError(Exception):
-    """Something the person at the terminal is told as it is."""
+    """An error with a message for the person at the terminal."""
 
 
 class PartlyDone(SandboxError):

@@ -1,7 +1,7 @@
 """The stand-in for the Pulumi AWS plugin: the engine's gRPC requests as calls to the sandbox's AWS.
 
-A model of the plugin, not the plugin: what it carries is in `sandbox/aws_plugin/types`, one table a type.
-It talks to AWS_ENDPOINT_URL on this machine and nothing else.
+It models the plugin for the resource types of `sandbox/aws_plugin/types`, one table a type. It connects to
+AWS_ENDPOINT_URL on this machine only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sandbox.aws_plugin.resource import ServedResource
 
 CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 SETTINGS = frozenset({"region", "defaultTags"})
-# The SDK fills these in by itself; they switch off checks that the stand-in does not make.
+# The SDK sets these by itself; they disable checks that the stand-in does not make.
 IGNORED_SETTINGS = frozenset(
     {"version", "pluginDownloadURL", "skipCredentialsValidation", "skipRegionValidation", "skipMetadataApiCheck"}
 )
@@ -142,7 +142,7 @@ class Provider(Plugin):
             state = _present(resource)
         except SandboxError as error:
             if resource.id:
-                raise PartlyDone(error, resource.id, _what_is_there(resource)) from error
+                raise PartlyDone(error, resource.id, _partial_state(resource)) from error
             raise
         return provider_pb2.CreateResponse(id=resource.id, properties=to_struct(state))
 
@@ -203,8 +203,8 @@ def _present(resource: ServedResource) -> dict[str, Any]:
     return state
 
 
-def _what_is_there(resource: ServedResource) -> dict[str, Any]:
-    """The state of a half-made resource; the little that is certain where AWS does not tell."""
+def _partial_state(resource: ServedResource) -> dict[str, Any]:
+    """The state of a partly created resource; only its inputs where AWS cannot be read."""
     try:
         state = resource.read()
     except SandboxError:
@@ -214,7 +214,7 @@ def _what_is_there(resource: ServedResource) -> dict[str, Any]:
 
 
 def _inputs_of(kind: ResourceType, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a program would have to ask for to get this state: the inputs of before, except where AWS has drifted."""
+    """The inputs that result in this state: the former inputs, with the state's values where AWS has drifted."""
     if not inputs:
         found = {name: state[name] for name in kind.fields if name in state and not values.blank(state[name])}
         return found | {"__defaults": []}

@@ -1,4 +1,4 @@
-"""What the Pulumi SDK knows of a type, for messages only: importing the SDK takes seconds."""
+"""The Pulumi SDK's properties of a type. For error messages only: importing the SDK takes seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def known_properties(token: str, path: tuple[str, ...] = ()) -> frozenset[str]:
-    """Pulumi's names of the inputs of a type, or of an object inside it; none if the SDK does not know it."""
+    """Pulumi's names of the inputs of a type, or of an object inside it; none if the SDK lacks the type."""
     module, name = _place(token)
     # The arguments' class has another name where an object inside the type took the plain one.
     arguments = getattr(module, f"{name}InitArgs", None) or getattr(module, f"{name}Args", None)
@@ -32,7 +32,7 @@ def known_outputs(token: str) -> frozenset[str]:
 def _place(token: str) -> tuple[ModuleType | None, str]:
     """The module that defines a type's class. Through its service: imported by itself it spoils the lazy service."""
     _, service, _, name = re.split("[:/]", token)
-    # A service whose name is a word of Python's has another one in the SDK.
+    # The SDK appends an underscore to a service whose name is a keyword of Python.
     service = f"{service}_" if keyword.iskeyword(service) else service
     known = getattr(getattr(importlib.import_module("pulumi_aws"), service, None), name, None)
     return (sys.modules[known.__module__] if known else None), name

@@ -1,4 +1,4 @@
-"""Values on their way: Pulumi's names <-> AWS's names, and what counts as equal."""
+"""Conversion of values between Pulumi's names and AWS's, and equality of values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.aws_plugin.fields import Field
 
 
 def to_api(field: Field, value: Any) -> Any:
-    """A Pulumi value as boto3 takes it."""
+    """A Pulumi value in the form of boto3's arguments."""
     if field.kind == "object":
         return members(field.children, value)
     if field.item:
@@ -23,7 +23,7 @@ def to_api(field: Field, value: Any) -> Any:
 
 
 def members(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str, Any]:
-    """AWS's members of Pulumi's properties; those that AWS does not know are left out.
+    """AWS's members of Pulumi's properties; properties that AWS does not have are left out.
 
     The members of an `only` list sit beside it, not in it.
     """
@@ -38,7 +38,7 @@ def members(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str,
 
 
 def from_api(field: Field, value: Any) -> Any:
-    """What boto3 answered as a Pulumi value."""
+    """A value of boto3's answer as a Pulumi value."""
     if field.kind == "object":
         return properties(field.children, value)
     if field.item:
@@ -54,7 +54,7 @@ def from_api(field: Field, value: Any) -> Any:
 
 
 def properties(fields: Mapping[str, Field], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Pulumi's properties of AWS's members; what AWS left out is left out."""
+    """Pulumi's properties of AWS's members; absent members are left out."""
     result: dict[str, Any] = {}
     for name, field in fields.items():
         if field.kind == "only" and field.item:
@@ -83,14 +83,14 @@ def at(source: Any, path: str) -> Any:
 
 
 def blank(value: Any) -> bool:
-    """Whether a value says no more than its absence: nothing, empty, false, zero, or an object of such."""
+    """Whether a value is equivalent to its absence: null, empty, false, zero, or an object of such."""
     if isinstance(value, Mapping):
         return all(blank(item) for item in value.values())
     return not value
 
 
 def same_document(one: Any, other: Any) -> bool:
-    """Whether two policy documents mean the same: order, formatting and one-element lists do not matter."""
+    """Whether two policy documents are equivalent: order, formatting and one-element lists do not count."""
     try:
         return bool(_canonical(json.loads(one)) == _canonical(json.loads(other)))
     except (TypeError, ValueError):

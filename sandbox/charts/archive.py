@@ -1,4 +1,4 @@
-"""Packs a chart into the archive that `helm package` makes of it. Pure, and reproducible: same files, same bytes."""
+"""Archives of charts, as `helm package` makes them. Pure and reproducible: same files, same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 Files = Mapping[str, bytes]
 """Content by path within the chart: `Chart.yaml`, `crds/backups.yaml`."""
 FIRST = ("Chart.yaml", "values.yaml", "values.schema.json")
-"""Helm's own order; everything else follows by name."""
+"""Helm's order of the first files; the rest follows by name."""
 
 
 def pack(name: str, files: Files) -> bytes:

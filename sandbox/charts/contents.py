@@ -50,7 +50,7 @@ def chart_files(chart: Chart, sources: Path) -> Files:
 
 
 def chart_metadata(chart: Chart, sources: Path) -> dict[str, Any]:
-    """What the chart's Chart.yaml says."""
+    """The content of a chart's Chart.yaml."""
     if chart.name == NODE_MAKER.name:
         published = yaml.safe_load((sources / KARPENTER / "charts/karpenter/Chart.yaml").read_text("utf-8"))
         # As its release process does: in its repository the versions are those of the release before.

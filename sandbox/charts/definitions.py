@@ -1,4 +1,4 @@
-"""Custom resource definitions: our own, minimal ones, and those picked out of published files.
+"""Custom resource definitions: minimal ones of this project, and those of published files.
 
 Ours have the required fields, patterns and enumerations of the published ones for what this program's objects use, and
 keep everything else as it comes.
@@ -15,7 +15,7 @@ import yaml
 FOLDER = Path(__file__).parent / "crds"
 Object = dict[str, Any]
 ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
-"""What a definition does not spell out."""
+"""Defaults of a definition."""
 
 
 def expand(brief: Object) -> Object:
@@ -53,7 +53,7 @@ def read_briefs(file: Path) -> tuple[Object, ...]:
 
 
 def own_definitions(chart: str) -> tuple[Object, ...]:
-    """Our own definitions of a chart; none where it has published ones, or needs none."""
+    """This project's definitions of a chart; none where it has published ones or needs none."""
     file = FOLDER / f"{chart}.yaml"
     return read_briefs(file) if file.exists() else ()
 

@@ -1,4 +1,4 @@
-"""The hosts of charts, as the engine's plugin reaches them through the emulator: repositories, and the registry.
+"""The hosts of charts that the engine's plugin reaches through the emulator: repositories and the registry.
 
 Only the charts of dr/clusters/charts.py are there, in their one version: to anything else the answer is 404, and Helm's
 own error then names the chart or the version. A host that no chart comes from is not answered for at all.
@@ -25,7 +25,7 @@ PASSED_ON = ("content-length", "content-type", "docker-content-digest", "docker-
 
 
 class ChartHosts:
-    """Every host that a chart comes from.
+    """All hosts of charts.
 
     Args:
         folder: Where the registry keeps its content.
@@ -37,13 +37,13 @@ class ChartHosts:
         self._filled = False
 
     def site(self, host: str) -> Site | None:
-        """How to answer as a host; None where no chart comes from it."""
+        """A connection to a host; None where no chart comes from it."""
         return Site(self, host) if host in HOSTS else None
 
     def answer(self, host: str, method: str, path: str, headers: dict[str, str]) -> Answer:
-        """The answer to a request: of a file of a repository, or of the registry."""
+        """The answer to a request for a file of a repository or to the registry."""
         if method not in ("GET", "HEAD"):
-            return Answer.of_text(f"{host} is read here, not written to\n", 405)
+            return Answer.of_text(f"{host} is read-only in the sandbox\n", 405)
         sources = PUBLISHED.find()
         if sources is None:
             return Answer.of_text("published charts were not fetched: run `python -m sandbox.toolchain`\n", 503)
@@ -54,7 +54,7 @@ class ChartHosts:
         return Answer.of_text(f"{host} has no {path}\n", 404)
 
     def stop(self) -> None:
-        """End what it started."""
+        """Stop the registry."""
         self._registry.stop()
 
     def _ask_registry(self, host: str, method: str, path: str, headers: dict[str, str], sources: Path) -> Answer:
@@ -64,9 +64,9 @@ class ChartHosts:
                     for each in artifacts(sources):
                         self._registry.push(each)
                     self._filled = True
-            # One registry stands for all hosts; each has the part of it that is named after it.
-            asked = path if path == "/v2/" else f"/v2/{host}/{path.removeprefix('/v2/')}"
-            answer = self._registry.request(method, asked, headers=headers)
+            # One registry serves all hosts; a host's repositories are below its name.
+            target = path if path == "/v2/" else f"/v2/{host}/{path.removeprefix('/v2/')}"
+            answer = self._registry.request(method, target, headers=headers)
         except DrError as error:
             return Answer.of_text(f"{error}\n", 503)
         passed_on = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}

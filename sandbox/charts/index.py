@@ -11,7 +11,7 @@ import yaml
 from dr.clusters.charts import Chart
 
 CREATED = "2026-01-01T00:00:00Z"
-"""One date for everything, so that an index is the same in every process."""
+"""Date of all entries, so that an index is the same in every process."""
 
 
 def archive_name(chart: Chart) -> str:
@@ -20,7 +20,7 @@ def archive_name(chart: Chart) -> str:
 
 
 def repository_index(archives: Mapping[Chart, bytes]) -> bytes:
-    """The index.yaml of a repository that has these archives, and nothing else."""
+    """The index.yaml of a repository that has these archives only."""
     entries: dict[str, list[dict[str, Any]]] = {}
     for chart, archive in archives.items():
         entry = {

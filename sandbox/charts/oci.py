@@ -51,7 +51,7 @@ def artifact(chart: Chart, metadata: Mapping[str, Any], archive: bytes) -> Artif
 
     Args:
         chart: The chart.
-        metadata: What its Chart.yaml says.
+        metadata: Content of its Chart.yaml.
         archive: Its archive.
     """
     url = urlsplit(chart.repository)

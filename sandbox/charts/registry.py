@@ -19,7 +19,7 @@ BLOB = "application/octet-stream"
 
 
 class Registry:
-    """A registry that starts when it is first asked, and ends with this process.
+    """A registry that starts at its first request and ends with this process.
 
     Args:
         folder: Where its content and its log are; made if absent.
@@ -33,7 +33,7 @@ class Registry:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """Its answer to a request.
+        """The answer to a request.
 
         Raises:
             Failed: It cannot be started, or does not answer.
@@ -49,10 +49,10 @@ class Registry:
             raise Failed(self._problem(f"{method} {path}: {error}")) from error
 
     def push(self, artifact: Artifact) -> None:
-        """Put an artifact there, below the name of its host.
+        """Upload an artifact below the name of its host.
 
         Raises:
-            Failed: The registry cannot be started, or does not take it.
+            Failed: The registry cannot be started, or rejects it.
         """
         base = f"/v2/{artifact.host}/{artifact.repository}"
         puts = [
@@ -68,7 +68,7 @@ class Registry:
                 raise Failed(self._problem(f"{method} {path} was answered {answer.status}: {answer.data[:200]!r}"))
 
     def stop(self) -> None:
-        """End it. Its folder stays."""
+        """Stop it and keep its folder."""
         with self._lock:
             self._processes.stop()
 
@@ -79,7 +79,7 @@ class Registry:
     def _start(self) -> None:
         crane = CRANE.find()
         if crane is None:
-            fact = "there is no `crane`, which serves it"
+            fact = "`crane`, which serves it, is missing"
             raise Failed(Problem("the registry of charts", fact, "run `python -m sandbox.toolchain`"))
         content = self._folder / "content"
         content.mkdir(parents=True, exist_ok=True)
@@ -91,14 +91,14 @@ class Registry:
         self._port()
 
     def _port(self) -> int:
-        """Where it listens now: it takes a free port, another one if it was started again, and says so in its log."""
+        """Its port. It listens on a free one, another after a restart, and prints it to its log."""
         deadline = time.monotonic() + START_SECONDS
         while True:
-            said = re.findall(r"serving on port (\d+)", self._log.read_text()) if self._log.exists() else []
-            if said:
-                return int(said[-1])
+            ports = re.findall(r"serving on port (\d+)", self._log.read_text()) if self._log.exists() else []
+            if ports:
+                return int(ports[-1])
             if time.monotonic() > deadline:
-                raise Failed(self._problem(f"it has not said where it listens within {START_SECONDS:g} s"))
+                raise Failed(self._problem(f"it has not printed its port within {START_SECONDS:g} s"))
             time.sleep(0.02)
 
     def _problem(self, fact: str) -> Problem:

@@ -1,4 +1,4 @@
-"""What chart repositories answer, by host and path, and what the OCI registry is filled with. Pure.
+"""Answers of chart repositories by host and path, and artifacts of the OCI registry. Pure.
 
 Only the charts of dr/clusters/charts.py are there, in their one version.
 """
@@ -20,7 +20,7 @@ from sandbox.charts.oci import Artifact, artifact
 
 @dataclass(frozen=True)
 class Response:
-    """What is answered to a GET; to a HEAD, the same without content.
+    """The answer to a GET; to a HEAD the same without content.
 
     Args:
         host: The host of the request.
@@ -56,7 +56,7 @@ def artifacts(sources: Path) -> tuple[Artifact, ...]:
 
 @cache
 def responses(sources: Path) -> Mapping[tuple[str, str], Response]:
-    """Everything that repositories answer, by host and path."""
+    """All files of the repositories by host and path."""
     return {(each.host, each.path): each for each in _repositories(sources)}
 
 

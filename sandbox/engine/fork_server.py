@@ -1,8 +1,8 @@
-"""A Python that has imported the SDKs already, and forks: plugins and programs start from it in a tenth of the time.
+"""A server that has imported the SDKs and forks: plugins and programs start in a tenth of the time.
 
-The engine starts its plugins, the language host and the program anew for every operation, and half of what they do
-then is to import the same packages. This server imports them once; `forked.py` asks it for a process that goes on from
-there. Modules of the project are not among them: what is forked reads them as they are on disk.
+The engine starts its plugins, the language host and the program for every operation, and importing the same packages
+takes half of their time. This server imports them once; `forked.py` requests a process that continues from there. It
+does not import modules of the project: a fork reads them from disk.
 
 Usage: fork_server.py SOCKET PID
 """
@@ -28,24 +28,24 @@ from pathlib import Path
 from typing import Any
 
 AWS = "acm backup cloudwatch ec2 eks iam kms lambda_ lb route53 s3 scheduler sns vpc"
-"""Modules of the AWS SDK that the program uses; they are loaded when something in them is asked for."""
+"""Modules of the AWS SDK that the program uses; the SDK loads a module at its first use."""
 PRELOADED = (
     *("boto3", "botocore.session", "grpc", "pulumi", "pulumi.automation", "pulumi.policy", "pulumi_kubernetes"),
     *("pydantic", "yaml", "urllib3"),
     *(f"pulumi_aws.{name}" for name in AWS.split()),
 )
 LONGEST_PATH = 100
-"""Bytes of a socket's path that every system takes (sun_path in unix(7): 108 on Linux, 104 on macOS)."""
+"""Longest path of a socket in bytes on every system (sun_path in unix(7): 108 on Linux, 104 on macOS)."""
 REQUEST_SECONDS = 5.0
 
 
 @dataclass
-class Asked:
-    """A process that somebody wants.
+class Request:
+    """A request for a process.
 
     Args:
-        arguments: Of the interpreter: `-m module ...` or `script ...`, after `-P` and `-u`.
-        folder: Where it runs.
+        arguments: Arguments of the interpreter: `-m module ...` or `script ...`, after `-P` and `-u`.
+        folder: Its working directory.
         environment: Its environment.
         streams: Descriptors of its three standard streams.
     """
@@ -56,25 +56,25 @@ class Asked:
     streams: list[int]
 
     @classmethod
-    def read(cls, connection: socket.socket) -> Asked:
-        """Take a request from a client."""
+    def read(cls, connection: socket.socket) -> Request:
+        """Read a request from a client."""
         connection.settimeout(REQUEST_SECONDS)
         size, streams, _, _ = socket.recv_fds(connection, 4, 3)
         with connection.makefile("rb") as text:
-            asked = json.loads(text.read(*struct.unpack("!I", size)))
+            request = json.loads(text.read(*struct.unpack("!I", size)))
         connection.settimeout(None)
-        return cls(**asked, streams=streams)
+        return cls(**request, streams=streams)
 
     def close(self) -> None:
-        """Forget its streams."""
+        """Close its streams."""
         for stream in self.streams:
             os.close(stream)
 
     def run(self, path: Sequence[str]) -> None:
-        """Be that process, as if the interpreter had been started for it.
+        """Become the process, as if the interpreter had been started for it.
 
         Args:
-            path: Where modules are found, besides what the request says.
+            path: Module search path, in addition to the request's PYTHONPATH.
         """
         for number, stream in enumerate(self.streams):
             os.dup2(stream, number)
@@ -104,12 +104,12 @@ def start(path: Path) -> subprocess.Popen[bytes] | None:
         path: Its socket.
 
     Returns:
-        It; None where there can be none: the path is too long, or this is not Linux (on macOS a fork of a process that
-        has used system frameworks may crash), and then every Python starts by itself.
+        The server; None where the path is too long or this is not Linux: on macOS a fork of a process that has used
+        system frameworks may crash. Every Python then starts by itself.
     """
     if sys.platform != "linux" or len(os.fsencode(path)) > LONGEST_PATH:
         return None
-    # -P, and no PYTHONPATH: nothing of the project is found.
+    # -P and no PYTHONPATH: the server must not import modules of the project.
     variables = {**os.environ, "PYTHONPATH": ""}
     command = [sys.executable, "-P", __file__, str(path), str(os.getpid())]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=variables)
@@ -119,7 +119,7 @@ def stop(server: subprocess.Popen[bytes] | None, path: Path) -> None:
     """Stop a server, if there is one.
 
     Args:
-        server: What `start` gave.
+        server: The result of `start`.
         path: Its socket.
     """
     if server:
@@ -129,7 +129,7 @@ def stop(server: subprocess.Popen[bytes] | None, path: Path) -> None:
 
 
 def command(path: Path) -> list[str]:
-    """What `python` is replaced by in a command line, for its process to be forked.
+    """The replacement of `python` in a command line that the server is to fork.
 
     Args:
         path: The server's socket.
@@ -138,11 +138,11 @@ def command(path: Path) -> list[str]:
 
 
 class ForkServer:
-    """Forks for whoever asks at a socket.
+    """Forks a process for each request at a socket.
 
     Args:
-        path: The socket; only its owner's folder leads there.
-        parent: The process that it ends with.
+        path: The socket, in a folder that only its owner can enter.
+        parent: Id of the process with which the server ends.
     """
 
     def __init__(self, path: Path, parent: int) -> None:
@@ -154,27 +154,31 @@ class ForkServer:
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, socket.socket] = {}
 
-    def serve(self) -> Asked | None:
-        """Serve until the parent is gone, or a signal says so: None. In a fork: what that is to run."""
+    def serve(self) -> Request | None:
+        """Serve until the parent has ended or a signal arrives.
+
+        Returns:
+            None in the server; in a fork the request to run.
+        """
         woken, wake = os.pipe()
         for end in (woken, wake):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(wake)
         caught: set[int] = set()
         numbers = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
-        before = [(number, signal.signal(number, lambda given, _: caught.add(given))) for number in numbers]
+        before = [(number, signal.signal(number, lambda number, _: caught.add(number))) for number in numbers]
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(woken, selectors.EVENT_READ)
         while not caught & {signal.SIGTERM, signal.SIGINT} and os.getppid() == self._parent:
             for key, _ in self._selector.select(timeout=1):
                 if key.fileobj is self._listener:
-                    if asked := self._accept():
+                    if request := self._accept():
                         signal.set_wakeup_fd(-1)
                         for number, handler in before:
                             signal.signal(number, handler)
                         for end in (woken, wake):
                             os.close(end)
-                        return asked
+                        return request
                 elif key.fileobj == woken:
                     os.read(woken, 4096)
                     self._reap()
@@ -184,18 +188,18 @@ class ForkServer:
             os.kill(pid, signal.SIGTERM)
         return None
 
-    def _accept(self) -> Asked | None:
-        """Fork for a client: what to run in the fork, None in the server."""
+    def _accept(self) -> Request | None:
+        """Fork for a client. Returns the request in the fork, None in the server."""
         connection, _ = self._listener.accept()
         try:
-            asked = Asked.read(connection)
+            request = Request.read(connection)
         except (OSError, ValueError, TypeError, struct.error):
             connection.close()
             return None
         pid = os.fork()
         if pid:
-            asked.close()
-            with contextlib.suppress(OSError):  # a client that is gone already is seen by the end of its connection
+            request.close()
+            with contextlib.suppress(OSError):  # the end of the connection reveals a client that has gone
                 connection.sendall(b"+")
             self._children[pid] = connection
             self._selector.register(connection, selectors.EVENT_READ, pid)
@@ -203,10 +207,10 @@ class ForkServer:
         self._selector.close()
         for each in (self._listener, connection, *self._children.values()):
             each.close()
-        return asked
+        return request
 
     def _reap(self) -> None:
-        """Tell clients of the ends of their processes."""
+        """Send each ended process's exit code to its client."""
         for pid, connection in list(self._children.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
@@ -220,7 +224,7 @@ class ForkServer:
     def _pass_on(self, connection: Any, pid: int) -> None:
         """Pass signals on to a process; kill it when its client is gone."""
         if pid not in self._children:
-            return  # it has ended a moment ago
+            return  # the process has ended
         numbers = b""
         with contextlib.suppress(OSError):
             numbers = connection.recv(16)
@@ -231,22 +235,22 @@ class ForkServer:
 
 
 def preload() -> None:
-    """Import what is imported by most."""
+    """Import the packages that most processes use."""
     for name in PRELOADED:
         module = importlib.import_module(name)
-        # The SDKs load modules when an attribute is asked for.
+        # The SDKs load a module when one of its attributes is read.
         getattr(module, "__all__", None)
-    # What is there now is there for ever; a fork's garbage collector has no need to look at it.
+    # These objects are never freed: a fork's garbage collector skips them.
     gc.freeze()
 
 
 def main() -> None:
-    """Serve; in a fork, be what was asked for."""
+    """Serve; in a fork, become the requested process."""
     path = list(sys.path)
     server = ForkServer(Path(sys.argv[1]), int(sys.argv[2]))
     preload()
-    if asked := server.serve():
-        asked.run(path)
+    if request := server.serve():
+        request.run(path)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Runs a Python program as `python` would, in a process that the sandbox's fork server has imported much for.
+"""Runs a Python program as `python` would, in a fork of the sandbox's fork server.
 
 Usage: python -I -S forked.py SOCKET [-P] [-u] [-m MODULE | SCRIPT] ARGUMENTS
 
-It stands for that process: it has its streams, passes signals on, and ends as it ends. Where no server listens it
-becomes a Python of its own, which takes longer and does the same. Nothing is imported here that is not needed.
+It stands for that process: it passes its streams and signals on and ends with its exit code. Where no server listens it
+becomes a Python of its own, which does the same more slowly. It imports as little as possible.
 """
 
 import json
@@ -13,12 +13,12 @@ import socket
 import struct
 import sys
 
-SECONDS_BETWEEN_LOOKS = 1.0
-"""How often it looks whether who started it is still there: an engine that is killed says nothing."""
+SECONDS_BETWEEN_CHECKS = 1.0
+"""Interval of the check that the parent still runs: a killed engine sends no signal."""
 
 
 def main() -> None:
-    """Run it and exit with its code."""
+    """Run the program and exit with its code."""
     path, arguments = sys.argv[1], sys.argv[2:]
     server = socket.socket(socket.AF_UNIX)
     try:
@@ -27,15 +27,15 @@ def main() -> None:
         text = json.dumps(request).encode()
         socket.send_fds(server, [struct.pack("!I", len(text))], [0, 1, 2])
         server.sendall(text)
-        begun = server.recv(1)
+        accepted = server.recv(1)
     except OSError:
-        begun = b""
-    if not begun:
-        os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - what was asked for, and no shell
+        accepted = b""
+    if not accepted:
+        os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - the caller's own command, without a shell
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda given, _: server.send(bytes([given])))
+        signal.signal(number, lambda number, _: server.send(bytes([number])))
     parent = os.getppid()
-    server.settimeout(SECONDS_BETWEEN_LOOKS)
+    server.settimeout(SECONDS_BETWEEN_CHECKS)
     code = b""
     while os.getppid() == parent:
         try:
@@ -44,7 +44,7 @@ def main() -> None:
         except TimeoutError:
             continue
     (ended,) = struct.unpack("!i", code) if code else (1,)
-    # As a shell tells of a process that a signal ended. Nothing here is worth being taken down in order.
+    # 128 and the signal's number, as a shell reports it. _exit: there is nothing to clean up.
     os._exit(ended if ended >= 0 else 128 - ended)
 
 

@@ -1,4 +1,4 @@
-"""A language host for Python: what the Pulumi engine talks to in order to run a program or a policy pack.
+"""A language host for Python: the Pulumi engine runs programs and policy packs through it.
 
 The engine that is built from source comes without one. This host serves the gRPC service `LanguageRuntime` of
 pulumi/language.proto. The engine starts it as the plugin `pulumi-language-python`, reads its port from the first line
@@ -31,7 +31,7 @@ from pulumi.runtime.proto import plugin_pb2
 from pulumi.runtime.proto.language_pb2_grpc import LanguageRuntimeServicer, add_LanguageRuntimeServicer_to_server
 
 BAIL = 32
-"""The program runner's exit code for "failed, and the person has already been told why"."""
+"""The program runner's exit code for a failure that it has already reported."""
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
 """Bytes; the limit that the engine and the SDK set on their own channels."""
@@ -42,7 +42,7 @@ class LanguageHost(LanguageRuntimeServicer):
 
     Args:
         runner: The SDK's program runner, `pulumi-language-python-exec`.
-        engine: Address of the engine, host:port; replaced by what `Handshake` says.
+        engine: Address of the engine, host:port; replaced by the one of `Handshake`.
         python: The command that stands for `python`.
     """
 
@@ -55,46 +55,46 @@ class LanguageHost(LanguageRuntimeServicer):
     def Handshake(
         self, request: pb.LanguageHandshakeRequest, context: grpc.ServicerContext
     ) -> pb.LanguageHandshakeResponse:
-        """Takes over the engine's address."""
+        """Store the engine's address."""
         self.engine = request.engine_address
         return pb.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """The SDK's version stands for the host's."""
+        """Return the SDK's version as the host's."""
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi"))
 
     def GetRequiredPackages(
         self, request: pb.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> pb.GetRequiredPackagesResponse:
-        """Names none: the engine learns provider and version from the resources as they register."""
+        """Return none: the engine learns provider and version when resources register."""
         return pb.GetRequiredPackagesResponse()
 
     def RuntimeOptionsPrompts(
         self, request: pb.RuntimeOptionsRequest, context: grpc.ServicerContext
     ) -> pb.RuntimeOptionsResponse:
-        """Asks nothing."""
+        """Return no prompts."""
         return pb.RuntimeOptionsResponse()
 
     def InstallDependencies(
         self, request: pb.InstallDependenciesRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.InstallDependenciesResponse]:
-        """Installs nothing and says who does."""
+        """Install nothing, and name the command that does."""
         yield pb.InstallDependenciesResponse(stdout=b"Dependencies are locked; `make up` installs them.\n")
 
     def About(self, request: pb.AboutRequest, context: grpc.ServicerContext) -> pb.AboutResponse:
-        """The interpreter that programs run with."""
+        """Return the interpreter of programs."""
         return pb.AboutResponse(executable=sys.executable, version=platform.python_version())
 
     def GetProgramDependencies(
         self, request: pb.GetProgramDependenciesRequest, context: grpc.ServicerContext
     ) -> pb.GetProgramDependenciesResponse:
-        """Every distribution that is installed beside the SDK."""
+        """Return every installed distribution."""
         found = {dist.name: dist.version for dist in metadata.distributions()}
         dependencies = [pb.DependencyInfo(name=name, version=found[name]) for name in sorted(found)]
         return pb.GetProgramDependenciesResponse(dependencies=dependencies)
 
     def Run(self, request: pb.RunRequest, context: grpc.ServicerContext) -> pb.RunResponse:
-        """Runs a program to its end. What it prints goes to this process's stdout, which the engine shows."""
+        """Run a program to its end. Its output goes to this process's stdout, which the engine shows."""
         refuse_debugger(request.attach_debugger, context)
         environment = {
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
@@ -111,10 +111,10 @@ class LanguageHost(LanguageRuntimeServicer):
         return pb.RunResponse(error=f"the program ended with exit code {code}")
 
     def RunPlugin(self, request: pb.RunPluginRequest, context: grpc.ServicerContext) -> Iterator[pb.RunPluginResponse]:
-        """Runs a plugin written in Python (a policy pack is one) and streams what it prints, then its exit code."""
+        """Run a plugin written in Python, such as a policy pack; stream its output, then its exit code."""
         refuse_debugger(request.attach_debugger, context)
         directory = request.info.program_directory
-        # An analyzer is a policy pack: it is served by a module of the SDK. Others are programs in themselves.
+        # An analyzer is a policy pack, which a module of the SDK serves. Other plugins are programs themselves.
         arguments = (
             ["-m", "pulumi.policy", *request.args, directory]
             if request.kind == "analyzer"
@@ -127,7 +127,7 @@ class LanguageHost(LanguageRuntimeServicer):
         yield pb.RunPluginResponse(exitcode=child.wait())
 
     def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
-        """Ends what runs."""
+        """Stop the running programs."""
         self.stop()
         return Empty()
 
@@ -171,7 +171,7 @@ def runner_arguments(request: pb.RunRequest, engine: str) -> list[str]:
 
 
 def output_of(child: subprocess.Popen[bytes]) -> Iterator[pb.RunPluginResponse]:
-    """What a child prints on both of its streams, as it comes, until it has closed them."""
+    """The output of a child on both streams, as it arrives, until both are closed."""
     parts: queue.Queue[pb.RunPluginResponse | None] = queue.Queue()
 
     def forward(name: str) -> None:
@@ -187,13 +187,13 @@ def output_of(child: subprocess.Popen[bytes]) -> Iterator[pb.RunPluginResponse]:
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """Ask a child to end; one that has ended already is left alone."""
+    """Terminate a child, unless it has ended."""
     if child.poll() is None:
         child.terminate()
 
 
 def refuse_debugger(wanted: bool, context: grpc.ServicerContext) -> None:
-    """Answer UNIMPLEMENTED when a debugger is wanted."""
+    """Answer UNIMPLEMENTED to a request for a debugger."""
     if wanted:
         context.abort(
             grpc.StatusCode.UNIMPLEMENTED, "this language host attaches no debugger; leave out --attach-debugger"
@@ -201,7 +201,7 @@ def refuse_debugger(wanted: bool, context: grpc.ServicerContext) -> None:
 
 
 def main() -> None:
-    """Serve until the engine says stop (SIGINT, SIGTERM) or is gone."""
+    """Serve until the engine sends SIGINT or SIGTERM, or has ended."""
     parser = argparse.ArgumentParser(description="Language host for Python")
     parser.add_argument("--runner", type=Path, required=True)
     parser.add_argument(
@@ -221,7 +221,7 @@ def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    # An engine that is killed says nothing: its children are handed to another parent.
+    # A killed engine sends no signal: its children get another parent.
     while not done.wait(timeout=1) and os.getppid() == parent:
         pass
     host.stop()

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs a real plugin, which is the first argument, so that all it asks for comes from the emulator and nothing else.
+# Runs a real plugin, the first argument, with the emulator as its only network.
 #
-# The emulator is its proxy. It answers as the hosts of charts. It answers for S3 Control too, which puts the account
-# before the endpoint's host: 123456789012.127.0.0.1 is no name that a resolver knows, and a proxy needs no resolver. A
-# request to any other host is refused there, so that a client that does not go by AWS_ENDPOINT_URL reaches nobody.
+# The emulator is its proxy. It serves the hosts of charts, and S3 Control, which puts the account before the endpoint's
+# host: a resolver cannot resolve 123456789012.127.0.0.1, and a proxy need not. It refuses requests to other hosts, so
+# that a client that ignores AWS_ENDPOINT_URL reaches nothing else.
 : "${AWS_ENDPOINT_URL:?is not set: this plugin runs inside the sandbox only}"
 plugin=$1
 shift

@@ -149,7 +149,7 @@ class Modules:
     def _environment(self, folder: Path | None) -> dict[str, str]:
         if not shutil.which("go"):
             remedy = f"install Go {self.go} or newer and put it on PATH{self._instead}"
-            raise Failed(Problem("build", "there is no `go` on PATH", remedy))
+            raise Failed(Problem("build", "`go` is not on PATH", remedy))
         # GOTOOLCHAIN=auto would let Go download another toolchain of hundreds of megabytes: the person has to set it.
         variables = {"GOTOOLCHAIN": "local", **os.environ, "GOWORK": "off", **go_cache.variables()}
         # Not in the folder of go.mod, where a Go that is too old prints an error instead of its version.

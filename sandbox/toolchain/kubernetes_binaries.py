@@ -103,7 +103,7 @@ def _build(folder: Path, report: Report) -> None:
     commands = folder / "bin"
     commands.mkdir()
     MODULES.build(list(PACKAGES.values()), version, commands, report)
-    # Go names a program by the last part of its package that is no version.
+    # Go names a program by the last part of its package path that is not a version.
     (commands / "server").rename(commands / "etcd")
 
 

@@ -122,7 +122,7 @@ def _build(folder: Path, report: Report) -> None:
 def _download(folder: Path, report: Report) -> None:
     engine = shutil.which("pulumi") or shutil.which("pulumi", path=os.pathsep.join(map(str, cache().glob("*/bin"))))
     if engine is None or not reachable():
-        fact = "there is no `pulumi` yet" if engine is None else "Pulumi's server does not answer"
+        fact = "`pulumi` is missing" if engine is None else "Pulumi's server does not answer"
         raise Failed(Problem("download", fact, f"go online and run `{INSTALL}`"))
     report(f"downloading {MODULES.subject} {VERSION}", None)
     home = folder / "home"

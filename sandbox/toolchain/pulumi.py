@@ -123,15 +123,15 @@ def reachable() -> bool:
     """
     answers: list[int] = []
 
-    def ask() -> None:
-        request = urllib.request.Request(INSTALLER, method="HEAD")
+    def request() -> None:
+        head = urllib.request.Request(INSTALLER, method="HEAD")
         try:
-            with urllib.request.urlopen(request, timeout=REACHABLE_SECONDS) as answer:  # noqa: S310 (a constant)
+            with urllib.request.urlopen(head, timeout=REACHABLE_SECONDS) as answer:  # noqa: S310 (a constant)
                 answers.append(answer.status)
         except (OSError, HTTPException):
             return
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=request, daemon=True)
     thread.start()
     thread.join(REACHABLE_SECONDS)
     return answers == [200]

@@ -16,7 +16,7 @@ from sandbox.aws_plugin.model import Problem, Resource, ResourceType
 from sandbox.aws_plugin.plugin import SandboxError
 
 ISSUED_WITHIN_SECONDS = 10.0
-"""The real plugin waits for 75 minutes; here a certificate is issued as soon as its records are there."""
+"""The real plugin waits 75 minutes; the sandbox issues a certificate as soon as its records exist."""
 LOOK_EVERY_SECONDS = 0.2
 
 
@@ -38,7 +38,7 @@ def _read(certificate: Resource) -> dict[str, Any]:
         if "ResourceRecord" in option
     ]
     method = next((option.get("ValidationMethod") for option in found.get("DomainValidationOptions", ())), None)
-    # ACM lists the certificate's own name among the others; the plugin plans with that.
+    # ACM lists the certificate's own name among the alternative names; the plugin expects that.
     wanted = certificate["subjectAlternativeNames"] or ()
     others = [name for name in found["SubjectAlternativeNames"] if name != found["DomainName"] or name in wanted]
     return {**found, "Records": records, "ValidationMethod": method, "SubjectAlternativeNames": others}
@@ -82,7 +82,7 @@ CERTIFICATE = ResourceType(
 
 
 def _wait(validation: Resource) -> None:
-    """Until it is issued, or say which record is missing."""
+    """Wait until the certificate is issued. Raises SandboxError with the missing record."""
     arn = validation.wanted["certificateArn"]
     found = _describe(validation, arn)
     if found.get("Type") != "AMAZON_ISSUED":

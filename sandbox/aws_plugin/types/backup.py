@@ -20,7 +20,7 @@ RULE_DEFAULTS = {
     "EnableContinuousBackup": False,
     "ScheduleExpressionTimezone": "Etc/UTC",
 }
-"""What the plugin sends where a rule says nothing; AWS's own defaults are other ones."""
+"""The plugin's defaults of a rule, which differ from those of AWS."""
 
 
 TAGS = tagged(
@@ -45,7 +45,7 @@ VAULT = ResourceType(
     ),
     create=Call("create_backup_vault", tags="BackupVaultTags"),
     read=Call("describe_backup_vault"),
-    # No backup job runs here, so that there is never a recovery point for forceDestroy to delete.
+    # No backup job runs here: forceDestroy has no recovery points to delete.
     delete=Call("delete_backup_vault"),
     tags=TAGS,
 )
@@ -53,7 +53,7 @@ VAULT = ResourceType(
 
 def _read_lock(lock: Resource) -> dict[str, Any] | None:
     vault = lock.send("describe_backup_vault", BackupVaultName=lock.id)
-    # How long it can be changed is never read back.
+    # AWS never returns changeableForDays.
     return {**vault, "ChangeableForDays": lock["changeableForDays"]} if vault.get("Locked") else None
 
 
@@ -89,7 +89,7 @@ VAULT_POLICY = ResourceType(
 
 
 def _document(plan: Resource, operation: str) -> dict[str, Any]:
-    """The whole plan, which is what AWS takes; lifecycle values of 0 are not sent."""
+    """The whole plan, as AWS requires; lifecycle values of 0 are not sent."""
     arguments = plan.arguments(operation, "BackupPlan")
     rules = [RULE_DEFAULTS | rule for rule in arguments["BackupPlan"]["Rules"]]
     for rule in rules:
@@ -153,7 +153,7 @@ PLAN = ResourceType(
 
 
 def _selection(selection: Resource) -> dict[str, str] | None:
-    """How AWS names it: by the plan, too, which an imported one says as `plan|selection` or has to be looked for."""
+    """The plan and the id. An imported selection has the id `plan|selection`; else its plan is searched."""
     if "|" in selection.id:
         plan, selection.id = selection.id.split("|", 1)
         return {"BackupPlanId": plan, "SelectionId": selection.id}

@@ -91,7 +91,7 @@ COMPOSITE_ALARM = ResourceType(
     update=(("", Call("put_composite_alarm")),),
     delete=_delete_alarm,
     tags=tagged("ResourceARN", "arn"),
-    # The alarms that its rule names may be on their way at the same time.
+    # The alarms in its rule may be created at the same time.
     retries=("does not exist",),
 )
 

@@ -15,14 +15,14 @@ from sandbox.aws_plugin.connections import Refused
 from sandbox.aws_plugin.model import Problem, Resource, ResourceType, Step
 
 VPC_DEFAULTS = {"enableDnsSupport": True, "enableDnsHostnames": False}
-"""What a new VPC has: only another value is set after its creation."""
+"""Attributes of a new VPC; other values are set after its creation."""
 
 
 # What all types of the service share ---------------------------------------------------------------------------
 
 
 def arn(resource: Resource, owner: str, kind: str) -> str:
-    """The ARN, which EC2 leaves out and the plugin puts together."""
+    """The ARN, which EC2 does not return and the plugin builds."""
     return f"arn:aws:ec2:{resource.region}:{owner}:{kind}/{resource.id}"
 
 
@@ -35,7 +35,7 @@ TAGS = tagged("Resources", operations=("", "create_tags", "delete_tags"), names=
 
 
 def network_address(name: str, least: int = 0, most: int = 32) -> Any:
-    """A rule: an IPv4 block without host bits, its prefix within limits."""
+    """A rule: an IPv4 block has no host bits, and its prefix length is within limits."""
 
     def rule(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
         if name not in inputs:
@@ -43,7 +43,7 @@ def network_address(name: str, least: int = 0, most: int = 32) -> Any:
         try:
             block = ipaddress.IPv4Network(inputs[name])
         except ValueError as error:
-            yield name, f"{inputs[name]!r} is no network address: {error}"
+            yield name, f"{inputs[name]!r} is not a network address: {error}"
             return
         if not least <= block.prefixlen <= most:
             yield name, f"{block} is not between /{least} and /{most}"
@@ -60,7 +60,7 @@ def _create_vpc(vpc: Resource) -> None:
 
 
 def _set_dns(vpc: Resource) -> None:
-    """One attribute a call; host names need DNS support, so that comes first."""
+    """Set one attribute a call; DNS support comes first, since host names need it."""
     for name, default in VPC_DEFAULTS.items():
         before = default if vpc.changed is None else vpc.state.get(name)
         if (wanted := vpc.wanted.get(name)) is not None and wanted != before:
@@ -144,7 +144,7 @@ def _create_gateway(gateway: Resource) -> None:
 
 
 def _attach(gateway: Resource) -> None:
-    """Move it to the wanted VPC, if to any."""
+    """Attach the gateway to the wanted VPC, if any, and detach it from the former one."""
     _detach(gateway)
     if vpc := gateway.wanted.get("vpcId"):
         gateway.send("attach_internet_gateway", InternetGatewayId=gateway.id, VpcId=vpc)

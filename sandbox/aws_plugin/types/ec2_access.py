@@ -1,4 +1,4 @@
-"""Who may talk to whom in a network, and what is kept of it: security groups, endpoints, flow logs.
+"""Access inside a network, and its logs: security groups, endpoints, flow logs.
 
 After internal/service/ec2/vpc_security_group.go, vpc_default_security_group.go, vpc_endpoint.go and vpc_flow_log.go of
 the provider that the real plugin wraps (terraform-provider-aws).
@@ -26,29 +26,29 @@ FIND_GROUP = Found("describe_security_groups", "GroupIds", "SecurityGroups")
 
 
 def _permission(rule: Rule, group: str) -> dict[str, Any]:
-    """A rule of the program as EC2 takes it."""
-    said = {"Description": rule["description"]} if rule.get("description") else {}
+    """The EC2 permission of a rule."""
+    description = {"Description": rule["description"]} if rule.get("description") else {}
     groups = [*rule.get("securityGroups", ()), *([group] if rule.get("self") else ())]
     ports = {} if rule["protocol"] == "-1" else {"FromPort": rule["fromPort"], "ToPort": rule["toPort"]}
     return {
         "IpProtocol": rule["protocol"],
         **ports,
-        "IpRanges": [{"CidrIp": block, **said} for block in rule.get("cidrBlocks", ())],
-        "UserIdGroupPairs": [{"GroupId": each, **said} for each in groups],
+        "IpRanges": [{"CidrIp": block, **description} for block in rule.get("cidrBlocks", ())],
+        "UserIdGroupPairs": [{"GroupId": each, **description} for each in groups],
     }
 
 
 def _rules(permissions: list[dict[str, Any]], group: str) -> list[dict[str, Any]]:
-    """EC2's permissions as rules: those of one protocol, port range and description are one."""
+    """The rules of EC2's permissions: one for each protocol, port range and description."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for permission in permissions:
         place = (permission["IpProtocol"], permission.get("FromPort", 0), permission.get("ToPort", 0))
         sources = [("CidrBlocks", each["CidrIp"], each) for each in permission.get("IpRanges", ())]
         sources += [("SecurityGroups", each["GroupId"], each) for each in permission.get("UserIdGroupPairs", ())]
         for kind, source, each in sources:
-            said = each.get("Description", "")
+            description = each.get("Description", "")
             plain = dict(zip(("Protocol", "FromPort", "ToPort"), place, strict=True))
-            rule = found.setdefault((*place, said), {**plain, "Description": said})
+            rule = found.setdefault((*place, description), {**plain, "Description": description})
             if source == group:
                 rule["Self"] = True
             else:
@@ -57,7 +57,7 @@ def _rules(permissions: list[dict[str, Any]], group: str) -> list[dict[str, Any]
 
 
 def _change_rules(group: Resource) -> None:
-    """Revoke what is no longer wanted, then allow what is new."""
+    """Revoke the removed rules, then authorize the new ones."""
     for name, direction in (("ingress", "ingress"), ("egress", "egress")):
         if name not in group.wanted:
             continue
@@ -72,8 +72,8 @@ def _change_rules(group: Resource) -> None:
 
 
 def _key(rule: Rule) -> str:
-    told = {name: sorted(value) if isinstance(value, list) else value for name, value in rule.items() if value}
-    return json.dumps(told, sort_keys=True)
+    content = {name: sorted(value) if isinstance(value, list) else value for name, value in rule.items() if value}
+    return json.dumps(content, sort_keys=True)
 
 
 def _revoke_all(group: Resource) -> None:
@@ -85,7 +85,7 @@ def _revoke_all(group: Resource) -> None:
 
 def _create_group(group: Resource) -> None:
     Call("create_security_group", identifier="GroupId")(group)
-    _revoke_all(group)  # EC2's own rule, everything outwards: a group without egress has none
+    _revoke_all(group)  # EC2 adds a rule that allows all egress
     _change_rules(group)
 
 
@@ -101,12 +101,12 @@ def _blocks_and_ports(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterat
     for name in ("ingress", "egress"):
         for index, rule in enumerate(inputs.get(name, ())):
             if rule["protocol"] == "-1" and (rule["fromPort"] or rule["toPort"]):
-                yield f"{name}[{index}].fromPort", "protocol -1 is every port: both ports are 0"
+                yield f"{name}[{index}].fromPort", "protocol -1 means every port: both ports are 0"
             for block in rule.get("cidrBlocks", ()):
                 try:
                     ipaddress.IPv4Network(block)
                 except ValueError as error:
-                    yield f"{name}[{index}].cidrBlocks", f"{block!r} is no network address: {error}"
+                    yield f"{name}[{index}].cidrBlocks", f"{block!r} is not a network address: {error}"
 
 
 SECURITY_GROUP = ResourceType(
@@ -130,7 +130,7 @@ SECURITY_GROUP = ResourceType(
 
 
 def _adopt_default(group: Resource) -> None:
-    """Take over the group that the VPC has: its rules go, and those of the program come."""
+    """Adopt the VPC's default group and replace its rules."""
     of_vpc = {"Name": "vpc-id", "Values": [group.wanted["vpcId"]]}
     default = {"Name": "group-name", "Values": ["default"]}
     (found,) = group.send("describe_security_groups", Filters=[of_vpc, default])["SecurityGroups"]
@@ -151,7 +151,7 @@ DEFAULT_SECURITY_GROUP = ResourceType(
     create=_adopt_default,
     read=_read_group,
     update=(("ingress egress", _change_rules),),
-    delete=lambda _: None,  # it goes with its VPC
+    delete=lambda _: None,  # AWS deletes it with its VPC
     tags=TAGS,
 )
 

@@ -1,4 +1,4 @@
-"""What instances are made from and for: launch templates, reserved capacity, single rules of a security group.
+"""Launch templates, capacity reservations, and single rules of a security group.
 
 After internal/service/ec2/ec2_launch_template.go, ec2_capacity_reservation.go and vpc_security_group_ingress_rule.go of
 the provider that the real plugin wraps (terraform-provider-aws).
@@ -17,7 +17,7 @@ from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 from sandbox.aws_plugin.types.ec2 import TAGS, arn, network_address
 
 SPELLED = ("Encrypted", "DeleteOnTermination")
-"""Switches of a volume, which the plugin keeps as text."""
+"""Booleans of a volume, which the plugin keeps as text."""
 ABOUT = ("LaunchTemplateName", "VersionDescription")
 
 
@@ -25,7 +25,7 @@ ABOUT = ("LaunchTemplateName", "VersionDescription")
 
 
 def _data(template: Resource) -> dict[str, Any]:
-    """What the plugin sends as the template's data."""
+    """The template's data, as the plugin sends it."""
     data = {name: value for name, value in template.members().items() if name not in ABOUT}
     volumes = [dict(mapping["Ebs"]) for mapping in data.get("BlockDeviceMappings", ()) if "Ebs" in mapping]
     for volume in volumes:
@@ -52,7 +52,7 @@ def _create_template(template: Resource) -> None:
 
 
 def _update_template(template: Resource) -> None:
-    """A new version, unless only tags or the default changed."""
+    """Create a version, unless only tags or the default version changed."""
     version = template.state["latestVersion"]
     if (template.changed or set()) - {"tags", "tagsAll", "updateDefaultVersion"}:
         answer = template.send(
@@ -148,7 +148,7 @@ def _end(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        yield "endDate", f"{inputs['endDate']!r} is no RFC 3339 time such as 2030-01-31T18:00:00Z"
+        yield "endDate", f"{inputs['endDate']!r} is not an RFC 3339 time such as 2030-01-31T18:00:00Z"
     if inputs.get("endDateType") == "unlimited":
         yield "endDate", "goes with endDateType limited, and not with unlimited"
 
@@ -200,12 +200,12 @@ def _ports(inputs: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[Pro
 
 def _permission(rule: Resource) -> dict[str, Any]:
     wanted = rule.wanted
-    said = {"Description": wanted["description"]} if wanted.get("description") else {}
+    description = {"Description": wanted["description"]} if wanted.get("description") else {}
     made = {"IpProtocol": wanted["ipProtocol"]}
     made |= {key: wanted[name] for key, name in (("FromPort", "fromPort"), ("ToPort", "toPort")) if name in wanted}
     if "cidrIpv4" in wanted:
-        return {**made, "IpRanges": [{"CidrIp": wanted["cidrIpv4"], **said}]}
-    return {**made, "UserIdGroupPairs": [{"GroupId": wanted["referencedSecurityGroupId"], **said}]}
+        return {**made, "IpRanges": [{"CidrIp": wanted["cidrIpv4"], **description}]}
+    return {**made, "UserIdGroupPairs": [{"GroupId": wanted["referencedSecurityGroupId"], **description}]}
 
 
 def _rule(direction: str) -> ResourceType:
@@ -252,7 +252,7 @@ def _rule(direction: str) -> ResourceType:
         outputs="arn=SecurityGroupRuleArn:string securityGroupRuleId=SecurityGroupRuleId:string",
         identity="{SecurityGroupRuleId}",
         replace_on=frozenset({"securityGroupId"}),
-        # A rule that gets another kind of peer loses the one it had.
+        # Another kind of peer replaces the rule.
         replace_on_removal=frozenset(PEERS),
         needs={"": PEERS},
         checks=(

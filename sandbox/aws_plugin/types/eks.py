@@ -1,7 +1,7 @@
-"""EKS: clusters and node groups; what is in a cluster beside them is in eks_access.py.
+"""EKS: clusters and node groups; eks_access.py has add-ons and access.
 
-After internal/service/eks/*.go of the provider that the real plugin wraps (terraform-provider-aws). Updates are done
-at once in the sandbox, so nothing is waited for.
+After internal/service/eks/*.go of the provider that the real plugin wraps (terraform-provider-aws). The sandbox
+completes an update at once, so no step waits.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def _read_cluster(cluster: Resource) -> dict[str, Any]:
     found = cluster.send("describe_cluster", name=cluster.id)["cluster"]
     on = [kind for each in found["logging"]["clusterLogging"] if each["enabled"] for kind in each["types"]]
     identities = [{"oidcs": [found["identity"]["oidc"]]}]
-    # EKS tells nobody whether it installed add-ons of its own.
+    # EKS does not return whether it installed its own add-ons.
     return {**found, "LogTypes": on, "Identities": identities, "Bootstrap": cluster["bootstrapSelfManagedAddons"]}
 
 
 def _changes(member: str) -> Step:
-    """Change one member: EKS takes one kind of change a call."""
+    """Change one member: EKS accepts one kind of change a call."""
 
     def step(cluster: Resource) -> None:
         content = cluster.arguments("create_cluster")[member]
@@ -63,7 +63,7 @@ def _changes(member: str) -> Step:
 
 
 def _change_network(cluster: Resource) -> None:
-    """Endpoint access, subnets and security groups are a call each, too."""
+    """Change endpoint access, subnets and security groups, each by a call of its own."""
     old, new = cluster.state["vpcConfig"], cluster.arguments("create_cluster")["resourcesVpcConfig"]
     for names in (ENDPOINT, ("subnetIds",), ("securityGroupIds",)):
         changed = {name: new[name] for name in names if name in new}
@@ -81,7 +81,7 @@ def _change_logging(cluster: Resource) -> None:
 
 
 def _encrypt(cluster: Resource) -> None:
-    """Only a cluster without encryption gets one; the plugin calls nothing where it has one already."""
+    """Enable encryption where the cluster has none; like the plugin, do nothing where it has."""
     if not cluster.state.get("encryptionConfig"):
         config = cluster.arguments("create_cluster")["encryptionConfig"]
         cluster.send("associate_encryption_config", clusterName=cluster.id, encryptionConfig=config)
@@ -96,7 +96,7 @@ def _public_blocks(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[
         try:
             ipaddress.ip_network(block)
         except ValueError as error:
-            yield f"vpcConfig.publicAccessCidrs[{index}]", f"{block!r} is no network address: {error}"
+            yield f"vpcConfig.publicAccessCidrs[{index}]", f"{block!r} is not a network address: {error}"
 
 
 def _service_block(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
@@ -105,7 +105,7 @@ def _service_block(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[
         try:
             block = ipaddress.IPv4Network(text)
         except ValueError as error:
-            yield path, f"{text!r} is no network address: {error}"
+            yield path, f"{text!r} is not a network address: {error}"
             return
         if not 12 <= block.prefixlen <= 24 or not any(block.subnet_of(private) for private in PRIVATE):
             yield path, f"{block} is not between /12 and /24 in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
@@ -177,7 +177,7 @@ CLUSTER = ResourceType(
 
 
 def _one_of(name: str, one: str, other: str) -> Any:
-    """A rule: an object with one of two members."""
+    """A rule: an object has exactly one of two members."""
 
     def rule(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
         if name in inputs and (one in inputs[name]) == (other in inputs[name]):
@@ -193,13 +193,13 @@ def _read_group(group: Resource) -> dict[str, Any]:
 
 
 def _renew_nodes(group: Resource) -> None:
-    """Versions that did not change are not sent: EKS takes one as a request for its newest image."""
+    """Update nodes. Unchanged versions are not sent: EKS would update to the newest image of that version."""
     changed, wanted = group.changed or set(), group.arguments("create_nodegroup")
     arguments: dict[str, Any] = {
         name: wanted[name] for name in ("version", "releaseVersion") if name in wanted and name in changed
     }
     if template := wanted.get("launchTemplate"):
-        # EKS tells id and name, and takes only one of them.
+        # EKS returns id and name, and accepts only one of them.
         arguments["launchTemplate"] = {name: value for name, value in template.items() if name != "name"}
     if group.wanted.get("forceUpdateVersion"):
         arguments["force"] = True

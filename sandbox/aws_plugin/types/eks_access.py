@@ -1,4 +1,4 @@
-"""EKS: add-ons, who may call a cluster, and which pods have which role.
+"""EKS: add-ons, access entries, and pod identities.
 
 After internal/service/eks/*.go of the provider that the real plugin wraps (terraform-provider-aws).
 """
@@ -16,7 +16,7 @@ from sandbox.aws_plugin.types.eks import ARN, CLUSTER_NAME, tagged_by
 
 
 def _read_addon(addon: Resource) -> dict[str, Any]:
-    """The pod identities of an add-on are ARNs there, and role and service account here."""
+    """Read an add-on, with role and service account of its pod identities instead of their ARNs."""
     named = addon.identity()
     found = addon.send("describe_addon", **named)["addon"]
     ids = [arn.rpartition("/")[2] for arn in found.get("podIdentityAssociations", ())]
@@ -131,7 +131,7 @@ ACCESS_POLICY_ASSOCIATION = ResourceType(
 
 
 def _cluster_of(identity: Resource) -> str | None:
-    """The cluster of a pod identity, which an imported one says as `cluster,id` or has to be looked for."""
+    """The cluster of a pod identity. An imported one has the id `cluster,id`, or its cluster is searched."""
     if "," in identity.id:
         cluster, identity.id = identity.id.split(",", 1)
         return cluster

@@ -1,7 +1,7 @@
 """Load balancers, target groups and listeners.
 
 After internal/service/elbv2/{load_balancer,target_group,listener}.go of the provider that the real plugin wraps
-(terraform-provider-aws). Network load balancers are what this topology has; of application ones only what is the same.
+(terraform-provider-aws). They model network load balancers; of application load balancers only the common part.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _unspelled(text: str, kind: str) -> Any:
 
 
 def _attributes(resource: Resource, table: Mapping[str, str]) -> list[dict[str, str]]:
-    """The attributes that are wanted, or of an update those that changed."""
+    """The wanted attributes; of an update those that changed."""
     names = [name for name in table if resource.changed is None or name in resource.changed]
     wanted = {table[name]: resource.wanted[name] for name in names if name in resource.wanted}
     return [{"Key": key, "Value": _spelled(value)} for key, value in wanted.items()]
@@ -48,12 +48,14 @@ def _with_attributes(
     answer = resource.send(operation, **{parameter: resource.id})["Attributes"]
     there = {attribute["Key"]: attribute["Value"] for attribute in answer}
     kinds = {name: resource.type.fields[name] for name in table}
-    told = {kinds[name].member: _unspelled(there[key], kinds[name].kind) for name, key in table.items() if key in there}
-    return {**found, **told, "ArnSuffix": _suffix(resource.id)}
+    values = {
+        kinds[name].member: _unspelled(there[key], kinds[name].kind) for name, key in table.items() if key in there
+    }
+    return {**found, **values, "ArnSuffix": _suffix(resource.id)}
 
 
 def _suffix(arn: str) -> str:
-    """What CloudWatch's dimensions call it."""
+    """The name in CloudWatch's dimensions."""
     return arn.rpartition(":")[2].removeprefix("loadbalancer/")
 
 
@@ -168,10 +170,10 @@ def _create_group(group: Resource) -> None:
 
 def _read_group(group: Resource) -> dict[str, Any]:
     found = group.send("describe_target_groups", TargetGroupArns=[group.id])["TargetGroups"][0]
-    told = {name: found[member] for name, member in CHECK_MEMBERS.items() if member in found}
+    check = {name: found[member] for name, member in CHECK_MEMBERS.items() if member in found}
     if code := found.get("Matcher", {}).get("HttpCode"):
-        told["matcher"] = code
-    found = {**found, "HealthCheck": told, "Name": found["TargetGroupName"]}
+        check["matcher"] = code
+    found = {**found, "HealthCheck": check, "Name": found["TargetGroupName"]}
     return _with_attributes(group, found, OF_GROUP, "describe_target_group_attributes", "TargetGroupArn")
 
 
@@ -188,7 +190,7 @@ def _check_rules(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Pr
     if check.get("protocol") == "TCP":
         for name in ("path", "matcher"):
             if name in check:
-                yield f"healthCheck.{name}", "has no meaning for a check by TCP"
+                yield f"healthCheck.{name}", "does not apply to a TCP health check"
 
 
 TARGET_GROUP = ResourceType(
@@ -218,7 +220,7 @@ TARGET_GROUP = ResourceType(
     create=_create_group,
     read=_read_group,
     update=((" ".join(OF_GROUP), _set_group), ("healthCheck", _change_check)),
-    # The listener that forwards to it may be on its way out at the same time.
+    # A listener that forwards to it may be deleted at the same time.
     delete=Call("delete_target_group", retries=("currently in use by a listener",)),
     tags=TAGS,
 )

@@ -1,4 +1,4 @@
-"""Lambda functions from archives that the program holds, and EventBridge schedules that start them.
+"""Lambda functions from the program's archives, and EventBridge schedules that start them.
 
 After internal/service/lambda/function.go and internal/service/scheduler/schedule.go of the provider that the real
 plugin wraps (terraform-provider-aws).
@@ -18,10 +18,10 @@ from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 from sandbox.aws_plugin.plugin import SandboxError
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""The key under which the engine says what kind of value an object is (pulumi/sdk, resource/properties.go)."""
+"""The key of an object's kind in the engine's protocol (pulumi/sdk, resource/properties.go)."""
 ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
-"""The earliest time a zip file knows: the same files are to be the same bytes."""
+"""The earliest time of the zip format, so that the same files give the same bytes."""
 READABLE = 0o644 << 16
 
 
@@ -41,7 +41,7 @@ def _files(archive: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def zipped(archive: Mapping[str, Any]) -> bytes:
-    """An archive's zip file: the same for the same files."""
+    """An archive's zip file: the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
         for name, content in sorted(_files(archive)):
@@ -73,7 +73,7 @@ def _set_concurrency(function: Resource) -> None:
 
 def _configure(function: Resource) -> None:
     arguments = function.arguments("update_function_configuration")
-    # What is left out stays as it is: only an empty value takes it away.
+    # AWS keeps what is left out; an empty value removes it.
     arguments.setdefault("Description", "")
     arguments.setdefault("Environment", {"Variables": {}})
     function.send("update_function_configuration", **arguments)
@@ -89,7 +89,7 @@ def _upload(function: Resource) -> None:
 def _read_function(function: Resource) -> dict[str, Any]:
     found = function.send("get_function", FunctionName=function.id)
     concurrency = found.get("Concurrency", {}).get("ReservedConcurrentExecutions", -1)
-    # Lambda keeps the zip file; what it was made of is the program's.
+    # Lambda has the zip file only; the archive is the program's.
     return {**found["Configuration"], "Reserved": concurrency, "Archive": function["code"]}
 
 
@@ -130,7 +130,7 @@ FUNCTION = ResourceType(
 
 def _schedule(operation: str) -> Any:
     def step(schedule: Resource) -> None:
-        # All of it, each time: AWS resets what is left out.
+        # The whole schedule: AWS resets what is left out.
         schedule.send(operation, **schedule.arguments(operation))
 
     return step

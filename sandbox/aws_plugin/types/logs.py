@@ -16,7 +16,7 @@ DAYS = (
     *(0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-"""Retention that CloudWatch Logs offers; 0 keeps for ever."""
+"""Retention periods of CloudWatch Logs in days; 0 keeps events for ever."""
 
 
 def _create_group(group: Resource) -> None:

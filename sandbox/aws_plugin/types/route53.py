@@ -16,7 +16,7 @@ from sandbox.aws_plugin.model import AutoName, Resource, ResourceType, Tags
 
 
 def _tags(kind: str) -> Tags:
-    """Tags of `hostedzone` or `healthcheck`: one operation sets and removes."""
+    """Tags of a `hostedzone` or `healthcheck`: one operation both sets and removes them."""
 
     def read(resource: Resource) -> dict[str, str]:
         answer = resource.send("list_tags_for_resource", ResourceType=kind, ResourceId=resource.id)
@@ -105,7 +105,7 @@ RESETTABLE = {
     "regions": "Regions",
     "resourcePath": "ResourcePath",
 }
-"""What an update can take away again (route53 ResettableElementName); anything else is left as it was."""
+"""Properties that an update can remove (route53 ResettableElementName); others keep their value."""
 
 
 def _create_check(check: Resource) -> None:
@@ -151,12 +151,12 @@ HEALTH_CHECK = ResourceType(
 
 
 def _plain(name: str) -> str:
-    """A domain name as it is compared: lower case, without the last dot, `*` as Route 53 does not write it."""
+    """A domain name for comparison: in lower case, without the last dot, with `*` for Route 53's `\\052`."""
     return name.removesuffix(".").lower().replace("\\052", "*")
 
 
 def _full_name(record: Resource, zone_id: str, name: str) -> str:
-    """The name with the zone's behind it, unless it is there already."""
+    """A name with its zone's name appended, unless it ends with it."""
     names = record.connections.zone_names
     if zone_id not in names:
         names[zone_id] = _plain(record.send("get_hosted_zone", Id=zone_id)["HostedZone"]["Name"])
@@ -208,11 +208,11 @@ def _create_record(record: Resource) -> None:
 
 
 def _key(record: Resource) -> dict[str, str]:
-    """Zone, name, type and set identifier: out of the state, or of the id when it is imported."""
+    """Zone, name, type and set identifier, from the state or from the id of an imported record."""
     if "zoneId" in record.state:
         return record.state
     zone_id, *words = record.id.split("_")
-    # A name may have underscores itself (_acme-challenge): the type is the last word that is one.
+    # A name may contain underscores (_acme-challenge): the last word that is a record type is the type.
     types = RECORD.fields["type"].allowed
     at = max((index for index, word in enumerate(words) if index and word in types), default=0)
     if not at:
@@ -243,7 +243,7 @@ def _read_record(record: Resource) -> dict[str, Any] | None:
 
 
 def _update_record(record: Resource) -> None:
-    """Another type or set identifier is another record set: the old one goes in the same batch."""
+    """Update a record. Another type or set identifier means another record set: one batch replaces the old one."""
     wanted, old = _record_set(record), _find(record, record.state)
     moved = {"type", "setIdentifier"} & (record.changed or set())
     changes = [("DELETE", old), ("CREATE", wanted)] if moved and old else [("UPSERT", wanted)]

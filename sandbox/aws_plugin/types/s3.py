@@ -1,4 +1,4 @@
-"""Buckets and objects. What is set on a bucket is in `s3_settings`.
+"""Buckets and objects; `s3_settings` has the settings of a bucket.
 
 After internal/service/s3/{bucket,object}.go of the provider that the real plugin wraps (terraform-provider-aws).
 """
@@ -21,7 +21,7 @@ PASSES = ("NoSuchBucket", "OperationAborted")
 
 def _create_bucket(bucket: Resource) -> None:
     name = bucket.wanted["bucket"]
-    # us-east-1 answers 200 to the creation of a bucket that one already has, hence the question first.
+    # us-east-1 answers 200 to the creation of a bucket of the same account: look first.
     if bucket.region == "us-east-1" and bucket.optional("head_bucket", Bucket=name):
         raise _taken("BucketAlreadyExists", name, bucket.region)
     place = {} if bucket.region == "us-east-1" else {"LocationConstraint": bucket.region}
@@ -65,7 +65,7 @@ def _delete_bucket(bucket: Resource) -> None:
 
 
 def _delete_versions(resource: Resource, bucket: str, key: str | None = None, bypass: bool = False) -> None:
-    """Delete every version and marker: of one key, or of all."""
+    """Delete every version and delete marker of one key, or of all."""
     more: dict[str, Any] = {"Bucket": bucket} | ({"Prefix": key} if key else {})
     while more:
         page = resource.send("list_object_versions", **more)
@@ -137,7 +137,7 @@ def _put_object(resource: Resource) -> None:
     arguments["Body"] = resource.wanted.get("content", "").encode()
     if "SSEKMSKeyId" in arguments:
         arguments["ServerSideEncryption"] = "aws:kms"
-    # With the upload, since a new version has the tags it is uploaded with.
+    # Tags of an object belong to the version that is uploaded.
     arguments["Tagging"] = urlencode(resource.wanted["tagsAll"])
     resource.tagged = True
     resource.send("put_object", **arguments)

@@ -14,13 +14,13 @@ from sandbox.aws_plugin.connections import Refused
 from sandbox.aws_plugin.model import Problem, Resource, ResourceType, Step
 
 PASSES = ("NoSuchBucket", "OperationAborted", "Versioning must be 'Enabled' on the bucket")
-"""A bucket and its versioning may be made at the same time."""
+"""A bucket, its versioning and other settings may be created at the same time."""
 
 
 def _setting(token: str, word: str, body: str, properties: str, **rest: Any) -> ResourceType:
     """A setting kept by the operations `put_<word>`, `get_<word>` and `delete_<word>`.
 
-    `body` is the member that the document sits in, both ways; `put` and the rest say what is irregular.
+    `body` is the member that holds the document in both directions; `put` and `rest` override irregular parts.
     """
     put: Step = rest.pop("put", Call(f"put_{word}", body))
 
@@ -183,7 +183,7 @@ REPLICATION = _setting(
 
 
 def _forget_retention(resource: Resource) -> None:
-    """Object lock stays on for ever; only the default retention goes."""
+    """Remove the default retention; object lock cannot be disabled."""
     enabled = {"ObjectLockEnabled": "Enabled"}
     resource.send("put_object_lock_configuration", Bucket=resource.id, ObjectLockConfiguration=enabled)
 

@@ -14,7 +14,7 @@ from sandbox.aws_plugin.check import matches
 from sandbox.aws_plugin.model import AutoName, Resource, ResourceType
 
 OF_TOPIC = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId", "signatureVersion": "SignatureVersion"}
-"""Attributes that are strings, as everything is to SNS."""
+"""Property to attribute. All attributes of SNS are strings."""
 DEFAULT_ACTIONS = (
     *("SNS:GetTopicAttributes", "SNS:SetTopicAttributes", "SNS:AddPermission", "SNS:RemovePermission"),
     *("SNS:DeleteTopic", "SNS:Subscribe", "SNS:ListSubscriptionsByTopic", "SNS:Publish"),
@@ -30,7 +30,7 @@ def _set(topic: Resource, name: str, value: str) -> None:
 
 
 def _set_all(topic: Resource) -> None:
-    """One call for each attribute."""
+    """Set each attribute by a call of its own."""
     for name, attribute in OF_TOPIC.items():
         if topic.changed is None or name in topic.changed:
             if (value := topic.wanted.get(name)) is not None:
@@ -85,7 +85,7 @@ def _read_policy(policy: Resource) -> dict[str, Any]:
 
 
 def _default_policy(policy: Resource) -> None:
-    """A topic always has one: the owner's, which AWS gave it when it was made."""
+    """Restore the policy that AWS gives a new topic: a topic always has one."""
     statement = {
         "Sid": "__default_statement_ID",
         "Effect": "Allow",

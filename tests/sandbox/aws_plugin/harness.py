@@ -52,7 +52,7 @@ class Engine:
         return self.emulator.client(service, region)
 
     def calls(self, since: int = 0) -> Any:
-        """What the emulator was asked since."""
+        """The emulator's calls since then."""
         with urlopen(f"{self.emulator.endpoint}/_sandbox/calls?since={since}") as answer:  # noqa: S310 - loopback
             return json.load(answer)
 

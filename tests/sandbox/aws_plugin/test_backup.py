@@ -39,7 +39,7 @@ def make(engine: Engine, example: str, name: str) -> Managed:
         ("attachment", {"policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "policyArn"),
     ],
 )
-def test_what_the_real_plugin_replaces_is_replaced(
+def test_property_that_the_real_plugin_replaces_is_replaced(
     engine: Engine, example: str, changes: dict[str, object], path: str
 ) -> None:
     made = make(engine, example, f"{example}-{path}")
@@ -87,7 +87,7 @@ def test_tags_go_along_with_the_creation(engine: Engine) -> None:
     assert "TagResource" not in [call["operation"] for call in engine.calls(since)["calls"]]
 
 
-def test_a_refresh_finds_a_plan_that_was_changed_and_an_update_takes_it_back(engine: Engine) -> None:
+def test_refresh_finds_a_changed_plan_and_an_update_restores_it(engine: Engine) -> None:
     made = make(engine, "plan", "drift")
     client, inputs = engine.client("backup"), dict(name="drift", rules=rules(30), tags=made.inputs["tags"])
     document = client.get_backup_plan(BackupPlanId=made.id)["BackupPlan"]
@@ -101,21 +101,21 @@ def test_a_refresh_finds_a_plan_that_was_changed_and_an_update_takes_it_back(eng
     assert len(client.get_backup_plan(BackupPlanId=made.id)["BackupPlan"]["Rules"]) == 2
 
 
-def test_a_refresh_notices_a_lock_that_was_lifted(engine: Engine) -> None:
+def test_refresh_finds_a_removed_lock(engine: Engine) -> None:
     made = make(engine, "vault-lock", "lifted")
     engine.client("backup").delete_backup_vault_lock_configuration(BackupVaultName=made.id)
 
     assert not made.refresh()
 
 
-def test_a_refresh_notices_a_policy_that_was_detached(engine: Engine) -> None:
+def test_refresh_finds_a_detached_policy(engine: Engine) -> None:
     made = make(engine, "attachment", "detached")
     engine.client("iam").detach_role_policy(RoleName=made.inputs["role"], PolicyArn=MANAGED)
 
     assert not made.refresh()
 
 
-def test_a_selection_is_gone_with_its_plan(engine: Engine) -> None:
+def test_selection_is_gone_with_its_plan(engine: Engine) -> None:
     made = make(engine, "selection", "orphan")
     client, plan = engine.client("backup"), made.inputs["planId"]
     client.delete_backup_selection(BackupPlanId=plan, SelectionId=made.id)
@@ -145,7 +145,7 @@ def test_a_selection_is_imported_by_plan_and_selection(engine: Engine) -> None:
         (ATTACHMENT, f"none/{MANAGED}"),
     ],
 )
-def test_reading_what_is_not_there_finds_nothing(engine: Engine, token: str, id: str) -> None:
+def test_read_of_a_missing_resource_finds_nothing(engine: Engine, token: str, id: str) -> None:
     assert engine.read(token, id).id == ""
 
 
@@ -164,7 +164,7 @@ def test_reading_what_is_not_there_finds_nothing(engine: Engine, token: str, id:
         ),
     ],
 )
-def test_what_cannot_be_right_is_refused_before_any_call(
+def test_invalid_input_is_refused_before_any_call(
     engine: Engine, token: str, inputs: dict[str, object], reason: str
 ) -> None:
     failures = engine.check(token, "wrong", inputs).failures
@@ -187,7 +187,7 @@ def test_a_vault_under_a_key_is_read_back_with_it(engine: Engine) -> None:
 
 
 def test_a_selection_waits_for_its_role(engine: Engine) -> None:
-    """IAM tells other services late; the plugin asks again."""
+    """IAM changes reach other services late; the plugin retries."""
     plan = engine.make(PLAN, "late", name="late", rules=rules(30)).id
     role, trusted = "arn:aws:iam::123456789012:role/late", trust("backup.amazonaws.com")
     later = threading.Timer(0.5, lambda: engine.make(ROLE, "late", name="late", assumeRolePolicy=trusted))

@@ -50,7 +50,7 @@ def _error(attempt: Callable[[], Any]) -> grpc.RpcError:
 @pytest.mark.parametrize(
     ("region", "code"), [("us-east-1", "BucketAlreadyExists"), ("us-west-2", "BucketAlreadyOwned")]
 )
-def test_a_taken_bucket_name_is_named(engine: Engine, region: str, code: str) -> None:
+def test_taken_bucket_name_is_reported(engine: Engine, region: str, code: str) -> None:
     name = engine.make(BUCKET, "taken", region=region).id
     error = _error(lambda: engine.make(BUCKET, "second", bucket=name, region=region))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
@@ -59,12 +59,12 @@ def test_a_taken_bucket_name_is_named(engine: Engine, region: str, code: str) ->
     assert "creating aws:s3/bucket:Bucket 'second'" in error.details()
 
 
-def test_a_type_nobody_carries_is_named(engine: Engine) -> None:
+def test_unsupported_type_is_reported(engine: Engine) -> None:
     error = _error(lambda: engine.check("aws:ecs/cluster:Cluster", "c", {}))
     assert "not carried by the sandbox: resource type aws:ecs/cluster:Cluster" in error.details()
 
 
-def test_a_function_nobody_carries_is_named(engine: Engine) -> None:
+def test_unsupported_function_is_reported(engine: Engine) -> None:
     token = "aws:ec2/getAmi:getAmi"
     error = _error(lambda: engine.stub.Invoke(provider_pb2.InvokeRequest(tok=token)))
     assert f"not carried by the sandbox: function {token}" in error.details()
@@ -89,13 +89,13 @@ def test_a_move_to_another_region_replaces(engine: Engine, named: bool) -> None:
     assert answer.deleteBeforeReplace is named
 
 
-def test_a_switch_of_the_plugin_alone_calls_nothing_that_changes(engine: Engine) -> None:
+def test_property_of_the_plugin_alone_sends_no_change(engine: Engine) -> None:
     made = engine.make(BUCKET, "switch", tags={"a": "b"})
     since = engine.calls()["next"]
     made.update(tags={"a": "b"}, forceDestroy=True)
     assert made.state["forceDestroy"] is True
-    asked = {call["operation"] for call in engine.calls(since)["calls"]}
-    assert all(re.match(r"Head|Get", operation) for operation in asked)
+    operations = {call["operation"] for call in engine.calls(since)["calls"]}
+    assert all(re.match(r"Head|Get", operation) for operation in operations)
 
 
 def test_an_update_sends_only_what_changed(engine: Engine) -> None:
@@ -107,7 +107,7 @@ def test_an_update_sends_only_what_changed(engine: Engine) -> None:
     assert {operation for operation in sent if not re.match(r"Get|List", operation)} == {"UpdateRole"}
 
 
-def test_tags_that_every_resource_gets_are_not_its_own(engine: Engine) -> None:
+def test_default_tags_are_not_a_resources_own(engine: Engine) -> None:
     settings = {"region": "us-east-1", "defaultTags": json.dumps({"tags": {"owner": "ml"}})}
     engine.stub.Configure(provider_pb2.ConfigureRequest(args=to_struct(settings)))
     try:
@@ -146,7 +146,7 @@ def test_another_record_type_is_changed_in_one_batch(engine: Engine) -> None:
     assert [one["Type"] for one in records if one["Name"] == "x.types.example.com."] == ["TXT"]
 
 
-def test_a_record_that_exists_is_not_taken_over_unless_told(engine: Engine) -> None:
+def test_existing_record_is_overwritten_only_with_allow_overwrite(engine: Engine) -> None:
     zone = engine.make(ZONE, "existing", name="existing.example.com").id
     record = {"zoneId": zone, "name": "x", "ttl": 60, "type": "A", "records": ["192.0.2.1"]}
     engine.make(RECORD, "first", **record)
@@ -189,7 +189,7 @@ def test_a_zone_with_records_is_deleted_only_by_force(engine: Engine) -> None:
 # Failures and faults ---------------------------------------------------------------------------------------------
 
 
-def test_a_creation_that_fails_half_way_is_kept_and_finished(engine: Engine) -> None:
+def test_partly_failed_creation_is_kept_and_completed(engine: Engine) -> None:
     engine.fault(kind="operation", operation="s3:PutBucketTagging", error="AccessDenied", times=1)
     inputs = {"bucket": "half-way", "tags": {"a": "b"}}
     error = _error(lambda: engine.make(BUCKET, "half", **inputs))
@@ -205,7 +205,7 @@ def test_a_creation_that_fails_half_way_is_kept_and_finished(engine: Engine) -> 
     assert made.state["tags"] == {"a": "b"}
 
 
-def test_a_creation_that_fails_at_once_leaves_nothing(engine: Engine) -> None:
+def test_failed_creation_leaves_nothing(engine: Engine) -> None:
     engine.fault(kind="operation", operation="iam:CreateRole", error="AccessDenied", times=1)
     make = lambda: engine.make(ROLE, "nothing", assumeRolePolicy=trust("s3.amazonaws.com"))  # noqa: E731
     error = _error(make)
@@ -214,12 +214,12 @@ def test_a_creation_that_fails_at_once_leaves_nothing(engine: Engine) -> None:
     assert make().id
 
 
-def test_an_error_that_passes_is_outlived(engine: Engine) -> None:
+def test_transient_error_is_retried(engine: Engine) -> None:
     engine.fault(kind="operation", operation="s3:CreateBucket", error="SlowDown", times=2)
     assert engine.make(BUCKET, "patient").id
 
 
-def test_a_dead_region_is_named_and_the_other_one_works(engine: Engine) -> None:
+def test_unreachable_region_is_reported_and_the_other_works(engine: Engine) -> None:
     engine.fault(kind="region", region="us-west-2", unreachable=True)
     error = _error(lambda: engine.make(KEY, "dead", region="us-west-2"))
     assert "us-west-2 cannot be reached (AWS_ENDPOINT_URL http://127.0.0.1:" in error.details()
@@ -248,7 +248,7 @@ def test_a_setting_waits_for_its_bucket(engine: Engine, monkeypatch: pytest.Monk
     assert len(waited) == 1
 
 
-def test_policies_of_a_role_may_go_at_the_same_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_role_waits_for_the_deletion_of_its_policies(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     role = engine.make(ROLE, "busy", assumeRolePolicy=trust("s3.amazonaws.com"))
     policy = engine.make(ROLE_POLICY, "busy", role=role.id, policy=document("s3:GetObject"))
     monkeypatch.setattr(resource.time, "sleep", lambda _: policy.delete())
@@ -267,7 +267,7 @@ def test_a_missing_region_is_an_error(engine: Engine, monkeypatch: pytest.Monkey
     assert "pulumi config set aws:region" in error.details()
 
 
-def test_a_setting_of_the_provider_that_nobody_carries_is_named(engine: Engine) -> None:
+def test_unsupported_provider_setting_is_reported(engine: Engine) -> None:
     request = provider_pb2.CheckRequest(urn=urn("pulumi:providers:aws", "p"), news=to_struct({"profile": "mine"}))
     (failure,) = engine.stub.CheckConfig(request).failures
     assert failure.reason == "not carried by the sandbox: provider setting 'profile'"

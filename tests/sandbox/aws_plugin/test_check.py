@@ -58,7 +58,7 @@ def _check(connections: Connections, token: str, **more: Any) -> tuple[dict[str,
 
 
 @pytest.mark.parametrize("token", GOOD)
-def test_a_compliant_example_has_no_problem(connections: Connections, token: str) -> None:
+def test_compliant_example_has_no_problem(connections: Connections, token: str) -> None:
     assert _check(connections, token)[1] == {}
 
 
@@ -118,7 +118,7 @@ def test_a_compliant_example_has_no_problem(connections: Connections, token: str
         (ALARM, {"treatMissingData": "bad"}, "treatMissingData", '"bad" is none of missing, ignore'),
     ],
 )
-def test_a_broken_property_is_named(
+def test_invalid_property_is_reported(
     connections: Connections, token: str, broken: dict[str, Any], path: str, reason: str
 ) -> None:
     problems = _check(connections, token, **broken)[1]
@@ -126,7 +126,7 @@ def test_a_broken_property_is_named(
     assert reason in problems[path]
 
 
-def test_all_problems_are_named_at_once(connections: Connections) -> None:
+def test_all_problems_are_reported_at_once(connections: Connections) -> None:
     assert _check(connections, CHECK, port=0, failureThreshold=0, speed=1)[1].keys() == {
         "port",
         "failureThreshold",
@@ -134,7 +134,7 @@ def test_all_problems_are_named_at_once(connections: Connections) -> None:
     }
 
 
-def test_what_is_not_known_yet_passes(connections: Connections) -> None:
+def test_unknown_value_passes(connections: Connections) -> None:
     inputs, problems = _check(connections, RECORD, records=UNKNOWN, healthCheckId=UNKNOWN)
     assert problems == {}
     assert inputs["records"] == UNKNOWN
@@ -152,7 +152,7 @@ def test_a_global_type_gets_no_region(connections: Connections) -> None:
     assert "region" not in _check(connections, ROLE)[0]
 
 
-def test_a_name_is_made_up_from_the_engines_seed(connections: Connections) -> None:
+def test_name_is_generated_from_the_engines_seed(connections: Connections) -> None:
     name = _check(connections, BUCKET, bucket=None)[0]["bucket"]
     assert name == _check(connections, BUCKET, bucket=None)[0]["bucket"]
     assert name != _check(connections, BUCKET, bucket=None, seed=b"other")[0]["bucket"]
@@ -160,13 +160,13 @@ def test_a_name_is_made_up_from_the_engines_seed(connections: Connections) -> No
     assert len(name) == len("data-") + 7
 
 
-def test_a_made_up_name_is_kept(connections: Connections) -> None:
+def test_generated_name_is_kept(connections: Connections) -> None:
     before, _ = _check(connections, BUCKET, bucket=None)
     after, _ = _check(connections, BUCKET, bucket=None, seed=b"other", before=before)
     assert after["bucket"] == before["bucket"]
 
 
-def test_a_name_that_was_given_and_is_no_longer_is_made_up_anew(connections: Connections) -> None:
+def test_name_is_generated_when_the_program_removes_its_own(connections: Connections) -> None:
     before, _ = _check(connections, BUCKET)
     assert _check(connections, BUCKET, bucket=None, before=before)[0]["bucket"] != "ml-data"
 
@@ -177,7 +177,7 @@ def test_an_alias_is_named_with_its_prefix_and_an_object_like_the_resource(conne
     assert check(kind, "data", {"bucket": "b"}, {}, connections)[0]["key"] == "data"
 
 
-def test_versioning_cannot_be_taken_back(connections: Connections) -> None:
+def test_versioning_cannot_be_disabled_again(connections: Connections) -> None:
     before = {"versioningConfiguration": {"status": "Suspended"}}
     wanted = {"status": "Disabled"}
     problems = _check(connections, VERSIONING, versioningConfiguration=wanted, before=before)[1]
@@ -193,7 +193,7 @@ def test_versioning_cannot_be_taken_back(connections: Connections) -> None:
         ("http://127.0.0.1.example.com", "is not on this machine"),
     ],
 )
-def test_only_the_sandbox_is_talked_to(monkeypatch: pytest.MonkeyPatch, endpoint: str, reason: str) -> None:
+def test_endpoint_outside_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch, endpoint: str, reason: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(SandboxError, match=reason):
         Connections("us-east-1")

@@ -17,7 +17,7 @@ def test_every_resource_type_has_an_example() -> None:
 
 
 @EACH
-def test_a_type_is_made_changed_refreshed_imported_and_deleted(engine: Engine, name: str, example: Example) -> None:
+def test_type_is_created_updated_refreshed_imported_and_deleted(engine: Engine, name: str, example: Example) -> None:
     first, second = example.before(engine, f"life-{name}")
     made = engine.make(example.token, f"life-{name}", **first)
     assert made.id
@@ -46,7 +46,7 @@ def test_a_type_is_made_changed_refreshed_imported_and_deleted(engine: Engine, n
 
 
 @EACH
-def test_a_preview_calls_nothing(engine: Engine, name: str, example: Example) -> None:
+def test_preview_calls_nothing(engine: Engine, name: str, example: Example) -> None:
     first, second = example.before(engine, f"preview-{name}")
     made = engine.make(example.token, f"preview-{name}", **first)
     since = engine.calls()["next"]

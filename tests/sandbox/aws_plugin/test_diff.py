@@ -30,7 +30,7 @@ def _policy(**statement: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [allow]})
 
 
-def test_nothing_differs_from_itself() -> None:
+def test_state_does_not_differ_from_itself() -> None:
     assert differences(BUCKET, STATE, {"bucket": "b", "region": "us-east-1", "tags": {"a": "1"}}) == {}
 
 
@@ -49,11 +49,11 @@ def test_a_map_differs_by_its_keys(tags: Any, expected: dict[str, Change]) -> No
     assert differences(BUCKET, STATE, {"bucket": "b", "region": "us-east-1", "tags": tags}) == expected
 
 
-def test_what_the_program_leaves_to_aws_makes_no_difference() -> None:
+def test_computed_property_makes_no_difference() -> None:
     assert differences(KEY, {"policy": _policy(), "keyUsage": "ENCRYPT_DECRYPT"}, {"keyUsage": "ENCRYPT_DECRYPT"}) == {}
 
 
-def test_what_someone_added_outside_makes_a_difference() -> None:
+def test_property_added_outside_makes_a_difference() -> None:
     state = {"bucket": "b", "rules": [RULE | {"expiration": {"days": 1}}]}
     assert differences(LIFECYCLE, state, {"bucket": "b", "rules": [RULE]}) == {"rules[0].expiration": Change.DELETE}
 
@@ -67,7 +67,7 @@ def test_a_nested_change_is_named_by_its_path() -> None:
     }
 
 
-def test_an_empty_block_is_no_block() -> None:
+def test_empty_block_equals_an_absent_one() -> None:
     state = {
         "rules": [RULE | {"filter": {"prefix": ""}, "expiration": {"days": 0, "expiredObjectDeleteMarker": False}}]
     }
@@ -154,7 +154,7 @@ def test_a_change_replaces_where_the_real_plugin_does(kind: Any, path: str, expe
     assert replaces(kind, path) is expected
 
 
-def test_the_old_one_goes_first_only_where_the_program_insists_on_the_name() -> None:
+def test_deletion_comes_first_only_where_the_program_keeps_the_name() -> None:
     state = {"bucket": "b", "region": "us-east-1"}
     moved = {"bucket": "b", "region": "us-west-2"}
     assert deletes_first(BUCKET, state, moved)
@@ -163,7 +163,7 @@ def test_the_old_one_goes_first_only_where_the_program_insists_on_the_name() -> 
     assert not deletes_first(ENCRYPTION, state, moved)
 
 
-def test_values_survive_the_way_to_aws_and_back() -> None:
+def test_values_survive_the_conversion_to_aws_and_back() -> None:
     metric = {"metricName": "m", "namespace": "n", "dimensions": {"a": "b"}, "period": 60, "stat": "Sum"}
     alarm = {"name": "x", "okActions": ["arn:aws:sns:1"], "metricQueries": [{"id": "q", "metric": metric}]}
     sent = members(ALARM.fields, alarm)

@@ -69,7 +69,7 @@ def _silence(engine: Engine, made: Managed) -> None:
         ("alarm", _silence, {"treatMissingData"}),
     ],
 )
-def test_a_refresh_finds_what_was_changed_outside_and_an_update_takes_it_back(
+def test_refresh_finds_an_outside_change_and_an_update_restores_it(
     engine: Engine, example: str, change: Callable[[Engine, Managed], None], paths: set[str]
 ) -> None:
     inputs, _ = EXAMPLES[example].before(engine, f"drift-{example}")
@@ -86,13 +86,13 @@ def test_a_refresh_finds_what_was_changed_outside_and_an_update_takes_it_back(
     }
 
 
-def test_a_refresh_notices_that_a_resource_is_gone(engine: Engine) -> None:
+def test_refresh_finds_a_deleted_resource(engine: Engine) -> None:
     made = engine.make(BUCKET, "gone")
     engine.client("s3").delete_bucket(Bucket=made.id)
     assert not made.refresh()
 
 
-def test_an_import_knows_the_inputs(engine: Engine) -> None:
+def test_import_returns_the_inputs(engine: Engine) -> None:
     inputs, _ = EXAMPLES["https"].before(engine, "imported")
     made = engine.make(HEALTH_CHECK, "imported", **inputs)
     found = from_struct(engine.read(HEALTH_CHECK, made.id).inputs)
@@ -111,5 +111,5 @@ def test_a_bucket_of_another_region_is_imported_by_name_and_region(engine: Engin
 @pytest.mark.parametrize(
     ("token", "id"), [(BUCKET, "nobody-has-this"), (KEY, "0" * 36), (ZONE, "Z0"), (ROLE, "none"), (ALARM, "none")]
 )
-def test_reading_what_is_not_there_finds_nothing(engine: Engine, token: str, id: str) -> None:
+def test_read_of_a_missing_resource_finds_nothing(engine: Engine, token: str, id: str) -> None:
     assert engine.read(token, id).id == ""

@@ -43,9 +43,7 @@ def make(engine: Engine, example: str, name: str) -> Managed:
         ("vpc", {"region": "us-west-2"}, "region"),
     ],
 )
-def test_what_cannot_change_in_place_is_replaced(
-    engine: Engine, example: str, changes: dict[str, str], path: str
-) -> None:
+def test_immutable_property_is_replaced(engine: Engine, example: str, changes: dict[str, str], path: str) -> None:
     made = make(engine, example, f"replaced-{example}-{path}")
     given = {name: value for name, value in made.inputs.items() if name not in ("__defaults", "tagsAll")}
 
@@ -78,7 +76,7 @@ def _keep(engine: Engine, made: Managed) -> None:
         ("log-group", _keep, {"retentionInDays"}),
     ],
 )
-def test_a_refresh_finds_what_was_changed_outside_and_an_update_takes_it_back(
+def test_refresh_finds_an_outside_change_and_an_update_restores_it(
     engine: Engine, example: str, change: Callable[[Engine, Managed], None], paths: set[str]
 ) -> None:
     made = make(engine, example, f"drift-{example}")
@@ -101,16 +99,14 @@ def test_a_refresh_finds_what_was_changed_outside_and_an_update_takes_it_back(
         ("eip", "release_address", "AllocationId"),
     ],
 )
-def test_a_refresh_notices_what_was_deleted_outside(
-    engine: Engine, example: str, operation: str, argument: str
-) -> None:
+def test_refresh_finds_an_outside_deletion(engine: Engine, example: str, operation: str, argument: str) -> None:
     made = make(engine, example, f"gone-{example}")
     getattr(engine.client("ec2"), operation)(**{argument: made.id})
 
     assert not made.refresh()
 
 
-def test_a_gateway_that_was_detached_outside_is_deleted_well(engine: Engine) -> None:
+def test_gateway_detached_outside_is_deleted(engine: Engine) -> None:
     made = make(engine, "internet-gateway", "detached")
     engine.client("ec2").detach_internet_gateway(InternetGatewayId=made.id, VpcId=made.state["vpcId"])
     made.delete()
@@ -118,7 +114,7 @@ def test_a_gateway_that_was_detached_outside_is_deleted_well(engine: Engine) -> 
     assert not made.refresh()
 
 
-def test_a_new_group_has_no_rule_that_the_program_did_not_ask_for(engine: Engine) -> None:
+def test_new_group_has_the_programs_rules_only(engine: Engine) -> None:
     place = subnet(engine, "closed")["vpcId"]
     made = engine.make(GROUP, "closed", vpcId=place)
     (group,) = engine.client("ec2").describe_security_groups(GroupIds=[made.id])["SecurityGroups"]
@@ -145,13 +141,13 @@ def test_a_subnet_outside_its_network_is_refused_with_awss_code(engine: Engine) 
 @pytest.mark.parametrize(
     ("token", "inputs", "path", "reason"),
     [
-        (VPC, {"cidrBlock": "10.0.0.1/16"}, "cidrBlock", "no network address"),
+        (VPC, {"cidrBlock": "10.0.0.1/16"}, "cidrBlock", "not a network address"),
         (VPC, {"cidrBlock": "10.0.0.0/8"}, "cidrBlock", "not between /16 and /28"),
         (VPC, {"cidrBlock": "10.0.0.0/16", "ipv6CidrBlock": "x"}, "ipv6CidrBlock", "not carried by the sandbox"),
         (EIP, {"domain": "standard"}, "domain", "none of vpc"),
         (ROUTE, {"routeTableId": "rtb-1", "destinationCidrBlock": "0.0.0.0/0"}, "gatewayId", "none is set"),
         (GROUP, {"name": "sg-mine"}, "name", "does not begin with sg-"),
-        (GROUP, {"ingress": [https("10.0.0.1/16")]}, "ingress[0].cidrBlocks", "no network address"),
+        (GROUP, {"ingress": [https("10.0.0.1/16")]}, "ingress[0].cidrBlocks", "not a network address"),
         (
             DEFAULT_GROUP,
             {"vpcId": "vpc-1", "egress": [{"protocol": "-1", "fromPort": 1, "toPort": 1}]},
@@ -163,7 +159,9 @@ def test_a_subnet_outside_its_network_is_refused_with_awss_code(engine: Engine) 
         (LOG_GROUP, {"retentionInDays": 31}, "retentionInDays", "31 is none of 0, 1, 3"),
     ],
 )
-def test_a_broken_property_is_named(engine: Engine, token: str, inputs: dict[str, Any], path: str, reason: str) -> None:
+def test_invalid_property_is_reported(
+    engine: Engine, token: str, inputs: dict[str, Any], path: str, reason: str
+) -> None:
     (failure,) = engine.check(token, "broken", inputs).failures
 
     assert failure.property == path

@@ -89,9 +89,7 @@ def operations(engine: Engine, since: int) -> list[str]:
         ("ingress-rule", {"securityGroupId": "sg-another"}, "securityGroupId"),
     ],
 )
-def test_what_cannot_change_in_place_is_replaced(
-    engine: Engine, example: str, changes: dict[str, Any], path: str
-) -> None:
+def test_immutable_property_is_replaced(engine: Engine, example: str, changes: dict[str, Any], path: str) -> None:
     made = make(engine, example, f"replaced-{example}-{next(iter(changes)).lower()}")
     found = made.changes(**{**given(made), **changes})
 
@@ -99,7 +97,7 @@ def test_what_cannot_change_in_place_is_replaced(
     assert any(change.endswith("_REPLACE") for change in found.values())
 
 
-def test_a_cluster_is_encrypted_later_in_place_and_replaced_once_the_setting_is_taken_away(engine: Engine) -> None:
+def test_cluster_is_encrypted_in_place_and_replaced_when_the_setting_is_removed(engine: Engine) -> None:
     encrypted, _ = EXAMPLES["cluster"].before(engine, "encrypted")
     plain = {name: value for name, value in encrypted.items() if name != "encryptionConfig"}
     made = engine.make(CLUSTER, "encrypted", **plain)
@@ -184,7 +182,7 @@ def test_a_template_may_name_the_capacity_reserved_for_it(engine: Engine) -> Non
     assert made.changes() == {}
 
 
-def test_labels_and_taints_that_are_left_out_go(engine: Engine) -> None:
+def test_removed_labels_and_taints_are_deleted(engine: Engine) -> None:
     made = make(engine, "node-group", "bare")
     wanted = {name: value for name, value in given(made).items() if name not in ("labels", "taints")}
     made.update(**wanted)
@@ -202,7 +200,7 @@ def test_a_taint_that_gets_another_value_stays_one_taint(engine: Engine) -> None
     assert made.state["taints"] == taints
 
 
-def test_an_add_on_is_told_how_to_resolve_conflicts_and_that_alone_calls_nothing(engine: Engine) -> None:
+def test_conflict_policy_of_an_add_on_is_sent_with_other_changes_only(engine: Engine) -> None:
     made = make(engine, "addon", "conflicts")
     since = engine.calls()["next"]
     made.update(**{**given(made), "resolveConflictsOnUpdate": "PRESERVE"})
@@ -266,7 +264,7 @@ def _reserve_less(engine: Engine, made: Managed) -> None:
         ("capacity-reservation", _reserve_less, {"instanceCount"}),
     ],
 )
-def test_a_refresh_finds_what_was_changed_outside_and_an_update_takes_it_back(
+def test_refresh_finds_an_outside_change_and_an_update_restores_it(
     engine: Engine, example: str, change: Callable[[Engine, Managed], None], paths: set[str]
 ) -> None:
     made = make(engine, example, f"drift-{example}")
@@ -278,7 +276,7 @@ def test_a_refresh_finds_what_was_changed_outside_and_an_update_takes_it_back(
     assert made.changes(**inputs) == {}
 
 
-def test_groups_that_a_program_says_nothing_of_are_left_alone(engine: Engine) -> None:
+def test_groups_that_the_program_omits_are_kept(engine: Engine) -> None:
     made = make(engine, "access-entry", "left-alone")
     _rename(engine, made)
     assert made.refresh()
@@ -341,9 +339,9 @@ def test_a_cancelled_reservation_is_gone(engine: Engine) -> None:
         (LAUNCH_TEMPLATE, {"name": "a b"}, "name", "3 to 125"),
         (RESERVATION, {**RESERVED, "instanceMatchCriteria": "any"}, "instanceMatchCriteria", "none of open, targeted"),
         (RESERVATION, {**RESERVED, "endDate": "2030-01-31T18:00:00Z"}, "endDate", "endDateType limited"),
-        (RESERVATION, {**RESERVED, "endDateType": "limited", "endDate": "soon"}, "endDate", "no RFC 3339 time"),
+        (RESERVATION, {**RESERVED, "endDateType": "limited", "endDate": "soon"}, "endDate", "not an RFC 3339 time"),
         (INGRESS_RULE, RULE, "cidrIpv4", "none is set"),
-        (INGRESS_RULE, {**RULE, "cidrIpv4": "10.0.0.1/8"}, "cidrIpv4", "no network address"),
+        (INGRESS_RULE, {**RULE, "cidrIpv4": "10.0.0.1/8"}, "cidrIpv4", "not a network address"),
         (
             INGRESS_RULE,
             {**RULE, "cidrIpv4": "10.0.0.0/8", "referencedSecurityGroupId": "sg-2"},
@@ -352,7 +350,9 @@ def test_a_cancelled_reservation_is_gone(engine: Engine) -> None:
         ),
     ],
 )
-def test_a_broken_property_is_named(engine: Engine, token: str, inputs: dict[str, Any], path: str, reason: str) -> None:
+def test_invalid_property_is_reported(
+    engine: Engine, token: str, inputs: dict[str, Any], path: str, reason: str
+) -> None:
     (failure,) = engine.check(token, "broken", inputs).failures
 
     assert failure.property == path

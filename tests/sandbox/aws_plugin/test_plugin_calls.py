@@ -69,10 +69,10 @@ def bucket(emulator: Running) -> Any:
 
 def answer(emulator: Running, service: str, operation: str) -> tuple[str, int]:
     """Error code and status; "" where it worked."""
-    asked = client(emulator, service)
-    shape = asked.meta.service_model.operation_model(operation).input_shape
+    api = client(emulator, service)
+    shape = api.meta.service_model.operation_model(operation).input_shape
     wanted = {**arguments(shape), **OVERRIDES.get(f"{service}:{operation}", {})}
-    return error_of(asked._make_api_call, operation, wanted)
+    return error_of(api._make_api_call, operation, wanted)
 
 
 def error_of(call: Callable[..., Any], *positional: Any, **named: Any) -> tuple[str, int]:
@@ -97,7 +97,7 @@ def test_emulator_answers_every_operation_of_the_plugin(
 
 
 @pytest.mark.parametrize("name", gaps())
-def test_gap_in_the_list_is_still_one(name: str, emulator: Running) -> None:
+def test_listed_gap_still_exists(name: str, emulator: Running) -> None:
     assert name in distinct()
     assert answer(emulator, *name.split(":")) == ("NotEmulated", 501)
 
@@ -127,7 +127,7 @@ def test_new_bucket_has_no_error_that_the_plugin_does_not_expect(
     assert error_of(getattr(bucket, operation), Bucket=BUCKET)[0] in (codes or ("",))
 
 
-def test_bucket_says_its_region_to_a_head_request(bucket: Any) -> None:
+def test_head_request_of_a_bucket_returns_its_region(bucket: Any) -> None:
     headers = bucket.head_bucket(Bucket=BUCKET)["ResponseMetadata"]["HTTPHeaders"]
 
     assert headers["x-amz-bucket-region"] == REGION
@@ -146,7 +146,7 @@ def test_bucket_tags_are_the_same_in_s3_control(emulator: Running, bucket: Any) 
     assert control.list_tags_for_resource(**where)["Tags"] == [second]
 
 
-def test_payer_of_a_missing_bucket_is_not_told(emulator: Running) -> None:
+def test_payer_of_a_missing_bucket_is_not_found(emulator: Running) -> None:
     with pytest.raises(ClientError, match="NoSuchBucket"):
         client(emulator, "s3").get_bucket_request_payment(Bucket="missing")
 

@@ -13,7 +13,7 @@ from tests.support.plugin_calls import PHASES, Calls, calls, distinct, gaps
 DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
 
 
-def test_list_has_the_types_that_the_sandbox_carries() -> None:
+def test_list_has_the_supported_types() -> None:
     assert set(calls()) == {"provider", *CATALOG}
 
 

@@ -30,7 +30,7 @@ def process() -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_prints_its_port_answers_and_ends_when_told(process: subprocess.Popen[str], number: int) -> None:
+def test_plugin_prints_its_port_answers_and_ends_on_a_signal(process: subprocess.Popen[str], number: int) -> None:
     assert process.stdout is not None
     port = int(process.stdout.readline())
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -43,7 +43,7 @@ def test_it_prints_its_port_answers_and_ends_when_told(process: subprocess.Popen
     assert process.stdout.read() == ""
 
 
-def test_it_configures_nothing_without_the_sandbox(process: subprocess.Popen[str]) -> None:
+def test_plugin_refuses_to_configure_without_the_sandbox(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     port = int(process.stdout.readline())
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -192,12 +192,12 @@ def test_names_find_their_member_whatever_its_case() -> None:
     assert "aws:kms" in algorithm.allowed
 
 
-def test_a_name_that_aws_does_not_have_is_refused() -> None:
+def test_name_that_aws_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="wheels: no such member of VersioningConfiguration"):
         build("status wheels", service_model("s3").shape_for("VersioningConfiguration"))
 
 
-def test_a_misspelt_notation_is_refused() -> None:
+def test_misspelt_notation_is_refused() -> None:
     with pytest.raises(ValueError, match="not a property"):
         parse("status ? wheels")
 

@@ -99,7 +99,7 @@ def test_index_of_a_repository_with_two_charts_has_both() -> None:
     assert list(index["entries"]) == ["base", "istiod"]
 
 
-def test_nothing_else_is_served(served: Mapping[tuple[str, str], Response]) -> None:
+def test_only_files_of_the_table_are_served(served: Mapping[tuple[str, str], Response]) -> None:
     archives = sum(not chart.is_oci for chart in CHARTS)
 
     assert len(served) == len(repositories()) + archives
@@ -176,6 +176,6 @@ def test_prometheus_has_the_definitions_of_this_programs_objects(sources: Path) 
     assert sum(kind == "crds" for kind in kinds(PROMETHEUS, sources)) == 3
 
 
-def test_a_definition_that_is_not_in_the_stream_is_an_error() -> None:
+def test_definition_missing_in_the_stream_is_an_error() -> None:
     with pytest.raises(KeyError, match=r"missing\.example\.com"):
         pick("metadata:\n  name: other.example.com\n", "missing.example.com")

@@ -62,8 +62,8 @@ def test_registry_gives_manifest_config_and_archive_of_a_chart(get: Get) -> None
     assert by_tag.headers["Content-Type"] == MANIFEST
     assert by_tag.headers["Docker-Content-Digest"] == digest
     assert get(f"{base}/manifests/{digest}", Accept=MANIFEST).data == by_tag.data
-    asked = get(f"{base}/manifests/{digest}", method="HEAD", Accept=MANIFEST)
-    assert (asked.status, asked.data, int(asked.headers["Content-Length"])) == (200, b"", len(by_tag.data))
+    answer = get(f"{base}/manifests/{digest}", method="HEAD", Accept=MANIFEST)
+    assert (answer.status, answer.data, int(answer.headers["Content-Length"])) == (200, b"", len(by_tag.data))
     manifest = json.loads(by_tag.data)
     config, archive = (get(f"{base}/blobs/{each['digest']}").data for each in (manifest["config"], *manifest["layers"]))
     assert json.loads(config)["version"] == NODE_MAKER.version
@@ -71,7 +71,7 @@ def test_registry_gives_manifest_config_and_archive_of_a_chart(get: Get) -> None
     assert json.loads(get(f"{base}/tags/list").data)["tags"] == [NODE_MAKER.version]
 
 
-def test_what_no_chart_of_the_table_is_does_not_exist(get: Get) -> None:
+def test_chart_outside_the_table_is_not_found(get: Get) -> None:
     host = urlsplit(NODE_MAKER.repository)
 
     assert get(f"{BALANCER.repository}/{BALANCER.name}-0.0.1.tgz").status == 404
@@ -79,12 +79,12 @@ def test_what_no_chart_of_the_table_is_does_not_exist(get: Get) -> None:
     assert get(f"https://{host.netloc}/v2/another/chart/manifests/1.0.0", Accept=MANIFEST).status == 404
 
 
-def test_hosts_of_charts_are_not_written_to(get: Get) -> None:
+def test_hosts_of_charts_are_read_only(get: Get) -> None:
     assert get(f"{BALANCER.repository}/index.yaml", method="PUT").status == 405
     assert get(f"{NODE_MAKER.repository.replace('oci:', 'https:')}/blobs/uploads/", method="POST").status == 405
 
 
-def test_any_other_host_is_refused_and_told(emulator: Running, get: Get) -> None:
+def test_other_host_is_refused_and_recorded(emulator: Running, get: Get) -> None:
     with pytest.raises(urllib3.exceptions.ProxyError, match="403"):
         get("https://ghcr.io/v2/")
     assert get("http://charts.example.com/index.yaml").status == 403

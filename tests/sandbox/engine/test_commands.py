@@ -60,7 +60,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
         made.run("down", "--force")
 
 
-def test_up_again_killed_and_down(checkout: Checkout) -> None:
+def test_up_is_repeatable_restarts_a_killed_emulator_and_down_stops_it(checkout: Checkout) -> None:
     first = checkout.run("up")
     assert "4 of 4 objects intact in us-west-2" in first
     assert "tier pilot (objectives: RTO 30 min, RPO 1 h)" in first
@@ -73,8 +73,8 @@ def test_up_again_killed_and_down(checkout: Checkout) -> None:
     assert events == ["run.started", *["step.skipped"] * len(steps()), "run.finished"]
 
     os.kill(checkout.pid, signal.SIGKILL)
-    anew = checkout.run("up")
-    assert "4 of 4 objects intact in us-west-2" in anew
+    again = checkout.run("up")
+    assert "4 of 4 objects intact in us-west-2" in again
 
     pid = checkout.pid
     checkout.run("down")
@@ -82,13 +82,13 @@ def test_up_again_killed_and_down(checkout: Checkout) -> None:
     assert "was not running" in checkout.run("down")
 
 
-def test_a_mistake_is_mended_and_up_goes_on_from_there(checkout: Checkout) -> None:
+def test_up_continues_after_a_mistake_is_fixed(checkout: Checkout) -> None:
     stack = checkout.local.project / "Pulumi.dr.yaml"
     right = stack.read_text()
     stack.write_text(right.replace("dr:tier: pilot", "dr:tier: wram"))
-    said = checkout.run("up", code=1)
-    assert 'did you mean "warm"?' in said
-    assert "an unhandled error" not in said
+    output = checkout.run("up", code=1)
+    assert 'did you mean "warm"?' in output
+    assert "an unhandled error" not in output
     emulator = checkout.pid
 
     stack.write_text(right)
@@ -96,7 +96,7 @@ def test_a_mistake_is_mended_and_up_goes_on_from_there(checkout: Checkout) -> No
     assert checkout.pid == emulator
 
 
-def test_a_first_deployment_that_was_killed_begins_anew(checkout: Checkout) -> None:
+def test_killed_first_deployment_starts_again(checkout: Checkout) -> None:
     command = [sys.executable, "-m", "sandbox", "up"]
     up = subprocess.Popen(command, cwd=ROOT, env=checkout.variables, stdout=subprocess.DEVNULL, start_new_session=True)
     mark = checkout.local.folder / "deploying-without-checkpoints"
@@ -123,7 +123,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         made.run("down", "--force")
 
 
-def test_the_shells_variables_lead_everything_to_the_sandbox(running: Checkout) -> None:
+def test_shell_variables_point_every_tool_at_the_sandbox(running: Checkout) -> None:
     variables = running.env()
 
     s3 = boto3.client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"])
@@ -146,7 +146,7 @@ def test_the_shells_variables_lead_everything_to_the_sandbox(running: Checkout) 
     assert str(running.local.pulumi_home) == variables["PULUMI_HOME"]
 
 
-def test_without_a_sandbox_commands_say_how_to_start_one(checkout: Checkout) -> None:
+def test_commands_without_a_sandbox_name_the_command_that_starts_one(checkout: Checkout) -> None:
     looks = (("env",), ("shell",), ("dns",), ("clock",), ("messages",))
     for arguments in (*looks, ("fault", "list"), ("fault", "region", "us-east-1", "--heal")):
         assert "`make up` starts it" in checkout.run(*arguments, code=3)
@@ -156,7 +156,7 @@ def test_without_a_sandbox_commands_say_how_to_start_one(checkout: Checkout) -> 
     assert "started by `make up`" in checkout.run("status", program="dr", code=1, **dead)
 
 
-def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(running: Checkout) -> None:
+def test_faults_are_set_listed_and_cleared_and_the_clock_advances(running: Checkout) -> None:
     running.run("fault", "region", "us-east-1", "--unreachable", "--with-global")
     running.run("fault", "operation", "s3:PutObject", "--error", "SlowDown", "--times", "3")
     listed = running.run("fault", "list")
@@ -165,9 +165,9 @@ def test_faults_are_set_listed_and_mended_and_the_clock_goes_forward(running: Ch
     status = running.run("status", program="dr", code=4, **running.env())
     assert "us-east-1 does not answer" in status
     for operation in ("s4:PutObject", "PutObject", "s3:PutObjct"):
-        said = running.run("fault", "operation", operation, "--error", "SlowDown", code=2)
-        assert said.startswith("invalid: ")
-        assert "PutObject" in said
+        output = running.run("fault", "operation", operation, "--error", "SlowDown", code=2)
+        assert output.startswith("invalid: ")
+        assert "PutObject" in output
     assert running.run("fault", "clear") == "There are no faults.\n"
     table = running.run("dns")
     assert ".elb.us-east-1.amazonaws.com" in next(line for line in table.splitlines() if line.split()[:1] == ["yes"])

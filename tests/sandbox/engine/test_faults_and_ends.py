@@ -25,7 +25,7 @@ def sandbox(tmp_path: Path) -> Iterator[SandboxUnderTest]:
         yield made
 
 
-def test_a_failed_create_leaves_a_state_from_which_the_next_up_goes_on_and_destroy_leaves_nothing(
+def test_up_continues_after_a_failed_create_and_destroy_leaves_nothing(
     sandbox: SandboxUnderTest,
 ) -> None:
     sandbox.configure("primary", protectData="false")
@@ -77,7 +77,7 @@ def test_destroying_the_primary_stack_never_takes_replicas_keys_or_the_zone(sand
     assert zone["Name"] == "ml.example.com."
 
 
-def test_the_dr_stack_before_the_primary_is_made_or_deployed_says_what_to_do(sandbox: SandboxUnderTest) -> None:
+def test_dr_stack_before_the_primary_is_refused_with_the_command_to_run(sandbox: SandboxUnderTest) -> None:
     for _ in ("before it is made", "made and not deployed"):
         with pytest.raises(Failed) as caught:
             sandbox.engine.up("dr")
@@ -86,7 +86,7 @@ def test_the_dr_stack_before_the_primary_is_made_or_deployed_says_what_to_do(san
         sandbox.engine.preview("primary")
 
 
-def test_a_bucket_name_that_is_taken_is_named(sandbox: SandboxUnderTest) -> None:
+def test_taken_bucket_name_is_reported(sandbox: SandboxUnderTest) -> None:
     taken = "ml-dr-123456789012-us-east-1-models"
     sandbox.client("s3", EAST).create_bucket(Bucket=taken)
     with pytest.raises(Failed) as caught:
@@ -96,7 +96,7 @@ def test_a_bucket_name_that_is_taken_is_named(sandbox: SandboxUnderTest) -> None
     assert "BucketAlready" in str(caught.value)
 
 
-def test_an_existing_bucket_is_adopted_and_survives(sandbox: SandboxUnderTest) -> None:
+def test_existing_bucket_is_adopted_and_survives_destroy(sandbox: SandboxUnderTest) -> None:
     s3 = sandbox.client("s3", EAST)
     s3.create_bucket(Bucket="our-old-data")
     settings = [{"name": "datasets", "existing": "our-old-data"}]
@@ -112,7 +112,7 @@ def test_an_existing_bucket_is_adopted_and_survives(sandbox: SandboxUnderTest) -
     assert s3.get_object(Bucket="our-old-data", Key="kept")["Body"].read() == b"kept"
 
 
-def test_an_existing_zone_gets_the_records_and_stays(sandbox: SandboxUnderTest) -> None:
+def test_existing_zone_gets_the_records_and_survives_destroy(sandbox: SandboxUnderTest) -> None:
     route53 = sandbox.client("route53", EAST)
     zone = route53.create_hosted_zone(Name="ml.example.com", CallerReference="ours")["HostedZone"]["Id"].rpartition(
         "/"
@@ -138,7 +138,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("what", PROGRAMS)
-def test_what_the_sandbox_does_not_carry_is_an_error_that_names_it(what: str, tmp_path: Path) -> None:
+def test_unsupported_type_or_property_is_reported(what: str, tmp_path: Path) -> None:
     program, named = PROGRAMS[what]
     (tmp_path / "program").mkdir()
     (tmp_path / "program" / "__main__.py").write_text(program)
@@ -158,7 +158,7 @@ IMPORTS = """
 """
 
 
-def test_a_bucket_made_by_hand_is_imported(tmp_path: Path) -> None:
+def test_bucket_created_by_hand_is_imported(tmp_path: Path) -> None:
     (tmp_path / "program").mkdir()
     (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(IMPORTS))
     with sandbox_in(tmp_path, copy_project(tmp_path / "project", tmp_path / "program")) as sandbox:
@@ -167,7 +167,7 @@ def test_a_bucket_made_by_hand_is_imported(tmp_path: Path) -> None:
         assert sandbox.engine.up("primary").none
 
 
-def test_a_sandbox_that_does_not_run_is_named_with_how_to_start_it(sandbox: SandboxUnderTest) -> None:
+def test_stopped_sandbox_is_reported_with_the_command_that_starts_it(sandbox: SandboxUnderTest) -> None:
     server_process.stop(sandbox.local)
     with pytest.raises(Failed) as caught:
         sandbox.engine.preview("primary")
@@ -176,7 +176,7 @@ def test_a_sandbox_that_does_not_run_is_named_with_how_to_start_it(sandbox: Sand
     assert "started by `make up`" in str(caught.value)
 
 
-def test_the_lock_of_a_killed_engine_does_not_stop_the_next(sandbox: SandboxUnderTest) -> None:
+def test_lock_of_a_killed_engine_does_not_block_the_next(sandbox: SandboxUnderTest) -> None:
     locks = sandbox.local.backend / ".pulumi/locks/organization/dr/primary"
     locks.mkdir(parents=True)
     gone = {"pid": 2**22 + 1, "username": "somebody", "hostname": "here", "timestamp": "2026-11-23T03:00:00Z"}

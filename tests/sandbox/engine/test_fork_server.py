@@ -57,8 +57,8 @@ def begin(path: Path, *arguments: object, **options: Any) -> subprocess.Popen[st
 
 def run(path: Path, *arguments: object, **options: Any) -> tuple[int, str, str]:
     process = begin(path, *arguments, **options)
-    said, wrong = process.communicate(timeout=PATIENCE_SECONDS)
-    return process.returncode, said, wrong
+    output, wrong = process.communicate(timeout=PATIENCE_SECONDS)
+    return process.returncode, output, wrong
 
 
 ALL_OF_IT = """
@@ -75,7 +75,7 @@ def test_a_process_has_arguments_folder_environment_streams_and_exit_code_forked
 ) -> None:
     file = program(tmp_path, ALL_OF_IT)
     process = begin(
-        path if forked else tmp_path / "nobody.sock",
+        path if forked else tmp_path / "absent.sock",
         file,
         "a b",
         "-c",
@@ -83,10 +83,10 @@ def test_a_process_has_arguments_folder_environment_streams_and_exit_code_forked
         env={"GREETING": "hello"},
         stdin=subprocess.PIPE,
     )
-    said, wrong = process.communicate("typed", timeout=PATIENCE_SECONDS)
+    output, wrong = process.communicate("typed", timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 7
-    assert said == "typed\n"
+    assert output == "typed\n"
     assert wrong == f"['a b', '-c'] {tmp_path} hello {tmp_path} None\n"
 
 
@@ -101,7 +101,7 @@ def test_a_module_is_found_in_the_folder_or_on_the_path_and_nowhere_with_p(path:
     assert "No module named of_ours" in wrong
 
 
-def test_modules_of_the_project_are_read_anew_and_packages_are_there_already(path: Path, tmp_path: Path) -> None:
+def test_fork_reads_modules_of_the_project_from_disk_and_has_packages_loaded(path: Path, tmp_path: Path) -> None:
     text = """
         import sys
         print(sorted({name.partition(".")[0] for name in sys.modules} & {"dr", "sandbox", "components", "stacks"}))
@@ -115,18 +115,18 @@ def test_modules_of_the_project_are_read_anew_and_packages_are_there_already(pat
         assert run(path, file)[1].splitlines() == ["[]", "True True", str(value)]
 
 
-def test_an_exception_is_shown_and_what_runs_at_exit_runs(path: Path, tmp_path: Path) -> None:
+def test_exception_is_printed_and_exit_handlers_run(path: Path, tmp_path: Path) -> None:
     text = "import atexit\natexit.register(print, 'at exit')\nraise ValueError('of ours')"
-    code, said, wrong = run(path, program(tmp_path, text))
+    code, output, wrong = run(path, program(tmp_path, text))
 
-    assert (code, said) == (1, "at exit\n")
+    assert (code, output) == (1, "at exit\n")
     assert wrong.endswith("ValueError: of ours\n")
 
 
 WAITS = """
     import os, signal, sys, time
     def end(*_):
-        print("asked to end", flush=True)
+        print("terminated", flush=True)
         sys.exit(3)
     signal.signal(signal.SIGTERM, end)
     print(os.getpid(), flush=True)
@@ -134,17 +134,17 @@ WAITS = """
 """
 
 
-def test_a_signal_is_passed_on(path: Path, tmp_path: Path) -> None:
+def test_signal_is_passed_on(path: Path, tmp_path: Path) -> None:
     process = begin(path, program(tmp_path, WAITS))
     assert process.stdout
     assert int(process.stdout.readline()) != process.pid
     process.terminate()
 
-    assert process.communicate(timeout=PATIENCE_SECONDS)[0] == "asked to end\n"
+    assert process.communicate(timeout=PATIENCE_SECONDS)[0] == "terminated\n"
     assert process.returncode == 3
 
 
-def test_a_process_goes_with_its_client_and_with_whoever_started_that(path: Path, tmp_path: Path) -> None:
+def test_process_ends_with_its_client_and_with_the_clients_parent(path: Path, tmp_path: Path) -> None:
     file = program(tmp_path, WAITS)
     process = begin(path, file)
     assert process.stdout
@@ -163,15 +163,15 @@ def test_a_process_goes_with_its_client_and_with_whoever_started_that(path: Path
     engine.communicate(timeout=PATIENCE_SECONDS)
 
 
-def test_a_process_that_a_signal_ended_is_told_of_as_a_shell_does(path: Path, tmp_path: Path) -> None:
+def test_process_ended_by_a_signal_has_a_shells_exit_code(path: Path, tmp_path: Path) -> None:
     file = program(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
 
     assert run(path, file)[0] == 128 + signal.SIGKILL
 
 
-def test_a_client_that_is_gone_before_its_process_begins_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
-    asked = {"arguments": [str(program(tmp_path, WAITS))], "folder": str(tmp_path), "environment": dict(os.environ)}
-    text = json.dumps(asked).encode()
+def test_client_that_disconnects_early_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
+    request = {"arguments": [str(program(tmp_path, WAITS))], "folder": str(tmp_path), "environment": dict(os.environ)}
+    text = json.dumps(request).encode()
     for _ in range(20):
         with socket.socket(socket.AF_UNIX) as client, open(os.devnull) as nowhere:
             client.connect(str(path))
@@ -180,7 +180,7 @@ def test_a_client_that_is_gone_before_its_process_begins_does_not_end_the_server
     assert run(path, program(tmp_path, "print('still')", "after.py"))[1] == "still\n"
 
 
-def test_what_is_no_request_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
+def test_malformed_request_does_not_end_the_server(path: Path, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         client.sendall(b"\0\0\0\4oops")
@@ -188,7 +188,7 @@ def test_what_is_no_request_does_not_end_the_server(path: Path, tmp_path: Path) 
     assert run(path, program(tmp_path, "print('still')"))[1] == "still\n"
 
 
-def test_a_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_server_ends_with_its_parent(tmp_path: Path) -> None:
     path = tmp_path / "forks.sock"
     starter = f"""
         import sys, time
@@ -209,5 +209,5 @@ def test_a_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
     process.stdout.close()
 
 
-def test_a_path_that_no_socket_can_have_means_no_server(tmp_path: Path) -> None:
+def test_socket_path_that_is_too_long_gives_no_server(tmp_path: Path) -> None:
     assert fork_server.start(tmp_path / ("long" * 40) / "forks.sock") is None

@@ -72,7 +72,7 @@ class Deployed:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """Of all resources in the state, by URN; not of the secret, whose cipher is another each time."""
+        """Resources in the state by URN, without the secret: its ciphertext changes each time."""
         found = self.engine.resources("test")
         return {
             each["urn"]: each["inputs"] for each in found if "inputs" in each and not each["urn"].endswith("::secret")
@@ -85,7 +85,7 @@ class Deployed:
 
     @property
     def refused(self) -> list[str]:
-        """Hosts that were asked for and are not answered for."""
+        """Requested hosts that the emulator refuses."""
         return list(ask(self.server, "GET", "refused"))
 
     @property
@@ -127,7 +127,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         server_process.stop(local)
 
 
-def test_what_is_deployed_is_there_and_a_second_update_changes_nothing(deployed: Deployed) -> None:
+def test_deployed_objects_exist_and_a_second_update_changes_nothing(deployed: Deployed) -> None:
     assert deployed.live("Deployment", "by-name")["status"]["availableReplicas"] == 2
     assert deployed.live("PrometheusRule", "alerts")["spec"] == RULES
     assert deployed.hand.read("v1", "Secret", "deployed", "sh.helm.release.v1.rules.v1")
@@ -139,7 +139,7 @@ def test_what_is_deployed_is_there_and_a_second_update_changes_nothing(deployed:
     assert deployed.up().none
 
 
-def test_a_secret_is_in_no_state(deployed: Deployed) -> None:
+def test_secret_is_not_in_the_state(deployed: Deployed) -> None:
     assert deployed.live("Secret", "secret")["data"] == {"word": "bm90LXRvLWJlLXJlYWQ="}
     assert "not-to-be-read" not in deployed.checkpoint
     assert "bm90LXRvLWJlLXJlYWQ" not in deployed.checkpoint
@@ -202,14 +202,14 @@ def test_field_of_any_other_manager_is_a_conflict_that_names_it_until_it_is_forc
     assert deployed.preview(refresh=True).none
 
 
-def test_what_does_not_become_ready_fails_at_its_time_limit_and_the_next_update_goes_on(deployed: Deployed) -> None:
+def test_unready_object_fails_at_its_time_limit_and_the_next_update_continues(deployed: Deployed) -> None:
     with pytest.raises(Failed, match="'by-name' timed out waiting to be Ready"):
         deployed.up(nodes={"for": "nobody"}, annotations={"pulumi.com/timeoutSeconds": "4"})
     assert deployed.up(nodes={"for": "here"}, annotations={}).counts["update"] == 1
     assert deployed.preview().none
 
 
-def test_what_the_schema_of_a_custom_resource_refuses_is_shown_at_preview(deployed: Deployed) -> None:
+def test_custom_resource_that_its_schema_refuses_fails_the_preview(deployed: Deployed) -> None:
     deployed.want(rules={"groups": [{"name": "a", "rules": [{"alert": "A"}]}]})
     try:
         with pytest.raises(Failed, match=r"spec\.groups\[0\]\.rules\[0\]\.expr: Required value"):
@@ -249,7 +249,7 @@ def test_chart_of_a_host_outside_the_sandbox_is_refused_and_the_host_recorded(de
     assert deployed.refused == ["charts.example.com"]
 
 
-def test_value_that_a_chart_does_not_know_fails_the_update(deployed: Deployed) -> None:
+def test_unknown_value_of_a_chart_fails_the_update(deployed: Deployed) -> None:
     deployed.want(chart={**CHART, "values": {"prometeus": {}}})
     try:
         with pytest.raises(Failed, match=r"additional properties 'prometeus' not allowed"):
@@ -288,7 +288,7 @@ def test_object_that_exists_with_other_content_is_not_overwritten(deployed: Depl
     assert deployed.preview().none
 
 
-def test_plugin_ends_with_an_engine_that_was_killed_and_the_next_update_goes_on(deployed: Deployed) -> None:
+def test_plugin_ends_with_a_killed_engine_and_the_next_update_continues(deployed: Deployed) -> None:
     deployed.want(nodes={"for": "nobody"}, annotations={"pulumi.com/timeoutSeconds": "300"})
     pulumi = deployed.engine.toolchain.pulumi
     command = [pulumi, "up", "--yes", "--skip-preview", "--non-interactive", "-s", "test"]
@@ -309,8 +309,8 @@ def test_plugin_ends_with_an_engine_that_was_killed_and_the_next_update_goes_on(
     assert deployed.preview().none
 
 
-def test_cluster_that_is_away_is_silent_at_preview_fails_an_update_and_keeps_the_state(deployed: Deployed) -> None:
-    """The plugin says nothing at preview: the program's own preflight does (dr/preflight/cluster_reachability.py)."""
+def test_unreachable_cluster_passes_preview_fails_an_update_and_keeps_the_state(deployed: Deployed) -> None:
+    """The plugin reports nothing at preview; the program's preflight does (dr/preflight/cluster_reachability.py)."""
     before = deployed.inputs
     deployed.plane.pause()
     try:
@@ -325,7 +325,7 @@ def test_cluster_that_is_away_is_silent_at_preview_fails_an_update_and_keeps_the
     assert deployed.up(replicas=2).counts["update"] == 2
 
 
-def test_what_is_destroyed_is_gone_but_for_the_definitions_of_charts(deployed: Deployed) -> None:
+def test_destroy_removes_all_but_the_definitions_of_charts(deployed: Deployed) -> None:
     assert deployed.engine.destroy("test").counts == {"delete": RESOURCES}
     assert deployed.hand.find("v1", "Namespace", "", "deployed") is None
     definition = "prometheusrules.monitoring.coreos.com"

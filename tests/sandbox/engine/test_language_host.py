@@ -21,12 +21,12 @@ def request(**changes: object) -> pb.RunRequest:
     return pb.RunRequest(**values)
 
 
-def options(asked: pb.RunRequest) -> dict[str, str]:
-    *given, _ = runner_arguments(asked, "127.0.0.1:2")
-    return dict(zip(given[::2], given[1::2], strict=True))
+def options(request: pb.RunRequest) -> dict[str, str]:
+    *arguments, _ = runner_arguments(request, "127.0.0.1:2")
+    return dict(zip(arguments[::2], arguments[1::2], strict=True))
 
 
-def test_a_request_becomes_the_command_line_of_the_program_runner() -> None:
+def test_request_becomes_the_command_line_of_the_program_runner() -> None:
     assert options(request()) == {
         "--monitor": "127.0.0.1:1",
         "--engine": "127.0.0.1:2",
@@ -41,15 +41,15 @@ def test_a_request_becomes_the_command_line_of_the_program_runner() -> None:
 
 
 @pytest.mark.parametrize(("dry", "text"), [(True, "true"), (False, "false")])
-def test_the_runner_is_told_whether_it_is_a_preview(dry: bool, text: str) -> None:
+def test_runner_gets_the_preview_flag(dry: bool, text: str) -> None:
     assert options(request(dryRun=dry))["--dry_run"] == text
 
 
-def test_an_empty_value_is_left_out() -> None:
+def test_empty_value_is_left_out() -> None:
     assert "--organization" not in options(request(organization=""))
 
 
-def test_the_program_is_the_entry_point_or_the_folder() -> None:
+def test_program_is_the_entry_point_or_the_folder() -> None:
     assert runner_arguments(request(), "e")[-1] == "."
     entry = pb.ProgramInfo(root_directory="/p", program_directory="/p", entry_point=str(Path("/p/other")))
     assert runner_arguments(request(info=entry), "e")[-1] == "/p/other"

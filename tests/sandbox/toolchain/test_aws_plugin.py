@@ -1,4 +1,4 @@
-"""Which AWS plugin is run, and what a real one is given to run with."""
+"""Choice of the AWS plugin, and the environment of a real one."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def plugin(path: Path, says: str = VERSION, mode: int = 0o755) -> Path:
+def plugin(path: Path, printed: str = VERSION, mode: int = 0o755) -> Path:
     """A plugin that prints its version, and else its environment and arguments."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\nif [ "$1" = --version ]; then echo "{says}"; else env; echo "arguments=$*"; fi\n')
+    path.write_text(f'#!/bin/sh\nif [ "$1" = --version ]; then echo "{printed}"; else env; echo "arguments=$*"; fi\n')
     path.chmod(mode)
     return path
 
@@ -58,9 +58,9 @@ def test_empty_variable_is_the_same_as_none(monkeypatch: pytest.MonkeyPatch) -> 
     assert aws_plugin.chosen() is None
 
 
-@pytest.mark.parametrize("says", [VERSION, f"v{VERSION}"])
-def test_named_plugin_is_used(says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = plugin(tmp_path / "a folder" / "pulumi-resource-aws", says)
+@pytest.mark.parametrize("printed", [VERSION, f"v{VERSION}"])
+def test_named_plugin_is_used(printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = plugin(tmp_path / "a folder" / "pulumi-resource-aws", printed)
     monkeypatch.setenv("DR_AWS_PLUGIN", str(path))
 
     assert aws_plugin.chosen() == aws_plugin.AwsPlugin(path, VERSION, "DR_AWS_PLUGIN")
@@ -111,7 +111,7 @@ def test_plugin_that_is_not_installed_is_refused_with_the_command_to_type(
 
 
 @pytest.mark.parametrize(
-    ("says", "mode", "message"),
+    ("printed", "mode", "message"),
     [
         (
             "7.0.0",
@@ -122,10 +122,10 @@ def test_plugin_that_is_not_installed_is_refused_with_the_command_to_type(
         (VERSION, 0o644, "not executable(.|\n)*chmod"),
     ],
 )
-def test_file_that_is_no_plugin_of_this_version_is_refused(
-    says: str, mode: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_file_without_the_plugins_version_is_refused(
+    printed: str, mode: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DR_AWS_PLUGIN", str(plugin(tmp_path / "pulumi-resource-aws", says, mode)))
+    monkeypatch.setenv("DR_AWS_PLUGIN", str(plugin(tmp_path / "pulumi-resource-aws", printed, mode)))
 
     with pytest.raises(Invalid, match=message):
         aws_plugin.chosen()
@@ -147,13 +147,13 @@ def test_real_plugin_has_the_emulator_for_its_proxy(tmp_path: Path, monkeypatch:
         [launcher(tmp_path), "127.0.0.1:1"], env=variables, capture_output=True, text=True, check=True
     )
 
-    said = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
-    assert {name: value for name, value in said.items() if name.lower().endswith("_proxy")} == {
+    output = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    assert {name: value for name, value in output.items() if name.lower().endswith("_proxy")} == {
         "HTTP_PROXY": SERVER.endpoint,
         "HTTPS_PROXY": SERVER.endpoint,
         "NO_PROXY": "127.0.0.1,localhost",
     }
-    assert said["arguments"] == "127.0.0.1:1"
+    assert output["arguments"] == "127.0.0.1:1"
 
 
 def test_real_plugin_does_not_start_without_the_emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,5 +81,5 @@ def test_missing_go_is_reported_with_the_version_to_install(path: Path) -> None:
     with pytest.raises(Failed) as failed:
         PUBLISHED.ensure(silent)
 
-    assert "there is no `go` on PATH" in str(failed.value)
+    assert "`go` is not on PATH" in str(failed.value)
     assert str(failed.value).endswith(f"install Go {MODULES.go} or newer and put it on PATH")

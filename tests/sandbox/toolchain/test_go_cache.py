@@ -29,7 +29,7 @@ def fill(folder: Path) -> Path:
     return folder
 
 
-def test_caches_are_ours_where_the_person_has_no_build_cache(home: Path) -> None:
+def test_temporary_caches_are_used_where_the_person_has_no_build_cache(home: Path) -> None:
     assert go_cache.variables() == {
         "GOCACHE": str(home / "toolchain" / "go" / "build"),
         "GOMODCACHE": str(home / "toolchain" / "go" / "modules"),
@@ -51,20 +51,20 @@ def test_build_cache_of_the_person_is_used_and_kept(home: Path) -> None:
     assert theirs.exists()
 
 
-def test_build_cache_that_gocache_names_is_the_persons(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_cache_named_by_gocache_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOCACHE", str(fill(home / "elsewhere")))
 
     assert go_cache.variables() == {}
 
 
-def test_our_caches_are_removed_after_the_build(home: Path) -> None:
+def test_temporary_caches_are_removed_after_the_build(home: Path) -> None:
     with go_cache.removed_afterwards():
         ours = fill(Path(go_cache.variables()["GOCACHE"]))
 
     assert not ours.parent.exists()
 
 
-def test_our_caches_are_kept_after_a_build_that_failed(home: Path) -> None:
+def test_temporary_caches_are_kept_after_a_failed_build(home: Path) -> None:
     ours = fill(Path(go_cache.variables()["GOCACHE"]))
     with pytest.raises(ZeroDivisionError), go_cache.removed_afterwards():
         _ = 1 / 0
@@ -72,7 +72,7 @@ def test_our_caches_are_kept_after_a_build_that_failed(home: Path) -> None:
     assert ours.exists()
 
 
-def test_our_caches_are_kept_while_another_process_builds(home: Path) -> None:
+def test_temporary_caches_are_kept_while_another_process_builds(home: Path) -> None:
     with go_cache.removed_afterwards():
         ours = fill(Path(go_cache.variables()["GOCACHE"]))
         with (home / "toolchain" / "go.lock").open("a") as other:

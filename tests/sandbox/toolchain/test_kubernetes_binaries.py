@@ -1,4 +1,4 @@
-"""How Kubernetes is found or made, with commands that pretend: nothing is compiled."""
+"""Search and build of Kubernetes, with fake commands: nothing is compiled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dr.errors import Failed, Invalid
 from sandbox.toolchain import kubernetes_binaries
 from sandbox.toolchain.kubernetes_binaries import KUBERNETES, MODULES, PACKAGES, Binaries, in_folder
 
-SAID = {
+OUTPUT = {
     "etcd": "etcd Version: {etcd}\nGit SHA: x\nGo Version: go1.26.8",
     "kwok": "kwok version v{kwok} go1.26.8 (linux/amd64)",
 } | {name: "Kubernetes v{kubernetes}" for name in PACKAGES if name.startswith("kube-")}
@@ -19,7 +19,7 @@ FAKE_GO = f"""\
 case "$1 $*" in
     version*) echo "go version go{MODULES.go} linux/amd64" ;;
     list*-deps*) printf 'true\\ntrue\\n' ;;
-    build*) echo "$*" > "$0.said"
+    build*) echo "$*" > "$0.output"
         while [ "$1" != -o ]; do shift; done
         for name in server kube-apiserver kube-scheduler kube-controller-manager kwok; do
             printf '#!/bin/sh\\necho Kubernetes v{{version}}\\n' > "$2/$name"; /bin/chmod 755 "$2/$name"
@@ -35,8 +35,8 @@ def command(path: Path, script: str) -> None:
 
 
 def install(folder: Path, etcd: str = "3.6.8", kubernetes: str = "1.36.9", kwok: str = "0.8.1") -> None:
-    for name, said in SAID.items():
-        text = said.format(etcd=etcd, kubernetes=kubernetes, kwok=kwok)
+    for name, output in OUTPUT.items():
+        text = output.format(etcd=etcd, kubernetes=kubernetes, kwok=kwok)
         command(folder / name, f"/bin/cat <<'end'\n{text}\nend")
 
 
@@ -56,7 +56,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_what_is_pinned_is_locked_with_its_hash() -> None:
+def test_pinned_module_is_locked_with_its_hash() -> None:
     sums = (MODULES.folder / "go.sum").read_text()
 
     assert f"k8s.io/kubernetes v{MODULES.version} h1:" in sums
@@ -64,7 +64,7 @@ def test_what_is_pinned_is_locked_with_its_hash() -> None:
         assert f"\t{package}\n" in (MODULES.folder / "go.mod").read_text()
 
 
-def test_what_is_pinned_would_be_accepted_on_path() -> None:
+def test_pinned_version_is_accepted_on_path() -> None:
     oldest, before = kubernetes_binaries.ACCEPTED["kube-apiserver"]
 
     assert (
@@ -74,7 +74,7 @@ def test_what_is_pinned_would_be_accepted_on_path() -> None:
     )
 
 
-def test_all_five_on_path_are_taken(path: Path) -> None:
+def test_all_five_programs_on_path_are_used(path: Path) -> None:
     install(path)
 
     assert KUBERNETES.find() == Binaries(path, "1.36.9", "PATH")
@@ -84,13 +84,13 @@ def test_all_five_on_path_are_taken(path: Path) -> None:
     "versions",
     [{"etcd": "3.5.21"}, {"kubernetes": "1.34.1"}, {"kubernetes": "1.37.0"}, {"kwok": "0.7.0"}],
 )
-def test_a_version_that_was_not_tried_is_passed_over(path: Path, versions: dict[str, str]) -> None:
+def test_untested_version_on_path_is_skipped(path: Path, versions: dict[str, str]) -> None:
     install(path, **versions)
 
     assert KUBERNETES.find() is None
 
 
-def test_programs_of_two_versions_of_kubernetes_are_passed_over(path: Path) -> None:
+def test_programs_of_two_kubernetes_versions_are_skipped(path: Path) -> None:
     install(path)
     command(path / "kube-scheduler", "echo Kubernetes v1.35.2")
 
@@ -98,7 +98,7 @@ def test_programs_of_two_versions_of_kubernetes_are_passed_over(path: Path) -> N
 
 
 @pytest.mark.parametrize("missing", PACKAGES)
-def test_four_of_five_are_none(path: Path, missing: str) -> None:
+def test_four_of_five_programs_are_skipped(path: Path, missing: str) -> None:
     install(path)
     (path / missing).unlink()
 
@@ -106,7 +106,7 @@ def test_four_of_five_are_none(path: Path, missing: str) -> None:
 
 
 @pytest.mark.parametrize("way", [None, "build", "download"])
-def test_they_are_built_at_once_and_kept(path: Path, monkeypatch: pytest.MonkeyPatch, way: str | None) -> None:
+def test_programs_are_built_together_and_kept(path: Path, monkeypatch: pytest.MonkeyPatch, way: str | None) -> None:
     command(path / "go", FAKE_GO.replace("{version}", MODULES.version))
     if way:
         monkeypatch.setenv("DR_TOOLCHAIN", way)
@@ -115,13 +115,13 @@ def test_they_are_built_at_once_and_kept(path: Path, monkeypatch: pytest.MonkeyP
 
     assert made == Binaries(KUBERNETES.place / "bin", MODULES.version, "built")
     assert {each.name for each in made.folder.iterdir()} == set(PACKAGES)
-    said = (path / "go.said").read_text()
-    assert f"version.gitVersion=v{MODULES.version}" in said
-    assert all(package in said for package in PACKAGES.values())
+    output = (path / "go.output").read_text()
+    assert f"version.gitVersion=v{MODULES.version}" in output
+    assert all(package in output for package in PACKAGES.values())
     assert KUBERNETES.ensure(silent).origin == "cached"
 
 
-def test_what_says_another_version_is_not_kept(path: Path) -> None:
+def test_build_of_another_version_is_not_kept(path: Path) -> None:
     command(path / "go", FAKE_GO.replace("{version}", "1.1.1"))
 
     with pytest.raises(Failed, match=f"is not Kubernetes {MODULES.version}, or does not run here"):
@@ -129,19 +129,19 @@ def test_what_says_another_version_is_not_kept(path: Path) -> None:
     assert not KUBERNETES.place.exists()
 
 
-def test_without_go_the_way_out_is_said(path: Path) -> None:
+def test_missing_go_is_reported_with_the_remedy(path: Path) -> None:
     with pytest.raises(Failed, match=rf"install Go {MODULES.go} or newer and put it on PATH, or install Kubernetes"):
         KUBERNETES.ensure(silent)
 
 
-def test_path_alone_can_be_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_reported_where_only_path_is_allowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_TOOLCHAIN", "path")
 
     with pytest.raises(Failed, match=r"no folder of PATH has all of etcd, kube-apiserver"):
         KUBERNETES.ensure(silent)
 
 
-def test_a_folder_that_is_named_has_to_have_them(path: Path) -> None:
+def test_named_folder_must_have_all_programs(path: Path) -> None:
     install(path)
     assert in_folder(path) == Binaries(path, "1.36.9", "named")
 

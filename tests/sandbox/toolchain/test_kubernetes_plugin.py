@@ -1,4 +1,4 @@
-"""How the Kubernetes plugin is found or made, with commands that pretend: nothing is downloaded, nothing compiled."""
+"""Search, download and build of the Kubernetes plugin, with fake commands: nothing is downloaded, nothing compiled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ case "$1 $*" in
     version*) echo "go version go{MODULES.go} linux/amd64" ;;
     list*-deps*) printf 'true\\ntrue\\n' ;;
     list*-m*) echo '{{source}}' ;;
-    build*) echo "$*" > "$0.said"
+    build*) echo "$*" > "$0.output"
         while [ "$1" != -o ]; do shift; done
         printf '#!/bin/sh\\n{{serves}}\\n' > "$2"; /bin/chmod 755 "$2" ;;
 esac
@@ -76,9 +76,9 @@ def test_plugin_is_built_from_our_main_package_under_the_sdks_version(machine: M
     place = PLUGIN.place / "bin"
     assert made == Plugin(place / NAME, f"{VERSION}, source of 2026-01-15", "built")
     assert {each.name for each in place.iterdir()} == {NAME, *BESIDE}
-    said = (machine.path / "go.said").read_text()
-    assert said.endswith(" ./plugin\n")
-    assert f"pkg/version.Version={VERSION}" in said
+    output = (machine.path / "go.output").read_text()
+    assert output.endswith(" ./plugin\n")
+    assert f"pkg/version.Version={VERSION}" in output
     assert PLUGIN.ensure(silent).origin == "cached"
 
 
@@ -89,9 +89,7 @@ def test_plugin_that_does_not_serve_is_not_kept(machine: Machine) -> None:
     assert not PLUGIN.place.exists()
 
 
-def test_plugin_of_another_version_in_the_cache_is_passed_over(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_plugin_of_another_version_is_skipped(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.install_go()
     PLUGIN.ensure(silent)
     monkeypatch.setattr(kubernetes_plugin, "VERSION", "4.99.0")
@@ -100,7 +98,7 @@ def test_plugin_of_another_version_in_the_cache_is_passed_over(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a plugin of Pulumi's own does not trust the sandbox")
-def test_plugin_that_the_persons_pulumi_downloaded_comes_first(machine: Machine) -> None:
+def test_plugin_in_the_persons_pulumi_home_comes_first(machine: Machine) -> None:
     machine.install_go()
     PLUGIN.ensure(silent)
     theirs = machine.install_plugin()
@@ -108,20 +106,22 @@ def test_plugin_that_the_persons_pulumi_downloaded_comes_first(machine: Machine)
     assert PLUGIN.find() == Plugin(theirs, VERSION, "installed")
 
 
-def test_plugin_of_another_version_in_the_persons_pulumi_is_passed_over(machine: Machine) -> None:
+def test_plugin_of_another_version_in_the_persons_pulumi_home_is_skipped(machine: Machine) -> None:
     machine.install_plugin("4.0.0")
 
     assert PLUGIN.find() is None
 
 
-def test_plugin_that_is_named_is_used(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_named_by_the_variable_is_used(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     named = command(tmp_path / "mine", SERVES)
     monkeypatch.setenv("DR_KUBERNETES_PLUGIN", str(named))
 
     assert PLUGIN.ensure(silent) == Plugin(named, VERSION, "named")
 
 
-def test_plugin_that_is_named_and_no_program_is_refused(
+def test_variable_that_names_no_executable_is_refused(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DR_KUBERNETES_PLUGIN", str(tmp_path / "absent"))
@@ -131,7 +131,7 @@ def test_plugin_that_is_named_and_no_program_is_refused(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is always built")
-def test_plugin_is_downloaded_by_the_persons_pulumi_where_that_is_online(
+def test_plugin_is_downloaded_by_the_persons_pulumi_when_online(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kubernetes_plugin, "reachable", lambda: True)
@@ -144,16 +144,18 @@ def test_plugin_is_downloaded_by_the_persons_pulumi_where_that_is_online(
     assert PLUGIN.ensure(silent) == Plugin(PLUGIN.place / "bin" / NAME, VERSION, "downloaded")
 
 
-def test_without_go_and_internet_the_fix_of_both_is_said(machine: Machine) -> None:
+def test_missing_go_and_network_are_both_reported_with_their_remedies(machine: Machine) -> None:
     with pytest.raises(Failed) as raised:
         PLUGIN.ensure(silent)
 
-    assert "there is no `go` on PATH" in str(raised.value)
+    assert "`go` is not on PATH" in str(raised.value)
     if sys.platform == "linux":
         assert f"`pulumi plugin install resource kubernetes {VERSION}`" in str(raised.value)
 
 
-def test_path_alone_can_be_asked_for(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_reported_where_only_path_is_allowed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DR_TOOLCHAIN", "path")
 
     with pytest.raises(Failed, match=rf"DR_TOOLCHAIN=path, and .*{NAME} does not exist"):

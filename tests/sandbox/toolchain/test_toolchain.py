@@ -1,4 +1,4 @@
-"""How the engine is found or made, with commands that pretend: nothing is downloaded, nothing compiled."""
+"""Search, download and build of the engine, with fake commands: nothing is downloaded, nothing compiled."""
 
 from __future__ import annotations
 
@@ -90,43 +90,43 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return machine
 
 
-def test_what_is_pinned_is_locked_with_its_hash() -> None:
+def test_pinned_module_is_locked_with_its_hash() -> None:
     assert f"github.com/pulumi/pulumi/pkg/v3 v{MODULES.version} h1:" in (MODULES.folder / "go.sum").read_text()
     assert numbers(pulumi.OLDEST) <= numbers(MODULES.version) < numbers(pulumi.BEFORE)
 
 
-def test_nothing_is_found_on_an_empty_machine(machine: Machine) -> None:
+def test_empty_machine_has_no_engine(machine: Machine) -> None:
     assert ENGINE.find() is None
 
 
-def test_the_engine_on_path_comes_before_the_cached_one(machine: Machine) -> None:
+def test_engine_on_path_comes_before_the_cached_one(machine: Machine) -> None:
     machine.fill_cache()
     machine.install_pulumi("3.300.1")
 
     assert ENGINE.ensure(machine.report) == Toolchain(machine.path / "pulumi", "3.300.1", "PATH", None)
 
 
-def test_an_engine_on_path_that_is_too_old_is_passed_over(machine: Machine) -> None:
+def test_old_engine_on_path_is_skipped(machine: Machine) -> None:
     cached = machine.fill_cache()
     machine.install_pulumi("3.249.9")
 
     assert ENGINE.ensure(machine.report).pulumi == cached
 
 
-def test_an_engine_on_path_without_a_language_host_is_passed_over(machine: Machine) -> None:
+def test_engine_on_path_without_a_language_host_is_skipped(machine: Machine) -> None:
     machine.install_pulumi(language_host=False)
 
     assert ENGINE.find() is None
 
 
-def test_an_engine_on_path_that_does_not_run_is_passed_over(machine: Machine) -> None:
+def test_engine_on_path_that_does_not_run_is_skipped(machine: Machine) -> None:
     machine.install_pulumi()
     command(machine.path, "pulumi", "exit 1")
 
     assert ENGINE.find() is None
 
 
-def test_the_cache_on_path_is_still_the_cache(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_engine_on_path_counts_as_cached(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = machine.fill_cache()
     command(cached.parent, "pulumi-language-python", "exit 0")
     monkeypatch.setenv("PATH", str(cached.parent))
@@ -134,7 +134,7 @@ def test_the_cache_on_path_is_still_the_cache(machine: Machine, monkeypatch: pyt
     assert ENGINE.find() == Toolchain(cached, MODULES.version, "cached", None)
 
 
-def test_a_cached_engine_is_found_without_running_it(machine: Machine) -> None:
+def test_cached_engine_is_found_without_running_it(machine: Machine) -> None:
     cached = machine.fill_cache()
     cached.write_text("not a program")
 
@@ -144,7 +144,7 @@ def test_a_cached_engine_is_found_without_running_it(machine: Machine) -> None:
     assert machine.reports == []
 
 
-def test_offline_the_engine_is_built(machine: Machine) -> None:
+def test_engine_is_built_when_offline(machine: Machine) -> None:
     machine.install_go()
 
     made = ENGINE.ensure(machine.report)
@@ -156,7 +156,7 @@ def test_offline_the_engine_is_built(machine: Machine) -> None:
     assert ENGINE.ensure(machine.report).origin == "cached"
 
 
-def test_a_build_says_how_far_it_is(machine: Machine) -> None:
+def test_build_reports_its_progress(machine: Machine) -> None:
     machine.install_go()
 
     ENGINE.ensure(machine.report)
@@ -166,7 +166,7 @@ def test_a_build_says_how_far_it_is(machine: Machine) -> None:
     assert machine.reports[-1][0].endswith("2 of 2 packages")
 
 
-def test_online_the_engine_is_downloaded_by_the_sdks_installer(
+def test_engine_is_downloaded_by_the_sdks_installer_when_online(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def install(root: str, version: object) -> None:
@@ -181,7 +181,7 @@ def test_online_the_engine_is_downloaded_by_the_sdks_installer(
     assert made == Toolchain(machine.place / "bin" / "pulumi", MODULES.version, "downloaded", None)
 
 
-def test_a_download_that_fails_is_followed_by_a_build(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_download_is_followed_by_a_build(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def install(root: str, version: object) -> None:
         command(Path(root) / "bin", "half", "exit 0")
         raise subprocess.CalledProcessError(7, "install.sh", output=b"curl: (28) timed out")
@@ -194,18 +194,20 @@ def test_a_download_that_fails_is_followed_by_a_build(machine: Machine, monkeypa
     assert not (machine.place / "bin" / "half").exists()
 
 
-def test_without_go_and_internet_the_way_out_of_both_is_said(machine: Machine) -> None:
+def test_missing_go_and_network_are_both_reported_with_their_remedies(machine: Machine) -> None:
     with pytest.raises(Failed) as raised:
         ENGINE.ensure(machine.report)
 
     assert [problem.subject for problem in raised.value.problems] == ["download", "build"]
-    assert "there is no `go` on PATH" in str(raised.value)
+    assert "`go` is not on PATH" in str(raised.value)
     assert f"install Go {MODULES.go} or newer" in str(raised.value)
     assert machine.left_behind() == []
 
 
 @pytest.mark.parametrize(("way", "subject"), [("path", "pulumi"), ("download", "download"), ("build", "build")])
-def test_one_way_can_be_forced(machine: Machine, monkeypatch: pytest.MonkeyPatch, way: str, subject: str) -> None:
+def test_variable_restricts_to_one_way(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, way: str, subject: str
+) -> None:
     monkeypatch.setenv("DR_TOOLCHAIN", way)
 
     with pytest.raises(Failed) as raised:
@@ -214,14 +216,14 @@ def test_one_way_can_be_forced(machine: Machine, monkeypatch: pytest.MonkeyPatch
     assert [problem.subject for problem in raised.value.problems] == [subject]
 
 
-def test_an_unknown_way_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_way_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_TOOLCHAIN", "brew")
 
     with pytest.raises(Invalid, match=r"is 'brew'.*\n.*path, download, build"):
         ENGINE.find()
 
 
-def test_a_go_that_is_too_old_is_named_with_the_one_that_is_needed(machine: Machine) -> None:
+def test_old_go_is_reported_with_the_required_version(machine: Machine) -> None:
     machine.install_go(version="1.19.3")
 
     with pytest.raises(Failed, match=rf"Go is 1\.19\.3; pulumi needs {MODULES.go}") as raised:
@@ -230,7 +232,9 @@ def test_a_go_that_is_too_old_is_named_with_the_one_that_is_needed(machine: Mach
     assert "GOTOOLCHAIN=auto" in str(raised.value)
 
 
-def test_a_go_that_may_fetch_a_newer_one_is_let_to(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_go_is_accepted_where_it_may_download_a_newer_one(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine.install_go(version="1.21.0")
     monkeypatch.setenv("GOTOOLCHAIN", "auto")
 
@@ -245,7 +249,7 @@ def test_a_go_that_may_fetch_a_newer_one_is_let_to(machine: Machine, monkeypatch
         ("x.go:1: undefined: y", "Go's output"),
     ],
 )
-def test_what_go_says_when_it_fails_is_shown(machine: Machine, words: str, remedy: str) -> None:
+def test_failed_build_reports_gos_output(machine: Machine, words: str, remedy: str) -> None:
     machine.install_go(build=f"echo '{words}' >&2; exit 1")
 
     with pytest.raises(Failed) as raised:
@@ -256,7 +260,7 @@ def test_what_go_says_when_it_fails_is_shown(machine: Machine, words: str, remed
     assert machine.left_behind() == []
 
 
-def test_an_engine_of_another_version_is_not_put_in_place(machine: Machine) -> None:
+def test_engine_of_another_version_is_not_kept(machine: Machine) -> None:
     machine.install_go(build=MAKES_PULUMI.format(version="3.1.0"))
 
     with pytest.raises(Failed, match=f"is not pulumi {MODULES.version}, or does not run here"):
@@ -265,7 +269,7 @@ def test_an_engine_of_another_version_is_not_put_in_place(machine: Machine) -> N
     assert not machine.place.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_cache_is_reported(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.install_go()
     blocked = machine.path / "go" / "cache"
     monkeypatch.setenv("DR_TOOLCHAIN_CACHE", str(blocked))
@@ -277,7 +281,7 @@ def test_a_cache_that_cannot_be_written_is_named(machine: Machine, monkeypatch: 
     assert "DR_TOOLCHAIN_CACHE" in raised.value.problems[0].remedy
 
 
-def test_a_full_disk_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device", str(target))
 
@@ -290,14 +294,14 @@ def test_a_full_disk_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch)
     assert machine.left_behind() == []
 
 
-def test_an_incomplete_place_is_replaced(machine: Machine) -> None:
+def test_incomplete_folder_is_replaced(machine: Machine) -> None:
     machine.install_go()
     command(machine.place / "bin", "pulumi", "echo without its runner")
 
     assert ENGINE.ensure(machine.report).origin == "built"
 
 
-def test_the_second_of_two_builds_waits_for_the_first(machine: Machine) -> None:
+def test_second_build_waits_for_the_first(machine: Machine) -> None:
     machine.cache.mkdir()
     found: list[Toolchain] = []
     with (machine.cache / f"{machine.place.name}.lock").open("a") as lock:
@@ -312,7 +316,7 @@ def test_the_second_of_two_builds_waits_for_the_first(machine: Machine) -> None:
     assert [toolchain.pulumi for toolchain in found] == [cached]
 
 
-def test_after_a_killed_build_the_next_one_starts_clean(machine: Machine, tmp_path: Path) -> None:
+def test_build_after_a_killed_one_starts_clean(machine: Machine, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     machine.install_go(build=f"echo $$ > '{pid}'; exec /bin/sleep 300")
     variables = {**os.environ, "DR_TOOLCHAIN": "build"}
