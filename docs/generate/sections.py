@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.generate import cli, costs, settings
+from docs.generate import cli, costs, policies, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,6 +61,8 @@ SECTIONS = (
     Section("docs/configuration.md", "settings", settings.setting_table),
     Section("docs/configuration.md", "bucket pairs", settings.pair_table),
     Section("docs/cli.md", "", cli.document),
+    Section("docs/policies.md", "rules", policies.rule_table),
+    Section("docs/policies.md", "exceptions", policies.exception_table),
 )
 """Every generated section, in the order in which they are written."""
 
