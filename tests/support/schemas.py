@@ -20,6 +20,9 @@ from tests.support.charts import served_definitions
 
 Schema = dict[str, Any]
 
+# The library reads a schema and its definitions, 2 MB, again for each manifest.
+kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.schema_contents)
+
 
 def validate(manifest: Mapping[str, Any], version: str) -> None:
     """Validate a manifest against its schema.

@@ -6,27 +6,18 @@ from collections.abc import Iterator
 from functools import reduce
 from typing import Any
 
-import boto3
 import jsonschema
 import pytest
-from moto import mock_aws
 
 from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
 from components.pod_code import PodCode
-from dr.operations.pulumi_cli import PulumiStack
-from dr.preflight import existing_cluster, existing_vpc, running_nodes
-from dr.preflight.existing_cluster import ExistingCluster
-from dr.preflight.existing_vpc import ExistingVpc
 from stacks import kubernetes
 from tests.support.mocks import Cloud, RecordedResource
-from tests.support.program import run
+from tests.support.program import VPC, first_deployment, run_first_deployment
 from tests.support.schemas import validate
 
 MAJOR, MINOR = KUBERNETES_VERSION.split(".")
 VERSIONS = (KUBERNETES_VERSION, f"{MAJOR}.{int(MINOR) + 1}")
-VPC = "vpc-0123456789abcdef0"
-THEIRS = ExistingCluster("theirs", "https://theirs.example", "arn:aws:eks:us-west-2:1:cluster/theirs", "UEVN", "sg-0a")
-SUBNETS = {f"us-west-2{zone}": f"subnet-{zone}" for zone in "abc"}
 PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
     "primary": ("primary", {}),
     "primary without mesh": ("primary", {"mesh": "false"}),
@@ -44,20 +35,6 @@ PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
 WORKLOADS = ("Deployment", "CronJob", "StatefulSet", "DaemonSet", "Job", "Pod")
 
 
-@pytest.fixture(autouse=True)
-def _aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(PulumiStack, "export_state", lambda self: {})
-    monkeypatch.setattr(running_nodes, "find", lambda *_: None)
-    monkeypatch.setattr(existing_cluster, "find", lambda *_: THEIRS)
-    monkeypatch.setattr(existing_vpc, "find", lambda *_: ExistingVpc(VPC, SUBNETS, SUBNETS))
-    with mock_aws():
-        boto3.client("s3", "us-west-2").create_bucket(
-            Bucket="ml-dr-123456789012-us-west-2-control",
-            CreateBucketConfiguration={"LocationConstraint": "us-west-2"},
-        )
-        yield
-
-
 def objects(cloud: Cloud) -> list[RecordedResource]:
     """Objects that have a manifest: neither releases of charts nor the provider."""
     return [each for each in cloud.resources if each.type.startswith("kubernetes:") and "apiVersion" in each.inputs]
@@ -68,16 +45,16 @@ def manifest(each: RecordedResource) -> Any:
     return json.loads(re.sub(r'"(subnet|sg)-[a-z-]+"', r'"\1-0a"', json.dumps(each.inputs)))
 
 
-def made(program: str, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def made(program: str) -> Cloud:
     stack, changes = PROGRAMS[program]
-    return run(stack, monkeypatch, **changes)
+    return first_deployment(stack, **changes)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_object_is_valid_services_are_not_awaited_and_nothing_uses_a_config_maps_output(
-    program: str, monkeypatch: pytest.MonkeyPatch
+    program: str,
 ) -> None:
-    cloud = made(program, monkeypatch)
+    cloud = made(program)
     found = objects(cloud)
 
     others = {each.type for each in cloud.resources if each.type.startswith("kubernetes:") and each not in found}
@@ -123,8 +100,8 @@ def without_free_maps(value: Any) -> Any:
     return [without_free_maps(each) for each in value] if isinstance(value, list) else value
 
 
-def test_a_letter_that_is_wrong_in_any_field_of_a_deployment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    deployment = without_free_maps(made("warm", monkeypatch).one("Deployment", "serving-deployment"))
+def test_a_letter_that_is_wrong_in_any_field_of_a_deployment_is_found() -> None:
+    deployment = without_free_maps(made("warm").one("Deployment", "serving-deployment"))
     validate(deployment | {"spec": deployment["spec"] | {"selector": {}}}, KUBERNETES_VERSION)
     missed = []
     for wrong in typos(deployment):
@@ -157,10 +134,8 @@ def test_a_letter_that_is_wrong_in_any_field_of_a_deployment_is_found(monkeypatc
         ("EC2NodeClass", ["spec"], "instanceProfil"),
     ],
 )
-def test_a_letter_that_is_wrong_in_a_nested_field_is_found(
-    kind: str, path: list[Any], typo: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cloud = made("active, karpenter, shared mesh", monkeypatch)
+def test_a_letter_that_is_wrong_in_a_nested_field_is_found(kind: str, path: list[Any], typo: str) -> None:
+    cloud = made("active, karpenter, shared mesh")
     (wrong, place), *_ = (
         (whole, part)
         for whole in (manifest(each) for each in objects(cloud) if each.inputs["kind"] == kind)
@@ -182,7 +157,7 @@ def at(whole: Any, path: list[Any]) -> Any:
 
 def test_other_code_is_another_config_map_that_is_made_before_the_old_one_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under another logical name: Pulumi creates it, updates what names it, and deletes the old one at the end."""
-    before = made("warm", monkeypatch)
+    before = made("warm")
     original = kubernetes.pod_code
 
     def changed(entry: str) -> PodCode:
@@ -190,7 +165,7 @@ def test_other_code_is_another_config_map_that_is_made_before_the_old_one_goes(m
         return PodCode(code.entry, {**code.data, "dr.more.py": "changed\n"}, code.items)
 
     monkeypatch.setattr(kubernetes, "pod_code", changed)
-    after = made("warm", monkeypatch)
+    after = run_first_deployment("dr", tier="warm")
 
     def config_maps(cloud: Cloud) -> dict[str, str]:
         return {name: each.inputs["metadata"]["name"] for name, each in cloud.of("ConfigMap").items()}

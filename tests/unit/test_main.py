@@ -1,64 +1,21 @@
-"""Both stacks, whole, at every tier, against a cloud in memory; what they read from S3 is moto's."""
+"""Both stacks, whole, at every tier, against a cloud in memory: what a first deployment asks for."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
-import pulumi
 import pytest
-from moto import mock_aws
 
 from components.compute.cluster_iam import POD_ROLES
 from components.compute.gpu_inference_cluster import ADDONS
 from components.network.network import ENDPOINTS
-from dr.clusters import rollout_wait
 from dr.config.project import read_config
-from dr.control import contract, incident_state
-from dr.control.incident_state import Incident, IncidentState
-from dr.errors import Failed, Problem
-from dr.operations.pulumi_cli import PulumiStack
-from dr.preflight import cluster_reachability, quotas, running_nodes
-from dr.preflight.cluster_reachability import Answer
+from dr.control import contract
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
-from tests.support.builders import half, topology
+from tests.support.builders import topology
 from tests.support.mocks import Cloud
 from tests.support.plugin_calls import calls
-from tests.support.program import ROOT, run
-
-CONTROL = "ml-dr-123456789012-us-west-2-control"
-
-
-@pytest.fixture(autouse=True)
-def _aws() -> Iterator[None]:
-    with mock_aws():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The stack's state as the engine exports it: nothing is pending."""
-    state: dict[str, Any] = {}
-    monkeypatch.setattr(PulumiStack, "export_state", lambda self: state)
-    return state
-
-
-@pytest.fixture(autouse=True)
-def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, running_nodes.Running]:
-    """GPU nodes that run, by region: none; moto's own EKS does not say so of a cluster that is not there."""
-    found: dict[str, running_nodes.Running] = {}
-    monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: found.get(region))
-    return found
-
-
-@pytest.fixture
-def control() -> Any:
-    """The recovery region's control bucket, as the primary stack leaves it."""
-    s3 = boto3.client("s3", "us-west-2")
-    s3.create_bucket(Bucket=CONTROL, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    return s3
-
+from tests.support.program import CONTROL, ROOT, first_deployment
 
 CLUSTER = {
     *("cluster", "cluster-system", "cluster-gpu", "cluster-from-load-balancer"),
@@ -81,9 +38,8 @@ def in_aws(cloud: Cloud) -> set[str]:
     return {each.name for each in cloud.resources if each.type.startswith("aws:")}
 
 
-@pytest.mark.usefixtures("control")
-def test_every_aws_type_of_the_program_is_in_the_list_of_plugin_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    clouds = [run("primary", monkeypatch), *(run("dr", monkeypatch, tier=str(tier)) for tier in Tier)]
+def test_every_aws_type_of_the_program_is_in_the_list_of_plugin_calls() -> None:
+    clouds = [first_deployment("primary"), *(first_deployment("dr", tier=str(tier)) for tier in Tier)]
 
     used = {each.type for cloud in clouds for each in cloud.resources if each.type.startswith("aws:")}
     assert used <= set(calls())
@@ -99,8 +55,8 @@ def nat_routes(zones_with_nat: str) -> set[str]:
     return gateways | {f"network-private-{zone}-internet" for zone in "abc" if zones_with_nat}
 
 
-def test_the_primary_stack_makes_all_pairs_from_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud = run("primary", monkeypatch)
+def test_the_primary_stack_makes_all_pairs_from_one_list() -> None:
+    cloud = first_deployment("primary")
 
     assert len(cloud.of("Bucket")) == 10
     assert len(cloud.of("BucketReplicationConfig")) == 10
@@ -108,35 +64,32 @@ def test_the_primary_stack_makes_all_pairs_from_one_list(monkeypatch: pytest.Mon
     assert set(cloud.exports["buckets"]) == {"datasets", "models", "registry", "control", "velero"}
 
 
-def test_the_primary_stack_exports_both_bucket_names_and_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    exports = run("primary", monkeypatch).exports
+def test_the_primary_stack_exports_both_bucket_names_and_the_contract() -> None:
+    exports = first_deployment("primary").exports
 
     assert exports["primary_bucket"] == "ml-dr-123456789012-us-east-1-datasets"
     assert exports["secondary_bucket"] == "ml-dr-123456789012-us-west-2-datasets"
     assert contract.parse(json.dumps(exports["contract"]), "test").role is Role.PRIMARY
 
 
-def test_the_primary_half_is_written_to_the_primarys_control_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = run("primary", monkeypatch).one("BucketObjectv2", "contract")
+def test_the_primary_half_is_written_to_the_primarys_control_bucket() -> None:
+    written = first_deployment("primary").one("BucketObjectv2", "contract")
 
     assert (written["bucket"], written["key"]) == ("ml-dr-123456789012-us-east-1-control", "contract/primary.json")
     assert contract.parse(written["content"], "test").dns.lever == "engage"
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-def test_the_tier_changes_nothing_in_the_primary_stack(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tier_changes_nothing_in_the_primary_stack(tier: Tier) -> None:
     def inputs(cloud: Cloud) -> dict[tuple[str, str], object]:
         return {(each.type, each.name): each.inputs for each in cloud.resources}
 
-    assert inputs(run("primary", monkeypatch)) == inputs(run("primary", monkeypatch, tier=str(tier)))
+    assert inputs(first_deployment("primary")) == inputs(first_deployment("primary", tier=str(tier)))
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-@pytest.mark.usefixtures("control")
-def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cluster_alone(
-    tier: Tier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cloud = run("dr", monkeypatch, tier=str(tier))
+def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cluster_alone(tier: Tier) -> None:
+    cloud = first_deployment("dr", tier=str(tier))
 
     names = in_aws(cloud)
     assert {name for name in names if not name.startswith(("network-", "backup-", "cluster", *WATCHES))} == {
@@ -145,7 +98,7 @@ def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cl
         *("inference", "inference-issued", "inference-clients", "inference-from-0.0.0.0/0", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy"),
     }
-    backup = in_aws(run("dr", monkeypatch, tier="backup"))
+    backup = in_aws(first_deployment("dr", tier="backup"))
     plan = set() if tier is Tier.BACKUP else {"backup-plan", "backup-selection"}
     cluster = (
         set()
@@ -162,32 +115,15 @@ def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cl
     assert cloud.one("BucketObjectv2", "contract")["bucket"] == CONTROL
 
 
-def sizes(cloud: Cloud) -> tuple[int, int, int]:
-    scaling = cloud.one("NodeGroup", "cluster-gpu")["scalingConfig"]
-    return scaling["minSize"], scaling["desiredSize"], scaling["maxSize"]
-
-
-@pytest.mark.usefixtures("control")
-def test_nodes_that_an_autoscaler_raised_stay_while_the_tier_runs_any(
-    monkeypatch: pytest.MonkeyPatch, nodes: dict[str, running_nodes.Running]
-) -> None:
-    nodes |= {"us-west-2": running_nodes.Running(3, 5), "us-east-1": running_nodes.Running(6, 9)}
-
-    assert sizes(run("dr", monkeypatch, tier="warm")) == (3, 5, 10)
-    assert sizes(run("dr", monkeypatch, tier="pilot")) == (0, 0, 10)
-    assert sizes(run("primary", monkeypatch)) == (6, 9, 10)
-
-
 @pytest.mark.parametrize("tier", list(Tier))
-@pytest.mark.usefixtures("control")
-def test_nothing_of_the_dr_stack_is_in_the_primary_region(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
-    regions = {each.inputs.get("region") for each in run("dr", monkeypatch, tier=str(tier)).resources}
+def test_nothing_of_the_dr_stack_is_in_the_primary_region(tier: Tier) -> None:
+    regions = {each.inputs.get("region") for each in first_deployment("dr", tier=str(tier)).resources}
 
     assert regions <= {"us-west-2", None}
 
 
-def test_backups_of_the_primary_are_copied_to_a_vault_that_outlives_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud = run("primary", monkeypatch)
+def test_backups_of_the_primary_are_copied_to_a_vault_that_outlives_it() -> None:
+    cloud = first_deployment("primary")
 
     vaults = cloud.of("Vault")
     assert {made.inputs["region"] for made in vaults.values()} == {"us-east-1", "us-west-2"}
@@ -199,20 +135,16 @@ def test_backups_of_the_primary_are_copied_to_a_vault_that_outlives_it(monkeypat
     assert rule["lifecycle"] == copied["lifecycle"] == {"deleteAfter": 35}
 
 
-@pytest.mark.usefixtures("control")
-def test_the_recovery_region_backs_up_to_the_vault_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    (rule,) = run("dr", monkeypatch, tier="pilot").one("Plan", "backup-plan")["rules"]
+def test_the_recovery_region_backs_up_to_the_vault_it_has() -> None:
+    (rule,) = first_deployment("dr", tier="pilot").one("Plan", "backup-plan")["rules"]
 
     assert rule["targetVaultName"] == "ml-dr-backups"
     assert rule["copyActions"] == []
 
 
 @pytest.mark.parametrize(("stack", "region"), [("primary", "us-east-1"), ("dr", "us-west-2")])
-@pytest.mark.usefixtures("control")
-def test_each_stack_makes_the_network_of_its_own_region(
-    stack: str, region: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cloud = run(stack, monkeypatch, tier="warm")
+def test_each_stack_makes_the_network_of_its_own_region(stack: str, region: str) -> None:
+    cloud = first_deployment(stack, tier="warm")
 
     subnets = cloud.of("Subnet").values()
     assert {each.inputs["availabilityZone"] for each in subnets} == {f"{region}{letter}" for letter in "abc"}
@@ -221,25 +153,15 @@ def test_each_stack_makes_the_network_of_its_own_region(
     assert cloud.exports["vpc_id"] == "vpc-network-vpc"
 
 
-@pytest.mark.usefixtures("control")
-def test_interface_endpoints_come_with_the_cluster_and_not_in_tier_backup(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = [len(run("dr", monkeypatch, tier=str(tier), privateEndpoints="true").of("VpcEndpoint")) for tier in Tier]
+def test_interface_endpoints_come_with_the_cluster_and_not_in_tier_backup() -> None:
+    counts = [len(first_deployment("dr", tier=str(tier), privateEndpoints="true").of("VpcEndpoint")) for tier in Tier]
 
     assert counts == [1, 1 + len(ENDPOINTS), 1 + len(ENDPOINTS), 1 + len(ENDPOINTS)]
 
 
-@pytest.mark.usefixtures("control")
-def test_a_named_vpc_that_is_not_there_stops_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(pulumi.RunError, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
-        run("dr", monkeypatch, existingVpc="vpc-0123456789abcdef0")
-
-
-@pytest.mark.usefixtures("control")
-def test_a_tier_changes_how_many_replicas_run_what_guards_them_and_what_alerts_of_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_tier_changes_how_many_replicas_run_what_guards_them_and_what_alerts_of_them() -> None:
     def objects(tier: str) -> dict[str, Any]:
-        made = run("dr", monkeypatch, tier=tier).resources
+        made = first_deployment("dr", tier=tier).resources
         return {each.name: each.inputs for each in made if each.type.startswith("kubernetes:")}
 
     pilot, warm, active = map(objects, ("pilot", "warm", "active"))
@@ -253,38 +175,14 @@ def test_a_tier_changes_how_many_replicas_run_what_guards_them_and_what_alerts_o
     )
 
 
-@pytest.mark.usefixtures("control")
-def test_without_a_mesh_there_are_no_rules_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(run("dr", monkeypatch, tier="pilot").of("DestinationRule")) == 1
-    assert run("dr", monkeypatch, tier="pilot", mesh="false").of("DestinationRule") == {}
+def test_without_a_mesh_there_are_no_rules_of_one() -> None:
+    assert len(first_deployment("dr", tier="pilot").of("DestinationRule")) == 1
+    assert first_deployment("dr", tier="pilot", mesh="false").of("DestinationRule") == {}
 
 
-@pytest.mark.usefixtures("control")
-def test_only_images_without_a_digest_are_warned_of(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
-    run("dr", monkeypatch, tier="backup", toolsImage=f"docker.io/tools:1@sha256:{'0a' * 32}")
-
-    assert "dr:inferenceImage" in caplog.text
-    assert "dr:toolsImage" not in caplog.text
-
-
-@pytest.mark.parametrize(("preview", "warnings"), [(True, [2]), (False, [])])
-@pytest.mark.usefixtures("control")
-def test_images_without_a_digest_give_one_warning_at_preview_and_none_at_the_update(
-    preview: bool, warnings: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
-    run("dr", monkeypatch, tier="backup")
-
-    assert [text.count("has no digest") for text in caplog.messages if "has no digest" in text] == warnings
-
-
-@pytest.mark.usefixtures("control")
-def test_the_contract_says_how_a_cluster_is_entered_where_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_contract_says_how_a_cluster_is_entered_where_one_runs() -> None:
     read = [
-        contract.parse(run("dr", monkeypatch, tier=tier).one("BucketObjectv2", "contract")["content"], "test").cluster
+        contract.parse(first_deployment("dr", tier=tier).one("BucketObjectv2", "contract")["content"], "test").cluster
         for tier in ("backup", "pilot")
     ]
 
@@ -293,197 +191,20 @@ def test_the_contract_says_how_a_cluster_is_entered_where_one_runs(monkeypatch: 
     assert (read[1].name, read[1].ca_data) == ("ml-dr", "UEVN")
 
 
-@pytest.mark.usefixtures("control")
-def test_the_dr_stack_takes_ids_from_the_primary_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud = run("dr", monkeypatch)
+def test_the_dr_stack_takes_ids_from_the_primary_stack() -> None:
+    cloud = first_deployment("dr")
 
     assert cloud.one("Record", "recovery-record")["zoneId"] == "Z0PRIMARY"
     assert (cloud.exports["primary_bucket"], cloud.exports["secondary_bucket"]) == ("one", "other")
 
 
-def test_the_dr_stack_before_the_primary_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(pulumi.RunError) as caught:
-        run("dr", monkeypatch)
-
-    assert f"us-west-2 has no control bucket {CONTROL}" in str(caught.value)
-    assert "`pulumi up -s primary` first" in str(caught.value)
-
-
-def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=IncidentState(activation=Tier.WARM).to_json())
-    cloud = run("dr", monkeypatch, tier="pilot")
-
-    assert cloud.exports["tier"] == "warm"
-    assert len(cloud.of("NatGateway")) == 3
-    assert weight(cloud) == 0
-
-
-def test_a_lower_tier_in_an_incident_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    deployed = half(Role.RECOVERY, tier="warm")
-    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
-    day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
-    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
-    with pytest.raises(pulumi.RunError, match=r'"pilot" is less than "warm", which is deployed'):
-        run("dr", monkeypatch, tier="pilot")
-
-
-@pytest.mark.parametrize("role", list(Role))
-def test_a_contract_of_a_newer_version_stops_the_dr_stack(
-    role: Role, control: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    newer = {**half(role).to_dict(), "version": 2}
-    control.put_object(Bucket=CONTROL, Key=contract.key_of(role), Body=json.dumps(newer))
-    with pytest.raises(pulumi.RunError, match="version 2, written by a newer program"):
-        run("dr", monkeypatch)
-
-
-def test_nothing_is_made_while_a_creation_is_pending(exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    urn = "urn:pulumi:primary::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
-    operation = {"resource": {"urn": urn, "inputs": {}}, "type": "creating"}
-    exported["deployment"] = {"pending_operations": [operation]}
-    with pytest.raises(pulumi.RunError, match="the last update was interrupted while it created network-nat-a"):
-        run("primary", monkeypatch)
-
-
-@pytest.mark.usefixtures("control")
-def test_every_resource_with_tags_carries_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_resource_with_tags_carries_its_name() -> None:
     for stack in ("primary", "dr"):
-        tagged = [made for made in run(stack, monkeypatch, tier="active").resources if "tags" in made.inputs]
+        tagged = [made for made in first_deployment(stack, tier="active").resources if "tags" in made.inputs]
         assert [made.inputs["tags"]["resource"] for made in tagged] == [made.name for made in tagged]
-
-
-@pytest.mark.usefixtures("control")
-def test_a_region_that_would_move_to_another_vpc_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    deployed = half(Role.RECOVERY, network="10.7.0.0/16")
-    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
-    with pytest.raises(pulumi.RunError, match=r"dr:recoveryCidr: us-west-2 is deployed in 10\.7\.0\.0/16"):
-        run("dr", monkeypatch)
-
-
-@pytest.mark.parametrize("stack", ["primary", "dr"])
-def test_a_wrong_configuration_is_reported_whole_and_without_a_traceback(
-    stack: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(pulumi.RunError) as caught:
-        run(stack, monkeypatch, tier="wram", teir="x")
-
-    assert 'did you mean "warm"?' in str(caught.value)
-    assert "dr:teir: unknown key" in str(caught.value)
 
 
 def test_the_committed_stack_files_agree_with_each_other() -> None:
     assert read_config(ROOT, "primary")["dr:role"] == "primary"
     assert read_config(ROOT, "dr")["dr:role"] == "recovery"
     assert topology().primary_stack == "primary"
-
-
-@pytest.mark.parametrize(("tier", "held", "floors"), [("warm", (), []), ("warm", ("digits",), [3]), ("pilot", (), [])])
-def test_a_deployment_waits_for_replicas_where_some_run_and_the_region_holds_what_they_serve(
-    monkeypatch: pytest.MonkeyPatch,
-    control: Any,
-    followed: list[Any],
-    tier: str,
-    held: tuple[str, ...],
-    floors: list[int],
-) -> None:
-    registry = CONTROL.replace("-control", "-registry")
-    control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    for name in held:
-        control.put_object(Bucket=registry, Key=f"sets/{name}/1/manifest.json", Body=b"{}")
-    metadata = run("dr", monkeypatch, tier=tier).one("Deployment", "serving-deployment")["metadata"]
-
-    assert [(api.address.region, floor) for api, floor, *_ in followed] == [("us-west-2", floor) for floor in floors]
-    assert metadata["annotations"]["pulumi.com/skipAwait"] == "true"
-
-
-@pytest.fixture
-def held(control: Any) -> None:
-    """The recovery region holds the model set, so that replicas are waited for."""
-    registry = CONTROL.replace("-control", "-registry")
-    control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    control.put_object(Bucket=registry, Key="sets/digits/1/manifest.json", Body=b"{}")
-
-
-@pytest.mark.usefixtures("held")
-def test_a_rollout_that_is_stuck_ends_the_program_with_its_reasons_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait(*_: Any) -> Any:
-        raise Failed(Problem("rollout of ml-serving/inference-service", "stuck: no image", "set dr:inferenceImage"))
-
-    monkeypatch.setattr(rollout_wait, "wait", wait)
-    with pytest.raises(pulumi.RunError) as caught:
-        run("dr", monkeypatch, tier="warm")
-
-    assert str(caught.value) == (
-        "failed: rollout of ml-serving/inference-service: stuck: no image\n    -> set dr:inferenceImage"
-    )
-
-
-@pytest.mark.usefixtures("held")
-def test_a_preview_follows_no_rollout(monkeypatch: pytest.MonkeyPatch, followed: list[Any]) -> None:
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
-    run("dr", monkeypatch, tier="warm")
-
-    assert followed == []
-
-
-@pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clusters are there and do not answer."""
-    shut = Answer(Problem("cluster ml-dr", "the API server does not answer", "check the network"), refused=True)
-    monkeypatch.setattr(cluster_reachability, "begin", lambda topology: lambda: shut)
-
-
-@pytest.mark.parametrize("stack", ["primary", "dr"])
-@pytest.mark.usefixtures("control", "silent")
-def test_an_update_is_refused_before_its_first_resource_where_the_cluster_does_not_answer(
-    stack: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cloud = Cloud()
-    with pytest.raises(pulumi.RunError, match=r"does not answer, so the objects .* nothing was changed"):
-        run(stack, monkeypatch, cloud, tier="warm")
-
-    assert cloud.resources == []
-
-
-@pytest.mark.usefixtures("silent")
-def test_all_problems_are_reported_together_before_the_first_resource(
-    control: Any, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    urn = "urn:pulumi:dr::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
-    exported["deployment"] = {"pending_operations": [{"resource": {"urn": urn, "inputs": {}}, "type": "creating"}]}
-    deployed = half(Role.RECOVERY, tier="active", network="10.1.0.0/16")
-    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
-    day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
-    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
-    monkeypatch.setattr(quotas, "_value", lambda quota, region: 0.0)
-    cloud = Cloud()
-    with pytest.raises(pulumi.RunError) as caught:
-        run("dr", monkeypatch, cloud, tier="warm", existingVpc="vpc-0123456789abcdef0")
-
-    text = str(caught.value)
-    assert text.startswith("refused: 6 problems")
-    assert "dr:existingVpc: us-west-2 is deployed in 10.1.0.0/16" in text
-    assert "dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2" in text
-    assert "quota L-DB2E81BA" in text
-    assert "cluster ml-dr: the API server does not answer" in text
-    assert "the last update was interrupted while it created network-nat-a" in text
-    assert cloud.resources == []
-
-
-@pytest.mark.usefixtures("control", "silent")
-def test_a_preview_warns_where_the_cluster_does_not_answer_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
-    cloud = run("dr", monkeypatch, tier="warm")
-
-    assert "this preview shows neither what the API server would refuse nor what was changed" in caplog.text
-    assert cloud.one("Deployment", "serving-deployment")
-
-
-@pytest.mark.usefixtures("control", "silent")
-def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert run("dr", monkeypatch, tier="backup").resources
-    assert "does not answer" not in caplog.text

@@ -1,0 +1,277 @@
+"""Both stacks, whole, against a cloud in memory: what is deployed, running or wrong, and how the program answers it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pulumi
+import pytest
+from moto import mock_aws
+
+from dr.clusters import rollout_wait
+from dr.control import contract, incident_state
+from dr.control.incident_state import Incident, IncidentState
+from dr.errors import Failed, Problem
+from dr.operations.pulumi_cli import PulumiStack
+from dr.preflight import cluster_reachability, quotas, running_nodes
+from dr.preflight.cluster_reachability import Answer
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role
+from tests.support.builders import half
+from tests.support.mocks import Cloud
+from tests.support.program import CONTROL, run
+
+
+@pytest.fixture(autouse=True)
+def _aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The stack's state as the engine exports it: nothing is pending."""
+    state: dict[str, Any] = {}
+    monkeypatch.setattr(PulumiStack, "export_state", lambda self: state)
+    return state
+
+
+@pytest.fixture(autouse=True)
+def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, running_nodes.Running]:
+    """GPU nodes that run, by region: none; moto's own EKS does not say so of a cluster that is not there."""
+    found: dict[str, running_nodes.Running] = {}
+    monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: found.get(region))
+    return found
+
+
+@pytest.fixture
+def control() -> Any:
+    """The recovery region's control bucket, as the primary stack leaves it."""
+    s3 = boto3.client("s3", "us-west-2")
+    s3.create_bucket(Bucket=CONTROL, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    return s3
+
+
+def weight(cloud: Cloud) -> int:
+    (policy,) = cloud.one("Record", "recovery-record")["weightedRoutingPolicies"]
+    return int(policy["weight"])
+
+
+def sizes(cloud: Cloud) -> tuple[int, int, int]:
+    scaling = cloud.one("NodeGroup", "cluster-gpu")["scalingConfig"]
+    return scaling["minSize"], scaling["desiredSize"], scaling["maxSize"]
+
+
+@pytest.mark.usefixtures("control")
+def test_nodes_that_an_autoscaler_raised_stay_while_the_tier_runs_any(
+    monkeypatch: pytest.MonkeyPatch, nodes: dict[str, running_nodes.Running]
+) -> None:
+    nodes |= {"us-west-2": running_nodes.Running(3, 5), "us-east-1": running_nodes.Running(6, 9)}
+
+    assert sizes(run("dr", monkeypatch, tier="warm")) == (3, 5, 10)
+    assert sizes(run("dr", monkeypatch, tier="pilot")) == (0, 0, 10)
+    assert sizes(run("primary", monkeypatch)) == (6, 9, 10)
+
+
+@pytest.mark.usefixtures("control")
+def test_a_named_vpc_that_is_not_there_stops_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pulumi.RunError, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
+        run("dr", monkeypatch, existingVpc="vpc-0123456789abcdef0")
+
+
+@pytest.mark.usefixtures("control")
+def test_only_images_without_a_digest_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    run("dr", monkeypatch, tier="backup", toolsImage=f"docker.io/tools:1@sha256:{'0a' * 32}")
+
+    assert "dr:inferenceImage" in caplog.text
+    assert "dr:toolsImage" not in caplog.text
+
+
+@pytest.mark.parametrize(("preview", "warnings"), [(True, [2]), (False, [])])
+@pytest.mark.usefixtures("control")
+def test_images_without_a_digest_give_one_warning_at_preview_and_none_at_the_update(
+    preview: bool, warnings: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    run("dr", monkeypatch, tier="backup")
+
+    assert [text.count("has no digest") for text in caplog.messages if "has no digest" in text] == warnings
+
+
+def test_the_dr_stack_before_the_primary_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pulumi.RunError) as caught:
+        run("dr", monkeypatch)
+
+    assert f"us-west-2 has no control bucket {CONTROL}" in str(caught.value)
+    assert "`pulumi up -s primary` first" in str(caught.value)
+
+
+def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=IncidentState(activation=Tier.WARM).to_json())
+    cloud = run("dr", monkeypatch, tier="pilot")
+
+    assert cloud.exports["tier"] == "warm"
+    assert len(cloud.of("NatGateway")) == 3
+    assert weight(cloud) == 0
+
+
+def test_a_lower_tier_in_an_incident_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed = half(Role.RECOVERY, tier="warm")
+    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
+    day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
+    with pytest.raises(pulumi.RunError, match=r'"pilot" is less than "warm", which is deployed'):
+        run("dr", monkeypatch, tier="pilot")
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_contract_of_a_newer_version_stops_the_dr_stack(
+    role: Role, control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = {**half(role).to_dict(), "version": 2}
+    control.put_object(Bucket=CONTROL, Key=contract.key_of(role), Body=json.dumps(newer))
+    with pytest.raises(pulumi.RunError, match="version 2, written by a newer program"):
+        run("dr", monkeypatch)
+
+
+def test_nothing_is_made_while_a_creation_is_pending(exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    urn = "urn:pulumi:primary::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
+    operation = {"resource": {"urn": urn, "inputs": {}}, "type": "creating"}
+    exported["deployment"] = {"pending_operations": [operation]}
+    with pytest.raises(pulumi.RunError, match="the last update was interrupted while it created network-nat-a"):
+        run("primary", monkeypatch)
+
+
+@pytest.mark.usefixtures("control")
+def test_a_region_that_would_move_to_another_vpc_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed = half(Role.RECOVERY, network="10.7.0.0/16")
+    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
+    with pytest.raises(pulumi.RunError, match=r"dr:recoveryCidr: us-west-2 is deployed in 10\.7\.0\.0/16"):
+        run("dr", monkeypatch)
+
+
+@pytest.mark.parametrize("stack", ["primary", "dr"])
+def test_a_wrong_configuration_is_reported_whole_and_without_a_traceback(
+    stack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(pulumi.RunError) as caught:
+        run(stack, monkeypatch, tier="wram", teir="x")
+
+    assert 'did you mean "warm"?' in str(caught.value)
+    assert "dr:teir: unknown key" in str(caught.value)
+
+
+@pytest.mark.parametrize(("tier", "held", "floors"), [("warm", (), []), ("warm", ("digits",), [3]), ("pilot", (), [])])
+def test_a_deployment_waits_for_replicas_where_some_run_and_the_region_holds_what_they_serve(
+    monkeypatch: pytest.MonkeyPatch,
+    control: Any,
+    followed: list[Any],
+    tier: str,
+    held: tuple[str, ...],
+    floors: list[int],
+) -> None:
+    registry = CONTROL.replace("-control", "-registry")
+    control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    for name in held:
+        control.put_object(Bucket=registry, Key=f"sets/{name}/1/manifest.json", Body=b"{}")
+    metadata = run("dr", monkeypatch, tier=tier).one("Deployment", "serving-deployment")["metadata"]
+
+    assert [(api.address.region, floor) for api, floor, *_ in followed] == [("us-west-2", floor) for floor in floors]
+    assert metadata["annotations"]["pulumi.com/skipAwait"] == "true"
+
+
+@pytest.fixture
+def held(control: Any) -> None:
+    """The recovery region holds the model set, so that replicas are waited for."""
+    registry = CONTROL.replace("-control", "-registry")
+    control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    control.put_object(Bucket=registry, Key="sets/digits/1/manifest.json", Body=b"{}")
+
+
+@pytest.mark.usefixtures("held")
+def test_a_rollout_that_is_stuck_ends_the_program_with_its_reasons_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(*_: Any) -> Any:
+        raise Failed(Problem("rollout of ml-serving/inference-service", "stuck: no image", "set dr:inferenceImage"))
+
+    monkeypatch.setattr(rollout_wait, "wait", wait)
+    with pytest.raises(pulumi.RunError) as caught:
+        run("dr", monkeypatch, tier="warm")
+
+    assert str(caught.value) == (
+        "failed: rollout of ml-serving/inference-service: stuck: no image\n    -> set dr:inferenceImage"
+    )
+
+
+@pytest.mark.usefixtures("held")
+def test_a_preview_follows_no_rollout(monkeypatch: pytest.MonkeyPatch, followed: list[Any]) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    run("dr", monkeypatch, tier="warm")
+
+    assert followed == []
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters are there and do not answer."""
+    shut = Answer(Problem("cluster ml-dr", "the API server does not answer", "check the network"), refused=True)
+    monkeypatch.setattr(cluster_reachability, "begin", lambda topology: lambda: shut)
+
+
+@pytest.mark.parametrize("stack", ["primary", "dr"])
+@pytest.mark.usefixtures("control", "silent")
+def test_an_update_is_refused_before_its_first_resource_where_the_cluster_does_not_answer(
+    stack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Cloud()
+    with pytest.raises(pulumi.RunError, match=r"does not answer, so the objects .* nothing was changed"):
+        run(stack, monkeypatch, cloud, tier="warm")
+
+    assert cloud.resources == []
+
+
+@pytest.mark.usefixtures("silent")
+def test_all_problems_are_reported_together_before_the_first_resource(
+    control: Any, exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urn = "urn:pulumi:dr::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
+    exported["deployment"] = {"pending_operations": [{"resource": {"urn": urn, "inputs": {}}, "type": "creating"}]}
+    deployed = half(Role.RECOVERY, tier="active", network="10.1.0.0/16")
+    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
+    day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
+    monkeypatch.setattr(quotas, "_value", lambda quota, region: 0.0)
+    cloud = Cloud()
+    with pytest.raises(pulumi.RunError) as caught:
+        run("dr", monkeypatch, cloud, tier="warm", existingVpc="vpc-0123456789abcdef0")
+
+    text = str(caught.value)
+    assert text.startswith("refused: 6 problems")
+    assert "dr:existingVpc: us-west-2 is deployed in 10.1.0.0/16" in text
+    assert "dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2" in text
+    assert "quota L-DB2E81BA" in text
+    assert "cluster ml-dr: the API server does not answer" in text
+    assert "the last update was interrupted while it created network-nat-a" in text
+    assert cloud.resources == []
+
+
+@pytest.mark.usefixtures("control", "silent")
+def test_a_preview_warns_where_the_cluster_does_not_answer_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    cloud = run("dr", monkeypatch, tier="warm")
+
+    assert "this preview shows neither what the API server would refuse nor what was changed" in caplog.text
+    assert cloud.one("Deployment", "serving-deployment")
+
+
+@pytest.mark.usefixtures("control", "silent")
+def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run("dr", monkeypatch, tier="backup").resources
+    assert "does not answer" not in caplog.text
