@@ -128,6 +128,10 @@ def _of_bucket(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dic
     return inputs["bucket"], {}
 
 
+def _other(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    return f"id-of-{name}", {}
+
+
 COMPUTED: dict[str, Computed] = {
     "aws:s3/bucket:Bucket": _bucket,
     "aws:s3/bucketVersioning:BucketVersioning": _of_bucket,
@@ -194,9 +198,7 @@ class Cloud(mocks.Mocks):
             extra = COMPUTED[args.typ](args.name, {"bucket": identity, "name": identity}, "")[1]
         else:
             region = args.inputs.get("region", "global")
-            identity, extra = COMPUTED.get(args.typ, lambda *_: (f"id-of-{args.name}", {}))(
-                args.name, args.inputs, region
-            )
+            identity, extra = COMPUTED.get(args.typ, _other)(args.name, args.inputs, region)
             self.resources.append(RecordedResource(args.typ, args.name, dict(args.inputs)))
         return identity, {**args.inputs, **extra}
 
@@ -216,7 +218,7 @@ class Cloud(mocks.Mocks):
 @contextmanager
 def _options_recorded(cloud: Cloud) -> Iterator[None]:
     """Record resource options from the requests, because the mock monitor does not pass them to mocks."""
-    original = mocks.MockMonitor.RegisterResource
+    original: Any = mocks.MockMonitor.RegisterResource
     options: dict[tuple[str, str], Any] = {}
 
     def register(self: Any, request: Any) -> Any:
@@ -244,5 +246,6 @@ def deploy(build: Callable[[], object], stack: str = "primary", cloud: Cloud | N
         pulumi.Output.from_input(value).apply(lambda resolved: target.exports.update({name: resolved}))
 
     with mock.patch("pulumi.export", export), _options_recorded(target):
-        pulumi.runtime.test(build)()
+        as_test: Any = pulumi.runtime.test  # without annotations
+        as_test(build)()
     return target

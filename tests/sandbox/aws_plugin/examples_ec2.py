@@ -20,7 +20,7 @@ ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 
-TAG_CHANGE = frozenset({'tags["dr:role"]', 'tagsAll["dr:role"]'})
+TAG_CHANGE: frozenset[str] = frozenset({'tags["dr:role"]', 'tagsAll["dr:role"]'})
 
 
 def vpc(engine: Any, name: str) -> str:

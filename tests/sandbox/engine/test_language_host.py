@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pulumi.runtime.proto import language_pb2 as pb
@@ -7,7 +8,7 @@ from sandbox.engine.language_host import runner_arguments
 
 
 def request(**changes: object) -> pb.RunRequest:
-    values = {
+    values: dict[str, Any] = {
         "monitor_address": "127.0.0.1:1",
         "project": "dr",
         "stack": "primary",

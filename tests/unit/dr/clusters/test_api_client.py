@@ -3,6 +3,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,13 @@ def test_a_request_carries_a_token_signed_for_the_cluster_and_its_query(server: 
 
 
 def test_a_token_that_is_old_or_was_refused_is_signed_again(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    signed = []
-    monkeypatch.setattr(
-        api_client, "eks_token", lambda *_: signed.append(1) or {"status": {"token": f"t{len(signed)}"}}
-    )
+    signed: list[dict[str, Any]] = []
+
+    def sign(*_: object) -> dict[str, Any]:
+        signed.append({"status": {"token": f"t{len(signed) + 1}"}})
+        return signed[-1]
+
+    monkeypatch.setattr(api_client, "eks_token", sign)
     server.answers |= {"/readyz": (200, "ok"), "/refused": (401, {"message": "Unauthorized"})}
     client = api(server.endpoint)
     client.ready()
