@@ -107,7 +107,7 @@ def test_the_dr_stack_before_the_primary_is_refused_with_what_to_do(monkeypatch:
         run("dr", monkeypatch)
 
     assert f"us-west-2 has no control bucket {CONTROL}" in str(caught.value)
-    assert "`pulumi up -s primary` first" in str(caught.value)
+    assert "run `pulumi up -s primary`" in str(caught.value)
 
 
 def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:

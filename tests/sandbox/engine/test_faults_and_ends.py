@@ -82,7 +82,7 @@ def test_dr_stack_before_the_primary_is_refused_with_the_command_to_run(sandbox:
         with pytest.raises(Failed) as caught:
             sandbox.engine.up("dr")
         assert "us-west-2 has no control bucket ml-dr-123456789012-us-west-2-control" in str(caught.value)
-        assert "`pulumi up -s primary` first" in str(caught.value)
+        assert "run `pulumi up -s primary`" in str(caught.value)
         sandbox.engine.preview("primary")
 
 
