@@ -152,7 +152,7 @@ def test_status_before_anything_is_deployed_is_refused() -> None:
     result = run("status")
 
     assert result.exit_code == Exit.REFUSED
-    assert "`pulumi up -s primary` first" in result.output
+    assert "run `pulumi up -s primary`" in " ".join(result.output.split())
 
 
 @pytest.mark.usefixtures("deployed")
