@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,6 @@ from sandbox.server_process import Server
 from sandbox.toolchain.programs import Programs, ensure_programs
 
 STACKS = ("primary", "dr")
-PATIENCE_SECONDS = 90.0
 
 
 @dataclass
@@ -118,14 +117,6 @@ class SandboxUnderTest:
     def operations(self, since: int) -> Counter[str]:
         """Return the number of calls by operation since a position: "s3:PutObject"."""
         return Counter(f"{call['service']}:{call['operation']}" for call in self.calls(since))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def copy_project(folder: Path, main: Path = ROOT) -> Path:

@@ -13,7 +13,8 @@ import pytest
 
 from dr.errors import Failed
 from sandbox.local import read_json
-from tests.support.sandbox import SandboxUnderTest, wait_for
+from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

@@ -17,7 +17,8 @@ from dr.errors import Failed
 from sandbox.cli.predict import ask, deployed_way
 from sandbox.up import World
 from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill
-from tests.support.sandbox import SandboxUnderTest, wait_for
+from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

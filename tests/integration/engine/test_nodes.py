@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from tests.support.sandbox import SandboxUnderTest, wait_for
+from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

@@ -15,7 +15,8 @@ import pytest
 
 from dr.errors import Exit, Failed
 from sandbox.local import ROOT
-from tests.support.sandbox import SandboxUnderTest, wait_for
+from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

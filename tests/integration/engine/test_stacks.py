@@ -9,7 +9,8 @@ import pytest
 
 from dr.control import contract
 from dr.topology.topology import Role
-from tests.support.sandbox import SandboxUnderTest, wait_for
+from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

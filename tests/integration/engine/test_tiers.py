@@ -14,7 +14,8 @@ from dr.errors import Failed
 from dr.topology.tiers import Tier
 from sandbox.local import ROOT
 from tests.support.network import EAST, WEST, nat_routes, nat_zones
-from tests.support.sandbox import SandboxUnderTest, wait_for
+from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

@@ -33,7 +33,7 @@ from sandbox.server_process import Server
 from sandbox.toolchain.programs import ensure_programs
 from tests.support.control_plane import control_plane_in
 from tests.support.hand import Hand, Manager
-from tests.support.sandbox import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from dr.errors import Failed, Invalid
 from sandbox.toolchain import ENGINE, Toolchain, pulumi
 from sandbox.toolchain.build import numbers
 from sandbox.toolchain.pulumi import MODULES
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 30.0
@@ -332,10 +331,3 @@ def test_build_after_a_killed_one_starts_clean(machine: Machine, tmp_path: Path)
 
     assert ENGINE.ensure(machine.report).origin == "built"
     assert machine.left_behind() == []
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
