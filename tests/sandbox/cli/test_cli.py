@@ -105,7 +105,9 @@ def test_down_asks_at_a_terminal_while_an_update_runs(
     assert (tmp_path / "backend").exists() == (code is Exit.REFUSED)
 
 
-@pytest.mark.parametrize(("arguments", "pid"), [(("down", "--force"), os.getpid()), (("down",), 2**22 + 1)])
+@pytest.mark.parametrize(
+    ("arguments", "pid"), [(("down", "--force"), os.getpid()), (("down",), 2**22 + 1)], ids=["forced", "ended"]
+)
 def test_down_stops_where_it_is_forced_or_the_update_has_ended(
     arguments: tuple[str, ...], pid: int, tmp_path: Path
 ) -> None:
