@@ -115,7 +115,7 @@ def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) 
 
 LONGEST = (
     *("test_tiers.py", "test_killed.py", "test_drills.py", "test_nodes.py"),
-    *("test_commands.py", "test_faults_and_ends.py", "test_network.py"),
+    *("test_commands.py", "test_deployment_ends.py", "test_network.py"),
 )
 """Files that take minutes, the longest first: begun last, one would keep a worker busy alone at the end."""
 
