@@ -72,7 +72,7 @@ def bring_definitions(sandbox: SandboxUnderTest) -> None:
     ("vpc", "cluster", "says"),
     [
         (ABSENT, None, f"dr:existingVpc: {ABSENT} is not in us-west-2"),
-        ("", "theirs", 'dr:existingCluster: "theirs" has a VPC, and dr:existingVpc does not name it'),
+        ("", "theirs", 'dr:existingCluster: "theirs" needs its VPC in dr:existingVpc'),
         ("theirs", "others", 'dr:existingCluster: "others" is not in us-west-2'),
     ],
 )

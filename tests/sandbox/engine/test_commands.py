@@ -30,7 +30,8 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.local = Local(folder / "state of it", copy_project(folder / "project"))
         self.variables = {
-            **os.environ,
+            # pytest-xdist sets COLUMNS, and output would wrap at it.
+            **{name: value for name, value in os.environ.items() if name != "COLUMNS"},
             "DR_SANDBOX_STATE": str(self.local.folder),
             "DR_PROJECT": str(self.local.project),
         }
