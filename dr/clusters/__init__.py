@@ -1,1 +1,1 @@
-"""Kubernetes clusters as the operator sees them: access, charts, and the state of rollouts."""
+"""Kubernetes clusters: API access, pinned charts and the state of rollouts."""

@@ -1,7 +1,7 @@
-"""The API of an EKS cluster over HTTPS: JSON in, JSON out, every request with a time limit.
+"""JSON client of the Kubernetes API of an EKS cluster; every request has a time limit.
 
-Plain requests, not the Kubernetes client: importing that takes most of a second, and this runs in every preview. A
-token is signed in this process, as `dr eks-token` signs it, so that an error of the credentials is an error here.
+The Kubernetes Python client is not used: importing it takes most of a second, and this module runs in every preview.
+Tokens are signed in this process, as in `dr eks-token`, so that a credential error is raised here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dr.errors import Failed, Problem
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 TOKEN_SECONDS = 600.0
-"""A token is renewed before the 14 minutes are over for which it is good."""
+"""Age in seconds at which a token is renewed; it expires after 14 minutes."""
 REACH = (
     "check that this machine reaches it: an API without dr:apiCidrs is private, and answers only inside the cluster's "
     "VPC or over a VPN into it"
@@ -35,18 +35,18 @@ Json = dict[str, Any]
 
 
 class Denied(Failed):
-    """The API server refuses the credentials: it does not know them (401), or they lack a permission (403)."""
+    """The API server refused the credentials: they are not authenticated (401) or lack a permission (403)."""
 
 
 @dataclass(frozen=True)
 class ClusterAddress:
-    """Where a cluster's API is.
+    """Address of a cluster's API server.
 
     Args:
-        name: The cluster's name; tokens are signed for it.
-        region: The cluster's region.
-        endpoint: URL of the API: "https://...".
-        ca_data: PEM of the certificate authority, in base64.
+        name: Name of the cluster; each token is valid for this name only.
+        region: Region of the cluster.
+        endpoint: URL of the API server: "https://...".
+        ca_data: Base64-encoded PEM certificate of the certificate authority.
     """
 
     name: str
@@ -59,12 +59,12 @@ class ClusterAddress:
 
 
 class ClusterApi:
-    """Requests to one cluster's API server.
+    """Client of one cluster's API server.
 
     Args:
-        address: The cluster.
-        connect_seconds: Time limit of a connection.
-        read_seconds: Time limit of each wait for the answer.
+        address: Address of the API server.
+        connect_seconds: Connection timeout in seconds.
+        read_seconds: Read timeout in seconds.
     """
 
     def __init__(
@@ -72,29 +72,40 @@ class ClusterApi:
     ) -> None:
         self.address = address
         self.now = datetime.now(UTC)
-        """The API server's own time, as of its last answer: ages of objects are measured with one clock."""
+        """Date header of the last response; ages of objects are computed with the API server's clock."""
         self._limits = connect_seconds, read_seconds
         self._token, self._signed = "", 0.0
         self._lock = threading.Lock()
         self._opened: Any = None
 
     def get(self, path: str, **query: str) -> Json:
-        """A resource, or a list of them.
+        """Get a resource or a list of resources.
+
+        Args:
+            path: Path of the resource: "/api/v1/...".
+            **query: Query parameters.
 
         Raises:
-            Missing: it does not exist.
-            Denied: the credentials are refused.
-            Unreachable: the API server does not answer.
-            Failed: it answered with another error, or there are no credentials.
+            Missing: The resource does not exist.
+            Denied: The API server refused the credentials.
+            Unreachable: The API server does not answer.
+            Failed: The API server returned another error, or no credentials are configured.
         """
         return dict(json.loads(self._ask("GET", f"{path}?{urlencode(query)}" if query else path)))
 
     def ready(self) -> None:
-        """Ask whether the API server is ready; errors as of `get`."""
+        """Check that the API server is ready. Raises the errors of `get`."""
         self._ask("GET", "/readyz")
 
     def allows(self, verb: str, group: str, resource: str, namespace: str) -> bool:
-        """Whether the credentials may do something; errors as of `get`."""
+        """Return whether the credentials have a permission (SelfSubjectAccessReview). Raises the errors of `get`.
+
+        Args:
+            verb: "get", "patch", ...
+            group: API group; "" for the core group.
+            resource: Resource type in the plural: "deployments".
+            namespace: Namespace of the resource.
+        """
         attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
@@ -160,20 +171,20 @@ class ClusterApi:
 
 def _trust(ca_data: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=base64.b64decode(ca_data).decode())
-    # Python 3.13 demands extensions that the authorities of EKS do not have (kubernetes-client/python, issue 2394).
+    # Python 3.13 requires certificate extensions that EKS certificate authorities lack (kubernetes-client/python#2394).
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     return context
 
 
 def _proxy(endpoint: str) -> str:
-    """The proxy of the environment, as kubectl and Pulumi's plugin use it; "" for a direct connection."""
+    """Return the HTTPS proxy of the environment, which kubectl and Pulumi's plugin use too; "" without a proxy."""
     from urllib.request import getproxies, proxy_bypass
 
     return "" if proxy_bypass(urlsplit(endpoint).netloc) else getproxies().get("https", "")
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason of a failed request, without the connection it names."""
+    """Return the root cause of a failed request, without the prefix that names the connection."""
     from urllib3.exceptions import NewConnectionError, TimeoutError
 
     reason = getattr(error, "reason", None)

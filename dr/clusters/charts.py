@@ -1,6 +1,6 @@
-"""Helm charts that a cluster runs, with pinned versions.
+"""Helm charts of a cluster, with pinned versions.
 
-Versions, and where each was read:
+Sources of the versions:
 
 - aws-load-balancer-controller: aws/eks-charts, pull request 1347 (controller v3.4.2).
 - cluster-autoscaler: kubermatic/kubermatic, pull request 16253 (9.59.0 has autoscaler 1.35.0); the autoscaler's minor
@@ -18,19 +18,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SYSTEM, MONITORING, VELERO, ISTIO = "kube-system", "monitoring", "velero", "istio-system"
-"""Namespaces that charts are installed in."""
+"""Namespaces of the Helm releases."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart.
+    """A Helm chart and its release.
 
     Args:
         name: Name of the chart and of its release.
         version: Version of the chart.
         namespace: Namespace of the release.
-        repository: URL of the chart's repository; with `oci://` the URL of the chart itself.
-        own_namespace: Whether the release creates its namespace; otherwise the namespace has to exist.
+        repository: URL of the chart repository; an `oci://` URL names the chart itself.
+        own_namespace: Whether the release creates its namespace; if not, the namespace must exist.
     """
 
     name: str
@@ -56,4 +56,4 @@ MESH_BASE = Chart("base", "1.30.4", ISTIO, "https://istio-release.storage.google
 MESH = Chart("istiod", "1.30.4", ISTIO, MESH_BASE.repository)
 NODE_MAKER = Chart("karpenter", "1.11.1", SYSTEM, "oci://public.ecr.aws/karpenter/karpenter")
 CHARTS = (BALANCER, SCALER, DEVICE_PLUGIN, PROMETHEUS, BACKUP, MESH_BASE, MESH, NODE_MAKER)
-"""All charts; no other version of them is installed."""
+"""All charts that the stacks install; no other version of them is installed."""

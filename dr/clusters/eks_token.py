@@ -1,7 +1,7 @@
-"""A token for the API of an EKS cluster: a request to STS that is signed and not sent.
+"""Bearer tokens for the API of an EKS cluster: presigned STS GetCallerIdentity requests.
 
-The cluster sends it to learn the identity of the signer. As `aws eks get-token` makes it (aws-cli,
-awscli/customizations/eks/get_token.py), so that the AWS CLI is not needed.
+The cluster sends the request to STS to identify the caller. The format is that of `aws eks get-token` (aws-cli,
+awscli/customizations/eks/get_token.py); the AWS CLI is not needed.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from dr.errors import Failed, Invalid, Problem
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"
 URL_EXPIRES_SECONDS = 60
-"""Written into the request, as the AWS CLI does; a cluster takes it for 15 minutes all the same."""
+"""Expiry of the presigned request, the value of the AWS CLI. A cluster accepts the token for 15 minutes."""
 GOOD_FOR = datetime.timedelta(minutes=14)
-"""How long a caller may use it: a minute less than the cluster takes it for."""
+"""Lifetime reported to the caller: one minute less than the cluster accepts the token."""
 DOMAINS = {"cn-": "amazonaws.com.cn"}
-"""By the beginning of a region's name; elsewhere it is amazonaws.com."""
+"""DNS suffix by prefix of the region's name; the default is amazonaws.com."""
 
 
 def eks_token(cluster: str, region: str) -> dict[str, Any]:
-    """An ExecCredential (client.authentication.k8s.io/v1) for a cluster, signed with the caller's AWS credentials.
+    """Return an ExecCredential (client.authentication.k8s.io/v1), signed with the caller's AWS credentials.
 
     Args:
-        cluster: Its name, which is signed too: the token is good for no other.
-        region: Its region; the token uses the STS endpoint of that region, which does not depend on others.
+        cluster: Name of the cluster. The signature covers it, so the token is valid for this cluster only.
+        region: Region of the cluster. The token uses this region's STS endpoint and depends on no other region.
 
     Raises:
         Failed: No credentials are configured, or they cannot be retrieved.
-        Invalid: The region's name is not one.
+        Invalid: `region` is not the name of an AWS region.
     """
     now = datetime.datetime.now(datetime.UTC)
     token = PREFIX + base64.urlsafe_b64encode(_presigned(cluster, region).encode()).decode().rstrip("=")
@@ -46,7 +46,7 @@ def eks_token(cluster: str, region: str) -> dict[str, Any]:
 
 
 def _presigned(cluster: str, region: str) -> str:
-    # The signer alone: a client would load the model of a service that is not called.
+    # Only the signer: a boto3 client would load the model of STS, which is not called here.
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
     from botocore.utils import validate_region_name
@@ -69,7 +69,7 @@ def _credentials() -> Any:
     remedy = "sign in to AWS (`aws sso login`) and set AWS_PROFILE; for the sandbox, run `make shell`"
     try:
         found = get_session().get_credentials()
-        # A session's keys are renewed here, if need be, and kept together.
+        # Refreshes temporary credentials if needed and returns their keys and token as one consistent set.
         frozen = found and found.get_frozen_credentials()
     except BotoCoreError as error:
         raise Failed(Problem("AWS credentials", f"they cannot be retrieved: {error}", remedy)) from error

@@ -1,7 +1,7 @@
-"""The kubeconfig of an EKS cluster: where its API is, and that each call fetches a token of its own. Pure.
+"""The kubeconfig of an EKS cluster. Pure.
 
-No credential is in it: `dr eks-token` signs a token with whatever AWS credentials the caller has, as `aws eks
-update-kubeconfig` would have the AWS CLI do (EKS user guide, "Create kubeconfig file").
+It contains no credentials. kubectl runs `dr eks-token`, which signs a token with the caller's AWS credentials; the
+kubeconfig of `aws eks update-kubeconfig` runs the AWS CLI for this (EKS user guide, "Create kubeconfig file").
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ INSTALL_HINT = "Tokens come from `dr eks-token`: put this checkout's `dr` on PAT
 
 
 def kubeconfig(name: str, region: str, endpoint: str, ca_data: str) -> dict[str, Any]:
-    """A kubeconfig with one context, named by the region: there is one cluster in each.
+    """Return a kubeconfig with one context, named after the region; each region has one cluster.
 
     Args:
-        name: The name of the cluster, for which tokens are signed.
-        region: Its region; name of context, cluster and user.
-        endpoint: Its API: "https://...".
-        ca_data: PEM of its certificate authority, in base64, as EKS answers it.
+        name: Name of the cluster that tokens are signed for.
+        region: Region of the cluster; the name of the context, the cluster and the user.
+        endpoint: URL of the API server: "https://...".
+        ca_data: Base64-encoded PEM certificate of the certificate authority, as returned by EKS.
     """
-    # Never: the token needs no terminal, and a pipeline has none.
+    # interactiveMode Never: signing needs no terminal, and CI jobs have none.
     command = {
         "apiVersion": EXEC_API,
         "command": "dr",

@@ -1,7 +1,8 @@
-"""Why pods do not start, in the words of the scheduler, the kubelet and the containers themselves. Pure.
+"""Reasons why pods do not start, with the messages of the scheduler, the kubelet and the containers. Pure.
 
-Most failures seldom end by themselves: an image that cannot be pulled, a container that cannot be created, one that
-crashes again and again, a pod that no node takes. A pod that only takes long is `UNREADY`, which ends by itself.
+Most failures seldom resolve without a change: an image that cannot be pulled, a container that cannot be created, a
+container in a crash loop, a pod that cannot be scheduled. A pod that starts slowly is `UNREADY`, which resolves
+without a change.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ Object = Mapping[str, Any]
 
 
 class Kind(StrEnum):
-    """Kinds of failures, by what has to be changed."""
+    """Kinds of failures, by what needs a change."""
 
     IMAGE = "image"
-    """The image's name, or the registry."""
+    """The image reference or the registry."""
     CONFIGURATION = "configuration"
-    """What the container refers to, or how it is started."""
+    """An object that the container refers to, or its command."""
     CRASH = "crash"
-    """The container's own program, or its memory."""
+    """The container's program or its memory."""
     PLACEMENT = "placement"
-    """Nodes, GPUs or zones."""
+    """Node, GPU or zone capacity."""
     UNREADY = "unready"
-    """Nothing, as far as the pod says: it starts, or its probes or gates do not succeed yet."""
+    """No error in the pod's status: it is starting, or its probes or readiness gates have not succeeded yet."""
 
 
 IMAGE_REASONS = frozenset(
@@ -39,27 +40,27 @@ IMAGE_REASONS = frozenset(
 CONFIGURATION_REASONS = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError"}
 )
-"""Reasons of a waiting container (kubernetes, pkg/kubelet/images/types.go and kuberuntime/kuberuntime_container.go)."""
+"""Reasons of a waiting container (kubernetes, pkg/kubelet/images/types.go, kuberuntime/kuberuntime_container.go)."""
 CRASH_LOOP = "CrashLoopBackOff"
 LEAST_RESTARTS = 1
-"""A container that crashed once may succeed at its second attempt."""
+"""Restarts from which a crash loop is a failure; a container that crashed once may succeed at its second start."""
 LONGEST_MESSAGE = 600
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why one pod does not start.
+    """Reason why one pod does not start.
 
     Args:
-        kind: What has to be changed.
-        pod: The pod's name.
-        uid: The pod's uid.
-        container: The container; "" for the pod as a whole.
-        image: The container's image.
-        reason: Kubernetes' own name of it: "ErrImagePull".
-        message: The words of the kubelet, the scheduler or the container.
-        since: The earliest time of its beginning: when the pod was scheduled, or first failed to be.
-        attempts: How often the container was started.
+        kind: Kind of the failure.
+        pod: Name of the pod.
+        uid: UID of the pod.
+        container: Name of the container; "" for the pod as a whole.
+        image: Image of the container.
+        reason: Kubernetes reason: "ErrImagePull".
+        message: Message of the kubelet, the scheduler or the container.
+        since: Earliest possible start of the failure: when the pod was scheduled, or when scheduling first failed.
+        attempts: Number of times the container was started.
     """
 
     kind: Kind
@@ -74,21 +75,21 @@ class Failure:
 
     @property
     def key(self) -> tuple[str, str, Kind]:
-        """What stays the same while the reason alternates, as between ErrImagePull and ImagePullBackOff."""
+        """Identity of the failure; it does not change while the reason alternates (ErrImagePull, ImagePullBackOff)."""
         return self.uid, self.container, self.kind
 
 
 def failures(pods: Sequence[Object]) -> list[Failure]:
-    """The failures of pods that are not being deleted."""
+    """Return the failures of pods that are not being deleted."""
     return [each for pod in pods if not pod["metadata"].get("deletionTimestamp") for each in _of_pod(pod)]
 
 
 def remembered(before: Mapping[tuple[str, str, Kind], Failure], found: Sequence[Failure]) -> list[Failure]:
-    """Failures with the beginning and the fuller message that an earlier look recorded.
+    """Return failures with the earlier start and the longer message of the previous observation.
 
     Args:
-        before: Failures of the look before, by key.
-        found: Failures now.
+        before: Failures of the previous observation, by key.
+        found: Failures of the current observation.
     """
     return [_with_earlier(each, before[each.key]) if each.key in before else each for each in found]
 
@@ -99,7 +100,7 @@ def _with_earlier(now: Failure, before: Failure) -> Failure:
 
 
 def ready(pod: Object) -> bool:
-    """Whether a pod serves."""
+    """Return whether the pod's Ready condition is true."""
     return _condition(pod, "Ready").get("status") == "True"
 
 
@@ -133,7 +134,7 @@ def _containers(pod: Object) -> list[Object]:
 
 
 def _awaited(pod: Object) -> str:
-    """What a pod that starts waits for: a container, or a gate that a controller opens."""
+    """Return what a starting pod waits for: a container, a readiness gate or its probes."""
     for container in _containers(pod):
         state = container.get("state") or {}
         if not container.get("ready") and (state.get("terminated") or {}).get("exitCode") != 0:
@@ -145,7 +146,7 @@ def _awaited(pod: Object) -> str:
 
 
 def _ended(container: Object, message: str) -> tuple[str, str]:
-    """How a container ended last: OOMKilled, or its exit code, and its last words."""
+    """Return how a container last terminated, OOMKilled or an exit code, and its termination message."""
     last = (container.get("lastState") or {}).get("terminated") or {}
     if not last:
         return CRASH_LOOP, message
@@ -173,7 +174,7 @@ def _failure(pod: Object, kind: Kind, container: str, reason: str, message: str,
 
 
 def _short(message: str) -> str:
-    """The end of a long message: the cause is named last, by the kubelet as by a traceback."""
+    """Return the end of a long message: both the kubelet and a traceback name the cause last."""
     text = " ".join(message.split())
     return text if len(text) <= LONGEST_MESSAGE else f"... {text[-LONGEST_MESSAGE:]}"
 

@@ -1,4 +1,4 @@
-"""Errors and warnings about rollouts: all causes at once, each with its fix. Pure."""
+"""Errors and warnings about rollouts, with all causes and their fixes. Pure."""
 
 from __future__ import annotations
 
@@ -11,32 +11,44 @@ RESUME = "fix the causes below, then run `pulumi up` again: it checks the rollou
 
 
 def subject(region: str) -> str:
-    """The subject of every report."""
+    """Return the subject of every message about a region's rollout."""
     return f"rollout of {NAMESPACE}/{SERVICE} in {region}"
 
 
 def stuck(region: str, rollout: Rollout) -> Failed:
-    """The error of a rollout that is stuck."""
+    """Return the error for a stuck rollout, with all reasons and their fixes."""
     overall = Problem(subject(region), f"stuck: {rollout.counts}", RESUME)
     return Failed(overall, *(problem(each, region) for each in rollout.reasons))
 
 
 def out_of_time(region: str, rollout: Rollout, seconds: float) -> Failed:
-    """The error of a rollout that goes on for longer than the longest possible one."""
+    """Return the error for a rollout that exceeds the longest duration of a successful one.
+
+    Args:
+        region: Region of the cluster.
+        rollout: Last observed state of the rollout.
+        seconds: The time limit in seconds.
+    """
     fact = f"not complete after {seconds:.0f} s: {rollout.progress}"
     remedy = f"`dr rollout` shows it, `kubectl -n {NAMESPACE} describe deployment {SERVICE}` its events"
     return Failed(Problem(subject(region), fact, remedy))
 
 
 def unknown(region: str, error: Failed, seconds: float) -> Failed:
-    """The error of a rollout with a state that cannot be read."""
+    """Return the error for a rollout with a state that cannot be read.
+
+    Args:
+        region: Region of the cluster.
+        error: Error of the last request.
+        seconds: How long requests have failed, in seconds.
+    """
     cause = error.problems[0]
     fact = f"its state is unknown, requests fail for {seconds:.0f} s: {cause.fact}"
     return type(error)(Problem(subject(region), fact, cause.remedy))
 
 
 def degraded(region: str, rollout: Rollout) -> str:
-    """The warning of a rollout that is complete but for replicas that something else keeps away."""
+    """Return the warning for a revision that is rolled out while some of its replicas are not available."""
     why = "; ".join(f"{each.subject}: {each.fact}" for each in rollout.reasons)
     counts = rollout.counts
     return (
@@ -46,7 +58,7 @@ def degraded(region: str, rollout: Rollout) -> str:
 
 
 def problem(reason: Reason, region: str) -> Problem:
-    """A reason with its fix."""
+    """Return the problem that a reason describes, with its fix."""
     return Problem(reason.subject, reason.fact, _remedy(reason, region))
 
 

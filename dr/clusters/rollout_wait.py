@@ -1,4 +1,4 @@
-"""Follow a rollout through the cluster's API until it is complete or stuck."""
+"""Wait for a rollout, through the cluster's API, until it is complete or stuck."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ DEPLOYMENT = f"{APPS}/deployments/{SERVICE}"
 
 
 def look(api: ClusterApi, pods: bool = True) -> Look:
-    """Read the Deployment of inference and, unless it is complete without, its ReplicaSets and pods.
+    """Read the inference Deployment and, optionally, its ReplicaSets and pods.
 
     Args:
-        api: The cluster.
-        pods: Whether ReplicaSets and pods are read too.
+        api: Client of the cluster.
+        pods: Whether to read ReplicaSets and pods.
 
     Raises:
-        Missing: there is no Deployment.
-        Failed: the API server does not answer, or refuses.
+        Missing: The Deployment does not exist.
+        Failed: The API server does not answer, or refuses the request.
     """
     deployment = api.get(DEPLOYMENT)
     if not pods:
@@ -45,21 +45,22 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Rollout:
-    """Wait until the rollout of inference is complete.
+    """Wait until the rollout of the inference Deployment is complete.
 
     Args:
-        api: The cluster.
-        floor: The autoscaler's minimum of replicas.
-        patience: How long to wait.
-        report: Receives each new line of progress: what is done, and what is waited for.
-        clock: A monotonic clock, in seconds.
+        api: Client of the cluster.
+        floor: The autoscaler's minimum number of replicas.
+        patience: Time limits.
+        report: Called with each new line of progress.
+        clock: Monotonic clock, in seconds.
         sleep: Pauses for a number of seconds.
 
     Returns:
-        The rollout, complete; or rolled out with fewer replicas than there should be, but enough of them.
+        The complete rollout, or a rolled-out revision with fewer replicas than wanted and at least `patience.enough`.
 
     Raises:
-        Failed: it is stuck, with all reasons; or its state is unknown because requests fail.
+        Failed: The rollout is stuck (with all reasons) or takes longer than `patience.seconds`, or its state is unknown
+            because requests fail.
     """
     began = answered = clock()
     region, pause, reported = api.address.region, FIRST_PAUSE, ""
@@ -86,7 +87,7 @@ def wait(
 
 
 def _judged(api: ClusterApi, floor: int, limits: Limits, before: Rollout | None) -> Rollout | Failed:
-    """What the rollout is, or why that cannot be read."""
+    """Return the state of the rollout, or the error that prevents reading it."""
     try:
         brief = rollouts.judge(look(api, pods=False), floor, limits)
         return brief if brief.phase is Phase.COMPLETE else rollouts.judge(look(api), floor, limits, before)

@@ -1,12 +1,12 @@
-"""Whether the rollout of a Deployment is complete, goes on, or is stuck. Pure.
+"""State of a Deployment's rollout: complete, progressing or stuck. Pure.
 
-Complete is what `kubectl rollout status` calls so (kubernetes, kubectl/pkg/polymorphichelpers/rollout_status.go), with
-the floor of the autoscaler for the least of replicas: it owns their number, and lifts one replica to the floor only
-after the Deployment was applied.
+A rollout is *complete* by the rules of `kubectl rollout status` (kubernetes,
+kubectl/pkg/polymorphichelpers/rollout_status.go) with at least the autoscaler's minimum of replicas. The autoscaler
+owns the number of replicas, and scales from one replica to its minimum only after the Deployment is applied.
 
-A rollout is stuck when its controller gave up, or when a failure that seldom ends by itself has lasted longer than its
-time limit. Without the second rule, a mistyped image would be waited for until the controller's own deadline, which
-has to leave room for a node, a large image and a large model.
+A rollout is *stuck* when its controller reports a failure, or when a failure that seldom resolves without a change
+lasts longer than its time limit. Without the second rule, a mistyped image would be reported only at the controller's
+deadline, which allows for a node's start, a large image and a large model.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from dr.topology.serving import ROLLOUT_GRACE_SECONDS
 Object = Mapping[str, Any]
 
 CONFIRM_SECONDS = 20
-"""A failure is watched at least so long, however old its pod is: a hiccup of a registry is over by then."""
+"""Minimum time a failure is observed, whatever the age of its pod; a short outage of a registry ends within it."""
 PLACEMENT_SECONDS = 225
-"""A GPU node's boot, 120 s, or the end of the replica whose GPU the next one takes, 105 s; at worst both."""
+"""Boot of a GPU node (120 s) plus the termination of a replica that frees a GPU (105 s)."""
 TOLERATED_SECONDS = 120.0
-"""How long requests may fail: an API server that EKS replaces, or an access entry that takes effect."""
+"""How long requests may fail, for example while EKS replaces an API server or an access entry takes effect."""
 REVISION = "deployment.kubernetes.io/revision"
 TEMPLATE_HASH = "pod-template-hash"
 DEADLINE, COMPLETED = "ProgressDeadlineExceeded", "NewReplicaSetAvailable"
@@ -38,9 +38,9 @@ class Limits:
     """Time limits by kind of failure.
 
     Args:
-        grace: For a replica that fails to start.
-        placement: For a replica that cannot be scheduled, or that a quota refuses.
-        confirm: The least time a failure is observed; 0 judges by the age of pods alone.
+        grace: Limit for a replica that fails to start.
+        placement: Limit for a replica that cannot be scheduled or exceeds a quota.
+        confirm: Minimum time a failure is observed; with 0, only the age of the pod counts.
     """
 
     grace: timedelta = timedelta(seconds=ROLLOUT_GRACE_SECONDS)
@@ -49,7 +49,7 @@ class Limits:
 
 
 def limits(grace_seconds: float) -> Limits:
-    """Limits with another grace."""
+    """Return the limits for a grace period in seconds."""
     grace = timedelta(seconds=grace_seconds)
     return Limits(
         grace=grace,
@@ -63,11 +63,11 @@ class Patience:
     """Time limits of a wait for a rollout.
 
     Args:
-        seconds: The longest duration of a good rollout.
+        seconds: Longest duration of a successful rollout, in seconds.
         limits: Time limits by kind of failure.
-        enough: Available replicas with which a region serves as promised, though some are missing: those that its
-            disruption budget keeps. What keeps the others away is then no fault of the rollout.
-        tolerated: Seconds in which requests may fail.
+        enough: Available replicas that meet the region's objective: the minimum of its disruption budget. With this
+            many, missing replicas do not fail the rollout.
+        tolerated: How long requests may fail, in seconds.
     """
 
     seconds: float
@@ -78,13 +78,13 @@ class Patience:
 
 @dataclass(frozen=True)
 class Look:
-    """A Deployment and its pods at a moment.
+    """Observation of a Deployment and its pods.
 
     Args:
-        at: The moment, by the API server's clock.
+        at: Time of the observation, by the API server's clock.
         deployment: The Deployment.
-        replica_sets: ReplicaSets of its namespace.
-        pods: Pods that its selector matches.
+        replica_sets: ReplicaSets that match its selector.
+        pods: Pods that match its selector.
     """
 
     at: datetime
@@ -94,7 +94,7 @@ class Look:
 
 
 class Phase(StrEnum):
-    """What a rollout can be."""
+    """States of a rollout."""
 
     COMPLETE = "complete"
     PROGRESSING = "progressing"
@@ -103,14 +103,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Counts:
-    """Replicas of a rollout.
+    """Numbers of replicas in a rollout.
 
     Args:
-        wanted: Replicas there should be.
+        wanted: Desired replicas.
         updated: Replicas of the new revision.
-        ready: Those of them that are ready.
+        ready: Ready replicas of the new revision.
         previous: Ready replicas of earlier revisions.
-        available: Ready replicas of any revision that have been so for a while.
+        available: Replicas of any revision that have been ready for `minReadySeconds`.
     """
 
     wanted: int
@@ -127,7 +127,7 @@ class Counts:
 
     @property
     def serving(self) -> str:
-        """What serves meanwhile."""
+        """Numbers of replicas that serve during the rollout, as text."""
         if self.previous:
             return f"{self.previous} of {self.wanted} replicas of the previous revision serve"
         return f"{self.ready} of {self.wanted} replicas serve" if self.ready else "no replica serves"
@@ -135,14 +135,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Reason:
-    """A cause that keeps a rollout from completing, shared by one pod or several.
+    """Reason why a rollout does not complete, common to one or more pods.
 
     Args:
-        kind: "image", "crash" and so on, or what the controller says: "deadline", "quota", "paused", "scaled".
-        subject: What it is about.
-        fact: The fact, in the words of the kubelet, the scheduler, the container or the controller.
+        kind: A `pod_failures.Kind`, or a state of the controller: "controller", "deadline", "quota", "paused" or
+            "scaled".
+        subject: The object with the problem.
+        fact: The problem, with the message of the kubelet, the scheduler, the container or the controller.
         pods: Names of the pods.
-        container: The container; "" for none.
+        container: Name of the container; "" for none.
     """
 
     kind: str
@@ -154,16 +155,16 @@ class Reason:
 
 @dataclass(frozen=True)
 class Rollout:
-    """The answer of a look.
+    """State of a rollout at one observation.
 
     Args:
         phase: Complete, progressing or stuck.
-        counts: Replicas.
-        reasons: What holds it up; where it is progressing, what may yet end by itself.
-        rolled_out: Whether every replica is of the new revision and the controller took it for complete: then what is
-            missing are replicas, and no rollout.
-        known: Failures with their beginnings, for the next look.
-        first: When the first look was.
+        counts: Numbers of replicas.
+        reasons: Why the rollout is not complete; while it is progressing, reasons that may resolve without a change.
+        rolled_out: Whether every replica has the new revision and the controller reported completion. Missing replicas
+            are then not caused by the rollout.
+        known: Failures by key, for the next observation.
+        first: Time of the first observation of each failure, by key.
     """
 
     phase: Phase
@@ -175,19 +176,19 @@ class Rollout:
 
     @property
     def progress(self) -> str:
-        """One line: what is done, and what is waited for."""
+        """One line with the numbers of replicas and the reasons for waiting."""
         waits = "; ".join(f"{reason.subject}: {reason.fact}" for reason in self.reasons)
         return f"{self.counts}; waiting for {waits}" if waits else str(self.counts)
 
 
 def judge(look: Look, floor: int, allowed: Limits, before: Rollout | None = None) -> Rollout:
-    """Judge a rollout.
+    """Return the state of a rollout.
 
     Args:
-        look: The Deployment and its pods now.
-        floor: The autoscaler's minimum of replicas.
+        look: The current observation.
+        floor: The autoscaler's minimum number of replicas.
         allowed: Time limits by kind of failure.
-        before: The previous verdict.
+        before: State at the previous observation; None for the first.
     """
     deployment = look.deployment
     spec, status = deployment["spec"], deployment.get("status") or {}
@@ -212,10 +213,10 @@ def judge(look: Look, floor: int, allowed: Limits, before: Rollout | None = None
     by_key = {each.key: each for each in known}
     first = {key: before.first.get(key, look.at) if before else look.at for key in by_key}
     lasting = [each for each in known if _lasts(each, look.at, first[each.key], allowed)]
-    # Causes in pods come first: what the controller reports is mostly their consequence.
+    # Failures of pods come first: the controller's reasons are mostly their consequence.
     reasons = [*grouped(lasting, look.at), *_of_controller(look, replicas, floor, allowed)]
     if reasons:
-        # With failures that have not lasted as long: all are reported at once.
+        # Failures below their time limit are listed too, so that one report has all causes.
         subjects = {found.subject for found in reasons}
         others = [
             each
@@ -227,14 +228,14 @@ def judge(look: Look, floor: int, allowed: Limits, before: Rollout | None = None
 
 
 def new_replica_set(look: Look) -> Object | None:
-    """The ReplicaSet of the Deployment's template; None before there is any, as while the rollout is paused."""
+    """Return the ReplicaSet of the Deployment's pod template; None before it exists, as in a paused rollout."""
     owner, wanted = look.deployment["metadata"].get("uid"), _template(look.deployment)
     owned = [each for each in look.replica_sets if _owned_by(each, owner) and _template(each) == wanted]
     return max(owned, key=_revision, default=None)
 
 
 def grouped(found: Sequence[Failure], now: datetime) -> list[Reason]:
-    """Failures, each distinct one once with its pods."""
+    """Group equal failures into one reason that names their pods."""
     groups: dict[tuple[str, ...], list[Failure]] = {}
     for each in found:
         words = each.message if each.kind is Kind.UNREADY else each.reason
@@ -264,7 +265,7 @@ def _reason_of(group: Sequence[Failure], now: datetime) -> Reason:
 
 
 def _lasts(failure: Failure, now: datetime, first: datetime, allowed: Limits) -> bool:
-    """Whether a failure has lasted longer than what of its kind may."""
+    """Return whether a failure has exceeded the time limit of its kind."""
     if failure.kind is Kind.UNREADY or now - first < allowed.confirm:
         return False
     if failure.reason == "InvalidImageName":
@@ -273,7 +274,7 @@ def _lasts(failure: Failure, now: datetime, first: datetime, allowed: Limits) ->
 
 
 def _of_controller(look: Look, replicas: int, floor: int, allowed: Limits) -> Iterator[Reason]:
-    """What the Deployment itself says."""
+    """Yield the reasons in the Deployment's spec and conditions."""
     deployment = look.deployment
     progressing, refused = _condition(deployment, "Progressing"), _condition(deployment, "ReplicaFailure")
     if deployment["spec"].get("paused"):
@@ -293,7 +294,7 @@ def _of_controller(look: Look, replicas: int, floor: int, allowed: Limits) -> It
 
 
 def _template(thing: Object) -> Object:
-    """The template of pods without the label that tells ReplicaSets apart, as the controller compares them."""
+    """Return the pod template without the label pod-template-hash, as the Deployment controller compares templates."""
     template = thing["spec"].get("template") or {}
     meta = template.get("metadata") or {}
     labels = {name: value for name, value in (meta.get("labels") or {}).items() if name != TEMPLATE_HASH}
@@ -301,7 +302,7 @@ def _template(thing: Object) -> Object:
 
 
 def _by_revision(look: Look) -> tuple[list[Object], list[Object]]:
-    """Pods of the Deployment's template, and all others."""
+    """Return the pods of the new revision, and all other pods."""
     newest = new_replica_set(look)
     owner = newest["metadata"].get("uid") if newest else None
     there = [pod for pod in look.pods if not pod["metadata"].get("deletionTimestamp")]
