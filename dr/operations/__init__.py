@@ -1,1 +1,1 @@
-"""What an operator does: status, rollout, adopt."""
+"""Operations of the `dr` command: status, rollout, adopt."""

@@ -1,6 +1,6 @@
 """Adopt resources that an interrupted `pulumi up` created into the stack's state.
 
-All lookups are done before anything is changed, and the state is replaced in one step.
+All lookups precede the first change. The state is replaced in one step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dr.operations.pulumi_cli import PulumiStack
 from dr.operations.steps import Report
 
 GLOBAL = "us-east-1"
-"""Region of the tagging API that lists resources of global services."""
+"""Region in which the Resource Groups Tagging API lists resources of global services."""
 GONE = ("deleted", "deleting", "failed", "cancelled", "expired", "PendingDeletion")
 ALIVE: Mapping[str, tuple[str, str, str, str, str]] = {
     "ec2:natgateway": ("ec2", "describe_nat_gateways", "NatGatewayIds", "NatGateways", "State"),
@@ -29,7 +29,7 @@ ALIVE: Mapping[str, tuple[str, str, str, str, str]] = {
     ),
     "kms:key": ("kms", "describe_key", "KeyId", "KeyMetadata", "KeyState"),
 }
-"""Types that keep their tags for a while after deletion: service, operation, argument, member of the answer, state."""
+"""Types that keep their tags for a while after deletion: service, operation, argument, result key, state key."""
 READY: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "aws:eks/cluster:Cluster": ("eks", "cluster_active", {"name": "name"}),
     "aws:eks/nodeGroup:NodeGroup": (
@@ -37,10 +37,10 @@ READY: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
         {"clusterName": "clusterName", "nodegroupName": "nodeGroupName"},
     ),
 }
-"""Types that others depend on and that take minutes to create: service, boto3 waiter, its arguments from inputs."""
+"""Types that other resources depend on and that take minutes to create: service, boto3 waiter, arguments by input."""
 
 SELECTION = "aws:backup/selection:Selection"
-"""A type without tags, found by its name in its plan."""
+"""AWS Backup selections have no tags; a selection is found by its name in its backup plan."""
 ASK_IDS = "run `pulumi refresh` in a terminal: it asks for the id of each pending resource"
 
 
@@ -49,9 +49,9 @@ class Found:
     """The result of looking up one pending operation.
 
     Args:
-        pending: The operation.
-        id: The id of the resource that exists, or may exist; None where there is nothing to adopt.
-        outcome: The result, as a text.
+        pending: The pending operation.
+        id: ID of the resource that exists, or may exist; None if there is nothing to adopt.
+        outcome: The result, as text.
     """
 
     pending: Pending
@@ -60,18 +60,18 @@ class Found:
 
 
 def run(stack: PulumiStack, report: Report, apply: bool = True) -> list[Found]:
-    """Look up pending operations and, if wanted, write the result into the state.
+    """Look up pending operations and, with `apply`, adopt their resources into the state.
 
     Args:
         stack: The stack.
-        report: Called with what is looked up.
+        report: Called with each step of progress.
         apply: Whether to change the state.
 
     Returns:
         The result for each pending operation; empty if none is pending.
 
     Raises:
-        Failed: an operation could not be looked up, or a resource did not become ready; the state is unchanged.
+        Failed: A lookup failed, or a resource did not become ready; the state is unchanged.
         Invalid: `pulumi` is not installed.
     """
     state = stack.export_state()
@@ -98,12 +98,12 @@ def refuse_unfinished(stack: PulumiStack) -> None:
     """Refuse an update while creations are pending: their resources could be created twice.
 
     Raises:
-        Refused: an update was interrupted while it created resources.
+        Refused: An update was interrupted while it created resources.
     """
     try:
         deployment = stack.export_state().get("deployment") or {}
     except DrError:
-        # A state that cannot be read is the engine's to report, as a warning about pending operations.
+        # An unreadable state is not refused here: the engine itself warns about pending operations.
         return
     unfinished = [
         each for each in pending_operations.pending(deployment) if each.doing == CREATING and not each.harmless
@@ -132,10 +132,10 @@ def look(pending: Pending, known: set[str]) -> Found:
 
     Args:
         pending: The operation.
-        known: Ids of resources that are in the state.
+        known: IDs of resources that are in the state.
 
     Raises:
-        Failed: it cannot be decided whether the resource exists.
+        Failed: It is unknown whether the resource exists.
     """
     if pending.doing != CREATING:
         return Found(pending, None, "the next update reads it again")
@@ -159,7 +159,7 @@ def _found(pending: Pending, ids: list[str]) -> Found:
 
 
 def _tagged(pending: Pending) -> list[str]:
-    """Ids of existing resources of the type that have its tags."""
+    """Return the IDs of existing resources with the type and tags of the pending resource."""
     tags, region = pending.inputs.get("tags") or {}, pending.region or GLOBAL
     if NAME_TAG not in tags:
         fact = f'it has no tag "{NAME_TAG}", so it cannot be identified'
@@ -207,7 +207,7 @@ def _selections(pending: Pending) -> list[str]:
 
 
 def _wait(found: Found, report: Report) -> None:
-    """Wait until a resource that is still being created is ready. Raises Failed."""
+    """Wait until a resource that is still being created is ready. Raises `Failed` if it does not become ready."""
     from botocore.exceptions import WaiterError
 
     pending = found.pending

@@ -1,9 +1,9 @@
-"""Operations that an interrupted `pulumi up` left pending, as data of the stack's state. Pure.
+"""Operations that an interrupted `pulumi up` left pending in the stack's state. Pure.
 
-The engine records each creation before it starts and after it ends. A creation that is recorded as started only is
-*pending*: AWS may have the resource, and the state does not. The next `up` only warns and creates it again: EKS refuses
-a second cluster of one name, and a second NAT gateway costs money. `adopted` adds each resource that may exist to the
-state, by its id and marked to be read before the next update. If it does not exist, the engine drops and creates it.
+The engine records each creation when it starts and when it ends. A creation without a recorded end is *pending*: the
+resource may exist in AWS but is not in the state. The next `pulumi up` warns and creates it again. EKS refuses a second
+cluster with the same name, and a second NAT gateway costs money. `adopted` adds each resource that may exist to the
+state with its ID, marked for a refresh before the next update. The engine creates those that turn out not to exist.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 CREATING = "creating"
 NAME_TAG = "resource"
-"""The tag with a resource's logical name, which identifies it together with the stack's own tags."""
+"""Key of the tag with the resource's logical name; with the stack's tags, it identifies the resource."""
 
 AGAIN = frozenset(
     f"aws:{kind}"
@@ -36,11 +36,11 @@ AGAIN = frozenset(
         "sns/topicSubscription:TopicSubscription",
     )
 )
-"""Types whose creation is idempotent: their calls put, attach or associate."""
+"""Types with idempotent creation: their API calls put, attach or associate."""
 PROVIDER = "pulumi:providers:"
-"""Prefix of the types of providers, which create nothing."""
+"""Type prefix of Pulumi providers, which create no cloud resources."""
 OBJECT = "kubernetes:"
-"""Prefix of the types of Kubernetes objects, identified by the namespace and name that the program sets."""
+"""Type prefix of Kubernetes objects; the program sets the namespace and name that identify them."""
 
 BY_NAME = {
     f"aws:{kind}": id
@@ -62,7 +62,7 @@ BY_NAME = {
         "scheduler/schedule:Schedule": "{groupName}/{name}",
     }.items()
 }
-"""Types whose id consists of their inputs: the Pulumi registry, "Import" of each type."""
+"""Format of the ID from inputs, by type (Pulumi registry, section "Import" of each type)."""
 
 BY_TAG = {
     f"aws:{kind}": searched
@@ -91,19 +91,20 @@ BY_TAG = {
         "vpc/securityGroupIngressRule:SecurityGroupIngressRule": "ec2:security-group-rule",
     }.items()
 }
-"""Types whose id AWS generates: their name in the Resource Groups Tagging API (its guide, "Supported services")."""
+"""Resource types in the Resource Groups Tagging API (its guide, "Supported services"), by Pulumi type. AWS generates
+the IDs of these types."""
 
 ID_IS_ARN = ("acm", "elasticloadbalancing")
-"""Services for whose resources Pulumi uses the ARN as id, instead of its last part."""
+"""Services with resources that Pulumi identifies by ARN; for others, the ID is the last part of the ARN."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """An operation that was started, with an end that the engine did not record.
+    """An operation with a recorded start and no recorded end.
 
     Args:
-        urn: The URN of the resource.
-        doing: "creating", "updating", "deleting", ...
+        urn: URN of the resource.
+        doing: Type of the operation: "creating", "updating", "deleting", ...
         inputs: Inputs of the resource.
     """
 
@@ -113,34 +114,34 @@ class Pending:
 
     @property
     def region(self) -> str | None:
-        """Its region; None for a global resource."""
+        """Region of the resource; None for a global resource."""
         return self.inputs.get("region")
 
     @property
     def type(self) -> str:
-        """Its type token: "aws:ec2/eip:Eip"."""
+        """Type token of the resource: "aws:ec2/eip:Eip"."""
         return self.urn.split("::")[2].rpartition("$")[2]
 
     @property
     def name(self) -> str:
-        """Its logical name."""
+        """Logical name of the resource."""
         return self.urn.split("::", 3)[3]
 
     @property
     def harmless(self) -> bool:
-        """Whether creating it again does no harm."""
+        """Whether the resource can be created again without a duplicate or an error."""
         return self.type in AGAIN or self.type.startswith(PROVIDER)
 
     @property
     def named_id(self) -> str | None:
-        """Its id, where that consists of its inputs."""
+        """ID of the resource if its inputs determine it, else None."""
         if self.type.startswith(OBJECT):
-            # A Helm release has both among its inputs, and not in metadata.
+            # A Helm release has namespace and name as top-level inputs, not in metadata.
             named = self.inputs.get("metadata") or self.inputs
             return "/".join(filter(None, (named.get("namespace"), named.get("name")))) or None
         if self.type not in BY_NAME:
             return None
-        # Parts of an id that are optional or have a default.
+        # The scheduler's group has a default, and the set identifier of a record is optional.
         of_set = f"_{self.inputs['setIdentifier']}" if self.inputs.get("setIdentifier") else ""
         values = {"groupName": "default", **self.inputs, "setIdentifier": of_set}
         try:
@@ -150,10 +151,10 @@ class Pending:
 
 
 def pending(deployment: Mapping[str, Any]) -> list[Pending]:
-    """Pending operations, one for each resource.
+    """Return the pending operations, one for each resource.
 
     Args:
-        deployment: The member "deployment" of `pulumi stack export`.
+        deployment: The key "deployment" of `pulumi stack export`.
     """
     found = {}
     for operation in deployment.get("pending_operations") or ():
@@ -163,22 +164,22 @@ def pending(deployment: Mapping[str, Any]) -> list[Pending]:
 
 
 def known_ids(deployment: Mapping[str, Any]) -> set[str]:
-    """Ids of all resources in the state."""
+    """Return the IDs of all resources in the state."""
     return {resource["id"] for resource in deployment.get("resources") or () if resource.get("id")}
 
 
 def id_of_arn(arn: str) -> str:
-    """The id that Pulumi uses for a resource."""
+    """Return the ID that Pulumi uses for the resource with this ARN."""
     service, rest = arn.split(":", 5)[2], arn.split(":", 5)[5]
     return arn if service in ID_IS_ARN else rest.replace(":", "/").rpartition("/")[2]
 
 
 def adopted(deployment: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
-    """Return the deployment without pending operations.
+    """Return the deployment without pending operations and with the adopted resources.
 
     Args:
-        deployment: The deployment as exported.
-        ids: Ids, by URN, of pending creations with a resource that may exist. All others are dropped.
+        deployment: The key "deployment" of `pulumi stack export`.
+        ids: IDs, by URN, of resources to adopt. Pending creations of other resources are dropped.
     """
     result = copy.deepcopy(dict(deployment))
     resources = result.setdefault("resources", [])
@@ -194,7 +195,7 @@ def adopted(deployment: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, 
         inputs = operation["resource"].get("inputs") or {}
         made = {**operation["resource"], "id": ids[urn], "outputs": {**inputs, "id": ids[urn]}}
         made["refreshBeforeUpdate"] = True
-        # The old resource of a replacement comes after the new one; the next update deletes it.
+        # In a replacement, the old resource follows the new one in the list; the next update deletes it.
         resources.insert(resources.index(held) if held else len(resources), made)
         if held:
             held["delete"] = True

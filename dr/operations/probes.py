@@ -1,4 +1,4 @@
-"""Read-only looks at the world. Each gives a finding; what could not be measured is unknown, never met."""
+"""Read-only health probes. Each returns a finding; a value that could not be measured is unknown, never met."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from dr.errors import DrError, Problem
 from dr.topology.tiers import describe_duration
 
 HEALTHY_SHARE = 0.18
-"""Route 53 takes an endpoint for healthy when more than 18 % of its checkers do (Route 53 developer guide, "How Route
-53 determines whether a health check is healthy")."""
+"""Route 53 considers an endpoint healthy if more than 18 % of health checkers report it healthy (Route 53 developer
+guide, "How Route 53 determines whether a health check is healthy")."""
 
 
 class Status(StrEnum):
-    """What a finding says."""
+    """Status of a finding."""
 
     MET = "met"
     MISSED = "missed"
     UNKNOWN = "unknown"
     INFO = "info"
-    """A fact that no objective of this tier is about."""
+    """A fact without an objective in the deployed tier."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one probe found.
+    """Result of one probe.
 
     Args:
-        name: What was looked at.
-        status: Met, missed, unknown, or only a fact.
-        measured: What was found.
-        hint: What a person can do about it.
+        name: Object that was probed.
+        status: Whether the objective is met.
+        measured: Measured value, as text.
+        hint: What the operator can do; "" for nothing.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 def measured(name: str, look: Callable[[], Finding]) -> Finding:
-    """The finding of a look; a look that fails is an unknown with its reason."""
+    """Run a probe and return its finding; a probe that fails is an unknown finding with the reason."""
     try:
         return look()
     except Unreachable as error:
@@ -58,11 +58,11 @@ def measured(name: str, look: Callable[[], Finding]) -> Finding:
 
 
 def replication(pair: str, buckets: BucketRecord, primary: str, recovery: str) -> Finding:
-    """Whether a pair is configured to replicate both ways.
+    """Probe whether a bucket pair has enabled replication rules in both directions.
 
     Args:
-        pair: The pair's name.
-        buckets: Its two buckets.
+        pair: Name of the pair.
+        buckets: Buckets of the pair.
         primary: The primary region.
         recovery: The recovery region.
     """
@@ -89,14 +89,14 @@ def _replicates(region: str, source: str, target: str) -> bool:
 
 
 def newest_set(name: str, buckets: dict[str, BucketRecord], primary: str, recovery: str, rpo: timedelta) -> Finding:
-    """Whether the recovery region holds the newest set of the primary, whole.
+    """Probe whether the recovery region has all objects of the primary region's newest version of a model set.
 
     Args:
-        name: The set's name.
-        buckets: All pairs.
+        name: Name of the model set.
+        buckets: Buckets of all pairs.
         primary: The primary region.
         recovery: The recovery region.
-        rpo: How old a set may be that is not there yet.
+        rpo: Maximum age of a version that is not replicated yet.
     """
     title = f"model set {name}"
     there = {pair: sides.recovery for pair, sides in buckets.items()}
@@ -122,12 +122,12 @@ def newest_set(name: str, buckets: dict[str, BucketRecord], primary: str, recove
 
 
 def endpoint(record: DnsRecord, region: str, expected: bool) -> Finding:
-    """Whether Route 53 finds a region's endpoint healthy.
+    """Probe whether Route 53 health checkers report a region's endpoint healthy.
 
     Args:
-        record: The region's record.
+        record: DNS record of the region.
         region: The region.
-        expected: Whether the deployed tier is to serve there.
+        expected: Whether the deployed tier serves in the region; if not, the finding is informational.
     """
     name = f"endpoint of {region}"
     route53 = client("route53", "us-east-1")
@@ -145,11 +145,14 @@ def endpoint(record: DnsRecord, region: str, expected: bool) -> Finding:
 
 
 def lever(record: DnsRecord, region: str) -> Finding:
-    """Where a lever stands, by its alarm.
+    """Probe the position of a lever by the state of its alarm.
 
     Args:
-        record: The record it opens or closes.
-        region: The lever's region: the recovery region.
+        record: DNS record that the lever opens or closes.
+        region: Region of the alarm: the recovery region.
+
+    Raises:
+        Missing: The alarm does not exist.
     """
     name = f"lever {record.lever}"
     with calls(f"alarm {record.lever_alarm}", region):

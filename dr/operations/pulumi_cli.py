@@ -1,4 +1,4 @@
-"""The state of a stack, read and written by the `pulumi` command."""
+"""Export and import of a stack's state with the `pulumi` command."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class PulumiStack:
     """A stack of a Pulumi project.
 
     Args:
-        project: The folder of Pulumi.yaml.
-        name: The name of the stack.
+        project: Folder of Pulumi.yaml.
+        name: Name of the stack.
     """
 
     project: Path
     name: str
 
     def export_state(self) -> dict[str, Any]:
-        """Read the state.
+        """Return the state, as `pulumi stack export` prints it.
 
         Raises:
             Invalid: `pulumi` is not installed.
@@ -34,11 +34,11 @@ class PulumiStack:
         return dict(json.loads(self._run("export")))
 
     def import_state(self, state: Mapping[str, Any]) -> None:
-        """Replace the state; nothing is changed where that fails.
+        """Replace the state. If this fails, the state is unchanged.
 
         Raises:
             Invalid: `pulumi` is not installed.
-            Failed: the stack is locked, or `pulumi` rejects the state.
+            Failed: The stack is locked, or `pulumi` rejects the state.
         """
         self._run("import", json.dumps(state))
 

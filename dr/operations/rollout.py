@@ -1,4 +1,4 @@
-"""The rollout of inference in each region, with the problems that block it. Changes nothing."""
+"""Rollout of the inference Deployment in each region, with the problems that block it. Read-only."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CONNECT_SECONDS, READ_SECONDS = 3.0, 5.0
 
 @dataclass(frozen=True)
 class RegionRollout:
-    """The rollout of one region.
+    """Rollout of the inference Deployment in one region.
 
     Args:
-        role: The region's role.
+        role: Role of the region.
         region: The region.
-        rollout: What was found; None where nothing could be, or where no cluster runs.
-        problems: What holds it up, or why it is unknown, each with its fix.
-        missing: Whether the region has a cluster without the Deployment.
+        rollout: State of the rollout; None if it is unknown or the region has no cluster or no Deployment.
+        problems: Why the rollout is stuck or its state is unknown, each with its fix.
+        missing: Whether the cluster lacks the Deployment.
     """
 
     role: Role
@@ -43,7 +43,7 @@ class RegionRollout:
 
     @property
     def state(self) -> str:
-        """In a word: "complete", "progressing", "stuck", "missing", "unknown", or "no cluster"."""
+        """State as text: "complete", "progressing", "stuck", "missing", "unknown" or "no cluster"."""
         if self.rollout:
             return str(self.rollout.phase)
         if self.missing:
@@ -52,7 +52,7 @@ class RegionRollout:
 
 
 def exit_code(found: Sequence[RegionRollout]) -> Exit:
-    """Failed where one is stuck or missing, unknown where one is not known or goes on, else OK."""
+    """Return FAILED if a rollout is stuck or missing, UNKNOWN if one is unknown or progressing, else OK."""
     states = {each.state for each in found}
     if states & {"stuck", "missing"}:
         return Exit.FAILED
@@ -60,16 +60,16 @@ def exit_code(found: Sequence[RegionRollout]) -> Exit:
 
 
 def run(topology: Topology, role: Role | None = None) -> list[RegionRollout]:
-    """Look at the rollout in each region that is deployed.
+    """Read the rollout in each deployed region, in parallel.
 
     Args:
         topology: Regions and names.
-        role: One region alone.
+        role: Role of the only region to read; None for both.
 
     Raises:
-        Unreachable: neither region's control bucket answers.
-        Refused: nothing is deployed.
-        Failed: the region of that role is not deployed.
+        Unreachable: Neither region's control bucket answers.
+        Refused: Nothing is deployed.
+        Failed: The region of that role is not deployed.
     """
     try:
         control = read_control(topology, Role.RECOVERY)
@@ -85,11 +85,11 @@ def run(topology: Topology, role: Role | None = None) -> list[RegionRollout]:
 
 
 def region_rollout(half: Half, grace_seconds: float) -> RegionRollout:
-    """Look at one region.
+    """Read the rollout in one region.
 
     Args:
-        half: What its stack made.
-        grace_seconds: How long a replica may fail to start.
+        half: Half of the contract that the region's stack exported.
+        grace_seconds: How long a replica may fail to start, in seconds.
     """
     if half.cluster is None:
         return RegionRollout(half.role, half.region)
@@ -110,6 +110,6 @@ def _judged(cluster: ClusterRecord, region: str, runs: bool, grace_seconds: floa
     address = ClusterAddress(cluster.name, region, cluster.endpoint, cluster.ca_data)
     api = ClusterApi(address, CONNECT_SECONDS, READ_SECONDS)
     floor = int(api.get(AUTOSCALER)["spec"]["minReplicas"]) if runs else 0
-    # One look has the ages of pods alone to go by.
+    # A single observation has only the ages of pods, so the minimum observation time is 0.
     allowed = replace(rollouts.limits(grace_seconds), confirm=timedelta(0))
     return rollouts.judge(look(api), floor, allowed)

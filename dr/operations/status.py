@@ -1,4 +1,4 @@
-"""The deployed tier, its objectives and the current health. Changes nothing."""
+"""Deployed tier, its objectives and current health. Read-only."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from dr.topology.topology import Role, Topology
 
 @dataclass(frozen=True)
 class StatusReport:
-    """The answer of `dr status`.
+    """Result of `dr status`.
 
     Args:
         primary: The primary region.
         recovery: The recovery region.
-        tier: The tier that is deployed, or None where that could not be read or was never deployed.
-        read_from: The region of the control bucket that was read.
+        tier: Deployed tier; None if the recovery region's half of the contract does not exist or could not be read.
+        read_from: Region of the control bucket that was read.
         day: The incident state.
-        findings: What every probe found.
+        findings: Findings of all probes.
     """
 
     primary: str
@@ -40,7 +40,7 @@ class StatusReport:
 
     @property
     def exit_code(self) -> Exit:
-        """Failed where anything is missed, else unknown where anything could not be measured."""
+        """FAILED if an objective is missed, else UNKNOWN if a value could not be measured, else OK."""
         found = {finding.status for finding in self.findings}
         if Status.MISSED in found:
             return Exit.FAILED
@@ -51,8 +51,8 @@ def run(topology: Topology) -> StatusReport:
     """Run all probes in parallel.
 
     Raises:
-        Unreachable: neither region's control bucket answers.
-        Refused: nothing is deployed.
+        Unreachable: Neither region's control bucket answers.
+        Refused: Nothing is deployed.
     """
     controls, findings = _read_controls(topology)
     control = controls[0]
@@ -88,7 +88,7 @@ def _set_names(region: str, buckets: dict[str, str], findings: list[Finding]) ->
 
 
 def _read_controls(topology: Topology) -> tuple[list[Control], list[Finding]]:
-    """The control buckets that answer, the recovery region's first, and a finding for each."""
+    """Return the contents of the control buckets that answer, recovery first, and a finding for each bucket."""
     roles = (Role.RECOVERY, Role.PRIMARY)
     with ThreadPoolExecutor(max_workers=2) as pool:
         answers = list(pool.map(partial(_try_control, topology), roles))

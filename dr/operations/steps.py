@@ -1,8 +1,8 @@
-"""Steps: the one definition from which readiness, dry runs, operations, drills, reports and runbooks are made.
+"""Steps: the single definition for readiness, dry runs, operations, drills, reports and runbooks.
 
-A step says how to see whether it is needed (`evaluate`), what to do (`act`), and how to see that it worked (`verify`).
-Running a list of steps twice is safe: a step that is done already is skipped. Every step leaves its mark in
-the journal before it acts and after.
+A step defines how to check whether it is needed (`evaluate`), what to do (`act`) and how to check the result
+(`verify`). Running a list of steps twice is safe: completed steps are skipped. Each step is recorded in the journal
+before and after its action.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from dr.control.journal import Journal
 from dr.errors import DrError, Failed, Problem
 
 World = TypeVar("World")
-"""What the steps of one operation work on: clients, contract, options."""
+"""Context of the steps of one operation: clients, contract, options."""
 
 Report = Callable[[str, float | None], None]
-"""Called by an action as it goes on: a short text, and the share done between 0 and 1 where that is known."""
+"""Progress callback of an action: a short text, and the completed share between 0 and 1 if it is known."""
 
 
 class State(StrEnum):
     """Results of `evaluate` and `verify`."""
 
     DONE = "done"
-    """It is as the step wants it."""
+    """The desired state is reached."""
     NEEDED = "needed"
-    """It is not; the action would change it."""
+    """The desired state is not reached; the action would change it."""
     UNKNOWN = "unknown"
-    """It could not be measured. Never taken for done."""
+    """The state could not be measured. It is never treated as done."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Verdict:
 
     Args:
         state: Done, needed or unknown.
-        detail: The fact it rests on, for a person.
+        detail: The measured fact, as text.
     """
 
     state: State
@@ -51,17 +51,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Step(Generic[World]):
-    """One thing an operation does.
+    """One step of an operation.
 
     Args:
-        name: Its stable id, used in the journal: "publish-set".
-        title: What a person reads: "Publish the model set".
-        evaluate: Looks, changes nothing, says whether the step is needed.
-        act: Does it. Must be safe to repeat after it was cut off anywhere.
-        verify: Looks again; polled until it says done or the timeout is over. By default the same as `evaluate`.
-        timeout: How long `verify` may take to say done, counted from the end of `act`.
-        expected: How long the step takes as a rule, for progress and plans; modelled unless a journal says otherwise.
-        poll: Pause between two looks of `verify`.
+        name: Stable ID in the journal: "publish-set".
+        title: Title in output: "Publish the model set".
+        evaluate: Read-only check whether the step is needed.
+        act: Performs the step. It must be safe to repeat after an interruption at any point.
+        verify: Read-only check of the result, polled until it returns done or the timeout ends. Defaults to `evaluate`.
+        timeout: How long `verify` may take to return done, counted from the end of `act`.
+        expected: Typical duration, for progress and plans; an estimate unless a journal has a measured value.
+        poll: Pause between two calls of `verify`.
     """
 
     name: str
@@ -79,11 +79,11 @@ class Outcome:
     """The result of one step.
 
     Args:
-        step: The step's name.
-        title: The step's title.
-        changed: Whether its action ran.
-        detail: What the last look said.
-        duration: Measured, from the first look to the last.
+        step: Name of the step.
+        title: Title of the step.
+        changed: Whether the action ran.
+        detail: Detail of the last verdict.
+        duration: Measured time from the first check to the last.
     """
 
     step: str
@@ -94,21 +94,21 @@ class Outcome:
 
 
 class Watcher(Protocol):
-    """Follows a run: a progress bar, or nothing."""
+    """Observer of a run, such as a progress bar."""
 
     def started(self, step: Step[World], position: int, total: int) -> None:
-        """A step begins; `position` counts from 1."""
+        """Called when a step starts; `position` counts from 1."""
 
     def progress(self, text: str, share: float | None) -> None:
-        """The running step reports progress."""
+        """Called when the running step reports progress."""
 
     def finished(self, outcome: Outcome) -> None:
-        """A step is done or was not needed."""
+        """Called when a step is done or was skipped."""
 
 
 @dataclass
 class Quiet:
-    """A watcher that shows nothing."""
+    """A watcher without output."""
 
     def started(self, step: Step[World], position: int, total: int) -> None:
         """Shows nothing."""
@@ -122,12 +122,12 @@ class Quiet:
 
 @dataclass
 class Runner(Generic[World]):
-    """Runs steps in order, each recorded.
+    """Runs steps in order and records each in the journal.
 
     Args:
-        journal: Where every step leaves its mark.
-        watcher: Sees the run as it goes.
-        run: The run's id in the journal; a new one unless a killed run is resumed.
+        journal: Journal of the steps.
+        watcher: Observer of the run.
+        run: ID of the run in the journal. Pass the ID of an interrupted run to resume it.
     """
 
     journal: Journal
@@ -135,15 +135,15 @@ class Runner(Generic[World]):
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def plan(self, steps: Iterable[Step[World]], world: World) -> list[tuple[Step[World], Verdict]]:
-        """Evaluate every step and change nothing: the dry run."""
+        """Evaluate every step without acting (dry run)."""
         return [(step, step.evaluate(world)) for step in steps]
 
     def execute(self, operation: str, steps: Iterable[Step[World]], world: World) -> list[Outcome]:
         """Run the steps that are needed, in order.
 
         Raises:
-            DrError: what a step raised; the journal says which step and why, and those after it did not run.
-            Failed: a step's `verify` did not say done within its timeout.
+            DrError: A step raised it. The journal records the step and the error; later steps did not run.
+            Failed: `verify` of a step did not return done within its timeout.
         """
         listed = list(steps)
         self.journal.append(self.run, "run.started", operation=operation, steps=[step.name for step in listed])
@@ -156,7 +156,7 @@ class Runner(Generic[World]):
                 self.journal.append(self.run, "step.failed", step.name, error=str(error))
                 raise
             except BaseException as error:
-                # The journal must show that the step was started.
+                # Includes KeyboardInterrupt: the journal must record which step was interrupted.
                 self.journal.append(self.run, "step.interrupted", step.name, error=f"{type(error).__name__}: {error}")
                 raise
             self.watcher.finished(outcome)
