@@ -1,1 +1,1 @@
-"""Checks that run before a deployment changes anything."""
+"""Preflight: checks before a deployment changes any resource."""

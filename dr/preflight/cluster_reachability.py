@@ -1,7 +1,7 @@
-"""Preflight of a cluster: whether its API server is ready, and whether the credentials may deploy into it.
+"""Preflight of a cluster: whether its API server is ready, and whether the credentials may deploy to it.
 
-Pulumi's Kubernetes plugin shows every object as unchanged while the API server does not answer, and waits minutes for
-one that hangs. The preflight takes seconds, and comes before the first resource.
+While the API server does not answer, Pulumi's Kubernetes plugin shows every object as unchanged; while it hangs, the
+plugin waits for minutes. The preflight takes seconds and precedes the first resource.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from dr.topology.topology import Topology
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 3.0
 LONGEST_SECONDS = 6.0
-"""For everything, the resolution of the name included, which has no time limit of its own."""
+"""Time limit of all requests together, including name resolution, which has no time limit of its own."""
 RUNNING = ("ACTIVE", "UPDATING")
-"""States of a cluster in which its API answers."""
+"""Cluster states in which the API server answers."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Answer:
     """The result of a preflight.
 
     Args:
-        problem: The problem with its fix; None where the update can go on.
-        refused: Whether an update is refused; otherwise the problem is a warning.
+        problem: The problem with its fix; None if the preflight passed.
+        refused: Whether an update is refused because of the problem; if not, the problem is a warning.
     """
 
     problem: Problem | None = None
@@ -42,17 +42,17 @@ def begin(topology: Topology) -> Callable[[], Answer]:
     """Start the preflight of this stack's region in the background; the returned function waits for its result.
 
     Args:
-        topology: What is to be deployed.
+        topology: The topology to deploy.
     """
     future: Future[Answer] = Future()
 
     def run() -> None:
         try:
             future.set_result(check(topology))
-        except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
+        except Exception as error:  # noqa: BLE001 - the error is raised by answer()
             future.set_exception(error)
 
-    # A daemon thread: name resolution that hangs must not keep the program from ending.
+    # A daemon thread, so that hanging name resolution does not keep the process alive.
     threading.Thread(target=run, name="cluster-preflight", daemon=True).start()
 
     def answer() -> Answer:
@@ -67,10 +67,10 @@ def begin(topology: Topology) -> Callable[[], Answer]:
 
 
 def check(topology: Topology) -> Answer:
-    """Run the preflight of this stack's region; it finds no problem where no cluster runs yet.
+    """Run the preflight of this stack's region. A region without a running cluster has no problem.
 
     Args:
-        topology: What is to be deployed.
+        topology: The topology to deploy.
     """
     name, region = topology.existing_cluster or topology.bucket_prefix, topology.here.region
     try:
@@ -88,16 +88,16 @@ def check(topology: Topology) -> Answer:
         return Answer()
     changes = access_changes(found["resourcesVpcConfig"], topology)
     if changes:
-        # Refused, the change that opens the API could never be deployed.
+        # Only a warning: if it were refused, the change that opens the API could never be deployed.
         return Answer(Problem(problem.subject, f"{problem.fact}; {changes}", problem.remedy))
     return Answer(problem, refused=True)
 
 
 def probe(address: ClusterAddress) -> Problem | None:
-    """Probe an API server: readiness, and the permission to deploy.
+    """Probe an API server for readiness and for the permission to deploy.
 
     Args:
-        address: The cluster.
+        address: Address of the API server.
 
     Returns:
         The problem with its fix, or None.
@@ -115,11 +115,11 @@ def probe(address: ClusterAddress) -> Problem | None:
 
 
 def access_changes(network: dict[str, Any], topology: Topology) -> str:
-    """How this update changes the CIDR blocks allowed to call the API; "" where it does not.
+    """Describe how this update changes the CIDR blocks allowed to call the API; "" if it does not change them.
 
     Args:
         network: `resourcesVpcConfig` of the cluster.
-        topology: What is to be deployed.
+        topology: The topology to deploy.
     """
     if topology.existing_cluster:
         return ""
@@ -165,10 +165,10 @@ def _caller(region: str) -> str:
 
 
 def principal_of(caller: str) -> str:
-    """The principal of an access entry: for a session, its role.
+    """Return the principal ARN for an access entry; for an assumed-role session, the ARN of its role.
 
     Args:
-        caller: ARN as STS returns it, which leaves out the path of a role.
+        caller: Caller ARN from STS. For a session, it lacks the path of the role.
     """
     service, _, rest = caller.partition(":sts::")
     if not rest:

@@ -1,7 +1,7 @@
-"""Preflight of a deployment: every lookup and guard, side by side, before the first resource.
+"""Preflight of a deployment: runs all lookups and guards in parallel, before the first resource is declared.
 
-A resource that was declared earlier would be created although a later check refuses the deployment. So no check is left
-for the program that declares resources, and all problems are reported at once.
+Resources declared before a failing check would still be created. The part of the program that declares resources
+therefore contains no check. All problems are reported at once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Found:
     """Facts of AWS that a deployment depends on.
 
     Args:
-        gpu_nodes: GPU nodes to deploy with: those that run, within the limits of the tier.
-        vpc: The existing VPC, where the configuration names one.
-        cluster: The existing cluster, where the configuration names one.
-        published: Whether the region holds the model set that it is to serve.
-        warnings: Problems that do not stop a deployment.
+        gpu_nodes: Number of GPU nodes to deploy: the number running now, within the limits of the tier.
+        vpc: The existing VPC; None if the configuration names none.
+        cluster: The existing cluster; None if the configuration names none.
+        published: Whether the region has the model set to serve, or serves none.
+        warnings: Problems for which the deployment is not refused.
     """
 
     gpu_nodes: int
@@ -39,15 +39,15 @@ class Found:
 
 
 def read_deployed(topology: Topology) -> tuple[Half | None, IncidentState]:
-    """Return what this stack deployed last, None before its first deployment, and the incident state.
+    """Return this stack's half of the contract, None before its first deployment, and the incident state.
 
     Args:
-        topology: What is to be deployed.
+        topology: The topology to deploy.
 
     Raises:
-        Refused: the primary stack, which creates the control buckets, is not deployed.
-        Invalid: a document cannot be read.
-        Unreachable: the region does not answer.
+        Refused: The primary stack, which creates the control buckets, is not deployed.
+        Invalid: A document of the control bucket is not valid.
+        Unreachable: The region does not answer.
     """
     if topology.role is Role.PRIMARY:
         return control_bucket.read_own_half(topology), IncidentState()
@@ -59,10 +59,10 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
     """Run the lookups and guards of this stack's region.
 
     Args:
-        topology: What is to be deployed, with the activation of an incident.
-        deployed: What this stack deployed last; None before its first deployment.
+        topology: The topology to deploy, with the activation of an incident.
+        deployed: This stack's half of the contract; None before its first deployment.
         day: The incident state.
-        problems: Receives the problems of all checks; the caller raises them.
+        problems: Collects the problems of all checks; the caller raises them.
     """
     here, capacity, prefix = topology.here, topology.capacity_here, topology.bucket_prefix
     vpc_id, cluster_name = topology.existing_vpc, topology.existing_cluster

@@ -1,4 +1,4 @@
-"""Lookup of an existing EKS cluster by its name, in the configured VPC."""
+"""Lookup of an existing EKS cluster by name, in the configured VPC."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class ExistingCluster:
     """An existing cluster.
 
     Args:
-        name: Its name.
-        endpoint: Its API.
-        arn: Its ARN.
-        ca_data: PEM of its certificate authority, in base64.
-        security_group_id: The group EKS made for its control plane, nodes and pods.
+        name: Name of the cluster.
+        endpoint: URL of the API server.
+        arn: ARN of the cluster.
+        ca_data: Base64-encoded PEM certificate of the certificate authority.
+        security_group_id: ID of the cluster security group, which EKS creates for control plane, nodes and pods.
     """
 
     name: str
@@ -31,16 +31,16 @@ class ExistingCluster:
 
 
 def find(name: str, vpc_id: str, site: Site) -> ExistingCluster:
-    """Look the cluster up in its region.
+    """Look up a cluster in its region.
 
     Args:
-        name: The cluster's name.
-        vpc_id: The VPC it has to be in.
+        name: Name of the cluster.
+        vpc_id: ID of the VPC that the cluster must be in.
         site: The region.
 
     Raises:
-        Invalid: it is not there, does not run, or is in another VPC.
-        Unreachable: the region does not answer.
+        Invalid: The cluster does not exist, is not running, or is in another VPC.
+        Unreachable: The region does not answer.
     """
     try:
         with calls(f"cluster {name}", site.region):

@@ -1,4 +1,4 @@
-"""Lookup of an existing VPC by its ID, and of its subnets by the tags that EKS and its load balancers look for."""
+"""Lookup of an existing VPC by ID, and of its subnets by the tags with which EKS load balancers discover them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dr.topology.network import FEWEST_ZONES
 from dr.topology.topology import Site
 
 PUBLIC_TAG, PRIVATE_TAG = "kubernetes.io/role/elb", "kubernetes.io/role/internal-elb"
-"""EKS user guide, "Network load balancing": tags of public and private subnets, with the value 1."""
+"""Tags of public and private subnets, with the value 1 (EKS user guide, "Network load balancing")."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class ExistingVpc:
     """An existing VPC.
 
     Args:
-        vpc_id: Its id.
-        public_subnets: Ids of its public subnets, by zone.
-        private_subnets: Ids of its private subnets, by zone.
+        vpc_id: ID of the VPC.
+        public_subnets: IDs of the public subnets, by zone.
+        private_subnets: IDs of the private subnets, by zone.
     """
 
     vpc_id: str
@@ -31,11 +31,15 @@ class ExistingVpc:
 
 
 def find(vpc_id: str, site: Site) -> ExistingVpc:
-    """Look the VPC up in its region.
+    """Look up a VPC in its region.
+
+    Args:
+        vpc_id: ID of the VPC.
+        site: The region, with the configured CIDR block.
 
     Raises:
-        Invalid: it is not there, has another block than is configured, or too few zones with tagged subnets.
-        Unreachable: the region does not answer.
+        Invalid: The VPC does not exist, lacks the configured CIDR block, or has tagged subnets in too few zones.
+        Unreachable: The region does not answer.
     """
     with calls(vpc_id, site.region):
         ec2 = client("ec2", site.region)
@@ -63,7 +67,7 @@ def find(vpc_id: str, site: Site) -> ExistingVpc:
 
 
 def _by_zone(subnets: list[dict[str, Any]], tag: str) -> dict[str, str]:
-    """Return one tagged subnet of each zone; of several, the first by ID, so the choice does not change."""
+    """Return one tagged subnet for each zone: the first by ID, so that the choice is stable."""
     wanted = {"Key": tag, "Value": "1"}
     tagged = [each for each in subnets if wanted in each.get("Tags", [])]
     found: dict[str, str] = {}

@@ -2,10 +2,10 @@
 
 Lowering the tier is refused while an incident is open or while the recovery region serves. The recovery region serves
 after the engage lever closed the primary record, or after DNS failed over because the primary did not answer. One call
-reads the alarms of the recovery region that measure both, and only where a tier that serves is to be lowered.
+reads the alarms of the recovery region that measure both, and only when a serving tier is lowered.
 
-Moving a region to another VPC is refused: neither EKS nor a load balancer can move (EKS API, UpdateClusterConfig; ELB
-API, SetSubnets), and both refuse only after other resources were changed.
+Moving a region to another VPC is refused: neither an EKS cluster nor a load balancer can move (EKS API,
+UpdateClusterConfig; ELB API, SetSubnets), and AWS rejects the move only after other resources have changed.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
 
 PRIMARY_DOWN, RECOVERY_DOWN, PROBER_FAILING = "primary-down", "recovery-down", "prober-failing"
-"""Alarms, by the end of their names."""
+"""Name suffixes of the alarms."""
 ALARM, OK = "ALARM", "OK"
 
 States = Mapping[str, str]
-"""Alarm to its state, as CloudWatch calls it; an alarm that is not there is missing."""
+"""CloudWatch alarm state by name suffix; an alarm that does not exist has no entry."""
 
 
 def same_network(topology: Topology, deployed: Half | None) -> None:
-    """Refuse to move a region that is deployed to another VPC.
+    """Refuse to move a deployed region to another VPC.
 
     Args:
-        topology: What is to be deployed.
-        deployed: What this stack deployed last; None before its first deployment.
+        topology: The topology to deploy.
+        deployed: This stack's half of the contract; None before its first deployment.
 
     Raises:
-        Refused: it would move.
+        Refused: The configured VPC or CIDR block differs from the deployed one.
     """
     before, wanted = deployed.network if deployed else "", topology.network_here
     if not before or before == wanted:
@@ -48,15 +48,15 @@ def same_network(topology: Topology, deployed: Half | None) -> None:
 
 
 def tier(topology: Topology, deployed: Tier | None, day: IncidentState) -> None:
-    """Refuse a change of tier that takes away what is needed.
+    """Refuse to lower the tier during an incident or while the recovery region serves.
 
     Args:
-        topology: What is to be deployed, on that day.
-        deployed: The tier that was deployed last; None before the first deployment.
-        day: The state of the day.
+        topology: The topology to deploy, with the activation of an incident.
+        deployed: The deployed tier; None before the first deployment.
+        day: The incident state.
 
     Raises:
-        Refused: it is needed, or whether it is could not be found out.
+        Refused: The deployed tier is needed, or it is unknown whether it is needed.
     """
     wanted = topology.running_tier
     if deployed is None or wanted >= deployed:
@@ -77,13 +77,13 @@ def tier(topology: Topology, deployed: Tier | None, day: IncidentState) -> None:
 def why_needed(
     topology: Topology, deployed: Tier, day: IncidentState, states: Callable[[], States]
 ) -> tuple[str, str] | None:
-    """Why the deployed tier has to stay, and until when; None if it need not.
+    """Return why the deployed tier is needed, and until when; None if it is not needed.
 
     Args:
         topology: Regions and names.
-        deployed: The tier that is to be lowered.
-        day: The state of the day.
-        states: Asks for the states of the alarms.
+        deployed: The deployed tier.
+        day: The incident state.
+        states: Reads the states of the alarms.
     """
     primary, recovery = topology.primary.region, topology.recovery.region
     if day.incident:
@@ -110,11 +110,15 @@ def why_needed(
 
 
 def alarm_states(prefix: str, region: str) -> States:
-    """States of the alarms, by the end of their names.
+    """Return the states of the alarms, by name suffix.
+
+    Args:
+        prefix: Name prefix of the alarms.
+        region: Region of the alarms.
 
     Raises:
-        Unreachable: the region does not answer.
-        Failed: it refused.
+        Unreachable: The region does not answer.
+        Failed: CloudWatch refused the request.
     """
     names = [f"{prefix}-{name}" for name in (PRIMARY_DOWN, RECOVERY_DOWN, PROBER_FAILING)]
     with calls("the alarms that say who serves", region):

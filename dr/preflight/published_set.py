@@ -1,4 +1,4 @@
-"""The model set that a region is to serve: whether the region holds a version of it."""
+"""Check whether a region holds a version of the model set it serves."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dr.topology.topology import Topology
 
 
 def find(topology: Topology) -> tuple[bool, list[str]]:
-    """Look the model set up in this stack's region.
+    """Look up the model set in this stack's region.
 
     Args:
-        topology: What is to be deployed.
+        topology: The topology to deploy.
 
     Returns:
-        Whether replicas can become ready: the region holds a version, or runs no replica; and warnings.
+        Whether the region holds a version of the model set or runs no replica, and warnings. Replicas cannot become
+        ready without a version.
 
     Raises:
-        Unreachable: the region does not answer.
+        Unreachable: The region does not answer.
         Failed: S3 refused the request.
     """
     if not topology.tier_here.spec.serves:

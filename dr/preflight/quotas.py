@@ -1,8 +1,8 @@
-"""EC2 quotas, compared with what a region runs and what a failover needs.
+"""EC2 quotas, compared with the vCPUs that a region runs now and needs after a failover.
 
-A quota is what a recovery region lacks on the day it is to grow, and raising one takes days (Service Quotas user
-guide, "Requesting a quota increase"). Below what the tier runs nothing is deployed; below what a failover takes it is
-warned about at each preview. A quota that cannot be read is unknown and stops no deployment.
+A low quota keeps the recovery region from scaling out after a failover, and raising it takes days (Service Quotas user
+guide, "Requesting a quota increase"). A deployment is refused if a quota is below the tier's vCPUs. Each preview warns
+if a quota is below the vCPUs of a failover. A quota that cannot be read is unknown, which is only a warning.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def check(capacity: Capacity, region: str) -> list[str]:
     """Compare a region's quotas with its capacity.
 
     Args:
-        capacity: What the region runs, and what it may grow to.
+        capacity: Capacity of the region, with the maximum it may scale to.
         region: The region.
 
     Returns:
-        Warnings: quotas that a failover would exceed, and those that could not be asked.
+        Warnings about quotas that a failover would exceed and quotas that could not be read.
 
     Raises:
-        Invalid: a quota is below what is to run now.
+        Invalid: A quota is below the vCPUs to deploy.
     """
     wanted = [BY_CODE[code] for code, vcpus in capacity.max_vcpus.items() if vcpus]
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:

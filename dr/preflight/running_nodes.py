@@ -1,9 +1,10 @@
-"""GPU nodes that run now: a deployment keeps those that an autoscaler added.
+"""Lookup of running GPU nodes, so that a deployment keeps nodes that the autoscaler added.
 
-A node group's minimum is the floor of its tier, and its size is the autoscaler's. EKS refuses a minimum above the size,
-so a deployment sets both, the size to what runs (EKS API, NodegroupScalingConfig). Only a deployment sets the minimum:
-a size above it was raised by the autoscaler, which lowers it again. A size equal to it belongs to the tier and changes
-with it. A tier that runs no replica removes all nodes.
+A node group's minimum size is the floor of its tier; the autoscaler sets its desired size. EKS rejects a minimum above
+the desired size, so a deployment sets both, with the number of running nodes as desired size (EKS API,
+NodegroupScalingConfig). Only a deployment sets the minimum. A desired size above the minimum was set by the autoscaler
+and is kept; the autoscaler lowers it again. A desired size equal to the minimum follows the tier. A tier without
+replicas removes all nodes.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from dr.errors import Failed
 from dr.topology.capacity import Capacity
 
 POOL = {"pool": "gpu"}
-"""The label of GPU node groups."""
+"""Label of GPU node groups."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A node group as it is.
+    """Current size of a GPU node group.
 
     Args:
-        floor: Its minimum: the floor of the last deployment.
-        nodes: Nodes it is to have now.
+        floor: Minimum size: the floor of the last deployment.
+        nodes: Desired size.
     """
 
     floor: int
@@ -34,16 +35,16 @@ class Running:
 
 
 def wanted(capacity: Capacity, cluster: str, workload: str, region: str) -> tuple[int, list[str]]:
-    """How many GPU nodes to deploy with.
+    """Return the number of GPU nodes to deploy.
 
     Args:
-        capacity: The region's floor and its most.
-        cluster: Name of the cluster, which need not exist.
-        workload: Whose node groups: the tag `workload`.
+        capacity: Capacity of the region, with the floor and the maximum of nodes.
+        cluster: Name of the cluster, which may not exist yet.
+        workload: Value of the tag `workload` on the node groups.
         region: The region.
 
     Returns:
-        The number, and warnings: what could not be asked is unknown, and the floor is deployed.
+        The number of nodes, and warnings. If the number of running nodes is unknown, the floor and a warning.
     """
     try:
         found = find(cluster, workload, region)
@@ -54,7 +55,7 @@ def wanted(capacity: Capacity, cluster: str, workload: str, region: str) -> tupl
 
 
 def kept(capacity: Capacity, found: Running | None) -> int:
-    """The size to deploy with, from the floor and what runs. Pure."""
+    """Return the desired size to deploy, from the floor and the running nodes. Pure."""
     raised = found is not None and found.nodes > found.floor
     if not capacity.nodes or found is None or not raised:
         return capacity.nodes
@@ -62,11 +63,16 @@ def kept(capacity: Capacity, found: Running | None) -> int:
 
 
 def find(cluster: str, workload: str, region: str) -> Running | None:
-    """Look the GPU node group up; None without one. Of several, which a replacement leaves, the largest.
+    """Look up the GPU node group; None if there is none. During a replacement there are several; return the largest.
+
+    Args:
+        cluster: Name of the cluster.
+        workload: Value of the tag `workload` on the node groups.
+        region: The region.
 
     Raises:
-        Failed: EKS or Auto Scaling refused.
-        Unreachable: the region does not answer.
+        Failed: EKS or EC2 Auto Scaling refused the request.
+        Unreachable: The region does not answer.
     """
     eks = client("eks", region)
     try:
@@ -82,7 +88,7 @@ def find(cluster: str, workload: str, region: str) -> Running | None:
             ]
             if not ours:
                 return None
-            # EKS's own number is out of date for a while after the autoscaler changed it.
+            # EKS reports an outdated desired size for a while after the autoscaler changes it.
             scaled = client("autoscaling", region).describe_auto_scaling_groups(AutoScalingGroupNames=ours)
     except Missing:
         return None
