@@ -1,4 +1,4 @@
-"""Capacity as arithmetic: replicas, nodes and zones from the peak, the tier and the GPU. Pure."""
+"""Capacity of a region: replicas, nodes and vCPUs, computed from peak, tier, zones and GPU types. Pure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from dr.topology.gpu_types import GPU_TYPES, GpuType
 from dr.topology.tiers import PRIMARY_TIER, Floor, Tier
 
 MIN_AVAILABLE = 4
-"""Replicas that a disruption budget keeps where the zones allow it (docs/requirements.md, "Zone loss")."""
+"""Default minimum of a disruption budget, if the zones allow it (docs/requirements.md, "Zone loss")."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What is served.
+    """Inference workload.
 
     Args:
-        peak_requests: Requests a second at the peak, of all clients together.
-        requests_per_replica: Requests a second that one replica answers within its objective.
-        max_replicas: Maximum replicas of one region (docs/requirements.md, "Inference workload").
-        warm_fraction: Share of the peak that tier `warm` serves at once.
-        min_available: Replicas that must stay when a zone is lost; None works it out.
-        gpu_types: Instance types of GPU nodes in order of preference.
-        gpus_per_replica: GPUs of one replica.
-        model_memory_gib: GPU memory one replica needs, in GiB.
+        peak_requests: Requests per second of all clients at the peak.
+        requests_per_replica: Requests per second that one replica answers within its latency objective.
+        max_replicas: Maximum number of replicas in one region (docs/requirements.md, "Inference workload").
+        warm_fraction: Fraction of the peak that tier `warm` serves without scaling.
+        min_available: Replicas that must remain after the loss of a zone; None computes them.
+        gpu_types: Instance types of GPU nodes, in order of preference.
+        gpus_per_replica: GPUs per replica.
+        model_memory_gib: GPU memory per replica, in GiB.
     """
 
     peak_requests: float = 60.0
@@ -41,39 +41,39 @@ class Workload:
 
     @property
     def peak_replicas(self) -> int:
-        """Replicas that answer the peak."""
+        """Replicas needed for the peak."""
         return ceil(self.peak_requests / self.requests_per_replica)
 
     @property
     def per_node(self) -> int:
-        """Replicas a node holds; the same for every type that is listed."""
+        """Replicas per node; equal for all configured GPU types."""
         return GPU_TYPES[self.gpu_types[0]].gpus // self.gpus_per_replica
 
     @property
     def models_gib(self) -> int:
-        """Disk of one replica's models: what GPU memory holds, and as much again for what the format adds."""
+        """Disk space of one replica's models, in GiB: its GPU memory, doubled for the overhead of the file format."""
         return ceil(2 * self.model_memory_gib)
 
     @property
     def node_disk_gib(self) -> int:
-        """Root volume of a GPU node: images of GPU workloads, 10 GB and more each, and its replicas' models."""
+        """Root volume of a GPU node, in GiB: container images of 10 GB and more each, and the replicas' models."""
         return max(200, 100 + self.per_node * self.models_gib)
 
     def share(self) -> tuple[int, int]:
-        """CPU in thousandths and memory in GiB that a replica may count on, on the smallest type that is listed.
+        """CPU (in millicores) and memory (in GiB) available to a replica on the smallest configured GPU type.
 
-        Three quarters of a node, in equal parts: the rest is the kubelet's, the system's and the DaemonSets'.
+        Replicas share three quarters of a node equally; the rest is for the kubelet, the system and DaemonSets.
         """
         kinds = [GPU_TYPES[name] for name in self.gpu_types]
         cpus, memory = min(kind.vcpus for kind in kinds), min(kind.host_gib for kind in kinds)
         return cpus * 750 // self.per_node, int(memory * 3 / 4 / self.per_node)
 
     def floor(self, tier: Tier, zones: int) -> int:
-        """Replicas that run at all times in a region of a tier.
+        """Minimum number of replicas in a region.
 
         Args:
-            tier: The region's tier.
-            zones: How many zones the region has.
+            tier: Tier of the region.
+            zones: Number of zones of the region.
         """
         match tier.spec.floor:
             case Floor.NONE:
@@ -86,18 +86,18 @@ class Workload:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a region runs.
+    """Capacity of a region.
 
     Args:
-        replicas: The floor: replicas that run at every moment.
-        max_replicas: What it may scale to.
-        largest_zone: Replicas in the fullest zone, which its loss takes.
-        min_available: What a disruption budget may promise; 0 where nothing runs.
-        nodes: GPU nodes of the floor.
-        max_nodes: GPU nodes of `max_replicas`, also over the zones that are left when one is lost.
-        per_node: Replicas a node holds.
-        vcpus: vCPUs by quota code of the floor, with the largest type that is listed.
-        max_vcpus: The same for `max_nodes`.
+        replicas: The floor: minimum number of replicas.
+        max_replicas: Maximum number of replicas.
+        largest_zone: Replicas in the zone with the most replicas: the maximum that the loss of a zone takes.
+        min_available: Minimum of the disruption budget; 0 if the floor is 0.
+        nodes: GPU nodes for `replicas`.
+        max_nodes: GPU nodes for `max_replicas`, before and after the loss of a zone.
+        per_node: Replicas per node.
+        vcpus: vCPUs of `nodes` by quota code, with the largest configured GPU type.
+        max_vcpus: vCPUs of `max_nodes` by quota code, with the largest configured GPU type.
     """
 
     replicas: int
@@ -112,29 +112,29 @@ class Capacity:
 
 
 def spread(replicas: int, zones: int) -> list[int]:
-    """Replicas by zone, as even as `maxSkew: 1` demands, the fullest first."""
+    """Return the number of replicas in each zone, spread with `maxSkew: 1`, in descending order."""
     return [replicas // zones + (place < replicas % zones) for place in range(zones)]
 
 
 def node_count(replicas: int, zones: int, per_node: int) -> int:
-    """Nodes for replicas spread over zones: each zone's are rounded up by themselves."""
+    """Return the number of nodes for replicas spread over zones; each zone's share is rounded up to whole nodes."""
     return sum(ceil(share / per_node) for share in spread(replicas, zones))
 
 
 def capacity(workload: Workload, tier: Tier, zones: int) -> Capacity:
-    """What a region of that tier runs.
+    """Compute the capacity of a region.
 
     Args:
-        workload: What is served; free of `problems`.
-        tier: The region's tier; a primary's is `active`.
-        zones: How many zones it has.
+        workload: The inference workload, for which `problems` returns none.
+        tier: Tier of the region; the primary region's is `active`.
+        zones: Number of zones of the region.
     """
     replicas = workload.floor(tier, zones)
     largest = spread(replicas, zones)[0]
     left = replicas - largest
     nodes = node_count(replicas, zones, workload.per_node)
-    # Over fewer zones shares are larger, and may take more nodes: 10 over 3 are 4 + 3 + 3, over 2 they are 5 + 5, with
-    # four a node 3 nodes and then 4. Else a region at its peak could not come back to it after the loss of a zone.
+    # Fewer zones may need more nodes. With 4 replicas per node, 10 replicas in 3 zones (4 + 3 + 3) need 3 nodes, in
+    # 2 zones (5 + 5) they need 4. Without these nodes, a region could not return to its peak after the loss of a zone.
     over = [each for each in (zones, zones - 1) if each]
     max_nodes = max(nodes, *(node_count(workload.max_replicas, each, workload.per_node) for each in over))
     promised = workload.min_available if workload.min_available is not None else max(1, min(MIN_AVAILABLE, left))
@@ -152,7 +152,7 @@ def capacity(workload: Workload, tier: Tier, zones: int) -> Capacity:
 
 
 def vcpus(workload: Workload, nodes: int) -> dict[str, int]:
-    """vCPUs by quota code that so many nodes take, if all are of the largest type that counts against it."""
+    """Return the vCPUs of a number of nodes by quota code, if all have the largest type that counts against it."""
     largest: dict[str, int] = {}
     for name in workload.gpu_types:
         kind = GPU_TYPES[name]
@@ -161,11 +161,11 @@ def vcpus(workload: Workload, nodes: int) -> dict[str, int]:
 
 
 def problems(workload: Workload, tier: Tier, zones: Mapping[str, Sequence[str]]) -> list[Problem]:
-    """What cannot be, each with its arithmetic.
+    """Return the problems of a workload's capacity, each with its arithmetic.
 
     Args:
-        workload: What is to be served.
-        tier: The tier that is configured.
+        workload: The inference workload.
+        tier: The configured tier.
         zones: Names of the zones, by role: "primary", "recovery".
     """
     wrong = [*_type_problems(workload)]
@@ -179,7 +179,7 @@ def problems(workload: Workload, tier: Tier, zones: Mapping[str, Sequence[str]])
                 f"`pulumi config set dr:maxReplicas {workload.peak_replicas}` or more",
             )
         )
-    # A recovery region is checked as what it will be at least on its day: refused then, it would be too late.
+    # The recovery region is checked for the tier it serves with after a failover: an error then would be too late.
     for role, region_tier in (("primary", PRIMARY_TIER), ("recovery", tier.serving_tier)):
         if names := zones.get(role):
             wrong += _zone_problems(workload, region_tier, role, len(names))
@@ -219,7 +219,7 @@ def _fits(kind: GpuType, workload: Workload) -> bool:
 
 
 def _that_hold(workload: Workload) -> str:
-    """The smallest type of each family that holds a replica."""
+    """Return the smallest GPU type of each family that holds a replica, as text."""
     fitting: dict[str, GpuType] = {}
     for kind in sorted(GPU_TYPES.values(), key=lambda each: each.vcpus):
         if _fits(kind, workload):

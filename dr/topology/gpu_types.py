@@ -1,6 +1,6 @@
-"""GPU instance types: what each holds. Pure.
+"""EC2 instance types with NVIDIA GPUs: GPUs, memory, vCPUs and quotas. Pure.
 
-Counts, memory and vCPUs are what EC2's DescribeInstanceTypes answers (GpuInfo, VCpuInfo, MemoryInfo; read 2026-11).
+GPU counts, memory and vCPUs come from EC2 DescribeInstanceTypes (GpuInfo, VCpuInfo, MemoryInfo; read 2026-11).
 Quotas are per region and in vCPUs (EC2 user guide, "On-Demand Instance limits").
 """
 
@@ -17,8 +17,8 @@ class Quota:
     """A service quota of EC2.
 
     Args:
-        code: As Service Quotas names it: "L-DB2E81BA".
-        name: What it limits.
+        code: Quota code in Service Quotas: "L-DB2E81BA".
+        name: Name of the quota.
     """
 
     code: str
@@ -34,13 +34,13 @@ class GpuType:
     """An instance type with GPUs.
 
     Args:
-        name: "g5.2xlarge".
-        gpu: The GPU's model: "A10G".
-        gpus: How many it has.
-        gib: Memory of each, in GiB.
-        vcpus: Virtual CPUs: what quotas count.
-        quota: The quota it counts against.
-        host_gib: Memory of the instance itself, in GiB, at least.
+        name: Name of the type: "g5.2xlarge".
+        gpu: Model of the GPU: "A10G".
+        gpus: Number of GPUs.
+        gib: Memory per GPU, in GiB.
+        vcpus: Number of vCPUs, the unit of the quotas.
+        quota: Quota that the type counts against.
+        host_gib: Minimum memory of the instance, in GiB.
     """
 
     name: str
@@ -57,7 +57,15 @@ class GpuType:
 
 @dataclass(frozen=True)
 class Family:
-    """Types of one family, by size to the number of GPUs and of vCPUs; `host_gib` is memory a vCPU, at least."""
+    """A family of instance types.
+
+    Args:
+        gpu: Model of the GPU: "A10G".
+        mib: Memory per GPU, in MiB.
+        quota: Quota that the types count against.
+        host_gib: Minimum memory of the instance per vCPU, in GiB.
+        sizes: Numbers of GPUs and vCPUs, by size.
+    """
 
     gpu: str
     mib: int
@@ -70,7 +78,7 @@ USUAL = {
     **{"xlarge": (1, 4), "2xlarge": (1, 8), "4xlarge": (1, 16), "8xlarge": (1, 32), "16xlarge": (1, 64)},
     **{"12xlarge": (4, 48), "24xlarge": (4, 96), "48xlarge": (8, 192)},
 }
-"""Sizes of the families of this decade."""
+"""Sizes that the families g5, g6 and g6e have in common: numbers of GPUs and vCPUs."""
 
 FAMILIES = {
     "g4dn": Family(
@@ -100,4 +108,4 @@ GPU_TYPES = {
     for family, of in FAMILIES.items()
     for size, (gpus, vcpus) in of.sizes.items()
 }
-"""Every type by its name. Arm types (g5g) are left out: the node image is for x86."""
+"""All supported types by name. Arm types (g5g) are excluded because the node image is for x86."""
