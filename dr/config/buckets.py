@@ -1,4 +1,4 @@
-"""`dr:buckets`: bucket pairs of the configuration."""
+"""Settings of bucket pairs (`dr:buckets`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dr.names import CONTROL
 from dr.topology.topology import STANDARD_PAIRS, BucketPair, Lock, LockMode, bucket_name
 
 MAX_BUCKET_NAME = 63
-"""S3 user guide, bucket naming rules."""
+"""Maximum length of a bucket name (S3 user guide, bucket naming rules)."""
 
 
 class LockSettings(Settings):
@@ -62,10 +62,10 @@ class PairSettings(Settings):
         return self
 
     def apply(self, standard: BucketPair | None) -> BucketPair:
-        """Return the pair that this entry describes.
+        """Return the bucket pair that this entry describes.
 
         Args:
-            standard: The standard pair of that name, or None.
+            standard: The standard pair with the same name; None for an additional pair.
         """
         values: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"lock"})
         if self.lock:
@@ -83,7 +83,7 @@ def pairs_of(settings: Sequence[PairSettings]) -> tuple[BucketPair, ...]:
 
 
 def pair_problems(settings: Sequence[PairSettings]) -> Iterator[Problem]:
-    """Return the problems of entries that are valid by themselves."""
+    """Yield problems between entries that are valid separately."""
     entries = {entry.name: entry for entry in settings}
     if len(entries) < len(settings):
         yield Problem("dr:buckets", "two entries have the same name", "give each pair its own name")
@@ -96,7 +96,13 @@ def pair_problems(settings: Sequence[PairSettings]) -> Iterator[Problem]:
 
 
 def name_problems(prefix: str, regions: Iterable[str], pairs: Iterable[str]) -> Iterator[Problem]:
-    """Return a problem for each pair with a bucket name that is too long; an account always has twelve digits."""
+    """Yield a problem for each pair with a bucket name longer than S3 allows.
+
+    Args:
+        prefix: Value of `dr:bucketPrefix`.
+        regions: Names of the regions.
+        pairs: Names of the pairs.
+    """
     longest = max(regions, key=len)
     for pair in pairs:
         length = len(bucket_name(prefix, "0" * 12, longest, pair))

@@ -1,4 +1,4 @@
-"""Types of single settings: which values are valid, and what to write instead of one that is not."""
+"""Types of settings: valid values, and the error with its fix for other values."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-
 NAME_PART = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+")
 AUTO = "auto"
-"""The value of a setting that the rest of the topology decides."""
+"""Value of a setting that is computed from the rest of the topology."""
 
 
 class Settings(BaseModel):
-    """Settings as a stack file has them: names in camel case; unknown names are refused."""
+    """Base class of settings in a stack file. Names are in camel case; unknown names are errors."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -42,16 +42,16 @@ def setting(
     shown: str = "",
     **constraints: Any,
 ) -> Any:
-    """Declare a field of a `Settings` class with all that its documentation says.
+    """Declare a field of a `Settings` class with its documentation.
 
     Args:
-        default: Its default; `...` where it has none.
-        text: What it means, in Markdown.
-        stack: The stacks that it is set in: a value of `dr.config.settings.For`.
-        unit: Its unit.
-        example: A valid value; of a list or a map, one entry.
-        see: A link to more, relative to docs/configuration.md.
-        shown: The default in words, where `default` does not show it.
+        default: Default value; `...` for a required setting.
+        text: Description, in Markdown.
+        stack: Stacks that use the setting: a value of `dr.config.settings.For`.
+        unit: Unit of the value.
+        example: A valid value; for a list or a map, one entry.
+        see: Link to further documentation, relative to docs/configuration.md.
+        shown: Description of the default, if `default` does not show it.
         **constraints: Constraints of pydantic's `Field`.
     """
     return Field(
@@ -65,22 +65,22 @@ def setting(
 
 @cache
 def known_regions() -> tuple[str, ...]:
-    """Return the regions of the `aws` partition that botocore knows.
+    """Return botocore's regions of the `aws` partition.
 
     Other partitions (China, GovCloud) have other ARNs, and S3 does not replicate between partitions.
     """
-    import botocore.session  # not before it is needed: it reads a large data file
+    import botocore.session  # imported here because it reads a large data file
 
     return tuple(sorted(botocore.session.get_session().get_available_regions("ec2", partition_name="aws")))
 
 
 def wrong(fact: str, remedy: str) -> PydanticCustomError:
-    """Make the error that a validator raises; `dr.config.reader` reports it as a problem."""
+    """Return the error for a validator to raise; `dr.config.reader` reports it as a problem."""
     return PydanticCustomError("config", "{fact}", {"fact": fact, "remedy": remedy})
 
 
 def _text(problem: Callable[[str], tuple[str, str] | None]) -> BeforeValidator:
-    """Make a validator from a function that returns the problem of a text; pydantic refuses other types."""
+    """Return a validator of text; `problem` returns fact and remedy of invalid text. Pydantic rejects other types."""
 
     def check(value: object) -> object:
         if isinstance(value, str) and (found := problem(value)):
