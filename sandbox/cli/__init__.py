@@ -1,1 +1,1 @@
-"""The sandbox's commands: python -m sandbox."""
+"""Commands of `python -m sandbox`."""

@@ -1,4 +1,4 @@
-"""DNS records of the zone with their health checks, read through the AWS API."""
+"""DNS records of the hosted zone and their health checks, read from the Route 53 API."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dr import clients
 
 @dataclass(frozen=True)
 class Record:
-    """A record of the zone as it stands.
+    """Current state of a DNS record.
 
     Args:
-        name: Without a final dot.
-        kind: "CNAME", ...
-        ttl: Seconds.
-        values: What it answers.
-        set_id: Identifies one of several records of a name; empty for a single record.
-        weight: Of a weighted record.
-        check: Id of its health check.
-        healthy: What that check says; None where there is none.
-        answers: Whether a resolver would get this record now.
+        name: Name of the record, without the final dot.
+        kind: Record type: "CNAME", ...
+        ttl: TTL in seconds.
+        values: Values of the record.
+        set_id: Set identifier; "" for a simple record.
+        weight: Weight; None for a record that is not weighted.
+        check: ID of the health check; "" for none.
+        healthy: Status of the health check; None without a health check.
+        answers: Whether Route 53 currently answers queries with this record.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Record:
 
 
 def records(zone_id: str) -> list[Record]:
-    """All records of a zone but its NS and SOA.
+    """Return the records of a hosted zone, except NS and SOA.
 
     Args:
-        zone_id: The hosted zone.
+        zone_id: ID of the hosted zone.
     """
     route53 = clients.client("route53", "us-east-1")
     with clients.calls(f"hosted zone {zone_id}", "Route 53 (us-east-1)"):

@@ -130,7 +130,7 @@ def _show(faults: list[dict[str, Any]]) -> None:
 
 
 def describe(each: dict[str, Any]) -> str:
-    """A fault as text."""
+    """Return a fault as text."""
     if each["kind"] == "zone":
         return f"{each['zone']} is down: its nodes are stopped"
     if each["kind"] == "capacity":

@@ -1,4 +1,4 @@
-"""The `python -m sandbox` command: start, inspect, disturb and stop the sandbox."""
+"""The `python -m sandbox` command: start and stop the sandbox, inspect it and inject faults."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app.add_typer(fault_commands.app, name="fault")
 clock = typer.Typer(help="Show or advance the clock of the sandbox.")
 app.add_typer(clock, name="clock")
 CLOCK_STEP_SECONDS = 300
-"""Seconds of one step of the clock, after which the progress bar moves."""
+"""Step in seconds by which the clock advances; the progress bar moves after each step."""
 
 
 @app.command()
@@ -197,7 +197,7 @@ def clock_advance(by: Annotated[str, typer.Argument(help="The time to advance by
 
 
 class Name(StrEnum):
-    """The DNS name that a request is sent to."""
+    """DNS names that requests can be sent to."""
 
     PUBLIC = "public"
     REGIONAL = "regional"
@@ -309,10 +309,10 @@ def logs(
 
 
 def _confirm_stop(local: Local) -> None:
-    """Ask before an engine loses the sandbox that it works on.
+    """Ask for confirmation if a Pulumi operation is running.
 
     Raises:
-        Refused: an engine works on the stacks, and stopping was not confirmed.
+        Refused: A Pulumi operation is running and stopping was not confirmed.
     """
     pids = running_engines(local)
     if not pids:
@@ -331,12 +331,17 @@ def _asks() -> bool:
 
 
 def _running() -> server_process.Server:
-    """The emulator. Raises Refused if it does not run."""
+    """Return the running emulator. Raises `Refused` if it is not running."""
     return server_process.require(Local.from_environment())
 
 
 def _ready(world: Any) -> Any:
-    """A world with a sandbox that runs. Raises Refused or Invalid instead of starting or building anything."""
+    """Add the running emulator and the built programs to `world` and return it; start and build nothing.
+
+    Raises:
+        Refused: The emulator is not running.
+        Invalid: The Pulumi engine is not built.
+    """
     from sandbox.toolchain.programs import find_programs
 
     world.server = server_process.require(world.local)
@@ -354,7 +359,7 @@ def _environment() -> dict[str, str]:
 
 
 def _duration(text: str) -> float:
-    """Seconds of "90s", "20m" or "2h"."""
+    """Return the seconds of a duration such as "90s", "20m" or "2h"."""
     found = re.fullmatch(r"(\d+)([smh])", text)
     if not found or int(found[1]) == 0:
         raise Invalid(

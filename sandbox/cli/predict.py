@@ -1,6 +1,6 @@
-"""Asks a region's address for predictions, as any client would, and runs the same model here to compare.
+"""Prediction requests to a region's endpoint, compared with predictions of the same model on this machine.
 
-The row is one of the data that the model set was trained on; the model is of the version that the answer names, read
+Each request sends a row of the training data. The local model has the version that the response names, and is read
 from the region's own bucket.
 """
 
@@ -26,19 +26,19 @@ from sandbox.model_set import NAME
 from sandbox.up import PRIMARY, RECOVERY, World
 
 ANSWER_SECONDS = 120
-"""The first request has to wait for a model server to start."""
+"""Response timeout in seconds; the first request waits for a model server to start."""
 HTTPS_PORT = 443
 REMEDY = "`python -m sandbox fault list` for what is broken, and the pods and targets of the region"
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a name is reached.
+    """Route to an inference endpoint.
 
     Args:
-        name: The DNS name.
-        proxy: The sandbox's endpoint.
-        authority: The certificate that is trusted.
+        name: DNS name of the inference endpoint.
+        proxy: URL of the emulator, used as an HTTPS proxy.
+        authority: File with the certificate of the trusted certificate authority.
     """
 
     name: str
@@ -46,10 +46,10 @@ class Way:
     authority: Path
 
     def send(self, method: str, path: str, content: object) -> dict[str, Any]:
-        """One request, on a connection of its own: a load balancer spreads connections.
+        """Send one request on a new connection, because the load balancer distributes connections, not requests.
 
         Raises:
-            Failed: nothing answers, or it says no.
+            Failed: The connection failed, or the status of the response is not 200.
         """
         at = urlsplit(self.proxy)
         context = ssl.create_default_context(cafile=str(self.authority))
@@ -73,14 +73,14 @@ class Way:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One request and what came of it.
+    """Result of one prediction request.
 
     Args:
-        row: Number of the row of data that was sent.
-        version: Of the model that answered; empty where nothing did.
-        answer: What it predicted.
-        local: What the same model predicts here; None where nothing answered.
-        error: The reason for a missing answer.
+        row: Number of the data row that was sent.
+        version: Version of the model that answered; "" if the request failed.
+        answer: Prediction of the region.
+        local: Prediction of the same model on this machine; None if the request failed.
+        error: Reason why the request failed; "" if it succeeded.
     """
 
     row: int
@@ -91,21 +91,21 @@ class Prediction:
 
     @property
     def equal(self) -> bool:
-        """Whether the region answers as the model does."""
+        """Whether the region's prediction equals the local prediction."""
         return self.local is not None and list(self.answer) == list(self.local)
 
 
 def ask(way: Way, region: str, buckets: Mapping[str, str], count: int) -> list[Prediction]:
-    """Ask so many times, each with the next row.
+    """Send prediction requests, each with the next data row.
 
     Args:
-        way: The address.
-        region: The region with the bucket that the local model is read from.
-        buckets: That region's bucket by pair.
-        count: How many requests.
+        way: Route to the inference endpoint.
+        region: Region of the bucket that the local model is read from.
+        buckets: Buckets of the region, by pair.
+        count: Number of requests.
 
     Raises:
-        Failed: not one was answered, or the model cannot be read.
+        Failed: All requests failed, or the model cannot be read.
     """
     from sklearn.datasets import load_digits
 
@@ -133,15 +133,15 @@ def ask(way: Way, region: str, buckets: Mapping[str, str], count: int) -> list[P
 
 
 def deployed_way(world: World, region: str, public: bool) -> Way:
-    """The address of a region that is deployed.
+    """Return the route to a deployed region's inference endpoint.
 
     Args:
-        world: The sandbox, which runs.
+        world: The running sandbox.
         region: The region.
-        public: By the name that clients use, which may lead elsewhere; else by the region's own.
+        public: Whether to use the public name, which may resolve to the other region, instead of the regional name.
 
     Raises:
-        Invalid: neither the primary nor the recovery region, or its stack is not deployed.
+        Invalid: The region is neither the primary nor the recovery region, or its stack is not deployed.
     """
     stacks = {world.primary_region: PRIMARY, world.recovery_region: RECOVERY}
     if region not in stacks:
@@ -156,10 +156,10 @@ def deployed_way(world: World, region: str, public: bool) -> Way:
 
 
 def local_model(region: str, buckets: Mapping[str, str], version: str) -> Any:
-    """The model of a version, from the region's bucket.
+    """Load a version of the model from the region's bucket.
 
     Raises:
-        Failed: the region has no such version, or not with the bytes of its manifest.
+        Failed: The region does not have the version, or the object differs from its manifest.
     """
     import joblib
 

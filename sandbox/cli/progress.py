@@ -1,4 +1,4 @@
-"""Shows a run of steps: a live line on a terminal, plain lines elsewhere."""
+"""Progress of a run of steps: a live line on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from dr.operations.steps import Outcome, Step
 from dr.topology.tiers import describe_duration
 
 PLAIN_SECONDS = 5.0
-"""How often a plain log gets a line about a step that goes on."""
+"""Minimum interval in seconds between plain lines about a running step."""
 LEAST_SECONDS, LEAST_SHARE = 2.0, 0.02
-"""What has to be done before the rest is extrapolated: the first package of a build says nothing of the others."""
+"""Minimum duration in seconds and share of a step before its remaining time is extrapolated; the first package of a
+build does not predict the others."""
 
 
 class Progress:
     """A watcher of steps (`dr.operations.steps.Watcher`).
 
     Args:
-        console: Where to write.
+        console: Console to write to.
     """
 
     def __init__(self, console: Console) -> None:
@@ -30,7 +31,7 @@ class Progress:
         self._label, self._began, self._last = "", 0.0, 0.0
 
     def started(self, step: Step[Any], position: int, total: int) -> None:
-        """Name the step."""
+        """Show the title of the step."""
         self._label = f"[{position}/{total}] {step.title}"
         self._began = self._last = time.monotonic()
         if self.console.is_terminal:
@@ -38,7 +39,7 @@ class Progress:
             self._status.start()
 
     def progress(self, text: str, share: float | None) -> None:
-        """Say how far it is, and how long it has taken."""
+        """Show the progress of the step and its estimated remaining time."""
         elapsed = time.monotonic() - self._began
         line = f"{self._label}: {text}{left(share, elapsed)}"
         if self._status:
@@ -48,25 +49,25 @@ class Progress:
             self.console.print(line, markup=False, highlight=False)
 
     def finished(self, outcome: Outcome) -> None:
-        """Say what became of it."""
+        """Show the result of the step and its duration."""
         self.stop()
         took = f" ({outcome.duration.total_seconds():.1f} s)" if outcome.changed else ""
         line = f"{self._label}: {outcome.detail}{took}"
         self.console.print(line, markup=False, highlight=False)
 
     def stop(self) -> None:
-        """End the live line, after a step or an error."""
+        """Remove the live line after a step or an error."""
         if self._status:
             self._status.stop()
             self._status = None
 
 
 def left(share: float | None, elapsed: float) -> str:
-    """What is left, where the share that is done says it; an extrapolation, so rounded.
+    """Return the completed share and the rounded estimate of the remaining time, as text.
 
     Args:
-        share: What is done, 0 to 1; None where that is not known.
-        elapsed: Seconds it took.
+        share: Completed share, 0 to 1; None if unknown.
+        elapsed: Elapsed time in seconds.
     """
     if not share or share >= 1 or elapsed < LEAST_SECONDS:
         return ""

@@ -1,4 +1,4 @@
-"""The shell of `make shell`: the user's own, with a prompt that names the sandbox."""
+"""Shell of `make shell`: the user's login shell with a prompt that names the sandbox."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Shell:
     """An interactive shell.
 
     Args:
-        command: The command that starts it.
-        variables: Variables that it needs besides those of the sandbox.
-        files: Files that it reads at its start, by path.
+        command: Command that starts the shell.
+        variables: Environment variables of the shell, in addition to those of the sandbox.
+        files: Content of start-up files, by path.
     """
 
     command: list[str]
@@ -26,18 +26,18 @@ class Shell:
     files: Mapping[Path, str] = field(default_factory=dict)
 
     def write_files(self) -> None:
-        """Write the files that the shell reads at its start."""
+        """Write the start-up files."""
         for path, text in self.files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
 
 
 def interactive(program: str, folder: Path) -> Shell:
-    """Return the shell to start; bash, zsh and fish read the user's own settings first.
+    """Return the shell to start; bash, zsh and fish read the user's own configuration first.
 
     Args:
         program: Path or name of the shell.
-        folder: Where its start files are written.
+        folder: Folder for start-up files.
     """
     match Path(program).name:
         case "bash":
@@ -45,7 +45,7 @@ def interactive(program: str, folder: Path) -> Shell:
             text = f'[ -f ~/.bashrc ] && . ~/.bashrc\nPS1="{LABEL}${{PS1-}}"\n'
             return Shell([program, "--rcfile", str(file), "-i"], files={file: text})
         case "zsh":
-            # zsh looks for its start files in ZDOTDIR; the user's own folder is set again for what runs inside.
+            # zsh reads start-up files from ZDOTDIR; .zshrc restores the user's value for child processes.
             own = shlex.quote(os.environ.get("ZDOTDIR") or str(Path.home()))
             files = {
                 folder / ".zshenv": f"[ -f {own}/.zshenv ] && . {own}/.zshenv\nZDOTDIR={shlex.quote(str(folder))}\n",

@@ -1,4 +1,4 @@
-"""The summary at the end of `make up`: resources by region, DNS records, the model set, and next commands."""
+"""Summary at the end of `make up`: resources by region, DNS records, the model set and next commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GLOBAL = "global"
 
 
 def _made_by_region(world: World) -> dict[str, Counter[str]]:
-    """Resources by region and service, from the stacks' states."""
+    """Count the resources in the stacks' states by region and service."""
     made: dict[str, Counter[str]] = defaultdict(Counter)
     for stack, inside in ((PRIMARY, world.primary_region), (RECOVERY, world.recovery_region)):
         for each in world.ready_engine.resources(stack):
@@ -41,7 +41,7 @@ def _made_by_region(world: World) -> dict[str, Counter[str]]:
 
 
 def summary(world: World) -> RenderableType:
-    """The summary of a sandbox that is up."""
+    """Return the summary of a deployed sandbox."""
     engine = world.ready_engine
     halves = [contract.parse(json.dumps(engine.outputs(stack)["contract"]), stack) for stack in (PRIMARY, RECOVERY)]
     tier = parse_tier(str(engine.outputs(RECOVERY)["tier"]))
