@@ -1,1 +1,1 @@
-"""A local AWS that `pulumi up` can deploy to. Nothing of the product imports this; without it the product works."""
+"""Sandbox: a local AWS emulator that `pulumi up` deploys to. The product never imports it and works without it."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox`."""
+"""Entry point of `python -m sandbox`."""
 
 from dr.cli.command import run
 from sandbox.cli.main import app

@@ -1,4 +1,4 @@
-"""Client of a running emulator's control API: faults, health, calls."""
+"""Client of the emulator's control API: faults, health, clock, messages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from sandbox.server_process import LOOPBACK, Server
 
 
 def ask(server: Server, method: str, path: str, content: object = None) -> Any:
-    """Call the control API and return its JSON.
+    """Call the control API and return the JSON of the response.
+
+    Args:
+        server: The running emulator.
+        method: HTTP method.
+        path: Path below `/_sandbox/`.
+        content: Body of the request, sent as JSON; None for no body.
 
     Raises:
-        Invalid: what was asked for means nothing.
-        Failed: it does not answer, or could not do it.
+        Invalid: The request is not valid (400).
+        Failed: The emulator does not answer, or the request failed.
     """
     data = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(f"{server.endpoint}/_sandbox/{path}", data=data, method=method)  # noqa: S310 # loopback

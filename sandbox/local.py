@@ -1,4 +1,4 @@
-"""Where the sandbox keeps what it makes: one folder, and nothing outside it."""
+"""Paths of the sandbox's files, all in one folder; the sandbox writes nothing outside it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import filelock
 from dr.errors import Failed, Problem
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The checkout."""
+"""Root of the checkout."""
 
 
 @dataclass(frozen=True)
 class Local:
-    """A sandbox's folder.
+    """Paths of a sandbox.
 
     Args:
-        folder: Where everything is; `.local/sandbox` of the checkout, or DR_SANDBOX_STATE.
-        project: The folder of Pulumi.yaml; the checkout, or DR_PROJECT.
+        folder: Folder of all files; DR_SANDBOX_STATE, by default `.local/sandbox` in the checkout.
+        project: Folder of Pulumi.yaml; DR_PROJECT, by default the checkout.
     """
 
     folder: Path
@@ -32,66 +32,66 @@ class Local:
 
     @classmethod
     def from_environment(cls) -> Local:
-        """The sandbox of this checkout, or the one the environment names."""
+        """Return the sandbox of the environment variables, by default that of this checkout."""
         folder = os.environ.get("DR_SANDBOX_STATE", ROOT / ".local" / "sandbox")
         return cls(Path(folder).absolute(), Path(os.environ.get("DR_PROJECT", ROOT)).absolute())
 
     @property
     def emulator(self) -> Path:
-        """What the running emulator says of itself."""
+        """Description of the running emulator: pid, endpoint, run ID."""
         return self.folder / "emulator.json"
 
     @property
     def log(self) -> Path:
-        """What the emulator prints."""
+        """Log of the emulator."""
         return self.folder / "emulator.log"
 
     @property
     def authority(self) -> Path:
-        """The certificate of the emulator's authority."""
+        """Certificate of the emulator's certificate authority."""
         return self.folder / "authority.pem"
 
     @property
     def forks(self) -> Path:
-        """The socket of the fork server."""
+        """Socket of the fork server."""
         return self.folder / "forks.sock"
 
     @property
     def backend(self) -> Path:
-        """The stacks' state."""
+        """Pulumi backend with the state of the stacks."""
         return self.folder / "backend"
 
     @property
     def pulumi_home(self) -> Path:
-        """The engine's home: plugins and logs; never the person's own."""
+        """PULUMI_HOME of the engine, with plugins and logs; separate from the user's."""
         return self.folder / "pulumi-home"
 
     @property
     def commands(self) -> Path:
-        """Launchers for the shell: `dr`."""
+        """Folder of launchers on the shell's PATH: `dr`."""
         return self.folder / "bin"
 
     @property
     def kubeconfig(self) -> Path:
-        """A context for each region that has a cluster now; the emulator writes it."""
+        """Kubeconfig with a context for each region with a cluster; written by the emulator."""
         return self.folder / "kubeconfig"
 
     @property
     def deployed(self) -> Path:
-        """What was deployed, by stack, so that nothing is done twice."""
+        """Fingerprint of the last deployment of each stack, so that `up` skips unchanged stacks."""
         return self.folder / "deployed.json"
 
     @property
     def journal(self) -> Path:
-        """Runs of `up`."""
+        """Journal of the runs of `up`."""
         return self.folder / "journal.jsonl"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One `up` or `down` at a time.
+        """Lock the sandbox, so that only one `up` or `down` runs at a time.
 
         Raises:
-            Failed: the folder cannot be written.
+            Failed: The folder is not writable.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ class Local:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; empty where there is none, or a torn one."""
+    """Return the JSON object in a file; empty if the file is missing, incomplete or not an object."""
     try:
         values = json.loads(path.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -117,7 +117,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a file so that a reader sees the old or the new, never a part."""
+    """Write a JSON file atomically: readers see the old or the new content, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.write_text(json.dumps(values, indent=2))

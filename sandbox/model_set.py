@@ -1,7 +1,7 @@
-"""A real model set: a small classifier, trained in seconds on data that a package ships.
+"""Model set of the sandbox: a small, real classifier, trained in seconds on scikit-learn's digits dataset.
 
-`make up` publishes it in the primary region and reads all of it from the recovery region. It is small, and it is not a
-stand-in: a scikit-learn model with its data, parameters and metrics, which an inference server can load.
+`make up` publishes it in the primary region and reads all of it from the recovery region. It has data, parameters,
+metrics and a model, which an inference server can load.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ PARAMETERS: Mapping[str, Any] = {
     "random_state": 7,
     "test_size": 0.25,
 }
-"""Everything that decides what comes out of the training, besides data and library versions."""
+"""All inputs of the training, except data and library versions."""
 
 
 class HasRegions(Protocol):
-    """The regions and buckets that these steps work on."""
+    """Regions and buckets of the steps."""
 
     @property
     def primary_region(self) -> str:
@@ -41,18 +41,22 @@ class HasRegions(Protocol):
         """Name of the recovery region."""
 
     def buckets(self, region: str) -> Mapping[str, str]:
-        """A region's bucket by pair."""
+        """Return the buckets of a region, by pair."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Files of a trained model, in a folder."""
+    """Files of a trained model.
+
+    Args:
+        folder: Folder of the files.
+    """
 
     folder: Path
 
     @property
     def items(self) -> list[Item]:
-        """The files as parts of a set: each in the pair it belongs to."""
+        """Files as parts of the model set, each with its bucket pair."""
         return [
             Item("data", "datasets", self.folder / "digits.csv"),
             Item("parameters", "registry", self.folder / "parameters.json"),
@@ -62,7 +66,7 @@ class Trained:
 
 
 def train(folder: Path) -> Trained:
-    """Train the classifier and write data, parameters, metrics and model to a folder. The same every time.
+    """Train the classifier and write data, parameters, metrics and model to a folder. The result is deterministic.
 
     Args:
         folder: An existing, empty folder.
@@ -92,7 +96,7 @@ def train(folder: Path) -> Trained:
 
 
 def steps() -> list[Step[HasRegions]]:
-    """Publish in the primary region, then see it whole in the recovery region."""
+    """Return the steps: publish in the primary region, then verify the replica in the recovery region."""
     return [
         Step(
             name="publish-set",
@@ -113,7 +117,7 @@ def steps() -> list[Step[HasRegions]]:
 
 
 def _published(world: HasRegions) -> Verdict:
-    """A set is published when the primary holds its newest version whole, so that a torn one is published again."""
+    """Check that the primary region has all objects of the newest version; an incomplete one is published again."""
     region = world.primary_region
     manifest = model_sets.newest(region, world.buckets(region), NAME)
     if manifest is None:
@@ -129,7 +133,7 @@ def _publish(world: HasRegions, report: Report) -> None:
 
 
 def _replicated(world: HasRegions) -> Verdict:
-    """Whether the recovery region holds the primary's newest set, byte for byte."""
+    """Check that the recovery region has an identical copy of the primary region's newest version."""
     manifest = model_sets.newest(world.primary_region, world.buckets(world.primary_region), NAME)
     if manifest is None:
         return Verdict(State.NEEDED, f"{world.primary_region} holds no set {NAME}")
@@ -141,7 +145,7 @@ def _replicated(world: HasRegions) -> Verdict:
 
 
 def _wait_for_replication(world: HasRegions, report: Report) -> None:
-    """Nothing to do but wait: S3 copies by itself, and `verify` looks until it has."""
+    """Report only: S3 replicates the objects, and `verify` polls until they have arrived."""
     report(f"waiting for {world.recovery_region}", None)
 
 
@@ -154,10 +158,10 @@ def _whole(world: HasRegions, region: str, manifest: model_sets.Manifest) -> Ver
 
 
 def hashes(world: HasRegions) -> dict[str, dict[str, str]]:
-    """Hash of every part in both regions, read from the regions: part to region to hash.
+    """Return the SHA-256 hashes of the objects in each region, by part and region.
 
     Raises:
-        DrError: a region does not answer.
+        DrError: A region does not answer.
     """
     regions = (world.primary_region, world.recovery_region)
     found: dict[str, dict[str, str]] = {}

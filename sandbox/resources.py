@@ -1,4 +1,4 @@
-"""The memory and disk space that a sandbox needs, and whether this machine has them."""
+"""Memory and disk space that a sandbox needs, compared with those of this machine."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dr.errors import Problem, Refused
 
 GB = 10**9
 RUN_MEMORY_GB = 2.6
-"""Measured: the emulator, a Kubernetes control plane in each region, and one engine."""
+"""Memory in GB of the emulator, a Kubernetes control plane in each region and one engine; measured."""
 BUILD_DISK_GB = 8.4
-"""Measured: the largest size of the cache while Pulumi, Kubernetes and its plugin are built from source."""
+"""Maximum size in GB of the cache while Pulumi, Kubernetes and its plugin are built from source; measured."""
 RUN_DISK_GB = 1.0
-"""Assumed: the state, logs and chart caches of a sandbox, and files that the engine writes at every update."""
+"""Disk space in GB of a sandbox's state, logs and chart caches, and of the engine's files for each update; assumed."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one sandbox needs and this machine has, in GB (10^9 bytes).
+    """Needed and available memory and disk space, in GB (10^9 bytes).
 
     Args:
-        memory: Memory that is needed; 0 if the sandbox runs already.
-        memory_free: Memory that is available, with swap.
-        disk: Disk space that is needed.
-        disk_free: Disk space that is free.
-        folder: The folder of which the disk was measured.
+        memory: Needed memory; 0 if the sandbox is running.
+        memory_free: Available memory, including swap.
+        disk: Needed disk space.
+        disk_free: Free disk space.
+        folder: Folder on the measured disk.
     """
 
     memory: float
@@ -43,10 +43,10 @@ class Resources:
         return f"Needs {memory}{self.disk:.1f} GB of disk in {self.folder} ({self.disk_free:.1f} GB free)."
 
     def require(self) -> None:
-        """Check that the machine has what is needed.
+        """Check that the machine has enough memory and disk space.
 
         Raises:
-            Refused: it has not enough memory or disk space, with both numbers.
+            Refused: Memory or disk space is not sufficient; the message has both numbers.
         """
         if problems := list(self._problems()):
             raise Refused(*problems)
@@ -62,13 +62,13 @@ class Resources:
 
 
 def measure(folder: Path, cache: Path, *, build: bool, running: bool) -> Resources:
-    """Measure this machine.
+    """Measure the available memory and disk space of this machine.
 
     Args:
-        folder: The sandbox's folder.
-        cache: The folder that programs are built in.
-        build: Whether programs have to be built first.
-        running: Whether the sandbox runs already.
+        folder: Folder of the sandbox.
+        cache: Folder in which programs are built.
+        build: Whether programs must be built first.
+        running: Whether the sandbox is running.
     """
     target = _existing(cache if build else folder)
     available = psutil.virtual_memory().available + psutil.swap_memory().free

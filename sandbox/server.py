@@ -1,4 +1,4 @@
-"""The sandbox's server: AWS on loopback, with Kubernetes behind EKS and the hosts of charts.
+"""Server of the sandbox: emulates AWS on loopback, with Kubernetes clusters for EKS and chart repositories.
 
 `python -m sandbox.server --state DIR` serves until SIGTERM. Tests use `running()`.
 """
@@ -37,12 +37,12 @@ from sandbox.local import ROOT, Local
 from sandbox.toolchain.kubernetes_binaries import KUBERNETES, Binaries, in_folder
 
 POLL_SECONDS = 0.05
-"""How often the server looks whether it is to shut down."""
+"""Interval in seconds at which the server checks for a shutdown request."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server and its parts."""
+    """Components of a running server."""
 
     endpoint: str
     authority: Authority
@@ -52,27 +52,27 @@ class Running:
 
     @property
     def front(self) -> Front:
-        """Routes requests to the parts."""
+        """HTTP front end that routes requests to the components."""
         return Front(self.emulator, self.authority, self.charts)
 
     def client(self, service: str, region: str, **options: Any) -> Any:
-        """Make a boto3 client of the emulator."""
+        """Return a boto3 client for the emulator."""
         return self.emulator.world.client(service, region, **options)
 
     def stop(self) -> None:
-        """Stop all threads and processes of the parts."""
+        """Stop all threads and processes of the components."""
         self.emulator.stop()
         self.clusters.stop()
         self.charts.stop()
 
 
 def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
-    """Compose a server.
+    """Create the components of a server.
 
     Args:
-        endpoint: URL that it serves on.
-        folder: Where clusters, charts and the authority's certificate are kept.
-        binaries: Programs of a control plane; without them EKS has no Kubernetes.
+        endpoint: URL of the server.
+        folder: Folder for clusters, charts and the certificate of the certificate authority.
+        binaries: Programs of a Kubernetes control plane; without them, EKS clusters have no API server.
     """
     faults, authority = Faults(), Authority(folder)
     client = functools.partial(_client, endpoint)
@@ -87,17 +87,17 @@ def _client(endpoint: str, service: str, region: str, **options: Any) -> Any:
 
 @functools.cache
 def _session() -> boto3.Session:
-    # Shared, because every session reads botocore's service models.
+    # One shared session, because each session loads botocore's service models.
     return boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
 
 
 @contextlib.contextmanager
 def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
-    """Serve an empty AWS from threads of this process until the block ends. Its clock moves on request only.
+    """Serve an empty AWS from threads of this process until the block ends. Its clock advances only on request.
 
     Args:
-        port: The port; 0 takes a free one.
-        kubernetes: Whether EKS has Kubernetes; its programs are built first where they are absent.
+        port: Port to listen on; 0 for a free port.
+        kubernetes: Whether EKS clusters have a Kubernetes control plane; missing programs are built first.
     """
     folder = tempfile.TemporaryDirectory(prefix="emulator-")
     binaries = KUBERNETES.ensure(lambda text, share: None) if kubernetes else None
@@ -119,7 +119,7 @@ def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
 
 
 def main() -> None:
-    """Serve in the foreground until SIGTERM or SIGINT, and describe the server in DIR/emulator.json."""
+    """Serve in the foreground until SIGTERM or SIGINT; write the server's address to DIR/emulator.json."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.server", description="Serve AWS until SIGTERM.")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where emulator.json is written")
     parser.add_argument("--port", type=int, default=0, help="default: a free port")
@@ -143,7 +143,7 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) ->
     parts = compose(address(listening), folder, binaries)
     emulator, server = parts.emulator, serve(parts.front, listening)
     for number in (signal.SIGTERM, signal.SIGINT):
-        # shutdown() waits for serve_forever, which runs in this very thread.
+        # A new thread, because shutdown() waits for serve_forever(), which runs in this thread.
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     emulator.replication.start()
     emulator.minutes.start()

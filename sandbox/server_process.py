@@ -1,4 +1,4 @@
-"""The emulator as a process in the background: started, found again, and stopped by its pid."""
+"""Background process of the emulator: start it, find it and stop it by pid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.local import ROOT, Local, read_json
 
 MODULE = "sandbox.server"
 LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks this machine itself, whatever proxy a person's environment names."""
+"""URL opener for loopback addresses that ignores the proxy settings of the environment."""
 
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -28,10 +28,10 @@ class Server:
     """A running emulator.
 
     Args:
-        pid: Its process.
-        endpoint: Its address.
-        run: The id of this run: an emulator forgets everything when it stops.
-        started: When, ISO 8601.
+        pid: Process ID.
+        endpoint: URL of the emulator.
+        run: ID of this run; the emulator loses all its state when it stops.
+        started: Start time, in ISO 8601 format.
     """
 
     pid: int
@@ -41,7 +41,7 @@ class Server:
 
 
 def find(local: Local) -> Server | None:
-    """The emulator that runs in this folder, or None. A file left by a killed one, or a reused pid, is none."""
+    """Return the running emulator of this folder, or None. A stale file of a killed emulator is ignored."""
     said = read_json(local.emulator)
     if not said:
         return None
@@ -50,10 +50,10 @@ def find(local: Local) -> Server | None:
 
 
 def require(local: Local) -> Server:
-    """The emulator that runs in this folder.
+    """Return the running emulator of this folder.
 
     Raises:
-        Refused: none does.
+        Refused: The emulator is not running.
     """
     server = find(local)
     if server is None:
@@ -62,14 +62,14 @@ def require(local: Local) -> Server:
 
 
 def start(local: Local, kubernetes: Path | None = None) -> Server:
-    """Start an emulator in the background and wait until it answers.
+    """Start an emulator in the background and wait until it answers; return an emulator that is already running.
 
     Args:
-        local: Its folder.
-        kubernetes: The folder of a control plane's programs; without, EKS has no Kubernetes.
+        local: Folder of the sandbox.
+        kubernetes: Folder of the control plane's programs; without it, EKS clusters have no API server.
 
     Raises:
-        Failed: it ended or did not answer; the message has the end of its log.
+        Failed: The emulator exited or did not answer; the message has the end of its log.
     """
     running = find(local)
     if running:
@@ -101,7 +101,7 @@ def start(local: Local, kubernetes: Path | None = None) -> Server:
 
 
 def stop(local: Local) -> bool:
-    """Stop the emulator of this folder, by its pid. Returns whether one was running."""
+    """Stop the emulator of this folder by pid. Return whether it was running."""
     server = find(local)
     process = _process(server.pid, local) if server else None
     if process is None:
@@ -118,7 +118,7 @@ def stop(local: Local) -> bool:
 
 
 def _process(pid: int, local: Local) -> psutil.Process | None:
-    """The process of that pid, if it is an emulator of this folder and not another program that got the number."""
+    """Return the process with this pid if it is an emulator of this folder; None if the pid was reused."""
     try:
         process = psutil.Process(pid)
         command = process.cmdline()

@@ -1,7 +1,7 @@
-"""How long things take on AWS, and how much faster they pass here.
+"""Durations of AWS operations, and the factor by which the sandbox shortens them.
 
-Every figure names its source; one without says that it is assumed. Durations are divided by one factor, so that their
-order and proportions stay as they are. Nothing here was measured in the sandbox.
+Each duration names its source or is marked as assumed. All durations are divided by one factor, which keeps their order
+and proportions. None was measured in the sandbox.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ SPEED_VARIABLE, USUAL_SPEED = "DR_SANDBOX_SPEED", 60.0
 
 @dataclass(frozen=True)
 class Modelled:
-    """A duration.
+    """Modelled duration of an AWS operation.
 
     Args:
-        seconds: On AWS; the shortest, where it varies.
-        source: Where the figure is from.
-        most: The longest, in seconds; 0 where it does not vary.
+        seconds: Duration on AWS in seconds; the minimum if it varies.
+        source: Source of the duration.
+        most: Maximum duration in seconds; 0 if it does not vary.
     """
 
     seconds: float
@@ -30,7 +30,11 @@ class Modelled:
     most: float = 0.0
 
     def of(self, what: str) -> float:
-        """Seconds for one thing: always the same for that thing, spread evenly between the shortest and longest."""
+        """Return the duration for one object in seconds: constant per object, evenly distributed between the limits.
+
+        Args:
+            what: Name of the object.
+        """
         share = int.from_bytes(hashlib.sha256(what.encode()).digest()[:4]) / 2**32
         return self.seconds + share * max(0.0, self.most - self.seconds)
 
@@ -46,7 +50,7 @@ DRAIN_LIMIT = Modelled(900, "15 minutes (EKS user guide, Managed node groups, on
 
 
 def speed() -> float:
-    """How many modelled seconds pass in one.
+    """Return the speed factor: modelled seconds per real second.
 
     Raises:
         Invalid: DR_SANDBOX_SPEED is not a number above 0.

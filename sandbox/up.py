@@ -1,4 +1,4 @@
-"""What `make up` does, as steps: each looks first, so that a second run with nothing changed changes nothing."""
+"""Steps of `make up`. Each step checks whether it is needed, so a second run without changes does nothing."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ from sandbox.toolchain.programs import Programs, ensure_programs, find_programs
 
 PRIMARY, RECOVERY = "primary", "dr"
 PROGRAM = ("__main__.py", "components", "dr", "stacks", "requirements.txt")
-"""What a deployment depends on, besides its configuration."""
+"""Files and folders that a deployment depends on, besides its configuration."""
 
 
 @dataclass
 class World:
-    """What the steps work on; filled in as they go.
+    """Context of the steps; the steps set programs, server and engine.
 
     Args:
-        local: The sandbox's folder.
+        local: Paths of the sandbox.
+        programs: Pulumi engine and Kubernetes programs.
+        server: The running emulator.
+        engine: Pulumi engine with the sandbox's environment.
         notices: Messages for the summary that are not errors.
     """
 
@@ -49,22 +52,22 @@ class World:
 
     @property
     def primary_region(self) -> str:
-        """By configuration."""
+        """Primary region, from the configuration."""
         return read_config(self.local.project, PRIMARY)["dr:primaryRegion"]
 
     @property
     def recovery_region(self) -> str:
-        """By configuration."""
+        """Recovery region, from the configuration."""
         return read_config(self.local.project, RECOVERY)["dr:recoveryRegion"]
 
     def buckets(self, region: str) -> Mapping[str, str]:
-        """A region's bucket by pair, as the primary stack exported them."""
+        """Return the buckets of a region by pair, from the outputs of the primary stack."""
         side = 0 if region == self.primary_region else 1
         return {pair: names[side] for pair, names in self.ready_engine.outputs(PRIMARY)["buckets"].items()}
 
     @property
     def ready_engine(self) -> Engine:
-        """The engine, once programs and emulator are there."""
+        """The engine; created when programs and emulator are available."""
         if self.engine is None:
             if self.programs is None or self.server is None:
                 raise RuntimeError("the steps before this one have not run")
@@ -76,13 +79,13 @@ class World:
 
 
 def measured(world: World) -> Resources:
-    """The memory and disk space that `up` needs now, and those of this machine."""
+    """Return the memory and disk space that `up` needs, and those available on this machine."""
     build, running = find_programs() is None, server_process.find(world.local) is not None
     return resources.measure(world.local.folder, cache(), build=build, running=running)
 
 
 def steps() -> list[Step[Any]]:
-    """Everything `up` does, in order."""
+    """Return the steps of `up`, in order."""
     return [
         Step("programs", "Get Pulumi and Kubernetes", _have_programs, _get_programs, expected=timedelta(minutes=12)),
         Step("emulator", "Start AWS on this machine", _emulator_is_ours, _start_emulator, _emulator_runs),
@@ -104,7 +107,7 @@ def _get_programs(world: World, report: Report) -> None:
 
 
 def _emulator_is_ours(world: World) -> Verdict:
-    """Whether it runs, and the local stacks are of this run of it and whole."""
+    """Check that the emulator is running, and that the local stacks are complete and belong to this run of it."""
     runs = _emulator_runs(world)
     if runs.state is not State.DONE or world.server is None:
         return runs
@@ -119,14 +122,14 @@ def _emulator_runs(world: World) -> Verdict:
 
 
 def _start_emulator(world: World, report: Report) -> None:
-    """Start the emulator. Stacks of another run of it are discarded: the emulator keeps nothing after a stop."""
+    """Start the emulator. Stacks of a previous run are discarded: the emulator loses its state when it stops."""
     local = world.local
     if pids := drop_dead_locks(local):
         remedy = f"wait for it, or stop it (`kill {pids[0]}`), then `make up` again"
         raise Refused(Problem("the local stacks", f"an operation of Pulumi still runs on them, pid {pids[0]}", remedy))
     world.server = server_process.find(local)
     if world.server and _cut_off(local).exists():
-        # That deployment wrote no state, so its resources are unknown.
+        # The interrupted deployment wrote no state, so its resources are unknown.
         server_process.stop(local)
         world.server = None
     if world.server is None:
@@ -140,7 +143,7 @@ def _start_emulator(world: World, report: Report) -> None:
 
 
 def _cut_off(local: Local) -> Path:
-    """A mark that is there while an engine works without checkpoints: one that is found was left by a killed run."""
+    """Return the path of a file that exists during a deployment without checkpoints; a killed run leaves it behind."""
     return local.folder / "deploying-without-checkpoints"
 
 
@@ -159,7 +162,7 @@ def _deploy(stack: str, title: str) -> Step[Any]:
                 mark.touch()
             changes = world.ready_engine.up(stack, report, WITHOUT_CHECKPOINTS if first else None)
         except Failed:
-            # The engine ended by itself and has written what it made.
+            # The engine was not killed, so it has written the state of its resources.
             mark.unlink(missing_ok=True)
             raise
         mark.unlink(missing_ok=True)
@@ -170,7 +173,7 @@ def _deploy(stack: str, title: str) -> Step[Any]:
 
 
 def _fingerprint(world: World, stack: str) -> str:
-    """Changes with everything that a deployment depends on, and with the state it left."""
+    """Return a hash of the program, the configuration, the stack's state and, in the dr stack, the incident state."""
     digest = hashlib.sha256()
     project = world.local.project
     files = [project / "Pulumi.yaml", project / f"Pulumi.{stack}.yaml", world.ready_engine.checkpoint(stack)]
@@ -191,12 +194,12 @@ def _state_of_the_day(world: World) -> bytes:
     try:
         return clients.read_object(world.recovery_region, bucket[1], incident_state.KEY)
     except DrError:
-        # There is none on an ordinary day; whatever else is wrong, the deployment itself will say.
+        # Without an incident, the object does not exist; the deployment itself reports other errors.
         return b""
 
 
 def forget(local: Local) -> None:
-    """Drop the local stacks: what they describe is gone with the emulator."""
+    """Delete the local stacks; their resources were lost when the emulator stopped."""
     shutil.rmtree(local.backend, ignore_errors=True)
     for file in (local.deployed, _cut_off(local)):
         file.unlink(missing_ok=True)
