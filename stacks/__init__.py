@@ -1,1 +1,1 @@
-"""Composition of the stacks: topology in, components out. Only `__main__.py` exports."""
+"""Composition of the stacks: functions that create components from a topology. Only `__main__.py` exports outputs."""

@@ -11,11 +11,11 @@ from components.tagging import tags_of
 from dr.topology.topology import Role, Topology
 
 BACKUP_SCHEDULE = "cron(0 2/12 * * ? *)"
-"""At 02:00 and 14:00 UTC: with one backup a day, the newest copy would be older than 24 h while the next is made."""
+"""At 02:00 and 14:00 UTC; with one backup a day, the newest copy is older than 24 h until the next one completes."""
 
 
 def backup_vault(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -> BackupVault:
-    """Create a region's vault. That of the recovery region is protected against deletion."""
+    """Create a region's backup vault. The recovery region's vault is protected against deletion."""
     return BackupVault(
         f"backup-{role}",
         BackupVaultArgs(
@@ -34,7 +34,13 @@ def backup_plan(
     vault_name: pulumi.Input[str],
     copy_to: pulumi.Output[str] | None = None,
 ) -> BackupPlan:
-    """Create the backup plan of tagged resources in this stack's region."""
+    """Create the backup plan for tagged resources in this stack's region.
+
+    Args:
+        topology: The topology to deploy.
+        vault_name: Name of the vault for backups.
+        copy_to: ARN of the vault for copies; None for no copies.
+    """
     return BackupPlan(
         "backup",
         BackupPlanArgs(

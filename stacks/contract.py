@@ -1,4 +1,4 @@
-"""Contract: this stack's half, written to the control bucket of its own region."""
+"""This stack's half of the contract, written to the control bucket of its own region."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from stacks.region import Region
 def write_contract(
     topology: Topology, here: Region, failover: Route53Failover, bucket: pulumi.Input[str]
 ) -> pulumi.Output[dict[str, Any]]:
-    """Write this stack's half of the contract; return it.
+    """Write this stack's half of the contract and return it.
 
     Args:
-        topology: What is deployed.
-        here: The region.
-        failover: The region's DNS record.
-        bucket: The control bucket of the region.
+        topology: The topology to deploy.
+        here: Components of the region.
+        failover: DNS record of the region.
+        bucket: Name of the region's control bucket.
     """
     half: pulumi.Output[dict[str, Any]] = pulumi.Output.all(failover.record, here.cluster.record).apply(
         lambda known: contract.document(topology, pulumi.get_stack(), *known)

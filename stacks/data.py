@@ -1,4 +1,4 @@
-"""Data of both regions, which the primary stack owns: keys, bucket pairs, and backups with their copies."""
+"""Data of both regions, owned by the primary stack: KMS keys, bucket pairs, and backups with their copies."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ from stacks.backups import backup_plan, backup_vault
 
 @dataclass(frozen=True)
 class Data:
-    """Keys and bucket pairs by name."""
+    """KMS keys and bucket pairs.
+
+    Args:
+        keys: Keys of both regions.
+        pairs: Bucket pairs by name.
+    """
 
     keys: DataKeys
     pairs: dict[str, ReplicatedBucket]
 
     @property
     def datasets(self) -> ReplicatedBucket:
-        """The pair of the datasets."""
+        """Bucket pair of the datasets."""
         return self.pairs[DATASETS]
 
     @property
     def control_bucket(self) -> pulumi.Output[str]:
-        """The primary region's control bucket."""
+        """Name of the primary region's control bucket."""
         return self.pairs[CONTROL].source_name
 
     @property
     def names(self) -> dict[str, list[pulumi.Output[str]]]:
-        """Names of both buckets of each pair."""
+        """Names of both buckets, by pair."""
         return {name: [pair.source_name, pair.replica_name] for name, pair in self.pairs.items()}
 
 
 def data(topology: Topology) -> Data:
-    """Create a key in each region, the bucket pairs, and a backup plan with a vault in each region."""
+    """Create the bucket pairs, a KMS key and a backup vault in each region, and the primary region's backup plan."""
     tags = tags_of(topology)
     keys = DataKeys(
         "data",

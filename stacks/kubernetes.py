@@ -1,4 +1,4 @@
-"""What runs inside a region's cluster."""
+"""Kubernetes objects and Helm releases of a region's cluster."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from stacks.region import Region
 
 
 def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
-    """Deploy what runs inside the region's cluster, where its tier runs one.
+    """Deploy Kubernetes objects and Helm releases into the region's cluster, if its tier has one.
 
     Args:
-        topology: What is to be deployed.
-        here: The region.
-        published: Whether the region holds the model set that it is to serve.
+        topology: The topology to deploy.
+        here: Components of the region.
+        published: Whether the region has the model set to serve, or serves none.
     """
     if (access := cluster_access(topology, here)) is None:
         return
@@ -58,7 +58,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
     releases = addons(topology, here, access, spaces.namespaces)
 
     def after(chart: Chart) -> Sequence[pulumi.Resource]:
-        """Return the release that installs custom resource definitions; none in an existing cluster."""
+        """Return the Helm release that installs the chart's CRDs; none in an existing cluster."""
         return [releases[chart.name]] if chart.name in releases else []
 
     scheduled(topology, access, spaces)
@@ -85,7 +85,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
 def addons(
     topology: Topology, here: Region, access: ClusterAccess, spaces: Mapping[str, pulumi.Resource]
 ) -> Mapping[str, pulumi.Resource]:
-    """Create the Helm releases, by name; an existing cluster gets none."""
+    """Create the Helm releases and return them by name; none in an existing cluster."""
     if topology.existing_cluster:
         return {}
     cluster = Cluster(
@@ -102,7 +102,7 @@ def addons(
 
 
 def node_pool(topology: Topology, here: Region) -> NodePoolSpec:
-    """Return the GPU nodes that Karpenter adds beyond the floor."""
+    """Return the specification of the GPU nodes that Karpenter adds beyond the floor."""
     capacity, workload, name = topology.capacity_here, topology.workload, topology.bucket_prefix
     subnets = pulumi.Output.from_input(here.network.private_subnet_ids)
     return NodePoolSpec(
@@ -121,7 +121,10 @@ def node_pool(topology: Topology, here: Region) -> NodePoolSpec:
 
 
 def watched(topology: Topology) -> MonitoredWorkloads:
-    """Return what alerts watch in this stack's region; in the recovery region backups are suspended, not late."""
+    """Return the workloads that alerts monitor in this stack's region.
+
+    Backups are monitored in the primary region only; in the recovery region they are suspended.
+    """
     capacity, backed_up = topology.capacity_here, topology.role is Role.PRIMARY
     return MonitoredWorkloads(
         region=topology.here.region,
@@ -135,7 +138,7 @@ def watched(topology: Topology) -> MonitoredWorkloads:
 
 
 def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces) -> None:
-    """Create the registry's backup job and the template of the job that processes datasets."""
+    """Create the CronJob for registry backups and the CronJob template for dataset processing."""
     region, image = topology.here.region, topology.serving.tools_image
     registry, datasets = (topology.bucket(pair, topology.role) for pair in (REGISTRY, DATASETS))
     backup = RegistryBackupSpec(topology.role, region, registry, image, pod_code("copy_registry"))
@@ -150,16 +153,16 @@ def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces) -> 
 def protect(
     topology: Topology, access: ClusterAccess, spaces: Namespaces, velero: Sequence[pulumi.Resource]
 ) -> Protection:
-    """Back up volumes and cluster state with Velero.
+    """Create backups of volumes and cluster state with Velero.
 
-    The snapshot controller is an EKS add-on, which the cluster has first.
+    The snapshot controller is an EKS add-on, installed with the cluster.
     """
     spec = ProtectionSpec(topology.role, topology.here.region, topology.bucket(VELERO, topology.role))
     return Protection("protection", ProtectionArgs(access, spec, spaces.ready, velero))
 
 
 def cluster_access(topology: Topology, here: Region) -> ClusterAccess | None:
-    """Return the access to the region's cluster; None where the tier runs no cluster."""
+    """Return the access to the region's cluster; None if the tier has no cluster."""
     cluster = here.cluster
     if cluster.cluster_name is None or cluster.arn is None or cluster.endpoint is None or cluster.ca_data is None:
         return None
@@ -178,7 +181,7 @@ def cluster_access(topology: Topology, here: Region) -> ClusterAccess | None:
 
 
 def inference_spec(topology: Topology, published: bool) -> InferenceSpec:
-    """Return the specification of inference in this stack's region."""
+    """Return the specification of the inference workload in this stack's region."""
     return InferenceSpec(
         region=topology.here.region,
         workload=topology.workload,
@@ -193,7 +196,7 @@ def inference_spec(topology: Topology, published: bool) -> InferenceSpec:
 
 
 def balancer_blocks(topology: Topology) -> Sequence[str]:
-    """Return the CIDR blocks of the load balancer's subnets; of an existing VPC, its whole block."""
+    """Return the CIDR blocks of the load balancer's subnets; for an existing VPC, its whole CIDR block."""
     here = topology.here
     if topology.existing_vpc:
         return [here.cidr]

@@ -1,4 +1,4 @@
-"""Monitoring: heartbeat and early warnings in the primary region, prober and decisive alarms in the recovery region."""
+"""Monitoring: heartbeat and replication alarms (primary region), prober and failover alarms (recovery region)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stacks.region import Region
 
 
 def heartbeat(topology: Topology, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]) -> Heartbeat:
-    """Create the heartbeat, whose replicated object shows the recovery region the age of the newest write."""
+    """Create the heartbeat; its replicated object shows the age of the newest replicated write."""
     return Heartbeat(
         "heartbeat",
         HeartbeatArgs(
@@ -37,7 +37,7 @@ def heartbeat(topology: Topology, bucket: pulumi.Output[str], key_arn: pulumi.Ou
 
 
 def early_warnings(topology: Topology, here: Region) -> DrAlarms:
-    """Create the primary region's alarms on replication; they are lost with the region."""
+    """Create the replication alarms in the primary region; they do not survive the loss of the region."""
     rules = [
         rule
         for pair in topology.pairs
@@ -52,7 +52,7 @@ def early_warnings(topology: Topology, here: Region) -> DrAlarms:
 
 
 def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAlarms:
-    """Create the alarms that decide a failover, measured from the recovery region, and the lever republisher."""
+    """Create the failover alarms in the recovery region, the prober that measures them and the lever republisher."""
     account, region_here, dns = topology.account, topology.recovery.region, topology.dns
     control, metrics = topology.bucket(CONTROL, Role.RECOVERY), iam.publish_metrics(levers.NAMESPACE)
     vault = f"arn:aws:backup:{region_here}:{account}:backup-vault:{topology.backup_vault}"
@@ -97,7 +97,7 @@ def scheduled(
     variables: dict[str, pulumi.Input[str]],
     statements: pulumi.Input[Sequence[dict[str, Any]]],
 ) -> str:
-    """Create a scheduled function of the recovery region; return its name."""
+    """Create a scheduled Lambda function in the recovery region and return its name."""
     name = f"{topology.bucket_prefix}-{function}"
     ScheduledFunction(
         function,
@@ -120,7 +120,7 @@ def alarms(
     rules: Sequence[alarm_rules.AlarmRule],
     composites: Sequence[alarm_rules.CompositeRule] = (),
 ) -> DrAlarms:
-    """Create a stack's alarms, which notify the topic of its region, and the group metrics that they need."""
+    """Create a stack's alarms, which notify its region's topic, and enable the Auto Scaling group metrics they use."""
     GroupMetrics(
         "group-metrics",
         GroupMetricsArgs(

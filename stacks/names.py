@@ -1,4 +1,4 @@
-"""The logical name as a tag: `dr adopt` finds resources by it that the state does not contain."""
+"""Tag with the logical name of each resource; `dr adopt` uses it to find resources that the state lacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dr.operations.pending_operations import NAME_TAG
 
 
 def name_resources() -> None:
-    """Tag each resource that is declared from here on with its logical name."""
+    """Tag all resources declared after this call with their logical names."""
     pulumi.runtime.register_stack_transformation(_named)
 
 

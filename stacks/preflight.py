@@ -1,4 +1,4 @@
-"""Preflight of a stack before its first resource: configuration, lookups and guards, all problems at once."""
+"""Preflight of a stack before its first resource: configuration, lookups and guards."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ UNCHANGED = "so the objects in the cluster could not be deployed; nothing was ch
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be deployed.
+    """Deployment that passed the preflight.
 
     Args:
-        topology: The topology, with the activation of an incident.
-        found: Facts of AWS that it depends on.
+        topology: The topology to deploy, with the activation of an incident.
+        found: Facts of AWS that the deployment depends on.
     """
 
     topology: Topology
@@ -38,10 +38,10 @@ class Plan:
 
 
 def run() -> Plan:
-    """Read the configuration and check all that a deployment depends on.
+    """Read the configuration and run all checks of a deployment. No resource is declared before this returns.
 
     Raises:
-        DrError: every problem. No resource exists before this returns.
+        DrError: One or more checks failed; the error has all problems.
     """
     settings = reader.read(pulumi.runtime.get_config_env())
     stack = PulumiStack(Path.cwd(), pulumi.get_stack())
@@ -61,7 +61,7 @@ def run() -> Plan:
             if unfinished:
                 unfinished.result()
     problems.raise_all()
-    # `pulumi up` runs the program for the preview and again for the update: one warning of the images is enough.
+    # `pulumi up` runs the program for the preview and for the update; the preview alone warns about unpinned images.
     unpinned = image_references.without_digest(topology.serving.images) if pulumi.runtime.is_dry_run() else []
     images = ["\n".join(map(str, unpinned))] if unpinned else []
     for warning in (*images, *found.warnings):
@@ -70,10 +70,10 @@ def run() -> Plan:
 
 
 class ClusterPreflight:
-    """A preflight of the region's cluster that runs in the background while the program reads its other facts.
+    """Preflight of the region's cluster, in the background while other lookups run.
 
     Args:
-        topology: What is to be deployed, before the activation of an incident is known.
+        topology: The topology to deploy, before the activation of an incident is known.
     """
 
     def __init__(self, topology: Topology) -> None:
@@ -82,13 +82,13 @@ class ClusterPreflight:
             self._answer = cluster_reachability.begin(topology)
 
     def require(self, topology: Topology) -> None:
-        """Wait for the result; a preview warns of a cluster that does not answer.
+        """Wait for the result. In a preview, a problem is a warning.
 
         Args:
-            topology: What is to be deployed.
+            topology: The topology to deploy.
 
         Raises:
-            Refused: the cluster does not answer, or refuses the credentials, at an update.
+            Refused: In an update, the cluster does not answer or refuses the credentials.
         """
         if not topology.tier_here.spec.cluster:
             return

@@ -1,4 +1,4 @@
-"""A region, as large as its tier: network, inference endpoint, cluster and alert topic."""
+"""Components of a region, sized by its tier: network, inference endpoint, cluster and alert topic."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
     """Create network, inference endpoint, cluster and alert topic of this stack's region.
 
     Args:
-        topology: What is to be deployed.
-        found: Facts of AWS that it depends on.
-        certificate: The certificate of the region.
-        key_arn: ARN of the key that data in this region is encrypted with.
+        topology: The topology to deploy.
+        found: Facts of AWS that the deployment depends on.
+        certificate: Certificate of the region's inference endpoint.
+        key_arn: ARN of the KMS key that encrypts data in this region.
     """
     here, tags = topology.here, tags_of(topology)
     key = RegionKey(
@@ -63,7 +63,7 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
             protect=topology.protect_data,
             tags=tags,
         ),
-        # AWS creates a public address only in a VPC with an internet gateway.
+        # AWS creates an internet-facing load balancer only in a VPC with an internet gateway.
         pulumi.ResourceOptions(depends_on=[network]),
     )
     cluster = GpuInferenceCluster(
@@ -109,7 +109,10 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
 
 
 def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:
-    """Return the buckets of this stack's region by pair; an existing bucket keeps its own key, its replica has ours."""
+    """Return the buckets of this stack's region, by pair.
+
+    An existing bucket keeps its own KMS key; its replica is encrypted with `key_arn`.
+    """
     primary = topology.role is Role.PRIMARY
     return {
         pair.name: DataBucket(topology.bucket(pair, topology.role), (primary and pair.existing_key) or key_arn)

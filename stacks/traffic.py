@@ -14,7 +14,7 @@ from stacks.region import Region
 
 
 def hosted_zone(topology: Topology) -> HostedZone:
-    """Create the zone of the domain, or take the one that the configuration names."""
+    """Create the hosted zone of the domain, or use the configured one."""
     args = HostedZoneArgs(
         domain=topology.dns.domain,
         existing=topology.dns.zone_id,
@@ -25,14 +25,17 @@ def hosted_zone(topology: Topology) -> HostedZone:
 
 
 def region_certificate(topology: Topology, zone_id: pulumi.Input[str] | None = None) -> Certificate:
-    """Create the region's certificate; both have the same names, which the stack that owns the zone validates once."""
+    """Create the region's certificate.
+
+    Both regions' certificates have the same names. The stack that owns the hosted zone creates the validation records.
+    """
     dns = topology.dns
     names = (dns.public_name, dns.regional_name(Role.PRIMARY), dns.regional_name(Role.RECOVERY))
     return Certificate("inference", CertificateArgs(names, topology.here.region, zone_id, tags_of(topology)))
 
 
 def record(topology: Topology, here: Region, zone_id: pulumi.Input[str]) -> Route53Failover:
-    """Create this region's weighted record; its lever's alarm reports to the recovery region's topic."""
+    """Create this region's weighted DNS record; the alarm of its lever notifies the recovery region's topic."""
     primary = topology.role is Role.PRIMARY
     return Route53Failover(
         str(topology.role),
