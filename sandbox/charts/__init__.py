@@ -1,1 +1,1 @@
-"""Chart archives for Helm: what chart repositories and an OCI registry serve in the sandbox."""
+"""Helm chart archives, served in the sandbox by chart repositories and an OCI registry."""

@@ -1,4 +1,4 @@
-"""Archives of charts, as `helm package` makes them. Pure and reproducible: same files, same bytes."""
+"""Chart archives in the format of `helm package`. Pure and reproducible: equal files give equal bytes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import tarfile
 from collections.abc import Mapping
 
 Files = Mapping[str, bytes]
-"""Content by path within the chart: `Chart.yaml`, `crds/backups.yaml`."""
+"""File content by path in the chart: `Chart.yaml`, `crds/backups.yaml`."""
 FIRST = ("Chart.yaml", "values.yaml", "values.schema.json")
-"""Helm's order of the first files; the rest follows by name."""
+"""First files of an archive, in Helm's order; other files follow by name."""
 
 
 def pack(name: str, files: Files) -> bytes:
-    """The archive of a chart: a gzipped tar in which every path begins with the chart's name.
+    """Return the archive of a chart: a gzipped tar in which each path starts with the chart's name.
 
     Args:
-        name: The chart's name.
-        files: Its files.
+        name: Name of the chart.
+        files: Files of the chart.
 
     Raises:
-        ValueError: it has no Chart.yaml, or a path leads out of the chart.
+        ValueError: Chart.yaml is missing, or a path is outside the chart.
     """
     if "Chart.yaml" not in files:
         raise ValueError(f"chart {name} has no Chart.yaml")
@@ -32,6 +32,6 @@ def pack(name: str, files: Files) -> bytes:
         for path in sorted(files, key=lambda path: (path not in FIRST, path)):
             entry = tarfile.TarInfo(f"{name}/{path}")
             entry.size, entry.mode = len(files[path]), 0o644
-            # Time, owner and group stay 0: the archive's digest depends on nothing but its content.
+            # Time, owner and group are 0, so that the archive's digest depends only on its content.
             archive.addfile(entry, io.BytesIO(files[path]))
     return gzip.compress(packed.getvalue(), mtime=0)

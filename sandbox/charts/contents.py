@@ -1,7 +1,8 @@
-"""Which files the archive of each chart has, and where they come from.
+"""Files of each chart's archive, and their sources.
 
-Of karpenter the published chart is served, templates included. The others bring definitions alone, published ones where
-a Go module has them and our own where none does, or nothing; what they would run is in `WITHOUT_TEMPLATES`.
+The karpenter chart is the published one, with its templates. Other charts have only custom resource definitions, or no
+objects. The definitions are the published ones if a Go module has them, else those of this project.
+`WITHOUT_TEMPLATES` has the reason for each chart.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ WITHOUT_TEMPLATES: Mapping[str, str] = {
     MESH_BASE.name: "a webhook that needs istiod; of its templates the definitions are served",
     MESH.name: "webhooks that need istiod: no pod could be created where sidecars are injected",
 }
-"""Charts without their published templates, and why."""
+"""Charts without their published templates, and the reason."""
 ISTIO_KINDS = ("destinationrules.networking.istio.io", "virtualservices.networking.istio.io")
-"""What this program has objects of; the module has 13 more."""
+"""Custom resource definitions of the objects that the stacks create; the module has 13 more."""
 SHOW_DEFINITIONS = b'{{ .Files.Get "files/crds.yaml" }}\n'
 
 
 def chart_files(chart: Chart, sources: Path) -> Files:
-    """Every file of a chart's archive.
+    """Return the files of a chart's archive.
 
     Args:
         chart: The chart.
-        sources: The folder of published files (`sandbox.toolchain.chart_sources.PUBLISHED`).
+        sources: Folder of published files (`sandbox.toolchain.chart_sources.PUBLISHED`).
     """
     return {
         "Chart.yaml": yaml.safe_dump(chart_metadata(chart, sources), sort_keys=False).encode(),
@@ -50,10 +51,10 @@ def chart_files(chart: Chart, sources: Path) -> Files:
 
 
 def chart_metadata(chart: Chart, sources: Path) -> dict[str, Any]:
-    """The content of a chart's Chart.yaml."""
+    """Return the content of a chart's Chart.yaml."""
     if chart.name == NODE_MAKER.name:
         published = yaml.safe_load((sources / KARPENTER / "charts/karpenter/Chart.yaml").read_text("utf-8"))
-        # As its release process does: in its repository the versions are those of the release before.
+        # Karpenter's release process sets both versions; its repository has those of the previous release.
         return {**published, "version": chart.version, "appVersion": chart.version}
     return {
         "apiVersion": "v2",
@@ -76,7 +77,7 @@ def _prometheus(chart: Chart, sources: Path) -> Files:
 
 
 def _istio(chart: Chart, sources: Path) -> Files:
-    """In a template, as in the published chart: Helm then upgrades definitions, which it does to none in crds/."""
+    """Return the definitions as a template, as in the published chart: Helm does not upgrade definitions in crds/."""
     stream = (sources / ISTIO / ISTIO_DEFINITIONS).read_text("utf-8")
     return {"files/crds.yaml": pick(stream, *ISTIO_KINDS).encode(), "templates/crds.yaml": SHOW_DEFINITIONS}
 
@@ -84,7 +85,7 @@ def _istio(chart: Chart, sources: Path) -> Files:
 def _karpenter(chart: Chart, sources: Path) -> Files:
     published, definitions = sources / KARPENTER / "charts/karpenter", sources / KARPENTER / "pkg/apis/crds"
     values = yaml.safe_load((published / "values.yaml").read_text("utf-8"))
-    # As its release process does; its digest is of another release's image.
+    # Karpenter's release process sets the tag; the digest in its repository is of another release's image.
     values["controller"]["image"].update(tag=chart.version, digest="")
     return {
         "values.yaml": yaml.safe_dump(values, sort_keys=False).encode(),
@@ -98,4 +99,4 @@ PUBLISHED: Mapping[str, Callable[[Chart, Path], Files]] = {
     MESH_BASE.name: _istio,
     NODE_MAKER.name: _karpenter,
 }
-"""Charts with published files. Every other one has our own definitions, if it has any."""
+"""Functions that read published files, by chart. Other charts have this project's definitions, if any."""

@@ -1,7 +1,7 @@
-"""Custom resource definitions: minimal ones of this project, and those of published files.
+"""Custom resource definitions: minimal ones of this project, and published ones.
 
-Ours have the required fields, patterns and enumerations of the published ones for what this program's objects use, and
-keep everything else as it comes.
+This project's definitions have the published required fields, patterns and enumerations of the fields that its objects
+use. They preserve all other fields without validation.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ import yaml
 FOLDER = Path(__file__).parent / "crds"
 Object = dict[str, Any]
 ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
-"""Defaults of a definition."""
+"""Schema that accepts and preserves any field."""
 
 
 def expand(brief: Object) -> Object:
-    """A complete definition of one in brief: group, version, kind, schema of `spec`; irregular scope and plural."""
+    """Return the complete definition for a brief one.
+
+    Args:
+        brief: Group, version, kind and schema of `spec`; optional: `scope` (default: Namespaced) and an irregular
+            `plural`.
+    """
     kind, group = brief["kind"], brief["group"]
     plural = brief.get("plural", f"{kind.lower()}s")
     schema = {
@@ -48,23 +53,23 @@ def expand(brief: Object) -> Object:
 
 
 def read_briefs(file: Path) -> tuple[Object, ...]:
-    """The complete definitions of a file of briefs."""
+    """Return the complete definitions for a file of brief ones."""
     return tuple(expand(each) for each in yaml.safe_load(file.read_text("utf-8"))["definitions"])
 
 
 def own_definitions(chart: str) -> tuple[Object, ...]:
-    """This project's definitions of a chart; none where it has published ones or needs none."""
+    """Return this project's definitions for a chart; none if the chart has published definitions or needs none."""
     file = FOLDER / f"{chart}.yaml"
     return read_briefs(file) if file.exists() else ()
 
 
 def pick(documents: str, *names: str) -> str:
-    """The documents of a YAML stream whose objects have these names, in the stream's order.
+    """Return the documents of a YAML stream with objects of these names, in the stream's order.
 
-    The text is not parsed: published streams are close to a megabyte.
+    The YAML is not parsed, because published streams have almost a megabyte.
 
     Raises:
-        KeyError: a name is not in the stream.
+        KeyError: A name is not in the stream.
     """
     found = {}
     for document in re.split(r"^---[^\n]*\n", documents, flags=re.MULTILINE):

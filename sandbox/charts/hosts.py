@@ -1,7 +1,7 @@
-"""The hosts of charts that the engine's plugin reaches through the emulator: repositories and the registry.
+"""Chart hosts that the engine's plugin reaches through the emulator: chart repositories and the OCI registry.
 
-Only the charts of dr/clusters/charts.py are there, in their one version: to anything else the answer is 404, and Helm's
-own error then names the chart or the version. A host that no chart comes from is not answered for at all.
+They serve only the charts of dr/clusters/charts.py, in the pinned versions. Other requests get 404, and Helm's error
+names the chart or the version. Connections to other hosts are not accepted.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ PASSED_ON = ("content-length", "content-type", "docker-content-digest", "docker-
 
 
 class ChartHosts:
-    """All hosts of charts.
+    """All chart hosts.
 
     Args:
-        folder: Where the registry keeps its content.
+        folder: Folder of the registry's content.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,11 +37,18 @@ class ChartHosts:
         self._filled = False
 
     def site(self, host: str) -> Site | None:
-        """A connection to a host; None where no chart comes from it."""
+        """Return the site of a host; None if it is not a chart host."""
         return Site(self, host) if host in HOSTS else None
 
     def answer(self, host: str, method: str, path: str, headers: dict[str, str]) -> Answer:
-        """The answer to a request for a file of a repository or to the registry."""
+        """Return the response to a request for a repository's file or to the registry.
+
+        Args:
+            host: Host of the request.
+            method: HTTP method; only GET and HEAD are allowed.
+            path: Path of the request, without a query.
+            headers: Headers to pass on to the registry.
+        """
         if method not in ("GET", "HEAD"):
             return Answer.of_text(f"{host} is read-only in the sandbox\n", 405)
         sources = PUBLISHED.find()
@@ -64,7 +71,7 @@ class ChartHosts:
                     for each in artifacts(sources):
                         self._registry.push(each)
                     self._filled = True
-            # One registry serves all hosts; a host's repositories are below its name.
+            # One registry serves all hosts; the path of a repository starts with the name of its host.
             target = path if path == "/v2/" else f"/v2/{host}/{path.removeprefix('/v2/')}"
             answer = self._registry.request(method, target, headers=headers)
         except DrError as error:
@@ -75,12 +82,17 @@ class ChartHosts:
 
 @dataclass(frozen=True)
 class Site:
-    """A connection to one of the hosts."""
+    """One of the chart hosts.
+
+    Args:
+        hosts: All chart hosts.
+        host: Name of the host.
+    """
 
     hosts: ChartHosts
     host: str
 
     def send(self, environ: Mapping[str, Any], body: bytes) -> Answer:
-        """The answer to a request."""
+        """Return the response to a WSGI request."""
         headers = {"Accept": environ["HTTP_ACCEPT"]} if "HTTP_ACCEPT" in environ else {}
         return self.hosts.answer(self.host, environ["REQUEST_METHOD"], environ["PATH_INFO"], headers)

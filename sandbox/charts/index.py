@@ -1,4 +1,4 @@
-"""The index of a chart repository. Pure."""
+"""Index of a chart repository. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import yaml
 from dr.clusters.charts import Chart
 
 CREATED = "2026-01-01T00:00:00Z"
-"""Date of all entries, so that an index is the same in every process."""
+"""Creation date of all entries; constant, so that the index is reproducible."""
 
 
 def archive_name(chart: Chart) -> str:
-    """File name of a chart's archive."""
+    """Return the file name of a chart's archive."""
     return f"{chart.name}-{chart.version}.tgz"
 
 
 def repository_index(archives: Mapping[Chart, bytes]) -> bytes:
-    """The index.yaml of a repository that has these archives only."""
+    """Return the index.yaml of a repository with these archives."""
     entries: dict[str, list[dict[str, Any]]] = {}
     for chart, archive in archives.items():
         entry = {

@@ -1,7 +1,7 @@
-"""A chart as an artifact of an OCI registry. Pure.
+"""Charts as artifacts of an OCI registry. Pure.
 
-Media types: helm/helm, pkg/registry/constants.go, and the OCI image specification. Tags: a `+` of a version is written
-as `_` (helm/helm, pkg/registry/client.go).
+Media types: helm/helm, pkg/registry/constants.go, and the OCI image specification. Tags: `_` replaces `+` in a version
+(helm/helm, pkg/registry/client.go).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
 def digest(content: bytes) -> str:
-    """The digest that a registry names content by."""
+    """Return the digest that identifies content in a registry."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A chart in a registry.
+    """A chart in an OCI registry.
 
     Args:
-        host: The registry.
-        repository: The repository's path in it, without a slash at either end.
-        tag: Its tag.
-        config: The chart's metadata, as JSON; a blob.
-        layer: The chart's archive; a blob.
-        manifest: What names both.
+        host: Host of the registry.
+        repository: Path of the repository, without a leading or trailing slash.
+        tag: Tag of the artifact.
+        config: Config blob: the chart's metadata, as JSON.
+        layer: Layer blob: the chart's archive.
+        manifest: Manifest with the digests of both blobs, as JSON.
     """
 
     host: str
@@ -47,12 +47,12 @@ class Artifact:
 
 
 def artifact(chart: Chart, metadata: Mapping[str, Any], archive: bytes) -> Artifact:
-    """The artifact of a chart whose repository is `oci://host/path`.
+    """Return the artifact of a chart with a repository `oci://host/path`.
 
     Args:
         chart: The chart.
-        metadata: Content of its Chart.yaml.
-        archive: Its archive.
+        metadata: Content of the chart's Chart.yaml.
+        archive: Archive of the chart.
     """
     url = urlsplit(chart.repository)
     config = json.dumps(metadata, sort_keys=True, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""The OCI registry behind the hosts of charts: `crane registry serve` on loopback, its content in a folder."""
+"""OCI registry of the chart hosts: `crane registry serve` on loopback, with its content in a folder."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BLOB = "application/octet-stream"
 
 
 class Registry:
-    """A registry that starts at its first request and ends with this process.
+    """An OCI registry that starts at the first request and ends with this process.
 
     Args:
-        folder: Where its content and its log are; made if absent.
+        folder: Folder of the registry's content and log; created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,10 +33,10 @@ class Registry:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """The answer to a request.
+        """Send a request and return the response.
 
         Raises:
-            Failed: It cannot be started, or does not answer.
+            Failed: The registry cannot be started, or does not answer.
         """
         with self._lock:
             if not self._processes.started:
@@ -49,10 +49,10 @@ class Registry:
             raise Failed(self._problem(f"{method} {path}: {error}")) from error
 
     def push(self, artifact: Artifact) -> None:
-        """Upload an artifact below the name of its host.
+        """Upload an artifact to a repository path that starts with the name of its host.
 
         Raises:
-            Failed: The registry cannot be started, or rejects it.
+            Failed: The registry cannot be started, or rejects the artifact.
         """
         base = f"/v2/{artifact.host}/{artifact.repository}"
         puts = [
@@ -68,7 +68,7 @@ class Registry:
                 raise Failed(self._problem(f"{method} {path} was answered {answer.status}: {answer.data[:200]!r}"))
 
     def stop(self) -> None:
-        """Stop it and keep its folder."""
+        """Stop the registry and keep its folder."""
         with self._lock:
             self._processes.stop()
 
@@ -91,7 +91,7 @@ class Registry:
         self._port()
 
     def _port(self) -> int:
-        """Its port. It listens on a free one, another after a restart, and prints it to its log."""
+        """Return the port of the registry, read from its log. A restart changes the port."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             ports = re.findall(r"serving on port (\d+)", self._log.read_text()) if self._log.exists() else []

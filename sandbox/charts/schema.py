@@ -1,12 +1,12 @@
-"""Schemas of charts' values: the keys that published charts document, as data of our own.
+"""JSON schemas of chart values, from lists of the keys that published charts document.
 
-`values/<chart>.yaml` says where the keys were read, and of which version. Under `values` a key has a type's name, or
-the keys below it. A mapping of keys is complete, so that any other key is refused; with a key `"*"` it is open:
+`values/<chart>.yaml` has the source and the chart version of the keys. Below `values`, each key has the name of a type
+or a mapping of nested keys. A mapping rejects keys that it does not list, unless it has a key `"*"`:
 
-- `"*": unread`: the chart has more keys there than could be read;
-- `"*": boolean` (or another type): keys are names of the user's choice.
+- `"*": unread`: the list is incomplete, and other keys are accepted;
+- `"*": boolean` (or another type): the user chooses the keys.
 
-`object` is a mapping that the chart passes on as it is. Every value may be null, which to Helm means "the default".
+The type `object` is a mapping that the chart passes on unchanged. Every value may be null: Helm then uses the default.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ UNREAD = "unread"
 
 @cache
 def published_values(chart: str) -> dict[str, Any]:
-    """What is written down of a chart's values: `source`, `version` and `values`."""
+    """Return the content of a chart's `values/<chart>.yaml`: `source`, `version` and `values`."""
     return dict(yaml.safe_load((FOLDER / f"{chart}.yaml").read_text("utf-8")))
 
 
 def values_schema(chart: str) -> dict[str, Any]:
-    """The JSON schema of a chart's values.
+    """Return the JSON schema of a chart's values.
 
     Raises:
-        ValueError: the data names a type that does not exist.
+        ValueError: A type in the chart's list of keys is not valid.
     """
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": f"Values of {chart}",
-        # Helm gives it to every chart.
+        # Helm passes global values to every chart.
         **_keys({"global": "object", **published_values(chart)["values"]}),
         "type": "object",
     }
 
 
 def schema_file(chart: str) -> bytes:
-    """The values.schema.json of a chart, with which Helm refuses unknown values."""
+    """Return the values.schema.json of a chart, which makes Helm reject unknown values."""
     return json.dumps(values_schema(chart), indent=1).encode()
 
 

@@ -1,6 +1,6 @@
-"""Answers of chart repositories by host and path, and artifacts of the OCI registry. Pure.
+"""Responses of chart repositories by host and path, and artifacts of the OCI registry. Pure.
 
-Only the charts of dr/clusters/charts.py are there, in their one version.
+Only the charts of dr/clusters/charts.py are served, in the pinned versions.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sandbox.charts.oci import Artifact, artifact
 
 @dataclass(frozen=True)
 class Response:
-    """The answer to a GET; to a HEAD the same without content.
+    """Response to a GET request; a HEAD request gets the same without content.
 
     Args:
-        host: The host of the request.
-        path: The path of the request, without a query.
-        media_type: The Content-Type.
-        content: The body.
+        host: Host of the request.
+        path: Path of the request, without a query.
+        media_type: Content-Type of the response.
+        content: Body of the response.
     """
 
     host: str
@@ -37,18 +37,18 @@ class Response:
 
 @cache
 def archive(chart: Chart, sources: Path) -> bytes:
-    """The archive of a chart, packed once in a process.
+    """Return the archive of a chart, packed once per process.
 
     Args:
         chart: One of `CHARTS`.
-        sources: The folder of published files (`sandbox.toolchain.chart_sources.PUBLISHED`).
+        sources: Folder of published files (`sandbox.toolchain.chart_sources.PUBLISHED`).
     """
     return pack(chart.name, chart_files(chart, sources))
 
 
 @cache
 def artifacts(sources: Path) -> tuple[Artifact, ...]:
-    """The charts that come from OCI registries."""
+    """Return the artifacts of all charts from OCI registries."""
     return tuple(
         artifact(chart, chart_metadata(chart, sources), archive(chart, sources)) for chart in CHARTS if chart.is_oci
     )
@@ -56,7 +56,7 @@ def artifacts(sources: Path) -> tuple[Artifact, ...]:
 
 @cache
 def responses(sources: Path) -> Mapping[tuple[str, str], Response]:
-    """All files of the repositories by host and path."""
+    """Return the files of all chart repositories, by host and path."""
     return {(each.host, each.path): each for each in _repositories(sources)}
 
 
