@@ -1,1 +1,1 @@
-"""AWS's side of EKS: nodes, scaling, tokens, load balancer targets and the model server."""
+"""Emulation of AWS's part of EKS: nodes, scaling, tokens, load balancer targets and the model server."""

@@ -16,10 +16,14 @@ ESTABLISH_SECONDS = 10.0
 
 
 def install(plane: ControlPlane, addon: str) -> None:
-    """Install an add-on's definitions, unless they exist, and wait until the API server serves them.
+    """Install the definitions of an add-on, unless they exist, and wait until the API server serves them.
+
+    Args:
+        plane: Control plane of the cluster.
+        addon: Name of the add-on.
 
     Raises:
-        TimeoutError: They are not served in time.
+        TimeoutError: A definition is not served within 10 seconds (`ESTABLISH_SECONDS`).
     """
     if not (file := FOLDER / f"{addon}.yaml").exists():
         return

@@ -1,7 +1,7 @@
-"""The Kubernetes API as plain JSON, and a watched copy of all objects of one kind.
+"""JSON client of the Kubernetes API, and a watched copy of all objects of one kind.
 
-The informer of the Python client makes an object of every field, and retries without a pause while an API server does
-not answer, as in an unreachable region.
+The informer of the Kubernetes Python client is not used: it converts every field to an object, and retries without a
+pause while an API server does not answer, as in an unreachable region.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 Thing = dict[str, Any]
 RETRY_SECONDS = 0.5
-"""Delay between attempts to reach an API server that does not answer."""
+"""Delay in seconds between attempts to reach an API server that does not answer."""
 WATCH_SECONDS = 300
-"""Duration of a watch, after which the next one starts."""
+"""Duration of a watch in seconds; then the next one starts."""
 ANSWER_SECONDS = 10.0
 MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 
@@ -30,7 +30,7 @@ class RefusedError(Exception):
     """The API server answered with an error.
 
     Args:
-        status: HTTP status.
+        status: HTTP status code.
         message: Request and reason.
     """
 
@@ -40,10 +40,10 @@ class RefusedError(Exception):
 
 
 class Api:
-    """Calls one API server.
+    """Client of one API server.
 
     Args:
-        client: A client with credentials.
+        client: Kubernetes client with credentials.
     """
 
     def __init__(self, client: ApiClient) -> None:
@@ -55,18 +55,24 @@ class Api:
 
     @classmethod
     def of_kubeconfig(cls, text: str) -> Api:
-        """The API server and user of a kubeconfig's current context. Its token is not renewed."""
+        """Return a client for the API server and user of a kubeconfig's current context. Its token is not renewed."""
         import yaml
         from kubernetes.config import new_client_from_config_dict
 
         return cls(new_client_from_config_dict(yaml.safe_load(text)))  # type: ignore[no-untyped-call]
 
     def call(self, method: str, path: str, content: Thing | None = None, kind: str = "application/json") -> Thing:
-        """Call it and return its JSON.
+        """Send a request and return the JSON of the response.
+
+        Args:
+            method: HTTP method.
+            path: Path, with the query.
+            content: Body of the request; None for no body.
+            kind: Content-Type of the body.
 
         Raises:
-            RefusedError: It answers with an error.
-            urllib3.exceptions.HTTPError: It does not answer.
+            RefusedError: The API server answers with an error.
+            urllib3.exceptions.HTTPError: The API server does not answer.
         """
         body = None if content is None else json.dumps(content)
         headers = {"Content-Type": kind, **self._headers}
@@ -79,7 +85,7 @@ class Api:
         return content_read
 
     def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str | None:
-        """Path of an object, or of all objects of a kind; None if the kind is not served. Raises as `call`."""
+        """Return the path of an object, or of a kind's list; None if the kind is not served. Raises as `call`."""
         root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         if kind not in self._kinds.get(api_version, {}):
             try:
@@ -125,14 +131,14 @@ class Api:
             f"{self._host}{path}?{urlencode(query)}",
             preload_content=False,
             retries=False,
-            # The API server ends a watch; this only notices one that is gone without closing the connection.
+            # The API server ends the watch; the timeout only detects a server that did not close the connection.
             timeout=WATCH_SECONDS + ANSWER_SECONDS,
         )
         try:
             if answer.status >= HTTPStatus.BAD_REQUEST:
                 raise RefusedError(answer.status, path)
             rest = b""
-            # read1, because `stream` would wait for a full chunk.
+            # read1 returns available data; `stream` would wait for a full chunk.
             while chunk := answer.read1():
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from map(json.loads, filter(None, lines))
@@ -144,9 +150,9 @@ class Watched:
     """All objects of one kind, kept up to date by a thread.
 
     Args:
-        api: The API server.
+        api: Client of the API server.
         path: Path of the list: "/api/v1/nodes".
-        changed: Called by the thread after every change.
+        changed: Called by the thread after each change.
     """
 
     def __init__(self, api: Api, path: str, changed: Callable[[], None]) -> None:
@@ -154,16 +160,16 @@ class Watched:
         self._things: dict[str, Thing] = {}
         self._ended = threading.Event()
         self.synced = threading.Event()
-        """Set once the list has been read."""
+        """Set when the list has been read."""
         self._thread = threading.Thread(target=self._follow, name=f"watch {path}", daemon=True)
         self._thread.start()
 
     def all(self) -> list[Thing]:
-        """All objects, as of now."""
+        """Return the current objects."""
         return list(self._things.values())
 
     def stop(self) -> None:
-        """Stop watching. The thread ends with the next change, or with the API server."""
+        """Stop watching. The thread ends at the next change, or when the API server stops."""
         self._ended.set()
 
     def _follow(self) -> None:
@@ -173,12 +179,12 @@ class Watched:
                 self._changed()
                 self._listen(version)
             except RefusedError as error:
-                # Gone: the version is too old, so the list is read again. Not found: the kind does not exist yet. Too
-                # many requests: it is being created.
+                # 410: the resource version is too old, so the list is read again. 404: the kind does not exist yet.
+                # 429: the kind is being created.
                 if error.status not in (HTTPStatus.GONE, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS):
                     sys.stderr.write(f"watch {self._path}: {error}\n")
                 self._ended.wait(RETRY_SECONDS)
-            except Exception:  # noqa: BLE001 - errors of urllib3, ssl and http.client, of a server that is gone
+            except Exception:  # noqa: BLE001 - urllib3, ssl and http.client errors of a stopped server
                 self._ended.wait(RETRY_SECONDS)
 
     def _read(self) -> str:

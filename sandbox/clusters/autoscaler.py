@@ -1,10 +1,10 @@
-"""A small cluster autoscaler: grows node groups for unschedulable pods, and shrinks them by idle nodes.
+"""Cluster autoscaler: scales node groups up for unschedulable pods, and down by idle nodes.
 
-Like cluster-autoscaler it runs every 10 s, calculates how many nodes of a group the pods need, and raises the group's
-desired size up to its maximum. A node that has only pods of DaemonSets for 10 minutes is removed, down to the minimum
-(cluster-autoscaler FAQ). Node labels, taints and resources decide whether a pod fits a group.
+Like cluster-autoscaler, it scans every 10 s, computes the number of nodes that the pods need, and raises the desired
+size of the node group up to its maximum. A node with only DaemonSet pods for 10 minutes is removed, down to the
+group's minimum (cluster-autoscaler FAQ). Node labels, taints and resources decide whether a pod fits a group.
 
-Simplified: topology spread and affinity are ignored, underused nodes stay, and groups replace dead nodes themselves.
+Simplified: topology spread and affinity are ignored, underused nodes stay, and the groups replace dead nodes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COUNTED = ("cpu", "memory", "nvidia.com/gpu")
 
 
 def unschedulable(pod: Thing) -> bool:
-    """Whether a pod is unschedulable."""
+    """Return whether the scheduler reports a pod as unschedulable."""
     conditions = pod["status"].get("conditions", ())
     return "deletionTimestamp" not in pod["metadata"] and any(
         each["type"] == "PodScheduled" and each.get("reason") == "Unschedulable" for each in conditions
@@ -34,7 +34,7 @@ def unschedulable(pod: Thing) -> bool:
 
 
 def share(pod: Thing, group: Mapping[str, Any]) -> float | None:
-    """The share of a node of a group that a pod needs: 1 is a whole node; None if it never fits."""
+    """Return the share of a group's node that a pod needs: 1 is a whole node; None if the pod does not fit."""
     spec = pod["spec"]
     if any(group["labels"].get(key) != value for key, value in spec.get("nodeSelector", {}).items()):
         return None
@@ -59,15 +59,15 @@ def _quantity(value: str | int) -> Decimal:
 
 
 def more_nodes(shares: list[float], room: list[float]) -> int:
-    """Number of nodes needed beyond the present ones, by first fit in decreasing order.
+    """Return the number of additional nodes needed, by first-fit decreasing.
 
     Args:
-        shares: The share of a node that each pod needs.
-        room: The free share of each node.
+        shares: Share of a node that each pod needs.
+        room: Free share of each existing node.
     """
     left = list(room)
     for each in sorted(shares, reverse=True):
-        # Tolerates rounding: three thirds fill a node.
+        # The tolerance of 1e-9 lets three thirds fill a node despite rounding.
         at = next((index for index, free in enumerate(left) if free >= each - 1e-9), None)
         if at is None:
             left.append(1.0 - each)
@@ -86,12 +86,12 @@ def _tolerated(taint: Mapping[str, str], tolerations: Any) -> bool:
 
 
 class Autoscaler:
-    """Sizes one cluster's node groups.
+    """Autoscaler of one cluster's node groups.
 
     Args:
-        scaling: Their Auto Scaling groups.
-        nodes: The cluster's nodes.
-        pods: Its pods.
+        scaling: Auto Scaling groups of the node groups.
+        nodes: Nodes of the cluster.
+        pods: Pods of the cluster.
         speed: Modelled seconds per real second.
     """
 
@@ -127,7 +127,7 @@ class Autoscaler:
                 scaled.set_desired_capacity(goal)
 
     def _room(self, group: Mapping[str, Any], pods: list[Thing]) -> list[float]:
-        """The free share of each ready node of a group; 0 for a cordoned node."""
+        """Return the free share of each ready node of a group; 0 for a cordoned node."""
         room = {
             node["metadata"]["name"]: 0.0 if node["spec"].get("unschedulable") else 1.0
             for node in self._nodes.all()

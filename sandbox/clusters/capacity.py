@@ -1,8 +1,8 @@
-"""Which instances an Auto Scaling group launches and terminates. Pure.
+"""Instances that an Auto Scaling group launches and terminates. Pure.
 
-The group balances its zones ("Distribute instances across Availability Zones", Amazon EC2 Auto Scaling user guide), and
-takes the first instance type in its order that has capacity (allocation strategy `prioritized`, which EKS sets). It
-terminates by the policies that EKS sets: OldestLaunchTemplate, then OldestInstance.
+The group balances its zones (Amazon EC2 Auto Scaling user guide, "Distribute instances across Availability Zones") and
+launches the first of its instance types with capacity (allocation strategy `prioritized`, which EKS sets). It
+terminates instances by the policies that EKS sets: OldestLaunchTemplate, then OldestInstance.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class Machine:
     """An instance.
 
     Args:
-        id: Id of the instance.
-        zone: Its zone.
-        age: Order of launch: the lowest is the oldest.
-        current: Whether it was launched from the group's current version of the launch template.
+        id: ID of the instance.
+        zone: Zone of the instance.
+        age: Order of launch; the oldest instance has the lowest number.
+        current: Whether the instance has the group's current launch template version.
     """
 
     id: str
@@ -31,18 +31,23 @@ class Machine:
 
 @dataclass(frozen=True)
 class Launch:
-    """An instance to launch."""
+    """An instance to launch.
+
+    Args:
+        zone: Zone of the instance.
+        instance_type: Type of the instance.
+    """
 
     zone: str
     instance_type: str
 
 
 def zones_to_fill(zones: Sequence[str], machines: Sequence[Machine], count: int) -> list[str]:
-    """Choose the zones of new instances: each time the zone with the fewest instances, the first of equals.
+    """Choose the zone of each new instance: the zone with the fewest instances; of equals, the first.
 
     Args:
         zones: Available zones, in the order of the group's subnets.
-        machines: Instances that run or boot.
+        machines: Running and booting instances.
         count: Number of new instances.
     """
     held = Counter(machine.zone for machine in machines)
@@ -55,13 +60,19 @@ def zones_to_fill(zones: Sequence[str], machines: Sequence[Machine], count: int)
 
 
 def launches(zones: Sequence[str], types: Sequence[str], has: Callable[[str], bool]) -> list[Launch]:
-    """Choose the instance types for zones; nothing is launched if no type has capacity."""
+    """Return the launches for zones with the first instance type that has capacity; none if no type has.
+
+    Args:
+        zones: Zone of each new instance.
+        types: Instance types in order of preference.
+        has: Returns whether the region has capacity for an instance type.
+    """
     found = next((name for name in types if has(name)), None)
     return [Launch(zone, found) for zone in zones] if found else []
 
 
 def surplus(machines: Sequence[Machine], count: int) -> list[Machine]:
-    """Choose instances to terminate: in the zone with the most, of an old template version, then the oldest."""
+    """Choose instances to terminate: from the fullest zone, old launch template versions first, then the oldest."""
     left, gone = list(machines), list[Machine]()
     for _ in range(min(count, len(left))):
         held = Counter(machine.zone for machine in left)
@@ -72,6 +83,6 @@ def surplus(machines: Sequence[Machine], count: int) -> list[Machine]:
 
 
 def uneven(zones: Sequence[str], machines: Sequence[Machine]) -> bool:
-    """Whether an available zone has at least two instances fewer than another, so that the group rebalances."""
+    """Return whether an available zone has at least two instances fewer than another; the group then rebalances."""
     held = Counter(machine.zone for machine in machines)
     return bool(zones) and max(held.values(), default=0) - min(held[zone] for zone in zones) > 1

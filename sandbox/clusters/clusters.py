@@ -1,7 +1,7 @@
-"""The Kubernetes behind EKS: a control plane for each cluster, from CreateCluster to DeleteCluster.
+"""Kubernetes control planes of EKS clusters, from CreateCluster to DeleteCluster.
 
-The control planes of a region stop while the region is unreachable, and come back unchanged. A kubeconfig has a context
-for each region with a cluster, whether the region is reachable or not.
+The control planes of a region are paused while the region is unreachable, and resume unchanged. The kubeconfig has a
+context for each region with a cluster, including unreachable regions.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class Clusters:
-    """The clusters of an emulated AWS. Implements `sandbox.aws.world.Kubernetes`.
+    """Clusters of the emulated AWS. Implements `sandbox.aws.world.Kubernetes`.
 
     Args:
-        endpoint: URL of AWS.
-        client: Makes clients of AWS.
-        faults: The faults in force.
-        binaries: Programs of a control plane; None for an EKS without Kubernetes.
-        folder: Where `kubernetes` gets a folder for each cluster, emptied first, and `kubeconfig` is written.
+        endpoint: URL of the emulator.
+        client: Creates boto3 clients for the emulator.
+        faults: Injected faults.
+        binaries: Programs of a control plane; None for EKS clusters without an API server.
+        folder: Folder of `kubeconfig` and of `kubernetes`, which is emptied first and has a folder for each cluster.
     """
 
     def __init__(self, endpoint: str, client: Clients, faults: Faults, binaries: Binaries | None, folder: Path) -> None:
@@ -49,21 +49,21 @@ class Clusters:
         self._planes: dict[tuple[str, str], ControlPlane] = {}
         self._traffic: dict[tuple[str, str], Traffic] = {}
         self._predicts = False
-        shutil.rmtree(self._folder, ignore_errors=True)  # of an emulator that was killed
+        shutil.rmtree(self._folder, ignore_errors=True)  # left by a killed emulator
         self._write_kubeconfig()
 
     def of(self, region: str) -> dict[str, ControlPlane]:
-        """Control planes of a region by cluster name."""
+        """Return the control planes of a region, by cluster name."""
         with self._lock:
             return {name: plane for (where, name), plane in self._planes.items() if where == region}
 
     def running(self) -> list[tuple[str, str, ControlPlane]]:
-        """Region, cluster name and control plane of all that run now."""
+        """Return region, cluster name and control plane of each running cluster."""
         with self._lock:
             return [(*place, plane) for place, plane in self._planes.items() if plane.running]
 
     def listed(self) -> list[dict[str, Any]]:
-        """List all control planes, for the control API."""
+        """Return all control planes as data for the control API."""
         with self._lock:
             planes = list(self._planes.items())
         return [
@@ -72,7 +72,14 @@ class Clusters:
         ]
 
     def start(self, region: str, name: str) -> ControlPlane | None:
-        """Start a cluster's control plane and wait until it is ready; None without Kubernetes. Raises Failed."""
+        """Start a cluster's control plane and wait until it is ready.
+
+        Returns:
+            The control plane; None without `binaries`.
+
+        Raises:
+            Failed: The control plane did not become ready.
+        """
         if self._binaries is None:
             return None
         webhook = f"{self._endpoint}/_sandbox/clusters/{region}/{name}/tokens"
@@ -85,7 +92,7 @@ class Clusters:
         with self._lock:
             self._planes[region, name] = plane
         self._write_kubeconfig()
-        # The Kubernetes client takes a second to import, so it comes with the first cluster.
+        # Importing the Kubernetes client takes a second, so it is imported with the first cluster.
         from sandbox.clusters.traffic import Traffic
 
         self._traffic[region, name] = Traffic(
@@ -118,7 +125,11 @@ class Clusters:
         self._kubeconfig.unlink(missing_ok=True)
 
     def faults_changed(self) -> None:
-        """Pause control planes in unreachable regions, resume the others, and wait for it. Raises Failed."""
+        """Pause the control planes of unreachable regions, resume the others, and wait until this is done.
+
+        Raises:
+            Failed: A control plane did not resume.
+        """
         with self._lock:
             planes = list(self._planes.values())
         _together(self._follow, planes)
@@ -130,15 +141,15 @@ class Clusters:
             addon_definitions.install(plane, addon)
 
     def review_token(self, region: str, name: str, body: bytes) -> dict[str, Any]:
-        """Answer a TokenReview of a cluster's API server. Raises ConnectionCutError, ValueError."""
+        """Return the response to a TokenReview of a cluster's API server. Raises as `tokens.answer_review`."""
         return tokens.answer_review(self._faults, region, name, body)
 
     def answers(self, region: str, address: str) -> bool:
-        """Whether a pod with this address answers, in a cluster of the region."""
+        """Return whether a pod with this address answers in a cluster of the region."""
         return self._behind(region, address) is not None
 
     def ask(self, region: str, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Return the answer of the pod with this address. Raises ConnectionCutError."""
+        """Return the response of the pod with this address. Raises `ConnectionCutError` if it does not answer."""
         traffic = self._behind(region, address)
         if traffic is None:
             raise ConnectionCutError(f"{address} in {region} does not answer")

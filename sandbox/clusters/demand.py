@@ -1,7 +1,7 @@
-"""Scale-down of Deployments to the minimum of their horizontal pod autoscalers.
+"""Scale-down of Deployments to the minimum of their HorizontalPodAutoscalers.
 
-Kubernetes' controller has no metrics here, so it keeps replicas within their bounds and never lowers them. This stands
-for a load that has ended, after the stabilization window. Deployments only.
+Kubernetes' controller has no metrics in the sandbox, so it keeps replicas within their bounds and never scales down.
+This module scales down after the stabilization window, as if the load had ended. It supports Deployments only.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from sandbox.clusters.api import Api, Watched
 
 AUTOSCALERS = "/apis/autoscaling/v2/horizontalpodautoscalers"
 CONTROLLER = "kube-controller-manager"
-"""Field manager of the change: Kubernetes' own autoscaler, so that no other manager owns the field."""
+"""Field manager of the patch: that of Kubernetes' own autoscaler, so that the field has no other manager."""
 
 
 class Demand:
-    """Scales one cluster's Deployments down.
+    """Scale-down of one cluster's Deployments.
 
     Args:
-        api: The cluster's API server.
-        autoscalers: Its horizontal pod autoscalers.
+        api: Client of the cluster's API server.
+        autoscalers: HorizontalPodAutoscalers of the cluster.
         speed: Modelled seconds per real second.
     """
 
@@ -31,7 +31,7 @@ class Demand:
         self._above: dict[str, float] = {}
 
     def step(self) -> None:
-        """Scale down Deployments that were above their minimum for the whole stabilization window."""
+        """Scale down Deployments that have been above their minimum for the whole stabilization window."""
         now, above = time.monotonic(), {}
         for each in self._autoscalers.all():
             spec, target = each["spec"], each["spec"]["scaleTargetRef"]

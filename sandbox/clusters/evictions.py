@@ -1,8 +1,8 @@
-"""Eviction of pods from dead nodes, where no flag of Kubernetes scales the time.
+"""Eviction of pods from dead nodes, for delays that no Kubernetes flag scales.
 
 A pod with tolerationSeconds for a node that is not ready or unreachable is deleted after that time, divided by the
-speed; Kubernetes would count real seconds. Other pods get Kubernetes' default, a flag that commands.py scales. Pods of
-a deleted node are collected after 60 modelled seconds: the quarantine of 40 s and the period of 20 s of pod garbage
+speed; Kubernetes would count real seconds. Other pods have Kubernetes' default, a flag that commands.py scales. Pods of
+a deleted node are deleted after 60 modelled seconds: the quarantine of 40 s plus the interval of 20 s of pod garbage
 collection (kubernetes, pkg/controller/podgc).
 """
 
@@ -20,7 +20,7 @@ ORPHAN_SECONDS = 60.0
 
 
 def toleration_seconds(pod: Thing, taints: list[Mapping[str, Any]]) -> float | None:
-    """Seconds for which a pod tolerates a node's taints by tolerationSeconds; None without a limit of its own.
+    """Return how long a pod tolerates a node's taints, in seconds; None if its tolerations have no limit.
 
     Args:
         pod: The pod.
@@ -32,7 +32,7 @@ def toleration_seconds(pod: Thing, taints: list[Mapping[str, Any]]) -> float | N
             continue
         matching = [each for each in pod["spec"].get("tolerations", ()) if _tolerates(each, taint)]
         limits = [float(each["tolerationSeconds"]) for each in matching if "tolerationSeconds" in each]
-        # A toleration without a time has no limit; without any toleration Kubernetes evicts at once.
+        # A toleration without tolerationSeconds has no limit. Kubernetes evicts a pod without a toleration at once.
         if limits and len(limits) == len(matching):
             least = min(limits) if least is None else min(least, *limits)
     return least
@@ -47,12 +47,12 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 class Evictions:
-    """Deletes pods of dead and of deleted nodes.
+    """Eviction of pods from dead and deleted nodes.
 
     Args:
-        api: The cluster's API server.
-        nodes: Its nodes.
-        pods: Its pods.
+        api: Client of the cluster's API server.
+        nodes: Nodes of the cluster.
+        pods: Pods of the cluster.
         speed: Modelled seconds per real second.
     """
 
@@ -63,7 +63,7 @@ class Evictions:
         self._orphans: dict[str, float] = {}
 
     def step(self) -> None:
-        """Perform all due actions. Raises as `Api.call`."""
+        """Delete the pods that are due. Raises as `Api.call`."""
         if not self._nodes.synced.is_set():
             return
         now, nodes = time.monotonic(), {each["metadata"]["name"]: each for each in self._nodes.all()}

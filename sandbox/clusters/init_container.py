@@ -1,7 +1,7 @@
-"""Runs a pod's init container on this machine, with its code from ConfigMaps and its environment.
+"""Run of a pod's init container on this machine, with its environment and its code from ConfigMaps.
 
-Mount paths are folders below a root folder. Only the container that fetches models is supported: Python, ConfigMaps,
-empty folders, and plain values in the environment.
+Mount paths are folders below a root folder. Only the container that fetches models is supported: a Python command,
+ConfigMap and emptyDir volumes, and literal environment variables.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ LONGEST_SECONDS = 120
 PASSED_ON = ("PATH", "LANG", "SYSTEMROOT")
 Thing = dict[str, Any]
 FOLDER_VARIABLE = "MODELS_FOLDER"
-"""Variable with the model folder; the init container that has it fetches the models."""
+"""Environment variable with the model folder; it identifies the init container that fetches models."""
 
 
 def fetching(pod: Thing) -> Thing | None:
-    """The init container that fetches models; None if the pod has none."""
+    """Return the init container that fetches models; None if the pod has none."""
     return next((each for each in pod["spec"].get("initContainers", ()) if FOLDER_VARIABLE in _variables(each)), None)
 
 
@@ -33,14 +33,14 @@ def run(pod: Thing, config_map: Callable[[str, str], Thing], root: Path, environ
     Args:
         pod: The pod.
         config_map: Reads a ConfigMap by namespace and name.
-        root: An empty folder.
-        environment: Further variables: credentials and endpoint of the sandbox.
+        root: An empty folder, the root of mount paths.
+        environment: Additional environment variables: credentials and endpoint of the sandbox.
 
     Returns:
-        The model folder, filled.
+        The folder with the fetched models.
 
     Raises:
-        Failed: The pod has no such container, or it failed; the message has the end of its output.
+        Failed: The pod has no such container, or the container failed; the message has the end of its output.
     """
     container, about = fetching(pod), pod["metadata"]
     subject = f"pod {about['namespace']}/{about['name']}"
@@ -91,7 +91,7 @@ def _below(root: Path, path: str) -> Path:
 
 
 def _here(root: Path, text: str, paths: list[str]) -> str:
-    """A value with mount paths replaced by their folders on this machine."""
+    """Return a value with mount paths replaced by their folders on this machine."""
     parts = text.split(":")
     for at, part in enumerate(parts):
         if any(part == path or part.startswith(f"{path}/") for path in paths):

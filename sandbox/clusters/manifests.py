@@ -1,4 +1,4 @@
-"""Kubernetes objects that the stacks own in a region, read from the API server, without fields that only it writes."""
+"""Kubernetes objects of the stacks in a region, read from the API server, without its server-side fields."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 from sandbox.clusters.api import Api, Thing
 
 FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "Release", "ServiceAccount")
-"""Kinds that others need, in the order of `kubectl apply`; the rest follows by name."""
+"""Kinds that other objects depend on, in the order for `kubectl apply`; other kinds follow by name."""
 SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
-"""Fields of `metadata` that only the server writes."""
+"""Fields of `metadata` that only the API server sets."""
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
@@ -25,9 +25,9 @@ class Owned:
     """An object in a stack's state.
 
     Args:
-        type: Pulumi type.
-        id: Namespace and name.
-        kubeconfig: Kubeconfig of its provider.
+        type: Pulumi type token.
+        id: ID of the resource: namespace and name.
+        kubeconfig: Kubeconfig of the resource's provider.
     """
 
     type: str
@@ -36,7 +36,12 @@ class Owned:
 
 
 def owned(resources: Iterable[Mapping[str, Any]], region: str) -> list[Owned]:
-    """The Kubernetes objects of a state that belong to a region, by the current context of their kubeconfig."""
+    """Return the Kubernetes objects of a state in a region; the current context of their kubeconfig is the region.
+
+    Args:
+        resources: Resources of a stack's state.
+        region: The region.
+    """
     kept = list(resources)
     kubeconfigs = {
         f"{each['urn']}::{each['id']}": str(each["inputs"].get("kubeconfig", ""))
@@ -59,10 +64,10 @@ def _context(kubeconfig: str) -> str:
 
 
 def read(wanted: list[Owned]) -> tuple[list[Thing], list[Owned]]:
-    """Read objects.
+    """Read objects from their API servers.
 
     Returns:
-        The objects in order, and those that the API server does not have.
+        The objects in the order for `kubectl apply`, and those that do not exist.
 
     Raises:
         RefusedError: An API server answers with an error.
@@ -84,13 +89,13 @@ def _read(api: Api, each: Owned) -> Thing | None:
 
 
 def _version_and_kind(token: str) -> tuple[str, str]:
-    """`("apps/v1", "Deployment")` of `kubernetes:apps/v1:Deployment`; an API version leaves the group `core` out."""
+    """Return `("apps/v1", "Deployment")` for `kubernetes:apps/v1:Deployment`; API versions omit the group `core`."""
     _, version, kind = token.split(":")
     return version.removeprefix("core/"), kind
 
 
 def _release(api: Api, namespace: str, name: str) -> Thing | None:
-    """A Helm release, read from its newest Secret (helm/helm, pkg/storage/driver/secrets.go)."""
+    """Return a Helm release, read from its newest Secret (helm/helm, pkg/storage/driver/secrets.go)."""
     query = f"?labelSelector=owner%3Dhelm,name%3D{name},status%3Ddeployed"
     kept = api.call("GET", f"/api/v1/namespaces/{namespace}/secrets{query}")["items"]
     if not kept:
@@ -109,7 +114,7 @@ def _release(api: Api, namespace: str, name: str) -> Thing | None:
 
 
 def shown(live: Thing) -> Thing:
-    """An object for display; a Secret with the size of each value instead of the value."""
+    """Return an object without status and server-side fields; a Secret has the size of each value only."""
     meta = {name: copy.deepcopy(value) for name, value in live["metadata"].items() if name not in SERVER_FIELDS}
     meta.get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
     if not meta.get("annotations"):

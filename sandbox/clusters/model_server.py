@@ -1,7 +1,7 @@
-"""One MLServer for all pods of a region, run as a script: loads the models of a folder and serves until its input ends.
+"""Script of a region's MLServer process: load the models of a folder and serve them until standard input ends.
 
-It imports its modules, then reads the folder from the first line of standard input. Once the models are loaded it
-prints the port as one line of JSON. Standard input ends with the process that started it, even if that is killed.
+The script imports its modules, then reads the folder from the first line of standard input. When the models are loaded,
+it prints the port as one line of JSON. Standard input ends when the parent process ends, even if that is killed.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import urllib.request
 
 
 def main() -> None:
-    """Import MLServer, wait for a folder, and serve its models."""
-    # MLServer logs to standard output, which is for the port only.
+    """Import MLServer, wait for the path of a folder, and serve its models."""
+    # MLServer logs to standard output, which is reserved for the port; its logs are redirected to standard error.
     output = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     from mlserver import MLServer, Settings
     from mlserver.repository.factory import ModelRepositoryFactory
-    from mlserver_sklearn import SKLearnModel  # noqa: F401 - loads the models of this topology
+    from mlserver_sklearn import SKLearnModel  # noqa: F401 - preloads the runtime of the models
 
     folder = sys.stdin.readline().strip()
     if not folder:
@@ -35,14 +35,14 @@ def main() -> None:
         port = listening.getsockname()[1]
         settings = Settings(
             debug=False,
-            grpc_port=0,  # it cannot be disabled
+            grpc_port=0,  # a free port, because gRPC cannot be disabled
             gzip_enabled=False,
             host="127.0.0.1",
             metrics_endpoint=None,
             model_repository_root=folder,
             parallel_workers=0,
         )
-        # The only way to pass a socket; a port that was free before could be taken by then.
+        # MLServer has no public setting for a socket. A free port number could be taken before MLServer binds it.
         settings._custom_rest_server_settings = {"fd": listening.fileno(), "log_level": "warning"}
         server = MLServer(settings)
         models = await ModelRepositoryFactory.resolve_model_repository(settings).list()
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _report(port: int, output: int) -> None:
-    """Print the port once every model is loaded."""
+    """Print the port when all models are loaded."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         try:

@@ -1,8 +1,8 @@
-"""Node objects as EKS's image registers them. Pure.
+"""Node objects, as the EKS node image registers them. Pure.
 
-Sources: of labels, "Well-known labels" of Kubernetes and EKS user guide, "Managed node groups"; of reserved resources,
-awslabs/amazon-eks-ami, nodeadm, internal/kubelet (CPU, memory, and 100 MiB before eviction). GPUs are registered at
-once, as if NVIDIA's device plugin ran already.
+Sources of labels: Kubernetes documentation, "Well-known labels", and EKS user guide, "Managed node groups". Source of
+reserved resources: awslabs/amazon-eks-ami, nodeadm, internal/kubelet (CPU, memory, and an eviction threshold of
+100 MiB). GPUs are registered at once, as if NVIDIA's device plugin were already running.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import dataclass
 from typing import Any
 
 KWOK_LABEL = "kwok.x-k8s.io/node"
-"""Label of nodes for which kwok acts as kubelet. Without it a node is dead: its lease is not renewed."""
+"""Label of nodes for which kwok acts as the kubelet. A node without it is dead: its lease is not renewed."""
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 CPU_SHARES = ((1, 60), (1, 10), (2, 5))
-"""Number of CPUs, and milli-CPUs reserved of each; 2.5 of each further CPU."""
+"""Number of CPUs and millicores reserved of each; 2.5 millicores of each further CPU."""
 MEMORY_BASE_MIB, MEMORY_POD_MIB, EVICTION_MIB = 255, 11, 100
 MOST_PODS, MOST_PODS_LARGE, LARGE_CPUS = 110, 250, 30
 POD_BLOCKS = 8
-"""Number of blocks for pods that a subnet is divided into; a block has at most 256 addresses."""
+"""Number of CIDR blocks for pods that a subnet is divided into; a block has at most 256 addresses."""
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """Facts about an instance that becomes a node.
+    """Properties of an instance that joins a cluster as a node.
 
     Args:
-        name: Private DNS name.
-        instance_id: Id of the instance.
-        address: Private address.
+        name: Private DNS name of the instance.
+        instance_id: ID of the instance.
+        address: Private IP address of the instance.
         zone: Availability zone.
         type: Instance type, as in DescribeInstanceTypes.
-        pods: CIDR block of its pods; empty if the subnet has none left.
+        pods: CIDR block for the node's pods; "" if the subnet has none left.
         group: Node group, as in DescribeNodegroup.
     """
 
@@ -47,7 +47,7 @@ class NodeFacts:
 
 
 def node(facts: NodeFacts) -> dict[str, Any]:
-    """The Node object."""
+    """Return the Node object of an instance."""
     group, kind = facts.group, facts.type
     arch = "arm64" if "arm64" in kind["ProcessorInfo"]["SupportedArchitectures"] else "amd64"
     labels = {
@@ -97,12 +97,12 @@ def node(facts: NodeFacts) -> dict[str, Any]:
 
 
 def provider_id(zone: str, instance_id: str) -> str:
-    """A node's reference to its instance."""
+    """Return the provider ID with which a node refers to its instance."""
     return f"aws:///{zone}/{instance_id}"
 
 
 def capacity(kind: Mapping[str, Any]) -> dict[str, str]:
-    """Resources of a node of an instance type."""
+    """Return the total resources of a node with an instance type."""
     gpus = sum(each["Count"] for each in kind.get("GpuInfo", {}).get("Gpus", ()))
     held = {
         "cpu": str(kind["VCpuInfo"]["DefaultVCpus"]),
@@ -114,7 +114,7 @@ def capacity(kind: Mapping[str, Any]) -> dict[str, str]:
 
 
 def allocatable(kind: Mapping[str, Any]) -> dict[str, str]:
-    """Resources that pods can use."""
+    """Return the resources that pods can use on a node with an instance type."""
     cpus, kept = kind["VCpuInfo"]["DefaultVCpus"], 0.0
     left = cpus
     for count, share in CPU_SHARES:
@@ -126,7 +126,7 @@ def allocatable(kind: Mapping[str, Any]) -> dict[str, str]:
 
 
 def pods(kind: Mapping[str, Any]) -> int:
-    """Maximum number of pods: the addresses of its interfaces, up to EKS's limit (EKS user guide, max pods)."""
+    """Return the maximum number of pods: the interfaces' addresses, up to EKS's limit (EKS user guide, max pods)."""
     network = kind["NetworkInfo"]
     addresses = network["MaximumNetworkInterfaces"] * (network["Ipv4AddressesPerInterface"] - 1) + 2
     most = MOST_PODS if kind["VCpuInfo"]["DefaultVCpus"] <= LARGE_CPUS else MOST_PODS_LARGE
@@ -134,11 +134,11 @@ def pods(kind: Mapping[str, Any]) -> int:
 
 
 def pod_block(subnet: str, used: Collection[str]) -> str:
-    """Find a free block of a subnet for pods; empty without one.
+    """Return a free CIDR block for pods in a subnet; "" if there is none.
 
     Args:
-        subnet: The subnet's CIDR block.
-        used: Blocks in use.
+        subnet: CIDR block of the subnet.
+        used: CIDR blocks in use.
     """
     network = ipaddress.IPv4Network(subnet)
     size = min(max(network.prefixlen + POD_BLOCKS.bit_length() - 1, 24), 30)

@@ -1,11 +1,11 @@
-"""Nodes of a cluster: created when an instance has booted, dead with its zone, drained before termination.
+"""Nodes of a cluster: created when an instance has booted, dead while its zone is down, drained before termination.
 
-This stands for the kubelet, EKS and AWS's cloud controller manager. A node in a dead zone loses the label by which kwok
-acts as its kubelet, so that its lease expires; the Node object is deleted with the instance. Draining evicts pods, and
-so respects disruption budgets, for 15 modelled minutes; then the node is deleted anyway (EKS user guide, "Managed node
-groups").
+This module replaces the kubelet, EKS and AWS's cloud controller manager. A node in a zone that is down loses the label
+with which kwok acts as its kubelet, so its lease expires. The Node object is deleted with its instance. Draining evicts
+pods, which respects disruption budgets, for up to 15 modelled minutes; then the node is deleted (EKS user guide,
+"Managed node groups").
 
-Simplified: deleting a node group deletes its nodes undrained, and pods of DaemonSets end with their node.
+Simplified: deleting a node group deletes its nodes without draining, and DaemonSet pods end with their node.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from sandbox.clusters.scaling import LEAVING, Scaling
 
 NODES = "/api/v1/nodes"
 EVICTION_RETRY_SECONDS = 5.0
-"""Time between attempts to evict a pod that a disruption budget protects (kubectl drain)."""
+"""Delay in seconds between attempts to evict a pod that a disruption budget protects (as in kubectl drain)."""
 
 
 class Nodes:
-    """The nodes of one cluster.
+    """Nodes of one cluster.
 
     Args:
-        api: The cluster's API server.
-        scaling: Its Auto Scaling groups.
-        nodes: Its nodes.
-        pods: Its pods.
-        region: Its region.
+        api: Client of the cluster's API server.
+        scaling: Auto Scaling groups of the cluster.
+        nodes: Nodes of the cluster.
+        pods: Pods of the cluster.
+        region: Region of the cluster.
         speed: Modelled seconds per real second.
     """
 
@@ -50,7 +50,7 @@ class Nodes:
         self._made: dict[str, str] = {}
 
     def step(self) -> None:
-        """Perform all due actions. Raises as `Api.call`."""
+        """Create, update, drain and delete nodes by the state of their instances. Raises as `Api.call`."""
         known = {each["metadata"]["name"]: each for each in self._nodes.all()}
         instances = [
             (group, scaled, state) for group, scaled in self._scaling.groups() for state in scaled.instance_states
@@ -84,7 +84,7 @@ class Nodes:
         self._api.call("POST", NODES, node(facts))
 
     def _keep(self, known: Thing, scaled: NodeScalingGroup, state: InstanceState) -> None:
-        """Update a node by the state of its instance; drain it if the instance is to be terminated."""
+        """Update a node by the state of its instance; drain the node if the instance will be terminated."""
         name, dead = known["metadata"]["name"], self._scaling.dead(state)
         if dead is (KWOK_LABEL in known["metadata"]["labels"]):
             self._api.patch(f"{NODES}/{name}", {"metadata": {"labels": {KWOK_LABEL: None if dead else "fake"}}})
@@ -94,7 +94,7 @@ class Nodes:
             self._drains.pop(state.instance_id, None)
 
     def _drained(self, known: Thing, instance: str) -> bool:
-        """Cordon a node and evict its pods; return whether it can be deleted."""
+        """Cordon a node and evict its pods; return whether the node can be deleted."""
         name, now = known["metadata"]["name"], time.monotonic()
         if instance not in self._drains:
             self._api.patch(f"{NODES}/{name}", {"spec": {"unschedulable": True}}, STRATEGIC)
@@ -119,17 +119,17 @@ class Nodes:
         try:
             self._api.call("POST", f"{pod_path(about)}/eviction", content)
         except RefusedError as error:
-            # A disruption budget protects the pod, or it does not exist any more.
+            # 429: a disruption budget protects the pod. 404: the pod no longer exists.
             if error.status not in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_FOUND):
                 sys.stderr.write(f"{error}\n")
 
 
 def pod_path(about: dict[str, Any]) -> str:
-    """API path of a pod, by its metadata."""
+    """Return the API path of a pod with this metadata."""
     return f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
 
 
 def _drains(pod: Thing) -> bool:
-    """Whether draining evicts a pod: not one of a DaemonSet, nor one that has ended."""
+    """Return whether draining evicts a pod; DaemonSet pods and completed pods are not evicted."""
     owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", ())}
     return "DaemonSet" not in owners and pod["status"].get("phase") not in ("Succeeded", "Failed")

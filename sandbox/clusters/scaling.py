@@ -1,12 +1,12 @@
 """Auto Scaling groups of node groups: launch, boot, health check, replacement and termination of instances over time.
 
-The instances are moto's own, in subnets of their zones, so EC2 and Auto Scaling report them. After a launch that failed
-for lack of capacity, the group retries; its activities and the node group's health report the failure. An instance to
-be terminated stays in Terminating:Wait until its node is drained, as with EKS's lifecycle hook. A new version of the
-launch template is rolled out one node at a time, the new node first.
+Instances are moto's, in the subnets of their zones, so EC2 and Auto Scaling list them. After a launch that failed for
+insufficient capacity, the group retries; its activities and the node group's health report the failure. An instance
+that will be terminated stays in Terminating:Wait until its node is drained, as with EKS's lifecycle hook. A new launch
+template version is rolled out one node at a time; the new node starts before the old one is drained.
 
-Simplified: on-demand capacity only; capacity is lacking in a whole region; warm pools, suspended processes and standby
-are ignored.
+Simplified: only on-demand capacity exists; a capacity fault affects a whole region; warm pools, suspended processes and
+standby are ignored.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from sandbox.clusters.capacity import Machine, launches, surplus, uneven, zones_
 
 PENDING, IN_SERVICE, LEAVING = "Pending", "InService", "Terminating:Wait"
 LAUNCH_FAILURE = "AsgInstanceLaunchFailures"
-"""Code of the issue in a node group's health (EKS API reference, Issue)."""
+"""Code of a health issue of a node group (EKS API reference, Issue)."""
 ACTIVITIES_KEPT = 100
 
 
 @dataclass
 class Life:
-    """State of an instance beyond moto's.
+    """State of an instance that moto does not keep.
 
     Args:
         number: Order of launch.
-        version: Version of the launch template.
-        ready_at: When it has booted, by the monotonic clock in seconds.
-        dead_since: Since when its zone is down, by the same clock; None while it lives.
+        version: Launch template version.
+        ready_at: When the boot completes, in seconds of the monotonic clock.
+        dead_since: When the instance's zone went down, in seconds of the same clock; None if the zone is up.
     """
 
     number: int
@@ -53,20 +53,24 @@ class Life:
 
 @dataclass
 class Plan:
-    """State of a group beyond moto's."""
+    """State of a group that moto does not keep.
+
+    Args:
+        retry_at: When the next launch is allowed after insufficient capacity, in seconds of the monotonic clock.
+        surge: Whether the group has one instance more than desired, as the replacement of another.
+    """
 
     retry_at: float = 0.0
     surge: bool = False
-    """Whether the group has one more instance than desired for now, which replaces another."""
 
 
 class Scaling:
-    """The Auto Scaling groups of one cluster's node groups.
+    """Auto Scaling groups of one cluster's node groups.
 
     Args:
-        faults: The faults in force.
-        region: The cluster's region.
-        cluster: Its name.
+        faults: Injected faults.
+        region: Region of the cluster.
+        cluster: Name of the cluster.
         speed: Modelled seconds per real second.
     """
 
@@ -77,13 +81,13 @@ class Scaling:
         self._launched = 0
 
     def groups(self) -> list[tuple[dict[str, Any], NodeScalingGroup]]:
-        """Node groups with their Auto Scaling groups."""
+        """Return the node groups with their Auto Scaling groups."""
         cluster = clusters(self._region).get(self._cluster)
         found = list(cluster.groups.values()) if cluster else []
         return [(group, scaling_group(self._region, group)) for group in found if self._has(group)]
 
     def step(self) -> None:
-        """Perform all due actions."""
+        """Check, launch and terminate instances of all groups."""
         now = time.monotonic()
         for group, scaled in self.groups():
             self._plans.setdefault(scaled.name, Plan())
@@ -92,21 +96,27 @@ class Scaling:
             self._empty(scaled)
 
     def ready(self, state: InstanceState) -> bool:
-        """Whether an instance has booted and its zone is up."""
+        """Return whether an instance has booted and its zone is up."""
         life = self._lives[state.instance_id]
         return life.dead_since is None and time.monotonic() >= life.ready_at
 
     def dead(self, state: InstanceState) -> bool:
-        """Whether an instance's zone is down."""
+        """Return whether an instance's zone is down."""
         return self._faults.zone_down(str(state.availability_zone))
 
     def retire(self, scaled: NodeScalingGroup, state: InstanceState) -> None:
-        """Drain and terminate an instance, and reduce the group's size by one."""
+        """Start draining an instance before its termination, and reduce the group's desired size by one."""
         state.lifecycle_state = LEAVING
         scaled.set_desired_capacity((scaled.desired_capacity or 0) - 1)
 
     def give_up(self, scaled: NodeScalingGroup, state: InstanceState, cause: str) -> None:
-        """Terminate an instance at once."""
+        """Terminate an instance at once.
+
+        Args:
+            scaled: Auto Scaling group of the instance.
+            state: The instance.
+            cause: Cause in the group's activity.
+        """
         scaled.instance_states = [one for one in scaled.instance_states if one is not state]
         ec2_backends[ACCOUNT][self._region].terminate_instances([state.instance_id])
         self._lives.pop(state.instance_id, None)
@@ -115,13 +125,13 @@ class Scaling:
     def _has(self, group: dict[str, Any]) -> bool:
         try:
             return bool(scaling_group(self._region, group))
-        except KeyError:  # it was deleted
+        except KeyError:  # the Auto Scaling group was deleted
             return False
 
     def _check(self, scaled: NodeScalingGroup, now: float) -> None:
-        """Note which instances have booted, died or been terminated."""
+        """Update the state of instances that have booted, failed their health check or were terminated."""
         check = timings.INSTANCE_CHECK.seconds / self._speed
-        # moto leaves an instance in the group that a user terminated.
+        # moto keeps an instance in the group after a user terminated it.
         scaled.instance_states = [each for each in scaled.instance_states if each.instance.state == "running"]
         for state in list(scaled.instance_states):
             life = self._lives[state.instance_id]
@@ -137,7 +147,7 @@ class Scaling:
                 self.give_up(scaled, state, f"{cause} indicating it has been terminated or stopped.")
 
     def _fill(self, group: dict[str, Any], scaled: NodeScalingGroup, now: float) -> None:
-        """Launch missing instances, and one more where an instance has to be replaced."""
+        """Launch missing instances, and one more if an instance needs a replacement."""
         plan, staying = self._plans[scaled.name], _of(scaled, PENDING, IN_SERVICE)
         zones = self._zones(scaled)
         machines = [self._machine(scaled, state) for state in staying]
@@ -163,7 +173,7 @@ class Scaling:
             _failed(group, scaled, types, at[0])
 
     def _empty(self, scaled: NodeScalingGroup) -> None:
-        """Terminate surplus instances: first those that have not booted."""
+        """Terminate surplus instances, booting ones first."""
         staying = _of(scaled, PENDING, IN_SERVICE)
         over = len(staying) - (scaled.desired_capacity or 0) - self._plans[scaled.name].surge
         booting = _of(scaled, PENDING)[-over:] if over > 0 else []
@@ -227,7 +237,7 @@ def _because(of: str) -> str:
 
 
 def _record(scaled: NodeScalingGroup, what: str, cause: str, failure: str = "") -> None:
-    """An activity (Auto Scaling API reference, Activity)."""
+    """Add an activity to a group (Auto Scaling API reference, Activity)."""
     now = datetime.datetime.now(datetime.UTC)
     activity = {
         "ActivityId": str(uuid4()),

@@ -1,12 +1,12 @@
-"""The model server of a region: one real MLServer process stands for the servers in all pods.
+"""Model server of a region: one MLServer process answers for the model servers of all pods.
 
-It loads the model set that the pods' init container fetches from the region's bucket, and runs while the region has
-pods that serve. It takes seconds of CPU to start, so it starts after the first request for a prediction in any region.
-From then on every region with a cluster keeps a process without models, which loads them when the first pod is
-scheduled. Before, health paths are answered by the state of the pods.
+The process loads the model set that the pods' init container fetches from the region's bucket, and runs while the
+region has serving pods. Its start takes seconds of CPU, so it starts after the first prediction request in any region.
+Then each region with a cluster keeps a process without models, which loads them when the first pod is scheduled. Until
+then, the state of the pods determines the responses of health paths.
 
-Simplified: a region serves one model set, that of the pods at the time of loading, even if a newer pod fetched a newer
-set. Once none of those pods is left, the set is loaded again.
+Simplified: a region serves one version of the model set, that of the pods when it was loaded, even if newer pods have a
+newer version. When none of those pods exists any longer, the model set is loaded again.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from sandbox.clusters.api import Api, Thing
 
 SCRIPT = Path(__file__).with_name("model_server.py")
 START_SECONDS = 90.0
-"""Longest time that a request waits for a model server to start."""
+"""Maximum time in seconds that a request waits for a model server to start."""
 RELOAD_SECONDS = 2.0
-"""Delay after a failed load, as a kubelet delays the restart of an init container."""
+"""Delay in seconds after a failed load, like the kubelet's back-off for an init container."""
 PASSED_ON = ("PATH", "LANG", "SYSTEMROOT", "PYTHONPYCACHEPREFIX")
 HEALTH_PATHS = {"/v2/health/ready", "/v2/health/live"}
 PER_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "proxy-connection"}
-"""Headers that a proxy does not forward (RFC 9110, 7.6.1)."""
+"""Headers that a proxy does not forward (RFC 9110, section 7.6.1)."""
 
 
 def lacking() -> str:
-    """The reason why this machine cannot run a model server; empty if it can."""
+    """Return the reason why this machine cannot run a model server; "" if it can."""
     if importlib.util.find_spec("mlserver") is not None:
         return ""
     version = ".".join(map(str, sys.version_info[:2]))
@@ -49,7 +49,7 @@ def lacking() -> str:
 
 
 class ModelServer:
-    """A process of MLServer, which imports its modules at once."""
+    """An MLServer process. It imports its modules at its start, before `load`."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -63,7 +63,7 @@ class ModelServer:
         self.port = 0
 
     def load(self, models: Path) -> None:
-        """Serve the models of a folder. Raises Failed."""
+        """Serve the models of a folder. Raises `Failed` if the process ended."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise RuntimeError("the process was started without pipes")
@@ -89,12 +89,12 @@ class ModelServer:
 
 
 class Serving:
-    """The model server of one region's cluster.
+    """Model server of one region's cluster.
 
     Args:
-        endpoint: URL of AWS.
+        endpoint: URL of the emulator.
         region: The region.
-        api: Its cluster's API server.
+        api: Client of the cluster's API server.
     """
 
     def __init__(self, endpoint: str, region: str, api: Api) -> None:
@@ -110,10 +110,10 @@ class Serving:
         self._stopped = False
 
     def step(self, pods: list[Thing]) -> None:
-        """Start, load or stop the model server as these pods demand.
+        """Start, load or stop the model server, as the pods require.
 
         Args:
-            pods: Scheduled pods of a Service behind the load balancer.
+            pods: Scheduled pods of Services behind the load balancer.
         """
         if lacking() or self._stopped:
             return
@@ -131,7 +131,7 @@ class Serving:
                 self._spare = ModelServer()
 
     def stop(self) -> None:
-        """Stop its processes."""
+        """Stop the MLServer processes."""
         with self._lock:
             self._stopped = True
             for server in (self._spare, self._server):
@@ -143,11 +143,11 @@ class Serving:
 
     @property
     def running(self) -> bool:
-        """Whether models are served now."""
+        """Whether models are being served."""
         return self._server is not None
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Return MLServer's answer; wait while it starts. Raises ConnectionCutError if it does not start."""
+        """Return MLServer's response; wait while it starts. Raises `ConnectionCutError` if it does not answer."""
         with self._changed:
             self._changed.wait_for(lambda: self._server or self._problem or self._stopped, START_SECONDS)
         server = self._server
@@ -161,13 +161,13 @@ class Serving:
             raise ConnectionCutError(f"the model server of {self._region}: {error}") from error
 
     def _load(self, pod: Thing) -> None:
-        """Fetch models as the pod does, load them, and replace the previous process."""
+        """Fetch models with the pod's init container, load them, and replace the previous process."""
         with self._lock:
             server, self._spare = self._spare or ModelServer(), None
         problem = ""
         try:
             server.load(init_container.run(pod, self._config_map, Path(server.folder.name), self._environment()))
-        except Exception as error:  # noqa: BLE001 - any failure is the answer to requests
+        except Exception as error:  # noqa: BLE001 - requests are answered with the error
             problem = str(error)
             sys.stderr.write(f"the model server of {self._region}: {error}\n")
             server.end()
@@ -190,7 +190,7 @@ class Serving:
         return self._api.call("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
 
     def _environment(self) -> dict[str, str]:
-        """Credentials and endpoint of the sandbox, in place of a pod's identity and the region's endpoints."""
+        """Return the sandbox's credentials and endpoint, which replace the pod's identity and AWS's endpoints."""
         return {
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_DEFAULT_REGION": self._region,
@@ -203,7 +203,7 @@ class Serving:
 
 
 KEPT = threading.local()
-"""This thread's connections to model servers, by port. Each client connection has its own thread."""
+"""Connections of the current thread to model servers, by port. Each client connection has its own thread."""
 
 
 def _forward(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -220,13 +220,13 @@ def _forward(port: int, method: str, path: str, headers: Mapping[str, str], body
             return Answer(answer.status, answer.read(), dict(answer.getheaders()))
         except (OSError, http.client.HTTPException):
             kept.pop(port).close()
-            # The server may have closed an idle connection: retry on a new one.
+            # The model server may have closed an idle connection: retry on a new one.
             if fresh:
                 raise
     raise AssertionError("the second attempt answers or raises")
 
 
 def _plain_environment() -> dict[str, str]:
-    """An environment without the user's variables: MLServer reads MLSERVER_ variables and proxies."""
+    """Return an environment without the user's variables, because MLServer reads MLSERVER_ and proxy variables."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

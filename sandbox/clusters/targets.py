@@ -1,10 +1,10 @@
-"""Stands for the AWS Load Balancer Controller: registers targets by TargetGroupBindings and EndpointSlices.
+"""Substitute for the AWS Load Balancer Controller: registers targets by TargetGroupBindings and EndpointSlices.
 
-Targets are pods by address (`targetType: ip`): the ready ones in all slices of the Service that a binding names. The
-targets of a deleted binding are deregistered.
+Targets are IP addresses of pods (`targetType: ip`): the ready endpoints in all EndpointSlices of the Service that a
+binding names. Targets of a deleted binding are deregistered.
 
-Simplified: it works without the controller being installed; readiness gates, node ports and rules of security groups
-are ignored; a binding gets no finalizer and no status.
+Simplified: the controller need not be installed; readiness gates, node ports and security group rules are ignored;
+bindings get no finalizer and no status.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Target = tuple[str, int]
 
 
 def endpoints(binding: Thing, services: Iterable[Thing], slices: Iterable[Thing]) -> list[tuple[Thing, int]]:
-    """Endpoints of a binding's Service, ready or not, each with the port of its target."""
+    """Return all endpoints of a binding's Service, ready or not, each with the port of its target."""
     namespace, named = binding["metadata"]["namespace"], binding["spec"]["serviceRef"]
     port = _port_name(namespace, named, services)
     found = []
@@ -41,7 +41,7 @@ def endpoints(binding: Thing, services: Iterable[Thing], slices: Iterable[Thing]
 
 
 def _port_name(namespace: str, named: Thing, services: Iterable[Thing]) -> str | None:
-    """Name of a Service's port, which a binding names by name or number."""
+    """Return the name of the Service port that a binding refers to by name or number; None if it does not exist."""
     for service in services:
         if (service["metadata"]["namespace"], service["metadata"]["name"]) == (namespace, named["name"]):
             for port in service["spec"].get("ports", ()):
@@ -51,7 +51,7 @@ def _port_name(namespace: str, named: Thing, services: Iterable[Thing]) -> str |
 
 
 def wanted(found: Iterable[tuple[Thing, int]]) -> set[Target]:
-    """The targets to register: addresses and ports of ready endpoints."""
+    """Return the targets to register: addresses and ports of ready endpoints."""
     return {
         (address, port)
         for endpoint, port in found
@@ -61,18 +61,18 @@ def wanted(found: Iterable[tuple[Thing, int]]) -> set[Target]:
 
 
 class Targets:
-    """Keeps the targets of one cluster registered.
+    """Load balancer targets of one cluster.
 
     Args:
-        client: Makes clients of AWS.
-        region: The cluster's region.
-        bindings: Its TargetGroupBindings.
-        services: Its Services.
-        slices: Its EndpointSlices.
+        client: Creates boto3 clients for the emulator.
+        region: Region of the cluster.
+        bindings: TargetGroupBindings of the cluster.
+        services: Services of the cluster.
+        slices: EndpointSlices of the cluster.
     """
 
     def __init__(self, client: Clients, region: str, bindings: Watched, services: Watched, slices: Watched) -> None:
-        # The next step retries; retries here would delay the end of the emulator.
+        # No retries, which would delay the emulator's shutdown; the next step calls again.
         once = Config(retries={"total_max_attempts": 1})
         self._client: Any = client("elbv2", region, config=once)
         self._bindings, self._services, self._slices = bindings, services, slices
@@ -80,12 +80,12 @@ class Targets:
         self._reported: dict[str, str] = {}
 
     def endpoints(self) -> list[Thing]:
-        """All endpoints of bindings, ready or not."""
+        """Return the endpoints of all bindings, ready or not."""
         services, slices = self._services.all(), self._slices.all()
         return [endpoint for binding in self._bindings.all() for endpoint, _ in endpoints(binding, services, slices)]
 
     def step(self) -> None:
-        """Register targets that became ready, and deregister the others."""
+        """Register endpoints that became ready, and deregister those that are not ready any longer."""
         if not all(each.synced.is_set() for each in (self._bindings, self._services, self._slices)):
             return
         services, slices = self._services.all(), self._slices.all()
@@ -102,7 +102,7 @@ class Targets:
                 self._registered[arn] = targets
                 self._reported.pop(arn, None)
             except (ClientError, BotoCoreError) as error:
-                # The target group may not exist or not answer: reported once, and retried.
+                # The target group may not exist or not answer: the error is printed once, and the next step retries.
                 if self._reported.get(arn) != str(error):
                     self._reported[arn] = str(error)
                     sys.stderr.write(f"target group {arn}: {error}\n")

@@ -1,8 +1,8 @@
-"""Checks bearer tokens of an API server as EKS does.
+"""Verification of an API server's bearer tokens, by the rules of EKS.
 
-A token is `k8s-aws-v1.` followed by a GetCallerIdentity request in base64 that is presigned for one cluster (source of
-the rules: aws-iam-authenticator, pkg/token/token.go). EKS sends the request to STS. Here its signature is checked with
-the secret of its access key, and STS names the key's owner. The cluster's access entries give the user and groups.
+A token is `k8s-aws-v1.` followed by a base64-encoded GetCallerIdentity request, presigned for one cluster (source of
+the rules: aws-iam-authenticator, pkg/token/token.go). EKS sends the request to STS. The sandbox verifies its signature
+with the secret access key, and STS identifies the caller. The cluster's access entries determine user and groups.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from sandbox.control_plane.certificates import MASTERS
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"
 LIFETIME = datetime.timedelta(minutes=15)
-"""Validity from the date in the request; the request's own expiry does not count."""
+"""Validity from the date of the request; the expiry in the request has no effect."""
 AHEAD = datetime.timedelta(minutes=5)
-"""How far the date may lie in the future (IAM user guide, "Troubleshoot Signature Version 4")."""
+"""Maximum time by which the date may be in the future (IAM user guide, "Troubleshoot Signature Version 4")."""
 LONGEST_EXPIRY_SECONDS = 900
 HOST = re.compile(r"sts(?:\.([a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com")
 ALLOWED = {"action", "version"} | {
@@ -44,7 +44,7 @@ ALLOWED = {"action", "version"} | {
     for name in ("algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders")
 }
 PUBLIC_KEYS = {"sandbox": "sandbox", "testing": "testing"}
-"""Well-known access keys: of the sandbox, and of its tests."""
+"""Well-known access keys of the sandbox and of its tests, with their secrets."""
 ADMIN_POLICY = f"{POLICY_ARN}AmazonEKSClusterAdminPolicy"
 
 
@@ -72,15 +72,15 @@ def check(
 
     Args:
         token: The token.
-        cluster: The cluster's name, which has to be signed.
-        now: The time, with time zone.
+        cluster: Name of the cluster, which the signature must cover.
+        now: Current time, with time zone.
         secret_of: Returns the secrets of an access key; None for an unknown key.
 
     Returns:
-        The access key, and the region of STS.
+        The access key, and the region of the STS endpoint.
 
     Raises:
-        BadTokenError: The form, the cluster, the time or the signature of the token is wrong.
+        BadTokenError: The format, the cluster, the date or the signature of the token is not valid.
     """
     url = _url(token)
     parts = urlsplit(url)
@@ -104,7 +104,7 @@ def check(
     secret = secret_of(access_key)
     if secret is None or not hmac.compare_digest(secret.session, values.get("x-amz-security-token", "")):
         raise BadTokenError(f"access key {access_key} does not exist, or has another session token")
-    # The original text: another encoder could encode it differently.
+    # The query is not re-encoded, because another encoder could change the signed text.
     unsigned = "&".join(each for each in parts.query.split("&") if not each.lower().startswith("x-amz-signature="))
     expected = _signature(f"https://{parts.netloc}/?{unsigned}", cluster, date, region, access_key, secret)
     if not hmac.compare_digest(expected, values.get("x-amz-signature", "")):
@@ -123,7 +123,7 @@ def _url(token: str) -> str:
 
 
 def _check_time(values: dict[str, str], now: datetime.datetime) -> str:
-    """Check date and expiry, and return the date as written."""
+    """Check date and expiry; return the date as it is in the request."""
     date, expires = values.get("x-amz-date", ""), values.get("x-amz-expires", "")
     try:
         made = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
@@ -144,7 +144,7 @@ def _signature(url: str, cluster: str, date: str, region: str, access_key: str, 
 
 
 def secret_of(access_key: str) -> Secret | None:
-    """The secrets of an access key of IAM or STS, or of a well-known key."""
+    """Return the secrets of an IAM, STS or well-known access key; None for an unknown or inactive key."""
     if access_key in PUBLIC_KEYS:
         return Secret(PUBLIC_KEYS[access_key])
     if session := sts_backends[ACCOUNT][PARTITION].get_assumed_role_from_access_key(access_key):
@@ -155,10 +155,11 @@ def secret_of(access_key: str) -> Secret | None:
 
 
 def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str, Any] | None:
-    """A principal's `UserInfo` in a cluster; None for a principal without access.
+    """Return a principal's `UserInfo` in a cluster; None for a principal without access.
 
-    The cluster's creator, if the cluster grants that, and principals with AmazonEKSClusterAdminPolicy on the whole
-    cluster are administrators. Other access policies have no effect here; RBAC decides by the principal's groups.
+    Administrators are the cluster's creator, if the cluster's access configuration grants this, and principals with
+    AmazonEKSClusterAdminPolicy on the whole cluster. Other access policies have no effect in the sandbox; RBAC decides
+    by the principal's groups.
     """
     session = arn.rpartition("/")[2] if ":assumed-role/" in arn else ""
     entry = next((each for principal, each in cluster.entries.items() if _same(principal, arn)), None)
@@ -167,7 +168,7 @@ def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str,
         return None
     entry = entry or {"username": arn, "kubernetesGroups": [], "policies": {}}
     scope = entry["policies"].get(ADMIN_POLICY, {}).get("accessScope", {}).get("type")
-    # EKS replaces @ in a session's name by - (EKS user guide, "Create access entries").
+    # EKS replaces @ in a session name with - (EKS user guide, "Create access entries").
     name = entry["username"].replace("{{SessionName}}", session.replace("@", "-"))
     extra = {"accessKeyId": access_key, "arn": arn, "principalId": user_id.partition(":")[0], "sessionName": session}
     return {
@@ -179,7 +180,7 @@ def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str,
 
 
 def _same(principal: str, arn: str) -> bool:
-    """Whether an access entry is for a caller. A session's ARN has the name of its role without the path."""
+    """Return whether an access entry is for a caller. A session's ARN has the name of its role, without the path."""
     if ":assumed-role/" not in arn:
         return principal == arn
     role = arn.split("/")[1]
@@ -187,13 +188,19 @@ def _same(principal: str, arn: str) -> bool:
 
 
 def identity(access_key: str, region: str) -> tuple[str, str]:
-    """ARN and id of an access key's owner, from STS."""
+    """Return the ARN and the ID of an access key's owner, from STS."""
     id, arn, _ = sts_backends[ACCOUNT][PARTITION].get_caller_identity(access_key, region)
     return str(arn), str(id)
 
 
 def answer_review(faults: Faults, region: str, name: str, body: bytes) -> dict[str, Any]:
-    """Answer a TokenReview of a cluster's API server.
+    """Return the response to a TokenReview of a cluster's API server.
+
+    Args:
+        faults: Injected faults.
+        region: Region of the cluster.
+        name: Name of the cluster.
+        body: The TokenReview, as JSON.
 
     Raises:
         ConnectionCutError: The token is for STS in an unreachable region.

@@ -1,7 +1,7 @@
-"""Everything that happens around one cluster between AWS and Kubernetes: nodes, targets, the model server.
+"""Control loop of one cluster: nodes, scaling, evictions, load balancer targets and the model server.
 
-One thread a cluster, which changes in the cluster wake and which runs a few times a second otherwise. It pauses while
-the region is lost.
+Each cluster has one thread. It runs all steps after a change in the cluster, otherwise a few times a second. It pauses
+while the region is unreachable.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from sandbox.clusters.targets import BINDINGS, SERVICES, SLICES, Targets
 from sandbox.control_plane.control_plane import ControlPlane
 
 LONGEST_SECONDS, SHORTEST_SECONDS = 0.2, 0.02
-"""Longest and shortest time between two runs of all steps."""
+"""Maximum and minimum time in seconds between two runs of all steps."""
 
 
 class Traffic:
-    """What happens around one cluster.
+    """Control loop of one cluster.
 
     Args:
-        plane: Its control plane, which answers.
-        name: The cluster's name.
-        endpoint: URL of AWS.
-        client: Makes clients of AWS.
-        faults: The faults in force.
+        plane: Running control plane of the cluster.
+        name: Name of the cluster.
+        endpoint: URL of the emulator.
+        client: Creates boto3 clients for the emulator.
+        faults: Injected faults.
         speed: Modelled seconds per real second.
-        wanted: Whether a prediction was requested since the start: only then is a model server started.
+        wanted: Returns whether a prediction was requested since the start; only then does a model server start.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Traffic:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop its threads and its model server."""
+        """Stop the threads and the model server."""
         self._ended.set()
         self._wake.set()
         for each in self._watched.values():
@@ -80,11 +80,11 @@ class Traffic:
         self.serving.stop()
 
     def wake(self) -> None:
-        """Run all steps soon."""
+        """Run all steps without waiting for a change."""
         self._wake.set()
 
     def pod_at(self, address: str) -> Thing | None:
-        """The running pod with an address."""
+        """Return the running pod with an IP address; None if there is none."""
         for pod in self._pods.all():
             status = pod["status"]
             if status.get("podIP") == address and status.get("phase") == "Running":
@@ -92,7 +92,10 @@ class Traffic:
         return None
 
     def answers(self, address: str) -> bool:
-        """Whether a pod's containers are ready and its zone is up, even before Kubernetes notices a lost zone."""
+        """Return whether the pod with an IP address answers: its containers are ready and its zone is up.
+
+        The zone counts at once, before Kubernetes detects dead nodes.
+        """
         pod = self.pod_at(address)
         if pod is None or not all(each["ready"] for each in pod["status"].get("containerStatuses", ())):
             return False
@@ -101,7 +104,7 @@ class Traffic:
         return zone is not None and not self._faults.zone_down(zone)
 
     def _serve(self) -> None:
-        """Give the model server its pods, once a prediction was requested."""
+        """Pass the pods behind the load balancer to the model server, if a prediction was requested."""
         if not self._wanted():
             return
         names = {
@@ -122,7 +125,7 @@ class Traffic:
                     break
                 try:
                     step()
-                except Exception as error:  # noqa: BLE001 - the next run may succeed; each failure is reported once
+                except Exception as error:  # noqa: BLE001 - the next run may succeed; each error is printed once
                     if reported != (reported := f"{step.__qualname__}: {type(error).__name__}: {error}"):
                         sys.stderr.write(f"{self.region}: {reported}\n{traceback.format_exc()}")
             self._ended.wait(SHORTEST_SECONDS)
