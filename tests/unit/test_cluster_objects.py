@@ -100,7 +100,7 @@ def without_free_maps(value: Any) -> Any:
     return [without_free_maps(each) for each in value] if isinstance(value, list) else value
 
 
-def test_a_letter_that_is_wrong_in_any_field_of_a_deployment_is_found() -> None:
+def test_misspelled_field_anywhere_in_a_deployment_is_detected() -> None:
     deployment = without_free_maps(made("warm").one("Deployment", "serving-deployment"))
     validate(deployment | {"spec": deployment["spec"] | {"selector": {}}}, KUBERNETES_VERSION)
     missed = []
@@ -134,7 +134,7 @@ def test_a_letter_that_is_wrong_in_any_field_of_a_deployment_is_found() -> None:
         ("EC2NodeClass", ["spec"], "instanceProfil"),
     ],
 )
-def test_a_letter_that_is_wrong_in_a_nested_field_is_found(kind: str, path: list[Any], typo: str) -> None:
+def test_misspelled_nested_field_is_detected_in_every_kind(kind: str, path: list[Any], typo: str) -> None:
     cloud = made("active, karpenter, shared mesh")
     (wrong, place), *_ = (
         (whole, part)
@@ -155,7 +155,7 @@ def at(whole: Any, path: list[Any]) -> Any:
         return None
 
 
-def test_other_code_is_another_config_map_that_is_made_before_the_old_one_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_code_creates_a_new_config_map_before_the_old_one_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under another logical name: Pulumi creates it, updates what names it, and deletes the old one at the end."""
     before = made("warm")
     original = kubernetes.pod_code

@@ -36,7 +36,7 @@ def anchors(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_every_configuration_key_that_is_named_exists(path: Path) -> None:
+def test_every_documented_configuration_key_exists(path: Path) -> None:
     keys = set(re.findall(r"\bdr:[a-z][A-Za-z]+", TEXT[path]))
     tokens = {f"dr:{layer}" for layer in ("data", "traffic")}
 
@@ -54,7 +54,7 @@ def test_every_key_is_in_the_schema_and_in_the_tables() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 @pytest.mark.parametrize("program", COMMANDS)
-def test_every_command_that_is_named_exists_with_its_options(program: str, path: Path) -> None:
+def test_every_documented_command_exists_with_its_options(program: str, path: Path) -> None:
     for text in re.findall(rf"(?:^|`|\$ ){program} ([a-z][^`#|\n]*)", TEXT[path], flags=re.MULTILINE):
         command: Any = COMMANDS[program]
         words = text.split()
@@ -67,7 +67,7 @@ def test_every_command_that_is_named_exists_with_its_options(program: str, path:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_every_make_target_that_is_named_exists(path: Path) -> None:
+def test_every_documented_make_target_exists(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", TEXT[path], flags=re.MULTILINE)) <= targets
@@ -81,7 +81,7 @@ def test_every_link_to_a_file_resolves(path: Path) -> None:
             assert anchor in anchors(TEXT[target]), f"#{anchor} in {named(target)}"
 
 
-def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
+def test_every_page_is_reachable_by_links_from_the_readme() -> None:
     reached, waiting = set[Path](), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
@@ -93,7 +93,7 @@ def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
 
 
 @pytest.mark.parametrize("path", [page for page in DOCUMENTS if page.name != "CHANGELOG.md"], ids=named)
-def test_every_path_of_the_project_that_is_named_exists(path: Path) -> None:
+def test_every_documented_path_exists(path: Path) -> None:
     folders = "|".join(("components", "docs", "dr", "policies", "sandbox", "stacks", "tests"))
     for name in re.findall(rf"`((?:{folders})/(?:[\w./*-]*/|[\w/*-]*\.\w+))`", TEXT[path]):
         assert list(ROOT.glob(name.rstrip("/"))), name

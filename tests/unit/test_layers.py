@@ -36,7 +36,7 @@ def sources(folder: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("folder", FORBIDDEN)
-def test_a_layer_imports_nothing_it_must_not(folder: str) -> None:
+def test_layer_has_no_forbidden_imports(folder: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sources(folder)
@@ -47,12 +47,12 @@ def test_a_layer_imports_nothing_it_must_not(folder: str) -> None:
     assert wrong == []
 
 
-def test_the_program_does_not_know_the_sandbox() -> None:
+def test_program_does_not_import_the_sandbox() -> None:
     assert not [name for name in imported(ROOT / "__main__.py") if name.startswith("sandbox")]
 
 
 @pytest.mark.parametrize("folder", CORE)
-def test_the_core_of_dr_needs_nothing_but_the_standard_library_and_boto3(folder: str) -> None:
+def test_core_of_dr_imports_only_the_standard_library_and_boto3(folder: str) -> None:
     third_party = {"typer", "rich", "pydantic", "yaml"}
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -65,14 +65,14 @@ def test_the_core_of_dr_needs_nothing_but_the_standard_library_and_boto3(folder:
 
 
 @pytest.mark.parametrize("path", sources("dr"), ids=lambda path: path.stem)
-def test_nothing_imports_boto3_before_it_is_needed(path: Path) -> None:
+def test_dr_modules_do_not_import_sdks_at_module_top(path: Path) -> None:
     names = {name.partition(".")[0] for name in imported(path, top_only=True)}
 
     assert not names & {"boto3", "botocore", "kubernetes", "urllib3"}
 
 
 @pytest.mark.parametrize("path", sources("components"), ids=lambda path: path.stem)
-def test_calculations_are_apart_from_resources(path: Path) -> None:
+def test_modules_with_calculations_do_not_import_pulumi(path: Path) -> None:
     names = {name.partition(".")[0] for name in imported(path)}
 
     if path.stem.endswith(PURE) or path.parent.name == "components":
@@ -127,7 +127,7 @@ def test_the_emulated_behaviours_of_aws_do_not_import_the_operations_that_call_t
 IMPORTED_BY_NAME = ("dr", "components", "stacks", "policies", "sandbox")
 
 
-def test_no_module_imports_itself_over_others() -> None:
+def test_modules_have_no_import_cycles() -> None:
     """Imports inside functions and under TYPE_CHECKING count."""
     modules = {module_name(path): path for folder in IMPORTED_BY_NAME for path in sources(folder)}
     graph = {name: set(imported_modules(path, modules)) - {name} for name, path in modules.items()}
@@ -176,7 +176,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     return sorted(group for group in groups if len(group) > 1)
 
 
-def test_circles_are_found_whatever_their_length() -> None:
+def test_cycles_of_any_length_are_found() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": set(), "f": {"g", "a"}, "g": {"f"}}
 
     assert circles(graph) == [["a", "b", "c"], ["f", "g"]]

@@ -55,7 +55,7 @@ def nat_routes(zones_with_nat: str) -> set[str]:
     return gateways | {f"network-private-{zone}-internet" for zone in "abc" if zones_with_nat}
 
 
-def test_the_primary_stack_makes_all_pairs_from_one_list() -> None:
+def test_primary_stack_creates_every_bucket_pair() -> None:
     cloud = first_deployment("primary")
 
     assert len(cloud.of("Bucket")) == 10
@@ -88,7 +88,7 @@ def test_the_tier_changes_nothing_in_the_primary_stack(tier: Tier) -> None:
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cluster_alone(tier: Tier) -> None:
+def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of_the_dr_stack(tier: Tier) -> None:
     cloud = first_deployment("dr", tier=str(tier))
 
     names = in_aws(cloud)
@@ -116,13 +116,13 @@ def test_the_dr_stack_differs_by_tier_in_its_ways_out_its_backup_plan_and_its_cl
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-def test_nothing_of_the_dr_stack_is_in_the_primary_region(tier: Tier) -> None:
+def test_dr_stack_has_no_resource_in_the_primary_region(tier: Tier) -> None:
     regions = {each.inputs.get("region") for each in first_deployment("dr", tier=str(tier)).resources}
 
     assert regions <= {"us-west-2", None}
 
 
-def test_backups_of_the_primary_are_copied_to_a_vault_that_outlives_it() -> None:
+def test_primary_backups_are_copied_to_a_protected_vault_in_the_recovery_region() -> None:
     cloud = first_deployment("primary")
 
     vaults = cloud.of("Vault")
@@ -135,7 +135,7 @@ def test_backups_of_the_primary_are_copied_to_a_vault_that_outlives_it() -> None
     assert rule["lifecycle"] == copied["lifecycle"] == {"deleteAfter": 35}
 
 
-def test_the_recovery_region_backs_up_to_the_vault_it_has() -> None:
+def test_recovery_region_backs_up_to_its_existing_vault_without_copies() -> None:
     (rule,) = first_deployment("dr", tier="pilot").one("Plan", "backup-plan")["rules"]
 
     assert rule["targetVaultName"] == "ml-dr-backups"
@@ -143,7 +143,7 @@ def test_the_recovery_region_backs_up_to_the_vault_it_has() -> None:
 
 
 @pytest.mark.parametrize(("stack", "region"), [("primary", "us-east-1"), ("dr", "us-west-2")])
-def test_each_stack_makes_the_network_of_its_own_region(stack: str, region: str) -> None:
+def test_each_stack_creates_the_network_of_its_region(stack: str, region: str) -> None:
     cloud = first_deployment(stack, tier="warm")
 
     subnets = cloud.of("Subnet").values()
@@ -153,13 +153,13 @@ def test_each_stack_makes_the_network_of_its_own_region(stack: str, region: str)
     assert cloud.exports["vpc_id"] == "vpc-network-vpc"
 
 
-def test_interface_endpoints_come_with_the_cluster_and_not_in_tier_backup() -> None:
+def test_interface_endpoints_exist_only_in_tiers_with_a_cluster() -> None:
     counts = [len(first_deployment("dr", tier=str(tier), privateEndpoints="true").of("VpcEndpoint")) for tier in Tier]
 
     assert counts == [1, 1 + len(ENDPOINTS), 1 + len(ENDPOINTS), 1 + len(ENDPOINTS)]
 
 
-def test_a_tier_changes_how_many_replicas_run_what_guards_them_and_what_alerts_of_them() -> None:
+def test_tier_changes_only_replicas_budget_autoscaler_and_alert_rules_in_the_cluster() -> None:
     def objects(tier: str) -> dict[str, Any]:
         made = first_deployment("dr", tier=tier).resources
         return {each.name: each.inputs for each in made if each.type.startswith("kubernetes:")}
@@ -175,12 +175,12 @@ def test_a_tier_changes_how_many_replicas_run_what_guards_them_and_what_alerts_o
     )
 
 
-def test_without_a_mesh_there_are_no_rules_of_one() -> None:
+def test_destination_rules_exist_only_with_a_mesh() -> None:
     assert len(first_deployment("dr", tier="pilot").of("DestinationRule")) == 1
     assert first_deployment("dr", tier="pilot", mesh="false").of("DestinationRule") == {}
 
 
-def test_the_contract_says_how_a_cluster_is_entered_where_one_runs() -> None:
+def test_contract_has_the_cluster_address_in_tiers_with_a_cluster() -> None:
     read = [
         contract.parse(first_deployment("dr", tier=tier).one("BucketObjectv2", "contract")["content"], "test").cluster
         for tier in ("backup", "pilot")
@@ -191,14 +191,14 @@ def test_the_contract_says_how_a_cluster_is_entered_where_one_runs() -> None:
     assert (read[1].name, read[1].ca_data) == ("ml-dr", "UEVN")
 
 
-def test_the_dr_stack_takes_ids_from_the_primary_stack() -> None:
+def test_dr_stack_uses_outputs_of_the_primary_stack() -> None:
     cloud = first_deployment("dr")
 
     assert cloud.one("Record", "recovery-record")["zoneId"] == "Z0PRIMARY"
     assert (cloud.exports["primary_bucket"], cloud.exports["secondary_bucket"]) == ("one", "other")
 
 
-def test_every_resource_with_tags_carries_its_name() -> None:
+def test_every_taggable_resource_has_a_tag_with_its_name() -> None:
     for stack in ("primary", "dr"):
         tagged = [made for made in first_deployment(stack, tier="active").resources if "tags" in made.inputs]
         assert [made.inputs["tags"]["resource"] for made in tagged] == [made.name for made in tagged]

@@ -64,7 +64,7 @@ def sizes(cloud: Cloud) -> tuple[int, int, int]:
 
 
 @pytest.mark.usefixtures("control")
-def test_nodes_that_an_autoscaler_raised_stay_while_the_tier_runs_any(
+def test_node_count_raised_by_the_autoscaler_is_kept_in_tiers_with_nodes(
     monkeypatch: pytest.MonkeyPatch, nodes: dict[str, running_nodes.Running]
 ) -> None:
     nodes |= {"us-west-2": running_nodes.Running(3, 5), "us-east-1": running_nodes.Running(6, 9)}
@@ -75,13 +75,13 @@ def test_nodes_that_an_autoscaler_raised_stay_while_the_tier_runs_any(
 
 
 @pytest.mark.usefixtures("control")
-def test_a_named_vpc_that_is_not_there_stops_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_existing_vpc_stops_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pulumi.RunError, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
         run("dr", monkeypatch, existingVpc="vpc-0123456789abcdef0")
 
 
 @pytest.mark.usefixtures("control")
-def test_only_images_without_a_digest_are_warned_of(
+def test_only_images_without_a_digest_cause_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
@@ -102,7 +102,7 @@ def test_images_without_a_digest_give_one_warning_at_preview_and_none_at_the_upd
     assert [text.count("has no digest") for text in caplog.messages if "has no digest" in text] == warnings
 
 
-def test_the_dr_stack_before_the_primary_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dr_stack_before_the_primary_stack_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pulumi.RunError) as caught:
         run("dr", monkeypatch)
 
@@ -110,7 +110,7 @@ def test_the_dr_stack_before_the_primary_is_refused_with_what_to_do(monkeypatch:
     assert "run `pulumi up -s primary`" in str(caught.value)
 
 
-def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_activated_tier_is_not_lowered_by_an_update(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=IncidentState(activation=Tier.WARM).to_json())
     cloud = run("dr", monkeypatch, tier="pilot")
 
@@ -119,7 +119,7 @@ def test_what_was_brought_up_by_hand_is_not_shrunk(control: Any, monkeypatch: py
     assert weight(cloud) == 0
 
 
-def test_a_lower_tier_in_an_incident_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lowering_the_tier_during_an_incident_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deployed = half(Role.RECOVERY, tier="warm")
     control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
     day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
@@ -138,7 +138,7 @@ def test_a_contract_of_a_newer_version_stops_the_dr_stack(
         run("dr", monkeypatch)
 
 
-def test_nothing_is_made_while_a_creation_is_pending(exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_creation_stops_the_update(exported: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     urn = "urn:pulumi:primary::dr::dr:network:Network$aws:ec2/natGateway:NatGateway::network-nat-a"
     operation = {"resource": {"urn": urn, "inputs": {}}, "type": "creating"}
     exported["deployment"] = {"pending_operations": [operation]}
@@ -147,7 +147,7 @@ def test_nothing_is_made_while_a_creation_is_pending(exported: dict[str, Any], m
 
 
 @pytest.mark.usefixtures("control")
-def test_a_region_that_would_move_to_another_vpc_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moving_a_deployed_region_to_another_network_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deployed = half(Role.RECOVERY, network="10.7.0.0/16")
     control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
     with pytest.raises(pulumi.RunError, match=r"dr:recoveryCidr: us-west-2 is deployed in 10\.7\.0\.0/16"):
@@ -155,7 +155,7 @@ def test_a_region_that_would_move_to_another_vpc_is_refused(control: Any, monkey
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
-def test_a_wrong_configuration_is_reported_whole_and_without_a_traceback(
+def test_all_configuration_problems_are_reported_without_a_traceback(
     stack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(pulumi.RunError) as caught:
@@ -166,7 +166,7 @@ def test_a_wrong_configuration_is_reported_whole_and_without_a_traceback(
 
 
 @pytest.mark.parametrize(("tier", "held", "floors"), [("warm", (), []), ("warm", ("digits",), [3]), ("pilot", (), [])])
-def test_a_deployment_waits_for_replicas_where_some_run_and_the_region_holds_what_they_serve(
+def test_deployment_waits_for_replicas_only_with_replicas_and_a_published_model_set(
     monkeypatch: pytest.MonkeyPatch,
     control: Any,
     followed: list[Any],
@@ -193,7 +193,7 @@ def held(control: Any) -> None:
 
 
 @pytest.mark.usefixtures("held")
-def test_a_rollout_that_is_stuck_ends_the_program_with_its_reasons_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stuck_rollout_ends_the_program_with_only_its_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(*_: Any) -> Any:
         raise Failed(Problem("rollout of ml-serving/inference-service", "stuck: no image", "set dr:inferenceImage"))
 
@@ -207,7 +207,7 @@ def test_a_rollout_that_is_stuck_ends_the_program_with_its_reasons_alone(monkeyp
 
 
 @pytest.mark.usefixtures("held")
-def test_a_preview_follows_no_rollout(monkeypatch: pytest.MonkeyPatch, followed: list[Any]) -> None:
+def test_preview_does_not_wait_for_a_rollout(monkeypatch: pytest.MonkeyPatch, followed: list[Any]) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     run("dr", monkeypatch, tier="warm")
 
@@ -223,7 +223,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
 @pytest.mark.usefixtures("control", "silent")
-def test_an_update_is_refused_before_its_first_resource_where_the_cluster_does_not_answer(
+def test_update_with_an_unreachable_cluster_is_refused_before_the_first_resource(
     stack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud = Cloud()
@@ -259,7 +259,7 @@ def test_all_problems_are_reported_together_before_the_first_resource(
 
 
 @pytest.mark.usefixtures("control", "silent")
-def test_a_preview_warns_where_the_cluster_does_not_answer_and_goes_on(
+def test_preview_with_an_unreachable_cluster_warns_and_continues(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
@@ -270,7 +270,7 @@ def test_a_preview_warns_where_the_cluster_does_not_answer_and_goes_on(
 
 
 @pytest.mark.usefixtures("control", "silent")
-def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(
+def test_unreachable_cluster_does_not_prevent_the_change_to_tier_backup(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert run("dr", monkeypatch, tier="backup").resources

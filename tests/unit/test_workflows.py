@@ -23,12 +23,12 @@ ALLOWED = {
 """Jobs that may do more than read the repository."""
 
 
-def test_the_workflows_are_there() -> None:
+def test_workflows_are_ci_and_preview() -> None:
     assert [path.name for path in WORKFLOWS] == ["ci.yml", "preview.yml"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_action_is_pinned_by_its_commit_and_says_its_version(path: Path) -> None:
+def test_every_action_is_pinned_by_commit_with_its_version_in_a_comment(path: Path) -> None:
     uses = re.findall(r"uses: (.*)", path.read_text())
 
     assert uses
@@ -36,7 +36,7 @@ def test_every_action_is_pinned_by_its_commit_and_says_its_version(path: Path) -
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_has_no_permission_of_its_own_no_key_and_one_run_at_a_time(path: Path) -> None:
+def test_workflow_has_no_permissions_and_no_secrets_and_a_concurrency_group(path: Path) -> None:
     text, parsed = path.read_text(), yaml.safe_load(path.read_text())
 
     assert parsed["permissions"] == {}
@@ -46,24 +46,24 @@ def test_a_workflow_has_no_permission_of_its_own_no_key_and_one_run_at_a_time(pa
 
 
 @pytest.mark.parametrize(("path", "name", "job"), JOBS)
-def test_a_job_has_just_the_permissions_it_needs_and_an_end(path: Path, name: str, job: dict[str, Any]) -> None:
+def test_job_has_only_the_permissions_it_needs_and_a_timeout(path: Path, name: str, job: dict[str, Any]) -> None:
     assert job["permissions"] == ALLOWED.get((path.stem, name), {"contents": "read"})
     assert 0 < job["timeout-minutes"] <= 60
 
 
 @pytest.mark.parametrize(("path", "name", "job"), JOBS)
-def test_no_step_puts_what_a_pull_request_says_into_a_shells_text(path: Path, name: str, job: dict[str, Any]) -> None:
+def test_steps_do_not_interpolate_expressions_into_shell_commands(path: Path, name: str, job: dict[str, Any]) -> None:
     assert [step["run"] for step in job["steps"] if "${{" in step.get("run", "")] == []
 
 
 @pytest.mark.parametrize(("path", "name", "job"), JOBS)
-def test_no_checkout_leaves_a_token_behind(path: Path, name: str, job: dict[str, Any]) -> None:
+def test_checkouts_do_not_persist_credentials(path: Path, name: str, job: dict[str, Any]) -> None:
     checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
 
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-def test_a_pull_request_from_a_fork_reaches_no_job_with_more_than_read_access() -> None:
+def test_pull_request_from_a_fork_runs_only_jobs_with_read_access() -> None:
     jobs = yaml.safe_load((FOLDER / "preview.yml").read_text())["jobs"]
 
     for name in ("aws", "comment"):

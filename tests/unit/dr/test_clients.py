@@ -14,7 +14,7 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_a_service_that_does_not_answer_is_unreachable(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_without_a_response_is_unreachable(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
     with pytest.raises(Unreachable) as caught, calls("s3://bucket", "us-east-1"):
         client("s3", "us-east-1").list_objects_v2(Bucket="bucket")
@@ -24,7 +24,7 @@ def test_a_service_that_does_not_answer_is_unreachable(closed_port: int, monkeyp
     assert "make up" not in str(caught.value)
 
 
-def test_a_stopped_sandbox_is_named_only_in_the_shell_of_a_sandbox(
+def test_stopped_sandbox_is_reported_only_in_the_sandboxs_shell(
     closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
@@ -38,12 +38,12 @@ def error(code: str) -> ClientError:
 
 
 @pytest.mark.parametrize("code", ["NoSuchBucket", "NoSuchKey", "404"])
-def test_what_does_not_exist_is_missing(code: str) -> None:
+def test_missing_resource_raises_missing(code: str) -> None:
     with pytest.raises(Missing, match=f"{code} in us-east-1: said so"), calls("s3://bucket", "us-east-1"):
         raise error(code)
 
 
-def test_a_refusal_keeps_the_code_and_names_the_operation() -> None:
+def test_denied_request_is_reported_with_error_code_and_operation() -> None:
     with pytest.raises(Failed) as caught, calls("s3://bucket", "us-east-1"):
         raise error("AccessDenied")
 
@@ -53,7 +53,7 @@ def test_a_refusal_keeps_the_code_and_names_the_operation() -> None:
     assert isinstance(caught.value.__cause__, ClientError)
 
 
-def test_missing_credentials_say_how_to_get_some() -> None:
+def test_missing_credentials_are_reported_with_the_remedy() -> None:
     with pytest.raises(Failed, match="aws sso login"), calls("s3://bucket", "us-east-1"):
         raise NoCredentialsError()
 

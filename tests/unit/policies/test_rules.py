@@ -36,7 +36,7 @@ def changed(example: Example, name: str, path: str, value: object) -> list[Given
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.rule)
-def test_what_holds_is_not_reported(example: Example) -> None:
+def test_compliant_stack_is_not_reported(example: Example) -> None:
     assert violations(example.rule, *example.stack) == []
 
 

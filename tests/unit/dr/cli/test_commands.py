@@ -76,7 +76,7 @@ def deployed(empty: None) -> dict[Role, Any]:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_status_is_met_where_everything_is_as_deployed() -> None:
+def test_status_is_met_if_everything_is_as_deployed() -> None:
     result = run("status", "--json")
 
     report = json.loads(result.output)
@@ -88,14 +88,14 @@ def test_status_is_met_where_everything_is_as_deployed() -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_status_reads_well_for_a_person() -> None:
+def test_status_as_text_shows_the_expected_lines() -> None:
     output = run("status").output
 
     assert "pilot (objectives: RTO 30 min, RPO 1 h)" in output
     assert "enabled both ways" in output
 
 
-def test_a_rule_that_is_gone_is_missed_with_the_way_to_restore_it(deployed: dict[Role, Any]) -> None:
+def test_removed_replication_rule_is_missed_with_the_command_that_restores_it(deployed: dict[Role, Any]) -> None:
     deployed[Role.RECOVERY].delete_bucket_replication(Bucket=bucket(Role.RECOVERY, "models"))
     result = run("status")
 
@@ -104,7 +104,7 @@ def test_a_rule_that_is_gone_is_missed_with_the_way_to_restore_it(deployed: dict
     assert "pulumi up -s primary" in result.output
 
 
-def test_an_open_incident_is_shown(deployed: dict[Role, Any]) -> None:
+def test_status_shows_an_open_incident(deployed: dict[Role, Any]) -> None:
     day = IncidentState(incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "drill"))
     deployed[Role.RECOVERY].put_object(
         Bucket=bucket(Role.RECOVERY, "control"), Key=incident_state.KEY, Body=day.to_json()
@@ -114,7 +114,7 @@ def test_an_open_incident_is_shown(deployed: dict[Role, Any]) -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_with_the_primary_dead_status_is_unknown_and_never_met(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_is_unknown_and_never_met_if_the_primary_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     from dr import clients
     from dr.control import control_bucket
     from dr.operations import probes
@@ -156,7 +156,7 @@ def test_status_before_anything_is_deployed_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_the_contract_is_printed_with_where_it_was_read() -> None:
+def test_contract_is_printed_with_its_source() -> None:
     result = run("contract")
 
     assert result.exit_code == Exit.OK
@@ -165,12 +165,12 @@ def test_the_contract_is_printed_with_where_it_was_read() -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_the_contract_as_json_has_one_entry_a_role() -> None:
+def test_contract_as_json_has_one_entry_per_role() -> None:
     assert set(json.loads(run("contract", "--json").output)) == {"primary", "recovery"}
     assert set(json.loads(run("contract", "--json", "--role", "recovery").output)) == {"recovery"}
 
 
-def test_a_half_that_was_never_written_is_a_failure(deployed: dict[Role, Any]) -> None:
+def test_missing_contract_half_exits_with_failure(deployed: dict[Role, Any]) -> None:
     where = {"Bucket": bucket(Role.RECOVERY, "control"), "Key": contract.key_of(Role.RECOVERY)}
     deployed[Role.RECOVERY].delete_object(**where)
     result = run("contract", "--role", "recovery")
@@ -179,7 +179,7 @@ def test_a_half_that_was_never_written_is_a_failure(deployed: dict[Role, Any]) -
     assert "does not have it" in result.output
 
 
-def test_an_error_is_json_where_json_is_asked_for() -> None:
+def test_error_is_json_with_the_json_option() -> None:
     result = run("status", "--json", "--stack", "no-such-stack")
 
     answer = json.loads(result.output)
@@ -192,13 +192,13 @@ def test_an_unknown_option_is_invalid_input() -> None:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_the_project_is_found_from_a_folder_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_project_is_found_from_a_subfolder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT / "docs" / "adr")
 
     assert CliRunner().invoke(app, ["status"]).exit_code == Exit.OK
 
 
-def test_a_folder_outside_of_a_project_is_invalid(tmp_path: Path) -> None:
+def test_folder_outside_a_project_is_invalid_input(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["status", "--project", str(tmp_path)])
 
     assert result.exit_code == Exit.INVALID
@@ -215,7 +215,7 @@ def test_output_fits_80_columns_and_has_no_trailing_blanks(command: str, monkeyp
     assert [line for line in lines if len(line) > 80] == []
 
 
-def test_version_is_that_of_the_project() -> None:
+def test_version_option_prints_the_projects_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert CliRunner().invoke(app, ["--version"]).output == f"dr {project['version']}\n"
@@ -231,7 +231,7 @@ def test_help_is_shown_by_both_options_without_trailing_blanks(arguments: tuple[
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_shown_for_a_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_script_is_printed_for_a_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))
     result = CliRunner().invoke(app, ["--show-completion"], prog_name="dr")
 

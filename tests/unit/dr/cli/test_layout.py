@@ -24,7 +24,7 @@ def printed(renderable: object, width: int, *, terminal: bool = False) -> list[s
     return file.getvalue().splitlines()
 
 
-def test_rows_that_fit_are_columns() -> None:
+def test_rows_within_the_width_are_aligned_in_columns() -> None:
     assert printed(Rows(ROWS, HEADERS), 200) == [
         "status  subject                  finding",
         "met     replication of datasets  enabled both ways",
@@ -66,7 +66,7 @@ def test_a_paragraph_wraps_at_blanks() -> None:
     ]
 
 
-def test_no_color_leaves_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_variable_removes_colors(monkeypatch: pytest.MonkeyPatch) -> None:
     green = Rows([(Text("met", style="green"), "a")])
     assert "\x1b[32m" in printed(green, 80, terminal=True)[0]
     monkeypatch.setenv("NO_COLOR", "1")

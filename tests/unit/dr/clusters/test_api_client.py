@@ -40,7 +40,7 @@ def test_a_request_carries_a_token_signed_for_the_cluster_and_its_query(server: 
     assert "sts.us-west-2.amazonaws.com" in url
 
 
-def test_a_token_that_is_old_or_was_refused_is_signed_again(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_or_refused_token_is_signed_again(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     signed: list[dict[str, Any]] = []
 
     def sign(*_: object) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_a_token_that_is_old_or_was_refused_is_signed_again(server: ApiServer, m
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, Denied), (403, Denied), (404, Missing), (500, Failed), (503, Failed)]
 )
-def test_a_refusal_is_told_apart_by_its_status_with_the_servers_message(
+def test_error_class_follows_the_http_status_with_the_servers_message(
     status: int, kind: type[DrError], server: ApiServer
 ) -> None:
     server.answers["/apis"] = (status, {"message": "because of that"})
@@ -76,7 +76,7 @@ def test_a_refusal_is_told_apart_by_its_status_with_the_servers_message(
     assert caught.value.problems[0].fact.endswith("because of that")
 
 
-def test_time_is_the_servers(server: ApiServer) -> None:
+def test_client_takes_the_time_from_the_servers_responses(server: ApiServer) -> None:
     server.answers["/apis"] = (200, {})
     client = api(server.endpoint)
     client.now = datetime(2000, 1, 1, tzinfo=UTC)
@@ -86,7 +86,7 @@ def test_time_is_the_servers(server: ApiServer) -> None:
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_a_permission_is_asked_for_as_kubectl_does(allowed: bool, server: ApiServer) -> None:
+def test_permission_is_checked_by_a_self_subject_access_review(allowed: bool, server: ApiServer) -> None:
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     server.answers[path] = (201, {"status": {"allowed": allowed}})
 
@@ -120,7 +120,9 @@ def test_a_proxy_of_the_environment_is_used_unless_the_host_is_exempt(monkeypatc
     assert api_client._proxy("https://10.0.0.1") == ""
 
 
-def test_missing_credentials_are_an_error_and_no_silence(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported_and_not_as_unreachable(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     with pytest.raises(Failed, match="AWS credentials: there are none"):

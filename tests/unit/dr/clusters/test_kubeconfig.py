@@ -15,19 +15,19 @@ def written() -> dict[str, Any]:
     return kubeconfig("ml-dr", "us-west-2", "https://127.0.0.1:6443", CA)
 
 
-def test_the_one_context_is_named_by_the_region() -> None:
+def test_kubeconfig_has_one_context_named_by_the_region() -> None:
     made = written()
 
     assert [each["name"] for each in made["contexts"]] == [made["current-context"]] == ["us-west-2"]
 
 
-def test_it_holds_no_credential() -> None:
+def test_kubeconfig_contains_no_credential() -> None:
     (user,) = written()["users"]
 
     assert list(user["user"]) == ["exec"]
 
 
-def test_a_client_that_reads_it_calls_dr_for_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubernetes_client_gets_its_token_from_dr_eks_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = tmp_path / "asked"
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}
     command = tmp_path / "dr"

@@ -58,13 +58,13 @@ def waited(*looks: Look | Failed, **changes: Any) -> tuple[Any, list[str], float
     return found, lines, script.seconds
 
 
-def test_a_rollout_that_is_complete_is_read_once() -> None:
+def test_complete_rollout_is_read_once() -> None:
     found, lines, seconds = waited(DONE)
 
     assert (str(found.phase), lines, seconds) == ("complete", [], 0.0)
 
 
-def test_progress_is_reported_whenever_it_changed() -> None:
+def test_progress_is_reported_only_when_it_changes() -> None:
     one, same = rolling(starting(1, running={})), rolling(starting(1, running={}))
     two = rolling(starting(1, running={}), pod(2), updated=2)
     _, lines, _ = waited(one, same, two, DONE)
@@ -75,7 +75,7 @@ def test_progress_is_reported_whenever_it_changed() -> None:
     ]
 
 
-def test_a_stuck_rollout_ends_with_every_reason_and_its_fix() -> None:
+def test_stuck_rollout_ends_the_wait_with_every_reason_and_remedy() -> None:
     looks = [rolling(starting(1, **PULL), after=after) for after in (0, 30)]
     with pytest.raises(Failed) as caught:
         waited(*looks)
@@ -88,21 +88,21 @@ def test_a_stuck_rollout_ends_with_every_reason_and_its_fix() -> None:
     assert "delete pod inference-service-2-1`" in reason.remedy
 
 
-def test_requests_that_fail_for_a_while_are_tolerated() -> None:
+def test_temporary_request_failures_are_tolerated() -> None:
     found, lines, _ = waited(DEAD, DEAD, DONE)
 
     assert str(found.phase) == "complete"
     assert lines == ["the state of the rollout is unknown: the API server does not answer: timed out"]
 
 
-def test_requests_that_keep_failing_end_the_wait_as_unknown() -> None:
+def test_persistent_request_failures_end_the_wait_as_unknown() -> None:
     with pytest.raises(Unreachable) as caught:
         waited(DEAD, tolerated=30.0)
 
     assert "its state is unknown, requests fail for 30 s: the API server does not answer" in str(caught.value)
 
 
-def test_a_rollout_that_goes_on_for_longer_than_the_longest_is_given_up() -> None:
+def test_wait_ends_with_failure_at_its_time_limit() -> None:
     with pytest.raises(Failed, match="not complete after 60 s: 1 of 6 replicas are updated"):
         waited(rolling(starting(1, running={})), seconds=60.0)
 
@@ -116,12 +116,12 @@ def short() -> list[Look]:
     ]
 
 
-def test_replicas_that_are_missing_are_no_failure_while_the_budget_is_kept(short: list[Look]) -> None:
+def test_missing_replicas_within_the_disruption_budget_are_not_a_failure(short: list[Look]) -> None:
     found, _, _ = waited(*short)
 
     assert (str(found.phase), found.counts.available) == ("stuck", 5)
 
 
-def test_fewer_replicas_than_the_budget_keeps_are_a_failure(short: list[Look]) -> None:
+def test_fewer_replicas_than_the_disruption_budget_are_a_failure(short: list[Look]) -> None:
     with pytest.raises(Failed, match="Insufficient nvidia"):
         waited(*short, enough=6)

@@ -55,7 +55,7 @@ def test_a_rollout_is_complete_when_all_replicas_are_updated_and_available() -> 
 @pytest.mark.parametrize(
     "status", [{"observedGeneration": 1}, {"updatedReplicas": 5}, {"replicas": 7}, {"availableReplicas": 5}]
 )
-def test_a_rollout_is_not_complete_while_one_count_is_short(status: dict[str, Any]) -> None:
+def test_rollout_is_not_complete_while_one_replica_count_differs(status: dict[str, Any]) -> None:
     assert judge(complete(**status), FLOOR, Limits()).phase is Phase.PROGRESSING
 
 
@@ -67,14 +67,14 @@ def test_rollout_to_fewer_replicas_than_the_floor_is_not_complete() -> None:
     assert judge(one, 1, Limits()).phase is Phase.COMPLETE
 
 
-def test_replicas_beyond_the_floor_that_the_autoscaler_added_are_not_waited_for() -> None:
+def test_rollout_does_not_wait_for_replicas_that_the_autoscaler_added() -> None:
     more = complete(replicas=9, updatedReplicas=9, availableReplicas=6)
     more.deployment["spec"]["replicas"] = 9
 
     assert judge(more, FLOOR, Limits()).phase is Phase.COMPLETE
 
 
-def test_replicas_beyond_the_floor_are_waited_for_while_the_revision_changes() -> None:
+def test_rollout_waits_for_all_replicas_while_the_revision_changes() -> None:
     conditions = [condition("Progressing", "True", "ReplicaSetUpdated")]
     more = complete(replicas=9, updatedReplicas=9, availableReplicas=6, conditions=conditions)
     more.deployment["spec"]["replicas"] = 9
@@ -82,7 +82,7 @@ def test_replicas_beyond_the_floor_are_waited_for_while_the_revision_changes() -
     assert judge(more, FLOOR, Limits()).phase is Phase.PROGRESSING
 
 
-def test_an_image_that_cannot_be_pulled_is_stuck_after_the_grace() -> None:
+def test_image_pull_failure_is_stuck_after_the_grace_period() -> None:
     found = watched(starting(1, scheduled=ROLLOUT_GRACE_SECONDS, **PULL))
 
     assert found.phase is Phase.STUCK
@@ -95,24 +95,24 @@ def test_an_image_that_cannot_be_pulled_is_stuck_after_the_grace() -> None:
     assert str(found.counts).endswith("5 of 6 replicas of the previous revision serve")
 
 
-def test_an_image_that_cannot_be_pulled_is_waited_for_during_the_grace() -> None:
+def test_image_pull_failure_is_progressing_during_the_grace_period() -> None:
     found = watched(starting(1, scheduled=ROLLOUT_GRACE_SECONDS - CONFIRMED - 1, **PULL))
 
     assert found.phase is Phase.PROGRESSING
     assert "waiting for container server of 1 pod" in found.progress
 
 
-def test_a_failure_that_is_seen_for_the_first_time_is_watched_however_old_its_pod_is() -> None:
+def test_first_observation_of_a_failure_is_progressing_at_any_pod_age() -> None:
     assert judge(rolling(starting(1, scheduled=9000, **PULL)), FLOOR, Limits()).phase is Phase.PROGRESSING
 
 
-def test_a_single_look_judges_by_the_age_of_the_pod_alone() -> None:
+def test_single_observation_without_confirmation_decides_by_pod_age() -> None:
     single = replace(Limits(), confirm=timedelta(0))
 
     assert judge(rolling(starting(1, scheduled=9000, **PULL)), FLOOR, single).phase is Phase.STUCK
 
 
-def test_the_cause_is_kept_while_the_kubelet_backs_off() -> None:
+def test_image_pull_error_is_reported_during_image_pull_back_off() -> None:
     before = judge(rolling(starting(1, **PULL)), FLOOR, Limits())
     backing_off = starting(1, **waiting("ImagePullBackOff", "Back-off pulling image"))
     found = judge(rolling(backing_off, after=CONFIRMED), FLOOR, Limits(), before)
@@ -120,13 +120,13 @@ def test_the_cause_is_kept_while_the_kubelet_backs_off() -> None:
     assert "ErrImagePull: failed to pull image" in found.reasons[0].fact
 
 
-def test_a_name_that_is_no_image_is_stuck_as_soon_as_it_is_confirmed() -> None:
+def test_invalid_image_name_is_stuck_once_confirmed() -> None:
     found = watched(starting(1, scheduled=1, **waiting("InvalidImageName", "couldn't parse image name")))
 
     assert found.phase is Phase.STUCK
 
 
-def test_pods_with_one_reason_are_one_reason_and_different_reasons_are_all_told() -> None:
+def test_pods_are_grouped_by_reason_and_every_reason_is_reported() -> None:
     crashing = waiting("CrashLoopBackOff")
     last = {"terminated": {"exitCode": 1, "reason": "Error", "message": "ValueError: no model"}}
     found = watched(
@@ -136,7 +136,7 @@ def test_pods_with_one_reason_are_one_reason_and_different_reasons_are_all_told(
     assert [(reason.kind, len(reason.pods)) for reason in found.reasons] == [(Kind.IMAGE, 2), (Kind.CRASH, 1)]
 
 
-def test_a_crash_loop_is_stuck_with_exit_code_and_last_words() -> None:
+def test_crash_loop_is_stuck_with_exit_code_and_termination_message() -> None:
     last = {"terminated": {"exitCode": 3, "reason": "Error", "message": "ValueError: no model digits"}}
     found = watched(starting(1, restarts=4, last=last, **waiting("CrashLoopBackOff", "back-off 1m20s")))
 
@@ -145,14 +145,14 @@ def test_a_crash_loop_is_stuck_with_exit_code_and_last_words() -> None:
     assert found.reasons[0].fact.endswith("exit code 3: ValueError: no model digits")
 
 
-def test_a_container_out_of_memory_is_named_as_such() -> None:
+def test_out_of_memory_container_is_reported_as_oomkilled() -> None:
     last = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
     found = watched(starting(1, restarts=3, last=last, **waiting("CrashLoopBackOff")))
 
     assert found.reasons[0].fact.endswith("OOMKilled")
 
 
-def test_a_container_that_crashed_once_or_runs_again_is_waited_for() -> None:
+def test_container_that_crashed_once_or_runs_again_is_progressing() -> None:
     last = {"terminated": {"exitCode": 1, "reason": "Error"}}
     once = starting(1, restarts=0, last=last, **waiting("CrashLoopBackOff"))
     again = starting(1, restarts=5, last=last, running={})
@@ -160,7 +160,7 @@ def test_a_container_that_crashed_once_or_runs_again_is_waited_for() -> None:
     assert watched(once).phase is watched(again).phase is Phase.PROGRESSING
 
 
-def test_an_init_container_that_fails_is_stuck_by_its_own_name() -> None:
+def test_failing_init_container_is_stuck_under_its_own_name() -> None:
     failing = starting(1, **waiting("PodInitializing"))
     status = {"name": "fetch-models", "ready": False, "restartCount": 6, "state": waiting("CrashLoopBackOff")}
     ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": "no set digits in the registry"}}
@@ -172,13 +172,13 @@ def test_an_init_container_that_fails_is_stuck_by_its_own_name() -> None:
     assert "no set digits in the registry" in found.reasons[0].fact
 
 
-def test_a_container_whose_configuration_is_missing_is_stuck_after_the_grace() -> None:
+def test_container_with_missing_configuration_is_stuck_after_the_grace_period() -> None:
     found = watched(starting(1, **waiting("CreateContainerConfigError", 'configmap "code" not found')))
 
     assert (found.phase, found.reasons[0].kind) == (Phase.STUCK, Kind.CONFIGURATION)
 
 
-def test_a_pod_that_no_node_takes_is_stuck_after_a_node_would_have_booted() -> None:
+def test_unschedulable_pod_is_stuck_after_node_boot_time_and_grace_period() -> None:
     late = PLACEMENT_SECONDS + ROLLOUT_GRACE_SECONDS
 
     assert watched(unscheduled(1, late - CONFIRMED - 1)).phase is Phase.PROGRESSING
@@ -187,7 +187,7 @@ def test_a_pod_that_no_node_takes_is_stuck_after_a_node_would_have_booted() -> N
     assert "Unschedulable: 0/8 nodes are available: 8 Insufficient nvidia.com/gpu." in found.reasons[0].fact
 
 
-def test_a_quota_that_refuses_pods_is_stuck_with_its_message() -> None:
+def test_rollout_refused_by_quota_is_stuck_with_the_quotas_message() -> None:
     refused = condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota: ml-serving", 500)
     found = watched(updated=0, conditions=[refused])
 
@@ -195,13 +195,13 @@ def test_a_quota_that_refuses_pods_is_stuck_with_its_message() -> None:
     assert "FailedCreate: exceeded quota: ml-serving" in found.reasons[0].fact
 
 
-def test_a_quota_that_a_leaving_replica_still_uses_is_waited_for() -> None:
+def test_rollout_waits_for_quota_of_a_terminating_replica() -> None:
     refused = condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota: ml-serving", 100)
 
     assert watched(updated=0, conditions=[refused]).phase is Phase.PROGRESSING
 
 
-def test_the_controllers_deadline_is_stuck_at_once_with_what_its_pods_wait_for() -> None:
+def test_exceeded_progress_deadline_is_stuck_at_once_with_the_pods_states() -> None:
     over = condition("Progressing", "False", "ProgressDeadlineExceeded")
     found = judge(rolling(starting(1, running={}), conditions=[over]), FLOOR, Limits())
 
@@ -210,7 +210,7 @@ def test_the_controllers_deadline_is_stuck_at_once_with_what_its_pods_wait_for()
     assert "not ready for 600 s: container server: running" in found.reasons[1].fact
 
 
-def test_a_cause_in_a_pod_comes_before_what_the_controller_reports() -> None:
+def test_cause_in_a_pod_is_listed_before_the_controllers_condition() -> None:
     over = condition("Progressing", "False", "ProgressDeadlineExceeded")
     failing = starting(1, waiting={"reason": "ErrImagePull", "message": "not found"})
     found = judge(rolling(failing, conditions=[over]), FLOOR, Limits(confirm=timedelta(0)))
@@ -218,7 +218,7 @@ def test_a_cause_in_a_pod_comes_before_what_the_controller_reports() -> None:
     assert [reason.kind for reason in found.reasons] == [Kind.IMAGE, "deadline"]
 
 
-def test_a_readiness_gate_that_is_shut_is_named() -> None:
+def test_unmet_readiness_gate_is_named() -> None:
     running = starting(1, running={}, ready=True)
     running["spec"]["readinessGates"] = [{"conditionType": "target-health.elbv2.k8s.aws/pods"}]
 
@@ -226,21 +226,21 @@ def test_a_readiness_gate_that_is_shut_is_named() -> None:
 
 
 @pytest.mark.parametrize(("field", "value", "kind"), [("paused", True, "paused"), ("replicas", 0, "scaled")])
-def test_what_a_person_switched_off_is_told(field: str, value: Any, kind: str) -> None:
+def test_paused_or_scaled_to_zero_deployment_is_reported(field: str, value: Any, kind: str) -> None:
     look = rolling()
     look.deployment["spec"][field] = value
 
     assert [reason.kind for reason in judge(look, FLOOR, Limits()).reasons] == [kind]
 
 
-def test_all_pods_are_of_the_previous_revision_before_there_is_a_replica_set_of_the_new_one() -> None:
+def test_pods_count_as_previous_revision_until_the_new_replica_set_exists() -> None:
     look = rolling(updated=0, available=FLOOR - 1)
     paused = replace(look, replica_sets=[replica_set(1)])
 
     assert judge(paused, FLOOR, Limits()).counts.previous == FLOOR - 1
 
 
-def test_a_deployment_without_a_floor_is_complete_without_replicas() -> None:
+def test_deployment_without_minimum_replicas_is_complete_at_zero() -> None:
     look = Look(NOW, deployment(replicas=0, updatedReplicas=0, availableReplicas=0))
     look.deployment["spec"]["replicas"] = 0
 
@@ -248,14 +248,14 @@ def test_a_deployment_without_a_floor_is_complete_without_replicas() -> None:
     assert str(judge(look, 0, Limits()).counts) == "no replicas are to run"
 
 
-def test_replicas_that_are_missing_after_the_rollout_are_no_failure_of_the_rollout() -> None:
+def test_rolled_out_revision_with_a_later_unschedulable_pod_stays_rolled_out() -> None:
     conditions = [condition("Progressing", "True", "NewReplicaSetAvailable")]
     found = watched(unscheduled(1, 9000), updated=6, available=5, conditions=conditions)
 
     assert (found.phase, found.rolled_out) == (Phase.STUCK, True)
 
 
-def test_pods_that_are_deleted_and_those_of_earlier_revisions_hold_nothing_up() -> None:
+def test_terminating_pods_and_pods_of_earlier_revisions_are_ignored() -> None:
     leaving, earlier = starting(1, **PULL), pod(9, revision=1)
     leaving["metadata"]["deletionTimestamp"] = "2026-11-28T11:59:00Z"
     earlier["status"]["containerStatuses"] = starting(9, **PULL)["status"]["containerStatuses"]
@@ -263,7 +263,7 @@ def test_pods_that_are_deleted_and_those_of_earlier_revisions_hold_nothing_up() 
     assert watched(leaving, earlier).phase is Phase.PROGRESSING
 
 
-def test_limits_follow_the_grace_that_is_configured() -> None:
+def test_limits_follow_the_configured_grace_period() -> None:
     short = limits(5)
 
     assert (short.grace, short.confirm) == (timedelta(seconds=5), timedelta(seconds=5))

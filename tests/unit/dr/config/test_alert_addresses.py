@@ -12,13 +12,13 @@ from dr.config.alert_addresses import address_problem, protocol_of
         ("https://name:password@hooks.example.com:8443?to=dr", "https"),
     ],
 )
-def test_an_address_has_its_protocol(address: str, protocol: str) -> None:
+def test_alert_address_determines_the_subscription_protocol(address: str, protocol: str) -> None:
     assert address_problem(address) is None
     assert protocol_of(address) == protocol
 
 
 @pytest.mark.parametrize("address", ["oncall", "oncall@", "@example.com", "on call@example.com", "a@b", "", "+1555000"])
-def test_what_is_no_address_is_named(address: str) -> None:
+def test_invalid_email_address_is_refused_with_an_example(address: str) -> None:
     assert address_problem(address) == (
         f'"{address}" is not a valid e-mail address',
         "use one such as oncall@example.com, or an https:// URL",
@@ -36,7 +36,7 @@ def test_what_is_no_address_is_named(address: str) -> None:
         "https://a b.example",
     ],
 )
-def test_only_https_urls_are_taken(address: str) -> None:
+def test_url_that_is_not_valid_https_is_refused(address: str) -> None:
     problem = address_problem(address)
 
     assert problem

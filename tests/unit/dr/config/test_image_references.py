@@ -13,7 +13,7 @@ DIGEST = f"sha256:{'0a' * 32}"
         (f"localhost:5000/a/b-c__d:1.0_x@{DIGEST}", Image("localhost:5000", "a/b-c__d", "1.0_x", DIGEST)),
     ],
 )
-def test_a_full_reference_is_taken_apart(reference: str, image: Image) -> None:
+def test_full_image_reference_is_parsed_into_its_parts(reference: str, image: Image) -> None:
     assert parse(reference) == image
     assert problem(reference) is None
 
@@ -22,14 +22,14 @@ def test_a_full_reference_is_taken_apart(reference: str, image: Image) -> None:
     ("reference", "remedy"),
     [("nginx:1.27", "use docker.io/library/nginx:1.27"), ("seldonio/mlserver:1", "use docker.io/seldonio/mlserver:1")],
 )
-def test_a_name_without_a_registry_is_refused_with_the_one_that_was_meant(reference: str, remedy: str) -> None:
+def test_image_without_a_registry_is_refused_with_the_full_reference(reference: str, remedy: str) -> None:
     found = problem(reference)
 
     assert found == (f'"{reference}" has no registry, so the configuration of each node decides it', remedy)
 
 
 @pytest.mark.parametrize("reference", ["docker.io/a", "docker.io/a:latest"])
-def test_whatever_was_pushed_last_is_refused(reference: str) -> None:
+def test_image_without_a_tag_or_tagged_latest_is_refused(reference: str) -> None:
     fact, _ = problem(reference) or ("", "")
 
     assert "is the image that was pushed last" in fact
@@ -38,14 +38,14 @@ def test_whatever_was_pushed_last_is_refused(reference: str) -> None:
 @pytest.mark.parametrize(
     "reference", ["", "docker.io/", "docker.io/UP:1", "docker.io/a:1@sha256:00", "https://x.io/a:1"]
 )
-def test_what_is_no_image_is_refused_with_an_example(reference: str) -> None:
+def test_invalid_image_reference_is_refused_with_the_expected_form(reference: str) -> None:
     fact, remedy = problem(reference) or ("", "")
 
     assert fact == f'"{reference}" is not a valid image reference'
     assert remedy.startswith("use registry/name:tag@digest")
 
 
-def test_images_that_can_change_under_their_name_are_told_with_their_key() -> None:
+def test_images_without_a_digest_are_reported_with_their_key() -> None:
     images = {"dr:inferenceImage": "docker.io/a:1", "dr:toolsImage": f"docker.io/b:1@{DIGEST}"}
 
     (found,) = without_digest(images)

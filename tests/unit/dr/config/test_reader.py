@@ -17,7 +17,7 @@ def problems_of(values: dict[str, str]) -> str:
     return str(caught.value)
 
 
-def test_the_example_is_a_topology() -> None:
+def test_example_configuration_is_read_as_topology() -> None:
     made = topology()
 
     assert (made.primary.region, made.recovery.region) == ("us-east-1", "us-west-2")
@@ -28,12 +28,12 @@ def test_the_example_is_a_topology() -> None:
     assert made.protect_data
 
 
-def test_an_unknown_tier_names_the_nearest() -> None:
+def test_unknown_tier_is_refused_with_the_nearest_tier() -> None:
     assert 'dr:tier: "wram" is not a valid tier' in (text := problems_of(settings(tier="wram")))
     assert 'did you mean "warm"?' in text
 
 
-def test_one_region_twice_is_refused() -> None:
+def test_same_region_for_both_roles_is_refused() -> None:
     text = problems_of(settings(recoveryRegion="us-east-1"))
 
     assert 'dr:recoveryRegion: "us-east-1" is the primary region too' in text
@@ -57,7 +57,7 @@ def test_a_bucket_name_that_is_too_long_is_refused_with_its_length() -> None:
     assert "by 20" in text
 
 
-def test_a_prefix_that_cannot_begin_a_bucket_name_is_refused() -> None:
+def test_bucket_prefix_with_invalid_characters_is_refused() -> None:
     assert 'dr:bucketPrefix: "ML_DR" cannot be part of a bucket name' in problems_of(settings(bucketPrefix="ML_DR"))
 
 
@@ -81,7 +81,7 @@ def test_an_unknown_key_is_refused_with_the_nearest() -> None:
     assert 'did you mean "tier"?' in text
 
 
-def test_keys_of_other_namespaces_are_left_alone() -> None:
+def test_keys_of_other_namespaces_are_ignored() -> None:
     assert reader.read({**settings(), "other:key": "x"})
 
 
@@ -89,30 +89,30 @@ def test_a_domain_that_is_a_url_is_refused() -> None:
     assert '"https://example.com" is not a valid host name' in problems_of(settings(domain="https://example.com"))
 
 
-def test_a_stack_in_the_wrong_region_is_refused() -> None:
+def test_stack_with_another_provider_region_than_configured_is_refused() -> None:
     text = problems_of({**settings(Role.RECOVERY), "aws:region": "us-east-1"})
 
     assert 'aws:region: "us-east-1" is set, but the recovery stack deploys to "us-west-2"' in text
 
 
-def test_stored_credentials_are_refused() -> None:
+def test_credentials_in_the_configuration_are_refused() -> None:
     text = problems_of({**settings(), "aws:profile": "me"})
 
     assert "aws:profile: must not be set" in text
     assert "AWS_PROFILE" in text
 
 
-def test_an_interval_route53_does_not_have_is_refused() -> None:
+def test_health_check_interval_that_route_53_does_not_offer_is_refused() -> None:
     assert "dr:healthCheckInterval: 15 s is not a valid Route 53 interval" in problems_of(
         settings(healthCheckInterval="15")
     )
 
 
-def test_a_word_for_true_that_is_none_is_refused() -> None:
+def test_invalid_boolean_is_refused() -> None:
     assert 'dr:protectData: "perhaps" is not a valid value' in problems_of(settings(protectData="perhaps"))
 
 
-def test_several_faults_are_all_reported_at_once() -> None:
+def test_all_invalid_keys_are_reported_at_once() -> None:
     wrong = settings(tier="wram", nat="two", domain="x y", teir="x", bucketPrefix="p" * 40)
     with pytest.raises(Invalid) as caught:
         reader.read(wrong)
@@ -126,7 +126,7 @@ def buckets(*entries: dict[str, object]) -> dict[str, str]:
     return settings(buckets=json.dumps(entries))
 
 
-def test_an_entry_changes_a_standard_pair_and_leaves_the_rest() -> None:
+def test_bucket_entry_changes_only_the_named_standard_pair() -> None:
     made = reader.read(buckets({"name": "models", "archiveDays": 90})).topology(ACCOUNT)
 
     assert made.pair("models").archive_days == 90
@@ -134,7 +134,7 @@ def test_an_entry_changes_a_standard_pair_and_leaves_the_rest() -> None:
     assert len(made.pairs) == 5
 
 
-def test_an_entry_of_another_name_is_a_pair_of_its_own() -> None:
+def test_bucket_entry_with_a_new_name_adds_a_bucket_pair() -> None:
     lock = {"mode": "COMPLIANCE", "days": 30}
     made = reader.read(buckets({"name": "audit", "lock": lock, "replicateDeletes": True})).topology(ACCOUNT)
 
@@ -144,7 +144,7 @@ def test_an_entry_of_another_name_is_a_pair_of_its_own() -> None:
     assert (audit.lock.mode, audit.lock.days) == (LockMode.COMPLIANCE, 30)
 
 
-def test_an_existing_bucket_is_the_source_of_its_pair() -> None:
+def test_existing_bucket_is_the_source_of_its_pair() -> None:
     made = reader.read(buckets({"name": "datasets", "existing": "our-old-data"})).topology(ACCOUNT)
 
     assert made.bucket("datasets", Role.PRIMARY) == "our-old-data"
@@ -166,15 +166,15 @@ def test_an_existing_bucket_is_the_source_of_its_pair() -> None:
         ({"name": CONTROL, "existing": "mine"}, '"mine" cannot be the control bucket'),
     ],
 )
-def test_an_entry_that_is_wrong_is_named_with_its_place(entry: dict[str, object], message: str) -> None:
+def test_invalid_bucket_entry_is_reported_with_its_path(entry: dict[str, object], message: str) -> None:
     assert message in problems_of(buckets(entry))
 
 
-def test_two_entries_of_one_name_are_refused() -> None:
+def test_two_bucket_entries_with_one_name_are_refused() -> None:
     assert "two entries have the same name" in problems_of(buckets({"name": "x"}, {"name": "x"}))
 
 
-def test_manual_failover_and_an_existing_zone_are_understood() -> None:
+def test_manual_failover_existing_hosted_zone_and_unprotected_data_are_read() -> None:
     made = topology(dnsFailover="manual", hostedZone="Z0ABC", protectData="false")
 
     assert made.dns.failover is DnsFailover.MANUAL
@@ -182,7 +182,7 @@ def test_manual_failover_and_an_existing_zone_are_understood() -> None:
     assert not made.protect_data
 
 
-def test_detection_is_interval_times_failures_plus_ttl() -> None:
+def test_detection_time_is_interval_times_failures_plus_ttl() -> None:
     assert topology().dns.detection_seconds == 90
     assert topology(healthCheckInterval="30").dns.detection_seconds == 150
 
@@ -191,7 +191,9 @@ def test_detection_is_interval_times_failures_plus_ttl() -> None:
     ("tier", "nat", "endpoints"),
     [("backup", Nat.NONE, False), ("pilot", Nat.ONE, True), ("warm", Nat.ZONE, True), ("active", Nat.ZONE, True)],
 )
-def test_the_tier_decides_on_ways_out_of_the_recovery_region_alone(tier: str, nat: Nat, endpoints: bool) -> None:
+def test_tier_sets_nat_gateways_and_interface_endpoints_of_the_recovery_region_only(
+    tier: str, nat: Nat, endpoints: bool
+) -> None:
     recovery = topology(Role.RECOVERY, tier=tier, privateEndpoints="true")
     primary = topology(tier=tier, privateEndpoints="true")
 
@@ -199,12 +201,12 @@ def test_the_tier_decides_on_ways_out_of_the_recovery_region_alone(tier: str, na
     assert (primary.nat_here, primary.private_endpoints_here) == (Nat.ZONE, True)
 
 
-def test_nat_is_what_was_brought_up_by_hand_if_that_is_more() -> None:
+def test_activation_above_the_tier_sets_the_nat_gateways() -> None:
     assert topology(Role.RECOVERY, tier="backup").with_activation(Tier.WARM).nat_here is Nat.ZONE
 
 
 @pytest.mark.parametrize("nat", list(Nat))
-def test_nat_can_be_set_whatever_the_tier(nat: Nat) -> None:
+def test_configured_nat_overrides_the_default_of_the_tier(nat: Nat) -> None:
     assert topology(Role.RECOVERY, nat=str(nat)).nat_here is nat
     assert topology(nat=str(nat)).nat_here is nat
 
@@ -224,18 +226,18 @@ def test_nat_can_be_set_whatever_the_tier(nat: Nat) -> None:
         ({"existingVpc": "vpc-0a1b2c3d", "privateEndpoints": "true"}, 'dr:privateEndpoints: "true" applies to a VPC'),
     ],
 )
-def test_a_network_that_cannot_be_is_refused(changes: dict[str, str | None], message: str) -> None:
+def test_invalid_network_setting_is_refused(changes: dict[str, str | None], message: str) -> None:
     assert message in problems_of(settings(**changes))
 
 
-def test_a_wrong_network_is_reported_with_everything_else() -> None:
+def test_invalid_network_settings_are_reported_with_all_other_problems() -> None:
     text = problems_of(settings(tier="wram", primaryCidr="10.0.0.0/30", recoveryZones="[]", nat="two"))
 
     for key in ("dr:tier", "dr:primaryCidr", "dr:recoveryZones", "dr:nat"):
         assert f"{key}: " in text
 
 
-def test_an_endpoint_of_ones_own_is_kept_and_none_is_the_load_balancers() -> None:
+def test_configured_endpoint_is_used_and_has_no_default() -> None:
     assert topology().primary.endpoint is None
     assert topology(primaryEndpoint="serving.example.com").primary.endpoint == "serving.example.com"
 
@@ -255,29 +257,29 @@ def test_an_endpoint_of_ones_own_is_kept_and_none_is_the_load_balancers() -> Non
         ("reservedGpuNodes", "-1", '"-1" is not a valid value'),
     ],
 )
-def test_a_wrong_value_of_the_workload_is_refused(key: str, value: str, fact: str) -> None:
+def test_invalid_workload_value_is_refused(key: str, value: str, fact: str) -> None:
     text = problems_of(settings(**{key: value}))
 
     assert f"dr:{key}" in text
     assert fact in text
 
 
-def test_the_floor_is_the_tiers() -> None:
+def test_minimum_replicas_follow_the_regions_role_and_tier() -> None:
     assert topology(Role.RECOVERY, tier="warm").capacity_here.replicas == 3
     assert topology(Role.PRIMARY, tier="warm").capacity_here.replicas == 6
 
 
-def test_a_cluster_that_exists_needs_its_vpc_named() -> None:
+def test_existing_cluster_requires_its_existing_vpc() -> None:
     assert "dr:existingVpc" in problems_of(settings(existingCluster="serving"))
     made = topology(existingCluster="serving", existingVpc="vpc-0123456789abcdef0")
     assert made.existing_cluster == "serving"
 
 
-def test_the_topic_of_a_region_is_known_by_its_name() -> None:
+def test_alert_topic_arn_is_derived_from_region_and_account() -> None:
     assert topology().alert_topic_arn(Role.RECOVERY) == f"arn:aws:sns:us-west-2:{ACCOUNT}:ml-dr-alerts"
 
 
-def test_what_serves_has_defaults_and_follows_the_configuration() -> None:
+def test_serving_settings_have_defaults_and_follow_the_configuration() -> None:
     assert topology().serving == Serving()
     changed = topology(modelSet="fraud", mesh="true", sharedMesh="true", toolsImage="docker.io/tools:1").serving
     assert (changed.model_set, changed.shared_mesh, changed.tools_image) == ("fraud", True, "docker.io/tools:1")
@@ -292,7 +294,7 @@ def test_what_serves_has_defaults_and_follows_the_configuration() -> None:
         ("imageDigests", "maybe", 'dr:imageDigests: "maybe" is not a valid value'),
     ],
 )
-def test_what_cannot_serve_is_refused(key: str, value: str, fact: str) -> None:
+def test_invalid_serving_setting_is_refused(key: str, value: str, fact: str) -> None:
     assert fact in problems_of(settings(**{key: value}))
 
 
@@ -304,18 +306,18 @@ def test_images_without_a_digest_are_refused_where_digests_are_required() -> Non
     assert topology(imageDigests="warn").serving.images["dr:toolsImage"] == Serving().tools_image
 
 
-def test_regions_cannot_share_a_mesh_that_is_not_there() -> None:
+def test_shared_mesh_without_a_mesh_is_refused() -> None:
     assert "without a mesh there is nothing to share" in problems_of(settings(mesh="false", sharedMesh="true"))
 
 
-def test_a_wrong_region_is_reported_once() -> None:
+def test_invalid_region_is_reported_once() -> None:
     for role in Role:
         text = problems_of(settings(role, **{f"{role}Region": "us-esat-1", "tier": "pilot"}))
 
         assert text.startswith(f'invalid: dr:{role}Region: "us-esat-1" is not a valid AWS region')
 
 
-def test_zones_of_another_region_are_reported_together() -> None:
+def test_all_zones_of_another_region_are_reported_in_one_problem() -> None:
     text = problems_of(settings(recoveryRegion="eu-west-1"))
 
     assert text.startswith('invalid: dr:recoveryZones: "us-west-2a", "us-west-2b", "us-west-2c" are not in eu-west-1')
@@ -329,7 +331,7 @@ def test_zones_of_another_region_are_reported_together() -> None:
         ("tags", "ml", "dr:tags.team' ml"),
     ],
 )
-def test_a_text_in_place_of_a_list_is_refused_with_the_command_that_sets_a_list(
+def test_string_for_a_list_or_map_key_is_refused_with_the_command_that_sets_it(
     key: str, value: str, message: str
 ) -> None:
     text = problems_of(settings(**{key: value, "tier": "wram"}))
@@ -339,5 +341,5 @@ def test_a_text_in_place_of_a_list_is_refused_with_the_command_that_sets_a_list(
     assert "dr:tier: " in text
 
 
-def test_a_list_in_place_of_a_text_is_refused() -> None:
+def test_list_for_a_string_key_is_refused() -> None:
     assert "is not a valid AWS region" in problems_of(settings(primaryRegion='["us-east-1"]'))

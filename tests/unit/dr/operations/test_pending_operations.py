@@ -20,7 +20,7 @@ def deployment(*operations: tuple[str, str], resources: tuple[dict[str, Any], ..
     return {"resources": list(resources), "pending_operations": begun}
 
 
-def test_what_is_pending_is_told_once_with_its_type_name_and_region() -> None:
+def test_pending_operation_is_listed_once_with_type_name_and_region() -> None:
     (one,) = pending(deployment(("creating", ADDRESS), ("creating", ADDRESS)))
 
     assert (one.type, one.name, one.doing) == ("aws:ec2/eip:Eip", "network-nat-a-address", "creating")
@@ -28,11 +28,11 @@ def test_what_is_pending_is_told_once_with_its_type_name_and_region() -> None:
 
 
 @pytest.mark.parametrize("state", [{}, {"pending_operations": None}, {"resources": []}])
-def test_nothing_is_pending_in_a_state_without_operations(state: dict[str, Any]) -> None:
+def test_state_without_pending_operations_lists_none(state: dict[str, Any]) -> None:
     assert pending(state) == []
 
 
-def test_a_creation_that_may_be_there_becomes_a_resource_that_is_read_before_the_next_update() -> None:
+def test_adopted_creation_is_refreshed_before_the_next_update() -> None:
     result = adopted(deployment(("creating", CLUSTER)), {CLUSTER: "ml-dr"})
 
     (made,) = result["resources"]
@@ -41,17 +41,17 @@ def test_a_creation_that_may_be_there_becomes_a_resource_that_is_read_before_the
     assert "pending_operations" not in result
 
 
-def test_a_creation_that_was_not_made_leaves_no_trace() -> None:
+def test_pending_creation_without_a_resource_is_removed_from_the_state() -> None:
     assert adopted(deployment(("creating", CLUSTER)), {}) == {"resources": []}
 
 
-def test_an_update_that_was_cut_off_is_read_before_the_next_one() -> None:
+def test_resource_with_an_interrupted_update_is_refreshed_before_the_next_update() -> None:
     (held,) = adopted(deployment(("updating", CLUSTER), resources=(resource(CLUSTER, id="ml-dr"),)), {})["resources"]
 
     assert held["refreshBeforeUpdate"]
 
 
-def test_what_was_being_replaced_goes_after_its_successor() -> None:
+def test_replaced_resource_is_deleted_after_its_adopted_replacement() -> None:
     old = resource(ADDRESS, id="eipalloc-old")
     first, second = adopted(deployment(("creating", ADDRESS), resources=(old,)), {ADDRESS: "eipalloc-new"})["resources"]
 
@@ -59,13 +59,13 @@ def test_what_was_being_replaced_goes_after_its_successor() -> None:
     assert (second["id"], second["delete"]) == ("eipalloc-old", True)
 
 
-def test_what_the_state_has_already_is_not_adopted_again() -> None:
+def test_resource_already_in_the_state_is_not_adopted_again() -> None:
     held = resource(CLUSTER, id="ml-dr")
 
     assert adopted(deployment(("creating", CLUSTER), resources=(held,)), {CLUSTER: "ml-dr"}) == {"resources": [held]}
 
 
-def test_the_state_that_was_given_is_not_changed() -> None:
+def test_adoption_does_not_modify_its_input_state() -> None:
     given = deployment(("updating", CLUSTER), resources=(resource(CLUSTER, id="ml-dr"),))
     adopted(given, {})
 
@@ -89,7 +89,7 @@ def test_the_state_that_was_given_is_not_changed() -> None:
         ("ec2/eip:Eip", {"name": "x"}, None),
     ],
 )
-def test_ids_that_are_made_of_inputs(kind: str, inputs: dict[str, str], id: str | None) -> None:
+def test_resource_id_is_derived_from_inputs_where_possible(kind: str, inputs: dict[str, str], id: str | None) -> None:
     assert Pending(f"urn:pulumi:dr::dr::aws:{kind}::x", "creating", inputs).named_id == id
 
 
@@ -103,11 +103,11 @@ def test_ids_that_are_made_of_inputs(kind: str, inputs: dict[str, str], id: str 
         ("arn:aws:acm:us-west-2:1:certificate/0e", "arn:aws:acm:us-west-2:1:certificate/0e"),
     ],
 )
-def test_ids_are_what_pulumi_knows_a_resource_by(arn: str, id: str) -> None:
+def test_pulumi_id_is_derived_from_the_arn(arn: str, id: str) -> None:
     assert pending_operations.id_of_arn(arn) == id
 
 
-def test_every_type_of_this_program_is_looked_for_in_exactly_one_way() -> None:
+def test_every_resource_type_has_exactly_one_way_of_adoption() -> None:
     ways = [set(AGAIN), set(BY_NAME), set(BY_TAG), {"aws:backup/selection:Selection"}]
 
     assert set.union(*ways) == set(CATALOG)
@@ -123,7 +123,7 @@ def test_every_type_of_this_program_is_looked_for_in_exactly_one_way() -> None:
         ("aws:ec2/natGateway:NatGateway", False),
     ],
 )
-def test_what_does_no_harm_when_it_is_made_again(kind: str, harmless: bool) -> None:
+def test_resource_types_that_can_be_created_twice_are_harmless(kind: str, harmless: bool) -> None:
     assert Pending(f"urn:pulumi:dr::dr::{kind}::x", "creating").harmless is harmless
 
 
@@ -136,9 +136,9 @@ def test_what_does_no_harm_when_it_is_made_again(kind: str, harmless: bool) -> N
         ("core/v1:Namespace", {}, None),
     ],
 )
-def test_what_is_in_a_cluster_is_known_by_namespace_and_name(kind: str, inputs: dict[str, Any], id: str | None) -> None:
+def test_kubernetes_object_id_is_namespace_and_name(kind: str, inputs: dict[str, Any], id: str | None) -> None:
     assert Pending(f"urn:pulumi:dr::dr::kubernetes:{kind}::x", "creating", inputs).named_id == id
 
 
-def test_what_is_found_by_its_tags_can_carry_tags() -> None:
+def test_types_found_by_tag_support_tags() -> None:
     assert {kind for kind in BY_TAG if CATALOG[kind].tags is None} == set()

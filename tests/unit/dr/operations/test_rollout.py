@@ -40,13 +40,13 @@ def deployed(server: ApiServer, role: Role = Role.PRIMARY, **changes: Any) -> Ha
     return half(role, cluster={**vars(record)}, **changes)
 
 
-def test_a_rollout_that_is_complete_is_ok(server: ApiServer) -> None:
+def test_complete_rollout_exits_with_ok(server: ApiServer) -> None:
     found = region_rollout(deployed(server), 180)
 
     assert (found.state, found.problems, exit_code([found])) == ("complete", (), Exit.OK)
 
 
-def test_a_rollout_that_is_stuck_is_a_failure_with_its_fix(server: ApiServer) -> None:
+def test_stuck_rollout_exits_with_failure_and_the_remedy(server: ApiServer) -> None:
     server.answers[DEPLOYMENT] = (200, deployment(updatedReplicas=1, availableReplicas=5))
     server.answers[PODS] = (200, {"items": [starting(1, scheduled=10**8, **waiting("ErrImagePull", "not found"))]})
     found = region_rollout(deployed(server), 180)
@@ -55,14 +55,14 @@ def test_a_rollout_that_is_stuck_is_a_failure_with_its_fix(server: ApiServer) ->
     assert "set dr:inferenceImage" in found.problems[0].remedy
 
 
-def test_a_rollout_that_goes_on_is_not_yet_known(server: ApiServer) -> None:
+def test_progressing_rollout_exits_with_unknown(server: ApiServer) -> None:
     server.answers[DEPLOYMENT] = (200, deployment(updatedReplicas=1, availableReplicas=5))
     found = region_rollout(deployed(server), 180)
 
     assert (found.state, exit_code([found])) == ("progressing", Exit.UNKNOWN)
 
 
-def test_a_region_below_warm_asks_for_no_floor(server: ApiServer) -> None:
+def test_region_below_warm_requires_no_replicas(server: ApiServer) -> None:
     none = deployment(replicas=0, updatedReplicas=0, availableReplicas=0)
     none["spec"]["replicas"] = 0
     server.answers[DEPLOYMENT] = (200, none)
@@ -71,7 +71,7 @@ def test_a_region_below_warm_asks_for_no_floor(server: ApiServer) -> None:
     assert region_rollout(deployed(server, Role.RECOVERY, tier="warm"), 180).state == "stuck"
 
 
-def test_a_deployment_that_was_deleted_is_a_failure(server: ApiServer) -> None:
+def test_deleted_deployment_exits_with_failure(server: ApiServer) -> None:
     del server.answers[DEPLOYMENT]
     found = region_rollout(deployed(server), 180)
 
@@ -79,20 +79,20 @@ def test_a_deployment_that_was_deleted_is_a_failure(server: ApiServer) -> None:
     assert "`pulumi up -s primary` makes it" in found.problems[0].remedy
 
 
-def test_an_api_server_that_refuses_the_credentials_is_unknown(server: ApiServer) -> None:
+def test_refused_credentials_exit_with_unknown(server: ApiServer) -> None:
     server.answers[AUTOSCALER] = (401, {"message": "Unauthorized"})
     found = region_rollout(deployed(server), 180)
 
     assert (found.state, exit_code([found])) == ("unknown", Exit.UNKNOWN)
 
 
-def test_a_region_without_a_cluster_is_ok() -> None:
+def test_region_without_a_cluster_exits_with_ok() -> None:
     found = region_rollout(half(Role.RECOVERY, tier="backup"), 180)
 
     assert (found.state, exit_code([found])) == ("no cluster", Exit.OK)
 
 
-def test_the_command_shows_every_region_from_the_contract(server: ApiServer) -> None:
+def test_rollout_command_shows_every_region_of_the_contract(server: ApiServer) -> None:
     bucket = "ml-dr-123456789012-us-west-2-control"
     with mock_aws():
         s3 = boto3.client("s3", "us-west-2")

@@ -45,7 +45,7 @@ def events(journal: Journal) -> list[tuple[str, str]]:
     return [(entry.event, entry.step) for entry in journal.entries()]
 
 
-def test_a_step_that_is_needed_acts_and_is_verified(journal: Journal) -> None:
+def test_needed_step_acts_and_is_verified(journal: Journal) -> None:
     lamp = Lamp()
     (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
 
@@ -59,7 +59,7 @@ def test_a_step_that_is_needed_acts_and_is_verified(journal: Journal) -> None:
     ]
 
 
-def test_a_step_that_is_done_does_not_act(journal: Journal) -> None:
+def test_completed_step_is_skipped(journal: Journal) -> None:
     lamp = Lamp(on=True)
     (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
 
@@ -68,14 +68,14 @@ def test_a_step_that_is_done_does_not_act(journal: Journal) -> None:
     assert ("step.skipped", "light") in events(journal)
 
 
-def test_a_state_that_is_unknown_is_never_taken_for_done(journal: Journal) -> None:
+def test_step_in_unknown_state_acts(journal: Journal) -> None:
     lamp = Lamp(on=True, looks_until_on=2)
     (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
 
     assert outcome.changed
 
 
-def test_verification_waits_until_the_world_follows(journal: Journal) -> None:
+def test_verification_polls_until_the_change_is_visible(journal: Journal) -> None:
     lamp = Lamp(looks_until_on=4)
     Runner[Lamp](journal).execute("test", [step()], lamp)
 
@@ -83,7 +83,7 @@ def test_verification_waits_until_the_world_follows(journal: Journal) -> None:
     assert lamp.looks_until_on == 1
 
 
-def test_a_step_that_does_not_work_fails_with_what_was_seen(journal: Journal) -> None:
+def test_ineffective_step_fails_with_the_observed_state(journal: Journal) -> None:
     broken = step(act=lambda lamp, report: None, timeout=timedelta(0))
     with pytest.raises(Failed, match="not done after 0 s: it is off"):
         Runner[Lamp](journal).execute("test", [broken, step(name="later")], Lamp())
@@ -91,7 +91,7 @@ def test_a_step_that_does_not_work_fails_with_what_was_seen(journal: Journal) ->
     assert events(journal)[-1] == ("step.failed", "light")
 
 
-def test_an_interruption_is_in_the_journal_and_a_second_run_goes_on(journal: Journal) -> None:
+def test_interrupted_step_is_journaled_and_completed_by_the_next_run(journal: Journal) -> None:
     def cut(lamp: Lamp, report: Report) -> None:
         raise KeyboardInterrupt
 
@@ -104,7 +104,7 @@ def test_an_interruption_is_in_the_journal_and_a_second_run_goes_on(journal: Jou
     assert lamp.on
 
 
-def test_a_dry_run_evaluates_everything_and_changes_nothing(journal: Journal) -> None:
+def test_dry_run_evaluates_every_step_and_changes_nothing(journal: Journal) -> None:
     lamp = Lamp()
     planned = Runner[Lamp](journal).plan([step(), step(name="again")], lamp)
 
@@ -113,7 +113,7 @@ def test_a_dry_run_evaluates_everything_and_changes_nothing(journal: Journal) ->
     assert events(journal) == []
 
 
-def test_an_error_of_a_step_is_passed_on(journal: Journal) -> None:
+def test_error_of_a_step_ends_the_run(journal: Journal) -> None:
     def fail(lamp: Lamp, report: Report) -> None:
         raise Failed(Problem("lamp", "it is broken", "buy one"))
 
@@ -121,7 +121,7 @@ def test_an_error_of_a_step_is_passed_on(journal: Journal) -> None:
         Runner[Lamp](journal).execute("test", [step(act=fail)], Lamp())
 
 
-def test_a_torn_line_of_a_killed_writer_is_left_out(journal: Journal) -> None:
+def test_incomplete_journal_line_is_ignored(journal: Journal) -> None:
     journal.append("run", "run.started")
     with journal.path.open("a") as file:
         file.write('{"at": "2026-')
@@ -129,7 +129,7 @@ def test_a_torn_line_of_a_killed_writer_is_left_out(journal: Journal) -> None:
     assert [entry.event for entry in journal.entries("run")] == ["run.started"]
 
 
-def test_a_journal_that_cannot_be_written_stops_the_run(tmp_path: Path) -> None:
+def test_run_stops_if_the_journal_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     journal = Journal(tmp_path / "file" / "journal.jsonl")
     lamp = Lamp()

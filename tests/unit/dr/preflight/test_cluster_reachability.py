@@ -58,11 +58,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch, endpoint: str, **changes: Any) -> N
     monkeypatch.setattr(cluster_reachability, "client", lambda service, _: {"eks": Eks(), "sts": made}[service])
 
 
-def test_nothing_is_wrong_with_an_api_server_that_is_ready_and_lets_us_deploy(server: ApiServer) -> None:
+def test_ready_api_server_that_permits_deployment_has_no_problem(server: ApiServer) -> None:
     assert probe(at(server.endpoint)) is None
 
 
-def test_a_token_that_is_refused_is_told_with_whose_it_is_and_how_to_let_it_in(server: ApiServer) -> None:
+def test_refused_token_is_reported_with_its_principal_and_how_to_grant_access(server: ApiServer) -> None:
     server.answers["/readyz"] = (401, {"message": "Unauthorized"})
     found = probe(at(server.endpoint))
 
@@ -73,7 +73,7 @@ def test_a_token_that_is_refused_is_told_with_whose_it_is_and_how_to_let_it_in(s
     assert "aws eks create-access-entry --cluster-name ml-dr" in found.remedy
 
 
-def test_a_principal_that_may_not_deploy_is_told(server: ApiServer) -> None:
+def test_principal_without_permission_to_deploy_is_reported(server: ApiServer) -> None:
     server.answers[REVIEW] = (201, {"status": {"allowed": False}})
     found = probe(at(server.endpoint))
 
@@ -81,7 +81,7 @@ def test_a_principal_that_may_not_deploy_is_told(server: ApiServer) -> None:
     assert "403 Forbidden: it may not patch Deployments in namespace ml-serving" in found.fact
 
 
-def test_an_api_server_that_is_not_ready_is_told_with_its_words(server: ApiServer) -> None:
+def test_unready_api_server_is_reported_with_its_message(server: ApiServer) -> None:
     server.answers["/readyz"] = (500, "[-]etcd failed: reason withheld")
     found = probe(at(server.endpoint))
 
@@ -89,7 +89,7 @@ def test_an_api_server_that_is_not_ready_is_told_with_its_words(server: ApiServe
     assert "[-]etcd failed" in found.fact
 
 
-def test_an_existing_cluster_that_answers_is_no_problem(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_cluster_that_responds_has_no_problem(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster(monkeypatch, server.endpoint)
 
     assert check(topology(existingCluster="theirs", existingVpc="vpc-0123456789abcdef0")).problem is None
@@ -97,9 +97,7 @@ def test_an_existing_cluster_that_answers_is_no_problem(server: ApiServer, monke
 
 
 @pytest.mark.parametrize("kind", [closed, silent])
-def test_a_cluster_that_does_not_answer_refuses_an_update_within_seconds(
-    kind: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_cluster_refuses_the_update_within_seconds(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     with kind() as endpoint:
         cluster(monkeypatch, endpoint)
@@ -113,7 +111,7 @@ def test_a_cluster_that_does_not_answer_refuses_an_update_within_seconds(
     assert "dr:apiCidrs" in found.problem.remedy
 
 
-def test_a_resolver_that_hangs_ends_within_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_ends_within_its_time_limit_if_the_dns_resolver_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_reachability, "LONGEST_SECONDS", 0.3)
     monkeypatch.setattr(cluster_reachability, "probe", lambda address: time.sleep(5))
     cluster(monkeypatch, "https://ml-dr.example")
@@ -125,19 +123,19 @@ def test_a_resolver_that_hangs_ends_within_the_bound(monkeypatch: pytest.MonkeyP
     assert found.refused
 
 
-def test_a_region_without_the_cluster_is_no_problem() -> None:
+def test_region_without_a_cluster_has_no_problem() -> None:
     assert check(topology(Role.RECOVERY)).problem is None
 
 
 @pytest.mark.parametrize("status", ["CREATING", "DELETING", "FAILED"])
-def test_a_cluster_that_does_not_run_is_not_asked(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_server_of_an_inactive_cluster_is_not_probed(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with closed() as endpoint:
         cluster(monkeypatch, endpoint, status=status)
 
         assert check(topology(Role.RECOVERY)).problem is None
 
 
-def test_a_region_that_does_not_answer_is_unknown_and_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_region_is_reported_without_refusing_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
     def dead(*_: str) -> Any:
         raise Failed(Problem("cluster ml-dr", "us-west-2 does not answer", "look at the region's health"))
 
@@ -148,7 +146,7 @@ def test_a_region_that_does_not_answer_is_unknown_and_refuses_nothing(monkeypatc
     assert not found.refused
 
 
-def test_an_update_that_opens_the_api_is_not_refused_because_it_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_update_that_allows_api_access_is_not_refused_for_missing_access(monkeypatch: pytest.MonkeyPatch) -> None:
     with closed() as endpoint:
         cluster(monkeypatch, endpoint)
         found = check(topology(Role.RECOVERY, apiCidrs='["203.0.113.0/24"]'))
@@ -158,7 +156,7 @@ def test_an_update_that_opens_the_api_is_not_refused_because_it_is_shut(monkeypa
     assert "this update changes dr:apiCidrs from none to 203.0.113.0/24" in found.problem.fact
 
 
-def test_blocks_that_are_as_configured_are_no_change() -> None:
+def test_api_cidrs_equal_to_the_configuration_are_not_a_change() -> None:
     public = {"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}
 
     assert access_changes(public, topology(apiCidrs='["203.0.113.0/24"]')) == ""
@@ -172,5 +170,5 @@ def test_blocks_that_are_as_configured_are_no_change() -> None:
         ("arn:aws:iam::123456789012:user/ann", "arn:aws:iam::123456789012:user/ann"),
     ],
 )
-def test_an_access_entry_is_for_the_role_of_a_session(caller: str, principal: str) -> None:
+def test_access_entry_of_an_assumed_role_session_names_the_role(caller: str, principal: str) -> None:
     assert principal_of(caller) == principal

@@ -39,19 +39,19 @@ def eks(monkeypatch: pytest.MonkeyPatch) -> Eks:
 
 
 @pytest.mark.usefixtures("eks")
-def test_a_cluster_that_runs_in_the_named_vpc_is_found() -> None:
+def test_active_cluster_in_the_configured_vpc_is_found() -> None:
     endpoint, arn = str(FOUND["endpoint"]), str(FOUND["arn"])
 
     assert find("theirs", VPC, SITE) == ExistingCluster("theirs", endpoint, arn, "UEVN", "sg-theirs")
 
 
-def test_one_that_is_not_there_is_named_with_the_region(eks: Eks) -> None:
+def test_missing_existing_cluster_is_reported_with_the_region(eks: Eks) -> None:
     eks.found = None
     with pytest.raises(Invalid, match='dr:existingCluster: "theirs" is not in us-west-2'):
         find("theirs", VPC, SITE)
 
 
-def test_another_vpc_and_a_cluster_that_does_not_run_are_reported_together(eks: Eks) -> None:
+def test_vpc_mismatch_and_inactive_cluster_are_reported_together(eks: Eks) -> None:
     eks.found = {**FOUND, "status": "CREATING"}
     with pytest.raises(Invalid) as caught:
         find("theirs", "vpc-0fedcba9876543210", SITE)

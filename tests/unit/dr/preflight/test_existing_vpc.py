@@ -39,7 +39,7 @@ def problems_of(vpc_id: str, site: Site = SITE) -> str:
     return str(caught.value)
 
 
-def test_subnets_are_found_by_their_tags_one_a_zone(ec2: Any) -> None:
+def test_one_public_and_private_subnet_per_zone_is_found_by_tag(ec2: Any) -> None:
     made = vpc(ec2)
     public = {letter: subnet(ec2, made, number, letter, PUBLIC_TAG) for number, letter in enumerate("ba")}
     private = {letter: subnet(ec2, made, number, letter, PRIVATE_TAG) for number, letter in enumerate("abc", 10)}
@@ -53,11 +53,11 @@ def test_subnets_are_found_by_their_tags_one_a_zone(ec2: Any) -> None:
 
 
 @pytest.mark.usefixtures("ec2")
-def test_a_vpc_that_is_not_there_is_named_with_the_region() -> None:
+def test_missing_existing_vpc_is_reported_with_the_region() -> None:
     assert "dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2" in problems_of("vpc-0123456789abcdef0")
 
 
-def test_another_block_and_missing_tags_are_reported_together(ec2: Any) -> None:
+def test_cidr_mismatch_and_missing_subnet_tags_are_reported_together(ec2: Any) -> None:
     made = vpc(ec2, "10.9.0.0/16")
     text = problems_of(made)
 
@@ -66,7 +66,7 @@ def test_another_block_and_missing_tags_are_reported_together(ec2: Any) -> None:
     assert "private subnets, those with the tag kubernetes.io/role/internal-elb=1, in 0 zone(s): none" in text
 
 
-def test_subnets_in_one_zone_are_not_enough(ec2: Any) -> None:
+def test_existing_vpc_with_subnets_in_one_zone_is_refused(ec2: Any) -> None:
     made = vpc(ec2)
     for number, tag in enumerate((PUBLIC_TAG, PRIVATE_TAG, PRIVATE_TAG)):
         subnet(ec2, made, number, "a", tag)

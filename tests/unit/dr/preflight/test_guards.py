@@ -28,28 +28,28 @@ def needed(deployed: Tier = Tier.WARM, day: IncidentState = ORDINARY, **states: 
     return " / ".join(found or ())
 
 
-def test_a_tier_that_serves_nobody_may_be_lowered() -> None:
+def test_tier_may_be_lowered_while_the_recovery_region_serves_no_traffic() -> None:
     assert needed() == ""
 
 
-def test_an_open_incident_keeps_the_tier_and_nobody_is_asked() -> None:
+def test_open_incident_prevents_lowering_the_tier_without_reading_alarms() -> None:
     found = guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, INCIDENT, nobody)
 
     assert found is not None
     assert "incident 2026-11-23-a is open since 2026-11-23T03:00:00+00:00 (us-east-1 does not answer)" in found[0]
 
 
-def test_a_lever_that_sends_clients_over_keeps_the_tier() -> None:
+def test_engaged_lever_prevents_lowering_the_tier() -> None:
     assert "the lever engage keeps clients away from us-east-1" in needed(
         day=IncidentState(levers=Levers(engaged=True))
     )
 
 
-def test_a_recovery_region_that_answers_for_a_primary_that_does_not_keeps_its_tier() -> None:
+def test_recovery_region_serving_for_a_failed_primary_prevents_lowering_the_tier() -> None:
     assert "us-west-2 serves: us-east-1 has not answered for minutes" in needed(primary_down="ALARM")
 
 
-def test_a_recovery_region_that_does_not_answer_serves_nobody() -> None:
+def test_tier_may_be_lowered_if_the_recovery_region_is_down_too() -> None:
     assert needed(primary_down="ALARM", recovery_down="ALARM") == ""
 
 
@@ -61,12 +61,12 @@ def test_a_recovery_region_that_does_not_answer_serves_nobody() -> None:
         ({"recovery_down": "missing"}, "alarm ml-dr-recovery-down is missing"),
     ],
 )
-def test_what_was_not_measured_is_unknown_and_keeps_the_tier(states: dict[str, str], says: str) -> None:
+def test_unmeasured_alarm_is_unknown_and_prevents_lowering_the_tier(states: dict[str, str], says: str) -> None:
     assert "whether us-west-2 serves is unknown" in needed(**states)
     assert says in needed(**states)
 
 
-def test_alarms_that_cannot_be_asked_keep_the_tier() -> None:
+def test_unreadable_alarms_prevent_lowering_the_tier() -> None:
     def silence() -> guards.States:
         raise Unreachable(Problem("alarms", "us-west-2 does not answer", "wait"))
 
@@ -74,22 +74,22 @@ def test_alarms_that_cannot_be_asked_keep_the_tier() -> None:
     assert found == ("whether us-west-2 serves is unknown: us-west-2 does not answer", "once that can be asked")
 
 
-def test_a_pilot_light_serves_nobody_and_nobody_is_asked() -> None:
+def test_pilot_tier_may_be_lowered_without_reading_alarms() -> None:
     assert guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, ORDINARY, nobody) is None
 
 
 @pytest.mark.parametrize(
     ("wanted", "deployed"), [("warm", Tier.WARM), ("active", Tier.WARM), ("pilot", None), ("backup", Tier.BACKUP)]
 )
-def test_the_same_or_a_higher_tier_goes_on_in_an_incident(wanted: str, deployed: Tier | None) -> None:
+def test_equal_or_higher_tier_is_allowed_during_an_incident(wanted: str, deployed: Tier | None) -> None:
     guards.tier(topology(Role.RECOVERY, tier=wanted), deployed, INCIDENT)
 
 
-def test_what_was_brought_up_by_hand_is_no_lower_tier_the_next_time() -> None:
+def test_activated_tier_is_not_treated_as_lowering_at_the_next_update() -> None:
     guards.tier(topology(Role.RECOVERY, tier="pilot").with_activation(Tier.WARM), Tier.WARM, INCIDENT)
 
 
-def test_a_refusal_says_which_tier_to_keep_and_until_when() -> None:
+def test_refusal_names_the_tier_to_keep_and_when_to_lower_it() -> None:
     with pytest.raises(Refused) as caught:
         guards.tier(topology(Role.RECOVERY, tier="pilot"), Tier.WARM, INCIDENT)
 
@@ -112,7 +112,7 @@ def alarms() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("alarms")
-def test_states_are_read_from_the_alarms_of_the_recovery_region() -> None:
+def test_guard_reads_alarm_states_in_the_recovery_region() -> None:
     with pytest.raises(Refused, match="us-west-2 serves: us-east-1 has not answered"):
         guards.tier(topology(Role.RECOVERY, tier="pilot"), Tier.WARM, IncidentState())
 
@@ -125,7 +125,7 @@ def deployed_in(role: Role, network: str) -> Half:
 
 
 @pytest.mark.parametrize("deployed", [None, deployed_in(Role.RECOVERY, ""), deployed_in(Role.RECOVERY, "10.1.0.0/16")])
-def test_a_region_that_stays_where_it_is_or_is_new_goes_on(deployed: Half | None) -> None:
+def test_unchanged_or_new_network_is_allowed(deployed: Half | None) -> None:
     guards.same_network(topology(Role.RECOVERY), deployed)
 
 
@@ -139,7 +139,9 @@ def test_a_region_that_stays_where_it_is_or_is_new_goes_on(deployed: Half | None
         (Role.RECOVERY, "10.1.0.0/16", {"existingVpc": "vpc-0123456789ab"}, "cannot move to vpc-0123456789ab"),
     ],
 )
-def test_a_region_that_would_move_is_refused(role: Role, before: str, changes: dict[str, str], says: str) -> None:
+def test_moving_a_deployed_region_to_another_network_is_refused(
+    role: Role, before: str, changes: dict[str, str], says: str
+) -> None:
     with pytest.raises(Refused) as caught:
         guards.same_network(topology(role, **changes), deployed_in(role, before))
 

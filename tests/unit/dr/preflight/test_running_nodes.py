@@ -20,5 +20,7 @@ from dr.topology.tiers import Tier
         pytest.param(Tier.ACTIVE, Running(6, 12), 10, id="never above the most"),
     ],
 )
-def test_the_size_to_deploy_with(tier: Tier, found: Running | None, size: int) -> None:
+def test_gpu_node_count_to_deploy_follows_tier_floor_and_running_nodes(
+    tier: Tier, found: Running | None, size: int
+) -> None:
     assert kept(capacity(Workload(), tier, 3), found) == size

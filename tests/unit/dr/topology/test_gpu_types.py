@@ -5,7 +5,7 @@ from dr.topology.gpu_types import GPU_TYPES
 
 
 @pytest.mark.parametrize("name", GPU_TYPES)
-def test_a_type_is_as_ec2_describes_it(name: str) -> None:
+def test_gpu_type_matches_the_description_of_ec2(name: str) -> None:
     kind, described = GPU_TYPES[name], INSTANCE_TYPES[name]
     (gpu,) = described["GpuInfo"]["Gpus"]
 

@@ -11,7 +11,7 @@ def zones(letters: str) -> list[str]:
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.4.8.0/22", "172.16.0.0/19"])
-def test_subnets_lie_in_their_network_apart_from_each_other_and_are_large_enough_for_aws(cidr: str) -> None:
+def test_subnets_are_within_the_vpc_disjoint_and_of_valid_size(cidr: str) -> None:
     blocks = [
         IPv4Network(each) for zone in zone_blocks(cidr, zones(ZONE_LETTERS)) for each in (zone.public, zone.private)
     ]
@@ -21,7 +21,7 @@ def test_subnets_lie_in_their_network_apart_from_each_other_and_are_large_enough
     assert not any(one.overlaps(other) for one, other in combinations(blocks, 2))
 
 
-def test_a_zones_blocks_depend_on_its_letter_alone() -> None:
+def test_cidr_blocks_of_a_zone_depend_only_on_its_letter() -> None:
     whole = {zone.zone: zone for zone in zone_blocks("10.0.0.0/16", zones("abcdef"))}
 
     assert zone_blocks("10.0.0.0/16", zones("fb")) == [whole["us-east-1f"], whole["us-east-1b"]]
@@ -41,7 +41,7 @@ def test_a_zones_blocks_depend_on_its_letter_alone() -> None:
         ("ten", '"ten" is not a valid CIDR block'),
     ],
 )
-def test_a_block_that_cannot_be_cut_is_refused_with_the_arithmetic(cidr: str, fact: str) -> None:
+def test_cidr_block_that_cannot_be_divided_is_refused_with_the_reason(cidr: str, fact: str) -> None:
     problem = cidr_problem(cidr)
 
     assert problem
@@ -49,11 +49,11 @@ def test_a_block_that_cannot_be_cut_is_refused_with_the_arithmetic(cidr: str, fa
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.0.0.0/22"])
-def test_the_largest_and_the_smallest_block_are_good(cidr: str) -> None:
+def test_largest_and_smallest_cidr_block_are_accepted(cidr: str) -> None:
     assert cidr_problem(cidr) is None
 
 
-def test_blocks_that_overlap_are_named_both() -> None:
+def test_overlapping_cidr_blocks_are_both_named() -> None:
     problem = overlap_problem("10.0.0.0/16", "10.0.64.0/20")
 
     assert problem
@@ -72,9 +72,9 @@ def test_blocks_that_overlap_are_named_both() -> None:
         ([], "0 of the 2 zones it takes to survive the loss of one: none"),
     ],
 )
-def test_zones_that_do_not_make_a_network_are_refused(named: list[str], fact: str) -> None:
+def test_invalid_zones_are_refused(named: list[str], fact: str) -> None:
     assert [fact for fact, _ in zone_problems(named, "us-east-1")] == [fact]
 
 
-def test_two_zones_are_enough() -> None:
+def test_two_zones_are_accepted() -> None:
     assert list(zone_problems(zones("ab"), "us-east-1")) == []

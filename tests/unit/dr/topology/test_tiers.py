@@ -31,7 +31,7 @@ HOT = replace(TIERS[Tier.WARM], spellings=("hot-standby",), floor=Floor.PEAK, na
 
 
 @pytest.mark.parametrize(("spelling", "tier"), NAMES)
-def test_every_spelling_of_a_tier_is_understood(spelling: str, tier: Tier) -> None:
+def test_every_documented_spelling_of_a_tier_is_accepted(spelling: str, tier: Tier) -> None:
     assert parse_tier(spelling) is tier
     assert parse_tier(f"  {spelling.upper().replace('-', '_')} ") is tier
     assert parse_tier(spelling.replace("-", " ")) is tier
@@ -40,7 +40,7 @@ def test_every_spelling_of_a_tier_is_understood(spelling: str, tier: Tier) -> No
 @pytest.mark.parametrize(
     ("typo", "meant"), [("wram", "warm"), ("pilotlight", "pilot"), ("actve", "active"), ("bakup", "backup")]
 )
-def test_a_typo_is_refused_with_the_nearest_tier(typo: str, meant: str) -> None:
+def test_misspelled_tier_is_refused_with_the_nearest_tier(typo: str, meant: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_tier(typo)
 
@@ -49,14 +49,14 @@ def test_a_typo_is_refused_with_the_nearest_tier(typo: str, meant: str) -> None:
     assert f"pulumi config set dr:tier {meant} -s dr" in str(caught.value)
 
 
-def test_a_word_that_is_like_no_tier_is_refused_with_all_of_them() -> None:
+def test_unrecognizable_tier_is_refused_with_all_valid_tiers() -> None:
     with pytest.raises(Invalid, match="backup, pilot, warm, active") as caught:
         parse_tier("xyz")
 
     assert "did you mean" not in str(caught.value)
 
 
-def test_tiers_are_ordered_by_how_much_runs() -> None:
+def test_tiers_are_ordered_by_running_resources() -> None:
     assert sorted(Tier) == [Tier.BACKUP, Tier.PILOT, Tier.WARM, Tier.ACTIVE]
     assert highest(Tier.PILOT, Tier.WARM) is highest(Tier.WARM, Tier.PILOT) is Tier.WARM
     assert highest(Tier.PILOT, None) is Tier.PILOT
@@ -94,11 +94,11 @@ def test_only_the_active_tier_takes_traffic_while_the_primary_is_healthy() -> No
     ("seconds", "text"),
     [(3, "3 s"), (150, "150 s"), (300, "5 min"), (1800, "30 min"), (28800, "8 h"), (4800, "1 h 20 min")],
 )
-def test_durations_read_as_a_person_writes_them(seconds: int, text: str) -> None:
+def test_durations_are_formatted_for_people(seconds: int, text: str) -> None:
     assert describe_duration(timedelta(seconds=seconds)) == text
 
 
-def test_a_new_tier_that_serves_takes_a_row_of_the_table_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_serving_tier_requires_only_a_row_of_the_tier_table(monkeypatch: pytest.MonkeyPatch) -> None:
     hot = add_tier("hot", HOT, Tier.WARM, monkeypatch)
 
     made = topology(Role.RECOVERY, tier="Hot Standby")
@@ -112,7 +112,7 @@ def test_a_new_tier_that_serves_takes_a_row_of_the_table_alone(monkeypatch: pyte
         reader.read(settings(Role.RECOVERY, tier="xyz"))
 
 
-def test_a_new_tier_without_a_cluster_takes_a_row_of_the_table_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_tier_without_a_cluster_requires_only_a_row_of_the_tier_table(monkeypatch: pytest.MonkeyPatch) -> None:
     add_tier("idle", IDLE, Tier.BACKUP, monkeypatch)
 
     made = topology(Role.RECOVERY, tier="cold", privateEndpoints="true")
