@@ -67,7 +67,7 @@ def allocate(aws: Running, name: str) -> str:
     return str(aws.client("ec2", REGION).allocate_address(TagSpecifications=specification)["AllocationId"])
 
 
-def test_what_was_made_is_found_by_its_tags_and_written_into_the_state(aws: Running, project: Path) -> None:
+def test_created_resource_is_found_by_its_tags_and_written_to_the_state(aws: Running, project: Path) -> None:
     id, _ = allocate(aws, "nat-a"), allocate(aws, "nat-b")
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     (found,) = run(project)
@@ -78,7 +78,7 @@ def test_what_was_made_is_found_by_its_tags_and_written_into_the_state(aws: Runn
     assert "pending_operations" not in state(project)
 
 
-def test_what_was_not_made_is_dropped(aws: Running, project: Path) -> None:
+def test_pending_creation_without_a_resource_is_removed_from_the_state(aws: Running, project: Path) -> None:
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     (found,) = run(project)
 
@@ -86,13 +86,13 @@ def test_what_was_not_made_is_dropped(aws: Running, project: Path) -> None:
     assert state(project) == {"resources": []}
 
 
-def test_what_the_state_knows_is_not_what_is_pending(aws: Running, project: Path) -> None:
+def test_resource_already_in_the_state_is_not_adopted(aws: Running, project: Path) -> None:
     leave(project, begun("ec2/eip:Eip", "nat-a"), known=(allocate(aws, "nat-a"),))
 
     assert run(project)[0].outcome == "was not created"
 
 
-def test_a_nat_gateway_that_was_deleted_is_not_taken_for_one_that_was_made(aws: Running, project: Path) -> None:
+def test_deleted_nat_gateway_is_not_adopted(aws: Running, project: Path) -> None:
     ec2 = aws.client("ec2", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
@@ -111,7 +111,7 @@ def test_a_nat_gateway_that_was_deleted_is_not_taken_for_one_that_was_made(aws: 
     assert run(project)[0].id == ids[1]
 
 
-def test_two_that_could_be_it_are_named_and_nothing_is_written(aws: Running, project: Path) -> None:
+def test_two_candidates_are_reported_and_the_state_is_not_written(aws: Running, project: Path) -> None:
     ids = [allocate(aws, "nat-a"), allocate(aws, "nat-a")]
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     with pytest.raises(Failed) as caught:
@@ -122,7 +122,7 @@ def test_two_that_could_be_it_are_named_and_nothing_is_written(aws: Running, pro
     assert state(project)["pending_operations"]
 
 
-def test_a_selection_is_found_in_its_plan(aws: Running, project: Path) -> None:
+def test_backup_selection_is_found_in_its_plan(aws: Running, project: Path) -> None:
     backup, iam = aws.client("backup", REGION), aws.client("iam", REGION)
     trust = {"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
@@ -137,15 +137,15 @@ def test_a_selection_is_found_in_its_plan(aws: Running, project: Path) -> None:
     assert run(project)[0].id == id
 
 
-def test_a_cluster_is_known_by_its_name_and_one_that_was_not_made_is_not_waited_for(
-    aws: Running, project: Path
-) -> None:
+def test_cluster_is_adopted_by_its_name_without_a_look_up(aws: Running, project: Path) -> None:
     leave(project, begun("eks/cluster:Cluster", "cluster", name="ml-dr"))
 
     assert run(project)[0].id == "ml-dr"
 
 
-def test_what_cannot_be_looked_for_is_said_all_at_once_and_nothing_is_written(aws: Running, project: Path) -> None:
+def test_all_resources_that_cannot_be_looked_up_are_reported_and_the_state_is_not_written(
+    aws: Running, project: Path
+) -> None:
     untagged = begun("ec2/eip:Eip", "nat-a", tags={})
     leave(project, untagged, begun("rds/cluster:Cluster", "database"), begun("eks/cluster:Cluster", "cluster"))
     with pytest.raises(Failed) as caught:
@@ -158,7 +158,7 @@ def test_what_cannot_be_looked_for_is_said_all_at_once_and_nothing_is_written(aw
     assert len(state(project)["pending_operations"]) == 3
 
 
-def test_a_region_that_does_not_answer_leaves_the_state_as_it_is(aws: Running, project: Path) -> None:
+def test_unreachable_region_leaves_the_state_unchanged(aws: Running, project: Path) -> None:
     aws.emulator.faults.add(parse({"kind": "region", "region": REGION, "unreachable": True}))
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     with pytest.raises(Failed, match="us-west-2 does not answer"):
@@ -167,7 +167,7 @@ def test_a_region_that_does_not_answer_leaves_the_state_as_it_is(aws: Running, p
 
 
 @pytest.mark.usefixtures("aws")
-def test_updates_and_what_does_no_harm_twice_need_no_looking_for(project: Path) -> None:
+def test_pending_updates_and_harmless_creations_are_not_looked_up(project: Path) -> None:
     operations = begun("eks/nodeGroup:NodeGroup", "gpu", "updating"), begun("cloudwatch/metricAlarm:MetricAlarm", "a")
     leave(project, *operations)
 
@@ -177,7 +177,7 @@ def test_updates_and_what_does_no_harm_twice_need_no_looking_for(project: Path) 
     ]
 
 
-def test_creations_that_are_pending_are_refused_and_others_are_not(project: Path) -> None:
+def test_only_pending_creations_that_are_not_harmless_are_refused(project: Path) -> None:
     leave(project, begun("cloudwatch/metricAlarm:MetricAlarm", "alarm"), begun("ec2/eip:Eip", "nat-a", "updating"))
     adopt.refuse_unfinished(PulumiStack(project, "dr"))
     leave(project, begun("ec2/eip:Eip", "nat-a"), begun("eks/cluster:Cluster", "cluster"))
@@ -188,13 +188,13 @@ def test_creations_that_are_pending_are_refused_and_others_are_not(project: Path
     assert "`dr adopt -s dr --yes`" in str(caught.value)
 
 
-def test_a_stack_that_is_locked_is_said_with_how_to_unlock_it(project: Path) -> None:
+def test_locked_stack_is_reported_with_the_command_that_unlocks_it(project: Path) -> None:
     (project / "locked").touch()
     with pytest.raises(Failed, match=r"currently locked by 1 lock\(s\)\n    -> if no other update of the stack runs"):
         run(project)
 
 
-def test_without_an_engine_it_says_where_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_engine_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Invalid, match="pulumi: is not on PATH"):
         run(tmp_path)
@@ -207,7 +207,7 @@ def command(project: Path, *options: str) -> Result:
     return CliRunner().invoke(app, ["adopt", "--project", str(project), *options])
 
 
-def test_the_command_shows_first_and_writes_when_it_is_told_to(aws: Running, project: Path) -> None:
+def test_command_shows_what_it_found_and_writes_only_with_yes(aws: Running, project: Path) -> None:
     id = allocate(aws, "nat-a")
     leave(project, begun("ec2/eip:Eip", "nat-a"))
     shown = command(project)
@@ -221,7 +221,7 @@ def test_the_command_shows_first_and_writes_when_it_is_told_to(aws: Running, pro
     assert command(project).output == "Stack dr has no pending operations.\n"
 
 
-def test_the_commands_errors_are_json_where_that_is_asked_for(project: Path) -> None:
+def test_command_prints_errors_as_json_with_the_json_option(project: Path) -> None:
     (project / "locked").touch()
     said = command(project, "--json")
 

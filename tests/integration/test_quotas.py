@@ -18,14 +18,14 @@ def have(vcpus: float) -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_quota_that_holds_a_failover_is_not_spoken_of() -> None:
+def test_quota_sufficient_for_a_failover_is_not_reported() -> None:
     have(80)
 
     assert quotas.check(WARM, REGION) == []
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_quota_below_what_a_failover_takes_is_warned_of_with_the_arithmetic() -> None:
+def test_quota_below_the_need_of_a_failover_is_a_warning_with_the_calculation() -> None:
     have(79)
     (said,) = quotas.check(WARM, REGION)
 
@@ -35,7 +35,7 @@ def test_a_quota_below_what_a_failover_takes_is_warned_of_with_the_arithmetic() 
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_quota_below_what_the_tier_runs_is_refused() -> None:
+def test_quota_below_the_need_of_the_tier_is_refused() -> None:
     have(23)
     with pytest.raises(Invalid) as caught:
         quotas.check(WARM, REGION)
@@ -43,7 +43,7 @@ def test_a_quota_below_what_the_tier_runs_is_refused() -> None:
     assert "is 23 vCPUs, and 3 nodes take 24: 8 each" in str(caught.value)
 
 
-def test_a_quota_that_cannot_be_asked_is_unknown_and_stops_nobody(aws: Running) -> None:
+def test_unreadable_quota_is_unknown_and_only_a_warning(aws: Running) -> None:
     aws.emulator.faults.add(
         parse({"kind": "operation", "operation": "service-quotas:GetServiceQuota", "error": "AccessDenied"})
     )

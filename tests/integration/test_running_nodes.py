@@ -73,12 +73,12 @@ def found() -> Nodes | None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_without_a_cluster_there_is_nothing() -> None:
+def test_region_without_a_cluster_has_no_running_nodes() -> None:
     assert found() is None
     assert running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION) == (3, [])
 
 
-def test_a_size_that_an_autoscaler_set_is_found_beside_the_floor_and_kept(aws: Running, subnet_ids: list[str]) -> None:
+def test_node_count_set_by_the_autoscaler_is_kept_above_the_floor(aws: Running, subnet_ids: list[str]) -> None:
     make(aws, subnet_ids, "gpu", (3, 3, 10))
     assert found() == Nodes(floor=3, nodes=3)
     raise_to(aws, 5)
@@ -87,20 +87,20 @@ def test_a_size_that_an_autoscaler_set_is_found_beside_the_floor_and_kept(aws: R
     assert running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION) == (5, [])
 
 
-def test_system_nodes_and_those_of_somebody_else_do_not_count(aws: Running, subnet_ids: list[str]) -> None:
+def test_system_nodes_and_nodes_of_other_workloads_are_not_counted(aws: Running, subnet_ids: list[str]) -> None:
     make(aws, subnet_ids, "system", (2, 6, 6), labels={"pool": "system"})
     make(aws, subnet_ids, "theirs", (2, 8, 8), tags={"workload": "other"})
     assert found() is None
 
 
-def test_of_a_group_and_its_successor_the_larger_counts(aws: Running, subnet_ids: list[str]) -> None:
+def test_larger_of_a_node_group_and_its_replacement_counts(aws: Running, subnet_ids: list[str]) -> None:
     make(aws, subnet_ids, "gpu-1", (3, 7, 10))
     make(aws, subnet_ids, "gpu-2", (3, 3, 10))
 
     assert found() == Nodes(floor=3, nodes=7)
 
 
-def test_what_cannot_be_asked_is_unknown_and_the_floor_is_deployed(aws: Running, subnet_ids: list[str]) -> None:
+def test_unreadable_node_count_is_unknown_and_the_floor_is_deployed(aws: Running, subnet_ids: list[str]) -> None:
     make(aws, subnet_ids, "gpu", (3, 5, 10))
     aws.emulator.faults.add(parse({"kind": "operation", "operation": "eks:ListNodegroups", "error": "AccessDenied"}))
     nodes, (said,) = running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION)
@@ -110,7 +110,7 @@ def test_what_cannot_be_asked_is_unknown_and_the_floor_is_deployed(aws: Running,
     assert said.endswith("the floor, 3, is deployed, and more may run")
 
 
-def test_a_region_that_does_not_answer_is_unknown_too(aws: Running) -> None:
+def test_node_count_of_an_unreachable_region_is_unknown_and_the_floor_is_deployed(aws: Running) -> None:
     aws.emulator.faults.add(parse({"kind": "region", "region": REGION, "unreachable": True}))
     nodes, (said,) = running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION)
 
@@ -118,6 +118,6 @@ def test_a_region_that_does_not_answer_is_unknown_too(aws: Running) -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_missing_cluster_is_told_apart_from_other_refusals() -> None:
+def test_missing_cluster_raises_missing() -> None:
     with pytest.raises(Missing), clients.calls("node groups", REGION):
         clients.client("eks", REGION).list_nodegroups(clusterName=CLUSTER)

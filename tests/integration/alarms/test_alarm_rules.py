@@ -76,9 +76,7 @@ def watch(aws: Running, control: Control) -> Watch:
 
 
 @pytest.mark.parametrize("fails", [{"prober": False}, {"prober": False, "errors": 1}], ids=["silent", "failing"])
-def test_a_prober_that_stops_is_never_an_impaired_region_not_even_for_a_minute(
-    watch: Watch, fails: dict[str, Any]
-) -> None:
+def test_stopped_or_failing_prober_never_raises_region_impaired(watch: Watch, fails: dict[str, Any]) -> None:
     seen = [watch.minute(**fails) for _ in range(12)]
 
     assert "prober-failing" in seen[-1]
@@ -88,7 +86,7 @@ def test_a_prober_that_stops_is_never_an_impaired_region_not_even_for_a_minute(
     assert not any("region-impaired" in fires for fires in back)
 
 
-def test_an_endpoint_alone_is_no_impaired_region_and_both_witnesses_are(watch: Watch) -> None:
+def test_region_impaired_requires_endpoint_and_sentinel_alarms(watch: Watch) -> None:
     for _ in range(5):
         fires = watch.minute(primary=0)
     assert fires == {"primary-down"}
@@ -97,7 +95,7 @@ def test_an_endpoint_alone_is_no_impaired_region_and_both_witnesses_are(watch: W
     assert fires == {"primary-down", "sentinel-late", "recovery-at-risk", "region-impaired"}
 
 
-def test_what_stays_unmeasured_is_a_risk(watch: Watch) -> None:
+def test_unmeasured_values_raise_recovery_at_risk(watch: Watch) -> None:
     for _ in range(6):
         fires = watch.minute(unmeasured=1)
     assert fires == {"unmeasured", "recovery-at-risk"}

@@ -115,7 +115,7 @@ def fill(cluster: Cluster, tier: Tier) -> None:
             cluster.apply(at_once(manifest) if manifest["kind"] == "Deployment" else manifest)
 
 
-def test_a_broken_version_takes_one_replica_and_a_good_one_goes_round_without_a_gpu_to_spare(cluster: Cluster) -> None:
+def test_rollout_without_spare_gpus_keeps_the_budget_with_a_broken_and_a_good_version(cluster: Cluster) -> None:
     fill(cluster, Tier.ACTIVE)
     until("ready", lambda: cluster.ready() == 6)
     assert cluster.zones() == {"a": 2, "b": 2, "c": 2}
@@ -140,7 +140,7 @@ def test_a_broken_version_takes_one_replica_and_a_good_one_goes_round_without_a_
     assert cluster.zones() == {"a": 2, "b": 2, "c": 2}
 
 
-def test_a_region_is_brought_up_and_down_and_what_scales_it_is_not_undone(cluster: Cluster) -> None:
+def test_tier_changes_scale_replicas_and_updates_keep_the_autoscalers_count(cluster: Cluster) -> None:
     fill(cluster, Tier.PILOT)
     time.sleep(1)
     assert (cluster.deployment().spec.replicas, cluster.pods()) == (0, [])
@@ -181,7 +181,7 @@ def test_replicas_set_by_an_operator_in_pilot_light_are_kept(cluster: Cluster) -
     assert cluster.deployment().spec.replicas == 4
 
 
-def test_replicas_of_a_lost_zone_go_where_there_is_a_gpu(cluster: Cluster) -> None:
+def test_replicas_of_a_lost_zone_move_to_free_gpus_in_other_zones(cluster: Cluster) -> None:
     fill(cluster, Tier.ACTIVE)
     until("ready", lambda: cluster.ready() == 6)
     nodes = cluster.kind("v1", "Node")
@@ -202,7 +202,7 @@ def test_replicas_of_a_lost_zone_go_where_there_is_a_gpu(cluster: Cluster) -> No
     until("in the zones that are left", lambda: cluster.zones() == {"a": 3, "b": 3} and cluster.ready() == 6)
 
 
-def test_the_whole_set_is_what_the_api_server_takes(cluster: Cluster) -> None:
+def test_api_server_accepts_every_object_without_changes(cluster: Cluster) -> None:
     """Custom resources too, whose definitions charts bring; nothing is left out, dropped or changed by a default."""
     fill(cluster, Tier.ACTIVE)
     addon_definitions.install(cluster.plane, "snapshot-controller")

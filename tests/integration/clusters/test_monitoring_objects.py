@@ -59,23 +59,23 @@ def create(objects: CustomObjectsApi, manifest: dict[str, Any]) -> dict[str, Any
 
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("tier", ["pilot", "warm", "active"])
-def test_the_rules_of_every_tier_and_role_are_taken(objects: CustomObjectsApi, role: Role, tier: str) -> None:
+def test_prometheus_rules_of_every_tier_and_role_are_accepted(objects: CustomObjectsApi, role: Role, tier: str) -> None:
     rule = prometheus_rule(watched(topology(role, tier=tier, runbookUrl="https://runbooks.example.com/ml-dr")))
 
     assert create(objects, rule)["spec"] == rule["spec"]
 
 
-def test_the_monitor_is_taken(objects: CustomObjectsApi) -> None:
+def test_pod_monitor_is_accepted(objects: CustomObjectsApi) -> None:
     assert create(objects, pod_monitor())["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
 
 
 @pytest.mark.parametrize("spec", [POOL, replace(POOL, reserved={})], ids=["reserved", "on demand"])
-def test_karpenters_objects_are_taken(objects: CustomObjectsApi, spec: NodePoolSpec) -> None:
+def test_karpenters_node_class_and_node_pool_are_accepted(objects: CustomObjectsApi, spec: NodePoolSpec) -> None:
     assert create(objects, node_class(spec))["spec"]["instanceProfile"] == "nodes"
     assert create(objects, node_pool(spec))["spec"]["limits"] == {"nvidia.com/gpu": "7"}
 
 
-def test_an_object_that_its_definition_does_not_know_is_refused(objects: CustomObjectsApi) -> None:
+def test_object_with_an_unknown_field_is_refused(objects: CustomObjectsApi) -> None:
     wrong = prometheus_rule(watched(topology()))
     wrong["spec"]["groups"][0]["rules"][0]["severity"] = "critical"
     with pytest.raises(ApiException, match="severity"):

@@ -92,7 +92,7 @@ def deployed(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Dep
 HERE = {"nodeSelector": {"rollouts": "yes"}}
 
 
-def test_a_rollout_is_complete_a_broken_one_is_stuck_with_the_rest_serving_and_a_good_one_completes(
+def test_rollout_completes_then_is_stuck_with_a_broken_image_and_completes_with_a_good_one(
     deployed: Deployed,
 ) -> None:
     deployed.create(**HERE)
@@ -108,7 +108,7 @@ def test_a_rollout_is_complete_a_broken_one_is_stuck_with_the_rest_serving_and_a
     assert deployed.until(Phase.COMPLETE).counts.updated == REPLICAS
 
 
-def test_a_deadline_that_is_over_is_told_with_the_image_that_caused_it(deployed: Deployed) -> None:
+def test_exceeded_progress_deadline_is_reported_with_the_image_that_caused_it(deployed: Deployed) -> None:
     deployed.create("docker.io/server:broken", **HERE)
     deployed.patch(progressDeadlineSeconds=1)
     found = deployed.until(Phase.STUCK, "deadline")
@@ -117,7 +117,7 @@ def test_a_deadline_that_is_over_is_told_with_the_image_that_caused_it(deployed:
     assert "image" in [reason.kind for reason in found.reasons]
 
 
-def test_pods_that_no_node_takes_are_told_in_the_schedulers_words(deployed: Deployed) -> None:
+def test_unschedulable_pods_are_reported_with_the_schedulers_message(deployed: Deployed) -> None:
     deployed.create(nodeSelector={"rollouts": "no"})
     found = deployed.until(Phase.STUCK, "placement")
 
@@ -125,7 +125,7 @@ def test_pods_that_no_node_takes_are_told_in_the_schedulers_words(deployed: Depl
     assert len(found.reasons[0].pods) == REPLICAS
 
 
-def test_pods_that_a_quota_refuses_are_told_in_its_words(deployed: Deployed) -> None:
+def test_pods_refused_by_a_quota_are_reported_with_the_quotas_message(deployed: Deployed) -> None:
     quota = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
     deployed.core.create_namespaced_resource_quota(deployed.namespace, quota)
     deployed.create(**HERE)
@@ -135,7 +135,7 @@ def test_pods_that_a_quota_refuses_are_told_in_its_words(deployed: Deployed) -> 
     assert "exceeded quota: few" in reason.fact
 
 
-def test_a_rollout_that_is_paused_is_told(deployed: Deployed) -> None:
+def test_paused_rollout_is_reported(deployed: Deployed) -> None:
     deployed.create(**HERE)
     deployed.until(Phase.COMPLETE)
     deployed.patch(paused=True)

@@ -97,14 +97,14 @@ def running(pods: list[Any]) -> list[Any]:
     return [pod for pod in pods if pod.status.phase == "Running"]
 
 
-def test_everything_is_accepted_a_second_time_without_a_change(cluster: Cluster) -> None:
+def test_second_apply_changes_no_object(cluster: Cluster) -> None:
     for manifest in protecting():
         if not str(manifest["apiVersion"]).startswith(CUSTOM):
             first = cluster.apply(manifest).metadata.resourceVersion
             assert cluster.apply(manifest).metadata.resourceVersion == first, manifest["kind"]
 
 
-def test_a_run_does_every_index_a_few_at_a_time_behind_whoever_serves(cluster: Cluster) -> None:
+def test_job_completes_every_index_with_limited_parallelism_and_batch_priority(cluster: Cluster) -> None:
     cron_job, most = jobs_spec.cron_job(processing()), 0
     cluster.start(cron_job, "run-1", **{"sandbox/run-seconds": "20"})
     while not (ended := cluster.ended(TRAINING, "run-1")):
@@ -121,7 +121,7 @@ def test_a_run_does_every_index_a_few_at_a_time_behind_whoever_serves(cluster: C
     assert pod.metadata.labels[jobs_spec.RUN_LABEL] == "run-1"
 
 
-def test_an_evicted_pod_is_made_anew_and_costs_its_index_no_retry(cluster: Cluster) -> None:
+def test_evicted_pod_is_replaced_without_counting_as_a_failure_of_its_index(cluster: Cluster) -> None:
     cron_job = jobs_spec.cron_job(processing(shards=2, parallelism=2))
     cluster.start(cron_job, "evicted", **{"sandbox/run-seconds": "240"})
     victim, *_ = wait_for(lambda: len(found := running(cluster.pods(TRAINING, "evicted"))) == 2 and found)
@@ -156,7 +156,7 @@ def fail(cluster: Cluster, namespace: str, pod: Any, code: int) -> None:
     cluster.core.patch_namespaced_pod_status(pod.metadata.name, namespace, status)
 
 
-def test_a_backup_whose_input_cannot_be_used_is_not_tried_again(cluster: Cluster) -> None:
+def test_backup_with_invalid_input_fails_without_a_retry(cluster: Cluster) -> None:
     cluster.start(registry_backup_spec.cron_job(registry_backup()), "invalid", **{"sandbox/run-seconds": "3600"})
     (pod,) = wait_for(lambda: running(cluster.pods(REGISTRY, "invalid")))
     fail(cluster, REGISTRY, pod, Exit.INVALID)
@@ -164,7 +164,7 @@ def test_a_backup_whose_input_cannot_be_used_is_not_tried_again(cluster: Cluster
     assert wait_for(lambda: cluster.ended(REGISTRY, "invalid")) == "Failed: PodFailurePolicy"
 
 
-def test_a_backup_that_failed_is_tried_again(cluster: Cluster) -> None:
+def test_failed_backup_is_retried(cluster: Cluster) -> None:
     cluster.start(registry_backup_spec.cron_job(registry_backup()), "again", **{"sandbox/run-seconds": "600"})
     (pod,) = wait_for(lambda: running(cluster.pods(REGISTRY, "again")))
     fail(cluster, REGISTRY, pod, Exit.FAILED)
@@ -181,7 +181,7 @@ def test_a_backup_that_failed_is_tried_again(cluster: Cluster) -> None:
         ("unrestricted capabilities", lambda pod: pod["containers"][0]["securityContext"].pop("capabilities")),
     ],
 )
-def test_the_namespace_refuses_a_pod_that_is_less_confined(
+def test_namespace_refuses_a_pod_with_a_weaker_security_context(
     cluster: Cluster, what: str, break_it: Callable[[Any], object]
 ) -> None:
     template = registry_backup_spec.cron_job(registry_backup(Role.PRIMARY))["spec"]["jobTemplate"]["spec"]["template"]
@@ -193,7 +193,7 @@ def test_the_namespace_refuses_a_pod_that_is_less_confined(
         )
 
 
-def test_volumes_are_snapshotted_by_a_class_that_the_add_on_defines(cluster: Cluster) -> None:
+def test_snapshot_class_is_validated_by_the_definitions_of_the_add_on(cluster: Cluster) -> None:
     addon_definitions.install(cluster.plane, "snapshot-controller")
     addon_definitions.install(cluster.plane, "snapshot-controller")
     addon_definitions.install(cluster.plane, "coredns")
@@ -203,7 +203,7 @@ def test_volumes_are_snapshotted_by_a_class_that_the_add_on_defines(cluster: Clu
         cluster.apply({**protection_spec.snapshot_class(), "deletionPolicy": "Keep"})
 
 
-def test_what_never_starts_by_itself_is_suspended_and_has_no_job(cluster: Cluster) -> None:
+def test_processing_cron_job_is_suspended_and_has_no_job(cluster: Cluster) -> None:
     cron_job = cluster.batch.read_namespaced_cron_job("process-datasets", TRAINING)
 
     assert cron_job.spec.suspend

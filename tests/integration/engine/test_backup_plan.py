@@ -81,7 +81,9 @@ def deployed(deployment: Deployed) -> Deployed:
     return deployment
 
 
-def test_both_regions_back_up_what_is_tagged_and_the_first_copies_to_the_second(deployed: Deployed) -> None:
+def test_both_regions_back_up_tagged_resources_and_the_primary_copies_to_the_recovery_region(
+    deployed: Deployed,
+) -> None:
     for region in (EAST, WEST):
         (plan,) = deployed.plans(region)
         (rule,) = plan["BackupPlan"]["Rules"]
@@ -108,7 +110,7 @@ def test_both_regions_back_up_what_is_tagged_and_the_first_copies_to_the_second(
     assert "role/break-glass" in json.loads(policy)["Statement"][0]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][0]
 
 
-def test_retention_and_lock_change_a_plan_can_pause_and_destroy_leaves_nothing(deployed: Deployed) -> None:
+def test_backup_plan_is_updated_paused_and_destroyed(deployed: Deployed) -> None:
     assert deployed.up().none
     assert deployed.sandbox.engine.preview("primary", refresh=True).none
 
@@ -143,7 +145,7 @@ def test_retention_and_lock_change_a_plan_can_pause_and_destroy_leaves_nothing(d
     assert deployed.sandbox.client("iam", EAST).list_roles()["Roles"] == []
 
 
-def test_a_protected_vault_is_never_unlocked_by_a_change_of_its_lock_and_is_not_destroyed(deployed: Deployed) -> None:
+def test_protected_vault_stays_locked_while_its_lock_changes_and_is_not_destroyed(deployed: Deployed) -> None:
     deployed.up(protect=True)
     mark = deployed.sandbox.mark()
     deployed.up(protect=True, lock_days=8)

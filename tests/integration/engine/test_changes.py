@@ -20,7 +20,7 @@ def changed(changes: Any, name: str) -> tuple[str, list[str]]:
     return found
 
 
-def test_a_diff_names_the_property(deployed: SandboxUnderTest) -> None:
+def test_diff_names_the_changed_property(deployed: SandboxUnderTest) -> None:
     with deployed.configured("primary", buckets=[{"name": "models", "noncurrentDays": 7}]):
         changes = deployed.engine.preview("primary")
 
@@ -36,7 +36,7 @@ def test_preview_right_after_a_deployment_shows_no_change(deployed: SandboxUnder
     assert deployed.engine.preview(stack).none
 
 
-def test_preview_of_public_api_access_shows_just_what_up_changes(deployed: SandboxUnderTest) -> None:
+def test_preview_of_public_api_access_shows_exactly_the_changes_of_up(deployed: SandboxUnderTest) -> None:
     try:
         with deployed.configured("primary", apiCidrs=["203.0.113.0/24"]):
             planned = deployed.engine.preview("primary")
@@ -51,7 +51,7 @@ def test_preview_of_public_api_access_shows_just_what_up_changes(deployed: Sandb
     assert planned.changed == done.changed
 
 
-def test_refresh_finds_what_was_changed_by_hand_and_up_restores_it(deployed: SandboxUnderTest) -> None:
+def test_refresh_detects_a_manual_change_and_up_reverts_it(deployed: SandboxUnderTest) -> None:
     s3, name = deployed.client("s3", WEST), "ml-dr-123456789012-us-west-2-models"
     access = {
         "BlockPublicAcls": True,
@@ -71,7 +71,7 @@ def test_refresh_finds_what_was_changed_by_hand_and_up_restores_it(deployed: San
     assert set(answer.values()) == {True}
 
 
-def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: SandboxUnderTest) -> None:
+def test_misspelled_tier_fails_the_update_with_the_nearest_tier(deployed: SandboxUnderTest) -> None:
     with deployed.configured("dr", tier="wram"), pytest.raises(Failed) as caught:
         deployed.engine.up("dr")
 
@@ -80,7 +80,7 @@ def test_a_typo_of_a_tier_is_refused_by_the_engine_with_the_nearest(deployed: Sa
     assert "Traceback" not in str(caught.value)
 
 
-def test_a_text_in_place_of_a_list_is_refused_with_every_other_problem(deployed: SandboxUnderTest) -> None:
+def test_string_for_a_list_key_is_reported_with_all_other_problems(deployed: SandboxUnderTest) -> None:
     with (
         deployed.configured("dr", gpuInstanceTypes="g5.2xlarge", role="", tier="wram"),
         pytest.raises(Failed) as caught,
@@ -94,7 +94,7 @@ def test_a_text_in_place_of_a_list_is_refused_with_every_other_problem(deployed:
     assert 'dr:tier: "wram" is not a valid tier' in text
 
 
-def test_a_wrong_passphrase_is_named_with_the_right_one(deployed: SandboxUnderTest) -> None:
+def test_wrong_passphrase_is_reported_with_the_sandboxs_passphrase(deployed: SandboxUnderTest) -> None:
     with pytest.raises(Failed) as caught:
         deployed.engine.up("dr", extra={"PULUMI_CONFIG_PASSPHRASE": "wrong"})
 
@@ -102,7 +102,7 @@ def test_a_wrong_passphrase_is_named_with_the_right_one(deployed: SandboxUnderTe
     assert 'the sandbox\'s passphrase is "sandbox"' in str(caught.value)
 
 
-def test_a_check_whose_interval_cannot_change_is_replaced_and_the_record_follows(deployed: SandboxUnderTest) -> None:
+def test_changed_interval_replaces_the_health_check_and_updates_its_users(deployed: SandboxUnderTest) -> None:
     route53 = deployed.client("route53", EAST)
 
     def interval() -> int:
@@ -124,7 +124,7 @@ def test_a_check_whose_interval_cannot_change_is_replaced_and_the_record_follows
     assert len(route53.list_health_checks()["HealthChecks"]) == 6
 
 
-def test_karpenter_and_a_mesh_over_both_clusters_come_and_go_in_place(inside: SandboxUnderTest) -> None:
+def test_karpenter_and_a_shared_mesh_are_added_and_removed_without_replacements(inside: SandboxUnderTest) -> None:
     api = client.CustomObjectsApi(config.new_client_from_config(str(inside.local.kubeconfig), context=WEST))
 
     def of(group: str, version: str, plural: str) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ def gone(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("broken", [gone, hanging])
-def test_a_cluster_that_does_not_answer_is_warned_of_at_preview_and_refuses_an_update(
+def test_unreachable_cluster_is_a_warning_at_preview_and_refuses_an_update(
     broken: Callable[..., object], deployed: SandboxUnderTest
 ) -> None:
     with broken(deployed, WEST), deployed.configured("dr", backupRetentionDays="36"):  # type: ignore[attr-defined]
@@ -80,7 +80,7 @@ def test_a_cluster_that_does_not_answer_is_warned_of_at_preview_and_refuses_an_u
     assert deployed.engine.up("dr").none
 
 
-def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(deployed: SandboxUnderTest) -> None:
+def test_unreachable_cluster_does_not_prevent_the_change_to_tier_backup(deployed: SandboxUnderTest) -> None:
     with hanging(deployed, WEST), deployed.configured("dr", tier="backup"):
         previewed = deployed.engine.preview("dr")
 
@@ -88,7 +88,7 @@ def test_a_cluster_that_does_not_answer_keeps_no_region_from_tier_backup(deploye
     assert previewed.counts["delete"] > 0
 
 
-def test_credentials_without_access_to_the_cluster_are_named_with_how_to_let_them_in(
+def test_credentials_without_cluster_access_are_reported_with_how_to_grant_access(
     deployed: SandboxUnderTest,
 ) -> None:
     iam = deployed.client("iam", EAST)

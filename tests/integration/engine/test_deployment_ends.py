@@ -22,7 +22,7 @@ def sandbox(tmp_path: Path) -> Iterator[SandboxUnderTest]:
         yield made
 
 
-def test_up_continues_after_a_failed_create_and_destroy_leaves_nothing(
+def test_up_continues_after_a_failed_create_and_destroy_removes_every_resource(
     sandbox: SandboxUnderTest,
 ) -> None:
     sandbox.configure("primary", protectData="false")
@@ -54,7 +54,7 @@ def test_up_continues_after_a_failed_create_and_destroy_leaves_nothing(
         assert {kms.describe_key(KeyId=id)["KeyMetadata"]["KeyState"] for id in ours} <= {"PendingDeletion"}
 
 
-def test_destroying_the_primary_stack_never_takes_replicas_keys_or_the_zone(sandbox: SandboxUnderTest) -> None:
+def test_destroying_the_primary_stack_keeps_replicas_keys_roles_and_the_zone(sandbox: SandboxUnderTest) -> None:
     sandbox.engine.up("primary")
     replica = "ml-dr-123456789012-us-west-2-models"
     sandbox.client("s3", WEST).put_object(Bucket=replica, Key="survivor", Body=b"survivor")

@@ -61,7 +61,9 @@ def everywhere(sample: Sample) -> bool:
     return sample.available == REPLICAS and sample.waiting == 0 and sample.healthy == REPLICAS
 
 
-def test_a_lost_zone_leaves_what_the_budget_promises_and_survivors_are_ready_soon(serving: SandboxUnderTest) -> None:
+def test_loss_of_a_zone_leaves_the_disruption_budget_and_replicas_move_to_other_zones(
+    serving: SandboxUnderTest,
+) -> None:
     with drill(serving, EAST, EAST_NAME) as seen:
         seen.event("zone us-east-1a is lost")
         serving.fault(kind="zone", zone="us-east-1a")
@@ -98,7 +100,7 @@ def drain(cluster: Cluster, node: str) -> int:
     return refused
 
 
-def test_nodes_that_are_drained_one_by_one_never_cost_more_than_the_budget(serving: SandboxUnderTest) -> None:
+def test_draining_nodes_one_by_one_keeps_the_disruption_budget(serving: SandboxUnderTest) -> None:
     cluster = Cluster(serving, EAST)
     nodes = [node.metadata.name for node in cluster.nodes()]
     with drill(serving, EAST, EAST_NAME) as seen:
@@ -114,7 +116,7 @@ def test_nodes_that_are_drained_one_by_one_never_cost_more_than_the_budget(servi
     assert seen.failed == []
 
 
-def test_where_no_node_can_be_had_the_alarm_says_so_and_what_is_left_serves_on(serving: SandboxUnderTest) -> None:
+def test_missing_gpu_capacity_raises_an_alarm_while_remaining_replicas_serve(serving: SandboxUnderTest) -> None:
     with drill(serving, EAST, EAST_NAME) as seen:
         seen.event("no capacity of any type, and zone us-east-1b is lost")
         for kind in GPU_TYPES:
@@ -144,7 +146,7 @@ def gave_up(serving: SandboxUnderTest, seen: Drill) -> str:
     return str(caught.value)
 
 
-def test_a_broken_image_ends_the_update_soon_with_its_cause_and_costs_no_request(serving: SandboxUnderTest) -> None:
+def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(serving: SandboxUnderTest) -> None:
     image = "registry.example.com/mlserver:2.0.0-broken"
     with drill(serving, EAST, EAST_NAME) as seen:
         seen.event(f"rolling out {image}")
@@ -174,7 +176,7 @@ def deployment_in_state(serving: SandboxUnderTest) -> dict[str, Any]:
     return dict(found["inputs"])
 
 
-def test_from_pilot_to_warm_a_region_goes_from_nothing_to_right_answers(serving: SandboxUnderTest) -> None:
+def test_change_from_pilot_to_warm_makes_the_recovery_region_serve_predictions(serving: SandboxUnderTest) -> None:
     with drill(serving, WEST, WEST_NAME) as seen:
         seen.until(lambda sample: sample.available == 0, "pilot: nothing runs")
         serving.configure("dr", tier="warm")

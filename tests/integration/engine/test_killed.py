@@ -91,7 +91,7 @@ def known(sandbox: SandboxUnderTest, kinds: list[str]) -> dict[str, set[str]]:
     return {kind: {each["id"] for each in made if each["type"].endswith(f":{kind}")} for kind in kinds}
 
 
-def test_up_after_a_kill_at_a_random_moment_ends_in_the_right_state(
+def test_up_after_a_kill_at_a_random_moment_deploys_the_configured_tier(
     deployed: SandboxUnderTest, everything: bool
 ) -> None:
     moments, pending = random.Random(SEED), 0  # noqa: S311 - the same moments in every run
@@ -112,7 +112,7 @@ def test_up_after_a_kill_at_a_random_moment_ends_in_the_right_state(
     assert pending, "no kill found a creation on its way: nothing was tested"
 
 
-def test_what_is_pending_stops_a_plain_up_before_it_makes_anything_twice(deployed: SandboxUnderTest) -> None:
+def test_plain_up_is_refused_before_any_change_while_operations_are_pending(deployed: SandboxUnderTest) -> None:
     deployed.configure("dr", tier="backup")
     deployed.engine.up("dr")
     deployed.configure("dr", tier="pilot")

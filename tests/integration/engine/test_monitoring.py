@@ -40,7 +40,7 @@ def firing(sandbox: SandboxUnderTest, region: str) -> set[str]:
     return {name.removeprefix("ml-dr-") for name, state in states(sandbox, region).items() if state == "ALARM"}
 
 
-def test_in_peace_no_alarm_fires_and_every_one_tells_its_own_region(told: SandboxUnderTest) -> None:
+def test_no_alarm_fires_in_normal_operation_and_every_alarm_notifies_its_regions_topic(told: SandboxUnderTest) -> None:
     for region in (EAST, WEST):
         assert firing(told, region) == set()
         found = told.client("cloudwatch", region).describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
@@ -49,7 +49,7 @@ def test_in_peace_no_alarm_fires_and_every_one_tells_its_own_region(told: Sandbo
             assert (alarm["AlarmActions"], alarm["OKActions"]) == ([topic], [topic]), alarm["AlarmName"]
 
 
-def test_the_prober_measures_every_minute_and_the_levers_are_published(told: SandboxUnderTest) -> None:
+def test_prober_and_republisher_publish_their_metrics_and_keep_logs_for_30_days(told: SandboxUnderTest) -> None:
     metrics = told.client("cloudwatch", WEST)
     listed = {
         (each["MetricName"], *sorted(one["Value"] for one in each["Dimensions"]))
@@ -68,7 +68,9 @@ def test_the_prober_measures_every_minute_and_the_levers_are_published(told: San
     assert [group["retentionInDays"] for group in log] == [30]
 
 
-def test_the_sentinel_is_written_in_the_primary_and_arrives_in_the_recovery_region(told: SandboxUnderTest) -> None:
+def test_sentinel_is_written_in_the_primary_region_and_replicated_to_the_recovery_region(
+    told: SandboxUnderTest,
+) -> None:
     both = [
         told.client("s3", region).get_object(
             Bucket=f"ml-dr-123456789012-{region}-control", Key="control/sentinel.json"
@@ -80,7 +82,7 @@ def test_the_sentinel_is_written_in_the_primary_and_arrives_in_the_recovery_regi
     assert first == second
 
 
-def test_replication_that_is_late_warns_at_the_source(told: SandboxUnderTest) -> None:
+def test_late_replication_raises_an_alarm_in_the_source_region(told: SandboxUnderTest) -> None:
     since = mark(told)
     of = [
         {"Name": "SourceBucket", "Value": f"ml-dr-123456789012-{EAST}-models"},
@@ -99,7 +101,7 @@ def test_replication_that_is_late_warns_at_the_source(told: SandboxUnderTest) ->
     assert firing(told, EAST) == set()
 
 
-def test_busy_gpu_nodes_are_told_of_after_two_periods(told: SandboxUnderTest) -> None:
+def test_busy_gpu_nodes_raise_an_alarm_after_two_periods(told: SandboxUnderTest) -> None:
     since = mark(told)
     groups = told.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
     names = [each["AutoScalingGroupName"] for each in groups]
@@ -113,7 +115,9 @@ def test_busy_gpu_nodes_are_told_of_after_two_periods(told: SandboxUnderTest) ->
     assert [each["subject"] for each in messages(told, since)] == ['ALARM: "ml-dr-nodes-busy" in US East (N. Virginia)']
 
 
-def test_the_loss_of_the_primary_is_seen_from_the_other_side_within_twenty_minutes(told: SandboxUnderTest) -> None:
+def test_loss_of_the_primary_region_is_detected_in_the_recovery_region_within_20_minutes(
+    told: SandboxUnderTest,
+) -> None:
     since = mark(told)
     told.lose(EAST)
     try:
@@ -131,7 +135,7 @@ def test_the_loss_of_the_primary_is_seen_from_the_other_side_within_twenty_minut
     assert 'OK: "ml-dr-region-impaired" in US West (Oregon)' in [each["subject"] for each in messages(told, since)]
 
 
-def test_a_prober_that_fails_is_a_risk_and_no_sign_of_an_impaired_region(told: SandboxUnderTest) -> None:
+def test_failing_prober_raises_recovery_at_risk_and_not_region_impaired(told: SandboxUnderTest) -> None:
     told.fault(kind="operation", operation="cloudwatch:PutMetricData", error="AccessDenied", region=WEST)
     try:
         told.advance(20)
@@ -143,7 +147,7 @@ def test_a_prober_that_fails_is_a_risk_and_no_sign_of_an_impaired_region(told: S
     assert firing(told, WEST) == set()
 
 
-def test_a_lever_that_is_pulled_is_published_again_every_minute_and_told_of(told: SandboxUnderTest) -> None:
+def test_engaged_lever_keeps_its_alarm_firing_and_sends_one_message(told: SandboxUnderTest) -> None:
     since, s3 = mark(told), told.client("s3", WEST)
     bucket, key = f"ml-dr-123456789012-{WEST}-control", "control/state.json"
     day = {"levers": {"engaged": True, "admitted": True}, "activation": None, "incident": None, "lease": None}

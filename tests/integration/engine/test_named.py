@@ -76,7 +76,7 @@ def bring_definitions(sandbox: SandboxUnderTest) -> None:
         ("theirs", "others", 'dr:existingCluster: "others" is not in us-west-2'),
     ],
 )
-def test_what_is_named_and_not_there_stops_the_preview(theirs: Theirs, vpc: str, cluster: str, says: str) -> None:
+def test_missing_existing_vpc_or_cluster_stops_the_preview(theirs: Theirs, vpc: str, cluster: str, says: str) -> None:
     theirs.sandbox.configure("dr", existingVpc=theirs.vpc if vpc == "theirs" else vpc, existingCluster=cluster)
     with pytest.raises(Failed) as caught:
         theirs.sandbox.engine.preview("dr")
@@ -84,7 +84,7 @@ def test_what_is_named_and_not_there_stops_the_preview(theirs: Theirs, vpc: str,
     assert says in str(caught.value)
 
 
-def test_what_is_named_is_used_and_left_as_it_is(theirs: Theirs) -> None:
+def test_existing_vpc_and_cluster_are_used_without_changes(theirs: Theirs) -> None:
     sandbox = theirs.sandbox
     ec2, eks = sandbox.client("ec2", WEST), sandbox.client("eks", WEST)
     before = eks.describe_cluster(name="theirs")["cluster"]
@@ -105,7 +105,7 @@ def test_what_is_named_is_used_and_left_as_it_is(theirs: Theirs) -> None:
     assert sandbox.engine.up("dr").none
 
 
-def test_tier_backup_leaves_their_cluster_without_what_was_added_to_it(theirs: Theirs) -> None:
+def test_tier_backup_removes_added_resources_and_keeps_the_existing_cluster(theirs: Theirs) -> None:
     sandbox, eks = theirs.sandbox, theirs.sandbox.client("eks", WEST)
     sandbox.measure()
     sandbox.configure("dr", tier="backup")

@@ -27,9 +27,7 @@ def stable(deployed: SandboxUnderTest) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("region", [EAST, WEST])
-def test_the_network_has_its_block_and_two_subnets_in_each_of_three_zones(
-    deployed: SandboxUnderTest, region: str
-) -> None:
+def test_vpc_has_its_cidr_block_and_two_subnets_in_each_of_three_zones(deployed: SandboxUnderTest, region: str) -> None:
     (vpc,) = deployed.client("ec2", region).describe_vpcs(VpcIds=[vpc_of(deployed, region)])["Vpcs"]
     subnets = in_vpc(deployed, region, "describe_subnets", "Subnets")
 
@@ -40,9 +38,7 @@ def test_the_network_has_its_block_and_two_subnets_in_each_of_three_zones(
 
 
 @pytest.mark.parametrize("region", [EAST, WEST])
-def test_the_default_group_is_closed_s3_is_reached_and_flows_are_logged(
-    deployed: SandboxUnderTest, region: str
-) -> None:
+def test_vpc_has_a_closed_default_group_an_s3_endpoint_and_flow_logs(deployed: SandboxUnderTest, region: str) -> None:
     groups = in_vpc(deployed, region, "describe_security_groups", "SecurityGroups")
     (group,) = (each for each in groups if each["GroupName"] == "default")
     assert (group["IpPermissions"], group["IpPermissionsEgress"]) == ([], [])
@@ -55,12 +51,12 @@ def test_the_default_group_is_closed_s3_is_reached_and_flows_are_logged(
     assert (logs["logGroupName"], logs["retentionInDays"]) == ("/ml-dr/vpc-flow-logs", 30)
 
 
-def test_the_primary_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTest) -> None:
+def test_primary_region_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTest) -> None:
     assert nat_zones(deployed, EAST) == "abc"
     assert nat_routes(deployed, EAST) == {"a": "a", "b": "b", "c": "c"}
 
 
-def test_interface_endpoints_come_and_go_in_place(deployed: SandboxUnderTest) -> None:
+def test_interface_endpoints_are_added_and_removed_without_replacing_the_network(deployed: SandboxUnderTest) -> None:
     before = stable(deployed)
     try:
         with deployed.configured("dr", privateEndpoints="true"):
@@ -75,7 +71,7 @@ def test_interface_endpoints_come_and_go_in_place(deployed: SandboxUnderTest) ->
     assert stable(deployed) == before
 
 
-def test_a_zone_is_taken_away_and_the_others_stay(deployed: SandboxUnderTest) -> None:
+def test_removing_a_zone_keeps_the_resources_of_other_zones(deployed: SandboxUnderTest) -> None:
     before = stable(deployed)
     try:
         with deployed.configured("dr", recoveryZones=[f"{WEST}a", f"{WEST}c"]):
@@ -92,7 +88,7 @@ def test_a_zone_is_taken_away_and_the_others_stay(deployed: SandboxUnderTest) ->
     assert left == {urn: id for urn, id in before.items() if urn in left}
 
 
-def test_flow_logs_stopped_by_hand_come_back(deployed: SandboxUnderTest) -> None:
+def test_flow_logs_deleted_by_hand_are_restored_by_an_update_with_refresh(deployed: SandboxUnderTest) -> None:
     ec2 = deployed.client("ec2", WEST)
     (log,) = ec2.describe_flow_logs()["FlowLogs"]
     ec2.delete_flow_logs(FlowLogIds=[log["FlowLogId"]])
@@ -101,7 +97,7 @@ def test_flow_logs_stopped_by_hand_come_back(deployed: SandboxUnderTest) -> None
     assert len(ec2.describe_flow_logs()["FlowLogs"]) == 1
 
 
-def test_a_region_that_is_deployed_does_not_move_to_another_vpc(deployed: SandboxUnderTest) -> None:
+def test_moving_a_deployed_region_to_another_network_is_refused(deployed: SandboxUnderTest) -> None:
     for stack, key, value in (
         ("dr", "existingVpc", "vpc-0123456789abcdef0"),
         ("primary", "primaryCidr", "10.9.0.0/16"),

@@ -49,7 +49,7 @@ def size(deployed: SandboxUnderTest) -> tuple[int, int]:
     return found["MinSize"], found["DesiredCapacity"]
 
 
-def test_nodes_that_jobs_made_the_autoscaler_raise_are_kept_and_then_lowered_by_it(
+def test_update_keeps_nodes_that_the_autoscaler_added_and_the_autoscaler_removes_them(
     deployed: SandboxUnderTest, pods: client.CoreV1Api
 ) -> None:
     assert size(deployed) == (6, 6)

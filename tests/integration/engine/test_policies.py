@@ -30,11 +30,11 @@ def primary_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnde
         yield sandbox
 
 
-def test_the_primary_stack_keeps_every_rule_once_all_is_known(primary_up: SandboxUnderTest) -> None:
+def test_deployed_primary_stack_has_no_policy_violation(primary_up: SandboxUnderTest) -> None:
     assert primary_up.engine.preview("primary", policy_packs=PACK).violations == ()
 
 
-def test_an_adopted_bucket_breaks_no_rule(primary_up: SandboxUnderTest) -> None:
+def test_adopted_bucket_has_no_policy_violation(primary_up: SandboxUnderTest) -> None:
     primary_up.client("s3", "us-east-1").create_bucket(Bucket="our-old-data")
     buckets = [{"name": "datasets", "existing": "our-old-data"}]
     with primary_up.configured("primary", buckets=buckets, protectData="false"):
@@ -59,7 +59,7 @@ def running(program: str, folder: Path) -> Iterator[SandboxUnderTest]:
         yield sandbox
 
 
-def test_a_program_that_breaks_a_mandatory_rule_is_stopped_with_reason_and_remedy(tmp_path: Path) -> None:
+def test_violation_of_a_mandatory_policy_stops_the_update_with_reason_and_remedy(tmp_path: Path) -> None:
     with running(BROKEN, tmp_path) as sandbox:
         with pytest.raises(Failed) as caught:
             sandbox.engine.up("primary", policy_packs=PACK)

@@ -30,9 +30,7 @@ def quota(deployed: SandboxUnderTest) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("region", [EAST, WEST])
-def test_the_way_in_is_a_network_load_balancer_with_an_issued_certificate(
-    deployed: SandboxUnderTest, region: str
-) -> None:
+def test_ingress_is_a_network_load_balancer_with_an_issued_certificate(deployed: SandboxUnderTest, region: str) -> None:
     elb = deployed.client("elbv2", region)
     (balancer,) = elb.describe_load_balancers()["LoadBalancers"]
     assert (balancer["Type"], len(balancer["AvailabilityZones"])) == ("network", 3)
@@ -48,7 +46,7 @@ def test_the_way_in_is_a_network_load_balancer_with_an_issued_certificate(
     assert (group["TargetType"], group["Port"], group["HealthCheckPath"]) == ("ip", 8080, "/v2/health/ready")
 
 
-def test_records_that_prove_the_names_are_the_primarys_alone(deployed: SandboxUnderTest) -> None:
+def test_certificate_validation_records_belong_only_to_the_primary_stack(deployed: SandboxUnderTest) -> None:
     owners = {
         stack: [each for each in deployed.engine.resources(stack) if "inference-inference" in each["urn"]]
         for stack in ("primary", "dr")
@@ -83,7 +81,7 @@ def test_each_region_has_a_private_cluster_with_nodes_of_its_tier(
     assert sorted(each["DesiredCapacity"] for each in groups) == sorted([gpus, 2])
 
 
-def test_pods_read_models_with_a_role_that_may_do_nothing_else(deployed: SandboxUnderTest) -> None:
+def test_inference_pods_have_a_role_limited_to_reading_their_regions_models(deployed: SandboxUnderTest) -> None:
     eks, iam = deployed.client("eks", WEST), deployed.client("iam", EAST)
     (listed,) = eks.list_pod_identity_associations(clusterName="ml-dr", namespace="ml-serving")["associations"]
     id = listed["associationId"]
@@ -103,9 +101,7 @@ def test_pods_read_models_with_a_role_that_may_do_nothing_else(deployed: Sandbox
     assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
 
 
-def test_a_quota_that_holds_the_tier_but_no_failover_is_warned_of_at_preview(
-    deployed: SandboxUnderTest, quota: Any
-) -> None:
+def test_quota_below_the_need_of_a_failover_is_a_warning_at_preview(deployed: SandboxUnderTest, quota: Any) -> None:
     quota(24)
     deployed.configure("dr", tier="warm")
     (said,) = deployed.engine.preview("dr").warnings
@@ -114,14 +110,14 @@ def test_a_quota_that_holds_the_tier_but_no_failover_is_warned_of_at_preview(
     assert "a failover to 10 nodes takes 80" in said
 
 
-def test_a_quota_below_what_the_tier_runs_stops_the_preview(deployed: SandboxUnderTest, quota: Any) -> None:
+def test_quota_below_the_need_of_the_tier_stops_the_preview(deployed: SandboxUnderTest, quota: Any) -> None:
     quota(23)
     deployed.configure("dr", tier="warm")
     with pytest.raises(Failed, match="is 23 vCPUs, and 3 nodes take 24: 8 each"):
         deployed.engine.preview("dr")
 
 
-def test_a_quota_that_cannot_be_asked_is_unknown_and_stops_nothing(deployed: SandboxUnderTest) -> None:
+def test_unreadable_quota_is_unknown_and_does_not_stop_the_preview(deployed: SandboxUnderTest) -> None:
     deployed.fault(kind="operation", operation="service-quotas:GetServiceQuota", error="AccessDenied", region=WEST)
     (said,) = deployed.engine.preview("dr").warnings
 

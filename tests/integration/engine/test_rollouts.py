@@ -44,7 +44,7 @@ def rollout(sandbox: SandboxUnderTest) -> tuple[int, dict[str, object]]:
     return done.returncode, dict(found)
 
 
-def test_another_resource_that_fails_ends_the_update_though_a_rollout_is_waited_for(
+def test_failure_of_another_resource_ends_an_update_that_waits_for_a_rollout(
     waiting: SandboxUnderTest,
 ) -> None:
     assert rollout(waiting)[0] == Exit.OK
@@ -71,7 +71,7 @@ def programs(sandbox: SandboxUnderTest) -> list[psutil.Process]:
     return found
 
 
-def test_an_interrupt_ends_a_wait_for_a_rollout_and_leaves_no_program(waiting: SandboxUnderTest) -> None:
+def test_interrupt_ends_the_wait_for_a_rollout_and_the_program(waiting: SandboxUnderTest) -> None:
     command = [str(waiting.engine.toolchain.pulumi), "up", "-s", "primary", "--skip-preview", "--yes"]
     variables = {**os.environ, **waiting.engine.variables}
     with subprocess.Popen(
@@ -91,7 +91,7 @@ def test_an_interrupt_ends_a_wait_for_a_rollout_and_leaves_no_program(waiting: S
     assert (code, found["state"]) == (Exit.UNKNOWN, "progressing")
 
 
-def test_a_stuck_rollout_is_told_by_dr_rollout_with_its_fix(waiting: SandboxUnderTest) -> None:
+def test_dr_rollout_reports_a_stuck_rollout_with_its_remedy(waiting: SandboxUnderTest) -> None:
     waiting.configure("primary", rolloutGraceSeconds="5")
     with pytest.raises(Failed, match="could not be pulled"):
         waiting.engine.up("primary")

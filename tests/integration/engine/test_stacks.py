@@ -32,12 +32,12 @@ def test_a_second_up_changes_nothing(deployed: SandboxUnderTest, stack: str) -> 
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
-def test_what_was_just_deployed_shows_no_drift(deployed: SandboxUnderTest, stack: str) -> None:
+def test_preview_with_refresh_after_a_deployment_shows_no_drift(deployed: SandboxUnderTest, stack: str) -> None:
     assert deployed.engine.preview(stack, refresh=True).none
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
-def test_a_preview_calls_nothing_that_changes(deployed: SandboxUnderTest, stack: str) -> None:
+def test_preview_calls_only_reading_operations(deployed: SandboxUnderTest, stack: str) -> None:
     mark = deployed.mark()
     deployed.engine.preview(stack)
 
@@ -96,14 +96,14 @@ def test_both_halves_of_the_contract_are_in_both_regions(deployed: SandboxUnderT
     assert half == contract.parse(json.dumps(deployed.engine.outputs(stack)["contract"]), "test")
 
 
-def test_the_outputs_name_the_dataset_pair(deployed: SandboxUnderTest) -> None:
+def test_stack_outputs_name_the_buckets_of_the_dataset_pair(deployed: SandboxUnderTest) -> None:
     for stack in ("primary", "dr"):
         outputs = deployed.engine.outputs(stack)
         assert outputs["primary_bucket"] == bucket(EAST, "datasets")
         assert outputs["secondary_bucket"] == bucket(WEST, "datasets")
 
 
-def test_the_role_may_do_just_what_replication_needs(deployed: SandboxUnderTest) -> None:
+def test_replication_role_is_limited_to_its_bucket_pair(deployed: SandboxUnderTest) -> None:
     iam = deployed.client("iam", EAST)
     (name,) = [role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("models-")]
     (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -129,7 +129,7 @@ def load_balancer(deployed: SandboxUnderTest, region: str) -> list[str]:
     return [found["DNSName"]]
 
 
-def test_the_primary_answers_while_it_is_healthy(deployed: SandboxUnderTest) -> None:
+def test_dns_resolves_to_the_primary_region_while_it_is_healthy(deployed: SandboxUnderTest) -> None:
     assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, EAST)
     assert answer(deployed, "inference-dr.ml.example.com") == load_balancer(deployed, WEST)
 
@@ -153,7 +153,7 @@ def target_states(deployed: SandboxUnderTest, group: str) -> set[str]:
     return {each["TargetHealth"]["State"] for each in health}
 
 
-def test_a_recovery_region_where_nothing_runs_is_no_answer_to_a_lost_primary(deployed: SandboxUnderTest) -> None:
+def test_dns_keeps_a_lost_primary_region_if_the_recovery_region_has_no_replicas(deployed: SandboxUnderTest) -> None:
     primary = load_balancer(deployed, EAST)
     deployed.fault(kind="region", region=EAST, unreachable=True)
 
@@ -161,14 +161,14 @@ def test_a_recovery_region_where_nothing_runs_is_no_answer_to_a_lost_primary(dep
 
 
 @pytest.mark.usefixtures("warm")
-def test_the_recovery_region_answers_when_the_primary_is_lost(deployed: SandboxUnderTest) -> None:
+def test_dns_resolves_to_the_recovery_region_when_the_primary_is_lost(deployed: SandboxUnderTest) -> None:
     deployed.fault(kind="region", region=EAST, unreachable=True)
 
     assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, WEST)
 
 
 @pytest.mark.usefixtures("warm")
-def test_the_engage_lever_closes_a_healthy_primary(deployed: SandboxUnderTest) -> None:
+def test_engaged_lever_closes_the_record_of_a_healthy_primary_region(deployed: SandboxUnderTest) -> None:
     metrics = deployed.client("cloudwatch", WEST)
     dimensions = [{"Name": "Lever", "Value": "engage"}, {"Name": "Workload", "Value": "ml-dr"}]
 
@@ -183,7 +183,7 @@ def test_the_engage_lever_closes_a_healthy_primary(deployed: SandboxUnderTest) -
         pull(0)
 
 
-def test_deploying_leaves_the_stack_files_as_they_were(deployed: SandboxUnderTest) -> None:
+def test_deployment_keeps_the_encryption_salt_of_the_stack_file(deployed: SandboxUnderTest) -> None:
     from sandbox.local import ROOT
 
     deployed.engine.preview("dr")

@@ -131,7 +131,7 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
     assert deployed.engine.up("primary").none
 
 
-def test_with_the_primary_dead_pilot_becomes_warm_without_iam_or_route_53_and_then_stays(
+def test_pilot_becomes_warm_without_iam_or_route_53_while_the_primary_is_lost_and_cannot_be_lowered(
     deployed: SandboxUnderTest,
 ) -> None:
     deployed.lose(EAST)
@@ -164,7 +164,7 @@ def test_with_the_primary_dead_pilot_becomes_warm_without_iam_or_route_53_and_th
     assert "`pulumi config set dr:tier warm -s dr`" in str(refused.value)
 
 
-def test_what_an_incident_brought_up_stays_up_and_a_lower_tier_waits_for_its_end(deployed: SandboxUnderTest) -> None:
+def test_activated_tier_stays_deployed_and_lowering_is_refused_during_the_incident(deployed: SandboxUnderTest) -> None:
     s3, place = deployed.client("s3", WEST), {"Bucket": f"ml-dr-123456789012-{WEST}-control", "Key": incident_state.KEY}
     wait_for(lambda: gpu_nodes(deployed) == RUNS["pilot"])
     incident = Incident("2026-11-25-a", "2026-11-25T03:00:00+00:00", "a drill")
