@@ -74,7 +74,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_the_lock_is_installed_with_its_hashes(checkout: Checkout) -> None:
+def test_install_syncs_the_locked_requirements_with_hashes(checkout: Checkout) -> None:
     done = checkout.run("install")
 
     assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ def test_the_lock_is_installed_with_its_hashes(checkout: Checkout) -> None:
     assert (checkout.folder / ".local/venv/installed.lock").read_text() == "boto3==1.0\n"
 
 
-def test_the_command_works_from_anywhere(checkout: Checkout, tmp_path: Path) -> None:
+def test_dr_command_works_from_any_folder(checkout: Checkout, tmp_path: Path) -> None:
     checkout.run("install")
     (checkout.folder / "dr").mkdir()
     (checkout.folder / "dr" / "__main__.py").write_text("import sys\nprint(*sys.argv[1:])\n")
@@ -93,7 +93,7 @@ def test_the_command_works_from_anywhere(checkout: Checkout, tmp_path: Path) -> 
     assert done.stdout == "check a b\n"
 
 
-def test_a_second_run_calls_nothing_not_even_python(checkout: Checkout) -> None:
+def test_second_install_starts_neither_uv_nor_python(checkout: Checkout) -> None:
     checkout.run("install")
     checkout.command("python3", "#!/bin/sh\nexit 1\n")
 
@@ -101,7 +101,7 @@ def test_a_second_run_calls_nothing_not_even_python(checkout: Checkout) -> None:
     assert len(checkout.uv_calls()) == 2
 
 
-def test_a_changed_lock_is_installed_into_the_same_environment(checkout: Checkout) -> None:
+def test_changed_requirements_are_synced_into_the_existing_environment(checkout: Checkout) -> None:
     checkout.run("install")
     (checkout.folder / "requirements.txt").write_text("boto3==1.1\n")
     checkout.run("install")
@@ -109,7 +109,7 @@ def test_a_changed_lock_is_installed_into_the_same_environment(checkout: Checkou
     assert checkout.uv_calls() == ["venv", "pip sync", "pip sync"]
 
 
-def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Checkout) -> None:
+def test_environment_without_its_python_is_recreated(checkout: Checkout) -> None:
     checkout.run("install")
     (checkout.folder / ".local/venv/bin/python").unlink()
     checkout.run("install")
@@ -117,33 +117,33 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Checkout) ->
     assert checkout.uv_calls() == ["venv", "pip sync"] * 2
 
 
-def test_an_installation_that_failed_is_begun_again(checkout: Checkout) -> None:
+def test_failed_installation_is_repeated_by_the_next_install(checkout: Checkout) -> None:
     assert checkout.run("install", UV_FAILS="1").returncode != 0
     assert checkout.run("install").returncode == 0
     assert checkout.uv_calls() == ["venv", "pip sync", "pip sync"]
 
 
-def test_two_at_once_in_one_checkout_install_once(checkout: Checkout) -> None:
+def test_concurrent_installs_in_one_checkout_sync_once(checkout: Checkout) -> None:
     both = [checkout.start("install"), checkout.start("install")]
 
     assert [process.communicate(timeout=60) and process.returncode for process in both] == [0, 0]
     assert checkout.uv_calls() == ["venv", "pip sync"]
 
 
-def test_the_mirror_that_pip_is_set_to_is_uvs_too(checkout: Checkout) -> None:
+def test_package_index_of_pip_is_used_by_uv(checkout: Checkout) -> None:
     checkout.run("install", PIP_INDEX_URL="https://mirror.example/simple a b")
 
     assert "index=https://mirror.example/simple a b" in checkout.calls.read_text()
 
 
-def test_the_mirror_that_uv_is_set_to_stays(checkout: Checkout) -> None:
+def test_package_index_of_uv_overrides_that_of_pip(checkout: Checkout) -> None:
     checkout.run("install", PIP_INDEX_URL="https://mirror.example", UV_DEFAULT_INDEX="https://mine.example")
 
     assert "index=https://mine.example" in checkout.calls.read_text()
     assert "https://mirror.example" not in checkout.calls.read_text()
 
 
-def test_an_old_python_is_named_with_its_version(checkout: Checkout) -> None:
+def test_old_python_is_reported_with_its_version(checkout: Checkout) -> None:
     checkout.command("python3", "#!/bin/sh\necho 3.9.6\n")
     done = checkout.run("install")
 
@@ -153,13 +153,13 @@ def test_an_old_python_is_named_with_its_version(checkout: Checkout) -> None:
     assert not (checkout.folder / ".local").exists()
 
 
-def test_without_any_python_it_says_so(checkout: Checkout) -> None:
+def test_missing_python_is_reported(checkout: Checkout) -> None:
     (checkout.path / "python3").unlink()
 
     assert "no python at all" in checkout.run("install").stderr
 
 
-def test_a_newer_python_behind_an_old_python3_is_found(checkout: Checkout) -> None:
+def test_newer_versioned_python_is_used_if_python3_is_too_old(checkout: Checkout) -> None:
     (checkout.path / "python3").rename(checkout.path / "python3.12")
     checkout.command("python3", "#!/bin/sh\necho 3.9.6\n")
 
@@ -175,7 +175,7 @@ def test_a_newer_python_behind_an_old_python3_is_found(checkout: Checkout) -> No
         ({"python3": "3.11.7", "python3.12": "3.12.9"}, None, "python3"),
     ],
 )
-def test_a_python_that_the_inference_server_runs_on_comes_first_unless_another_is_named(
+def test_python_supported_by_the_inference_server_is_preferred_unless_one_is_named(
     checkout: Checkout, versions: dict[str, str], named: str | None, chosen: str
 ) -> None:
     for name, version in versions.items():
@@ -189,14 +189,14 @@ def test_a_python_that_the_inference_server_runs_on_comes_first_unless_another_i
     assert set(Path(f"{checkout.calls}.python").read_text().split()) == {chosen}
 
 
-def test_down_installs_nothing(checkout: Checkout) -> None:
+def test_make_down_without_an_installation_installs_nothing(checkout: Checkout) -> None:
     done = checkout.run("down")
 
     assert (done.returncode, done.stdout) == (0, "Nothing runs: nothing is installed.\n")
     assert not (checkout.folder / ".local").exists()
 
 
-def test_lint_gets_whole_paths_in_a_folder_with_a_space(checkout: Checkout) -> None:
+def test_make_lint_works_in_a_folder_with_a_space(checkout: Checkout) -> None:
     checkout.run("install")
     workflows = checkout.folder / ".github" / "workflows"
     workflows.mkdir(parents=True)

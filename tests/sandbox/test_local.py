@@ -43,13 +43,13 @@ def write(local: Local, pid: int) -> None:
     write_json(local.emulator, {"pid": pid, "endpoint": "http://127.0.0.1:1", "id": "x", "started": "now"})
 
 
-def test_there_is_no_sandbox_where_none_was_started(local: Local) -> None:
+def test_command_without_a_started_sandbox_is_refused(local: Local) -> None:
     assert server_process.find(local) is None
     with pytest.raises(Refused, match="`make up` starts it"):
         server_process.require(local)
 
 
-def test_a_pid_that_another_program_got_is_no_sandbox_and_is_not_killed(
+def test_reused_pid_is_not_taken_for_the_sandbox_and_not_killed(
     local: Local, stranger: subprocess.Popen[bytes]
 ) -> None:
     write(local, stranger.pid)
@@ -59,7 +59,7 @@ def test_a_pid_that_another_program_got_is_no_sandbox_and_is_not_killed(
     assert stranger.poll() is None
 
 
-def test_a_file_that_was_torn_by_a_crash_is_none(local: Local) -> None:
+def test_incomplete_state_file_is_read_as_empty(local: Local) -> None:
     local.folder.mkdir()
     local.emulator.write_text('{"pid": 1')
 
@@ -67,20 +67,20 @@ def test_a_file_that_was_torn_by_a_crash_is_none(local: Local) -> None:
     assert server_process.find(local) is None
 
 
-def test_an_emulator_that_does_not_start_fails_with_its_log(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_start_of_the_emulator_is_reported_with_its_log(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_process, "MODULE", "no_such_module")
     with pytest.raises(Failed, match="No module named no_such_module"):
         server_process.start(local)
 
 
-def test_a_write_leaves_no_draft(local: Local) -> None:
+def test_written_json_file_leaves_no_temporary_file(local: Local) -> None:
     write_json(local.deployed, {"a": 1})
 
     assert json.loads(local.deployed.read_text()) == {"a": 1}
     assert [file.name for file in local.folder.iterdir()] == ["deployed.json"]
 
 
-def test_nothing_of_a_person_is_in_the_environment(
+def test_environment_excludes_the_users_aws_and_pulumi_settings(
     local: Local, toolchain: Toolchain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE"):
@@ -94,13 +94,13 @@ def test_nothing_of_a_person_is_in_the_environment(
     assert variables["PULUMI_HOME"].startswith(str(local.folder))
 
 
-def test_commands_of_the_sandbox_come_first_on_the_path(local: Local, toolchain: Toolchain) -> None:
+def test_sandbox_commands_are_first_on_path(local: Local, toolchain: Toolchain) -> None:
     path = environment(local, SERVER, toolchain)["PATH"].split(os.pathsep)
 
     assert path[:3] == [str(local.commands), str(Path(sys.executable).parent), str(toolchain.pulumi.parent)]
 
 
-def test_the_emulator_is_asked_past_a_persons_proxy() -> None:
+def test_requests_to_the_emulator_bypass_the_users_proxy() -> None:
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -119,7 +119,7 @@ def test_the_emulator_is_asked_past_a_persons_proxy() -> None:
     assert done.stdout == "{}\n", done.stderr
 
 
-def test_this_machine_is_reached_past_a_persons_proxy(
+def test_environment_excludes_loopback_from_the_users_proxy(
     local: Local, toolchain: Toolchain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -144,14 +144,14 @@ def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolc
     assert plugin.returncode == 0
 
 
-def test_a_toolchain_with_a_language_host_of_its_own_keeps_it(local: Local, tmp_path: Path) -> None:
+def test_language_host_of_the_toolchain_is_not_replaced(local: Local, tmp_path: Path) -> None:
     install_launchers(local, Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None))
 
     plugins = {path.name.partition("-v")[0] for path in (local.pulumi_home / "plugins").iterdir()}
     assert plugins == {"resource-aws", "resource-kubernetes"}
 
 
-def test_locks_of_engines_that_are_gone_are_removed_and_those_of_living_ones_kept(
+def test_stale_stack_locks_are_removed_and_locks_of_running_engines_kept(
     local: Local, stranger: subprocess.Popen[bytes]
 ) -> None:
     locks = local.backend / ".pulumi/locks/organization/dr/primary"

@@ -58,7 +58,7 @@ def publish(world: World, folder: Path) -> list[bool]:
     return [outcome.changed for outcome in outcomes]
 
 
-def test_a_trained_set_arrives_whole_in_the_other_region(world: World, tmp_path: Path) -> None:
+def test_published_model_set_is_replicated_completely(world: World, tmp_path: Path) -> None:
     publish(world, tmp_path)
 
     found = model_set.hashes(world)
@@ -67,13 +67,13 @@ def test_a_trained_set_arrives_whole_in_the_other_region(world: World, tmp_path:
         assert by_region["us-east-1"] == by_region["us-west-2"] != "missing"
 
 
-def test_a_second_run_publishes_nothing(world: World, tmp_path: Path) -> None:
+def test_second_publication_changes_nothing(world: World, tmp_path: Path) -> None:
     publish(world, tmp_path)
 
     assert publish(world, tmp_path) == [False, False]
 
 
-def test_a_set_that_lost_an_object_is_published_again(world: World, aws: Running, tmp_path: Path) -> None:
+def test_model_set_with_a_deleted_object_is_published_again(world: World, aws: Running, tmp_path: Path) -> None:
     publish(world, tmp_path)
     manifest = model_sets.newest("us-east-1", world.buckets("us-east-1"), model_set.NAME)
     assert manifest
@@ -83,7 +83,7 @@ def test_a_set_that_lost_an_object_is_published_again(world: World, aws: Running
     assert publish(world, tmp_path)[0]
 
 
-def test_the_replica_predicts_what_the_original_does(world: World, aws: Running, tmp_path: Path) -> None:
+def test_replicated_model_makes_the_same_predictions(world: World, aws: Running, tmp_path: Path) -> None:
     publish(world, tmp_path)
     manifest = model_sets.newest("us-west-2", world.buckets("us-west-2"), model_set.NAME)
     assert manifest

@@ -25,7 +25,7 @@ from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, once
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_server_describes_itself_in_a_file_and_removes_it_at_its_end(tmp_path: Path) -> None:
+def test_server_writes_its_state_file_and_removes_it_when_it_stops(tmp_path: Path) -> None:
     file = tmp_path / "state" / "emulator.json"
     command = [sys.executable, "-m", "sandbox.server", "--state", str(file.parent)]
     process = subprocess.Popen(command, cwd=ROOT)

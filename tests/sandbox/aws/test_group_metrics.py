@@ -89,11 +89,13 @@ def watch(aws: Running, control: Control) -> Watch:
     return Watch(aws, control)
 
 
-def test_a_group_that_was_not_told_to_report_is_unknown(group: FakeAutoScalingGroup, watch: Watch) -> None:
+def test_alarm_of_a_group_without_metrics_collection_has_insufficient_data(
+    group: FakeAutoScalingGroup, watch: Watch
+) -> None:
     assert watch.after(10) == "INSUFFICIENT_DATA"
 
 
-def test_instances_that_do_not_come_fire_after_five_minutes_and_end_once_they_are_there(
+def test_alarm_fires_after_five_minutes_of_missing_instances_and_resolves_with_them(
     aws: Running, group: FakeAutoScalingGroup, watch: Watch
 ) -> None:
     enable(aws)
@@ -105,7 +107,7 @@ def test_instances_that_do_not_come_fire_after_five_minutes_and_end_once_they_ar
     assert watch.after(1) == "OK"
 
 
-def test_instances_that_take_four_minutes_are_not_short(
+def test_instances_missing_for_four_minutes_raise_no_alarm(
     aws: Running, group: FakeAutoScalingGroup, watch: Watch
 ) -> None:
     enable(aws)
@@ -117,7 +119,9 @@ def test_instances_that_take_four_minutes_are_not_short(
         assert watch.after(1) == "OK"
 
 
-def test_a_group_that_stops_reporting_becomes_unknown(aws: Running, group: FakeAutoScalingGroup, watch: Watch) -> None:
+def test_alarm_of_a_group_that_stops_publishing_has_insufficient_data(
+    aws: Running, group: FakeAutoScalingGroup, watch: Watch
+) -> None:
     enable(aws)
     watch.after(6)
     group.metrics = []
@@ -125,7 +129,7 @@ def test_a_group_that_stops_reporting_becomes_unknown(aws: Running, group: FakeA
     assert watch.after(10) == "INSUFFICIENT_DATA"
 
 
-def test_a_group_whose_instances_nobody_keeps_reports_only_while_it_wants_none(
+def test_group_with_untracked_instances_publishes_only_at_desired_capacity_0(
     aws: Running, group: FakeAutoScalingGroup, watch: Watch
 ) -> None:
     enable(aws)
@@ -135,7 +139,7 @@ def test_a_group_whose_instances_nobody_keeps_reports_only_while_it_wants_none(
     assert watch.after(6) == "OK"
 
 
-def test_an_expression_that_is_no_difference_of_two_is_not_evaluated(
+def test_metric_expression_other_than_a_difference_is_not_evaluated(
     aws: Running, group: FakeAutoScalingGroup, watch: Watch
 ) -> None:
     make_alarm(watch.metrics, missing_nodes(GROUP), "desired / in_service")
@@ -144,7 +148,7 @@ def test_an_expression_that_is_no_difference_of_two_is_not_evaluated(
     assert watch.after(10) == "INSUFFICIENT_DATA"
 
 
-def test_the_message_has_the_expression_and_both_metrics(
+def test_alarm_message_has_the_expression_and_both_metrics(
     aws: Running, group: FakeAutoScalingGroup, control: Control
 ) -> None:
     control("POST", "clock", {"follow": False})

@@ -48,7 +48,7 @@ def test_property_that_the_real_plugin_replaces_is_replaced(
     assert made.changes(**{**inputs, **changes}) == {path: "UPDATE_REPLACE"}
 
 
-def test_a_lock_that_is_replaced_before_its_old_one_is_deleted_leaves_the_vault_unlocked(engine: Engine) -> None:
+def test_replacing_a_vault_lock_before_deleting_the_old_one_unlocks_the_vault(engine: Engine) -> None:
     old = make(engine, "vault-lock", "unlocked")
     vault = old.inputs["backupVaultName"]
     engine.make(LOCK, "unlocked", backupVaultName=vault, minRetentionDays=8)
@@ -57,7 +57,7 @@ def test_a_lock_that_is_replaced_before_its_old_one_is_deleted_leaves_the_vault_
     assert not engine.client("backup").describe_backup_vault(BackupVaultName=vault)["Locked"]
 
 
-def test_rules_get_the_plugins_windows_not_those_of_aws(engine: Engine) -> None:
+def test_backup_rules_have_the_default_windows_of_the_plugin(engine: Engine) -> None:
     made = engine.make(PLAN, "windows", name="windows", rules=[{"ruleName": "daily", "targetVaultName": "data"}])
     (rule,) = engine.client("backup").get_backup_plan(BackupPlanId=made.id)["BackupPlan"]["Rules"]
 
@@ -73,13 +73,13 @@ def test_lifecycle_values_of_zero_are_not_sent(engine: Engine) -> None:
     assert made.changes() == {}
 
 
-def test_the_order_of_rules_is_no_difference(engine: Engine) -> None:
+def test_order_of_backup_rules_makes_no_difference(engine: Engine) -> None:
     made = make(engine, "plan", "order")
 
     assert made.changes(name="order", rules=rules(30)[::-1], tags=made.inputs["tags"]) == {}
 
 
-def test_tags_go_along_with_the_creation(engine: Engine) -> None:
+def test_tags_are_sent_with_the_create_call(engine: Engine) -> None:
     since = engine.calls()["next"]
     for example in ("vault", "plan"):
         make(engine, example, f"tagged-{example}")
@@ -115,7 +115,7 @@ def test_refresh_finds_a_detached_policy(engine: Engine) -> None:
     assert not made.refresh()
 
 
-def test_selection_is_gone_with_its_plan(engine: Engine) -> None:
+def test_refresh_removes_a_selection_of_a_deleted_plan(engine: Engine) -> None:
     made = make(engine, "selection", "orphan")
     client, plan = engine.client("backup"), made.inputs["planId"]
     client.delete_backup_selection(BackupPlanId=plan, SelectionId=made.id)
@@ -125,7 +125,7 @@ def test_selection_is_gone_with_its_plan(engine: Engine) -> None:
     made.delete()
 
 
-def test_a_selection_is_imported_by_plan_and_selection(engine: Engine) -> None:
+def test_backup_selection_is_imported_by_plan_id_and_selection_id(engine: Engine) -> None:
     made = make(engine, "selection", "imported")
     found = engine.read(SELECTION, f"{made.inputs['planId']}|{made.id}")
 
@@ -172,13 +172,13 @@ def test_invalid_input_is_refused_before_any_call(
     assert reason in " ".join(failure.reason for failure in failures)
 
 
-def test_a_schedule_that_aws_refuses_is_named_by_aws(engine: Engine) -> None:
+def test_schedule_refused_by_aws_is_reported_with_its_error(engine: Engine) -> None:
     rule = {"ruleName": "daily", "targetVaultName": "data", "schedule": "0 2 * * *"}
     with pytest.raises(grpc.RpcError, match="Invalid schedule expression"):
         engine.make(PLAN, "five-fields", name="five-fields", rules=[rule])
 
 
-def test_a_vault_under_a_key_is_read_back_with_it(engine: Engine) -> None:
+def test_vault_with_a_key_is_read_back_with_its_key(engine: Engine) -> None:
     key = engine.make(KEY, "vault-key", region="us-west-2").state["arn"]
     made = engine.make(VAULT, "west", name="west", kmsKeyArn=key, region="us-west-2")
 
@@ -186,7 +186,7 @@ def test_a_vault_under_a_key_is_read_back_with_it(engine: Engine) -> None:
     assert (made.state["kmsKeyArn"], made.state["recoveryPoints"]) == (key, 0)
 
 
-def test_a_selection_waits_for_its_role(engine: Engine) -> None:
+def test_backup_selection_is_retried_until_its_role_exists(engine: Engine) -> None:
     """IAM changes reach other services late; the plugin retries."""
     plan = engine.make(PLAN, "late", name="late", rules=rules(30)).id
     role, trusted = "arn:aws:iam::123456789012:role/late", trust("backup.amazonaws.com")

@@ -70,7 +70,7 @@ def test_unsupported_function_is_reported(engine: Engine) -> None:
     assert f"not carried by the sandbox: function {token}" in error.details()
 
 
-def test_the_caller_is_the_sandboxes_account(engine: Engine) -> None:
+def test_get_caller_identity_returns_the_sandbox_account(engine: Engine) -> None:
     token = "aws:index/getCallerIdentity:getCallerIdentity"
     answer = engine.stub.Invoke(provider_pb2.InvokeRequest(tok=token))
     assert from_struct(getattr(answer, "return"))["accountId"] == "123456789012"
@@ -80,7 +80,7 @@ def test_the_caller_is_the_sandboxes_account(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_move_to_another_region_replaces(engine: Engine, named: bool) -> None:
+def test_changed_region_replaces_the_resource(engine: Engine, named: bool) -> None:
     inputs = {"bucket": "moving-bucket"} if named else {}
     made = engine.make(BUCKET, "moving", **inputs)
     answer = made.diff(**inputs, region="us-west-2")
@@ -89,7 +89,7 @@ def test_a_move_to_another_region_replaces(engine: Engine, named: bool) -> None:
     assert answer.deleteBeforeReplace is named
 
 
-def test_property_of_the_plugin_alone_sends_no_change(engine: Engine) -> None:
+def test_property_without_an_aws_setting_sends_no_change(engine: Engine) -> None:
     made = engine.make(BUCKET, "switch", tags={"a": "b"})
     since = engine.calls()["next"]
     made.update(tags={"a": "b"}, forceDestroy=True)
@@ -98,7 +98,7 @@ def test_property_of_the_plugin_alone_sends_no_change(engine: Engine) -> None:
     assert all(re.match(r"Head|Get", operation) for operation in operations)
 
 
-def test_an_update_sends_only_what_changed(engine: Engine) -> None:
+def test_update_sends_only_changed_properties(engine: Engine) -> None:
     inputs, _ = EXAMPLES["role"].before(engine, "careful")
     made = engine.make(ROLE, "careful", **inputs)
     since = engine.calls()["next"]
@@ -107,7 +107,7 @@ def test_an_update_sends_only_what_changed(engine: Engine) -> None:
     assert {operation for operation in sent if not re.match(r"Get|List", operation)} == {"UpdateRole"}
 
 
-def test_default_tags_are_not_a_resources_own(engine: Engine) -> None:
+def test_default_tags_are_only_in_tags_all(engine: Engine) -> None:
     settings = {"region": "us-east-1", "defaultTags": json.dumps({"tags": {"owner": "ml"}})}
     engine.stub.Configure(provider_pb2.ConfigureRequest(args=to_struct(settings)))
     try:
@@ -121,7 +121,7 @@ def test_default_tags_are_not_a_resources_own(engine: Engine) -> None:
         engine.stub.Configure(provider_pb2.ConfigureRequest(args=to_struct({"region": "us-east-1"})))
 
 
-def test_new_content_keeps_the_tags_of_an_object(engine: Engine) -> None:
+def test_changed_content_keeps_the_tags_of_an_object(engine: Engine) -> None:
     first, second = EXAMPLES["object"].before(engine, "content")
     made = engine.make(OBJECT, "content", **first)
     version = made.state["versionId"]
@@ -134,7 +134,7 @@ def test_new_content_keeps_the_tags_of_an_object(engine: Engine) -> None:
     assert len(client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]) == len(second["tags"])
 
 
-def test_another_record_type_is_changed_in_one_batch(engine: Engine) -> None:
+def test_changed_record_type_is_one_change_batch(engine: Engine) -> None:
     zone = engine.make(ZONE, "types", name="types.example.com").id
     record = {"zoneId": zone, "name": "x", "ttl": 60}
     made = engine.make(RECORD, "types", **record, type="A", records=["192.0.2.1"])
@@ -157,7 +157,7 @@ def test_existing_record_is_overwritten_only_with_allow_overwrite(engine: Engine
 # Deletion ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_bucket_is_deleted_only_by_force(engine: Engine) -> None:
+def test_bucket_with_objects_is_deleted_only_with_force_destroy(engine: Engine) -> None:
     made = engine.make(BUCKET, "full")
     engine.make(VERSIONING, "full", bucket=made.id, versioningConfiguration={"status": "Enabled"})
     client = engine.client("s3")
@@ -170,14 +170,14 @@ def test_a_full_bucket_is_deleted_only_by_force(engine: Engine) -> None:
     assert not made.refresh()
 
 
-def test_a_deleted_key_waits_and_counts_as_gone(engine: Engine) -> None:
+def test_key_pending_deletion_counts_as_deleted(engine: Engine) -> None:
     made = engine.make(KEY, "waiting", deletionWindowInDays=7)
     made.delete()
     assert engine.client("kms").describe_key(KeyId=made.id)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert not made.refresh()
 
 
-def test_a_zone_with_records_is_deleted_only_by_force(engine: Engine) -> None:
+def test_zone_with_records_is_deleted_only_with_force_destroy(engine: Engine) -> None:
     made = engine.make(ZONE, "left", name="left.example.com")
     engine.make(RECORD, "left", zoneId=made.id, name="x", ttl=60, type="A", records=["192.0.2.1"])
     assert "HostedZoneNotEmpty" in _error(made.delete).details()
@@ -205,7 +205,7 @@ def test_partly_failed_creation_is_kept_and_completed(engine: Engine) -> None:
     assert made.state["tags"] == {"a": "b"}
 
 
-def test_failed_creation_leaves_nothing(engine: Engine) -> None:
+def test_failed_creation_leaves_no_resource(engine: Engine) -> None:
     engine.fault(kind="operation", operation="iam:CreateRole", error="AccessDenied", times=1)
     make = lambda: engine.make(ROLE, "nothing", assumeRolePolicy=trust("s3.amazonaws.com"))  # noqa: E731
     error = _error(make)
@@ -219,7 +219,7 @@ def test_transient_error_is_retried(engine: Engine) -> None:
     assert engine.make(BUCKET, "patient").id
 
 
-def test_unreachable_region_is_reported_and_the_other_works(engine: Engine) -> None:
+def test_unreachable_region_is_reported_and_other_regions_work(engine: Engine) -> None:
     engine.fault(kind="region", region="us-west-2", unreachable=True)
     error = _error(lambda: engine.make(KEY, "dead", region="us-west-2"))
     assert "us-west-2 cannot be reached (AWS_ENDPOINT_URL http://127.0.0.1:" in error.details()
@@ -235,7 +235,7 @@ def test_a_rule_to_an_unversioned_bucket_is_refused_by_aws(engine: Engine, monke
     assert "s3:PutBucketReplication in us-east-1: InvalidRequest" in error.details()
 
 
-def test_a_setting_waits_for_its_bucket(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bucket_setting_is_retried_until_its_bucket_exists(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     waited = []
     client = engine.client("s3")
 
@@ -248,7 +248,9 @@ def test_a_setting_waits_for_its_bucket(engine: Engine, monkeypatch: pytest.Monk
     assert len(waited) == 1
 
 
-def test_role_waits_for_the_deletion_of_its_policies(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_role_deletion_is_retried_until_its_policies_are_deleted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     role = engine.make(ROLE, "busy", assumeRolePolicy=trust("s3.amazonaws.com"))
     policy = engine.make(ROLE_POLICY, "busy", role=role.id, policy=document("s3:GetObject"))
     monkeypatch.setattr(resource.time, "sleep", lambda _: policy.delete())
@@ -260,7 +262,7 @@ def test_role_waits_for_the_deletion_of_its_policies(engine: Engine, monkeypatch
 # The provider itself ------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_region_is_an_error(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_region_of_the_provider_is_reported(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_REGION", raising=False)
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     error = _error(lambda: engine.stub.Configure(provider_pb2.ConfigureRequest()))

@@ -134,7 +134,7 @@ def test_all_problems_are_reported_at_once(connections: Connections) -> None:
     }
 
 
-def test_unknown_value_passes(connections: Connections) -> None:
+def test_unknown_value_is_accepted(connections: Connections) -> None:
     inputs, problems = _check(connections, RECORD, records=UNKNOWN, healthCheckId=UNKNOWN)
     assert problems == {}
     assert inputs["records"] == UNKNOWN
@@ -148,7 +148,7 @@ def test_region_defaults_and_all_tags_are_filled_in(connections: Connections) ->
     assert inputs["tagsAll"] == {"owner": "ml", "a": "b"}
 
 
-def test_a_global_type_gets_no_region(connections: Connections) -> None:
+def test_global_resource_type_has_no_region(connections: Connections) -> None:
     assert "region" not in _check(connections, ROLE)[0]
 
 
@@ -166,12 +166,12 @@ def test_generated_name_is_kept(connections: Connections) -> None:
     assert after["bucket"] == before["bucket"]
 
 
-def test_name_is_generated_when_the_program_removes_its_own(connections: Connections) -> None:
+def test_name_is_generated_when_the_program_removes_its_name(connections: Connections) -> None:
     before, _ = _check(connections, BUCKET)
     assert _check(connections, BUCKET, bucket=None, before=before)[0]["bucket"] != "ml-data"
 
 
-def test_an_alias_is_named_with_its_prefix_and_an_object_like_the_resource(connections: Connections) -> None:
+def test_generated_alias_has_its_prefix_and_an_object_has_the_resource_name(connections: Connections) -> None:
     assert _check(connections, ALIAS, name=None)[0]["name"].startswith("alias/data-")
     kind = CATALOG["aws:s3/bucketObjectv2:BucketObjectv2"]
     assert check(kind, "data", {"bucket": "b"}, {}, connections)[0]["key"] == "data"

@@ -46,7 +46,7 @@ def test_type_is_created_updated_refreshed_imported_and_deleted(engine: Engine, 
 
 
 @EACH
-def test_preview_calls_nothing(engine: Engine, name: str, example: Example) -> None:
+def test_preview_makes_no_calls(engine: Engine, name: str, example: Example) -> None:
     first, second = example.before(engine, f"preview-{name}")
     made = engine.make(example.token, f"preview-{name}", **first)
     since = engine.calls()["next"]

@@ -45,7 +45,7 @@ def test_state_does_not_differ_from_itself() -> None:
         ({"a": UNKNOWN}, {"tags.a": Change.UPDATE}),
     ],
 )
-def test_a_map_differs_by_its_keys(tags: Any, expected: dict[str, Change]) -> None:
+def test_maps_are_compared_by_key(tags: Any, expected: dict[str, Change]) -> None:
     assert differences(BUCKET, STATE, {"bucket": "b", "region": "us-east-1", "tags": tags}) == expected
 
 
@@ -53,12 +53,12 @@ def test_computed_property_makes_no_difference() -> None:
     assert differences(KEY, {"policy": _policy(), "keyUsage": "ENCRYPT_DECRYPT"}, {"keyUsage": "ENCRYPT_DECRYPT"}) == {}
 
 
-def test_property_added_outside_makes_a_difference() -> None:
+def test_property_added_outside_pulumi_makes_a_difference() -> None:
     state = {"bucket": "b", "rules": [RULE | {"expiration": {"days": 1}}]}
     assert differences(LIFECYCLE, state, {"bucket": "b", "rules": [RULE]}) == {"rules[0].expiration": Change.DELETE}
 
 
-def test_a_nested_change_is_named_by_its_path() -> None:
+def test_nested_change_is_reported_by_its_path() -> None:
     changed = RULE | {"noncurrentVersionExpiration": {"noncurrentDays": 60}}
     found = differences(LIFECYCLE, {"rules": [RULE]}, {"rules": [changed, RULE]})
     assert found == {
@@ -74,19 +74,19 @@ def test_empty_block_equals_an_absent_one() -> None:
     assert differences(LIFECYCLE, state, {"rules": [RULE]}) == {}
 
 
-def test_the_order_of_a_set_does_not_matter() -> None:
+def test_order_of_a_set_makes_no_difference() -> None:
     state = {"type": "CALCULATED", "childHealthchecks": ["a", "b"]}
     assert differences(CHECK, state, state | {"childHealthchecks": ["b", "a"]}) == {}
     assert differences(CHECK, state, state | {"childHealthchecks": ["b", "b"]}) == {"childHealthchecks": Change.UPDATE}
 
 
-def test_the_order_of_a_list_matters() -> None:
+def test_order_of_a_list_makes_a_difference() -> None:
     other = RULE | {"id": "b"}
     found = differences(LIFECYCLE, {"rules": [RULE, other]}, {"rules": [other, RULE]})
     assert found.keys() == {"rules[0].id", "rules[1].id"}
 
 
-def test_a_weight_of_zero_is_a_weight() -> None:
+def test_weight_of_zero_differs_from_no_weight() -> None:
     state = {"zoneId": "Z", "name": "n", "type": "A", "weightedRoutingPolicies": [{"weight": 100}]}
     found = differences(RECORD, state, state | {"weightedRoutingPolicies": [{"weight": 0}]})
     assert found == {"weightedRoutingPolicies[0].weight": Change.UPDATE}
@@ -95,7 +95,7 @@ def test_a_weight_of_zero_is_a_weight() -> None:
     assert found == {"weightedRoutingPolicies": Change.ADD}
 
 
-def test_spellings_of_one_key_or_name_are_equal() -> None:
+def test_equivalent_key_ids_and_record_names_are_equal() -> None:
     arn = "arn:aws:kms:us-east-1:123456789012:key/1-2"
     assert differences(ALIAS, {"targetKeyId": "1-2"}, {"targetKeyId": arn}) == {}
     assert differences(RECORD, {"name": "a.example.com"}, {"name": "A.example.com."}) == {}
@@ -110,7 +110,7 @@ def test_spellings_of_one_key_or_name_are_equal() -> None:
         json.dumps({"Version": "2012-10-17", "Statement": json.loads(_policy())["Statement"][0]}),
     ],
 )
-def test_policies_that_mean_the_same_are_equal(same: str) -> None:
+def test_equivalent_policies_are_equal(same: str) -> None:
     assert same_document(_policy(), same)
     assert differences(ROLE, {"assumeRolePolicy": _policy()}, {"assumeRolePolicy": same}) == {}
 
@@ -118,20 +118,20 @@ def test_policies_that_mean_the_same_are_equal(same: str) -> None:
 @pytest.mark.parametrize(
     "other", [_policy(Effect="Deny"), _policy(Action="s3:A"), _policy(Condition={"Bool": {"x": "true"}}), "no JSON"]
 )
-def test_policies_that_mean_something_else_differ(other: str) -> None:
+def test_policies_with_different_meaning_differ(other: str) -> None:
     assert not same_document(_policy(), other)
 
 
-def test_true_is_true_as_aws_writes_it() -> None:
+def test_boolean_and_string_true_are_equal_in_policies() -> None:
     assert same_document(_policy(Condition={"Bool": {"x": True}}), _policy(Condition={"Bool": {"x": "true"}}))
 
 
-def test_the_order_of_statements_does_not_matter() -> None:
+def test_order_of_policy_statements_makes_no_difference() -> None:
     one, two = ({"Effect": effect, "Action": "*"} for effect in ("Allow", "Deny"))
     assert same_document(json.dumps({"Statement": [one, two]}), json.dumps({"Statement": [two, one]}))
 
 
-def test_ignored_paths_are_left_out() -> None:
+def test_differences_in_ignored_paths_are_omitted() -> None:
     wanted = {"bucket": "b", "region": "us-east-1", "tags": {"a": "2", "b": "1"}}
     assert differences(BUCKET, STATE, wanted, ["tags"]) == {}
     assert differences(BUCKET, STATE, wanted, ["tags.a"]) == {"tags.b": Change.ADD}
@@ -150,11 +150,13 @@ def test_ignored_paths_are_left_out() -> None:
         (LIFECYCLE, "rules[0].id", False),
     ],
 )
-def test_a_change_replaces_where_the_real_plugin_does(kind: Any, path: str, expected: bool) -> None:
+def test_changed_property_replaces_the_resource_if_it_does_in_the_real_plugin(
+    kind: Any, path: str, expected: bool
+) -> None:
     assert replaces(kind, path) is expected
 
 
-def test_deletion_comes_first_only_where_the_program_keeps_the_name() -> None:
+def test_replaced_resource_is_deleted_first_only_if_its_name_is_kept() -> None:
     state = {"bucket": "b", "region": "us-east-1"}
     moved = {"bucket": "b", "region": "us-west-2"}
     assert deletes_first(BUCKET, state, moved)
@@ -171,7 +173,7 @@ def test_values_survive_the_conversion_to_aws_and_back() -> None:
     assert properties(ALARM.fields, sent) == alarm
 
 
-def test_a_list_of_one_sits_in_the_shape_around_it() -> None:
+def test_list_of_one_block_is_flattened_into_the_enclosing_structure() -> None:
     alias = {"name": "lb.example.com", "zoneId": "Z2", "evaluateTargetHealth": True}
     record = {"type": "A", "aliases": [alias], "failoverRoutingPolicies": [{"type": "PRIMARY"}]}
     sent = members(RECORD.fields, record)
@@ -183,7 +185,7 @@ def test_a_list_of_one_sits_in_the_shape_around_it() -> None:
     assert properties(RECORD.fields, sent) == record
 
 
-def test_protobuf_keeps_whole_numbers_whole_and_drops_nulls() -> None:
+def test_protobuf_conversion_keeps_integers_and_drops_nulls() -> None:
     values = {"a": 1, "b": 1.5, "c": [True, {"d": "e"}], "f": UNKNOWN}
     assert from_struct(to_struct({**values, "g": None})) == values
     assert isinstance(from_struct(to_struct(values))["a"], int)

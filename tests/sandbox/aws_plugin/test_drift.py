@@ -69,7 +69,7 @@ def _silence(engine: Engine, made: Managed) -> None:
         ("alarm", _silence, {"treatMissingData"}),
     ],
 )
-def test_refresh_finds_an_outside_change_and_an_update_restores_it(
+def test_refresh_finds_a_change_outside_pulumi_and_an_update_reverts_it(
     engine: Engine, example: str, change: Callable[[Engine, Managed], None], paths: set[str]
 ) -> None:
     inputs, _ = EXAMPLES[example].before(engine, f"drift-{example}")

@@ -76,7 +76,7 @@ def _keep(engine: Engine, made: Managed) -> None:
         ("log-group", _keep, {"retentionInDays"}),
     ],
 )
-def test_refresh_finds_an_outside_change_and_an_update_restores_it(
+def test_refresh_finds_a_change_outside_pulumi_and_an_update_reverts_it(
     engine: Engine, example: str, change: Callable[[Engine, Managed], None], paths: set[str]
 ) -> None:
     made = make(engine, example, f"drift-{example}")
@@ -99,14 +99,14 @@ def test_refresh_finds_an_outside_change_and_an_update_restores_it(
         ("eip", "release_address", "AllocationId"),
     ],
 )
-def test_refresh_finds_an_outside_deletion(engine: Engine, example: str, operation: str, argument: str) -> None:
+def test_refresh_finds_a_deletion_outside_pulumi(engine: Engine, example: str, operation: str, argument: str) -> None:
     made = make(engine, example, f"gone-{example}")
     getattr(engine.client("ec2"), operation)(**{argument: made.id})
 
     assert not made.refresh()
 
 
-def test_gateway_detached_outside_is_deleted(engine: Engine) -> None:
+def test_internet_gateway_detached_outside_pulumi_is_deleted(engine: Engine) -> None:
     made = make(engine, "internet-gateway", "detached")
     engine.client("ec2").detach_internet_gateway(InternetGatewayId=made.id, VpcId=made.state["vpcId"])
     made.delete()
@@ -114,7 +114,7 @@ def test_gateway_detached_outside_is_deleted(engine: Engine) -> None:
     assert not made.refresh()
 
 
-def test_new_group_has_the_programs_rules_only(engine: Engine) -> None:
+def test_new_security_group_has_only_rules_of_the_program(engine: Engine) -> None:
     place = subnet(engine, "closed")["vpcId"]
     made = engine.make(GROUP, "closed", vpcId=place)
     (group,) = engine.client("ec2").describe_security_groups(GroupIds=[made.id])["SecurityGroups"]
@@ -124,7 +124,7 @@ def test_new_group_has_the_programs_rules_only(engine: Engine) -> None:
     assert group["GroupName"].startswith("closed-")
 
 
-def test_the_default_group_is_adopted_and_stays_with_its_vpc(engine: Engine) -> None:
+def test_default_security_group_is_adopted_and_kept_with_its_vpc(engine: Engine) -> None:
     made = make(engine, "default-security-group", "adopted")
     made.delete()
     (group,) = engine.client("ec2").describe_security_groups(GroupIds=[made.id])["SecurityGroups"]
@@ -132,7 +132,7 @@ def test_the_default_group_is_adopted_and_stays_with_its_vpc(engine: Engine) -> 
     assert (group["GroupName"], group["IpPermissionsEgress"]) == ("default", [])
 
 
-def test_a_subnet_outside_its_network_is_refused_with_awss_code(engine: Engine) -> None:
+def test_subnet_outside_its_vpc_is_refused_with_the_error_code_of_aws(engine: Engine) -> None:
     inputs = {**subnet(engine, "outside"), "cidrBlock": "10.9.0.0/24"}
     with pytest.raises(grpc.RpcError, match=r"InvalidSubnet\.Range"):
         engine.make(SUBNET, "outside", **inputs)

@@ -43,7 +43,7 @@ def make(engine: Engine, example: str, name: str, **changes: Any) -> Managed:
     return engine.make(EXAMPLES[example].token, name, **{**inputs, **changes})
 
 
-def test_preview_of_a_changed_cluster_keeps_what_eks_computed_inside_of_its_network(engine: Engine) -> None:
+def test_preview_of_a_changed_cluster_keeps_the_computed_network_properties(engine: Engine) -> None:
     made = make(engine, "cluster", "preview-of-network")
     network = {**made.inputs["vpcConfig"], "publicAccessCidrs": ["203.0.113.0/24"]}
 
@@ -53,7 +53,7 @@ def test_preview_of_a_changed_cluster_keeps_what_eks_computed_inside_of_its_netw
     assert planned["vpcConfig"]["publicAccessCidrs"] == ["203.0.113.0/24"]
 
 
-def test_preview_of_a_new_cluster_does_not_know_its_security_group(engine: Engine) -> None:
+def test_preview_of_a_new_cluster_has_an_unknown_security_group(engine: Engine) -> None:
     inputs, _ = EXAMPLES["cluster"].before(engine, "planned-network")
 
     planned = engine.preview(EXAMPLES["cluster"].token, "planned-network", **inputs)
@@ -108,14 +108,14 @@ def test_cluster_is_encrypted_in_place_and_replaced_when_the_setting_is_removed(
     assert made.changes(**plain) == {"encryptionConfig": "DELETE_REPLACE"}
 
 
-def test_a_key_of_the_other_region_does_not_encrypt_a_cluster(engine: Engine) -> None:
+def test_encryption_key_of_another_region_is_refused_for_a_cluster(engine: Engine) -> None:
     west = engine.emulator.client("kms", "us-west-2").create_key()["KeyMetadata"]["Arn"]
     config = {"provider": {"keyArn": west}, "resources": ["secrets"]}
     with pytest.raises(grpc.RpcError, match=r"no key .* in us-east-1"):
         make(engine, "cluster", "other-key", encryptionConfig=config)
 
 
-def test_an_endpoint_setting_that_is_left_out_is_its_default_again(engine: Engine) -> None:
+def test_removed_endpoint_setting_returns_to_its_default(engine: Engine) -> None:
     made = make(engine, "cluster", "endpoint")
     network = {"subnetIds": made.inputs["vpcConfig"]["subnetIds"]}
 
@@ -125,7 +125,7 @@ def test_an_endpoint_setting_that_is_left_out_is_its_default_again(engine: Engin
     }
 
 
-def test_each_kind_of_change_of_a_cluster_is_a_call_of_its_own(engine: Engine) -> None:
+def test_each_kind_of_cluster_change_is_a_separate_call(engine: Engine) -> None:
     made = make(engine, "cluster", "kinds")
     _, changed = EXAMPLES["cluster"].before(engine, "kinds-changed")
     wanted = {**given(made), **{name: changed[name] for name in ("version", "enabledClusterLogTypes")}}
@@ -138,13 +138,13 @@ def test_each_kind_of_change_of_a_cluster_is_a_call_of_its_own(engine: Engine) -
         made.delete()
 
 
-def test_a_cluster_whose_version_goes_down_is_refused_by_aws(engine: Engine) -> None:
+def test_downgrade_of_a_cluster_is_refused_by_aws(engine: Engine) -> None:
     made = make(engine, "cluster", "down")
     with pytest.raises(grpc.RpcError, match=r"from 1\.34 to 1\.33"):
         made.update(**{**given(made), "version": "1.33"})
 
 
-def test_a_new_version_of_the_template_renews_the_nodes_in_place(engine: Engine) -> None:
+def test_new_launch_template_version_updates_the_node_group_in_place(engine: Engine) -> None:
     template = make(engine, "launch-template", "renewed")
     group = make(engine, "node-group", "renews", launchTemplate={"id": template.id, "version": "1"})
     (name,) = (each["name"] for each in group.state["resources"][0]["autoscalingGroups"])
@@ -164,7 +164,7 @@ def test_a_new_version_of_the_template_renews_the_nodes_in_place(engine: Engine)
     assert groups["AutoScalingGroups"][0]["LaunchTemplate"]["Version"] == "2"
 
 
-def test_a_template_keeps_its_default_version_and_its_tags_make_none(engine: Engine) -> None:
+def test_launch_template_keeps_its_default_version_and_tags_create_no_version(engine: Engine) -> None:
     made = make(engine, "launch-template", "tagged", updateDefaultVersion=False)
     made.update(**{**given(made), "tags": {"project": "another"}})
     assert made.state["latestVersion"] == 1
@@ -173,7 +173,7 @@ def test_a_template_keeps_its_default_version_and_its_tags_make_none(engine: Eng
     assert (made.state["latestVersion"], made.state["defaultVersion"]) == (2, 1)
 
 
-def test_a_template_may_name_the_capacity_reserved_for_it(engine: Engine) -> None:
+def test_launch_template_can_target_a_capacity_reservation(engine: Engine) -> None:
     reserved = make(engine, "capacity-reservation", "named", instanceMatchCriteria="targeted")
     target = {"capacityReservationTarget": {"capacityReservationId": reserved.id}}
     made = make(engine, "launch-template", "naming", capacityReservationSpecification=target)
@@ -182,7 +182,7 @@ def test_a_template_may_name_the_capacity_reserved_for_it(engine: Engine) -> Non
     assert made.changes() == {}
 
 
-def test_removed_labels_and_taints_are_deleted(engine: Engine) -> None:
+def test_removed_labels_and_taints_are_deleted_from_the_node_group(engine: Engine) -> None:
     made = make(engine, "node-group", "bare")
     wanted = {name: value for name, value in given(made).items() if name not in ("labels", "taints")}
     made.update(**wanted)
@@ -192,7 +192,7 @@ def test_removed_labels_and_taints_are_deleted(engine: Engine) -> None:
     assert made.changes(**wanted) == {}
 
 
-def test_a_taint_that_gets_another_value_stays_one_taint(engine: Engine) -> None:
+def test_taint_with_a_changed_value_remains_one_taint(engine: Engine) -> None:
     made = make(engine, "node-group", "tainted")
     taints = [{"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}]
     made.update(**{**given(made), "taints": taints})
@@ -216,7 +216,7 @@ def test_a_pod_identity_is_imported_by_cluster_and_id(engine: Engine) -> None:
     assert engine.read(made.token, f"{made.state['clusterName']},{made.id}").id == made.id
 
 
-def test_a_rule_that_gets_another_kind_of_peer_is_replaced(engine: Engine) -> None:
+def test_security_group_rule_with_another_kind_of_peer_is_replaced(engine: Engine) -> None:
     made = make(engine, "ingress-rule", "peer")
     wanted = {name: value for name, value in given(made).items() if name != "referencedSecurityGroupId"}
 
@@ -226,7 +226,7 @@ def test_a_rule_that_gets_another_kind_of_peer_is_replaced(engine: Engine) -> No
     }
 
 
-def test_reserved_capacity_may_end_on_a_day(engine: Engine) -> None:
+def test_capacity_reservation_can_have_an_end_date(engine: Engine) -> None:
     made = make(engine, "capacity-reservation", "ends")
     wanted = {**given(made), "endDateType": "limited", "endDate": "2030-01-31T18:00:00Z"}
     made.update(**wanted)
@@ -264,7 +264,7 @@ def _reserve_less(engine: Engine, made: Managed) -> None:
         ("capacity-reservation", _reserve_less, {"instanceCount"}),
     ],
 )
-def test_refresh_finds_an_outside_change_and_an_update_restores_it(
+def test_refresh_finds_a_change_outside_pulumi_and_an_update_reverts_it(
     engine: Engine, example: str, change: Callable[[Engine, Managed], None], paths: set[str]
 ) -> None:
     made = make(engine, example, f"drift-{example}")
@@ -276,7 +276,7 @@ def test_refresh_finds_an_outside_change_and_an_update_restores_it(
     assert made.changes(**inputs) == {}
 
 
-def test_groups_that_the_program_omits_are_kept(engine: Engine) -> None:
+def test_kubernetes_groups_of_an_access_entry_are_kept_if_the_program_omits_them(engine: Engine) -> None:
     made = make(engine, "access-entry", "left-alone")
     _rename(engine, made)
     assert made.refresh()
@@ -284,7 +284,7 @@ def test_groups_that_the_program_omits_are_kept(engine: Engine) -> None:
     assert made.changes(**EXAMPLES["access-entry"].before(engine, "left-alone-too")[0]).keys() == {"clusterName"}
 
 
-def test_a_cancelled_reservation_is_gone(engine: Engine) -> None:
+def test_refresh_removes_a_cancelled_capacity_reservation(engine: Engine) -> None:
     made = make(engine, "capacity-reservation", "cancelled")
     engine.client("ec2").cancel_capacity_reservation(CapacityReservationId=made.id)
 

@@ -151,7 +151,7 @@ def test_payer_of_a_missing_bucket_is_not_found(emulator: Running) -> None:
         client(emulator, "s3").get_bucket_request_payment(Bucket="missing")
 
 
-def test_log_group_changes_its_key(emulator: Running) -> None:
+def test_log_group_key_can_be_changed(emulator: Running) -> None:
     logs = client(emulator, "logs")
     logs.create_log_group(logGroupName="keyed")
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/one"
@@ -166,7 +166,7 @@ def test_log_group_changes_its_key(emulator: Running) -> None:
     assert "kmsKeyId" not in group()
 
 
-def test_certificate_changes_its_options(emulator: Running) -> None:
+def test_certificate_options_can_be_changed(emulator: Running) -> None:
     acm = client(emulator, "acm")
     arn = acm.request_certificate(DomainName="example.com", ValidationMethod="DNS")["CertificateArn"]
     off = {"CertificateTransparencyLoggingPreference": "DISABLED"}
@@ -176,12 +176,12 @@ def test_certificate_changes_its_options(emulator: Running) -> None:
     assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["Options"].items() >= off.items()
 
 
-def test_nat_gateway_that_is_gone_is_not_found(emulator: Running) -> None:
+def test_deleted_nat_gateway_is_not_found(emulator: Running) -> None:
     with pytest.raises(ClientError, match="NatGatewayNotFound"):
         client(emulator, "ec2").delete_nat_gateway(NatGatewayId="nat-0123456789abcdef0")
 
 
-def test_load_balancer_and_listener_have_what_the_plugin_reads_of_them(emulator: Running) -> None:
+def test_load_balancer_and_listener_have_every_attribute_that_the_plugin_reads(emulator: Running) -> None:
     ec2, elb = client(emulator, "ec2"), client(emulator, "elbv2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
@@ -196,7 +196,7 @@ def test_load_balancer_and_listener_have_what_the_plugin_reads_of_them(emulator:
     assert {each["Key"] for each in attributes} == {"tcp.idle_timeout.seconds"}
 
 
-def test_function_has_what_the_plugin_reads_of_it(emulator: Running) -> None:
+def test_function_has_every_attribute_that_the_plugin_reads(emulator: Running) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = client(emulator, "iam").create_role(RoleName="read", AssumeRolePolicyDocument=document)["Role"]["Arn"]

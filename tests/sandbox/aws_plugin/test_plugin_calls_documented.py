@@ -13,12 +13,12 @@ from tests.support.plugin_calls import PHASES, Calls, calls, distinct, gaps
 DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
 
 
-def test_list_has_the_supported_types() -> None:
+def test_plugin_call_list_has_every_supported_type() -> None:
     assert set(calls()) == {"provider", *CATALOG}
 
 
 @pytest.mark.parametrize("name", calls())
-def test_type_is_read_and_made_of_listed_operations(name: str) -> None:
+def test_resource_type_has_read_and_create_operations_with_their_source_files(name: str) -> None:
     found: Calls = calls()[name]
 
     assert found.phases["read"]

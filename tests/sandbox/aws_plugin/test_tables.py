@@ -29,24 +29,24 @@ def _paths(fields: dict[str, Field], steps: tuple[str, ...] = (), path: str = ""
 
 
 @KINDS
-def test_every_property_is_one_of_the_sdk(kind: ResourceType) -> None:
+def test_every_property_exists_in_the_sdk(kind: ResourceType) -> None:
     for steps, name, path in _paths(kind.fields):
         if path != "tagsAll":
             assert name in known_properties(kind.token, steps), path
 
 
 @KINDS
-def test_every_output_is_one_of_the_sdk(kind: ResourceType) -> None:
+def test_every_output_exists_in_the_sdk(kind: ResourceType) -> None:
     assert kind.output_fields.keys() <= known_outputs(kind.token)
 
 
 @KINDS
-def test_a_type_has_a_region_exactly_if_the_sdk_gives_it_one(kind: ResourceType) -> None:
+def test_resource_type_has_a_region_exactly_if_it_does_in_the_sdk(kind: ResourceType) -> None:
     assert kind.regional == ("region" in known_properties(kind.token))
 
 
 @KINDS
-def test_a_type_has_tags_exactly_if_the_sdk_gives_it_some(kind: ResourceType) -> None:
+def test_resource_type_has_tags_exactly_if_it_does_in_the_sdk(kind: ResourceType) -> None:
     assert bool(kind.tags) == ("tags" in known_properties(kind.token))
 
 
@@ -72,7 +72,7 @@ def test_every_call_is_an_operation_of_the_service(kind: ResourceType) -> None:
         assert call.operation.replace("_", "") in operations
 
 
-def test_replacement_follows_what_was_read_in_the_real_provider() -> None:
+def test_replacing_properties_are_those_of_the_real_provider() -> None:
     assert {token.partition(":")[2]: sorted(kind.replace_on) for token, kind in CATALOG.items()} == {
         "s3/bucket:Bucket": ["bucket", "objectLockEnabled"],
         "s3/bucketVersioning:BucketVersioning": ["bucket"],
@@ -183,7 +183,7 @@ def test_replacement_follows_what_was_read_in_the_real_provider() -> None:
     }
 
 
-def test_names_find_their_member_whatever_its_case() -> None:
+def test_property_names_match_api_members_in_any_case() -> None:
     shape = service_model("s3").shape_for("ServerSideEncryptionConfiguration")
     rules = build("rules{applyServerSideEncryptionByDefault{sseAlgorithm!}}", shape)["rules"]
     algorithm = rules.item.children["applyServerSideEncryptionByDefault"].children["sseAlgorithm"]
@@ -192,17 +192,17 @@ def test_names_find_their_member_whatever_its_case() -> None:
     assert "aws:kms" in algorithm.allowed
 
 
-def test_name_that_aws_lacks_is_refused() -> None:
+def test_property_without_an_api_member_is_refused() -> None:
     with pytest.raises(ValueError, match="wheels: no such member of VersioningConfiguration"):
         build("status wheels", service_model("s3").shape_for("VersioningConfiguration"))
 
 
-def test_misspelt_notation_is_refused() -> None:
+def test_invalid_table_notation_is_refused() -> None:
     with pytest.raises(ValueError, match="not a property"):
         parse("status ? wheels")
 
 
-def test_limits_come_from_botocore() -> None:
+def test_limits_of_properties_come_from_botocore() -> None:
     fields = CATALOG["aws:route53/healthCheck:HealthCheck"].fields
     assert (fields["failureThreshold"].least, fields["failureThreshold"].most) == (1, 10)
     assert json.dumps(fields["type"].allowed).count("CALCULATED") == 1

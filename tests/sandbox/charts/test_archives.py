@@ -35,7 +35,7 @@ def served(sources: Path) -> Mapping[tuple[str, str], Response]:
     return responses(sources)
 
 
-def test_archive_unpacks_to_the_files_that_were_packed() -> None:
+def test_archive_unpacks_to_the_packed_files() -> None:
     assert unpack(pack("small", FILES)) == {f"small/{path}": content for path, content in FILES.items()}
 
 
@@ -43,7 +43,7 @@ def test_archive_begins_with_chart_yaml_as_helm_package_writes_it() -> None:
     assert list(unpack(pack("small", FILES)))[:2] == ["small/Chart.yaml", "small/values.yaml"]
 
 
-def test_archive_has_the_same_bytes_whatever_the_order_of_its_files() -> None:
+def test_archive_has_the_same_bytes_for_any_order_of_its_files() -> None:
     assert pack("small", FILES) == pack("small", dict(reversed(FILES.items())))
 
 
@@ -58,7 +58,7 @@ def test_archive_has_no_times_and_no_owners() -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "crds/../../x"])
-def test_archive_refuses_a_path_that_leads_out_of_the_chart(path: str) -> None:
+def test_archive_refuses_a_path_outside_the_chart(path: str) -> None:
     with pytest.raises(ValueError, match="lead out of it"):
         pack("small", {**FILES, path: b""})
 

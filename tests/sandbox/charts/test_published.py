@@ -31,7 +31,7 @@ def merged(defaults: Any, values: Any) -> Any:
     return values
 
 
-def test_karpenters_schema_takes_the_charts_defaults_with_our_values_over_them() -> None:
+def test_karpenters_schema_accepts_the_programs_values_over_the_charts_defaults() -> None:
     defaults = yaml.safe_load(karpenter()["karpenter/values.yaml"])
     values = installed(Cluster("ml-dr", "us-west-2", "vpc-1", "arn", device_plugin=True, karpenter=True))[NODE_MAKER]
 
@@ -39,7 +39,7 @@ def test_karpenters_schema_takes_the_charts_defaults_with_our_values_over_them()
     assert [each.message for each in validator.iter_errors(merged(defaults, values))] == []
 
 
-def test_karpenters_schema_has_the_keys_of_the_charts_defaults_and_no_others() -> None:
+def test_karpenters_schema_has_exactly_the_keys_of_the_charts_defaults() -> None:
     defaults = yaml.safe_load(karpenter()["karpenter/values.yaml"])
     schema = values_schema(NODE_MAKER.name)["properties"]
 
@@ -55,7 +55,7 @@ def test_karpenters_templates_have_no_webhook() -> None:
     assert not re.search(rb"WebhookConfiguration", templates)
 
 
-def test_the_definitions_of_all_charts_are_those_that_this_programs_objects_are_of() -> None:
+def test_served_custom_resource_definitions_are_of_the_expected_kinds() -> None:
     kinds = {each["spec"]["names"]["kind"] for chart in CHARTS for each in served_definitions(chart)}
 
     assert kinds == {
@@ -67,7 +67,7 @@ def test_the_definitions_of_all_charts_are_those_that_this_programs_objects_are_
     }
 
 
-def test_istio_keeps_its_definitions_when_the_release_goes() -> None:
+def test_istio_definitions_are_kept_when_the_release_is_deleted() -> None:
     annotations = [each["metadata"]["annotations"] for each in served_definitions(MESH_BASE)]
 
     assert [each["helm.sh/resource-policy"] for each in annotations] == ["keep", "keep"]

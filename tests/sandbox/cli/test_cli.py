@@ -37,7 +37,7 @@ def run(*arguments: str) -> Result:
         (("capacity", "us-wets-2", "g5.2xlarge", "--none"), '"us-wets-2" is not an AWS region'),
     ],
 )
-def test_a_fault_that_means_nothing_is_invalid(arguments: tuple[str, ...], message: str) -> None:
+def test_invalid_fault_options_are_refused(arguments: tuple[str, ...], message: str) -> None:
     result = run("fault", *arguments)
 
     assert result.exit_code == Exit.INVALID
@@ -45,7 +45,7 @@ def test_a_fault_that_means_nothing_is_invalid(arguments: tuple[str, ...], messa
 
 
 @pytest.mark.parametrize("arguments", [("fault", "list"), ("env",), ("shell",), ("predict", "--region", "us-east-1")])
-def test_what_needs_a_sandbox_is_refused_without_one(arguments: tuple[str, ...]) -> None:
+def test_commands_that_need_a_sandbox_are_refused_without_one(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
 
     assert result.exit_code == Exit.REFUSED
@@ -53,7 +53,7 @@ def test_what_needs_a_sandbox_is_refused_without_one(arguments: tuple[str, ...])
 
 
 @pytest.mark.parametrize("text", ["2", "2m", "fast", "-1s"])
-def test_a_time_that_is_none_is_invalid(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_duration_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.server_process.require", lambda local: None)
     result = run("fault", "region", "us-east-1", f"--slow={text}")
 
@@ -66,7 +66,7 @@ def test_unknown_options_and_commands_are_invalid() -> None:
     assert run("no-such-command").exit_code == Exit.INVALID
 
 
-def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unwritable_state_folder_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DR_SANDBOX_STATE", str(tmp_path / "file" / "below"))
     result = run("up")
@@ -93,7 +93,7 @@ def test_down_is_refused_while_an_update_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", Exit.OK), ("n", Exit.REFUSED)])
-def test_down_asks_at_a_terminal_while_an_update_runs(
+def test_down_asks_for_confirmation_at_a_terminal_while_an_update_runs(
     answer: str, code: Exit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold_lock(tmp_path, os.getpid())
@@ -108,7 +108,7 @@ def test_down_asks_at_a_terminal_while_an_update_runs(
 @pytest.mark.parametrize(
     ("arguments", "pid"), [(("down", "--force"), os.getpid()), (("down",), 2**22 + 1)], ids=["forced", "ended"]
 )
-def test_down_stops_where_it_is_forced_or_the_update_has_ended(
+def test_down_stops_the_sandbox_if_forced_or_after_the_update_has_ended(
     arguments: tuple[str, ...], pid: int, tmp_path: Path
 ) -> None:
     hold_lock(tmp_path, pid)

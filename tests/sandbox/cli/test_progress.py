@@ -16,7 +16,5 @@ from sandbox.cli.progress import left
         (1.0, 60.0, ""),
     ],
 )
-def test_what_is_left_is_told_once_enough_is_done_to_extrapolate_from(
-    share: float | None, elapsed: float, said: str
-) -> None:
+def test_remaining_time_is_shown_once_it_can_be_extrapolated(share: float | None, elapsed: float, said: str) -> None:
     assert left(share, elapsed) == said

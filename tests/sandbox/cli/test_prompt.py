@@ -10,7 +10,7 @@ import pytest
 from sandbox.cli.prompt import LABEL, interactive
 
 
-def test_bash_shows_the_sandbox_before_the_users_own_prompt(tmp_path: Path) -> None:
+def test_bash_prompt_shows_the_sandbox_before_the_users_prompt(tmp_path: Path) -> None:
     home = tmp_path / "home of it"
     home.mkdir()
     (home / ".bashrc").write_text("PS1='mine> '\nOWN=read\n")
@@ -28,9 +28,7 @@ def test_bash_shows_the_sandbox_before_the_users_own_prompt(tmp_path: Path) -> N
     assert f"prompt={LABEL}mine>  own=read" in done.stdout
 
 
-def test_zsh_reads_the_users_own_settings_and_then_sets_its_prompt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_zsh_prompt_is_set_after_the_users_settings_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZDOTDIR", "/home/me/zsh files")
     shell = interactive("/bin/zsh", tmp_path)
     own, prompt = shell.files[tmp_path / ".zshrc"].splitlines()[1:]
@@ -40,5 +38,5 @@ def test_zsh_reads_the_users_own_settings_and_then_sets_its_prompt(
     assert prompt == f'PROMPT="{LABEL}$PROMPT"'
 
 
-def test_a_plain_shell_gets_the_prompt_by_its_variable(tmp_path: Path) -> None:
+def test_other_shells_get_the_prompt_from_ps1(tmp_path: Path) -> None:
     assert interactive("/bin/sh", tmp_path).variables == {"PS1": f"{LABEL}$ "}

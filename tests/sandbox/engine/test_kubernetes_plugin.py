@@ -145,7 +145,7 @@ def test_secret_is_not_in_the_state(deployed: Deployed) -> None:
     assert "bm90LXRvLWJlLXJlYWQ" not in deployed.checkpoint
 
 
-def test_every_object_is_listed_as_the_cluster_has_it(deployed: Deployed) -> None:
+def test_every_object_is_read_back_as_in_the_cluster(deployed: Deployed) -> None:
     resources = deployed.engine.resources("test")
     assert owned(resources, "us-east-1") == []
     wanted = owned(resources, "sandbox")
@@ -165,7 +165,7 @@ def test_every_object_is_listed_as_the_cluster_has_it(deployed: Deployed) -> Non
     assert read([away])[1] == [away]
 
 
-def test_config_map_is_replaced_with_what_uses_its_output_and_not_with_what_names_it(deployed: Deployed) -> None:
+def test_replaced_config_map_replaces_objects_that_use_its_output_but_not_its_name(deployed: Deployed) -> None:
     before = {name: deployed.live("Deployment", name)["metadata"]["uid"] for name in ("by-name", "by-output")}
     content = deployed.live("ConfigMap", "content")["metadata"]["uid"]
     deployed.want(data={"A": "2"})
@@ -179,7 +179,7 @@ def test_config_map_is_replaced_with_what_uses_its_output_and_not_with_what_name
     assert deployed.preview().none
 
 
-def test_field_of_kubectl_is_named_by_the_preview_and_taken_back_by_the_update(deployed: Deployed) -> None:
+def test_field_changed_by_kubectl_is_shown_by_preview_and_reverted_by_the_update(deployed: Deployed) -> None:
     deployed.hand.patch(deployed.live("Deployment", "by-name"), {"spec": {"replicas": 3}})
     deployed.want(replicas=1)
     with pytest.raises(Failed, match=r'conflict with "kubectl-edit" using apps/v1: \.spec\.replicas'):
@@ -189,7 +189,7 @@ def test_field_of_kubectl_is_named_by_the_preview_and_taken_back_by_the_update(d
     assert deployed.up(replicas=2).counts["update"] == 2
 
 
-def test_field_of_any_other_manager_is_a_conflict_that_names_it_until_it_is_forced(deployed: Deployed) -> None:
+def test_field_of_another_manager_is_a_conflict_that_names_it_unless_forced(deployed: Deployed) -> None:
     deployed.hand.patch(deployed.live("Deployment", "by-name"), {"spec": {"replicas": 3}}, Manager.OTHER)
     deployed.want(replicas=1)
     for attempt in (deployed.preview, deployed.up):
@@ -225,7 +225,7 @@ def test_custom_resource_that_its_schema_refuses_fails_the_preview(deployed: Dep
         ({"name": "absent"}, f'chart "absent" version "{PROMETHEUS.version}" not found in {PROMETHEUS.repository}'),
     ],
 )
-def test_chart_that_its_repository_does_not_have_fails_the_preview(
+def test_chart_missing_in_its_repository_fails_the_preview(
     deployed: Deployed, change: dict[str, Any], reason: str
 ) -> None:
     deployed.want(chart={**CHART, **change})

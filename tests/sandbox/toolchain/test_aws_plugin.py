@@ -45,14 +45,14 @@ def launcher(tmp_path: Path) -> Path:
     return local.pulumi_home / "plugins" / f"resource-aws-v{VERSION}" / "pulumi-resource-aws"
 
 
-def test_stand_in_is_used_when_nothing_is_chosen_though_a_plugin_is_installed(tmp_path: Path) -> None:
+def test_stand_in_is_the_default_even_if_a_plugin_is_installed(tmp_path: Path) -> None:
     assert aws_plugin.chosen() is None
     assert aws_plugin.variables() == {}
     assert aws_plugin.description() == "AWS plugin: the sandbox's stand-in"
     assert "sandbox.aws_plugin.provider" in launcher(tmp_path).read_text()
 
 
-def test_empty_variable_is_the_same_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_selects_the_default_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_AWS_PLUGIN", "")
 
     assert aws_plugin.chosen() is None
@@ -67,7 +67,9 @@ def test_named_plugin_is_used(printed: str, tmp_path: Path, monkeypatch: pytest.
     assert aws_plugin.description() == f"AWS plugin {VERSION} (DR_AWS_PLUGIN): {path}"
 
 
-def test_relative_path_is_that_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_plugin_path_is_resolved_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = plugin(tmp_path / "pulumi-resource-aws")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DR_AWS_PLUGIN", "pulumi-resource-aws")
@@ -75,7 +77,7 @@ def test_relative_path_is_that_of_the_current_folder(tmp_path: Path, monkeypatch
     assert aws_plugin.variables() == {"DR_AWS_PLUGIN": str(path)}
 
 
-def test_installed_plugin_is_found_in_the_home_of_the_person(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_plugin_is_found_in_the_users_pulumi_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_AWS_PLUGIN", "installed")
 
     found = aws_plugin.chosen()
@@ -84,7 +86,7 @@ def test_installed_plugin_is_found_in_the_home_of_the_person(home: Path, monkeyp
     assert (found.origin, found.path.is_relative_to(home)) == ("installed", True)
 
 
-def test_installed_plugin_stays_the_same_inside_the_sandbox(
+def test_installed_plugin_of_the_user_is_found_inside_the_sandbox(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There PULUMI_HOME is the sandbox's."""
@@ -100,7 +102,7 @@ def test_installed_plugin_stays_the_same_inside_the_sandbox(
     assert found.path.is_relative_to(home)
 
 
-def test_plugin_that_is_not_installed_is_refused_with_the_command_to_type(
+def test_missing_plugin_is_refused_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DR_AWS_PLUGIN", "installed")
@@ -122,7 +124,7 @@ def test_plugin_that_is_not_installed_is_refused_with_the_command_to_type(
         (VERSION, 0o644, "not executable(.|\n)*chmod"),
     ],
 )
-def test_file_without_the_plugins_version_is_refused(
+def test_plugin_file_without_the_expected_version_is_refused(
     printed: str, mode: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DR_AWS_PLUGIN", str(plugin(tmp_path / "pulumi-resource-aws", printed, mode)))
@@ -131,14 +133,14 @@ def test_file_without_the_plugins_version_is_refused(
         aws_plugin.chosen()
 
 
-def test_path_without_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_path_without_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_AWS_PLUGIN", str(tmp_path))
 
     with pytest.raises(Invalid, match=r"is not a file(.|\n)*unset it for the stand-in"):
         aws_plugin.chosen()
 
 
-def test_real_plugin_has_the_emulator_for_its_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_plugin_uses_the_emulator_as_its_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_AWS_PLUGIN", str(plugin(tmp_path / "pulumi-resource-aws")))
     persons = {"https_proxy": "http://proxy.example:3128", "NO_PROXY": "amazonaws.com", "no_proxy": "amazonaws.com"}
     variables = {**os.environ, **persons, "AWS_ENDPOINT_URL": SERVER.endpoint}

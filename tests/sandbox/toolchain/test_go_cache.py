@@ -29,7 +29,7 @@ def fill(folder: Path) -> Path:
     return folder
 
 
-def test_temporary_caches_are_used_where_the_person_has_no_build_cache(home: Path) -> None:
+def test_temporary_caches_are_used_if_the_user_has_no_build_cache(home: Path) -> None:
     assert go_cache.variables() == {
         "GOCACHE": str(home / "toolchain" / "go" / "build"),
         "GOMODCACHE": str(home / "toolchain" / "go" / "modules"),
@@ -37,13 +37,13 @@ def test_temporary_caches_are_used_where_the_person_has_no_build_cache(home: Pat
     }
 
 
-def test_empty_build_cache_counts_as_none(home: Path) -> None:
+def test_empty_build_cache_counts_as_missing(home: Path) -> None:
     (home / "cache" / "go-build").mkdir(parents=True)
 
     assert go_cache.variables() != {}
 
 
-def test_build_cache_of_the_person_is_used_and_kept(home: Path) -> None:
+def test_build_cache_of_the_user_is_used_and_kept(home: Path) -> None:
     theirs = fill(home / "cache" / "go-build")
     with go_cache.removed_afterwards():
         assert go_cache.variables() == {}

@@ -69,7 +69,7 @@ def test_module_of_the_plugin_is_locked_with_its_hash() -> None:
     assert f"{kubernetes_plugin.MODULE} v{MODULES.version} h1:" in (MODULES.folder / "go.sum").read_text()
 
 
-def test_plugin_is_built_from_our_main_package_under_the_sdks_version(machine: Machine) -> None:
+def test_plugin_is_built_from_the_projects_main_package_with_the_sdks_version(machine: Machine) -> None:
     machine.install_go()
     made = PLUGIN.ensure(silent)
 
@@ -98,7 +98,7 @@ def test_cached_plugin_of_another_version_is_skipped(machine: Machine, monkeypat
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a plugin of Pulumi's own does not trust the sandbox")
-def test_plugin_in_the_persons_pulumi_home_comes_first(machine: Machine) -> None:
+def test_plugin_in_the_users_pulumi_home_is_preferred(machine: Machine) -> None:
     machine.install_go()
     PLUGIN.ensure(silent)
     theirs = machine.install_plugin()
@@ -106,7 +106,7 @@ def test_plugin_in_the_persons_pulumi_home_comes_first(machine: Machine) -> None
     assert PLUGIN.find() == Plugin(theirs, VERSION, "installed")
 
 
-def test_plugin_of_another_version_in_the_persons_pulumi_home_is_skipped(machine: Machine) -> None:
+def test_plugin_of_another_version_in_the_users_pulumi_home_is_skipped(machine: Machine) -> None:
     machine.install_plugin("4.0.0")
 
     assert PLUGIN.find() is None
@@ -131,7 +131,7 @@ def test_variable_that_names_no_executable_is_refused(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is always built")
-def test_plugin_is_downloaded_by_the_persons_pulumi_when_online(
+def test_plugin_is_downloaded_by_the_users_pulumi_when_online(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kubernetes_plugin, "reachable", lambda: True)

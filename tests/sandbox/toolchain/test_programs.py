@@ -71,7 +71,7 @@ def test_existing_tools_are_found(tools: dict[str, FakeTool]) -> None:
 
 
 @pytest.mark.parametrize("missing", FOUND)
-def test_missing_tool_is_made(tools: dict[str, FakeTool], missing: str) -> None:
+def test_missing_tool_is_built(tools: dict[str, FakeTool], missing: str) -> None:
     tools[missing].exists = False
 
     assert find_programs() is None
@@ -86,7 +86,7 @@ def test_each_tool_is_searched_for_once(tools: dict[str, FakeTool]) -> None:
     assert {name: tool.searches for name, tool in tools.items()} == dict.fromkeys(FOUND, 1)
 
 
-def test_engine_is_made_at_the_same_time_as_kubernetes(tools: dict[str, FakeTool]) -> None:
+def test_engine_and_kubernetes_are_built_in_parallel(tools: dict[str, FakeTool]) -> None:
     both = threading.Barrier(2, timeout=60)
 
     def wait_for_the_other(report: Report) -> None:
@@ -100,7 +100,7 @@ def test_engine_is_made_at_the_same_time_as_kubernetes(tools: dict[str, FakeTool
     assert ensure_programs(silent) == Programs(**FOUND)
 
 
-def test_every_reason_is_reported(tools: dict[str, FakeTool]) -> None:
+def test_every_reason_for_a_failed_build_is_reported(tools: dict[str, FakeTool]) -> None:
     def failing(name: str) -> Callable[[Report], None]:
         def fail(report: Report) -> None:
             raise Failed(Problem(name, "cannot be made", "go online"))
@@ -115,7 +115,7 @@ def test_every_reason_is_reported(tools: dict[str, FakeTool]) -> None:
     assert {problem.subject for problem in raised.value.problems} == {"engine", "kubernetes"}
 
 
-def test_progress_is_one_line_whose_share_is_weighted_by_the_missing_tools(tools: dict[str, FakeTool]) -> None:
+def test_progress_is_one_line_weighted_by_the_missing_tools(tools: dict[str, FakeTool]) -> None:
     lines: list[tuple[str, float | None]] = []
 
     def make(report: Report) -> None:

@@ -98,7 +98,7 @@ def test_empty_machine_has_no_engine(machine: Machine) -> None:
     assert ENGINE.find() is None
 
 
-def test_engine_on_path_comes_before_the_cached_one(machine: Machine) -> None:
+def test_engine_on_path_is_preferred_to_the_cached_one(machine: Machine) -> None:
     machine.fill_cache()
     machine.install_pulumi("3.300.1")
 
@@ -204,7 +204,7 @@ def test_missing_go_and_network_are_both_reported_with_their_remedies(machine: M
 
 
 @pytest.mark.parametrize(("way", "subject"), [("path", "pulumi"), ("download", "download"), ("build", "build")])
-def test_variable_restricts_to_one_way(
+def test_variable_restricts_the_sources_of_the_engine(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, way: str, subject: str
 ) -> None:
     monkeypatch.setenv("DR_TOOLCHAIN", way)
@@ -215,7 +215,7 @@ def test_variable_restricts_to_one_way(
     assert [problem.subject for problem in raised.value.problems] == [subject]
 
 
-def test_unknown_way_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_source_of_the_engine_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DR_TOOLCHAIN", "brew")
 
     with pytest.raises(Invalid, match=r"is 'brew'.*\n.*path, download, build"):
@@ -231,9 +231,7 @@ def test_old_go_is_reported_with_the_required_version(machine: Machine) -> None:
     assert "GOTOOLCHAIN=auto" in str(raised.value)
 
 
-def test_old_go_is_accepted_where_it_may_download_a_newer_one(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_go_is_accepted_if_it_may_download_a_newer_one(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.install_go(version="1.21.0")
     monkeypatch.setenv("GOTOOLCHAIN", "auto")
 
@@ -315,7 +313,7 @@ def test_second_build_waits_for_the_first(machine: Machine) -> None:
     assert [toolchain.pulumi for toolchain in found] == [cached]
 
 
-def test_build_after_a_killed_one_starts_clean(machine: Machine, tmp_path: Path) -> None:
+def test_build_after_a_killed_build_starts_clean(machine: Machine, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     machine.install_go(build=f"echo $$ > '{pid}'; exec /bin/sleep 300")
     variables = {**os.environ, "DR_TOOLCHAIN": "build"}
