@@ -51,7 +51,7 @@ def made(program: str) -> Cloud:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_every_object_is_valid_services_are_not_awaited_and_nothing_uses_a_config_maps_output(
+def test_every_object_is_valid_services_are_not_awaited_and_config_map_outputs_are_unused(
     program: str,
 ) -> None:
     cloud = made(program)

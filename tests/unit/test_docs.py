@@ -145,7 +145,7 @@ SOURCES = [
 ]
 
 
-def test_the_code_refers_to_requirements_by_a_heading_of_the_document() -> None:
+def test_code_refers_to_requirements_by_headings_of_the_document() -> None:
     headings = set(re.findall(r"^## (.+)$", TEXT[ROOT / "docs/requirements.md"], flags=re.MULTILINE))
     named = {
         heading
@@ -157,7 +157,7 @@ def test_the_code_refers_to_requirements_by_a_heading_of_the_document() -> None:
     assert named <= headings
 
 
-def test_the_code_refers_to_no_requirement_by_a_number() -> None:
+def test_code_does_not_refer_to_requirements_by_number() -> None:
     numbered = re.compile(r"\b(requirements|design|facts), [A-E]\d", flags=re.IGNORECASE)
 
     assert [path for path in SOURCES if numbered.search(path.read_text(encoding="utf-8"))] == []

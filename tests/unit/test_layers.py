@@ -98,7 +98,7 @@ sandbox/server.py composes the two.
 """
 
 
-def test_folders_of_the_sandbox_import_only_the_folders_they_may() -> None:
+def test_sandbox_folders_import_only_permitted_folders() -> None:
     assert {path.parent.name for path in (ROOT / "sandbox").glob("*/*.py")} == SANDBOX_FOLDERS.keys()
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -111,7 +111,7 @@ def test_folders_of_the_sandbox_import_only_the_folders_they_may() -> None:
     assert wrong == []
 
 
-def test_the_emulated_behaviours_of_aws_do_not_import_the_operations_that_call_them() -> None:
+def test_emulated_behaviours_of_aws_do_not_import_their_callers() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sources("sandbox/aws/behaviours")

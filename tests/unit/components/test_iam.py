@@ -32,7 +32,7 @@ def test_replication_reads_versions_by_the_action_that_s3_uses() -> None:
     assert "s3:GetObjectVersion" not in actions
 
 
-def test_no_action_is_a_wildcard() -> None:
+def test_policies_contain_no_wildcard_action() -> None:
     assert not [action for each in statements().values() for action in listed(each["Action"]) if "*" in action]
 
 

@@ -23,7 +23,7 @@ def test_problems_without_an_error_raise_nothing() -> None:
     problems.raise_all()
 
 
-def test_a_single_error_is_raised_as_it_is() -> None:
+def test_single_error_is_raised_unchanged() -> None:
     error = Failed(problem("a"))
     with pytest.raises(Failed) as caught:
         collected(error).raise_all()
@@ -45,7 +45,7 @@ def test_errors_of_different_kinds_are_raised_as_refused() -> None:
     assert str(caught.value).startswith("refused: 2 problems")
 
 
-def test_another_exception_is_not_collected() -> None:
+def test_exception_of_another_class_is_not_collected() -> None:
     problems = Problems()
     with pytest.raises(KeyError), problems.collect():
         raise KeyError("a")

@@ -199,7 +199,7 @@ def test_the_documentation_lists_every_rule_and_exception() -> None:
     assert [line for line in text.splitlines() if line.startswith("| `")] == [*rows, *reasons]
 
 
-def test_importing_rules_starts_no_pack_and_imports_no_sdk() -> None:
+def test_import_of_the_rules_starts_no_policy_pack_and_imports_no_sdk() -> None:
     program = (
         "import sys, policies.rules.storage, policies.rules.traffic, policies.rules.exceptions; "
         "print([name for name in sys.modules if name.startswith('pulumi')])"

@@ -50,7 +50,7 @@ def test_each_rule_has_its_own_schedule_and_retention() -> None:
 HOURLY = BackupRule("hourly", "cron(0 * * * ? *)", retention_days=2)
 
 
-def test_a_plan_without_copy_to_makes_no_copies() -> None:
+def test_plan_without_copy_to_has_no_copy_actions() -> None:
     (rule,) = rules(copy_to=None)
 
     assert rule["copyActions"] == []
@@ -79,7 +79,7 @@ def test_only_aws_backup_may_assume_the_role_which_can_back_up_and_restore() -> 
     assert {each["role"] for each in attached} == {"backup-role-0a1b2c3"}
 
 
-def test_a_plan_that_does_not_run_creates_only_its_role() -> None:
+def test_paused_plan_creates_only_its_role() -> None:
     types = {made.type.rpartition(":")[2] for made in plan(running=False).resources}
 
     assert types == {"Role", "RolePolicyAttachment"}

@@ -112,7 +112,7 @@ def test_the_autoscaler_discovers_groups_by_tag_and_keeps_the_floor() -> None:
     assert f"9.59.0 has autoscaler {KUBERNETES_VERSION}." in charts.__doc__
 
 
-def test_the_load_balancer_controller_has_no_service_webhook_and_gets_region_and_vpc() -> None:
+def test_load_balancer_controller_has_region_and_vpc_and_no_service_webhook() -> None:
     values_ = values("aws-load-balancer-controller")
 
     assert values_["enableServiceMutatorWebhook"] is False

@@ -42,7 +42,7 @@ def test_the_binding_registers_pod_ips_and_changes_no_security_group() -> None:
 
 
 @pytest.mark.parametrize(("tier", "least", "promised"), [(Tier.PILOT, 3, 2), (Tier.WARM, 3, 2), (Tier.ACTIVE, 6, 4)])
-def test_the_autoscaler_starts_at_the_floor_and_the_budget_is_what_a_lost_zone_leaves(
+def test_autoscaler_minimum_is_the_floor_and_the_budget_allows_the_loss_of_a_zone(
     tier: Tier, least: int, promised: int
 ) -> None:
     scaled, kept = objects.autoscaler(spec(tier))["spec"], objects.budget(spec(tier))["spec"]
@@ -107,7 +107,7 @@ def test_inference_exists_in_every_tier_with_a_cluster() -> None:
     }
 
 
-def test_from_pilot_light_to_warm_only_the_deployment_changes() -> None:
+def test_change_from_pilot_light_to_warm_changes_only_the_deployment() -> None:
     pilot, warm = ({each.name: each.inputs for each in inference(tier).resources} for tier in (Tier.PILOT, Tier.WARM))
 
     assert [name for name in warm if warm[name] != pilot[name]] == ["serving-deployment"]

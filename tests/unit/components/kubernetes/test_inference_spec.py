@@ -39,7 +39,7 @@ def test_replicas_is_not_set_in_tiers_that_run_replicas() -> None:
         assert "replicas" not in deployment(spec(tier))["spec"]
 
 
-def test_replicas_is_zero_without_force_in_tiers_that_run_none() -> None:
+def test_replicas_is_zero_without_force_in_tiers_without_replicas() -> None:
     made = deployment(spec(Tier.PILOT))
 
     assert made["spec"]["replicas"] == 0

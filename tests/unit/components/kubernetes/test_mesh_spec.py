@@ -10,7 +10,7 @@ def traffic(shared: bool = False) -> dict[str, object]:
     return dict(mesh_spec.destination_rule(REGIONS, shared)["spec"]["trafficPolicy"])
 
 
-def test_the_values_of_the_rule_are_those_required() -> None:
+def test_destination_rule_has_the_required_values() -> None:
     assert traffic()["outlierDetection"] == {
         "consecutive5xxErrors": 3,
         "interval": "10s",
@@ -23,7 +23,7 @@ def test_the_values_of_the_rule_are_those_required() -> None:
     assert mesh_spec.destination_rule(REGIONS, False)["metadata"]["name"] == "inference-failover"
 
 
-def test_without_a_shared_mesh_only_zones_fail_over() -> None:
+def test_traffic_fails_over_only_between_zones_without_a_shared_mesh() -> None:
     assert traffic()["loadBalancer"]["localityLbSetting"] == {"enabled": True}  # type: ignore[index]
 
 

@@ -68,7 +68,7 @@ def test_locations_of_both_regions_share_a_name_and_use_their_own_bucket() -> No
     assert there["spec"]["objectStorage"]["bucket"] == "there"
 
 
-def test_no_credentials_are_stored() -> None:
+def test_backup_storage_location_contains_no_credentials() -> None:
     assert "credential" not in spec.location(PRIMARY)["spec"]
     assert (BACKUPS.namespace, BACKUPS.service_account) == ("velero", "velero-server")
 

@@ -152,7 +152,7 @@ def test_group_metrics_are_enabled_by_a_role_limited_to_its_cluster() -> None:
     assert report["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/ml-dr": "owned"}}
 
 
-def test_without_a_group_only_the_role_is_created() -> None:
+def test_group_metrics_without_a_group_create_only_the_role() -> None:
     cloud = group_metrics(None)
 
     assert cloud.of("Schedule") == {}

@@ -58,7 +58,9 @@ def test_every_zone_has_a_public_and_a_private_subnet_with_load_balancer_tags() 
         (Nat.ZONE, {f"private-{letter}": f"nat-network-nat-{letter}" for letter in "abc"}),
     ],
 )
-def test_private_subnets_use_the_nat_gateway_of_their_zone_or_the_only_one(nat: Nat, expected: dict[str, str]) -> None:
+def test_private_subnets_use_the_nat_gateway_of_their_zone_or_the_single_one(
+    nat: Nat, expected: dict[str, str]
+) -> None:
     cloud = network(nat=nat)
 
     assert routes(cloud) == {"public": "igw-network-gateway", **expected}

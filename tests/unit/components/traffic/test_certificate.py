@@ -17,7 +17,7 @@ def test_a_certificate_is_in_its_region_and_has_every_name() -> None:
     assert (made["region"], made["validationMethod"]) == ("us-west-2", "DNS")
 
 
-def test_with_a_zone_each_name_gets_its_validation_record_in_any_order() -> None:
+def test_certificate_with_a_zone_has_a_validation_record_for_each_name_in_any_order() -> None:
     records = certificate().of("Record")
 
     assert {each.inputs["name"]: each.inputs["records"] for each in records.values()} == {
@@ -26,7 +26,7 @@ def test_with_a_zone_each_name_gets_its_validation_record_in_any_order() -> None
     assert {each.inputs["zoneId"] for each in records.values()} == {"Z0ZONE"}
 
 
-def test_without_a_zone_no_record_is_created_and_the_certificate_is_awaited() -> None:
+def test_certificate_without_a_zone_is_awaited_and_has_no_validation_record() -> None:
     cloud = certificate(None)
 
     assert cloud.of("Record") == {}

@@ -9,7 +9,7 @@ def zone(**changes: object) -> Cloud:
     return deploy(lambda: HostedZone("zone", HostedZoneArgs(**values)))  # type: ignore[arg-type]
 
 
-def test_a_zone_is_created_only_without_an_existing_one() -> None:
+def test_hosted_zone_is_created_only_if_none_exists() -> None:
     assert zone().one("Zone", "zone")["name"] == "ml.example.com"
     assert zone(existing="Z0EXISTING").of("Zone") == {}
 

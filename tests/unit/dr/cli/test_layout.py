@@ -33,7 +33,7 @@ def test_rows_within_the_width_are_aligned_in_columns() -> None:
     ]
 
 
-def test_a_row_wider_than_the_terminal_has_its_last_value_below_the_others() -> None:
+def test_row_wider_than_the_terminal_shows_its_last_value_on_the_next_line() -> None:
     assert printed(Rows(ROWS, HEADERS), 80) == [
         "status  subject                  finding",
         "met     replication of datasets  enabled both ways",
@@ -45,7 +45,7 @@ def test_a_row_wider_than_the_terminal_has_its_last_value_below_the_others() -> 
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])
-def test_a_name_is_never_cut_or_broken(width: int) -> None:
+def test_names_are_never_truncated_or_wrapped(width: int) -> None:
     text = "\n".join(printed(Rows(ROWS, HEADERS), width))
 
     assert all(name in text for name in BUCKETS.split(" <-> "))
@@ -54,12 +54,12 @@ def test_a_name_is_never_cut_or_broken(width: int) -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_no_line_ends_with_a_blank(width: int, terminal: bool) -> None:
+def test_lines_have_no_trailing_blanks(width: int, terminal: bool) -> None:
     for renderable in (Rows(ROWS, HEADERS), Rows([("tier", "pilot")]), Paragraph("a text of some words " * 9)):
         assert [line for line in printed(renderable, width, terminal=terminal) if line != line.rstrip()] == []
 
 
-def test_a_paragraph_wraps_at_blanks() -> None:
+def test_paragraph_wraps_at_spaces() -> None:
     assert printed(Paragraph(f"-> {BUCKETS}"), 50) == [
         "-> ml-dr-123456789012-us-east-1-datasets <->",
         "ml-dr-123456789012-us-west-2-datasets",
@@ -74,7 +74,7 @@ def test_no_color_variable_removes_colors(monkeypatch: pytest.MonkeyPatch) -> No
     assert printed(green, 80, terminal=True) == ["met  a"]
 
 
-def test_output_to_a_pipe_has_no_limit_of_width_unless_columns_sets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_to_a_pipe_is_not_wrapped_unless_columns_sets_a_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     assert output().width > 1_000
     monkeypatch.setenv("COLUMNS", "80")

@@ -46,7 +46,7 @@ def test_an_unknown_region_is_refused_with_the_nearest() -> None:
     assert 'did you mean "us-west-2"?' in text
 
 
-def test_a_region_of_another_partition_is_unknown() -> None:
+def test_region_of_another_partition_is_refused_as_unknown() -> None:
     assert '"cn-north-1" is not a valid AWS region' in problems_of(settings(recoveryRegion="cn-north-1"))
 
 

@@ -39,7 +39,7 @@ def publish(items: list[Item]) -> Manifest:
     return model_sets.publish(REGION, BUCKETS, "digits", items)
 
 
-def test_a_published_set_is_read_unchanged(items: list[Item]) -> None:
+def test_published_model_set_is_read_back_unchanged(items: list[Item]) -> None:
     manifest = publish(items)
 
     assert model_sets.newest(REGION, BUCKETS, "digits") == manifest
@@ -63,7 +63,7 @@ def _put(bucket: str, key: str) -> None:
     boto3.client("s3", REGION).put_object(Bucket=bucket, Key=key, Body=b"")
 
 
-def test_equal_content_is_published_once(items: list[Item]) -> None:
+def test_unchanged_content_is_not_published_again(items: list[Item]) -> None:
     assert publish(items) == publish(items)
 
 
@@ -80,7 +80,7 @@ def _keys(bucket: str) -> list[str]:
     return [item["Key"] for item in boto3.client("s3", REGION).list_objects_v2(Bucket=bucket)["Contents"]]
 
 
-def test_a_missing_object_is_a_copy_that_is_not_intact(items: list[Item]) -> None:
+def test_missing_object_makes_its_copy_not_intact(items: list[Item]) -> None:
     manifest = publish(items)
     entry = manifest.entries[2]
     boto3.client("s3", REGION).delete_object(Bucket=BUCKETS[entry.pair], Key=entry.key, VersionId=entry.version_id)
@@ -89,7 +89,7 @@ def test_a_missing_object_is_a_copy_that_is_not_intact(items: list[Item]) -> Non
     assert [copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest)] == [True, True, False]
 
 
-def test_a_later_overwrite_does_not_change_a_set(items: list[Item]) -> None:
+def test_overwritten_object_does_not_change_a_published_set(items: list[Item]) -> None:
     manifest = publish(items)
     entry = manifest.entries[0]
     boto3.client("s3", REGION).put_object(Bucket=BUCKETS[entry.pair], Key=entry.key, Body=b"poison")
@@ -97,14 +97,14 @@ def test_a_later_overwrite_does_not_change_a_set(items: list[Item]) -> None:
     assert all(copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest))
 
 
-def test_progress_is_reported_by_object(items: list[Item]) -> None:
+def test_progress_of_publication_is_reported_per_object(items: list[Item]) -> None:
     progress: list[str] = []
     model_sets.publish(REGION, BUCKETS, "digits", items, lambda text, share: progress.append(text))
 
     assert progress == ["1 of 3 objects", "2 of 3 objects", "3 of 3 objects"]
 
 
-def test_newest_is_none_if_no_set_was_published() -> None:
+def test_newest_returns_none_without_a_published_set() -> None:
     assert model_sets.newest(REGION, BUCKETS, "digits") is None
     assert model_sets.names(REGION, BUCKETS) == []
 

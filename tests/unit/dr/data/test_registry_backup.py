@@ -36,6 +36,6 @@ def test_copy_keys_differ_by_version_and_without_versioning_by_etag() -> None:
     assert registry_backup.copy_key("a/b", "null", '"e"') == "backups/objects/null-e/a/b"
 
 
-def test_a_key_whose_copy_would_be_too_long_is_refused() -> None:
+def test_key_with_a_copy_key_beyond_the_size_limit_is_refused() -> None:
     with pytest.raises(Invalid, match="the key of its copy would have 1039 bytes; S3 accepts at most 1024"):
         registry_backup.copy_key("k" * 1020, "v1", "")

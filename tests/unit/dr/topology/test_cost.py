@@ -106,7 +106,7 @@ def test_a_higher_tier_costs_more() -> None:
     assert costs == sorted(costs, key=lambda each: each or 0)
 
 
-def test_an_active_recovery_region_costs_for_compute_what_the_primary_costs() -> None:
+def test_compute_cost_of_an_active_recovery_region_equals_that_of_the_primary() -> None:
     primary, recovery = stack_cost(topology()), stack_cost(topology(Role.RECOVERY, tier="active"))
 
     for item in ("EC2 g5.2xlarge", "EC2 m6i.large", "EKS control plane", "NAT gateway"):

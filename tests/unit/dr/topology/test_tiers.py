@@ -149,7 +149,7 @@ def compared(path: Path) -> Iterator[int]:
                 yield node.lineno
 
 
-def test_only_the_tier_table_and_the_guard_of_a_lower_tier_compare_tiers() -> None:
+def test_tiers_are_compared_only_in_the_tier_table_and_the_guard_against_lowering() -> None:
     table, guards = ROOT / "dr/topology/tiers.py", ROOT / "dr/preflight/guards.py"
     files = [path for folder in ("dr", "components", "stacks") for path in (ROOT / folder).rglob("*.py")]
 
