@@ -179,7 +179,7 @@ def test_every_rule_fires_after_its_minutes_and_resolves_with_its_cause(tmp_path
     evaluate(tmp_path, watched(), tests)
 
 
-def test_every_rule_has_a_fault() -> None:
+def test_every_alert_rule_has_a_fault_that_triggers_it() -> None:
     slow = {"RegistryBackupLate", "VolumeBackupLate", "InferenceErrors"}
 
     assert {case.alert for case in CASES.values()} | slow == {rule.name for rule in rules(watched())}

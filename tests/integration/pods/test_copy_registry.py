@@ -137,7 +137,7 @@ def test_an_object_above_the_copy_limit_is_copied_in_parts_and_read_for_its_hash
     assert saved.sha256 == hashlib.sha256(large).hexdigest()
 
 
-def test_a_key_whose_copy_would_be_too_long_is_reported(s3: Any) -> None:
+def test_key_with_a_copy_key_beyond_the_size_limit_is_reported(s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="k" * 1020, Body=b"")
     with pytest.raises(Invalid, match=r"the key of its copy would have \d+ bytes"):
         back_up(HERE, BUCKET)

@@ -155,7 +155,7 @@ def test_a_selection_is_read_back_as_written(backup: Any, plan: str, role: str) 
     assert listed["SelectionId"] == made["SelectionId"]
 
 
-def test_a_deleted_selection_is_gone(backup: Any, plan: str, role: str) -> None:
+def test_deleted_selection_is_not_found(backup: Any, plan: str, role: str) -> None:
     made = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role))["SelectionId"]
     backup.delete_backup_selection(BackupPlanId=plan, SelectionId=made)
 

@@ -117,7 +117,7 @@ def test_a_cluster_of_unknown_resources_is_refused(aws: Running, eks: Any, wante
     assert eks.list_clusters()["clusters"] == []
 
 
-def test_a_cluster_stays_in_its_vpc(aws: Running, eks: Any, cluster: dict[str, Any]) -> None:
+def test_vpc_of_a_cluster_cannot_be_changed(aws: Running, eks: Any, cluster: dict[str, Any]) -> None:
     def move(ids: list[str]) -> Any:
         return eks.update_cluster_config(name="ml-dr", resourcesVpcConfig={"subnetIds": ids})
 
@@ -134,7 +134,7 @@ def test_cluster_names_are_unique_and_unknown_clusters_are_not_found(eks: Any, w
 
 
 @pytest.mark.usefixtures("cluster")
-def test_each_kind_of_cluster_change_is_an_update_of_its_own(eks: Any) -> None:
+def test_each_kind_of_cluster_change_is_a_separate_update(eks: Any) -> None:
     logs = {"clusterLogging": [{"types": ["api"], "enabled": True}]}
     update = eks.update_cluster_config(name="ml-dr", logging=logs)["update"]
 
@@ -146,7 +146,7 @@ def test_each_kind_of_cluster_change_is_an_update_of_its_own(eks: Any) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_version_goes_up_by_one_and_never_down(eks: Any) -> None:
+def test_cluster_version_is_raised_by_one_and_never_lowered(eks: Any) -> None:
     assert "from 1.34 to 1.36" in refusal(lambda: eks.update_cluster_version(name="ml-dr", version="1.36"))[1]
     eks.update_cluster_version(name="ml-dr", version="1.35")
     assert "from 1.35 to 1.34" in refusal(lambda: eks.update_cluster_version(name="ml-dr", version="1.34"))[1]
@@ -233,7 +233,9 @@ def test_instance_types_are_in_the_launch_template_or_in_the_node_group(
     assert said == "Cannot specify instance types in launch template and API request"
 
 
-def test_a_node_group_without_a_launch_template_gets_none_later(aws: Running, eks: Any, group: dict[str, Any]) -> None:
+def test_launch_template_cannot_be_added_to_an_existing_node_group(
+    aws: Running, eks: Any, group: dict[str, Any]
+) -> None:
     ec2, named = aws.client("ec2", PRIMARY), {"clusterName": "ml-dr", "nodegroupName": "gpu"}
     eks.create_nodegroup(**group)
     made = ec2.create_launch_template(LaunchTemplateName="gpu", LaunchTemplateData={})

@@ -40,7 +40,7 @@ def test_creating_a_bucket_again_keeps_its_settings(aws: Running) -> None:
         client.get_public_access_block(Bucket=BUCKET)
 
 
-def test_a_bucket_without_encryption_of_its_own_has_the_default(aws: Running, pair: Pair) -> None:
+def test_bucket_without_configured_encryption_has_the_default_encryption(aws: Running, pair: Pair) -> None:
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
     pair.source.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": [rule]})
     assert _algorithm(pair.source) == "aws:kms"
@@ -89,7 +89,7 @@ def test_an_object_cannot_be_encrypted_with_an_unknown_key(aws: Running, pair: P
         assert caught.value.response["Error"]["Code"] == "KMS.NotFoundException"
 
 
-def test_the_default_key_of_a_bucket_has_to_be_usable(aws: Running, pair: Pair) -> None:
+def test_default_encryption_key_of_a_bucket_must_be_usable(aws: Running, pair: Pair) -> None:
     kms = aws.client("kms", PRIMARY)
     key = kms.create_key()["KeyMetadata"]["Arn"]
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}

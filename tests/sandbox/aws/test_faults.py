@@ -13,7 +13,7 @@ from tests.support.buckets import PRIMARY, RECOVERY, Pair, once
 Control = Callable[..., Any]
 
 
-def test_an_unreachable_region_gives_no_answer(aws: Running, pair: Pair, control: Control) -> None:
+def test_unreachable_region_returns_no_response(aws: Running, pair: Pair, control: Control) -> None:
     control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
     with pytest.raises(HTTPClientError):
         aws.client("kms", PRIMARY, config=once()).list_keys()

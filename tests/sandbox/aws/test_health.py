@@ -87,7 +87,7 @@ def test_an_endpoint_can_be_unhealthy_in_a_reachable_region(aws: Running, checks
         ({"Inverted": True}, "inverted"),
     ],
 )
-def test_an_endpoint_with_another_answer_than_checked_is_unhealthy(
+def test_endpoint_with_another_response_than_expected_is_unhealthy(
     checks: Checks, changes: dict[str, Any], said: str
 ) -> None:
     status = checks.status(checks.endpoint(PRIMARY, **changes))
@@ -177,7 +177,7 @@ def zone(checks: Checks) -> Zone:
     return Zone(checks)
 
 
-def test_a_record_of_weight_0_answers_only_when_all_others_are_unhealthy(
+def test_record_of_weight_0_is_returned_only_if_all_others_are_unhealthy(
     checks: Checks, zone: Zone, control: Control
 ) -> None:
     zone.weighted(PRIMARY, 100, checks.endpoint(PRIMARY))
@@ -189,7 +189,7 @@ def test_a_record_of_weight_0_answers_only_when_all_others_are_unhealthy(
     assert zone.ask() == ("NOERROR", [NAMES[PRIMARY]]), "all unhealthy: all count as healthy"
 
 
-def test_equal_weights_share_the_answers(checks: Checks, zone: Zone) -> None:
+def test_records_of_equal_weight_are_all_returned(checks: Checks, zone: Zone) -> None:
     for region in NAMES:
         zone.weighted(region, 100, checks.endpoint(region))
     assert {zone.ask()[1][0] for _ in range(100)} == set(NAMES.values())

@@ -83,7 +83,7 @@ def messages(control: Control) -> list[dict[str, Any]]:
 # The clock and alarms --------------------------------------------------------------------------------------------
 
 
-def test_the_clock_is_advanced_minute_by_minute_and_never_back(control: Control) -> None:
+def test_clock_advances_minute_by_minute_and_never_goes_back(control: Control) -> None:
     before = control("GET", "clock")["now"]
     moved = control("POST", "clock", {"advance": 3600})
 
@@ -125,7 +125,9 @@ def test_missing_data_is_breaching_where_configured(aws: Running, control: Contr
     assert state(metrics, "silent") == "ALARM"
 
 
-def test_a_topic_whose_policy_excludes_cloudwatch_gets_no_message(aws: Running, topic: str, control: Control) -> None:
+def test_topic_with_a_policy_that_excludes_cloudwatch_receives_no_message(
+    aws: Running, topic: str, control: Control
+) -> None:
     sns = aws.client("sns", RECOVERY)
     other = statement(Condition={"StringEquals": {"aws:SourceAccount": "999999999999"}})
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=other)

@@ -47,7 +47,7 @@ def test_archive_has_the_same_bytes_for_any_order_of_its_files() -> None:
     assert pack("small", FILES) == pack("small", dict(reversed(FILES.items())))
 
 
-def test_archive_has_no_times_and_no_owners() -> None:
+def test_archive_contains_no_timestamps_and_no_owners() -> None:
     packed = pack("small", FILES)
 
     assert packed[4:8] == b"\0\0\0\0"  # gzip's own time

@@ -62,7 +62,7 @@ def test_the_stabilization_window_restarts_at_the_minimum(cluster: Cluster) -> N
 
 
 @pytest.mark.parametrize("given", [autoscaler(current=3), autoscaler(current=0), autoscaler(kind="StatefulSet")])
-def test_other_autoscalers_are_left_alone(cluster: Cluster, given: dict[str, Any]) -> None:
+def test_other_autoscalers_are_not_changed(cluster: Cluster, given: dict[str, Any]) -> None:
     cluster.autoscaler = given
     cluster.looks_at(1.0)
 

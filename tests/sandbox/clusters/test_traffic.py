@@ -189,7 +189,7 @@ def test_an_unknown_model_is_refused_by_the_model_server(region: Region) -> None
     assert b"unknown" in answer.read() or answer.status == 422
 
 
-def test_route_53_judges_a_load_balancer_by_its_targets(region: Region) -> None:
+def test_route_53_health_of_a_load_balancer_follows_its_targets(region: Region) -> None:
     route53 = region.client("route53")
     config = {
         "Type": "HTTPS",
@@ -208,7 +208,7 @@ def test_route_53_judges_a_load_balancer_by_its_targets(region: Region) -> None:
     assert status().startswith("Failure")
 
 
-def test_requests_to_a_lost_zone_fail_until_the_load_balancer_notices(region: Region) -> None:
+def test_requests_to_a_lost_zone_fail_until_the_load_balancer_detects_the_loss(region: Region) -> None:
     check_targets(region, seconds=300)
     region.fault(kind="zone", zone=f"{EAST}a")
 

@@ -154,7 +154,7 @@ def test_a_rollout_of_a_broken_image_keeps_the_old_pods(place: Place) -> None:
     assert len(place.serving()) == 2
 
 
-def test_start_readiness_and_end_of_a_pod_take_their_annotated_time(place: Place) -> None:
+def test_start_readiness_and_end_of_a_pod_follow_its_annotations(place: Place) -> None:
     place.node("n")
     container = {"lifecycle": {"preStop": {"sleep": {"seconds": 3600}}}}
     spec = place.pod(container=container, terminationGracePeriodSeconds=3600)
@@ -243,7 +243,7 @@ def test_a_disruption_budget_refuses_the_eviction_that_would_break_it(place: Pla
         ({}, {"priorityClassName": "unknown"}, "no PriorityClass with name unknown"),
     ],
 )
-def test_admission_refuses_what_eks_refuses(
+def test_admission_refuses_the_same_pods_as_eks(
     place: Place, labels: dict[str, str], spec: dict[str, Any], reason: str
 ) -> None:
     place.core.patch_namespace(place.name, {"metadata": {"labels": labels}})

@@ -209,5 +209,5 @@ def test_server_ends_with_its_parent(tmp_path: Path) -> None:
     process.stdout.close()
 
 
-def test_socket_path_that_is_too_long_gives_no_server(tmp_path: Path) -> None:
+def test_socket_path_beyond_the_length_limit_starts_no_server(tmp_path: Path) -> None:
     assert fork_server.start(tmp_path / ("long" * 40) / "forks.sock") is None
