@@ -1,4 +1,4 @@
-"""No test reads a person's AWS profile or Pulumi home, none reaches a real endpoint, and each has an event loop."""
+"""Settings of all tests: an event loop, and no access to the user's AWS profile, Pulumi home or real endpoints."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from sandbox.toolchain.kubernetes_binaries import Binaries
 
 WORKER_BYTES = 3 * 1024**3
-"""Of memory: a sandbox with a Kubernetes in each region (2.4 GiB, measured), and an engine at work."""
+"""Memory of a worker: a sandbox with a Kubernetes in each region (2.4 GiB, measured), and a running engine."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One a core, while there is memory."""
+    """Return one worker per core, limited by memory."""
     return max(1, min(os.cpu_count() or 1, psutil.virtual_memory().available // WORKER_BYTES))
 
 
@@ -36,14 +36,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With --all and no path on the command line, collect all of tests/: testpaths has only what proves the product."""
+    """With --all and no path on the command line, collect all of tests/: testpaths has only the product's tests."""
     if config.getoption("all") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args[:] = [str(config.rootpath / "tests")]
 
 
 @pytest.fixture(scope="session")
 def everything(pytestconfig: pytest.Config) -> bool:
-    """Whether every case is tried, instead of a sample that reaches each tier."""
+    """Whether every case is tested, instead of a sample that reaches each tier."""
     return bool(pytestconfig.getoption("all"))
 
 
@@ -68,7 +68,7 @@ def _no_aws_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
 
 @pytest.fixture(autouse=True)
 def _loop() -> Iterator[None]:
-    """The Pulumi SDK's outputs need the thread to have a loop; `asyncio.run`, in any test before, leaves it without."""
+    """Give the thread an event loop: the Pulumi SDK's outputs need one, and `asyncio.run` in any test removes it."""
     with asyncio.Runner() as runner:
         runner.get_loop()
         yield
@@ -76,7 +76,7 @@ def _loop() -> Iterator[None]:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    """An emulated AWS over real HTTP, which `dr` finds by its environment, as it finds a sandbox or AWS itself."""
+    """An emulated AWS over real HTTP, which `dr` finds by environment variables, as it finds a sandbox or AWS."""
     from sandbox.server import running
 
     with running() as started:
@@ -87,7 +87,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
 
 @pytest.fixture
 def control(aws: Running) -> Callable[..., Any]:
-    """Call the emulator's control API: control("GET", "health"); errors come back as the JSON they are."""
+    """Call the emulator's control API: control("GET", "health"); errors are returned as JSON."""
 
     def call(method: str, path: str, content: Any = None) -> Any:
         connection = http.client.HTTPConnection(urlsplit(aws.endpoint).netloc)
@@ -106,7 +106,7 @@ def binaries() -> Binaries:
 
 @pytest.fixture(scope="session")
 def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A real control plane, shared by the tests of a process: each works in a namespace, and on nodes, of its own."""
+    """A real control plane, shared by the tests of a process: each test has its own namespace and nodes."""
     from tests.support.control_plane import control_plane_in
 
     with control_plane_in(tmp_path_factory.mktemp("kubernetes"), binaries) as plane:
@@ -117,11 +117,11 @@ LONGEST = (
     *("test_tiers.py", "test_killed.py", "test_drills.py", "test_nodes.py"),
     *("test_commands.py", "test_deployment_ends.py", "test_network.py"),
 )
-"""Files that take minutes, the longest first: begun last, one would keep a worker busy alone at the end."""
+"""Files that take minutes, the longest first: started last, one would occupy a single worker at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, then everything else with the real engine."""
+    """Run the longest files first, then the others with the real engine."""
 
     def turn(item: pytest.Item) -> tuple[int, bool]:
         engine = item.get_closest_marker("engine") is not None

@@ -29,7 +29,7 @@ EXISTING_CLUSTER = ExistingCluster(
 )
 SUBNETS = {f"us-west-2{zone}": f"subnet-{zone}" for zone in "abc"}
 CONTROL = "ml-dr-123456789012-us-west-2-control"
-"""The recovery region's control bucket, as the primary stack leaves it."""
+"""The recovery region's control bucket, as created by the primary stack."""
 
 
 def run(stack: str, monkeypatch: pytest.MonkeyPatch, cloud: Cloud | None = None, /, **changes: str) -> Cloud:

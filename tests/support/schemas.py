@@ -1,7 +1,7 @@
 """Strict validation of manifests: a field that a schema does not list is an error at every depth.
 
-Kubernetes' own kinds have the schemas it publishes. Custom resources have the definitions that are in the sandbox;
-where one keeps what it does not list, the fields that it lists are the ones that may be used.
+Kubernetes' own kinds are validated by the schemas it publishes. Custom resources are validated by their definitions
+in the sandbox. Where a definition preserves unknown fields, only the fields that it lists are accepted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def validate(manifest: Mapping[str, Any], version: str) -> None:
     """Validate a manifest against its schema.
 
     Raises:
-        jsonschema.ValidationError: it does not fit.
+        jsonschema.ValidationError: The manifest is not valid.
         LookupError: The kind has no definition.
     """
     api, kind = str(manifest["apiVersion"]), str(manifest["kind"])

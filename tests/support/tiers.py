@@ -14,7 +14,7 @@ def add_tier(name: str, spec: TierSpec, after: Tier, monkeypatch: pytest.MonkeyP
         name: The tier's name.
         spec: Its row.
         after: The next lower tier.
-        monkeypatch: Takes it away again.
+        monkeypatch: Removes it after the test.
     """
     tier = object.__new__(Tier)
     tier._name_, tier._value_ = name.upper(), name

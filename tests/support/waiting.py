@@ -1,4 +1,4 @@
-"""Waiting for a condition that a test expects."""
+"""Wait for a condition that a test expects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 300.0
 def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait until a condition holds, and return its value.
 
-    The last look begins after the deadline, so that a slow look, or a process that did not run, is no failure.
+    The condition is checked once more after the deadline, so slow checks and suspended processes do not fail it.
 
     Args:
         condition: Returns something true once it holds.
