@@ -1,4 +1,4 @@
-"""No program under test follows a rollout: there is no cluster behind a cloud in memory."""
+"""Programs under test do not wait for rollouts: the cloud in memory has no clusters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMPLETE = Rollout(Phase.COMPLETE, Counts(6, 6, 6, 0, 6), rolled_out=True)
 
 @pytest.fixture(autouse=True)
 def followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Arguments of each wait for a rollout; every rollout is complete."""
+    """Record the arguments of each wait for a rollout; every rollout is complete."""
     waits: list[tuple[Any, ...]] = []
 
     def wait(*args: Any) -> Rollout:

@@ -1,4 +1,4 @@
-"""Every object that the program puts into a cluster, in every tier and with every option that adds or changes one."""
+"""All Kubernetes objects of the program, in every tier and with every option that adds or changes an object."""
 
 import json
 import re
@@ -36,12 +36,12 @@ WORKLOADS = ("Deployment", "CronJob", "StatefulSet", "DaemonSet", "Job", "Pod")
 
 
 def objects(cloud: Cloud) -> list[RecordedResource]:
-    """Objects that have a manifest: neither releases of charts nor the provider."""
+    """Return objects with a manifest: all except chart releases and the provider."""
     return [each for each in cloud.resources if each.type.startswith("kubernetes:") and "apiVersion" in each.inputs]
 
 
 def manifest(each: RecordedResource) -> Any:
-    """An object's manifest with ids as AWS gives them: the cloud in memory puts names into its own."""
+    """Return an object's manifest with IDs in AWS's format: the cloud in memory uses names in its IDs."""
     return json.loads(re.sub(r'"(subnet|sg)-[a-z-]+"', r'"\1-0a"', json.dumps(each.inputs)))
 
 
@@ -62,18 +62,18 @@ def test_every_object_is_valid_services_are_not_awaited_and_config_map_outputs_a
     for each in found:
         for version in VERSIONS:
             validate(manifest(each), version)
-    # A controller that fills the Endpoints the plugin waits for is not there.
+    # The plugin waits for Endpoints, which no controller fills here.
     services = [each.inputs["metadata"]["annotations"] for each in found if each.inputs["kind"] == "Service"]
     assert services
     assert {annotations.get("pulumi.com/skipAwait") for annotations in services} == {"true"}
-    # The plugin replaces a ConfigMap by deleting it first, and the engine then replaces what is made of its outputs.
+    # The plugin deletes a ConfigMap before replacing it, and the engine then replaces resources that use its outputs.
     uses = [(each.name, urns) for each in cloud.resources for urns in each.sources.values()]
     assert not [(name, urn) for name, urns in uses for urn in urns if ":ConfigMap::" in urn]
     assert not [each.name for each in found if each.delete_before_replace]
 
 
 def typos(value: Any) -> Iterator[Any]:
-    """The same with one letter of one field's name wrong, for each field of a kind that is not a map of free names."""
+    """Yield copies with one field name misspelled, for each field outside maps with arbitrary keys."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(inner, dict | list):
@@ -87,7 +87,7 @@ def typos(value: Any) -> Iterator[Any]:
 
 FREE = {"data", "labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests", "hard", "config"}
 FREE |= {"parameters", "default", "defaultRequest", "failover", "max", "min", "tags"}
-"""Maps whose names are free: a wrong one is nothing a schema could know."""
+"""Maps with arbitrary keys: a schema cannot detect a misspelled key."""
 
 
 def without_free_maps(value: Any) -> Any:
@@ -148,7 +148,7 @@ def test_misspelled_nested_field_is_detected_in_every_kind(kind: str, path: list
 
 
 def at(whole: Any, path: list[Any]) -> Any:
-    """The part of a manifest at a path; None where this one does not have it."""
+    """Return the part of a manifest at a path, or None."""
     try:
         return reduce(lambda part, step: part[step], path, whole)
     except (KeyError, IndexError):
@@ -156,7 +156,7 @@ def at(whole: Any, path: list[Any]) -> Any:
 
 
 def test_changed_code_creates_a_new_config_map_before_the_old_one_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under another logical name: Pulumi creates it, updates what names it, and deletes the old one at the end."""
+    """It has a new logical name: Pulumi creates it, updates objects that refer to it, and then deletes the old one."""
     before = made("warm")
     original = kubernetes.pod_code
 

@@ -1,4 +1,4 @@
-"""What the documents say exists."""
+"""Facts in the documents that can be checked: names, links, paths and generated sections."""
 
 import re
 from pathlib import Path
@@ -24,13 +24,13 @@ def named(path: Path) -> str:
 
 
 def links(path: Path) -> list[tuple[Path, str]]:
-    """Files that a page links to, each with the anchor or an empty string."""
+    """Yield files that a page links to, each with its anchor or an empty string."""
     found = re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)", TEXT[path])
     return [((path.parent / target).resolve() if target else path, anchor) for target, anchor in found]
 
 
 def anchors(text: str) -> set[str]:
-    """Anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, in GitHub's format."""
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""Imports go one way. Held by reading the source, not by habit."""
+"""Permitted imports between layers, checked in the source."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ CORE = ("topology", "control", "data", "clusters", "preflight", "functions", "po
 """Folders of dr/ that also run in a function or a pod: the standard library and boto3 only."""
 
 PURE = ("_spec", "_rules", "_iam")
-"""What the names of modules of components/ end with that calculate, and make no resource. So do those of no folder."""
+"""Suffixes of modules in components/ that only calculate; modules directly in components/ only calculate, too."""
 
 
 def imported(path: Path, top_only: bool = False) -> Iterator[str]:
@@ -91,7 +91,7 @@ SANDBOX_FOLDERS: dict[str, set[str]] = {
     "engine": {"toolchain"},
     "toolchain": set(),
 }
-"""Folders of sandbox/ to the other folders that each may import.
+"""Folders that each folder of sandbox/ may import.
 
 The emulated AWS does not know Kubernetes: sandbox/clusters implements a protocol of sandbox/aws/world.py, and
 sandbox/server.py composes the two.
@@ -122,7 +122,7 @@ def test_emulated_behaviours_of_aws_do_not_import_their_callers() -> None:
     assert wrong == []
 
 
-# Circles -------------------------------------------------------------------------------------------------------------
+# Import cycles -------------------------------------------------------------------------------------------------------
 
 IMPORTED_BY_NAME = ("dr", "components", "stacks", "policies", "sandbox")
 
@@ -141,7 +141,7 @@ def module_name(path: Path) -> str:
 
 
 def imported_modules(path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
-    """Modules of this project that a file imports; `from package import module` is an import of the module."""
+    """Yield the project's modules that a file imports; `from package import module` imports the module."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
@@ -152,7 +152,7 @@ def imported_modules(path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """The groups of nodes that reach each other: strongly connected components of more than one node."""
+    """Return strongly connected components with more than one node."""
     order, seen = list[str](), set[str]()
 
     def visit(name: str, edges: Mapping[str, set[str]], into: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Both stacks, whole, at every tier, against a cloud in memory: what a first deployment asks for."""
+"""The whole program of both stacks in every tier, against a cloud in memory: the resources of a first deployment."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ CLUSTER = {
     *(f"cluster-{role.name}" for role in POD_ROLES if role not in ADDONS.values()),
     *(f"cluster-{addon}" for addon in ADDONS),
 }
-"""What a running cluster adds to a stack, apart from what is in it."""
+"""Resources that a running cluster adds to a stack, except objects in the cluster."""
 WATCHES = ("prober", "republisher", "alarms-", "group-metrics-")
 GPU_NODES = {
     Tier.BACKUP: [],
@@ -30,11 +30,11 @@ GPU_NODES = {
     Tier.WARM: [(3, 3, 10)],
     Tier.ACTIVE: [(6, 6, 10)],
 }
-"""Least, first and most."""
+"""Minimum, desired and maximum size of each GPU node group."""
 
 
 def in_aws(cloud: Cloud) -> set[str]:
-    """Names of what is not inside a cluster."""
+    """Return the names of AWS resources."""
     return {each.name for each in cloud.resources if each.type.startswith("aws:")}
 
 

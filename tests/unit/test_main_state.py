@@ -1,4 +1,4 @@
-"""Both stacks, whole, against a cloud in memory: what is deployed, running or wrong, and how the program answers it."""
+"""The whole program of both stacks against a cloud in memory: its reaction to deployed state and to problems."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _aws() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The stack's state as the engine exports it: nothing is pending."""
+    """The stack's state as exported by the engine, without pending operations."""
     state: dict[str, Any] = {}
     monkeypatch.setattr(PulumiStack, "export_state", lambda self: state)
     return state
@@ -39,7 +39,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, running_nodes.Running]:
-    """GPU nodes that run, by region: none; moto's own EKS does not say so of a cluster that is not there."""
+    """Running GPU nodes by region, initially none; moto's EKS does not report a missing cluster as AWS does."""
     found: dict[str, running_nodes.Running] = {}
     monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: found.get(region))
     return found
@@ -47,7 +47,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, running_nodes.Running]:
 
 @pytest.fixture
 def control() -> Any:
-    """The recovery region's control bucket, as the primary stack leaves it."""
+    """The recovery region's control bucket, as created by the primary stack."""
     s3 = boto3.client("s3", "us-west-2")
     s3.create_bucket(Bucket=CONTROL, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     return s3
@@ -186,7 +186,7 @@ def test_deployment_waits_for_replicas_only_with_replicas_and_a_published_model_
 
 @pytest.fixture
 def held(control: Any) -> None:
-    """The recovery region holds the model set, so that replicas are waited for."""
+    """The model set exists in the recovery region, so the program waits for replicas."""
     registry = CONTROL.replace("-control", "-registry")
     control.create_bucket(Bucket=registry, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     control.put_object(Bucket=registry, Key="sets/digits/1/manifest.json", Body=b"{}")
@@ -216,7 +216,7 @@ def test_preview_does_not_wait_for_a_rollout(monkeypatch: pytest.MonkeyPatch, fo
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clusters are there and do not answer."""
+    """The clusters exist and do not respond."""
     shut = Answer(Problem("cluster ml-dr", "the API server does not answer", "check the network"), refused=True)
     monkeypatch.setattr(cluster_reachability, "begin", lambda topology: lambda: shut)
 

@@ -1,4 +1,4 @@
-"""Workflows: nothing that moves is trusted, and no job may do more than it needs. Their syntax is actionlint's."""
+"""Workflows: actions are pinned and jobs have the least permissions; actionlint checks the syntax."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALLOWED = {
     ("preview", "aws"): {"contents": "read", "id-token": "write"},
     ("preview", "comment"): {"pull-requests": "write"},
 }
-"""Jobs that may do more than read the repository."""
+"""Jobs with more permissions than reading the repository."""
 
 
 def test_workflows_are_ci_and_preview() -> None:

@@ -1,4 +1,4 @@
-"""Each rule: an example that holds, and the same broken in one field, with the message."""
+"""Policy rules: a compliant example of each, and violations in one field with their message."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_violation_in_one_field_is_reported_with_its_value_and_remedy(
 
 @pytest.mark.parametrize(("example", "name", "path", "value", "fact"), BROKEN)
 def test_an_unknown_value_is_not_a_violation(example: Example, name: str, path: str, value: object, fact: str) -> None:
-    # A policy that reads an unknown the SDK's way raises, and the engine says "can't run policy".
+    # Reading an unknown value by the SDK raises an error, and the engine reports "can't run policy".
     assert violations(example.rule, *changed(example, name, path, NOT_KNOWN)) == []
 
 

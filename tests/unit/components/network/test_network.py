@@ -30,7 +30,7 @@ def network(**changes: Any) -> Cloud:
 
 
 def routes(cloud: Cloud) -> dict[str, str]:
-    """Where each route table's way to the internet leads."""
+    """Return the target of each route table's default route."""
     return {
         name.removeprefix("network-").removesuffix("-internet"): each.inputs.get("natGatewayId")
         or each.inputs["gatewayId"]

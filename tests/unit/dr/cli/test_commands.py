@@ -1,4 +1,4 @@
-"""The command against moto: both regions' control buckets with what the stacks leave in them."""
+"""The `dr` command against moto, with both regions' resources as deployed by the stacks."""
 
 import json
 import tomllib
@@ -42,7 +42,7 @@ def empty() -> Iterator[None]:
 
 @pytest.fixture
 def deployed(empty: None) -> dict[Role, Any]:
-    """Both regions as the stacks leave them: buckets, rules, contract, checks and alarms."""
+    """Both regions as deployed: buckets, replication rules, contract, health checks and alarms."""
     checks, clients = boto3.client("route53", "us-east-1"), {}
     for role, region in REGIONS.items():
         s3 = clients[role] = boto3.client("s3", region)

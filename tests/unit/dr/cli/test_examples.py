@@ -1,4 +1,4 @@
-"""The reference of commands in docs/cli.md; that it is up to date is held by tests/unit/test_docs.py."""
+"""The command reference in docs/cli.md; tests/unit/test_docs.py checks that it is up to date."""
 
 from typer.main import get_command
 

@@ -1,4 +1,4 @@
-"""Results in the width of a terminal."""
+"""Layout of results in the width of a terminal."""
 
 import io
 from collections.abc import Sequence

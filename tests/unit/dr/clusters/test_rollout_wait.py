@@ -28,7 +28,7 @@ DEAD = Unreachable(Problem("cluster ml-dr in us-east-1", "the API server does no
 
 
 class Script(ClusterApi):
-    """An API server whose rollout goes on with each look; the last one stays."""
+    """An API server with a scripted rollout: each observation is the next one, and the last is repeated."""
 
     def __init__(self, looks: Sequence[Look | Failed]) -> None:
         super().__init__(ADDRESS)
@@ -109,7 +109,7 @@ def test_wait_ends_with_failure_at_its_time_limit() -> None:
 
 @pytest.fixture
 def short() -> list[Look]:
-    """A new revision that is rolled out, with one replica too few, for longer than a node boots."""
+    """A rolled-out revision with one replica missing for longer than a node takes to boot."""
     conditions = [condition("Progressing", "True", "NewReplicaSetAvailable")]
     return [
         rolling(unscheduled(1, 900), updated=6, available=5, conditions=conditions, after=after) for after in (0, 30)

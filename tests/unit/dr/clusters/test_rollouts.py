@@ -39,7 +39,7 @@ def complete(**status: Any) -> Look:
 
 
 def watched(*pods: Any, seconds: float = CONFIRMED, allowed: Limits | None = None, **status: Any) -> Rollout:
-    """The verdict after some seconds in which nothing changed."""
+    """Return the verdict after some seconds without a change."""
     allowed = allowed or Limits()
     before = judge(rolling(*pods, **status), FLOOR, allowed)
     return judge(rolling(*pods, after=seconds, **status), FLOOR, allowed, before)

@@ -23,7 +23,7 @@ PODS = "/api/v1/namespaces/ml-serving/pods"
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """A cluster whose rollout is complete."""
+    """A cluster with a complete rollout."""
     monkeypatch.setattr("dr.clusters.api_client._trust", lambda ca_data: None)
     with serving() as told:
         told.answers |= {

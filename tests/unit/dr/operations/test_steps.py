@@ -11,7 +11,7 @@ from dr.operations.steps import Report, Runner, State, Step, Verdict
 
 @dataclass
 class Lamp:
-    """A world of one lamp."""
+    """State of the world in these tests: one lamp."""
 
     on: bool = False
     looks_until_on: int = 0

@@ -41,7 +41,7 @@ def at(endpoint: str) -> ClusterAddress:
 
 
 def cluster(monkeypatch: pytest.MonkeyPatch, endpoint: str, **changes: Any) -> None:
-    """A cluster as EKS describes it; keywords replace fields."""
+    """Let EKS describe a cluster; keywords replace fields."""
     about = {
         "status": "ACTIVE",
         "endpoint": endpoint,

@@ -20,7 +20,7 @@ FOUND = {
 
 
 class Eks:
-    """Answers as EKS does for one cluster."""
+    """Describes one cluster as EKS does."""
 
     def __init__(self, found: dict[str, Any] | None) -> None:
         self.found = found

@@ -51,7 +51,7 @@ def test_warm_region_has_at_least_one_replica_per_zone() -> None:
 
 
 def test_node_count_is_rounded_up_in_each_zone() -> None:
-    # 4 + 3 + 3 replicas, four a node: a node in each zone, not 10 / 4 rounded up.
+    # 4 + 3 + 3 replicas, four per node: one node in each zone, which is not 10 / 4 rounded up.
     assert node_count(10, 3, 4) == 3
     assert node_count(13, 3, 4) == 4
     big = replace(GOOD, gpu_types=("g5.12xlarge",))

@@ -1,4 +1,4 @@
-"""The cost model counts what the program creates, and states no price it has no source for."""
+"""The cost model: it counts the resources that the program creates, and every price has a source."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +30,7 @@ COUNTED = {
     "composite alarm": "CompositeAlarm",
     "EKS control plane": "Cluster",
 }
-"""Items of which one resource costs one unit, with the resource's type."""
+"""Items with one unit per resource, with the resource's type."""
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def quantity(lines: list[Line], item: str) -> float:
 
 
 def counted(cloud: Cloud) -> dict[str, float]:
-    """Units that the resources of a stack cost, by item."""
+    """Return the units of a stack's resources by item."""
     units: dict[str, float] = {item: len(cloud.of(kind)) for item, kind in COUNTED.items()}
     checks = cloud.of("HealthCheck").values()
     alarms = cloud.of("MetricAlarm").values()

@@ -123,7 +123,7 @@ def test_new_tier_without_a_cluster_requires_only_a_row_of_the_tier_table(monkey
 
 
 def compared(path: Path) -> Iterator[int]:
-    """Lines that compare tiers: by a member of Tier, or by a name that ends with "tier"."""
+    """Yield lines that compare tiers: a member of Tier, or a name that ends with "tier"."""
 
     def is_tier(node: ast.expr) -> bool:
         match node:
