@@ -1,4 +1,4 @@
-"""What a killed deployment made is found in AWS, over real HTTP; the engine is a script that keeps one state."""
+"""Adoption of resources that a killed update created, found in AWS over real HTTP; a script stands for the engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ esac
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder, with an engine on PATH."""
+    """A project folder with the fake engine on PATH."""
     (tmp_path / "pulumi").write_text(PULUMI)
     (tmp_path / "Pulumi.yaml").touch()
     (tmp_path / "pulumi").chmod(stat.S_IRWXU)
@@ -40,14 +40,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def begun(kind: str, name: str, doing: str = "creating", /, **inputs: Any) -> dict[str, Any]:
-    """A pending operation."""
+    """Return a pending operation."""
     tags = {"tags": {**TAGS, "resource": name}, "region": REGION}
     resource = {"urn": f"urn:pulumi:dr::dr::aws:{kind}::{name}", "type": f"aws:{kind}", "inputs": {**tags, **inputs}}
     return {"resource": resource, "type": doing}
 
 
 def leave(project: Path, *operations: dict[str, Any], known: tuple[str, ...] = ()) -> None:
-    """The state that a killed deployment left."""
+    """Write the state that a killed update leaves."""
     resources = [{"urn": f"urn:pulumi:dr::dr::aws:ec2/eip:Eip::known-{id}", "id": id} for id in known]
     deployment = {"resources": resources, "pending_operations": list(operations)}
     (project / "state.json").write_text(json.dumps({"version": 3, "deployment": deployment}))

@@ -9,7 +9,7 @@ from sandbox.aws.faults import parse
 from sandbox.server import Running
 
 WARM = capacity(Workload(), Tier.WARM, 3)
-"""Three nodes of eight vCPUs, and ten after a failover."""
+"""Three nodes with eight vCPUs each, and ten after a failover."""
 REGION = "us-west-2"
 
 

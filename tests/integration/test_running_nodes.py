@@ -1,4 +1,4 @@
-"""What runs, asked of EKS and Auto Scaling."""
+"""Running GPU nodes, read from EKS and Auto Scaling."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def role(aws: Running, name: str, service: str) -> str:
 
 @pytest.fixture
 def subnet_ids(aws: Running) -> list[str]:
-    """Of a cluster."""
+    """Create a cluster and roles, and return its subnets."""
     ec2, eks = aws.client("ec2", REGION), aws.client("eks", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     ids = [
@@ -61,7 +61,7 @@ def make(aws: Running, subnet_ids: list[str], name: str, sizes: tuple[int, int, 
 
 
 def raise_to(aws: Running, nodes: int) -> None:
-    """As the autoscaler does."""
+    """Set the desired capacity of the group, as the autoscaler does."""
     scaling = aws.client("autoscaling", REGION)
     names = [each["AutoScalingGroupName"] for each in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]]
     (name,) = [each for each in names if each.startswith("eks-gpu-")]

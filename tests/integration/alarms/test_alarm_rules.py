@@ -1,4 +1,4 @@
-"""The alarms that decide, fed minute by minute with what the prober publishes, to the messages they send."""
+"""The recovery region's alarms, fed minute by minute with the metrics that the functions publish."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def make(metrics: Any, rule: AlarmRule) -> None:
 
 
 class Watch:
-    """The recovery region's alarms, and a clock."""
+    """The recovery region's alarms and the clock."""
 
     def __init__(self, metrics: Any, control: Control) -> None:
         self.metrics, self.control = metrics, control
 
     def minute(self, prober: bool = True, errors: int = 0, **values: float) -> set[str]:
-        """One minute: what functions publish in it, then which alarms fire."""
+        """Publish the functions' metrics of one minute, and return the firing alarms."""
         healthy = {"Workload": "ml-dr", "Region": PRIMARY}
         if prober:
             self._put(NAMESPACE, ENDPOINT_METRIC, values.get("primary", 1), healthy)
@@ -62,7 +62,7 @@ class Watch:
 
 @pytest.fixture
 def watch(aws: Running, control: Control) -> Watch:
-    """After a quarter of an hour of peace."""
+    """The alarms after 15 minutes of normal operation."""
     metrics = aws.client("cloudwatch", RECOVERY)
     for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, True):
         make(metrics, rule)

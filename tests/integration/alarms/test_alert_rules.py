@@ -1,4 +1,4 @@
-"""Rules evaluated by promtool over samples: healthy, then broken, then repaired."""
+"""Alert rules evaluated by promtool over samples: healthy, then broken, then repaired."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ class Case:
     """One fault.
 
     Args:
-        alert: What is to fire.
-        minutes: After how long.
-        broken: What is different from `HEALTHY` while it is broken.
+        alert: The alert that fires.
+        minutes: Minutes until it fires.
+        broken: Series that differ from `HEALTHY` during the fault.
     """
 
     alert: str
@@ -219,7 +219,7 @@ def test_no_alert_fires_for_workloads_that_a_tier_does_not_run(tmp_path: Path, t
     serves: Series = HEALTHY if of.replicas else CLUSTER
     smaller = {up(pod): None for pod in range(of.replicas, 6)} if of.replicas else {}
     there: Series = {**serves, **({AVAILABLE: of.replicas, **smaller} if of.replicas else {})}
-    # In pilot light the objects are there, and no replica: the budget allows nothing, for ever.
+    # In pilot light the objects exist without replicas, so the budget never allows a disruption.
     empty: Series = {} if of.replicas else {AVAILABLE: 0, ALLOWED: 0, WANTED: 1, OBSERVED: 1}
     samples = {name: value for name, value in {**there, **empty}.items() if value is not None}
     test = {

@@ -1,4 +1,4 @@
-"""Inference on a real API server, with the real scheduler and controllers, over nodes that are played."""
+"""Inference on a real API server with the real scheduler and controllers, on simulated nodes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE = 60.0
 
 
 class Cluster:
-    """A cluster as Pulumi's plugin changes it: by server-side apply, with one field manager."""
+    """A cluster, changed as by Pulumi's plugin: by server-side apply with one field manager."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self.plane, self.api = plane, DynamicClient(plane.api())
@@ -88,7 +88,7 @@ def node(zone: str, number: int) -> dict[str, Any]:
 
 
 def at_once(deployment: Mapping[str, Any], image: str | None = None) -> dict[str, Any]:
-    """The Deployment without the wait that is not played faster; optionally of another version."""
+    """Return the Deployment without minReadySeconds, which is not accelerated; optionally with another image."""
     made = copy.deepcopy(dict(deployment))
     made["spec"]["minReadySeconds"] = 0
     if image:
@@ -98,7 +98,7 @@ def at_once(deployment: Mapping[str, Any], image: str | None = None) -> dict[str
 
 @pytest.fixture
 def cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of its own, with a GPU for each replica of the floor and none to spare."""
+    """A cluster for one test, with exactly one GPU for each replica of the floor."""
     with control_plane_in(tmp_path_factory.mktemp("inference"), binaries) as plane:
         made = Cluster(plane)
         nodes = made.kind("v1", "Node")
@@ -109,7 +109,7 @@ def cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def fill(cluster: Cluster, tier: Tier) -> None:
-    """Everything of a tier that needs no definition of a custom resource."""
+    """Create the objects of a tier, except custom resources."""
     for manifest in manifests(tier):
         if not str(manifest["apiVersion"]).startswith(CUSTOM):
             cluster.apply(at_once(manifest) if manifest["kind"] == "Deployment" else manifest)
@@ -188,7 +188,7 @@ def test_replicas_of_a_lost_zone_move_to_free_gpus_in_other_zones(cluster: Clust
     for zone in "ab":
         cluster.api.create(nodes, body=node(zone, 3))
     for number in (1, 2):
-        # What its kubelet no longer says, the node controller sees: here by the taints that it then sets.
+        # The node controller taints nodes with a silent kubelet; here the test sets these taints.
         taints = [
             {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"},
             *({"key": "node.kubernetes.io/unreachable", "effect": each} for each in ("NoSchedule", "NoExecute")),
@@ -203,7 +203,7 @@ def test_replicas_of_a_lost_zone_move_to_free_gpus_in_other_zones(cluster: Clust
 
 
 def test_api_server_accepts_every_object_without_changes(cluster: Cluster) -> None:
-    """Custom resources too, whose definitions charts bring; nothing is left out, dropped or changed by a default."""
+    """This includes custom resources with definitions from charts: no field is dropped or changed by a default."""
     fill(cluster, Tier.ACTIVE)
     addon_definitions.install(cluster.plane, "snapshot-controller")
     for chart in (BALANCER, MESH_BASE, BACKUP):
@@ -222,7 +222,7 @@ def established(cluster: Cluster, name: str) -> bool:
 
 
 def lost(taken: Any, wanted: Any, path: str = "") -> list[str]:
-    """What the API server would not keep as it was asked for: it would be seen as changed by somebody."""
+    """Return fields that the API server changes: Pulumi would show them as drift."""
     if isinstance(wanted, Mapping) and isinstance(taken, Mapping):
         return [each for key, value in wanted.items() for each in lost(taken.get(key), value, f"{path}.{key}")]
     if isinstance(wanted, list) and isinstance(taken, list) and len(taken) == len(wanted):

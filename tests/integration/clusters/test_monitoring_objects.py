@@ -1,4 +1,4 @@
-"""What watches a cluster and makes its nodes, on a real API server with the definitions of their charts."""
+"""Objects of Prometheus and Karpenter on a real API server with the definitions of their charts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def objects(control_plane: ControlPlane) -> Iterator[CustomObjectsApi]:
 
 
 def create(objects: CustomObjectsApi, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Create it, by a server that refuses what its definition does not know."""
+    """Create an object in a dry run; the server refuses fields that its definition does not list."""
     group, version = manifest["apiVersion"].split("/")
     plural = {"EC2NodeClass": "ec2nodeclasses"}.get(manifest["kind"], f"{manifest['kind'].lower()}s")
     strict = {"field_validation": "Strict", "dry_run": "All"}

@@ -1,4 +1,4 @@
-"""The verdict on a rollout, from what a real API server, its controllers and its scheduler write."""
+"""The verdict on a rollout from the objects of a real API server, its controllers and its scheduler."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPLICAS = 3
 
 @dataclass
 class Deployed:
-    """A Deployment in a namespace of its own."""
+    """A Deployment in its own namespace."""
 
     plane: ControlPlane
     namespace: str
@@ -56,7 +56,7 @@ class Deployed:
         return judge(Look(datetime.now(UTC), deployment, sets, pods), REPLICAS, allowed)
 
     def until(self, phase: Phase, kind: str = "", updated: int | None = None) -> Rollout:
-        """The verdict once it is of a phase; `updated` waits for the Deployment's own count, which follows its pods."""
+        """Wait for a phase; `updated` also waits for the Deployment's count, which is updated after its pods."""
 
         def found() -> Rollout | None:
             verdict = self.verdict()

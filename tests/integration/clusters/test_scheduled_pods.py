@@ -1,4 +1,4 @@
-"""Backups and batch on a real API server, under the Pod Security of their namespaces, with the real Job controller."""
+"""Backups and batch jobs on a real API server, with Pod Security and the real Job controller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRAINING, REGISTRY = "ml-training", "mlflow"
 
 
 class Cluster:
-    """A cluster with what surrounds batch and backups, and one node that they run on."""
+    """A cluster with the objects that batch jobs and backups need, and one node."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self.plane, api = plane, plane.api()
@@ -63,7 +63,7 @@ class Cluster:
         return self.batch.read_namespaced_job(name, namespace)
 
     def ended(self, namespace: str, name: str) -> str | None:
-        """ "Complete" or "Failed", once it is, with why."""
+        """Return the final condition and its reason, for example "Failed: PodFailurePolicy", or None."""
         for each in self.job(namespace, name).status.conditions or ():
             if each.type in ("Complete", "Failed") and each.status == "True":
                 return f"{each.type}: {each.reason}"
@@ -141,7 +141,7 @@ def test_evicted_pod_is_replaced_without_counting_as_a_failure_of_its_index(clus
 
 
 def fail(cluster: Cluster, namespace: str, pod: Any, code: int) -> None:
-    """End a pod as a container that exits with a code does."""
+    """Let a pod fail as if its container exited with a code."""
     container = pod.spec.containers[0]
     terminated = {"terminated": {"exitCode": code, "reason": "Error"}}
     state = {

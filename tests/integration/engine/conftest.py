@@ -1,4 +1,4 @@
-"""Both stacks, deployed once for all files of a worker: a test leaves them as it found them."""
+"""Both stacks, deployed once for all files of a worker: each test restores its changes."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ BY_DIGEST = {
     "inferenceImage": f"docker.io/seldonio/mlserver:1.7.1@{DIGEST}",
     "toolsImage": f"public.ecr.aws/lambda/python:3.13@{DIGEST}",
 }
-"""The images of Pulumi.yaml; without a digest every preview warns of them."""
+"""The images of Pulumi.yaml with digests: without them, every preview shows a warning."""
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
-    """Both stacks as committed, with somebody to tell and a model to serve, in a sandbox of their own."""
+    """A sandbox with both stacks as committed, an alarm subscriber and a published model set."""
     with sandbox_in(tmp_path_factory.mktemp("stacks")) as sandbox:
         for stack in STACKS:
             sandbox.configure(stack, alertAddresses=["oncall@example.com"], **BY_DIGEST)
             assert set(sandbox.engine.up(stack).counts) == {"create"}
         sandbox.publish(train(tmp_path_factory.mktemp("model")).items)
-        # From now on a deployment waits for replicas, though it changes nothing: there is a model to serve.
+        # With a published model set, every update waits for replicas, even without a change.
         assert sandbox.engine.up("primary").none
         yield sandbox
 
 
 @pytest.fixture
 def deployed(deployment: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
-    """The same, with nothing broken after the test."""
+    """The same sandbox; its faults are removed after the test."""
     yield deployment
     deployment.repair()
 
 
 @pytest.fixture
 def inside(deployed: SandboxUnderTest, monkeypatch: pytest.MonkeyPatch) -> SandboxUnderTest:
-    """The same, for a test that asks the clusters by the deployment's own kubeconfig."""
+    """The same sandbox, with its environment variables set: the clusters are reached by its kubeconfig."""
     for name, value in deployed.engine.variables.items():
         monkeypatch.setenv(name, value)
     return deployed

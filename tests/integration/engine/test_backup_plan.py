@@ -45,7 +45,7 @@ SETTINGS = {"root": str(ROOT), "days": 30, "lock_days": 7, "running": True, "pro
 
 
 class Deployed:
-    """The program in a sandbox of its own; `up` deploys it as it is, but for what is named."""
+    """The program in its own sandbox; keywords of `up` replace settings."""
 
     def __init__(self, sandbox: SandboxUnderTest, file: Path) -> None:
         self.sandbox, self.file = sandbox, file
@@ -76,7 +76,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.fixture
 def deployed(deployment: Deployed) -> Deployed:
-    """Deployed as it is, whatever the test before did."""
+    """The program with its default settings, whatever the previous test changed."""
     deployment.up()
     return deployment
 

@@ -1,4 +1,4 @@
-"""Changes to stacks that are deployed: by configuration, by hand, and with the primary lost."""
+"""Changes of deployed stacks: by configuration, by hand, and with invalid settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An API server that hangs or is not there: a warning at preview, a refusal at an update, both within seconds."""
+"""An API server that hangs or is stopped: a warning at preview and a refusal at an update, both within seconds."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ pytestmark = pytest.mark.engine
 
 WEST, EAST = "us-west-2", "us-east-1"
 SOON = 30
-"""Seconds of an update that is refused, on a machine that is busy; the question itself takes six at most."""
+"""Limit in seconds for a refused update on a busy machine; the probe itself takes at most six."""
 
 
 def api_server(sandbox: SandboxUnderTest, region: str) -> int:
-    """Process id of a region's API server."""
+    """Return the process ID of a region's API server."""
     (state,) = [path for path in sandbox.local.folder.rglob("processes.json") if region in str(path.parent)]
     return int(read_json(state)["kube-apiserver"]["pid"] or 0)
 
 
 @contextmanager
 def hanging(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
-    """The API server takes connections and answers nothing."""
+    """Stop the API server's process until the block ends: it accepts connections and does not respond."""
     server = api_server(sandbox, region)
     os.kill(server, signal.SIGSTOP)
     try:
@@ -42,7 +42,7 @@ def hanging(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
 
 @contextmanager
 def gone(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
-    """The API server refuses connections, and is started again afterwards."""
+    """Kill the API server until the block ends: it refuses connections; its supervisor then starts it again."""
     server = api_server(sandbox, region)
     supervisor = psutil.Process(server).ppid()
     os.kill(supervisor, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""How deployments fail, continue and end: each with the real engine in a sandbox of its own."""
+"""How deployments fail, continue and end, with the real engine and a sandbox for each test."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_up_continues_after_a_failed_create_and_destroy_removes_every_resource(
     for region in (EAST, WEST):
         assert sandbox.client("cloudwatch", region).describe_alarms()["MetricAlarms"] == []
         kms = sandbox.client("kms", region)
-        # AWS's own key for volumes is there from the first encrypted one on.
+        # AWS creates its managed key for volumes with the first encrypted volume.
         aws = {each["TargetKeyId"] for each in kms.list_aliases()["Aliases"] if each["AliasName"] == "alias/aws/ebs"}
         ours = {key["KeyId"] for key in kms.list_keys()["Keys"]} - aws
         assert {kms.describe_key(KeyId=id)["KeyMetadata"]["KeyState"] for id in ours} <= {"PendingDeletion"}

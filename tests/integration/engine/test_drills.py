@@ -1,7 +1,7 @@
-"""Drills of what happens inside a region, on the deployed program: the real scheduler, the real controllers, a real
-model server, and a client that asks all along through the region's address.
+"""Drills of faults inside a region, on the deployed program: the real scheduler and controllers, a real model server,
+and a client that sends requests to the region's address all the time.
 
-Each prints its timeline (`pytest -s`): seconds are real, of a sandbox that divides modelled times by its speed.
+Each test prints its timeline (`pytest -s`) in real seconds; the sandbox divides modelled times by its speed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REPLICAS, BUDGET = 6, 4
 GPU_TYPES = ("g5.2xlarge", "g6.2xlarge")
 WHERE_THE_NODES_WENT = 180
 SOON = 60
-"""Seconds, with a grace of 5, on a machine that is busy."""
+"""Limit in seconds on a busy machine, with a grace period of 5 s."""
 
 
 def world(sandbox: SandboxUnderTest) -> World:
@@ -36,14 +36,14 @@ def world(sandbox: SandboxUnderTest) -> World:
 
 
 def predicted(sandbox: SandboxUnderTest, region: str, count: int = 1) -> list[bool]:
-    """Whether the region's answers are those of the same model run here."""
+    """Return whether the region's predictions equal those of the same model run here."""
     here = world(sandbox)
     return [each.equal for each in ask(deployed_way(here, region, False), region, here.buckets(region), count)]
 
 
 @pytest.fixture
 def serving(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
-    """The primary as it is on a good day, and again after the test: six replicas, two a zone."""
+    """The primary region in normal operation, before and after the test: six replicas, two per zone."""
     # The first request waits for the model server to start.
     assert predicted(inside, EAST) == [True]
     with drill(inside, EAST, EAST_NAME) as before:
@@ -53,7 +53,7 @@ def serving(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
 
 
 def even(sample: Sample) -> bool:
-    """Two a zone, and no node that an autoscaler has yet to take away."""
+    """Return whether each zone has two replicas and the autoscaler has no surplus node left to remove."""
     return everywhere(sample) and sorted(sample.ready.values()) == [2, 2, 2] and sample.free_gpus == 0
 
 
@@ -76,12 +76,12 @@ def test_loss_of_a_zone_leaves_the_disruption_budget_and_replicas_move_to_other_
 
     assert seen.least_available >= BUDGET
     assert predicted(serving, EAST, 3) == [True] * 3
-    # Only what was under way to the zone, until the load balancer's own checks had failed twice.
+    # Only requests to the lost zone fail, until two health checks of the load balancer have failed.
     assert len(seen.failed) < seen.sent / 10
 
 
 def drain(cluster: Cluster, node: str) -> int:
-    """Cordon a node and evict its replicas, as `kubectl drain` does. Returns how often the budget said no."""
+    """Cordon a node and evict its replicas, as `kubectl drain` does; return how often the budget refused."""
     from kubernetes.client import ApiException
 
     refused, deadline = 0, time.monotonic() + WHERE_THE_NODES_WENT
@@ -167,7 +167,7 @@ def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(se
 
     assert seen.least_available >= REPLICAS - 1
     assert seen.failed == []
-    # The node is in the state of the updates that failed, and the first one after it is gone takes note of that.
+    # The state records a node of the failed updates; the first update after its removal corrects the state.
     wait_for(lambda: serving.engine.up("primary").none)
 
 

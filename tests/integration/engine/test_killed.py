@@ -1,4 +1,4 @@
-"""The engine killed at random moments of changes of tier, checkpoints on: the next `up` ends in the right state."""
+"""The engine, killed at random moments of tier changes with checkpoints on: the next `up` deploys the tier."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ pytestmark = pytest.mark.engine
 WEST = "us-west-2"
 SEED = 20261125
 ROUND = ["active", "backup", "warm", "backup", "pilot", "backup", "active", "pilot", "backup", "pilot"]
-"""Most of them create or delete a cluster; it ends where a sandbox begins."""
+"""Tiers of the full test: most changes create or delete a cluster, and the last tier is that of a new sandbox."""
 SAMPLE = ["warm", "backup", "pilot"]
 SLOWER_SECONDS = 0.1
-"""So that a kill finds calls on their way."""
+"""Delay of each call in seconds, so that a kill interrupts calls."""
 LATEST_CALL = 40
-"""A change makes more calls than that which change something."""
+"""Latest call for a kill; each tier change makes more changing calls than this."""
 CHANGING = ("Create", "Put", "Update", "Delete", "Modify", "Allocate", "Release", "Authorize", "Revoke", "Associate")
 
 
 def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
-    """Start `pulumi up -s dr`, kill the engine alone once it has made so many calls; how many it had made."""
+    """Run `pulumi up -s dr`, kill only the engine after a number of changing calls, and return the calls made."""
     sandbox.fault(kind="region", region=WEST, slow=SLOWER_SECONDS)
     mark, folder = sandbox.mark(), sandbox.local.project
     command = [
@@ -52,14 +52,14 @@ def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
     children = psutil.Process(engine.pid).children(recursive=True) if engine.poll() is None else []
     engine.send_signal(signal.SIGKILL)
     engine.wait()
-    # Plugins go on with what they were doing, and end when they see that the engine is gone.
+    # Plugins complete their current calls, and exit when they detect that the engine has ended.
     psutil.wait_procs(children, timeout=30)
     sandbox.repair()
     return made
 
 
 def live(sandbox: SandboxUnderTest) -> dict[str, set[str]]:
-    """What the recovery region has of the things that come and go with a tier, by kind."""
+    """Return the recovery region's resources that depend on the tier, by kind."""
     ec2, eks, backup = (sandbox.client(service, WEST) for service in ("ec2", "eks", "backup"))
     gateways = ec2.describe_nat_gateways()["NatGateways"]
     found = {
@@ -86,7 +86,7 @@ def live(sandbox: SandboxUnderTest) -> dict[str, set[str]]:
 
 
 def known(sandbox: SandboxUnderTest, kinds: list[str]) -> dict[str, set[str]]:
-    """The same, as the stack's state has it."""
+    """Return the same resources according to the stack's state."""
     made = [each for each in sandbox.engine.resources("dr") if each["type"].startswith("aws:")]
     return {kind: {each["id"] for each in made if each["type"].endswith(f":{kind}")} for kind in kinds}
 

@@ -1,4 +1,4 @@
-"""Alarms driven by their cause, in each region, to the message that arrives."""
+"""Alarms in each region, from their cause to the message that is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMESPACE = "DisasterRecovery"
 
 @pytest.fixture(scope="module")
 def told(deployment: SandboxUnderTest) -> SandboxUnderTest:
-    """Both stacks after a quarter of an hour of peace."""
+    """Both stacks after 15 minutes of normal operation."""
     deployment.advance(15)
     return deployment
 

@@ -1,4 +1,4 @@
-"""A VPC and a cluster that somebody else made: used by name, and left as they are."""
+"""An existing VPC and cluster: the program uses them by name and does not change them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ABSENT = "vpc-0123456789abcdef0"
 
 @dataclass
 class Theirs:
-    """What is there already."""
+    """The existing VPC and cluster."""
 
     sandbox: SandboxUnderTest
     vpc: str
@@ -32,7 +32,7 @@ class Theirs:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
-    """A primary, and in the recovery region a VPC with a cluster in it."""
+    """A deployed primary stack, and an existing VPC with a cluster in the recovery region."""
     with sandbox_in(tmp_path_factory.mktemp("named")) as sandbox:
         sandbox.engine.up("primary")
         yield Theirs(sandbox, make_theirs(sandbox))
@@ -60,7 +60,7 @@ def make_theirs(sandbox: SandboxUnderTest) -> str:
 
 
 def bring_definitions(sandbox: SandboxUnderTest) -> None:
-    """What a cluster that is named has to have already (docs/configuration.md)."""
+    """Create the definitions that an existing cluster must have (docs/configuration.md)."""
     with mock.patch.dict(os.environ, sandbox.engine.variables):
         api = client.ApiextensionsV1Api(config.new_client_from_config(str(sandbox.local.kubeconfig), context=WEST))
         for chart in (BALANCER, MESH_BASE, PROMETHEUS):

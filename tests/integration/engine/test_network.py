@@ -1,4 +1,4 @@
-"""Both regions' networks, read back with boto3. What tiers change of them is in test_tiers.py."""
+"""Networks of both regions, read back with boto3. test_tiers.py tests their changes by tier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK = {EAST: "10.0.0.0/16", WEST: "10.1.0.0/16"}
 
 
 def stable(deployed: SandboxUnderTest) -> dict[str, Any]:
-    """What no tier may replace: ids of everything but NAT gateways, addresses and routes."""
+    """Return the IDs of EC2 resources that no tier may replace: all but NAT gateways, addresses and routes."""
     comes_and_goes = ("natGateway:", "eip:", "route:")
     return {
         each["urn"]: each.get("id")

@@ -1,4 +1,4 @@
-"""GPU nodes that an autoscaler raised, under the real engine: kept, and lowered by nobody but the autoscaler."""
+"""GPU nodes added by the autoscaler, with the real engine: updates keep them; only the autoscaler removes them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ JOB: dict[str, Any] = {
 
 @pytest.fixture
 def pods(inside: SandboxUnderTest) -> Iterator[client.CoreV1Api]:
-    """The primary's cluster, without jobs of ours afterwards."""
+    """API of the primary region's cluster; the test's jobs are deleted afterwards."""
     path = str(inside.local.kubeconfig)
     api = client.CoreV1Api(config.new_client_from_config(config_file=path, context=EAST))
     yield api

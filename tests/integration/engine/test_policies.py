@@ -1,6 +1,6 @@
-"""The policy pack, run by the real engine on the primary stack and on programs that break it.
+"""The policy pack, run by the real engine on the primary stack and on programs that violate it.
 
-The dr stack is held to it at every tier in test_tiers.py.
+test_tiers.py runs it on the dr stack in every tier.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PACK = [str(ROOT / "policies")]
 @pytest.fixture(scope="module")
 def primary_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
     with sandbox_in(tmp_path_factory.mktemp("policies")) as sandbox:
-        # What is not known at a first preview would be reported, as "can't run policy".
+        # A rule that failed on unknown values of a first preview would be reported as "can't run policy".
         assert sandbox.engine.preview("primary", policy_packs=PACK).violations == ()
         assert sandbox.engine.up("primary", policy_packs=PACK).violations == ()
         yield sandbox
@@ -67,7 +67,7 @@ def test_violation_of_a_mandatory_policy_stops_the_update_with_reason_and_remedy
         assert "mandatory kms-key-rotation-enabled, stale: A KMS key must rotate every year. Because" in said
         assert "enableKeyRotation is false, not true -> set enableKeyRotation to true" in said
         assert sandbox.client("kms", "us-east-1").list_keys()["Keys"] == []
-        # Rules on several resources are judged once each resource has passed by itself.
+        # Rules on several resources are evaluated after each resource has passed its own rules.
         repaired = BROKEN.replace('description="never rotated"', "enable_key_rotation=True")
         (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(repaired))
         with pytest.raises(Failed, match="blockPublicAcls is false, not true -> give the bucket"):

@@ -1,4 +1,4 @@
-"""What both regions are made of beside the network: way in, cluster, quotas. Read back with boto3."""
+"""Resources of both regions except the network: ingress, cluster and quotas, read back with boto3."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = {"inference.ml.example.com", "inference-primary.ml.example.com", "infere
 
 @pytest.fixture
 def quota(deployed: SandboxUnderTest) -> Iterator[Any]:
-    """Set the GPU quota of the recovery region."""
+    """A function that sets the GPU quota of the recovery region."""
 
     def set_to(vcpus: int) -> None:
         ask(deployed.server, "POST", "quotas", {"region": WEST, "service": "ec2", "code": "L-DB2E81BA", "value": vcpus})

@@ -1,4 +1,4 @@
-"""A rollout that is waited for, with the real engine: what ends the wait, and what `dr rollout` says meanwhile."""
+"""Waiting for a rollout with the real engine: what ends the wait, and the output of `dr rollout` meanwhile."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.engine
 
 BROKEN = "registry.example.com/mlserver:3-broken"
 SOON = 60
-"""Seconds, on a machine that is busy; the rollout itself would be waited for for an hour."""
+"""Limit in seconds on a busy machine; the wait for the rollout would take an hour."""
 
 
 @pytest.fixture
 def waiting(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
-    """The primary, whose next update waits long for an image that never comes; afterwards it is as it was."""
+    """The primary stack with an image that cannot be pulled and a long grace period; restored after the test."""
     with deployed.configured("primary", inferenceImage=BROKEN, rolloutGraceSeconds="3600"):
         yield deployed
     deployed.repair()
@@ -36,7 +36,7 @@ def waiting(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
 
 
 def rollout(sandbox: SandboxUnderTest) -> tuple[int, dict[str, object]]:
-    """Exit code and answer of `dr rollout` for the primary, with the grace of its own stack file."""
+    """Return exit code and result of `dr rollout` for the primary, with the grace period of its stack file."""
     command = [sys.executable, "-m", "dr", "rollout", "--json", "--role", "primary", "--stack", "primary"]
     variables = {**os.environ, **sandbox.engine.variables}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
@@ -58,7 +58,7 @@ def test_failure_of_another_resource_ends_an_update_that_waits_for_a_rollout(
 
 
 def programs(sandbox: SandboxUnderTest) -> list[psutil.Process]:
-    """Processes that run the program of this sandbox; not those that have ended and wait to be noticed."""
+    """Return processes that run the program of this sandbox, without zombies."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,4 @@
-"""Both stacks deployed by the real engine, and checked by something else: boto3, DNS answers, recorded calls."""
+"""Both stacks, deployed by the real engine and checked independently: by boto3, DNS answers and recorded calls."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def answer(deployed: SandboxUnderTest, name: str) -> list[str]:
 
 
 def load_balancer(deployed: SandboxUnderTest, region: str) -> list[str]:
-    """The name of a region's load balancer, as AWS tells it."""
+    """Return the DNS name of a region's load balancer, read from AWS."""
     (found,) = deployed.client("elbv2", region).describe_load_balancers()["LoadBalancers"]
     return [found["DNSName"]]
 
@@ -136,7 +136,7 @@ def test_dns_resolves_to_the_primary_region_while_it_is_healthy(deployed: Sandbo
 
 @pytest.fixture(scope="module")
 def warm(deployment: SandboxUnderTest) -> Iterator[None]:
-    """Replicas in the recovery region: its load balancer without targets would be no better than a lost primary."""
+    """Run replicas in the recovery region: its load balancer is unhealthy without targets."""
     deployment.configure("dr", tier="warm")
     deployment.engine.up("dr")
     (group,) = deployment.client("elbv2", WEST).describe_target_groups()["TargetGroups"]

@@ -1,4 +1,4 @@
-"""One flag, changes of it (with --all every one): ordered pairs of tiers, real engine, under the policy pack."""
+"""Changes of dr:tier with the real engine and the policy pack; with --all, every ordered pair of tiers."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ ROUND = [
     "active",
     "pilot",
 ]
-"""A round that takes each of the twelve ordered pairs once, and ends where a sandbox begins."""
+"""Tiers in an order with each of the twelve ordered pairs once, which ends with the tier of a new sandbox."""
 SAMPLE = ["pilot", "warm", "active", "backup", "pilot"]
-"""One that reaches every tier once."""
+"""Tiers in an order that reaches every tier."""
 
 NETWORK_COMES_AND_GOES = {"aws:ec2/natGateway:NatGateway", "aws:ec2/eip:Eip", "aws:ec2/route:Route"}
-"""What tiers add to the network and take from it."""
+"""Network resources that tiers add and remove."""
 
 SCALED_IN_PLACE = {
     "aws:eks/nodeGroup:NodeGroup",
@@ -48,20 +48,20 @@ SCALED_IN_PLACE = {
     "aws:cloudwatch/compositeAlarm:CompositeAlarm",
     "aws:s3/bucketObjectv2:BucketObjectv2",
 }
-"""What a change of tier may update: sizes, ways out, one weight, what *at risk* means, the contract."""
+"""Types that a tier change may update: node groups, routes, a record, the recovery-at-risk alarm, the contract."""
 
 NAT_OF = {"backup": "", "pilot": "a", "warm": "abc", "active": "abc"}
-"""By tier: the zones with a NAT gateway."""
+"""Zones with a NAT gateway, by tier."""
 
 SPELLED = {"active": "Active-Active", "backup": "backup-restore"}
-"""How a person may write a tier, too."""
+"""Alternative spellings of tiers."""
 
 RUNS = {"backup": (0, None), "pilot": (1, 0), "warm": (1, 3), "active": (1, 6)}
-"""By tier: EKS clusters, and GPU nodes."""
+"""Number of EKS clusters and GPU nodes, by tier."""
 
 
 def deployed_now(deployed: SandboxUnderTest) -> dict[str, tuple[str, Any]]:
-    """URN to type and id of what the dr stack has made in AWS."""
+    """Return type and ID of the dr stack's AWS resources by URN."""
     return {
         each["urn"]: (each["type"], each.get("id"))
         for each in deployed.engine.resources("dr")
@@ -82,7 +82,7 @@ def gpu_nodes(deployed: SandboxUnderTest) -> tuple[int, int | None]:
 
 
 def weights(deployed: SandboxUnderTest) -> dict[str, int]:
-    """Of the records under the public name."""
+    """Return the weights of the weighted records by set identifier."""
     zone, route53 = deployed.engine.outputs("primary")["zone_id"], deployed.client("route53", EAST)
     records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
     return {record["SetIdentifier"]: record["Weight"] for record in records if "Weight" in record}
@@ -124,7 +124,7 @@ def test_every_ordered_pair_of_tiers_is_a_change_in_place(deployed: SandboxUnder
         assert ("route53" in {service for service, _ in called}) == weight, (old, new)
         assert "iam" not in {service for service, _ in called}, (old, new)
 
-        if new not in seen:  # from wherever a tier is reached, the same is there
+        if new not in seen:  # a tier has the same resources from every previous tier
             assert deployed.engine.up("dr").none, (old, new)
         seen.add(new)
     assert deployed.engine.checkpoint("primary").read_bytes() == primary
@@ -143,7 +143,7 @@ def test_pilot_becomes_warm_without_iam_or_route_53_while_the_primary_is_lost_an
         again = deployed.engine.up("dr")
         nodes = gpu_nodes(deployed)
         calls = deployed.calls(mark)
-        # DNS follows health: what serves now is not taken away by a setting.
+        # DNS follows health checks, so the recovery region serves: its tier must not be lowered by a setting.
         deployed.measure()
         deployed.configure("dr", tier="backup")
         with pytest.raises(Failed) as refused:

@@ -27,7 +27,7 @@ BUCKETS = {name: name for name in ("datasets", "models", "registry")}
 
 @dataclass(frozen=True)
 class Permission:
-    """An action on a resource, and the prefix of a listing."""
+    """A permission: an action on a resource, and the prefix of a listing."""
 
     action: str
     resource: str
