@@ -1,4 +1,4 @@
-"""The first command on a new machine. Nothing is installed: uv and Python are stand-ins that write down their calls."""
+"""The first command on a new machine. Nothing is installed: fake uv and Python commands record their calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ esac
 
 
 class Checkout:
-    """The files that the bootstrap needs, in a folder with a space in its name, and a PATH of our own."""
+    """The files that the bootstrap needs, in a folder with a space in its name, and a PATH for the test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "a check out"
@@ -51,7 +51,7 @@ class Checkout:
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         environment = {"PATH": str(self.path), "HOME": os.environ["HOME"], "UV_CALLS": str(self.calls), **variables}
         return subprocess.Popen(
-            ["make", *arguments],  # make's directory is the checkout: its own path has a space
+            ["make", *arguments],  # make runs in the checkout, because its path has a space
             cwd=self.folder,
             env=environment,
             text=True,

@@ -110,7 +110,7 @@ def test_requests_to_the_emulator_bypass_the_users_proxy() -> None:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Health) as http:
         threading.Thread(target=http.serve_forever, daemon=True).start()
-        # Proxies of the environment are read when an opener is made: in a process of its own.
+        # Proxies are read from the environment when an opener is created, so this needs a separate process.
         server = Server(1, f"http://127.0.0.1:{http.server_port}", "run", "now")
         code = f"from sandbox.emulator_client import *; print(ask({server!r}, 'GET', 'health'))"
         variables = {**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}

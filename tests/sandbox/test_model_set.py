@@ -1,4 +1,4 @@
-"""The real model set over two emulated regions: S3 replicates it by itself, and it is read back by hash."""
+"""The real model set in two emulated regions: S3 replicates it, and its copies are compared by hash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAIRS = ("datasets", "models", "registry")
 
 @dataclass
 class World:
-    """Two regions with three bucket pairs."""
+    """The names of two regions and three bucket pairs."""
 
     primary_region: str = "us-east-1"
     recovery_region: str = "us-west-2"

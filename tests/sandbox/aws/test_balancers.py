@@ -1,4 +1,4 @@
-"""What Route 53's health checkers find behind a load balancer."""
+"""Health of a load balancer's endpoint for Route 53's health checkers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EAST = "us-east-1"
 
 
 def balancer_with(tmp_path: Path, answering: int, targets: int = 6) -> tuple[Balancer, Faults]:
-    """A load balancer with new targets, some of which answer."""
+    """Create a load balancer with new targets, some of them healthy."""
     group: Any = SimpleNamespace(
         targets={f"10.0.0.{number}": {"Port": 8080} for number in range(targets)},
         health_check_interval_seconds=30,

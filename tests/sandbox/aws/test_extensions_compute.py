@@ -1,4 +1,4 @@
-"""Capacity reservations, quotas, load balancers and certificates follow the documentation of their APIs."""
+"""Capacity reservations, quotas, load balancers and certificates, according to their API references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EC2 follows its API reference where moto does not."""
+"""EC2 behaviours of the API reference that moto lacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Place:
     table: str
 
     def nat(self) -> tuple[str, str]:
-        """A NAT gateway and its address."""
+        """A NAT gateway and its Elastic IP address."""
         address = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
         made = self.ec2.create_nat_gateway(SubnetId=self.subnet, AllocationId=address)["NatGateway"]
         return made["NatGatewayId"], address

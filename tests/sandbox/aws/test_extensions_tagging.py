@@ -1,4 +1,4 @@
-"""The Resource Groups Tagging API, for types that moto leaves out."""
+"""The Resource Groups Tagging API, for types that moto omits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An Auto Scaling group that reports its sizes, to the alarm that says it cannot grow and the message that is sent."""
+"""Group metrics of an Auto Scaling group, the alarm on missing nodes, and its message."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_alarm(metrics: Any, rule: AlarmRule, expression: str = "desired - in_se
 
 @pytest.fixture
 def group(aws: Running) -> FakeAutoScalingGroup:
-    """Two instances that run, of the two that are wanted."""
+    """A group with two running instances and a desired capacity of two."""
     ec2, scaling = aws.client("ec2", REGION), aws.client("autoscaling", REGION)
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     scaling.create_launch_configuration(LaunchConfigurationName="nodes", ImageId=image, InstanceType="g5.2xlarge")
@@ -70,13 +70,13 @@ def enable(aws: Running) -> None:
 
 
 class Watch:
-    """The alarm, minute by minute."""
+    """The alarm on missing nodes, and the clock."""
 
     def __init__(self, aws: Running, control: Control) -> None:
         self.metrics, self.control = aws.client("cloudwatch", REGION), control
 
     def after(self, minutes: int) -> str:
-        """Its state so many minutes later."""
+        """Advance the clock, and return the alarm's state."""
         self.control("POST", "clock", {"advance": 60 * minutes})
         (alarm,) = self.metrics.describe_alarms()["MetricAlarms"]
         return str(alarm["StateValue"])

@@ -1,4 +1,4 @@
-"""Clock, alarms, composite alarms, messages, functions and schedules together."""
+"""Clock, alarms, composite alarms, messages, functions and schedules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The provider as the engine meets it: over gRPC, against an emulator of its own."""
+"""The stand-in for the AWS plugin, called as by the engine: over gRPC, with its own emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One compliant example of each resource type, and a change to it: what is made first, then the resource itself."""
+"""One compliant example of each resource type and a change to it, with the resources it depends on."""
 
 from __future__ import annotations
 
@@ -90,16 +90,16 @@ def _rule(status: str, role: str, target: str, key: str) -> Inputs:
 
 @dataclass(frozen=True)
 class Example:
-    """`before` makes what the resource needs and returns its inputs and the changed ones."""
+    """`before` creates the resource's dependencies, and returns its inputs and the changed inputs."""
 
     token: str
     before: Callable[[Any, str], tuple[Inputs, Inputs]]
     changed: frozenset[str]
-    """The property paths in which the changed inputs differ."""
+    """Property paths in which the changed inputs differ."""
     stays: bool = False
-    """Whether AWS keeps the setting, in some form, after it was deleted."""
+    """Whether AWS keeps the setting in some form after its deletion."""
     imports: bool = True
-    """Whether it can be imported."""
+    """Whether the resource can be imported."""
 
 
 def _in_bucket(first: Inputs, second: Inputs, **bucket: Any) -> Callable[[Any, str], tuple[Inputs, Inputs]]:

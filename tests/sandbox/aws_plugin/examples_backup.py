@@ -25,7 +25,7 @@ def _vault(engine: Any, name: str) -> tuple[Inputs, Inputs]:
 def _lock(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     vault = engine.make(VAULT, name, name=name).id
     locked = {"backupVaultName": vault, "minRetentionDays": 7, "maxRetentionDays": 365, "changeableForDays": 30}
-    return locked, locked  # nothing of it is changed in place
+    return locked, locked  # no property can be changed in place
 
 
 def _vault_policy(engine: Any, name: str) -> tuple[Inputs, Inputs]:
@@ -60,13 +60,13 @@ def _selection(engine: Any, name: str) -> tuple[Inputs, Inputs]:
         "name": "tagged",
         "selectionTags": [{"type": "STRINGEQUALS", "key": "backup", "value": "enabled"}],
     }
-    return selected, selected  # nothing of it is changed in place
+    return selected, selected  # no property can be changed in place
 
 
 def _attachment(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     role = engine.make(ROLE, name, assumeRolePolicy=trust("backup.amazonaws.com")).id
     attached = {"role": role, "policyArn": MANAGED}
-    return attached, attached  # nothing of it is changed in place
+    return attached, attached  # no property can be changed in place
 
 
 def _profile(engine: Any, name: str) -> tuple[Inputs, Inputs]:

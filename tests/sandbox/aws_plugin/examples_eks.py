@@ -1,4 +1,4 @@
-"""Examples of EKS's types, and of what nodes are made from."""
+"""Examples of EKS's types, launch templates and capacity reservations."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _access_policy(engine: Any, name: str) -> tuple[Inputs, Inputs]:
         "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
         "accessScope": {"type": "cluster"},
     }
-    return given, given  # nothing of it is changed in place
+    return given, given  # no property can be changed in place
 
 
 def _pod_identity(engine: Any, name: str) -> tuple[Inputs, Inputs]:

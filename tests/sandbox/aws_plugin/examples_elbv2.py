@@ -67,7 +67,7 @@ def _target_group(engine: Any, name: str) -> tuple[Inputs, Inputs]:
 
 
 def certificate(engine: Any, name: str) -> Any:
-    """An issued certificate, its record in a zone of its own."""
+    """An issued certificate with its validation record in a new zone."""
     domain = f"{name}.example.com"
     zone = engine.make(ZONE, name, name=domain).id
     made = engine.make(CERTIFICATE, name, domainName=domain, validationMethod="DNS")
@@ -103,7 +103,7 @@ def _validation(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     proved = certificate(engine, name)
     (option,) = proved.state["domainValidationOptions"]
     given = {"certificateArn": proved.id, "validationRecordFqdns": [option["resourceRecordName"]]}
-    return given, given  # nothing of it is changed in place
+    return given, given  # no property can be changed in place
 
 
 EXAMPLES_ELBV2 = {

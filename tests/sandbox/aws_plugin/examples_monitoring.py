@@ -1,4 +1,4 @@
-"""Examples of what watches: topics, functions, schedules and composite alarms."""
+"""Examples of monitoring types: topics, functions, schedules and composite alarms."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _subscription(engine: Any, name: str) -> tuple[Inputs, Inputs]:
 
 
 def archive(**files: str) -> Inputs:
-    """An archive of texts as the engine hands it over."""
+    """Return an archive of texts in the engine's format."""
     assets = {
         name: {SIGNATURE: "c44067f5952c0a294b673a41bacd8c17", "text": text, "hash": str(hash(text))}
         for name, text in files.items()

@@ -1,4 +1,4 @@
-"""What the Pulumi engine does to one resource, over gRPC."""
+"""Operations of the Pulumi engine on one resource, over gRPC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.server import Running
 
 @dataclass
 class Engine:
-    """The few things the Pulumi engine does to one resource, in its order."""
+    """Operations of the Pulumi engine on one resource, in the engine's order."""
 
     stub: Any
     emulator: Running
@@ -30,7 +30,7 @@ class Engine:
         )
 
     def make(self, token: str, name: str, /, **inputs: Any) -> Managed:
-        """Check and create."""
+        """Check and create a resource."""
         managed = Managed(self, token, name)
         managed.inputs = managed.checked(inputs)
         request = provider_pb2.CreateRequest(urn=managed.urn, properties=to_struct(managed.inputs))
@@ -39,7 +39,7 @@ class Engine:
         return managed
 
     def preview(self, token: str, name: str, /, **inputs: Any) -> dict[str, Any]:
-        """Check and create, without doing it: the outputs."""
+        """Preview a creation, and return the outputs."""
         checked = Managed(self, token, name).checked(inputs)
         request = provider_pb2.CreateRequest(urn=urn(token, name), properties=to_struct(checked), preview=True)
         return from_struct(self.stub.Create(request).properties)
@@ -48,22 +48,22 @@ class Engine:
         return self.stub.Read(provider_pb2.ReadRequest(id=id, urn=urn(token, "read"), properties=to_struct(state)))
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
-        """A boto3 client, as someone outside uses it."""
+        """Return a boto3 client for the emulator, for changes outside Pulumi."""
         return self.emulator.client(service, region)
 
     def calls(self, since: int = 0) -> Any:
-        """The emulator's calls since then."""
+        """Return the emulator's recorded calls since a position."""
         with urlopen(f"{self.emulator.endpoint}/_sandbox/calls?since={since}") as answer:  # noqa: S310 - loopback
             return json.load(answer)
 
     def fault(self, **fault: Any) -> None:
-        """Make the emulator fail."""
+        """Inject a fault into the emulator."""
         body = json.dumps(fault).encode()
         headers = {"Content-Type": "application/json"}
         urlopen(Request(f"{self.emulator.endpoint}/_sandbox/faults", body, headers, method="POST")).close()  # noqa: S310
 
     def heal(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         urlopen(Request(f"{self.emulator.endpoint}/_sandbox/faults", method="DELETE")).close()  # noqa: S310 - loopback
 
 
@@ -88,7 +88,7 @@ class Managed:
         return from_struct(answer.inputs)
 
     def diff(self, **inputs: Any) -> Any:
-        """The diff of the state and a program's inputs; of those of before if none are given."""
+        """Return the diff of the state and new inputs; without arguments, of the state and the previous inputs."""
         news = self.checked(inputs) if inputs else self.inputs
         return self.engine.stub.Diff(
             provider_pb2.DiffRequest(
@@ -101,7 +101,7 @@ class Managed:
         )
 
     def changes(self, **inputs: Any) -> dict[str, str]:
-        """Property paths and what happens to them."""
+        """Return the changed property paths and the kind of each change."""
         kind = provider_pb2.PropertyDiff.Kind
         return {path: kind.Name(one.kind) for path, one in self.diff(**inputs).detailedDiff.items()}
 
@@ -123,7 +123,7 @@ class Managed:
         return outputs
 
     def refresh(self) -> bool:
-        """Read it back as `pulumi refresh` does; whether it is still there."""
+        """Read the resource as `pulumi refresh` does, and return whether it still exists."""
         answer = self.engine.stub.Read(
             provider_pb2.ReadRequest(
                 id=self.id, urn=self.urn, properties=to_struct(self.state), inputs=to_struct(self.inputs)

@@ -1,4 +1,4 @@
-"""AWS Backup's types beyond their plain life: what replaces what, defaults, drift, and refusals."""
+"""AWS Backup's types beyond create, update and delete: replacement, defaults, drift and refusals."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_vault_with_a_key_is_read_back_with_its_key(engine: Engine) -> None:
 
 
 def test_backup_selection_is_retried_until_its_role_exists(engine: Engine) -> None:
-    """IAM changes reach other services late; the plugin retries."""
+    """Other services see IAM changes with a delay, so the plugin retries."""
     plan = engine.make(PLAN, "late", name="late", rules=rules(30)).id
     role, trusted = "arn:aws:iam::123456789012:role/late", trust("backup.amazonaws.com")
     later = threading.Timer(0.5, lambda: engine.make(ROLE, "late", name="late", assumeRolePolicy=trusted))

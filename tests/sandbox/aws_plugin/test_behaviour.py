@@ -1,4 +1,4 @@
-"""What a deployment sees beyond the plain life of a resource: names, failures, faults, replacement."""
+"""Behaviour beyond create, update and delete: names, failures, faults and replacement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check: a compliant example of each, broken in one property."""
+"""Check: compliant inputs of each type, and one invalid property."""
 
 from __future__ import annotations
 

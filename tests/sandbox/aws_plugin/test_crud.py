@@ -1,4 +1,4 @@
-"""Every resource type through its life, and read back by boto3 as written."""
+"""The life cycle of every resource type, read back by boto3."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_type_is_created_updated_refreshed_imported_and_deleted(engine: Engine, 
 
     made.delete()
     assert made.refresh() == example.stays
-    made.delete()  # what is gone already is deleted well
+    made.delete()  # deleting a deleted resource succeeds
 
 
 @EACH

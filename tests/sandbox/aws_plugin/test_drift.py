@@ -1,4 +1,4 @@
-"""What was changed outside is found and taken back; what is there already is imported."""
+"""Changes outside Pulumi are found and reverted; existing resources are imported."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_import_returns_the_inputs(engine: Engine) -> None:
     inputs, _ = EXAMPLES["https"].before(engine, "imported")
     made = engine.make(HEALTH_CHECK, "imported", **inputs)
     found = from_struct(engine.read(HEALTH_CHECK, made.id).inputs)
-    # What AWS takes as false when it is left out is left out here too.
+    # Settings that default to false are omitted from the imported inputs.
     assert {name: value for name, value in inputs.items() if value} == {
         name: found[name] for name in inputs if name in found
     }

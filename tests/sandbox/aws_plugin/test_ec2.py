@@ -1,4 +1,4 @@
-"""EC2's types beyond their plain life: what replaces what, drift, and refusals."""
+"""EC2's types beyond create, update and delete: replacement, drift and refusals."""
 
 from __future__ import annotations
 

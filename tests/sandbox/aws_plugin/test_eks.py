@@ -1,4 +1,4 @@
-"""EKS's types and what nodes are made from, beyond their plain life: replacement, drift, calls and refusals."""
+"""EKS's types, launch templates and reservations beyond create, update, delete: replacement, drift, calls, refusals."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def given(made: Managed) -> dict[str, Any]:
 
 
 def operations(engine: Engine, since: int) -> list[str]:
-    """What was called that changes something, and the tags aside."""
+    """Return the changing calls since a position."""
     calls = [call["operation"] for call in engine.calls(since)["calls"]]
     return [name for name in calls if not name.startswith(("Describe", "List", "Get"))]
 

@@ -1,4 +1,4 @@
-"""The emulator answers what the real AWS plugin calls. An error by AWS's rules is an answer, NotEmulated is none."""
+"""The emulator supports every call of the real AWS plugin: it may return an error of AWS, but not NotEmulated."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OVERRIDES: Mapping[str, dict[str, Any]] = {
     "scheduler:CreateSchedule": SCHEDULE,
     "scheduler:UpdateSchedule": SCHEDULE,
 }
-"""Arguments of operations that need more than what botocore's model calls required."""
+"""Arguments of operations that need more than the required members of botocore's model."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def emulator() -> Iterator[Running]:
 
 @functools.cache
 def client(emulator: Running, service: str) -> Any:
-    """A client as the plugin's: it sends what AWS would refuse too, once, and has the emulator for its proxy."""
+    """A client like the plugin's: without validation or retries, and with the emulator as its proxy."""
     proxies = {"http": emulator.endpoint}
     config = Config(parameter_validation=False, retries={"total_max_attempts": 1}, proxies=proxies)
     return emulator.client(service, REGION, config=config)
@@ -59,7 +59,7 @@ def client(emulator: Running, service: str) -> Any:
 
 @pytest.fixture
 def bucket(emulator: Running) -> Any:
-    """A bucket with one object, and nothing else in this AWS."""
+    """A bucket with one object, the only resources in this AWS."""
     emulator.emulator.reset()
     s3 = client(emulator, "s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -68,7 +68,7 @@ def bucket(emulator: Running) -> Any:
 
 
 def answer(emulator: Running, service: str, operation: str) -> tuple[str, int]:
-    """Error code and status; "" where it worked."""
+    """Return error code and status of an operation; "" on success."""
     api = client(emulator, service)
     shape = api.meta.service_model.operation_model(operation).input_shape
     wanted = {**arguments(shape), **OVERRIDES.get(f"{service}:{operation}", {})}
@@ -76,7 +76,7 @@ def answer(emulator: Running, service: str, operation: str) -> tuple[str, int]:
 
 
 def error_of(call: Callable[..., Any], *positional: Any, **named: Any) -> tuple[str, int]:
-    """Error code and status of a call; "" where it worked."""
+    """Return error code and status of a call; "" on success."""
     try:
         call(*positional, **named)
     except ClientError as error:
@@ -123,7 +123,7 @@ def test_listed_gap_still_exists(name: str, emulator: Running) -> None:
 def test_new_bucket_has_no_error_that_the_plugin_does_not_expect(
     operation: str, codes: tuple[str, ...], bucket: Any
 ) -> None:
-    """Its read of a bucket fails on any other code."""
+    """With any other code, the plugin's read of a bucket fails."""
     assert error_of(getattr(bucket, operation), Bucket=BUCKET)[0] in (codes or ("",))
 
 
@@ -134,7 +134,7 @@ def test_head_request_of_a_bucket_returns_its_region(bucket: Any) -> None:
 
 
 def test_bucket_tags_are_the_same_in_s3_control(emulator: Running, bucket: Any) -> None:
-    """The account comes before the host, 123456789012.127.0.0.1, which is reached through the proxy."""
+    """The account is a prefix of the host name, 123456789012.127.0.0.1, which is reached through the proxy."""
     control = client(emulator, "s3control")
     where = {"AccountId": ACCOUNT, "ResourceArn": BUCKET_ARN}
     first, second = {"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}

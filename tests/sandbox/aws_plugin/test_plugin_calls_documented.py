@@ -1,4 +1,4 @@
-"""The list of what the real AWS plugin calls: complete, and counted in the documents."""
+"""The list of the real AWS plugin's calls: complete, and counted in the documents."""
 
 from __future__ import annotations
 

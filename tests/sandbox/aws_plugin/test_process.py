@@ -1,4 +1,4 @@
-"""The provider as a process, the way the engine starts and ends it."""
+"""The stand-in for the AWS plugin as a process, started and ended as by the engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_plugin_prints_its_port_answers_and_ends_on_a_signal(process: subprocess
         assert stub.GetPluginInfo(Empty()).version.count(".") == 2
         stub.Cancel(Empty())
     process.send_signal(number)
-    # Five seconds on, the engine would kill it and report a bug.
+    # After five seconds the engine would kill the plugin and report a bug.
     assert process.wait(timeout=4) == 0
     assert process.stdout.read() == ""
 

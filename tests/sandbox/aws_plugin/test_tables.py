@@ -1,4 +1,4 @@
-"""The tables against what they are derived from: the SDK's types and botocore's models."""
+"""The resource tables, compared with their sources: the SDK's types and botocore's models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = pytest.mark.parametrize("kind", CATALOG.values(), ids=lambda kind: kind.
 
 
 def _paths(fields: dict[str, Field], steps: tuple[str, ...] = (), path: str = "") -> Iterator[tuple[tuple, str, str]]:
-    """Every property: the steps to the object that it is in, its name, and its path."""
+    """Yield every property: the steps to its enclosing object, its name, and its path."""
     for name, field in fields.items():
         here = f"{path}.{name}" if path else name
         yield steps, name, here

@@ -1,4 +1,4 @@
-"""Chart archives, the index of a repository, OCI artifacts, and what is answered by host and path."""
+"""Chart archives, the index of a repository, OCI artifacts, and the responses by host and path."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_oci_tag_has_an_underscore_for_the_plus_of_a_version() -> None:
 
 
 def kinds(chart: Chart, sources: Path) -> Iterator[str]:
-    """The folders that a chart's files are in."""
+    """Return the folders of a chart's files."""
     return (path.partition("/")[0] for path in chart_files(chart, sources))
 
 

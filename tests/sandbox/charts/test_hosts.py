@@ -1,4 +1,4 @@
-"""The hosts of charts, over HTTPS through the emulator as Helm asks them, with a real registry behind `oci://`."""
+"""The hosts of charts, reached as by Helm: over HTTPS through the emulator, with a real registry for `oci://`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def emulator() -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def get(emulator: Running) -> Get:
-    """A GET, by someone who trusts the emulator's authority and goes through it as a proxy."""
+    """Send a GET request through the emulator as proxy, trusting its certificate authority."""
     context = ssl.create_default_context(cafile=str(emulator.authority.file))
     proxy = urllib3.ProxyManager(emulator.endpoint, ssl_context=context, retries=False)
 

@@ -1,4 +1,4 @@
-"""What is taken from published charts, with the modules fetched, against what is written down of them."""
+"""Files of the published charts, fetched as Go modules, compared with the facts recorded about them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def karpenter() -> dict[str, bytes]:
 
 
 def merged(defaults: Any, values: Any) -> Any:
-    """Values over a chart's defaults, as Helm merges them."""
+    """Merge values over a chart's defaults, as Helm does."""
     if isinstance(defaults, Mapping) and isinstance(values, Mapping):
         return {
             key: merged(defaults.get(key), values[key]) if key in values else defaults[key]

@@ -1,4 +1,4 @@
-"""Usage of `python -m sandbox`; what needs a running one is in tests/integration."""
+"""Usage of `python -m sandbox` without a running sandbox; test_commands.py uses a running one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a run of steps says of the time that is left."""
+"""Remaining time in the progress of steps."""
 
 import pytest
 

@@ -13,7 +13,7 @@ SCALE = "/apis/apps/v1/namespaces/ml-serving/deployments/inference-service/scale
 
 
 class Cluster:
-    """Stands for the API and the watched autoscalers, and records patches."""
+    """A substitute for the API and the watched autoscalers, which records patches."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.autoscaler = 0.0, autoscaler()

@@ -288,7 +288,7 @@ def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Regi
 
     wait_for(renewed, 2 * PATIENCE_SECONDS)
     assert least >= REPLICAS - 2, "the disruption budget holds"
-    # One more by EKS, and perhaps one by the autoscaler, for a pod that waits while its node is drained.
+    # EKS adds one node, and the autoscaler possibly one for a pod that waits while its node is drained.
     assert REPLICAS < most <= REPLICAS + 2
     wait_for(lambda: at_rest(region))
 

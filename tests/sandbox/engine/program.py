@@ -1,4 +1,4 @@
-"""A program of a test: a namespace with what `wanted.json` beside it asks for."""
+"""A test's Pulumi program: a namespace with the objects that `wanted.json` in its folder describes."""
 
 import json
 from pathlib import Path

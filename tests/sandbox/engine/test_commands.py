@@ -1,4 +1,4 @@
-"""`python -m sandbox` as a person runs it: up, again, killed, down. In a folder of its own, beside other sandboxes."""
+"""`python -m sandbox` as run by a user: up, up again, killed, down. It has its own folder, beside other sandboxes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.engine
 
 
 class Checkout:
-    """A project folder with a sandbox of its own."""
+    """A project folder with its own sandbox."""
 
     def __init__(self, folder: Path) -> None:
         self.local = Local(folder / "state of it", copy_project(folder / "project"))
@@ -115,7 +115,7 @@ def test_killed_first_deployment_starts_again(checkout: Checkout) -> None:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A sandbox that is up, for tests that only use it."""
+    """A running sandbox, for tests that do not stop it."""
     made = Checkout(tmp_path_factory.mktemp("running"))
     try:
         made.run("up")

@@ -1,4 +1,4 @@
-"""Python processes that are forked: they are what `python` would have started."""
+"""Forked Python processes, which behave as if started by `python`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 30.0
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The socket of a server that runs."""
+    """The socket of a running server."""
     path = tmp_path_factory.mktemp("forks") / "forks.sock"
     server = fork_server.start(path)
     assert server
@@ -204,7 +204,7 @@ def test_server_ends_with_its_parent(tmp_path: Path) -> None:
     process.kill()
     process.wait(PATIENCE_SECONDS)
 
-    # Who gets its children may leave a dead one uncollected.
+    # The new parent of an orphaned process may leave it as a zombie.
     until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
     process.stdout.close()
 

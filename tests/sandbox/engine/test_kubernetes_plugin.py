@@ -1,6 +1,6 @@
-"""The real engine and the Kubernetes plugin, with a program of its own, on a real API server.
+"""The real engine and the Kubernetes plugin, with a test program, on a real API server.
 
-What is asserted of the plugin is what this project's program relies on, or goes out of the way of (docs/sandbox.md).
+The tests assert behaviour of the plugin that this project's program relies on or avoids (docs/sandbox.md).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RESOURCES = 9
 
 @dataclass
 class Deployed:
-    """A stack of the program, and its cluster."""
+    """A stack of the test program, and its cluster."""
 
     engine: Engine
     plane: ControlPlane
@@ -55,7 +55,7 @@ class Deployed:
     wanted: dict[str, Any] = field(default_factory=dict)
 
     def want(self, **changes: Any) -> None:
-        """Change what the program asks for."""
+        """Change the objects that the program describes."""
         self.wanted |= changes
         (self.folder / "wanted.json").write_text(json.dumps(self.wanted))
 
@@ -72,7 +72,7 @@ class Deployed:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """Resources in the state by URN, without the secret: its ciphertext changes each time."""
+        """Return the state's resources by URN, without the secret: its ciphertext changes with each update."""
         found = self.engine.resources("test")
         return {
             each["urn"]: each["inputs"] for each in found if "inputs" in each and not each["urn"].endswith("::secret")
@@ -80,12 +80,12 @@ class Deployed:
 
     @property
     def nodes(self) -> dict[str, str]:
-        """Which nodes the first Deployment's pods are for, as the API server has it."""
+        """Return the node selector of the first Deployment's pods on the API server."""
         return dict(self.live("Deployment", "by-name")["spec"]["template"]["spec"]["nodeSelector"])
 
     @property
     def refused(self) -> list[str]:
-        """Requested hosts that the emulator refuses."""
+        """Return the requested hosts that the emulator refused."""
         return list(ask(self.server, "GET", "refused"))
 
     @property

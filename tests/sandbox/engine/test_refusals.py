@@ -1,4 +1,4 @@
-"""The stand-in for the AWS plugin and the sandbox itself under the real engine: what they refuse and survive."""
+"""Refusals and recovery of the stand-in for the AWS plugin and of the sandbox, with the real engine."""
 
 from __future__ import annotations
 

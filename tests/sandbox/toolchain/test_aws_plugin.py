@@ -23,7 +23,7 @@ SERVER = Server(1, "http://127.0.0.1:4566", "run", "now")
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A person's Pulumi home, with the plugin of the SDK's version installed, and nothing chosen."""
+    """A user's Pulumi home with the plugin of the SDK's version, and no plugin selected."""
     folder = tmp_path / "home"
     plugin(folder / "plugins" / f"resource-aws-v{VERSION}" / "pulumi-resource-aws")
     monkeypatch.setenv("PULUMI_HOME", str(folder))
@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def plugin(path: Path, printed: str = VERSION, mode: int = 0o755) -> Path:
-    """A plugin that prints its version, and else its environment and arguments."""
+    """Create a fake plugin that prints its version, or otherwise its environment and arguments."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'#!/bin/sh\nif [ "$1" = --version ]; then echo "{printed}"; else env; echo "arguments=$*"; fi\n')
     path.chmod(mode)
@@ -89,7 +89,7 @@ def test_installed_plugin_is_found_in_the_users_pulumi_home(home: Path, monkeypa
 def test_installed_plugin_of_the_user_is_found_inside_the_sandbox(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There PULUMI_HOME is the sandbox's."""
+    """Inside the sandbox, PULUMI_HOME is the sandbox's own."""
     monkeypatch.setenv("DR_AWS_PLUGIN", "installed")
     local, toolchain = Local(tmp_path / "state", tmp_path), Toolchain(tmp_path / "pulumi", "3.300.0", "PATH", None)
     for name, value in environment(local, SERVER, toolchain).items():
@@ -178,7 +178,7 @@ def test_real_plugin_does_not_start_without_the_emulator(tmp_path: Path, monkeyp
 def test_endpoint_rules_need_no_path_style_and_name_the_account_of_s3_control(
     service: str, parameters: dict[str, object], url: str
 ) -> None:
-    """The rules are AWS's, the same in every SDK. They decide what the launcher and the stacks have to set."""
+    """The endpoint rules of AWS are the same in every SDK; the launcher and the stacks set what they require."""
     loader = get_session().get_component("data_loader")
     rules = EndpointProvider(loader.load_service_model(service, "endpoint-rule-set-1"), loader.load_data("partitions"))
     common = {"Region": "us-west-2", "Endpoint": SERVER.endpoint, "UseFIPS": False, "UseDualStack": False}

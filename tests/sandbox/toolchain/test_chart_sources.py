@@ -19,7 +19,7 @@ def silent(text: str, share: float | None) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The one folder of PATH, empty, on a machine with an empty cache."""
+    """The only folder of PATH, empty, on a machine with an empty cache."""
     folder = tmp_path / "path"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -29,7 +29,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install_fake_go(path: Path, sources: Path) -> Path:
-    """A `go` with the modules in a folder; returns the file to which it writes its arguments."""
+    """Create a fake `go` with the modules in a folder; return the file that records its arguments."""
     log = path / "log"
     found = "\n".join(json.dumps({"Path": module, "Dir": str(sources / module)}, indent=1) for module in TAKEN)
     script = f"""#!/bin/sh

@@ -1,4 +1,4 @@
-"""Go's caches while something is built: the person's own, or ours, which do not outlive the build."""
+"""Go's caches during a build: the user's, or temporary ones that are removed after the build."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Go's build cach
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A person who has never built anything with Go."""
+    """A user without any Go cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("DR_TOOLCHAIN_CACHE", str(tmp_path / "toolchain"))
     monkeypatch.setenv("GOFLAGS", "-p=1")

@@ -46,7 +46,7 @@ def silent(text: str, share: float | None) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The one folder of PATH, empty, on a machine with an empty cache."""
+    """The only folder of PATH, empty, on a machine with an empty cache."""
     folder = tmp_path / "path"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))

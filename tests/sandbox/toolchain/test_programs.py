@@ -1,4 +1,4 @@
-"""All tools at once: missing ones are made side by side, and every reason why one cannot be made is reported."""
+"""All tools together: missing ones are built in parallel, and every reason for a failure is reported."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FOUND: dict[str, Any] = {
 
 @dataclass
 class FakeTool:
-    """A tool that exists or is made by a function.
+    """Fake of a tool that exists or is built by a function.
 
     Args:
         tool: The tool.
-        minutes: As of the real one.
-        exists: Whether it is found.
-        making: Called when it is made.
+        minutes: Estimated build time, as of the real tool.
+        exists: Whether the tool is found.
+        making: Called to build the tool.
     """
 
     tool: Any
