@@ -73,7 +73,9 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_folder_is_filled_with_a_set_its_settings_and_its_marker(aws: Running, source: Path, tmp_path: Path) -> None:
+def test_folder_contains_the_fetched_set_its_settings_and_its_marker(
+    aws: Running, source: Path, tmp_path: Path
+) -> None:
     manifest = publish(source)
     fetch(HERE, BUCKETS, "digits", tmp_path / "models")
 
