@@ -104,7 +104,7 @@ def test_deleting_a_bucket_setting_keeps_the_bucket(pair: Pair, kind: str) -> No
     pair.source.head_bucket(Bucket=pair.names[0])
 
 
-def test_setting_the_payer_creates_no_bucket(aws: Running) -> None:
+def test_request_payment_setting_is_not_emulated_and_creates_no_bucket(aws: Running) -> None:
     client = aws.client("s3", PRIMARY)
     with pytest.raises(ClientError, match="not emulated: s3:PutBucketRequestPayment"):
         client.put_bucket_request_payment(Bucket="data", RequestPaymentConfiguration={"Payer": "Requester"})
@@ -131,7 +131,7 @@ def test_calls_are_recorded_with_their_target_region(aws: Running, control: Call
     assert control("GET", "calls?since=2")["calls"] == []
 
 
-def test_a_reset_empties_everything(pair: Pair, control: Callable[..., Any]) -> None:
+def test_reset_removes_all_resources(pair: Pair, control: Callable[..., Any]) -> None:
     control("POST", "faults", {"kind": "region", "region": RECOVERY, "slow": 1})
     health = control("POST", "reset")
     assert health["buckets"] == 0

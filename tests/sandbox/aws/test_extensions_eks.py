@@ -348,7 +348,7 @@ def test_a_service_account_has_one_pod_identity_with_a_role_that_trusts_pods(aws
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_reset_drops_clusters(aws: Running, eks: Any) -> None:
+def test_reset_removes_clusters(aws: Running, eks: Any) -> None:
     aws.emulator.reset()
 
     assert eks.list_clusters()["clusters"] == []

@@ -56,7 +56,7 @@ def test_an_empty_filter_selects_everything_and_is_read_back(pair: Pair, settle:
     assert rules == [pair.rule(Filter={})]
 
 
-def test_a_disabled_rule_copies_nothing(pair: Pair, settle: Settle) -> None:
+def test_disabled_rule_replicates_no_objects(pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule(Status="Disabled"))
     pair.source.put_object(Bucket=SOURCE, Key="k", Body=b"1")
     settle()
@@ -83,7 +83,7 @@ def test_a_rule_selects_by_prefix_and_tags(
     assert _keys(pair.replica, REPLICA) == copied
 
 
-def test_of_two_rules_to_one_bucket_the_higher_priority_applies(pair: Pair, settle: Settle) -> None:
+def test_rule_with_the_higher_priority_of_two_to_one_bucket_applies(pair: Pair, settle: Settle) -> None:
     cold = {"Bucket": f"arn:aws:s3:::{REPLICA}", "StorageClass": "GLACIER_IR"}
     pair.replicate(
         pair.rule(ID="low", Priority=1),
@@ -147,7 +147,7 @@ def test_the_deletion_of_a_version_is_not_replicated(pair: Pair, settle: Settle)
     assert pair.replica.head_object(Bucket=REPLICA, Key="k")["VersionId"] == version
 
 
-def test_replication_in_both_directions_makes_no_loop(pair: Pair, settle: Settle) -> None:
+def test_replication_in_both_directions_does_not_loop(pair: Pair, settle: Settle) -> None:
     pair.replicate(pair.rule())
     pair.replicate_back(pair.back())
     there = pair.source.put_object(Bucket=SOURCE, Key="k", Body=b"1")["VersionId"]

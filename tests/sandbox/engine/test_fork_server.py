@@ -90,7 +90,9 @@ def test_a_process_has_arguments_folder_environment_streams_and_exit_code_forked
     assert wrong == f"['a b', '-c'] {tmp_path} hello {tmp_path} None\n"
 
 
-def test_a_module_is_found_in_the_folder_or_on_the_path_and_nowhere_with_p(path: Path, tmp_path: Path) -> None:
+def test_module_is_found_in_the_working_folder_or_on_pythonpath_and_with_p_only_on_pythonpath(
+    path: Path, tmp_path: Path
+) -> None:
     program(tmp_path, "print(__name__, __spec__.name)", "of_ours.py")
 
     assert run(path, "-u", "-m", "of_ours", cwd=tmp_path) == (0, "__main__ of_ours\n", "")
@@ -101,7 +103,7 @@ def test_a_module_is_found_in_the_folder_or_on_the_path_and_nowhere_with_p(path:
     assert "No module named of_ours" in wrong
 
 
-def test_fork_reads_modules_of_the_project_from_disk_and_has_packages_loaded(path: Path, tmp_path: Path) -> None:
+def test_forked_process_reads_project_modules_from_disk_and_has_packages_preloaded(path: Path, tmp_path: Path) -> None:
     text = """
         import sys
         print(sorted({name.partition(".")[0] for name in sys.modules} & {"dr", "sandbox", "components", "stacks"}))
