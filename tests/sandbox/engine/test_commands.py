@@ -64,7 +64,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
 def test_up_is_repeatable_restarts_a_killed_emulator_and_down_stops_it(checkout: Checkout) -> None:
     first = checkout.run("up")
     assert "4 of 4 objects intact in us-west-2" in first
-    assert "tier pilot (objectives: RTO 30 min, RPO 1 h)" in first
+    assert "Tier pilot (objectives: RTO 30 min, RPO 1 h)" in first
 
     entries = len(checkout.local.journal.read_text().splitlines())
     again = checkout.run("up")
@@ -174,7 +174,8 @@ def test_faults_are_set_listed_and_cleared_and_the_clock_advances(running: Check
     assert ".elb.us-east-1.amazonaws.com" in next(line for line in table.splitlines() if line.split()[:1] == ["yes"])
 
     assert json.loads(running.run("messages", "--json")) == []
-    assert running.run("messages") == "Nobody was told anything; dr:alertAddresses names who would be.\n"
+    sent = "No message was sent. The setting dr:alertAddresses has the addresses that alarms are sent to.\n"
+    assert running.run("messages") == sent
     before = running.run("clock")
     assert running.run("clock", "advance", "20m") > before
     assert '"soon" is not a valid duration' in running.run("clock", "advance", "soon", code=2)
