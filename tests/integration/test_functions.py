@@ -15,7 +15,6 @@ from dr.control.levers import values
 from dr.errors import Failed, Invalid
 from dr.functions import prober, republisher
 from dr.names import SENTINEL_KEY
-from dr.topology import topology
 from sandbox.aws.faults import parse
 from sandbox.server import Running
 
@@ -52,12 +51,12 @@ def put(aws: Running, key: str, text: str) -> None:
 def published(aws: Running) -> dict[tuple[str, ...], float]:
     """Return every metric's value by name and dimension values."""
     metrics = aws.client("cloudwatch", HERE)
-    metrics = {}
+    found = {}
     for each in metrics.list_metrics(Namespace="DisasterRecovery")["Metrics"]:
         name = (each["MetricName"], *sorted(one["Value"] for one in each["Dimensions"]))
         (value,) = (one.value for one in _data() if one.name == each["MetricName"] and _of(one) == name[1:])
-        metrics[name] = value
-    return metrics
+        found[name] = value
+    return found
 
 
 def _data() -> list[Any]:
@@ -124,10 +123,6 @@ def test_an_endpoint_that_does_not_speak_http_is_down(monkeypatch: pytest.Monkey
     monkeypatch.setattr(urllib.request, "build_opener", Garbled)
 
     assert prober.is_ready("inference-dr.ml.example.com") is False
-
-
-def test_the_prober_uses_the_path_of_the_health_checks() -> None:
-    assert prober.READY_PATH == topology.READY_PATH
 
 
 def test_a_ready_endpoint_is_healthy(aws: Running) -> None:

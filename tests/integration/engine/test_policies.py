@@ -70,5 +70,5 @@ def test_violation_of_a_mandatory_policy_stops_the_update_with_reason_and_remedy
         # Rules on several resources are evaluated after each resource has passed its own rules.
         repaired = BROKEN.replace('description="never rotated"', "enable_key_rotation=True")
         (tmp_path / "program" / "__main__.py").write_text(textwrap.dedent(repaired))
-        with pytest.raises(Failed, match="blockPublicAcls is false, not true -> give the bucket"):
+        with pytest.raises(Failed, match="blockPublicAcls is false, not true -> create a BucketPublicAccessBlock"):
             sandbox.engine.preview("primary", policy_packs=PACK)
