@@ -27,7 +27,7 @@ from components.compute.cluster_roles import ClusterRoles, ClusterRolesArgs, Dat
 from components.compute.node_groups import GPU_IMAGE, GPU_TAINT, PLAIN_IMAGE, NodeGroup, NodeGroupArgs
 from components.traffic.inference_endpoint import SERVING_PORT
 from dr.preflight.existing_cluster import ExistingCluster
-from dr.topology.capacity import Capacity
+from dr.topology.capacity import SYSTEM_DISK_GIB, SYSTEM_NODES, SYSTEM_TYPES, Capacity
 
 KUBERNETES_VERSION = "1.35"
 """In standard support (EKS user guide, "Understand the Kubernetes version lifecycle")."""
@@ -49,8 +49,6 @@ ON_NODES = ("coredns", "aws-ebs-csi-driver", "metrics-server", "snapshot-control
 ADDON_SETTINGS: Mapping[str, Mapping[str, str]] = {"vpc-cni": {"enableNetworkPolicy": "true"}}
 """Without this setting, network policies are stored and not enforced (EKS user guide, "Limit Pod traffic with
 Kubernetes network policies")."""
-SYSTEM_TYPES, SYSTEM_NODES, SYSTEM_DISK_GIB = ("m6i.large", "m7i.large"), (2, 2, 6), 50
-"""Sizes are minimum, desired and maximum. Two nodes, so that one zone may fail; up to six during a failover."""
 
 
 def reservation_name(cluster: str) -> str:

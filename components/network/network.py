@@ -21,24 +21,8 @@ from pulumi_aws import cloudwatch, ec2, iam
 
 from components.network.network_iam import trust_flow_logs, write_flow_logs
 from dr.preflight.existing_vpc import PRIVATE_TAG, PUBLIC_TAG, ExistingVpc
-from dr.topology.network import ZoneBlocks, cidr_problem, zone_blocks, zone_problems
+from dr.topology.network import ENDPOINTS, ZoneBlocks, cidr_problem, zone_blocks, zone_problems
 from dr.topology.tiers import Nat
-
-ENDPOINTS = {
-    "autoscaling": "the cluster autoscaler resizes node groups",
-    "ec2": "nodes and the VPC CNI describe their instances",
-    "ecr.api": "nodes log in to the registry",
-    "ecr.dkr": "nodes pull images; their layers come through the S3 endpoint",
-    "eks": "nodes describe their cluster",
-    "eks-auth": "pods get the credentials of their Pod Identity",
-    "elasticloadbalancing": "the load balancer controller registers pods",
-    "kms": "volumes and secrets are decrypted",
-    "logs": "pods and the control plane write their logs",
-    "monitoring": "metrics are published, levers included",
-    "sts": "roles are assumed",
-}
-"""Services that a cluster without internet access calls, and their use (EKS user guide, "Deploy private clusters with
-limited internet access"). Each endpoint is charged; only the S3 gateway endpoint is free."""
 
 ANYWHERE = "0.0.0.0/0"
 FLOW_LOG_SECONDS = 600

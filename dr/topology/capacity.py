@@ -14,6 +14,10 @@ from dr.topology.tiers import PRIMARY_TIER, Floor, Tier
 MIN_AVAILABLE = 4
 """Default minimum of a disruption budget, if the zones allow it (docs/requirements.md, "Zone loss")."""
 
+SYSTEM_TYPES, SYSTEM_NODES, SYSTEM_DISK_GIB = ("m6i.large", "m7i.large"), (2, 2, 6), 50
+"""Nodes without GPUs: instance types, sizes and disk. Sizes are minimum, desired and maximum. Two nodes, so that one
+zone may fail; up to six during a failover."""
+
 
 @dataclass(frozen=True)
 class Workload:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dr.topology import capacity, network
 from dr.topology.prices import PRICES
 from dr.topology.tiers import Nat
 from dr.topology.topology import Role, Topology
 
-SYSTEM_NODE = "m6i.large"
-SYSTEM_NODES = 2
-SYSTEM_DISK_GIB = 50
-ENDPOINT_SERVICES = 11
+SYSTEM_NODE, SYSTEM_NODES, SYSTEM_DISK_GIB = (
+    capacity.SYSTEM_TYPES[0],
+    capacity.SYSTEM_NODES[1],
+    capacity.SYSTEM_DISK_GIB,
+)
+ENDPOINT_SERVICES = len(network.ENDPOINTS)
 REPLICATION_ALARMS = 3
 """Alarms of each bucket pair in the primary stack."""
 CUSTOM_METRICS = 7

@@ -21,6 +21,22 @@ SMALLEST_VPC = SMALLEST_SUBNET - 2 * CUT_BITS
 FEWEST_ZONES = 2
 """EKS asks for subnets in two zones at least (EKS user guide, "Subnet requirements for clusters")."""
 
+ENDPOINTS = {
+    "autoscaling": "the cluster autoscaler resizes node groups",
+    "ec2": "nodes and the VPC CNI describe their instances",
+    "ecr.api": "nodes log in to the registry",
+    "ecr.dkr": "nodes pull images; their layers come through the S3 endpoint",
+    "eks": "nodes describe their cluster",
+    "eks-auth": "pods get the credentials of their Pod Identity",
+    "elasticloadbalancing": "the load balancer controller registers pods",
+    "kms": "volumes and secrets are decrypted",
+    "logs": "pods and the control plane write their logs",
+    "monitoring": "metrics are published, levers included",
+    "sts": "roles are assumed",
+}
+"""Services that a cluster without internet access calls, and their use (EKS user guide, "Deploy private clusters with
+limited internet access"). Each endpoint is charged; only the S3 gateway endpoint is free."""
+
 
 @dataclass(frozen=True)
 class ZoneBlocks:

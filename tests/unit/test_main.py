@@ -7,9 +7,9 @@ import pytest
 
 from components.compute.cluster_iam import POD_ROLES
 from components.compute.gpu_inference_cluster import ADDONS
-from components.network.network import ENDPOINTS
 from dr.config.project import read_config
 from dr.control import contract
+from dr.topology.network import ENDPOINTS
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
 from tests.support.builders import topology

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.network.network import ENDPOINTS
 from dr.errors import Failed
+from dr.topology.network import ENDPOINTS
 from tests.support.network import EAST, WEST, in_vpc, nat_routes, nat_zones, vpc_of
 from tests.support.sandbox import SandboxUnderTest
 

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from components.network.network import ENDPOINTS, Network, NetworkArgs
+from components.network.network import Network, NetworkArgs
 from components.network.network_iam import trust_flow_logs, write_flow_logs
 from dr.preflight.existing_vpc import ExistingVpc
+from dr.topology.network import ENDPOINTS
 from dr.topology.tiers import Nat
 from tests.support.mocks import Cloud, deploy
 

@@ -8,13 +8,13 @@ import pytest
 from moto import mock_aws
 
 from components.compute import gpu_inference_cluster
-from components.network.network import ENDPOINTS
 from dr.functions import prober
 from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import running_nodes
 from dr.topology import cost
 from dr.topology.cost import Line, data_cost, stack_cost, total
 from dr.topology.gpu_types import GPU_TYPES
+from dr.topology.network import ENDPOINTS
 from dr.topology.prices import PRICES
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
