@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.sandbox.aws_plugin.harness import Engine, Managed
+
 BUCKET = "aws:s3/bucket:Bucket"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
@@ -291,3 +293,9 @@ EXAMPLES |= EXAMPLES_ELBV2
 from tests.sandbox.aws_plugin.examples_monitoring import EXAMPLES_WATCHING  # noqa: E402  likewise
 
 EXAMPLES |= EXAMPLES_WATCHING
+
+
+def make(engine: Engine, example: str, name: str, **changes: Any) -> Managed:
+    """Create the resource of an example, with changed inputs, and what it depends on."""
+    inputs, _ = EXAMPLES[example].before(engine, name)
+    return engine.make(EXAMPLES[example].token, name, **{**inputs, **changes})

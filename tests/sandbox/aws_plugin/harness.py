@@ -140,3 +140,8 @@ class Managed:
 
 def urn(token: str, name: str) -> str:
     return f"urn:pulumi:test::dr::{token}::{name}"
+
+
+def given(made: Managed) -> dict[str, Any]:
+    """Return the inputs of a resource that a program states."""
+    return {name: value for name, value in made.inputs.items() if name not in ("__defaults", "tagsAll")}

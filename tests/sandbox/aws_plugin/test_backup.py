@@ -8,10 +8,9 @@ import grpc
 import pytest
 
 from sandbox.aws_plugin.plugin import from_struct
-from tests.sandbox.aws_plugin.examples import KEY, ROLE, trust
+from tests.sandbox.aws_plugin.examples import KEY, ROLE, make, trust
 from tests.sandbox.aws_plugin.examples_backup import (
     ATTACHMENT,
-    EXAMPLES_BACKUP,
     LOCK,
     MANAGED,
     PLAN,
@@ -20,12 +19,7 @@ from tests.sandbox.aws_plugin.examples_backup import (
     VAULT_POLICY,
     rules,
 )
-from tests.sandbox.aws_plugin.harness import Engine, Managed
-
-
-def make(engine: Engine, example: str, name: str) -> Managed:
-    inputs, _ = EXAMPLES_BACKUP[example].before(engine, name)
-    return engine.make(EXAMPLES_BACKUP[example].token, name, **inputs)
+from tests.sandbox.aws_plugin.harness import Engine
 
 
 @pytest.mark.parametrize(

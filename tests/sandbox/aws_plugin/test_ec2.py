@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.sandbox.aws_plugin.examples import EXAMPLES
+from tests.sandbox.aws_plugin.examples import make
 from tests.sandbox.aws_plugin.examples_ec2 import (
     DEFAULT_GROUP,
     EIP,
@@ -21,12 +21,7 @@ from tests.sandbox.aws_plugin.examples_ec2 import (
     https,
     subnet,
 )
-from tests.sandbox.aws_plugin.harness import Engine, Managed
-
-
-def make(engine: Engine, example: str, name: str) -> Managed:
-    inputs, _ = EXAMPLES[example].before(engine, name)
-    return engine.make(EXAMPLES[example].token, name, **inputs)
+from tests.sandbox.aws_plugin.harness import Engine, Managed, given
 
 
 @pytest.mark.parametrize(
@@ -45,9 +40,8 @@ def make(engine: Engine, example: str, name: str) -> Managed:
 )
 def test_immutable_property_is_replaced(engine: Engine, example: str, changes: dict[str, str], path: str) -> None:
     made = make(engine, example, f"replaced-{example}-{path}")
-    given = {name: value for name, value in made.inputs.items() if name not in ("__defaults", "tagsAll")}
 
-    assert made.changes(**{**given, **changes}) == {path: "UPDATE_REPLACE"}
+    assert made.changes(**{**given(made), **changes}) == {path: "UPDATE_REPLACE"}
 
 
 def _open(engine: Engine, made: Managed) -> None:

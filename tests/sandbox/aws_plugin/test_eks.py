@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from sandbox.aws_plugin.plugin import UNKNOWN
-from tests.sandbox.aws_plugin.examples import EXAMPLES
+from tests.sandbox.aws_plugin.examples import EXAMPLES, make
 from tests.sandbox.aws_plugin.examples_eks import (
     ACCESS_ENTRY,
     ADDON,
@@ -19,7 +19,7 @@ from tests.sandbox.aws_plugin.examples_eks import (
     NODE_GROUP,
     RESERVATION,
 )
-from tests.sandbox.aws_plugin.harness import Engine, Managed
+from tests.sandbox.aws_plugin.harness import Engine, Managed, given
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/any"
 CLUSTER_INPUTS = {"roleArn": ROLE_ARN, "vpcConfig": {"subnetIds": ["subnet-1", "subnet-2"]}}
@@ -38,11 +38,6 @@ RESERVED = {
 RULE = {"securityGroupId": "sg-1", "ipProtocol": "tcp", "fromPort": 443, "toPort": 443}
 
 
-def make(engine: Engine, example: str, name: str, **changes: Any) -> Managed:
-    inputs, _ = EXAMPLES[example].before(engine, name)
-    return engine.make(EXAMPLES[example].token, name, **{**inputs, **changes})
-
-
 def test_preview_of_a_changed_cluster_keeps_the_computed_network_properties(engine: Engine) -> None:
     made = make(engine, "cluster", "preview-of-network")
     network = {**made.inputs["vpcConfig"], "publicAccessCidrs": ["203.0.113.0/24"]}
@@ -59,10 +54,6 @@ def test_preview_of_a_new_cluster_has_an_unknown_security_group(engine: Engine) 
     planned = engine.preview(EXAMPLES["cluster"].token, "planned-network", **inputs)
 
     assert planned["vpcConfig"]["clusterSecurityGroupId"] == UNKNOWN
-
-
-def given(made: Managed) -> dict[str, Any]:
-    return {name: value for name, value in made.inputs.items() if name not in ("__defaults", "tagsAll")}
 
 
 def operations(engine: Engine, since: int) -> list[str]:

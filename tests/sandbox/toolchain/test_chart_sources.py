@@ -11,21 +11,7 @@ import pytest
 from dr.errors import Failed
 from sandbox.toolchain.chart_sources import MODULES, PUBLISHED, TAKEN
 from tests.support.charts import fake_sources
-
-
-def silent(text: str, share: float | None) -> None:
-    pass
-
-
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder of PATH, empty, on a machine with an empty cache."""
-    folder = tmp_path / "path"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setenv("DR_TOOLCHAIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("GOTOOLCHAIN", raising=False)
-    return folder
+from tests.support.toolchain import silent
 
 
 def install_fake_go(path: Path, sources: Path) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from dr.errors import Failed, Invalid
 from sandbox.toolchain import kubernetes_binaries
 from sandbox.toolchain.kubernetes_binaries import KUBERNETES, MODULES, PACKAGES, Binaries, in_folder
+from tests.support.toolchain import command, silent
 
 OUTPUT = {
     "etcd": "etcd Version: {etcd}\nGit SHA: x\nGo Version: go1.26.8",
@@ -28,32 +29,10 @@ esac
 """
 
 
-def command(path: Path, script: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
 def install(folder: Path, etcd: str = "3.6.8", kubernetes: str = "1.36.9", kwok: str = "0.8.1") -> None:
     for name, output in OUTPUT.items():
         text = output.format(etcd=etcd, kubernetes=kubernetes, kwok=kwok)
         command(folder / name, f"/bin/cat <<'end'\n{text}\nend")
-
-
-def silent(text: str, share: float | None) -> None:
-    pass
-
-
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder of PATH, empty, on a machine with an empty cache."""
-    folder = tmp_path / "path"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setenv("DR_TOOLCHAIN_CACHE", str(tmp_path / "cache"))
-    for name in ("DR_TOOLCHAIN", "GOTOOLCHAIN"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
 
 
 def test_pinned_module_is_locked_with_its_hash() -> None:

@@ -10,6 +10,7 @@ import pytest
 from dr.errors import Failed, Invalid
 from sandbox.toolchain import kubernetes_plugin
 from sandbox.toolchain.kubernetes_plugin import BESIDE, MODULES, NAME, PLUGIN, VERSION, Plugin
+from tests.support.toolchain import command, silent
 
 SERVES = "echo 12345; exec /bin/sleep 60"
 FAKE_GO = f"""\
@@ -22,17 +23,6 @@ case "$1 $*" in
         printf '#!/bin/sh\\n{{serves}}\\n' > "$2"; /bin/chmod 755 "$2" ;;
 esac
 """
-
-
-def command(path: Path, script: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return path
-
-
-def silent(text: str, share: float | None) -> None:
-    pass
 
 
 class Machine:

@@ -17,6 +17,7 @@ from sandbox.toolchain.kubernetes_plugin import Plugin
 from sandbox.toolchain.programs import Programs, ensure_programs, find_programs
 from sandbox.toolchain.pulumi import Toolchain
 from sandbox.toolchain.tool import Report
+from tests.support.toolchain import silent
 
 FOUND: dict[str, Any] = {
     "engine": Toolchain(Path("/p/pulumi"), "3.276.0", "cached", None),
@@ -60,10 +61,6 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeTool
     fakes = {name: FakeTool(FOUND[name], tool.minutes) for name, tool in programs.TOOLS.items()}
     monkeypatch.setattr(programs, "TOOLS", fakes)
     return fakes
-
-
-def silent(text: str, share: float | None) -> None:
-    pass
 
 
 def test_existing_tools_are_found(tools: dict[str, FakeTool]) -> None:
