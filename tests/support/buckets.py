@@ -8,8 +8,6 @@ from typing import Any
 from botocore.config import Config
 
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
-PATIENCE = 300.0
-"""Seconds. Waiting ends with its condition, so this bounds only a test that fails."""
 
 
 @dataclass

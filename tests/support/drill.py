@@ -20,6 +20,7 @@ from sandbox.cli.predict import Way
 from sandbox.local import read_json
 from sandbox.model_set import NAME
 from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import PATIENCE_SECONDS
 
 EVERY_SECONDS = 0.1
 REQUESTS_A_SECOND = 10
@@ -91,7 +92,7 @@ class Drill:
         """Lowest number of ready pods so far."""
         return min(sample.available for _, sample in self.samples)
 
-    def until(self, met: Callable[[Sample], bool], what: str, seconds: float = 120) -> None:
+    def until(self, met: Callable[[Sample], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until a condition on the newest sample is met, and record the event."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

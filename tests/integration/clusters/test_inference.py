@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -22,8 +22,7 @@ from sandbox.toolchain.kubernetes_binaries import Binaries
 from tests.support.charts import served_definitions
 from tests.support.control_plane import control_plane_in
 from tests.support.kubernetes import CUSTOM, manifests, spec
-
-PATIENCE = 60.0
+from tests.support.waiting import wait_for
 
 
 class Cluster:
@@ -56,13 +55,6 @@ class Cluster:
 
     def zones(self) -> Counter[str]:
         return Counter((pod.spec.nodeName or "none").split(".")[0] for pod in self.pods())
-
-
-def until(what: str, holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, f"not {what} after {PATIENCE:g} s"
-        time.sleep(0.05)
 
 
 def node(zone: str, number: int) -> dict[str, Any]:
@@ -117,12 +109,12 @@ def fill(cluster: Cluster, tier: Tier) -> None:
 
 def test_rollout_without_spare_gpus_keeps_the_budget_with_a_broken_and_a_good_version(cluster: Cluster) -> None:
     fill(cluster, Tier.ACTIVE)
-    until("ready", lambda: cluster.ready() == 6)
+    wait_for(lambda: cluster.ready() == 6, "ready")
     assert cluster.zones() == {"a": 2, "b": 2, "c": 2}
 
     deployment, fewest = inference_spec.deployment(spec()), [6]
     cluster.apply(at_once(deployment, "docker.io/serving:broken-1"))
-    until("stuck", lambda: cluster.ready() == 5 and len(cluster.pods()) == 6)
+    wait_for(lambda: cluster.ready() == 5 and len(cluster.pods()) == 6, "stuck")
     for _ in range(20):
         fewest.append(cluster.ready())
         time.sleep(0.05)
@@ -135,7 +127,7 @@ def test_rollout_without_spare_gpus_keeps_the_budget_with_a_broken_and_a_good_ve
         fewest.append(cluster.ready(pods))
         return fewest[-1] == 6 and {pod.spec.containers[0].image for pod in pods} == {"docker.io/serving:2"}
 
-    until("of the new version", round_done)
+    wait_for(round_done, "of the new version")
     assert min(fewest) >= spec().capacity.min_available
     assert cluster.zones() == {"a": 2, "b": 2, "c": 2}
 
@@ -147,7 +139,7 @@ def test_tier_changes_scale_replicas_and_updates_keep_the_autoscalers_count(clus
 
     warm = at_once(inference_spec.deployment(spec(Tier.WARM)))
     cluster.apply(warm)
-    until("at the floor", lambda: cluster.ready() == 3)
+    wait_for(lambda: cluster.ready() == 3, "at the floor")
     assert cluster.zones() == {"a": 1, "b": 1, "c": 1}
 
     cluster.api.patch(
@@ -157,12 +149,12 @@ def test_tier_changes_scale_replicas_and_updates_keep_the_autoscalers_count(clus
         namespace="ml-serving",
         content_type="application/merge-patch+json",
     )
-    until("scaled", lambda: cluster.deployment().spec.replicas == 5)
+    wait_for(lambda: cluster.deployment().spec.replicas == 5, "scaled")
     cluster.apply(warm)
     assert cluster.deployment().spec.replicas == 5
 
     cluster.apply(at_once(inference_spec.deployment(spec(Tier.PILOT))))
-    until("down", lambda: not cluster.pods())
+    wait_for(lambda: not cluster.pods(), "down")
     time.sleep(1)
     assert cluster.deployment().spec.replicas == 0
 
@@ -183,7 +175,7 @@ def test_replicas_set_by_an_operator_in_pilot_light_are_kept(cluster: Cluster) -
 
 def test_replicas_of_a_lost_zone_move_to_free_gpus_in_other_zones(cluster: Cluster) -> None:
     fill(cluster, Tier.ACTIVE)
-    until("ready", lambda: cluster.ready() == 6)
+    wait_for(lambda: cluster.ready() == 6, "ready")
     nodes = cluster.kind("v1", "Node")
     for zone in "ab":
         cluster.api.create(nodes, body=node(zone, 3))
@@ -199,7 +191,7 @@ def test_replicas_of_a_lost_zone_move_to_free_gpus_in_other_zones(cluster: Clust
             name=f"c.node-{number}",
             content_type="application/merge-patch+json",
         )
-    until("in the zones that are left", lambda: cluster.zones() == {"a": 3, "b": 3} and cluster.ready() == 6)
+    wait_for(lambda: cluster.zones() == {"a": 3, "b": 3} and cluster.ready() == 6, "in the zones that are left")
 
 
 def test_api_server_accepts_every_object_without_changes(cluster: Cluster) -> None:
@@ -209,7 +201,7 @@ def test_api_server_accepts_every_object_without_changes(cluster: Cluster) -> No
     for chart in (BALANCER, MESH_BASE, BACKUP):
         for definition in served_definitions(chart):
             cluster.apply(definition)
-            until("established", lambda of=definition: established(cluster, of["metadata"]["name"]))
+            wait_for(lambda of=definition: established(cluster, of["metadata"]["name"]), "established")
     cluster.api = DynamicClient(cluster.plane.api())
     for manifest in manifests():
         taken = cluster.apply(manifest, dry_run="All", query_params=[("fieldValidation", "Strict")]).to_dict()

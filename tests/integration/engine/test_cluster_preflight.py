@@ -19,8 +19,6 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.engine
 
 WEST, EAST = "us-west-2", "us-east-1"
-SOON = 30
-"""Limit in seconds for a refused update on a busy machine; the probe itself takes at most six."""
 
 
 def api_server(sandbox: SandboxUnderTest, region: str) -> int:
@@ -63,11 +61,10 @@ def test_unreachable_cluster_is_a_warning_at_preview_and_refuses_an_update(
         began = time.monotonic()
         previewed = deployed.engine.preview("dr")
         print(f"\npreview, {broken.__name__}: {time.monotonic() - began:.1f} s", *previewed.warnings, sep="\n")
-        since, began = deployed.mark(), time.monotonic()
+        since = deployed.mark()
         with pytest.raises(Failed) as caught:
             deployed.engine.up("dr")
-        took = time.monotonic() - began
-        print(f"up: {took:.1f} s\n{caught.value}")
+        print(caught.value)
     changed = [name for name in deployed.operations(since) if name.partition(":")[2].startswith(("Update", "Put"))]
 
     (warning,) = [each for each in previewed.warnings if each.startswith("cluster ml-dr in us-west-2: ")]
@@ -75,7 +72,6 @@ def test_unreachable_cluster_is_a_warning_at_preview_and_refuses_an_update(
     assert "this preview shows neither what the API server would refuse nor" in warning
     assert "refused: cluster ml-dr in us-west-2: the API server at https://127.0.0.1:" in str(caught.value)
     assert "nothing was changed" in str(caught.value)
-    assert took < SOON
     assert changed == []
     assert deployed.engine.up("dr").none
 

@@ -18,7 +18,7 @@ from sandbox.cli.predict import ask, deployed_way
 from sandbox.up import World
 from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill
 from tests.support.sandbox import SandboxUnderTest
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -26,9 +26,6 @@ EAST, WEST = "us-east-1", "us-west-2"
 EAST_NAME, WEST_NAME = "inference-primary.ml.example.com", "inference-dr.ml.example.com"
 REPLICAS, BUDGET = 6, 4
 GPU_TYPES = ("g5.2xlarge", "g6.2xlarge")
-WHERE_THE_NODES_WENT = 180
-SOON = 60
-"""Limit in seconds on a busy machine, with a grace period of 5 s."""
 
 
 def world(sandbox: SandboxUnderTest) -> World:
@@ -47,7 +44,7 @@ def serving(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     # The first request waits for the model server to start.
     assert predicted(inside, EAST) == [True]
     with drill(inside, EAST, EAST_NAME) as before:
-        before.until(even, "even before", WHERE_THE_NODES_WENT)
+        before.until(even, "even before")
     yield inside
     inside.repair()
 
@@ -68,11 +65,11 @@ def test_loss_of_a_zone_leaves_the_disruption_budget_and_replicas_move_to_other_
         seen.event("zone us-east-1a is lost")
         serving.fault(kind="zone", zone="us-east-1a")
         seen.until(lambda sample: "us-east-1a" not in sample.ready, "its replicas count no longer")
-        seen.until(everywhere, "six replicas in two zones", WHERE_THE_NODES_WENT)
+        seen.until(everywhere, "six replicas in two zones")
         assert sorted(seen.latest.ready.values()) == [3, 3]
         seen.event("the zone is back")
         serving.repair()
-        seen.until(even, "two a zone", WHERE_THE_NODES_WENT)
+        seen.until(even, "two a zone")
 
     assert seen.least_available >= BUDGET
     assert predicted(serving, EAST, 3) == [True] * 3
@@ -84,7 +81,7 @@ def drain(cluster: Cluster, node: str) -> int:
     """Cordon a node and evict its replicas, as `kubectl drain` does; return how often the budget refused."""
     from kubernetes.client import ApiException
 
-    refused, deadline = 0, time.monotonic() + WHERE_THE_NODES_WENT
+    refused, deadline = 0, time.monotonic() + PATIENCE_SECONDS
     cluster.core.patch_node(node, {"spec": {"unschedulable": True}})
     while left := [pod.metadata.name for pod in cluster.pods() if pod.spec.node_name == node]:
         assert time.monotonic() < deadline, f"{left} are still on {node}"
@@ -110,7 +107,7 @@ def test_draining_nodes_one_by_one_keeps_the_disruption_budget(serving: SandboxU
         for node in nodes:
             cluster.core.patch_node(node, {"spec": {"unschedulable": None}})
         seen.event("all may be used again")
-        seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
+        seen.until(everywhere, "six replicas again")
 
     assert seen.least_available >= BUDGET
     assert seen.failed == []
@@ -130,7 +127,7 @@ def test_missing_gpu_capacity_raises_an_alarm_while_remaining_replicas_serve(ser
         assert seen.latest.available == BUDGET
         serving.repair()
         seen.event("capacity and zone are back")
-        seen.until(everywhere, "six replicas again", WHERE_THE_NODES_WENT)
+        seen.until(everywhere, "six replicas again")
 
     assert seen.least_available >= BUDGET
     assert len(seen.failed) < seen.sent / 10
@@ -142,7 +139,6 @@ def gave_up(serving: SandboxUnderTest, seen: Drill) -> str:
     with pytest.raises(Failed) as caught:
         serving.engine.up("primary")
     seen.event(f"pulumi up gave up after {time.monotonic() - began:.1f} s:\n{caught.value}")
-    assert time.monotonic() - began < SOON
     return str(caught.value)
 
 
@@ -163,7 +159,7 @@ def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(se
         assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == image
         serving.engine.up("primary")
         seen.event("pulumi up with the image of before")
-        seen.until(even, "six replicas again", WHERE_THE_NODES_WENT)
+        seen.until(even, "six replicas again")
 
     assert seen.least_available >= REPLICAS - 1
     assert seen.failed == []

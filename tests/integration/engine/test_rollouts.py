@@ -16,19 +16,19 @@ import pytest
 from dr.errors import Exit, Failed
 from sandbox.local import ROOT
 from tests.support.sandbox import SandboxUnderTest
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.engine
 
 BROKEN = "registry.example.com/mlserver:3-broken"
-SOON = 60
-"""Limit in seconds on a busy machine; the wait for the rollout would take an hour."""
+GRACE_SECONDS = 3600
+"""Grace period of a rollout, longer than any test: only what a test does ends the wait."""
 
 
 @pytest.fixture
 def waiting(deployed: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     """The primary stack with an image that cannot be pulled and a long grace period; restored after the test."""
-    with deployed.configured("primary", inferenceImage=BROKEN, rolloutGraceSeconds="3600"):
+    with deployed.configured("primary", inferenceImage=BROKEN, rolloutGraceSeconds=str(GRACE_SECONDS)):
         yield deployed
     deployed.repair()
     deployed.engine.up("primary")
@@ -53,7 +53,7 @@ def test_failure_of_another_resource_ends_an_update_that_waits_for_a_rollout(
     with waiting.configured("primary", backupRetentionDays="36"), pytest.raises(Failed) as caught:
         waiting.engine.up("primary")
 
-    assert time.monotonic() - began < SOON
+    assert time.monotonic() - began < GRACE_SECONDS
     assert "UpdateBackupPlan" in str(caught.value)
 
 
@@ -84,7 +84,7 @@ def test_interrupt_ends_the_wait_for_a_rollout_and_the_program(waiting: SandboxU
         wait_for(lambda: rollout(waiting)[1]["state"] == "progressing")
         assert programs(waiting)
         engine.send_signal(signal.SIGINT)
-        assert engine.wait(SOON) != 0
+        assert engine.wait(PATIENCE_SECONDS) != 0
     wait_for(lambda: not programs(waiting))
 
     code, found = rollout(waiting)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +17,7 @@ from sandbox.aws.faults import parse
 from sandbox.server import Running
 from tests.support import pods
 from tests.support.buckets import make_bucket
+from tests.support.waiting import wait_for
 
 HERE, BUCKET = "us-west-2", "datasets"
 SHARD = Shard(HERE, BUCKET, "raw/", "results", "run-1", 0, 1)
@@ -224,11 +224,10 @@ def test_a_pod_ends_at_once_on_sigterm(s3: Any, aws: Running, tmp_path: Path) ->
 
 def wait_for_sigterm_handler(pid: int) -> None:
     """Wait until a process handles SIGTERM: bit 14 of the signals that it catches, according to the kernel."""
-    deadline = time.monotonic() + 20
-    while True:
+
+    def handled() -> bool:
         status = Path(f"/proc/{pid}/status").read_text()
         caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
-        if int(caught, 16) >> 14 & 1:
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        return bool(int(caught, 16) >> 14 & 1)
+
+    wait_for(handled)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sandbox.server import Running
-from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, make_bucket
+from tests.support.buckets import PRIMARY, RECOVERY, Pair, make_bucket
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def settle(control: Callable[..., Any]) -> Callable[[], dict[str, int]]:
     """Wait until no copies are pending, and return the counts."""
 
     def wait() -> dict[str, int]:
-        deadline = time.monotonic() + PATIENCE
-        while (counts := control("GET", "health")["replication"])["pending"]:
-            assert time.monotonic() < deadline, counts
-            time.sleep(0.01)
-        return counts
+        def counts() -> dict[str, int]:
+            return dict(control("GET", "health")["replication"])
+
+        wait_for(lambda: not counts()["pending"], progress=counts, interval_seconds=0.01)
+        return counts()
 
     return wait

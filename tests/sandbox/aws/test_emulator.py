@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,8 @@ from moto.core.utils import get_service_model
 from sandbox.aws.extensions import HANDLERS
 from sandbox.aws.extensions.s3 import ROUTED
 from sandbox.server import Running
-from tests.support.buckets import PATIENCE, PRIMARY, RECOVERY, Pair, once
+from tests.support.buckets import PRIMARY, RECOVERY, Pair, once
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,11 +30,8 @@ def test_server_writes_its_state_file_and_removes_it_when_it_stops(tmp_path: Pat
     command = [sys.executable, "-m", "sandbox.server", "--state", str(file.parent)]
     process = subprocess.Popen(command, cwd=ROOT)
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not file.exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: file.exists() or process.poll() is not None)
+        assert process.poll() is None
         written = json.loads(file.read_text())
         assert written["pid"] == process.pid
         assert written["endpoint"] == f"http://127.0.0.1:{written['port']}"
@@ -43,7 +40,7 @@ def test_server_writes_its_state_file_and_removes_it_when_it_stops(tmp_path: Pat
         health = json.load(connection.getresponse())
         assert (health["id"], health["pid"], health["buckets"]) == (written["id"], process.pid, 0)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
         assert list(file.parent.iterdir()) == []
     finally:
         process.kill()

@@ -22,7 +22,7 @@ from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
 from sandbox.server import running
 from tests.support.inference import Region
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import wait_for
 
 EAST = "us-east-1"
 BUCKETS = {"models": "models-1", "registry": "registry-1", "datasets": "datasets-1"}
@@ -60,7 +60,7 @@ def region(made: tuple[Region, str, Path]) -> Region:
     found = made[0]
     found.heal()
     check_targets(found, seconds=10)
-    wait_for(lambda: all_healthy(found) and at_rest(found), 2 * PATIENCE_SECONDS)
+    wait_for(lambda: all_healthy(found) and at_rest(found))
     return found
 
 
@@ -226,7 +226,7 @@ def test_nodes_of_a_lost_zone_are_replaced_in_other_zones_until_it_recovers(regi
     assert any("EC2 health check" in each["Cause"] for each in activities(region))
 
     region.heal()
-    wait_for(lambda: at_rest(region), 2 * PATIENCE_SECONDS)
+    wait_for(lambda: at_rest(region))
 
 
 def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
@@ -286,7 +286,7 @@ def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Regi
         least, most = min(least, ready_pods(region)), max(most, len(names))
         return not names & before and len(names) == REPLICAS
 
-    wait_for(renewed, 2 * PATIENCE_SECONDS)
+    wait_for(renewed)
     assert least >= REPLICAS - 2, "the disruption budget holds"
     # EKS adds one node, and the autoscaler possibly one for a pod that waits while its node is drained.
     assert REPLICAS < most <= REPLICAS + 2
@@ -299,7 +299,7 @@ def test_unschedulable_pods_grow_the_group_up_to_its_maximum(region: Region) -> 
     wait_for(lambda: len(region.ready_nodes()) == 9)
     scale(region, REPLICAS)
     resize(region, REPLICAS)
-    wait_for(lambda: len(region.nodes()) == REPLICAS, 2 * PATIENCE_SECONDS)
+    wait_for(lambda: len(region.nodes()) == REPLICAS)
 
 
 def test_a_lost_region_recovers_with_its_pods(region: Region) -> None:

@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from dr.topology.topology import STANDARD_PAIRS
 from sandbox.local import ROOT, Local, read_json
 from sandbox.up import steps
 from tests.support.sandbox import copy_project
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -101,10 +101,7 @@ def test_killed_first_deployment_starts_again(checkout: Checkout) -> None:
     command = [sys.executable, "-m", "sandbox", "up"]
     up = subprocess.Popen(command, cwd=ROOT, env=checkout.variables, stdout=subprocess.DEVNULL, start_new_session=True)
     mark = checkout.local.folder / "deploying-without-checkpoints"
-    deadline = time.monotonic() + 60
-    while not mark.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(mark.exists)
     os.killpg(up.pid, signal.SIGKILL)
     up.wait()
 

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ import psutil
 import pytest
 
 from sandbox.engine import fork_server
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every Python starts by itself")
-PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +29,11 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("forks") / "forks.sock"
     server = fork_server.start(path)
     assert server
-    until(path.exists)
+    wait_for(path.exists)
     yield path
     fork_server.stop(server, path)
     assert server.returncode == 0
     assert not path.exists()
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def program(folder: Path, text: str, name: str = "program.py") -> Path:
@@ -153,7 +145,7 @@ def test_process_ends_with_its_client_and_with_the_clients_parent(path: Path, tm
     first = int(process.stdout.readline())
     process.kill()
     process.communicate(timeout=PATIENCE_SECONDS)
-    until(lambda: not psutil.pid_exists(first))
+    wait_for(lambda: not psutil.pid_exists(first))
 
     command = [*fork_server.command(path), str(file)]
     starter = f"import subprocess; subprocess.run({command!r})"
@@ -161,7 +153,7 @@ def test_process_ends_with_its_client_and_with_the_clients_parent(path: Path, tm
     assert engine.stdout
     second = int(engine.stdout.readline())
     engine.kill()
-    until(lambda: not psutil.pid_exists(second))
+    wait_for(lambda: not psutil.pid_exists(second))
     engine.communicate(timeout=PATIENCE_SECONDS)
 
 
@@ -207,7 +199,7 @@ def test_server_ends_with_its_parent(tmp_path: Path) -> None:
     process.wait(PATIENCE_SECONDS)
 
     # The new parent of an orphaned process may leave it as a zombie.
-    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
     process.stdout.close()
 
 

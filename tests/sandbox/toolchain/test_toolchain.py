@@ -17,10 +17,9 @@ from dr.errors import Failed, Invalid
 from sandbox.toolchain import ENGINE, Toolchain, pulumi
 from sandbox.toolchain.build import numbers
 from sandbox.toolchain.pulumi import MODULES
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_SECONDS = 30.0
 ENSURE = "from sandbox.toolchain import ENGINE; ENGINE.ensure(lambda text, share: None)"
 
 FAKE_GO = """\
