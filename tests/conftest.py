@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from dr import clients
 
@@ -114,10 +115,18 @@ def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) 
 
 
 LONGEST = (
-    *("test_tiers.py", "test_killed.py", "test_drills.py", "test_nodes.py"),
-    *("test_commands.py", "test_deployment_ends.py", "test_network.py"),
+    *("test_tiers.py", "test_drills.py", "test_cluster_preflight.py", "test_killed.py"),
+    *("test_policies.py", "test_named.py", "test_primary_destroyed.py"),
+    *("test_deployment_ends.py", "test_rollouts.py", "test_stacks.py", "test_network.py", "test_changes.py"),
+    *("test_nodes.py", "test_commands.py", "test_kubernetes_plugin.py"),
 )
 """Files that take minutes, the longest first: started last, one would occupy a single worker at the end."""
+
+TOGETHER = {
+    f"tests/integration/engine/{name}": "primary_alone"
+    for name in ("test_policies.py", "test_named.py", "test_primary_destroyed.py")
+}
+"""Files that run on one worker, in the order of `LONGEST`, by the deployment that they share."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -128,3 +137,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(item.path.name) if engine and item.path.name in LONGEST else len(LONGEST), not engine
 
     items.sort(key=turn)
+
+
+class FileScheduling(LoadFileScheduling):
+    """Distributes whole files, and gives files that share a deployment to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return TOGETHER.get(file, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Replace the scheduler that `--dist` names."""
+    return FileScheduling(config, log)

@@ -38,5 +38,7 @@ def wait_for(
         if progress and (now := progress()) != last:
             deadline, last = time.monotonic() + PATIENCE_SECONDS, now
         else:
-            assert not late, f"{expected} did not hold within {PATIENCE_SECONDS:g} s: {found!r}; last progress: {last!r}"
+            assert not late, (
+                f"{expected} did not hold within {PATIENCE_SECONDS:g} s: {found!r}; last progress: {last!r}"
+            )
         time.sleep(interval_seconds)

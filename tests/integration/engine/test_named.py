@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from unittest import mock
 
@@ -14,7 +13,7 @@ from kubernetes import client, config
 from dr.clusters.charts import BALANCER, MESH_BASE, PROMETHEUS
 from dr.errors import Failed
 from tests.support.charts import served_definitions
-from tests.support.sandbox import SandboxUnderTest, sandbox_in
+from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
 
@@ -31,11 +30,9 @@ class Theirs:
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
+def theirs(primary_alone: SandboxUnderTest) -> Theirs:
     """A deployed primary stack, and an existing VPC with a cluster in the recovery region."""
-    with sandbox_in(tmp_path_factory.mktemp("named")) as sandbox:
-        sandbox.engine.up("primary")
-        yield Theirs(sandbox, make_theirs(sandbox))
+    return Theirs(primary_alone, make_theirs(primary_alone))
 
 
 def make_theirs(sandbox: SandboxUnderTest) -> str:

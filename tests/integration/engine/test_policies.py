@@ -21,24 +21,15 @@ pytestmark = pytest.mark.engine
 PACK = [str(ROOT / "policies")]
 
 
-@pytest.fixture(scope="module")
-def primary_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
-    with sandbox_in(tmp_path_factory.mktemp("policies")) as sandbox:
-        # A rule that failed on unknown values of a first preview would be reported as "can't run policy".
-        assert sandbox.engine.preview("primary", policy_packs=PACK).violations == ()
-        assert sandbox.engine.up("primary", policy_packs=PACK).violations == ()
-        yield sandbox
+def test_deployed_primary_stack_has_no_policy_violation(primary_alone: SandboxUnderTest) -> None:
+    assert primary_alone.engine.preview("primary", policy_packs=PACK).violations == ()
 
 
-def test_deployed_primary_stack_has_no_policy_violation(primary_up: SandboxUnderTest) -> None:
-    assert primary_up.engine.preview("primary", policy_packs=PACK).violations == ()
-
-
-def test_adopted_bucket_has_no_policy_violation(primary_up: SandboxUnderTest) -> None:
-    primary_up.client("s3", "us-east-1").create_bucket(Bucket="our-old-data")
+def test_adopted_bucket_has_no_policy_violation(primary_alone: SandboxUnderTest) -> None:
+    primary_alone.client("s3", "us-east-1").create_bucket(Bucket="our-old-data")
     buckets = [{"name": "datasets", "existing": "our-old-data"}]
-    with primary_up.configured("primary", buckets=buckets, protectData="false"):
-        assert primary_up.engine.preview("primary", policy_packs=PACK).violations == ()
+    with primary_alone.configured("primary", buckets=buckets, protectData="false"):
+        assert primary_alone.engine.preview("primary", policy_packs=PACK).violations == ()
 
 
 BROKEN = """
