@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from dr.errors import Failed, Problem
@@ -37,7 +38,6 @@ class Missing(Failed):
 @cache
 def client(service: str, region: str) -> Any:
     """Return a client; one for each service and region."""
-    import boto3
     from botocore.config import Config
 
     config = Config(
@@ -47,8 +47,26 @@ def client(service: str, region: str) -> Any:
         max_pool_connections=32,
         user_agent_appid="ml-dr",
     )
-    session: Any = boto3.session.Session()
-    return session.client(service, region_name=region, config=config)
+    with _SESSION_LOCK:
+        return _session().client(service, region_name=region, config=config)
+
+
+_SESSION_LOCK = Lock()
+"""Threads may share clients, and must not share the session that creates them (boto3 guide, "Session")."""
+
+
+@cache
+def _session() -> Any:
+    """Return the session of all clients: it reads endpoints and service models once for all regions."""
+    import boto3
+
+    return boto3.session.Session()
+
+
+def forget() -> None:
+    """Forget all clients, because the environment has other credentials or another endpoint."""
+    client.cache_clear()
+    _session.cache_clear()
 
 
 NOT_FOUND = {

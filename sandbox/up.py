@@ -73,7 +73,7 @@ class World:
                 raise RuntimeError("the steps before this one have not run")
             variables = environment(self.local, self.server, self.programs.engine)
             enter(variables)
-            clients.client.cache_clear()
+            clients.forget()
             self.engine = Engine(self.local, self.programs.engine, variables)
         return self.engine
 

@@ -26,8 +26,8 @@ WORKER_BYTES = 3 * 1024**3
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return one worker per core, limited by memory."""
-    return max(1, min(os.cpu_count() or 1, psutil.virtual_memory().available // WORKER_BYTES))
+    """Return one worker more than cores, limited by memory: a test with the real engine waits a fifth of its time."""
+    return max(1, min((os.cpu_count() or 1) + 1, psutil.virtual_memory().available // WORKER_BYTES))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,9 +62,9 @@ def _no_aws_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    clients.client.cache_clear()
+    clients.forget()
     yield
-    clients.client.cache_clear()
+    clients.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
 
     with running() as started:
         monkeypatch.setenv("AWS_ENDPOINT_URL", started.endpoint)
-        clients.client.cache_clear()
+        clients.forget()
         yield started
 
 
@@ -114,39 +114,30 @@ def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) 
         yield plane
 
 
-LONGEST = (
-    *("test_tiers.py", "test_drills.py", "test_cluster_preflight.py", "test_killed.py"),
-    *("test_policies.py", "test_named.py", "test_primary_destroyed.py"),
-    *("test_deployment_ends.py", "test_rollouts.py", "test_stacks.py", "test_network.py", "test_changes.py"),
-    *("test_nodes.py", "test_commands.py", "test_kubernetes_plugin.py"),
-)
-"""Files that take minutes, the longest first: started last, one would occupy a single worker at the end."""
-
-TOGETHER = {
-    f"tests/integration/engine/{name}": "primary_alone"
-    for name in ("test_policies.py", "test_named.py", "test_primary_destroyed.py")
-}
-"""Files that run on one worker, in the order of `LONGEST`, by the deployment that they share."""
+FOLDERS = tuple(f"tests/integration/{name}/" for name in ("changes", "faults", "primary"))
+"""Folders whose files run on one worker, because they share a deployment. They take minutes and start first: started
+last, one would occupy a single worker at the end."""
+LATER = ("tests/sandbox/engine/", "tests/integration/clusters/", "tests/sandbox/clusters/")
+"""Folders whose files start next, each on any worker."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest files first, then the others with the real engine."""
+    """Run the longest files first."""
+    longest = (*FOLDERS, *LATER)
 
-    def turn(item: pytest.Item) -> tuple[int, bool]:
-        engine = item.get_closest_marker("engine") is not None
-        return LONGEST.index(item.path.name) if engine and item.path.name in LONGEST else len(LONGEST), not engine
+    def turn(item: pytest.Item) -> int:
+        return next((turn for turn, start in enumerate(longest) if item.nodeid.startswith(start)), len(longest))
 
     items.sort(key=turn)
 
 
-class FileScheduling(LoadFileScheduling):
-    """Distributes whole files, and gives files that share a deployment to one worker."""
+class Scheduling(LoadFileScheduling):
+    """Distributes folders that share a deployment, and single files of the others."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return TOGETHER.get(file, file)
+        return next((folder for folder in FOLDERS if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Replace the scheduler that `--dist` names."""
-    return FileScheduling(config, log)
+    return Scheduling(config, log)

@@ -121,7 +121,7 @@ class StackSettings(Settings):
         unit="seconds",
     )
     primary_stack: str = setting(
-        "primary",
+        Topology.primary_stack,
         "Name of the primary stack that the recovery stack refers to. One account can hold several pairs of stacks",
         stack=For.RECOVERY,
         min_length=1,
@@ -132,7 +132,9 @@ class StackSettings(Settings):
         "a deployment with its data",
     )
     backup_retention_days: Days = setting(
-        35, "How long recovery points, and their copies in the other region, are kept", unit="days"
+        Topology.backup_retention_days,
+        "How long recovery points, and their copies in the other region, are kept",
+        unit="days",
     )
     primary_cidr: VpcCidr = setting(
         "10.0.0.0/16",
@@ -256,7 +258,7 @@ class StackSettings(Settings):
         example="203.0.113.0/24",
     )
     client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = setting(
-        ("0.0.0.0/0",), "CIDR blocks allowed to call the inference endpoint", example="203.0.113.0/24"
+        Topology.client_cidrs, "CIDR blocks allowed to call the inference endpoint", example="203.0.113.0/24"
     )
     operator_roles: tuple[RoleArn, ...] = setting(
         (),

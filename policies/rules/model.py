@@ -84,7 +84,7 @@ class Rule:
     Args:
         name: Service, resource and property: "s3-bucket-tls-only".
         requirement: What must hold, as a full sentence.
-        reason: Why, as a clause that follows "because".
+        reason: Why, as a clause that follows "Reason:".
         remedy: How to fix a violation, as an imperative.
         types: Type tokens that it checks; a prefix matches all types that begin with it.
         check: Check of one resource by itself; a rule has either this
@@ -104,7 +104,7 @@ class Rule:
     @property
     def description(self) -> str:
         """Text that a report shows for the rule."""
-        return f"{self.requirement} Because {self.reason}."
+        return f"{self.requirement} Reason: {self.reason}."
 
     def facts(self, resource: Resource, stack: Stack = ()) -> list[str]:
         """Return the violations of a resource, including those with an exception."""

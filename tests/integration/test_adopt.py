@@ -39,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def begun(kind: str, name: str, doing: str = "creating", /, **inputs: Any) -> dict[str, Any]:
+def operation(kind: str, name: str, doing: str = "creating", /, **inputs: Any) -> dict[str, Any]:
     """Return a pending operation."""
     tags = {"tags": {**TAGS, "resource": name}, "region": REGION}
     resource = {"urn": f"urn:pulumi:dr::dr::aws:{kind}::{name}", "type": f"aws:{kind}", "inputs": {**tags, **inputs}}
@@ -69,7 +69,7 @@ def allocate(aws: Running, name: str) -> str:
 
 def test_created_resource_is_found_by_its_tags_and_written_to_the_state(aws: Running, project: Path) -> None:
     id, _ = allocate(aws, "nat-a"), allocate(aws, "nat-b")
-    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    leave(project, operation("ec2/eip:Eip", "nat-a"))
     (found,) = run(project)
 
     assert (found.id, found.outcome) == (id, f"was created: {id}")
@@ -79,7 +79,7 @@ def test_created_resource_is_found_by_its_tags_and_written_to_the_state(aws: Run
 
 
 def test_pending_creation_without_a_resource_is_removed_from_the_state(aws: Running, project: Path) -> None:
-    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    leave(project, operation("ec2/eip:Eip", "nat-a"))
     (found,) = run(project)
 
     assert (found.id, found.outcome) == (None, "was not created")
@@ -87,7 +87,7 @@ def test_pending_creation_without_a_resource_is_removed_from_the_state(aws: Runn
 
 
 def test_resource_already_in_the_state_is_not_adopted(aws: Running, project: Path) -> None:
-    leave(project, begun("ec2/eip:Eip", "nat-a"), known=(allocate(aws, "nat-a"),))
+    leave(project, operation("ec2/eip:Eip", "nat-a"), known=(allocate(aws, "nat-a"),))
 
     assert run(project)[0].outcome == "was not created"
 
@@ -106,14 +106,14 @@ def test_deleted_nat_gateway_is_not_adopted(aws: Running, project: Path) -> None
         for _ in range(2)
     ]
     ec2.delete_nat_gateway(NatGatewayId=ids[0])
-    leave(project, begun("ec2/natGateway:NatGateway", "nat"))
+    leave(project, operation("ec2/natGateway:NatGateway", "nat"))
 
     assert run(project)[0].id == ids[1]
 
 
 def test_two_candidates_are_reported_and_the_state_is_not_written(aws: Running, project: Path) -> None:
     ids = [allocate(aws, "nat-a"), allocate(aws, "nat-a")]
-    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    leave(project, operation("ec2/eip:Eip", "nat-a"))
     with pytest.raises(Failed) as caught:
         run(project)
 
@@ -132,13 +132,13 @@ def test_backup_selection_is_found_in_its_plan(aws: Running, project: Path) -> N
     plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "plan", "Rules": rules})["BackupPlanId"]
     selection = {"SelectionName": "tagged", "IamRoleArn": role, "Resources": ["*"]}
     id = backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection)["SelectionId"]
-    leave(project, begun("backup/selection:Selection", "backup-selection", planId=plan, name="tagged"))
+    leave(project, operation("backup/selection:Selection", "backup-selection", planId=plan, name="tagged"))
 
     assert run(project)[0].id == id
 
 
 def test_cluster_is_adopted_by_its_name_without_a_look_up(aws: Running, project: Path) -> None:
-    leave(project, begun("eks/cluster:Cluster", "cluster", name="ml-dr"))
+    leave(project, operation("eks/cluster:Cluster", "cluster", name="ml-dr"))
 
     assert run(project)[0].id == "ml-dr"
 
@@ -146,8 +146,8 @@ def test_cluster_is_adopted_by_its_name_without_a_look_up(aws: Running, project:
 def test_all_resources_that_cannot_be_looked_up_are_reported_and_the_state_is_not_written(
     aws: Running, project: Path
 ) -> None:
-    untagged = begun("ec2/eip:Eip", "nat-a", tags={})
-    leave(project, untagged, begun("rds/cluster:Cluster", "database"), begun("eks/cluster:Cluster", "cluster"))
+    untagged = operation("ec2/eip:Eip", "nat-a", tags={})
+    leave(project, untagged, operation("rds/cluster:Cluster", "database"), operation("eks/cluster:Cluster", "cluster"))
     with pytest.raises(Failed) as caught:
         run(project)
 
@@ -160,7 +160,7 @@ def test_all_resources_that_cannot_be_looked_up_are_reported_and_the_state_is_no
 
 def test_unreachable_region_leaves_the_state_unchanged(aws: Running, project: Path) -> None:
     aws.emulator.faults.add(parse({"kind": "region", "region": REGION, "unreachable": True}))
-    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    leave(project, operation("ec2/eip:Eip", "nat-a"))
     with pytest.raises(Failed, match="us-west-2 does not answer"):
         run(project)
     assert state(project)["pending_operations"]
@@ -168,7 +168,10 @@ def test_unreachable_region_leaves_the_state_unchanged(aws: Running, project: Pa
 
 @pytest.mark.usefixtures("aws")
 def test_pending_updates_and_harmless_creations_are_not_looked_up(project: Path) -> None:
-    operations = begun("eks/nodeGroup:NodeGroup", "gpu", "updating"), begun("cloudwatch/metricAlarm:MetricAlarm", "a")
+    operations = (
+        operation("eks/nodeGroup:NodeGroup", "gpu", "updating"),
+        operation("cloudwatch/metricAlarm:MetricAlarm", "a"),
+    )
     leave(project, *operations)
 
     assert [each.outcome for each in run(project)] == [
@@ -178,9 +181,11 @@ def test_pending_updates_and_harmless_creations_are_not_looked_up(project: Path)
 
 
 def test_only_pending_creations_that_are_not_harmless_are_refused(project: Path) -> None:
-    leave(project, begun("cloudwatch/metricAlarm:MetricAlarm", "alarm"), begun("ec2/eip:Eip", "nat-a", "updating"))
+    leave(
+        project, operation("cloudwatch/metricAlarm:MetricAlarm", "alarm"), operation("ec2/eip:Eip", "nat-a", "updating")
+    )
     adopt.refuse_unfinished(PulumiStack(project, "dr"))
-    leave(project, begun("ec2/eip:Eip", "nat-a"), begun("eks/cluster:Cluster", "cluster"))
+    leave(project, operation("ec2/eip:Eip", "nat-a"), operation("eks/cluster:Cluster", "cluster"))
     with pytest.raises(Refused) as caught:
         adopt.refuse_unfinished(PulumiStack(project, "dr"))
 
@@ -209,7 +214,7 @@ def command(project: Path, *options: str) -> Result:
 
 def test_command_shows_what_it_found_and_writes_only_with_yes(aws: Running, project: Path) -> None:
     id = allocate(aws, "nat-a")
-    leave(project, begun("ec2/eip:Eip", "nat-a"))
+    leave(project, operation("ec2/eip:Eip", "nat-a"))
     shown = command(project)
     assert shown.exit_code == 0
     assert f"was created: {id}" in shown.output

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from dr.errors import Failed
-from sandbox.cli.predict import Way
+from sandbox.cli.predict import Way, ask, deployed_way
 from sandbox.local import read_json
 from sandbox.model_set import NAME
+from sandbox.up import World
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -205,3 +206,9 @@ def drill(sandbox: SandboxUnderTest, region: str, name: str) -> Iterator[Drill]:
         for thread in threads:
             thread.join()
         print(f"\n{timeline}")
+
+
+def predicted(sandbox: SandboxUnderTest, region: str, count: int = 1) -> list[bool]:
+    """Return whether the region's predictions equal those of the same model run here."""
+    here = World(sandbox.local, sandbox.programs, server=sandbox.server, engine=sandbox.engine)
+    return [each.equal for each in ask(deployed_way(here, region, False), region, here.buckets(region), count)]

@@ -1,4 +1,4 @@
-"""A deployed region's network, read with boto3."""
+"""A deployed region's network and DNS records, read with boto3."""
 
 from __future__ import annotations
 
@@ -42,3 +42,16 @@ def nat_routes(deployed: SandboxUnderTest, region: str) -> dict[str, str]:
             if route.get("DestinationCidrBlock") == "0.0.0.0/0" and "NatGatewayId" in route:
                 routes[name_of(table)[-1]] = zones[route["NatGatewayId"]]
     return routes
+
+
+def dns_answer(deployed: SandboxUnderTest, name: str) -> list[str]:
+    """Return the values with which Route 53 answers a query for a CNAME record."""
+    zone, route53 = deployed.engine.outputs("primary")["zone_id"], deployed.client("route53", EAST)
+    data: list[str] = route53.test_dns_answer(HostedZoneId=zone, RecordName=name, RecordType="CNAME")["RecordData"]
+    return data
+
+
+def load_balancer(deployed: SandboxUnderTest, region: str) -> list[str]:
+    """Return the DNS name of a region's load balancer."""
+    (found,) = deployed.client("elbv2", region).describe_load_balancers()["LoadBalancers"]
+    return [found["DNSName"]]

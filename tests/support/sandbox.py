@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -41,8 +42,7 @@ class SandboxUnderTest:
 
     def client(self, service: str, region: str) -> Any:
         """Return a boto3 client for the emulator."""
-        session = boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
-        return session.client(service, region_name=region, endpoint_url=self.server.endpoint)
+        return _client(service, region, self.server.endpoint)
 
     def configure(self, stack: str, **values: object) -> None:
         """Set keys of the `dr` namespace in a stack's file, as `pulumi config set` does; None removes one."""
@@ -71,7 +71,7 @@ class SandboxUnderTest:
         """Publish the model set in the primary region, and wait until it is replicated."""
         regions = ("us-east-1", "us-west-2")
         with mock.patch.dict(os.environ, self.engine.variables):
-            clients.client.cache_clear()
+            clients.forget()
             buckets = {
                 region: {pair: names[side] for pair, names in self.engine.outputs("primary")["buckets"].items()}
                 for side, region in enumerate(regions)
@@ -79,7 +79,7 @@ class SandboxUnderTest:
             published = model_sets.publish(regions[0], buckets[regions[0]], NAME, items)
             while model_sets.newest(regions[1], buckets[regions[1]], NAME) != published:
                 time.sleep(0.1)
-        clients.client.cache_clear()
+        clients.forget()
 
     def lose(self, region: str) -> None:
         """Make a region and the global control planes unreachable."""
@@ -117,6 +117,17 @@ class SandboxUnderTest:
     def operations(self, since: int) -> Counter[str]:
         """Return the number of calls by operation since a position: "s3:PutObject"."""
         return Counter(f"{call['service']}:{call['operation']}" for call in self.calls(since))
+
+
+@cache
+def _client(service: str, region: str, endpoint: str) -> Any:
+    return _session().client(service, region_name=region, endpoint_url=endpoint)
+
+
+@cache
+def _session() -> Any:
+    """Return the session of all tests, which reads service models once."""
+    return boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
 
 
 def copy_project(folder: Path, main: Path = ROOT) -> Path:

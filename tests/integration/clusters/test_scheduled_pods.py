@@ -116,8 +116,10 @@ def test_job_completes_every_index_with_limited_parallelism_and_batch_priority(c
     assert (status.succeeded, status.completed_indexes, most) == (12, "0-11", 4)
     (pod, *_) = cluster.pods(TRAINING, "run-1")
     assert pod.spec.priority == cluster.scheduling.read_priority_class(BATCH_PRIORITY).value < 0
-    told = {each.name: each.value_from.field_ref.field_path for each in pod.spec.containers[0].env if each.value_from}
-    assert told.keys() == {"RUN", "JOB_COMPLETION_INDEX"}
+    environment = {
+        each.name: each.value_from.field_ref.field_path for each in pod.spec.containers[0].env if each.value_from
+    }
+    assert environment.keys() == {"RUN", "JOB_COMPLETION_INDEX"}
     assert pod.metadata.labels[jobs_spec.RUN_LABEL] == "run-1"
 
 

@@ -109,7 +109,7 @@ def test_a_bucket_of_another_region_is_imported_by_name_and_region(engine: Engin
 
 
 @pytest.mark.parametrize(
-    ("token", "id"), [(BUCKET, "nobody-has-this"), (KEY, "0" * 36), (ZONE, "Z0"), (ROLE, "none"), (ALARM, "none")]
+    ("token", "id"), [(BUCKET, "no-such-bucket"), (KEY, "0" * 36), (ZONE, "Z0"), (ROLE, "none"), (ALARM, "none")]
 )
 def test_read_of_a_missing_resource_finds_nothing(engine: Engine, token: str, id: str) -> None:
     assert engine.read(token, id).id == ""

@@ -24,7 +24,7 @@ from sandbox.control_plane.control_plane import ControlPlane
 from sandbox.control_plane.supervisor import die_with
 from sandbox.local import ROOT
 from sandbox.toolchain.kubernetes_binaries import Binaries
-from tests.support.control_plane import NOBODY
+from tests.support.control_plane import UNUSED_TOKENS
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 PROCESSES = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
@@ -89,7 +89,7 @@ def test_rbac_applies_to_users_without_administrator_rights(control_plane: Contr
 
 
 def test_two_control_planes_are_independent(control_plane: ControlPlane, binaries: Binaries, tmp_path: Path) -> None:
-    other = ControlPlane("us-west-2", tmp_path / "other", binaries, NOBODY, speed=60)
+    other = ControlPlane("us-west-2", tmp_path / "other", binaries, UNUSED_TOKENS, speed=60)
     other.start()
     try:
         client.CoreV1Api(control_plane.api()).create_namespace({"metadata": {"name": "here"}})
@@ -103,7 +103,7 @@ def test_two_control_planes_are_independent(control_plane: ControlPlane, binarie
 
 
 def test_a_paused_control_plane_resumes_with_its_data(binaries: Binaries, tmp_path: Path) -> None:
-    plane = ControlPlane("us-west-2", tmp_path / "plane", binaries, NOBODY, speed=60)
+    plane = ControlPlane("us-west-2", tmp_path / "plane", binaries, UNUSED_TOKENS, speed=60)
     plane.start()
     try:
         core, endpoint = client.CoreV1Api(plane.api()), plane.endpoint
@@ -142,7 +142,9 @@ def test_a_failed_start_is_reported_with_the_end_of_the_log(binaries: Binaries, 
     (tmp_path / "kube-apiserver").unlink()
     (tmp_path / "kube-apiserver").write_text("#!/bin/sh\necho no room here >&2; exit 3\n")
     (tmp_path / "kube-apiserver").chmod(0o755)
-    plane = ControlPlane("us-west-2", tmp_path / "plane", Binaries(tmp_path, "1.36.3", "named"), NOBODY, speed=60)
+    plane = ControlPlane(
+        "us-west-2", tmp_path / "plane", Binaries(tmp_path, "1.36.3", "named"), UNUSED_TOKENS, speed=60
+    )
 
     with pytest.raises(Failed, match=r"the Kubernetes of us-west-2: kube-apiserver ended: .*no room here"):
         plane.start()
@@ -165,7 +167,7 @@ time.sleep(300)
 
 
 def test_no_process_survives_its_killed_parent(binaries: Binaries, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLDER, str(tmp_path), str(binaries.folder), NOBODY]
+    command = [sys.executable, "-c", HOLDER, str(tmp_path), str(binaries.folder), UNUSED_TOKENS]
     parent = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout
@@ -193,7 +195,7 @@ def test_a_process_ends_if_its_parent_ended_during_the_start() -> None:
 
 @on_linux
 def test_no_process_survives_its_killed_supervisor(binaries: Binaries, tmp_path: Path) -> None:
-    plane = ControlPlane("us-west-2", tmp_path, binaries, NOBODY, speed=60)
+    plane = ControlPlane("us-west-2", tmp_path, binaries, UNUSED_TOKENS, speed=60)
     plane.start()
     try:
         supervisor = psutil.Process(psutil.Process(plane.processes()["etcd"]).ppid())

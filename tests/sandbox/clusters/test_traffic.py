@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Region, str
             "AWS_SECRET_ACCESS_KEY": "testing",
         }.items():
             patch.setenv(name, value)
-        clients.client.cache_clear()
+        clients.forget()
         region = Region(aws, EAST)
         region.build(REPLICAS)
         s3 = region.client("s3")
@@ -166,7 +166,7 @@ def test_the_predict_command_compares_predictions_with_the_model(
     region: Region, monkeypatch: pytest.MonkeyPatch, made: tuple[Region, str, Path]
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", region.aws.endpoint)
-    clients.client.cache_clear()
+    clients.forget()
     way = predict.Way(region.name, region.aws.endpoint, region.aws.authority.file)
     found = predict.ask(way, EAST, BUCKETS, 3)
 

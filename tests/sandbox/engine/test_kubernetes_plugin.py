@@ -204,7 +204,7 @@ def test_field_of_another_manager_is_a_conflict_that_names_it_unless_forced(depl
 
 def test_unready_object_fails_at_its_time_limit_and_the_next_update_continues(deployed: Deployed) -> None:
     with pytest.raises(Failed, match="'by-name' timed out waiting to be Ready"):
-        deployed.up(nodes={"for": "nobody"}, annotations={"pulumi.com/timeoutSeconds": "4"})
+        deployed.up(nodes={"for": "no-such-node"}, annotations={"pulumi.com/timeoutSeconds": "4"})
     assert deployed.up(nodes={"for": "here"}, annotations={}).counts["update"] == 1
     assert deployed.preview().none
 
@@ -289,7 +289,7 @@ def test_object_that_exists_with_other_content_is_not_overwritten(deployed: Depl
 
 
 def test_plugin_ends_with_a_killed_engine_and_the_next_update_continues(deployed: Deployed) -> None:
-    deployed.want(nodes={"for": "nobody"}, annotations={"pulumi.com/timeoutSeconds": "300"})
+    deployed.want(nodes={"for": "no-such-node"}, annotations={"pulumi.com/timeoutSeconds": "300"})
     pulumi = deployed.engine.toolchain.pulumi
     command = [pulumi, "up", "--yes", "--skip-preview", "--non-interactive", "-s", "test"]
     variables = {**os.environ, **deployed.engine.variables}
@@ -297,7 +297,9 @@ def test_plugin_ends_with_a_killed_engine_and_the_next_update_continues(deployed
         command, cwd=deployed.folder, env=variables, stdout=subprocess.DEVNULL, start_new_session=True
     )
     wait_for(
-        lambda: deployed.live("Deployment", "by-name")["spec"]["template"]["spec"]["nodeSelector"]["for"] == "nobody"
+        lambda: (
+            deployed.live("Deployment", "by-name")["spec"]["template"]["spec"]["nodeSelector"]["for"] == "no-such-node"
+        )
     )
     plugins = [each for each in psutil.Process(process.pid).children() if each.name() == "pulumi-resource-kubernetes"]
     process.kill()

@@ -75,7 +75,7 @@ def test_stopped_sandbox_is_reported_with_the_command_that_starts_it(sandbox: Sa
 def test_lock_of_a_killed_engine_does_not_block_the_next(sandbox: SandboxUnderTest) -> None:
     locks = sandbox.local.backend / ".pulumi/locks/organization/dr/primary"
     locks.mkdir(parents=True)
-    gone = {"pid": 2**22 + 1, "username": "somebody", "hostname": "here", "timestamp": "2026-11-23T03:00:00Z"}
+    gone = {"pid": 2**22 + 1, "username": "user", "hostname": "here", "timestamp": "2026-11-23T03:00:00Z"}
     (locks / "dead.json").write_text(json.dumps(gone))
 
     assert sandbox.engine.preview("primary").counts.keys() == {"create"}

@@ -68,7 +68,7 @@ def test_a_rule_has_a_name_a_requirement_a_reason_and_a_remedy(rule: Rule) -> No
     assert rule.reason
     assert rule.remedy
     assert (rule.check is None) != (rule.check_in_stack is None)
-    assert POLICIES[rule.name].description == f"{rule.requirement} Because {rule.reason}."
+    assert POLICIES[rule.name].description == f"{rule.requirement} Reason: {rule.reason}."
     assert POLICIES[rule.name].enforcement_level is EnforcementLevel[rule.level.name]
 
 

@@ -17,8 +17,8 @@ from tests.support.api_server import ApiServer, closed, serving, silent
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
     monkeypatch.setattr(api_client, "_trust", lambda ca_data: ssl.create_default_context())
-    with serving() as told:
-        yield told
+    with serving() as api:
+        yield api
 
 
 def api(endpoint: str, read_seconds: float = 5.0) -> ClusterApi:

@@ -249,7 +249,7 @@ def test_configured_endpoint_is_used_and_has_no_default() -> None:
         ("modelMemoryGib", "40", "a replica needs 40 GiB"),
         ("minAvailable", "5", "leave 4 when the fullest is lost; 5 need 8 replicas, or 6 zones"),
         ("maxReplicas", "5", "5 is fewer than the 6 replicas of the peak"),
-        ("alertAddresses", '["nobody"]', '"nobody" is not a valid e-mail address'),
+        ("alertAddresses", '["oncall"]', '"oncall" is not a valid e-mail address'),
         ("apiCidrs", '["10.0.0.1/8"]', '"10.0.0.1/8" is not a network address'),
         ("clientCidrs", '["everybody"]', '"everybody" is not a valid CIDR block'),
         ("operatorRoles", '["admin"]', '"admin" is not a valid ARN of an IAM role'),

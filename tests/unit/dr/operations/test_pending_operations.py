@@ -16,8 +16,8 @@ def resource(urn: str, **changes: Any) -> dict[str, Any]:
 
 
 def deployment(*operations: tuple[str, str], resources: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
-    begun = [{"resource": resource(urn), "type": doing} for doing, urn in operations]
-    return {"resources": list(resources), "pending_operations": begun}
+    pending = [{"resource": resource(urn), "type": doing} for doing, urn in operations]
+    return {"resources": list(resources), "pending_operations": pending}
 
 
 def test_pending_operation_is_listed_once_with_type_name_and_region() -> None:

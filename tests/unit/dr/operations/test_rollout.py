@@ -25,14 +25,14 @@ PODS = "/api/v1/namespaces/ml-serving/pods"
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
     """A cluster with a complete rollout."""
     monkeypatch.setattr("dr.clusters.api_client._trust", lambda ca_data: None)
-    with serving() as told:
-        told.answers |= {
+    with serving() as api:
+        api.answers |= {
             AUTOSCALER: (200, {"spec": {"minReplicas": FLOOR}}),
             DEPLOYMENT: (200, deployment()),
             f"{APPS}/replicasets": (200, {"items": [replica_set(1), replica_set(2)]}),
             PODS: (200, {"items": [pod(number) for number in range(FLOOR)]}),
         }
-        yield told
+        yield api
 
 
 def deployed(server: ApiServer, role: Role = Role.PRIMARY, **changes: Any) -> Half:

@@ -31,9 +31,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def server() -> Iterator[ApiServer]:
-    with serving() as told:
-        told.answers |= {"/readyz": (200, "ok"), REVIEW: (201, {"status": {"allowed": True}})}
-        yield told
+    with serving() as api:
+        api.answers |= {"/readyz": (200, "ok"), REVIEW: (201, {"status": {"allowed": True}})}
+        yield api
 
 
 def at(endpoint: str) -> ClusterAddress:

@@ -18,8 +18,8 @@ ORDINARY = IncidentState()
 WELL = {"primary-down": "OK", "recovery-down": "OK", "prober-failing": "OK"}
 
 
-def nobody() -> guards.States:
-    raise AssertionError("nobody was to be asked")
+def not_asked() -> guards.States:
+    raise AssertionError("the alarm states were read")
 
 
 def needed(deployed: Tier = Tier.WARM, day: IncidentState = ORDINARY, **states: str) -> str:
@@ -33,7 +33,7 @@ def test_tier_may_be_lowered_while_the_recovery_region_serves_no_traffic() -> No
 
 
 def test_open_incident_prevents_lowering_the_tier_without_reading_alarms() -> None:
-    found = guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, INCIDENT, nobody)
+    found = guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, INCIDENT, not_asked)
 
     assert found is not None
     assert "incident 2026-11-23-a is open since 2026-11-23T03:00:00+00:00 (us-east-1 does not answer)" in found[0]
@@ -75,7 +75,7 @@ def test_unreadable_alarms_prevent_lowering_the_tier() -> None:
 
 
 def test_pilot_tier_may_be_lowered_without_reading_alarms() -> None:
-    assert guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, ORDINARY, nobody) is None
+    assert guards.why_needed(topology(Role.RECOVERY), Tier.PILOT, ORDINARY, not_asked) is None
 
 
 @pytest.mark.parametrize(

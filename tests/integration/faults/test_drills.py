@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from dr.errors import Failed
-from sandbox.cli.predict import ask, deployed_way
-from sandbox.up import World
-from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill
+from dr.errors import Exit, Failed
+from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill, predicted
+from tests.support.rollout_command import rollout
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
@@ -26,16 +25,6 @@ EAST, WEST = "us-east-1", "us-west-2"
 EAST_NAME, WEST_NAME = "inference-primary.ml.example.com", "inference-dr.ml.example.com"
 REPLICAS, BUDGET = 6, 4
 GPU_TYPES = ("g5.2xlarge", "g6.2xlarge")
-
-
-def world(sandbox: SandboxUnderTest) -> World:
-    return World(sandbox.local, sandbox.programs, server=sandbox.server, engine=sandbox.engine)
-
-
-def predicted(sandbox: SandboxUnderTest, region: str, count: int = 1) -> list[bool]:
-    """Return whether the region's predictions equal those of the same model run here."""
-    here = world(sandbox)
-    return [each.equal for each in ask(deployed_way(here, region, False), region, here.buckets(region), count)]
 
 
 @pytest.fixture
@@ -121,9 +110,9 @@ def test_missing_gpu_capacity_raises_an_alarm_while_remaining_replicas_serve(ser
         serving.fault(kind="zone", zone="us-east-1b")
         seen.until(lambda sample: sample.available == BUDGET and sample.waiting == 2, "two replicas wait for a GPU")
         serving.advance(10)
-        told = [each["subject"] or "" for each in serving.messages() if EAST in each["region"]]
-        seen.event(f"told: {', '.join(subject for subject in told if 'nodes-short' in subject)}")
-        assert any("ALARM" in subject and "nodes-short" in subject for subject in told), told
+        subjects = [each["subject"] or "" for each in serving.messages() if EAST in each["region"]]
+        seen.event(f"alarm: {', '.join(each for each in subjects if 'nodes-short' in each)}")
+        assert any("ALARM" in subject and "nodes-short" in subject for subject in subjects), subjects
         assert seen.latest.available == BUDGET
         serving.repair()
         seen.event("capacity and zone are back")
@@ -148,6 +137,7 @@ def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(se
         seen.event(f"rolling out {image}")
         with serving.configured("primary", inferenceImage=image, rolloutGraceSeconds="5"):
             first = gave_up(serving, seen)
+            code, reported = rollout(serving)
             stored = deployment_in_state(serving)
             again = gave_up(serving, seen)
         for said in (first, again):
@@ -156,6 +146,10 @@ def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(se
             assert "5 of 6 replicas of the previous revision serve" in said
             assert "set dr:inferenceImage" in said
             assert "Traceback" not in said
+        assert (code, reported["state"]) == (Exit.FAILED, "stuck")
+        (problem,) = reported["problems"]
+        assert image in problem["fact"]
+        assert problem["remedy"].startswith("set dr:inferenceImage")
         assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == image
         serving.engine.up("primary")
         seen.event("pulumi up with the image of before")
@@ -170,28 +164,3 @@ def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(se
 def deployment_in_state(serving: SandboxUnderTest) -> dict[str, Any]:
     (found,) = [each for each in serving.engine.resources("primary") if each["urn"].endswith("::serving-deployment")]
     return dict(found["inputs"])
-
-
-def test_change_from_pilot_to_warm_makes_the_recovery_region_serve_predictions(serving: SandboxUnderTest) -> None:
-    with drill(serving, WEST, WEST_NAME) as seen:
-        seen.until(lambda sample: sample.available == 0, "pilot: nothing runs")
-        serving.configure("dr", tier="warm")
-        try:
-            seen.event("pulumi up to warm begins")
-            changes = serving.engine.up("dr")
-            seen.event(f"pulumi up: {changes}")
-            seen.until(lambda sample: sample.available == 3 and sample.healthy == 3, "three replicas, three targets")
-            answered = len(seen.failed)
-            assert predicted(serving, WEST, 3) == [True] * 3
-            seen.event("predictions are those of the same model run here")
-            time.sleep(1)
-            assert len(seen.failed) <= answered + 1
-            assert serving.engine.up("dr").none
-        finally:
-            serving.measure()
-            serving.configure("dr", tier="pilot")
-            serving.engine.up("dr")
-            seen.event("back to pilot")
-        seen.until(lambda sample: sample.available == 0 and sample.healthy == 0, "nothing runs")
-
-    assert serving.engine.up("dr").none

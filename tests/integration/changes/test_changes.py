@@ -31,11 +31,6 @@ def test_diff_names_the_changed_property(deployed: SandboxUnderTest) -> None:
     assert properties == ["rules[0].noncurrentVersionExpiration.noncurrentDays"]
 
 
-@pytest.mark.parametrize("stack", ["primary", "dr"])
-def test_preview_right_after_a_deployment_shows_no_change(deployed: SandboxUnderTest, stack: str) -> None:
-    assert deployed.engine.preview(stack).none
-
-
 def test_preview_of_public_api_access_shows_exactly_the_changes_of_up(deployed: SandboxUnderTest) -> None:
     try:
         with deployed.configured("primary", apiCidrs=["203.0.113.0/24"]):

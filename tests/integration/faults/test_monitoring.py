@@ -17,7 +17,7 @@ NAMESPACE = "DisasterRecovery"
 
 
 @pytest.fixture(scope="module")
-def told(deployment: SandboxUnderTest) -> SandboxUnderTest:
+def measured(deployment: SandboxUnderTest) -> SandboxUnderTest:
     """Both stacks after 15 minutes of normal operation."""
     deployment.advance(15)
     return deployment
@@ -40,17 +40,19 @@ def firing(sandbox: SandboxUnderTest, region: str) -> set[str]:
     return {name.removeprefix("ml-dr-") for name, state in states(sandbox, region).items() if state == "ALARM"}
 
 
-def test_no_alarm_fires_in_normal_operation_and_every_alarm_notifies_its_regions_topic(told: SandboxUnderTest) -> None:
+def test_no_alarm_fires_in_normal_operation_and_every_alarm_notifies_its_regions_topic(
+    measured: SandboxUnderTest,
+) -> None:
     for region in (EAST, WEST):
-        assert firing(told, region) == set()
-        found = told.client("cloudwatch", region).describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        assert firing(measured, region) == set()
+        found = measured.client("cloudwatch", region).describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
         topic = f"arn:aws:sns:{region}:123456789012:ml-dr-alerts"
         for alarm in (*found["MetricAlarms"], *found["CompositeAlarms"]):
             assert (alarm["AlarmActions"], alarm["OKActions"]) == ([topic], [topic]), alarm["AlarmName"]
 
 
-def test_prober_and_republisher_publish_their_metrics_and_keep_logs_for_30_days(told: SandboxUnderTest) -> None:
-    metrics = told.client("cloudwatch", WEST)
+def test_prober_and_republisher_publish_their_metrics_and_keep_logs_for_30_days(measured: SandboxUnderTest) -> None:
+    metrics = measured.client("cloudwatch", WEST)
     listed = {
         (each["MetricName"], *sorted(one["Value"] for one in each["Dimensions"]))
         for each in metrics.list_metrics(Namespace=NAMESPACE)["Metrics"]
@@ -64,15 +66,15 @@ def test_prober_and_republisher_publish_their_metrics_and_keep_logs_for_30_days(
         ("Lever", "engage", "ml-dr"),
         ("Lever", "admit", "ml-dr"),
     }
-    log = told.client("logs", WEST).describe_log_groups(logGroupNamePrefix="/ml-dr-prober")["logGroups"]
+    log = measured.client("logs", WEST).describe_log_groups(logGroupNamePrefix="/ml-dr-prober")["logGroups"]
     assert [group["retentionInDays"] for group in log] == [30]
 
 
 def test_sentinel_is_written_in_the_primary_region_and_replicated_to_the_recovery_region(
-    told: SandboxUnderTest,
+    measured: SandboxUnderTest,
 ) -> None:
     both = [
-        told.client("s3", region).get_object(
+        measured.client("s3", region).get_object(
             Bucket=f"ml-dr-123456789012-{region}-control", Key="control/sentinel.json"
         )["Body"]
         for region in (EAST, WEST)
@@ -82,8 +84,8 @@ def test_sentinel_is_written_in_the_primary_region_and_replicated_to_the_recover
     assert first == second
 
 
-def test_late_replication_raises_an_alarm_in_the_source_region(told: SandboxUnderTest) -> None:
-    since = mark(told)
+def test_late_replication_raises_an_alarm_in_the_source_region(measured: SandboxUnderTest) -> None:
+    since = mark(measured)
     of = [
         {"Name": "SourceBucket", "Value": f"ml-dr-123456789012-{EAST}-models"},
         {"Name": "DestinationBucket", "Value": f"ml-dr-123456789012-{WEST}-models"},
@@ -91,76 +93,78 @@ def test_late_replication_raises_an_alarm_in_the_source_region(told: SandboxUnde
     ]
     for _ in range(3):
         late = {"MetricName": "ReplicationLatency", "Dimensions": of, "Value": 1200}
-        told.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/S3", MetricData=[late])
-        told.advance(1)
+        measured.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/S3", MetricData=[late])
+        measured.advance(1)
 
-    (said,) = messages(told, since)
+    (said,) = messages(measured, since)
     assert said["subject"] == 'ALARM: "ml-dr-models-replication-late" in US East (N. Virginia)'
     assert (said["region"], said["endpoint"]) == (EAST, "oncall@example.com")
-    told.advance(5)
-    assert firing(told, EAST) == set()
+    measured.advance(5)
+    assert firing(measured, EAST) == set()
 
 
-def test_busy_gpu_nodes_raise_an_alarm_after_two_periods(told: SandboxUnderTest) -> None:
-    since = mark(told)
-    groups = told.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
+def test_busy_gpu_nodes_raise_an_alarm_after_two_periods(measured: SandboxUnderTest) -> None:
+    since = mark(measured)
+    groups = measured.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
     names = [each["AutoScalingGroupName"] for each in groups]
     (name,) = (each for each in names if each.startswith("eks-cluster-gpu-"))
     for _ in range(5):
         of = [{"Name": "AutoScalingGroupName", "Value": name}]
         busy = {"MetricName": "CPUUtilization", "Dimensions": of, "Value": 90}
-        told.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/EC2", MetricData=[busy])
-        told.advance(1)
+        measured.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/EC2", MetricData=[busy])
+        measured.advance(1)
 
-    assert [each["subject"] for each in messages(told, since)] == ['ALARM: "ml-dr-nodes-busy" in US East (N. Virginia)']
+    assert [each["subject"] for each in messages(measured, since)] == [
+        'ALARM: "ml-dr-nodes-busy" in US East (N. Virginia)'
+    ]
 
 
 def test_loss_of_the_primary_region_is_detected_in_the_recovery_region_within_20_minutes(
-    told: SandboxUnderTest,
+    measured: SandboxUnderTest,
 ) -> None:
-    since = mark(told)
-    told.lose(EAST)
+    since = mark(measured)
+    measured.lose(EAST)
     try:
-        told.advance(5)
-        assert firing(told, WEST) == {"primary-down"}, "one witness is not enough"
-        told.advance(15)
-        assert firing(told, WEST) == {"primary-down", "sentinel-late", "recovery-at-risk", "region-impaired"}
-        subjects = [each["subject"] for each in messages(told, since)]
+        measured.advance(5)
+        assert firing(measured, WEST) == {"primary-down"}, "one witness is not enough"
+        measured.advance(15)
+        assert firing(measured, WEST) == {"primary-down", "sentinel-late", "recovery-at-risk", "region-impaired"}
+        subjects = [each["subject"] for each in messages(measured, since)]
         assert 'ALARM: "ml-dr-region-impaired" in US West (Oregon)' in subjects
-        assert {each["region"] for each in messages(told, since)} == {WEST}
+        assert {each["region"] for each in messages(measured, since)} == {WEST}
     finally:
-        told.repair()
-    told.advance(5)
-    assert firing(told, WEST) == set()
-    assert 'OK: "ml-dr-region-impaired" in US West (Oregon)' in [each["subject"] for each in messages(told, since)]
+        measured.repair()
+    measured.advance(5)
+    assert firing(measured, WEST) == set()
+    assert 'OK: "ml-dr-region-impaired" in US West (Oregon)' in [each["subject"] for each in messages(measured, since)]
 
 
-def test_failing_prober_raises_recovery_at_risk_and_not_region_impaired(told: SandboxUnderTest) -> None:
-    told.fault(kind="operation", operation="cloudwatch:PutMetricData", error="AccessDenied", region=WEST)
+def test_failing_prober_raises_recovery_at_risk_and_not_region_impaired(measured: SandboxUnderTest) -> None:
+    measured.fault(kind="operation", operation="cloudwatch:PutMetricData", error="AccessDenied", region=WEST)
     try:
-        told.advance(20)
-        assert firing(told, WEST) >= {"prober-failing", "levers-failing", "recovery-at-risk"}
-        assert "region-impaired" not in firing(told, WEST)
+        measured.advance(20)
+        assert firing(measured, WEST) >= {"prober-failing", "levers-failing", "recovery-at-risk"}
+        assert "region-impaired" not in firing(measured, WEST)
     finally:
-        told.repair()
-    told.advance(10)
-    assert firing(told, WEST) == set()
+        measured.repair()
+    measured.advance(10)
+    assert firing(measured, WEST) == set()
 
 
-def test_engaged_lever_keeps_its_alarm_firing_and_sends_one_message(told: SandboxUnderTest) -> None:
-    since, s3 = mark(told), told.client("s3", WEST)
+def test_engaged_lever_keeps_its_alarm_firing_and_sends_one_message(measured: SandboxUnderTest) -> None:
+    since, s3 = mark(measured), measured.client("s3", WEST)
     bucket, key = f"ml-dr-123456789012-{WEST}-control", "control/state.json"
     day = {"levers": {"engaged": True, "admitted": True}, "activation": None, "incident": None, "lease": None}
     s3.put_object(Bucket=bucket, Key=key, Body=json.dumps({**day, "version": 1}))
     try:
-        told.advance(5)
-        assert firing(told, WEST) == {"lever-engage"}
-        told.advance(60)
-        assert firing(told, WEST) == {"lever-engage"}
-        assert [each["subject"] for each in messages(told, since)] == [
+        measured.advance(5)
+        assert firing(measured, WEST) == {"lever-engage"}
+        measured.advance(60)
+        assert firing(measured, WEST) == {"lever-engage"}
+        assert [each["subject"] for each in messages(measured, since)] == [
             'ALARM: "ml-dr-lever-engage" in US West (Oregon)'
         ]
     finally:
         s3.delete_object(Bucket=bucket, Key=key)
-    told.advance(5)
-    assert firing(told, WEST) == set()
+    measured.advance(5)
+    assert firing(measured, WEST) == set()

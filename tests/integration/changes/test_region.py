@@ -10,6 +10,7 @@ import pytest
 from dr.errors import Failed
 from sandbox.emulator_client import ask
 from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -68,15 +69,18 @@ def test_each_region_has_a_private_cluster_with_nodes_of_its_tier(
     on = [each["types"] for each in cluster["logging"]["clusterLogging"] if each["enabled"]]
     assert set(on[0]) >= {"api", "audit", "authenticator"}
     assert cluster["encryptionConfig"][0]["resources"] == ["secrets"]
-    sizes = {
-        group["labels"]["pool"]: group["scalingConfig"]
-        for name in eks.list_nodegroups(clusterName="ml-dr")["nodegroups"]
-        for group in [eks.describe_nodegroup(clusterName="ml-dr", nodegroupName=name)["nodegroup"]]
-    }
-    assert sizes == {
+    expected = {
         "gpu": {"minSize": gpus, "desiredSize": gpus, "maxSize": 10},
         "system": {"minSize": 2, "desiredSize": 2, "maxSize": 6},
     }
+
+    def sizes() -> dict[str, dict[str, int]]:
+        names = eks.list_nodegroups(clusterName="ml-dr")["nodegroups"]
+        groups = [eks.describe_nodegroup(clusterName="ml-dr", nodegroupName=name)["nodegroup"] for name in names]
+        return {group["labels"]["pool"]: group["scalingConfig"] for group in groups}
+
+    # The autoscaler may still remove nodes of an earlier test.
+    wait_for(lambda: sizes() == expected)
     groups = deployed.client("autoscaling", region).describe_auto_scaling_groups()["AutoScalingGroups"]
     assert sorted(each["DesiredCapacity"] for each in groups) == sorted([gpus, 2])
 

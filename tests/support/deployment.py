@@ -1,4 +1,7 @@
-"""Deployments that the files of a worker share: each test restores its changes."""
+"""Fixtures of both stacks, deployed once for all files of a folder, whose conftest.py imports them.
+
+Each test restores its changes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.local import ROOT
 from sandbox.model_set import train
 from tests.support.sandbox import STACKS, SandboxUnderTest, sandbox_in
 
@@ -18,7 +20,7 @@ BY_DIGEST = {
 """The images of Pulumi.yaml with digests: without them, every preview shows a warning."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
     """A sandbox with both stacks as committed, an alarm subscriber and a published model set."""
     with sandbox_in(tmp_path_factory.mktemp("stacks")) as sandbox:
@@ -44,16 +46,3 @@ def inside(deployed: SandboxUnderTest, monkeypatch: pytest.MonkeyPatch) -> Sandb
     for name, value in deployed.engine.variables.items():
         monkeypatch.setenv(name, value)
     return deployed
-
-
-PACK = (str(ROOT / "policies"),)
-
-
-@pytest.fixture(scope="session")
-def primary_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
-    """The primary stack as committed, deployed under the policy pack, in a sandbox without a dr stack."""
-    with sandbox_in(tmp_path_factory.mktemp("primary")) as sandbox:
-        # A rule that failed on unknown values of a first preview would be reported as "can't run policy".
-        assert sandbox.engine.preview("primary", policy_packs=PACK).violations == ()
-        assert sandbox.engine.up("primary", policy_packs=PACK).violations == ()
-        yield sandbox

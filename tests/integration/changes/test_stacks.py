@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from dr.control import contract
 from dr.topology.topology import Role
+from tests.support.network import dns_answer, load_balancer
 from tests.support.sandbox import SandboxUnderTest
-from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -24,23 +23,17 @@ def bucket(region: str, pair: str) -> str:
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
-def test_a_second_up_changes_nothing(deployed: SandboxUnderTest, stack: str) -> None:
-    changes = deployed.engine.up(stack)
-
-    assert changes.none
-    assert changes.warnings == ()
-
-
-@pytest.mark.parametrize("stack", ["primary", "dr"])
 def test_preview_with_refresh_after_a_deployment_shows_no_drift(deployed: SandboxUnderTest, stack: str) -> None:
     assert deployed.engine.preview(stack, refresh=True).none
 
 
 @pytest.mark.parametrize("stack", ["primary", "dr"])
-def test_preview_calls_only_reading_operations(deployed: SandboxUnderTest, stack: str) -> None:
+def test_preview_shows_no_change_and_calls_only_reading_operations(deployed: SandboxUnderTest, stack: str) -> None:
     mark = deployed.mark()
-    deployed.engine.preview(stack)
+    changes = deployed.engine.preview(stack)
 
+    assert changes.none
+    assert changes.warnings == ()
     operations = deployed.operations(mark)
     assert operations
     assert [name for name in operations if not name.partition(":")[2].startswith(READS)] == []
@@ -116,77 +109,21 @@ def test_replication_role_is_limited_to_its_bucket_pair(deployed: SandboxUnderTe
     assert bucket(EAST, "datasets") not in text
 
 
-def answer(deployed: SandboxUnderTest, name: str) -> list[str]:
-    zone = deployed.engine.outputs("primary")["zone_id"]
-    route53 = deployed.client("route53", EAST)
-    data: list[str] = route53.test_dns_answer(HostedZoneId=zone, RecordName=name, RecordType="CNAME")["RecordData"]
-    return data
-
-
-def load_balancer(deployed: SandboxUnderTest, region: str) -> list[str]:
-    """Return the DNS name of a region's load balancer, read from AWS."""
-    (found,) = deployed.client("elbv2", region).describe_load_balancers()["LoadBalancers"]
-    return [found["DNSName"]]
-
-
 def test_dns_resolves_to_the_primary_region_while_it_is_healthy(deployed: SandboxUnderTest) -> None:
-    assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, EAST)
-    assert answer(deployed, "inference-dr.ml.example.com") == load_balancer(deployed, WEST)
-
-
-@pytest.fixture(scope="module")
-def warm(deployment: SandboxUnderTest) -> Iterator[None]:
-    """Run replicas in the recovery region: its load balancer is unhealthy without targets."""
-    deployment.configure("dr", tier="warm")
-    deployment.engine.up("dr")
-    (group,) = deployment.client("elbv2", WEST).describe_target_groups()["TargetGroups"]
-    wait_for(lambda: "healthy" in target_states(deployment, group["TargetGroupArn"]))
-    yield
-    deployment.repair()
-    deployment.measure()
-    deployment.configure("dr", tier=None)
-    deployment.engine.up("dr")
-
-
-def target_states(deployed: SandboxUnderTest, group: str) -> set[str]:
-    health = deployed.client("elbv2", WEST).describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    return {each["TargetHealth"]["State"] for each in health}
+    assert dns_answer(deployed, "inference.ml.example.com") == load_balancer(deployed, EAST)
+    assert dns_answer(deployed, "inference-dr.ml.example.com") == load_balancer(deployed, WEST)
 
 
 def test_dns_keeps_a_lost_primary_region_if_the_recovery_region_has_no_replicas(deployed: SandboxUnderTest) -> None:
     primary = load_balancer(deployed, EAST)
     deployed.fault(kind="region", region=EAST, unreachable=True)
 
-    assert answer(deployed, "inference.ml.example.com") == primary
-
-
-@pytest.mark.usefixtures("warm")
-def test_dns_resolves_to_the_recovery_region_when_the_primary_is_lost(deployed: SandboxUnderTest) -> None:
-    deployed.fault(kind="region", region=EAST, unreachable=True)
-
-    assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, WEST)
-
-
-@pytest.mark.usefixtures("warm")
-def test_engaged_lever_closes_the_record_of_a_healthy_primary_region(deployed: SandboxUnderTest) -> None:
-    metrics = deployed.client("cloudwatch", WEST)
-    dimensions = [{"Name": "Lever", "Value": "engage"}, {"Name": "Workload", "Value": "ml-dr"}]
-
-    def pull(value: int) -> None:
-        data = {"MetricName": "Lever", "Dimensions": dimensions, "Value": value}
-        metrics.put_metric_data(Namespace="DisasterRecovery", MetricData=[data])
-
-    pull(1)
-    try:
-        assert answer(deployed, "inference.ml.example.com") == load_balancer(deployed, WEST)
-    finally:
-        pull(0)
+    assert dns_answer(deployed, "inference.ml.example.com") == primary
 
 
 def test_deployment_keeps_the_encryption_salt_of_the_stack_file(deployed: SandboxUnderTest) -> None:
     from sandbox.local import ROOT
 
-    deployed.engine.preview("dr")
     written = (deployed.local.project / "Pulumi.primary.yaml").read_text()
     salt = [line for line in (ROOT / "Pulumi.primary.yaml").read_text().splitlines() if "encryptionsalt" in line]
     assert salt[0] in written

@@ -1,0 +1,85 @@
+"""The recovery region as warm standby: it serves predictions, and DNS resolves to it. The tests run in their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.drill import drill, predicted
+from tests.support.network import EAST, WEST, dns_answer, load_balancer
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+NAME, WEST_NAME = "inference.ml.example.com", "inference-dr.ml.example.com"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def restored(deployment: SandboxUnderTest) -> Iterator[None]:
+    """Change the dr stack back to pilot after all tests, if none has."""
+    yield
+    if tier(deployment) != "pilot":
+        deployment.measure()
+        deployment.configure("dr", tier=None)
+        deployment.engine.up("dr")
+
+
+@pytest.fixture
+def warm(deployed: SandboxUnderTest) -> SandboxUnderTest:
+    """The dr stack in tier warm."""
+    if tier(deployed) != "warm":
+        deployed.configure("dr", tier="warm")
+        deployed.engine.up("dr")
+    return deployed
+
+
+def tier(sandbox: SandboxUnderTest) -> str:
+    return str(sandbox.engine.outputs("dr")["tier"])
+
+
+def test_change_from_pilot_to_warm_makes_the_recovery_region_serve_predictions(inside: SandboxUnderTest) -> None:
+    with drill(inside, WEST, WEST_NAME) as seen:
+        seen.until(lambda sample: sample.available == 0, "pilot: nothing runs")
+        inside.configure("dr", tier="warm")
+        seen.event("pulumi up to warm begins")
+        changes = inside.engine.up("dr")
+        seen.event(f"pulumi up: {changes}")
+        seen.until(lambda sample: sample.available == 3 and sample.healthy == 3, "three replicas, three targets")
+        answered = len(seen.failed)
+        assert predicted(inside, WEST, 3) == [True] * 3
+        seen.event("predictions are those of the same model run here")
+        time.sleep(1)
+        assert len(seen.failed) <= answered + 1
+
+
+def test_dns_resolves_to_the_recovery_region_when_the_primary_is_lost(warm: SandboxUnderTest) -> None:
+    warm.fault(kind="region", region=EAST, unreachable=True)
+
+    assert dns_answer(warm, NAME) == load_balancer(warm, WEST)
+
+
+def test_engaged_lever_closes_the_record_of_a_healthy_primary_region(warm: SandboxUnderTest) -> None:
+    metrics = warm.client("cloudwatch", WEST)
+    dimensions = [{"Name": "Lever", "Value": "engage"}, {"Name": "Workload", "Value": "ml-dr"}]
+
+    def pull(value: int) -> None:
+        data = {"MetricName": "Lever", "Dimensions": dimensions, "Value": value}
+        metrics.put_metric_data(Namespace="DisasterRecovery", MetricData=[data])
+
+    pull(1)
+    try:
+        assert dns_answer(warm, NAME) == load_balancer(warm, WEST)
+    finally:
+        pull(0)
+
+
+def test_change_from_warm_to_pilot_stops_every_replica(warm: SandboxUnderTest, inside: SandboxUnderTest) -> None:
+    with drill(inside, WEST, WEST_NAME) as seen:
+        seen.until(lambda sample: sample.available == 3 and sample.healthy == 3, "three replicas, three targets")
+        inside.measure()
+        inside.configure("dr", tier=None)
+        inside.engine.up("dr")
+        seen.event("back to pilot")
+        seen.until(lambda sample: sample.available == 0 and sample.healthy == 0, "nothing runs")
