@@ -59,7 +59,7 @@ class Api:
         import yaml
         from kubernetes.config import new_client_from_config_dict
 
-        return cls(new_client_from_config_dict(yaml.safe_load(text)))  # type: ignore[no-untyped-call]
+        return cls(new_client_from_config_dict(yaml.safe_load(text)))
 
     def call(self, method: str, path: str, content: Thing | None = None, kind: str = "application/json") -> Thing:
         """Send a request and return the JSON of the response.

@@ -55,7 +55,7 @@ def share(pod: Thing, group: Mapping[str, Any]) -> float | None:
 
 
 def _quantity(value: str | int) -> Decimal:
-    return parse_quantity(value)  # type: ignore[no-untyped-call, no-any-return]
+    return parse_quantity(value)  # type: ignore[no-any-return]
 
 
 def more_nodes(shares: list[float], room: list[float]) -> int:

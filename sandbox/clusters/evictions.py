@@ -9,7 +9,7 @@ collection (kubernetes, pkg/controller/podgc).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.clusters.api import Api, Thing, Watched
@@ -19,7 +19,7 @@ from sandbox.control_plane.commands import TOLERATION_SECONDS
 ORPHAN_SECONDS = 60.0
 
 
-def toleration_seconds(pod: Thing, taints: list[Mapping[str, Any]]) -> float | None:
+def toleration_seconds(pod: Thing, taints: Sequence[Mapping[str, Any]]) -> float | None:
     """Return how long a pod tolerates a node's taints, in seconds; None if its tolerations have no limit.
 
     Args:

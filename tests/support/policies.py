@@ -14,6 +14,7 @@ from pulumi_policy import (
     ResourceValidationArgs,
     ResourceValidationPolicy,
     StackValidationArgs,
+    StackValidationPolicy,
 )
 from pulumi_policy.policy import PolicyCustomTimeouts
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
@@ -60,19 +61,24 @@ def violations(rule: str, *resources: Given) -> list[str]:
     """Return a rule's violations in a stack. A resource rule checks the first resource."""
     messages: list[str] = []
     chosen = POLICIES[rule]
+
+    def report(message: str, urn: str | None = None) -> None:
+        messages.append(message)
+
     home = next((each for each in resources if each.type == "pulumi:providers:aws"), provider())
     if isinstance(chosen, ResourceValidationPolicy):
         judged = _resource(resources[0], home)
         arguments = ResourceValidationArgs(
             judged.resource_type, judged.props, judged.urn, judged.name, judged.opts, judged.provider
         )
-        chosen.validate(arguments, lambda message, urn=None: messages.append(message))
+        chosen.validate(arguments, report)
         return messages
     stack = {each.name: _resource(each, home) for each in resources}
     for each in resources:
         for prop, names in each.made_of.items():
             stack[each.name].property_dependencies[prop] = [stack[name] for name in names]
-    chosen.validate(StackValidationArgs(list(stack.values())), lambda message, urn=None: messages.append(message))
+    assert isinstance(chosen, StackValidationPolicy)
+    chosen.validate(StackValidationArgs(list(stack.values())), report)
     return messages
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from tests.support.policies import NOT_KNOWN, REMOVED, TAGS, Given, provider
 
@@ -67,7 +68,9 @@ TLS = {
     "Resource": [f"arn:aws:s3:::{ONE}", f"arn:aws:s3:::{ONE}/*"],
     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
 }
-ALL_FOUR = dict.fromkeys(("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True)
+ALL_FOUR: dict[str, Any] = dict.fromkeys(
+    ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True
+)
 ENDS = {"status": "Enabled", "noncurrentVersionExpiration": {"noncurrentDays": 90.0}}
 
 

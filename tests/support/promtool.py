@@ -25,8 +25,8 @@ FLAGS = ["-mod=readonly", "-trimpath", "-tags=remove_all_sd", "-ldflags=-s -w"]
 @cache
 def promtool() -> Path:
     """Return the command; skip the test if it cannot be built."""
-    if command := shutil.which("promtool"):
-        return Path(command)
+    if found := shutil.which("promtool"):
+        return Path(found)
     pins = hashlib.sha256((MODULES / "go.mod").read_bytes() + (MODULES / "go.sum").read_bytes()).hexdigest()[:12]
     folder = _cache() / f"promtool-{pins}"
     folder.mkdir(parents=True, exist_ok=True)

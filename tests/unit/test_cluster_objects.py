@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
-from components.pod_code import PodCode
+from components.pod_code import PodCode, pod_code
 from stacks import kubernetes
 from tests.support.mocks import Cloud, RecordedResource
 from tests.support.program import VPC, first_deployment, run_first_deployment
@@ -158,10 +158,9 @@ def at(whole: Any, path: list[Any]) -> Any:
 def test_changed_code_creates_a_new_config_map_before_the_old_one_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has a new logical name: Pulumi creates it, updates objects that refer to it, and then deletes the old one."""
     before = made("warm")
-    original = kubernetes.pod_code
 
     def changed(entry: str) -> PodCode:
-        code = original(entry)
+        code = pod_code(entry)
         return PodCode(code.entry, {**code.data, "dr.more.py": "changed\n"}, code.items)
 
     monkeypatch.setattr(kubernetes, "pod_code", changed)

@@ -6,6 +6,7 @@ import copy
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -201,7 +202,8 @@ def test_api_server_accepts_every_object_without_changes(cluster: Cluster) -> No
     for chart in (BALANCER, MESH_BASE, BACKUP):
         for definition in served_definitions(chart):
             cluster.apply(definition)
-            wait_for(lambda of=definition: established(cluster, of["metadata"]["name"]), "established")
+            name = definition["metadata"]["name"]
+            wait_for(partial(established, cluster, name), f"{name} is established")
     cluster.api = DynamicClient(cluster.plane.api())
     for manifest in manifests():
         taken = cluster.apply(manifest, dry_run="All", query_params=[("fieldValidation", "Strict")]).to_dict()

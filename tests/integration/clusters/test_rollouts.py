@@ -64,7 +64,7 @@ class Deployed:
             counted = updated is None or verdict.counts.updated == updated
             return verdict if verdict.phase is phase and (not kind or kind in kinds) and counted else None
 
-        return wait_for(found)  # type: ignore[no-any-return]
+        return wait_for(found)
 
 
 def container(image: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def deployed(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Dep
     return Deployed(control_plane, name)
 
 
-HERE = {"nodeSelector": {"rollouts": "yes"}}
+HERE: dict[str, Any] = {"nodeSelector": {"rollouts": "yes"}}
 
 
 def test_rollout_completes_then_is_stuck_with_a_broken_image_and_completes_with_a_good_one(

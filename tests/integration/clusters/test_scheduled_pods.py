@@ -87,9 +87,9 @@ def cluster(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Ite
         held = {"cpu": "8", "memory": "32Gi", "pods": "58", "ephemeral-storage": "50Gi"}
         labels = {"kwok.x-k8s.io/node": "fake", "pool": "system", "kubernetes.io/hostname": "system-1"}
         made.core.create_node({"metadata": {"name": "system-1", "labels": labels}, "status": {"capacity": held}})
-        for manifest in protecting():
-            if not str(manifest["apiVersion"]).startswith(CUSTOM):
-                made.apply(manifest)
+        for protection in protecting():
+            if not str(protection["apiVersion"]).startswith(CUSTOM):
+                made.apply(protection)
         yield made
 
 

@@ -14,7 +14,7 @@ import pytest
 from components.compute import cluster_iam
 from components.compute.cluster_iam import RESULTS
 from components.iam import EncryptedBucket
-from dr.clients import client
+from dr.clients import Missing, client
 from dr.data import model_sets
 from dr.data.model_sets import Item
 from dr.pods import copy_registry, fetch_models, process_shard
@@ -116,7 +116,7 @@ def test_the_models_policy_allows_fetching_models_and_listing_sets(record: Any, 
 
     def work() -> None:
         fetch_models.fetch(HERE, BUCKETS, "digits", tmp_path / "models")
-        with pytest.raises(fetch_models.Missing):
+        with pytest.raises(Missing):
             fetch_models.fetch(HERE, BUCKETS, "ranker", tmp_path / "models")
 
     assert refused(policy, record(work)) == []

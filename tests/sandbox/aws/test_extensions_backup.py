@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -160,7 +161,7 @@ def test_deleted_selection_is_not_found(backup: Any, plan: str, role: str) -> No
     backup.delete_backup_selection(BackupPlanId=plan, SelectionId=made)
 
     for call in (backup.get_backup_selection, backup.delete_backup_selection):
-        assert refusal(lambda call=call: call(BackupPlanId=plan, SelectionId=made))[0] == "ResourceNotFoundException"
+        assert refusal(partial(call, BackupPlanId=plan, SelectionId=made))[0] == "ResourceNotFoundException"
 
 
 def test_a_selection_of_an_unknown_plan_is_refused(backup: Any, role: str) -> None:
@@ -177,9 +178,7 @@ def test_a_role_that_aws_backup_cannot_assume_is_refused(aws: Running, backup: A
     others = make_role(aws, "others", "s3.amazonaws.com")
     for arn in (others, "arn:aws:iam::123456789012:role/none"):
         wrong = selection(arn)
-        code, message = refusal(
-            lambda wrong=wrong: backup.create_backup_selection(BackupPlanId=plan, BackupSelection=wrong)
-        )
+        code, message = refusal(partial(backup.create_backup_selection, BackupPlanId=plan, BackupSelection=wrong))
         assert (code, message) == ("InvalidParameterValueException", f"IAM Role {arn} cannot be assumed by AWS Backup")
 
 

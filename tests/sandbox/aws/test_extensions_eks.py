@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -322,9 +323,7 @@ def test_only_an_access_scope_of_type_namespace_has_namespaces(eks: Any) -> None
     eks.create_access_entry(**named)
     for scope in ({"type": "namespace"}, {"type": "cluster", "namespaces": ["ml-serving"]}):
         wrong = {**named, "policyArn": ADMIN_POLICY, "accessScope": scope}
-        assert (
-            "of type namespace has namespaces" in refusal(lambda wrong=wrong: eks.associate_access_policy(**wrong))[1]
-        )
+        assert "of type namespace has namespaces" in refusal(partial(eks.associate_access_policy, **wrong))[1]
 
 
 def test_a_cluster_with_authentication_by_config_map_has_no_access_entries(eks: Any, wanted: dict[str, Any]) -> None:

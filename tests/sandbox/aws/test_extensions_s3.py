@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -96,11 +97,12 @@ def test_default_encryption_key_of_a_bucket_must_be_usable(aws: Running, pair: P
     pair.source.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": [rule]})
     pair.source.put_object(Bucket=BUCKET, Key="k", Body=b"1")
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
-    for call in (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: pair.source.put_object(Bucket=BUCKET, Key="l", Body=b"1"),
         lambda: pair.source.get_object(Bucket=BUCKET, Key="k"),
         lambda: pair.source.create_multipart_upload(Bucket=BUCKET, Key="m"),
-    ):
+    )
+    for call in calls:
         with pytest.raises(ClientError, match="KMSInvalidStateException"):
             call()
 

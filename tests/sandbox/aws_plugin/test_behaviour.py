@@ -138,7 +138,7 @@ def test_changed_record_type_is_one_change_batch(engine: Engine) -> None:
     zone = engine.make(ZONE, "types", name="types.example.com").id
     record = {"zoneId": zone, "name": "x", "ttl": 60}
     made = engine.make(RECORD, "types", **record, type="A", records=["192.0.2.1"])
-    changed = {**record, "type": "TXT", "records": ["hello"]}
+    changed: dict[str, Any] = {**record, "type": "TXT", "records": ["hello"]}
     assert set(made.changes(**changed)) == {"type", "records"}
     made.update(**changed)
     assert made.changes(**changed) == {}
@@ -191,7 +191,7 @@ def test_zone_with_records_is_deleted_only_with_force_destroy(engine: Engine) ->
 
 def test_partly_failed_creation_is_kept_and_completed(engine: Engine) -> None:
     engine.fault(kind="operation", operation="s3:PutBucketTagging", error="AccessDenied", times=1)
-    inputs = {"bucket": "half-way", "tags": {"a": "b"}}
+    inputs: dict[str, Any] = {"bucket": "half-way", "tags": {"a": "b"}}
     error = _error(lambda: engine.make(BUCKET, "half", **inputs))
     packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
     detail = provider_pb2.ErrorResourceInitFailed()
@@ -242,7 +242,7 @@ def test_bucket_setting_is_retried_until_its_bucket_exists(engine: Engine, monke
     def sleep(_: float) -> None:
         waited.append(client.create_bucket(Bucket="late-bucket"))
 
-    monkeypatch.setattr(resource.time, "sleep", sleep)
+    monkeypatch.setattr("sandbox.aws_plugin.resource.time.sleep", sleep)
     rules = {"rules": [{"id": "a", "status": "Enabled", "expiration": {"days": 1}}]}
     assert engine.make(LIFECYCLE, "late", bucket="late-bucket", **rules).id == "late-bucket"
     assert len(waited) == 1
@@ -253,7 +253,7 @@ def test_role_deletion_is_retried_until_its_policies_are_deleted(
 ) -> None:
     role = engine.make(ROLE, "busy", assumeRolePolicy=trust("s3.amazonaws.com"))
     policy = engine.make(ROLE_POLICY, "busy", role=role.id, policy=document("s3:GetObject"))
-    monkeypatch.setattr(resource.time, "sleep", lambda _: policy.delete())
+    monkeypatch.setattr("sandbox.aws_plugin.resource.time.sleep", lambda _: policy.delete())
     role.delete()
     with pytest.raises(ClientError, match="NoSuchEntity"):
         engine.client("iam").get_role(RoleName=role.id)

@@ -50,8 +50,10 @@ def _shorten(engine: Engine, made: Managed) -> None:
 def _silence(engine: Engine, made: Managed) -> None:
     client = engine.client("cloudwatch")
     alarm = client.describe_alarms(AlarmNames=[made.id])["MetricAlarms"][0]
-    kept = ("AlarmName", "Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "ComparisonOperator")
-    kept += ("Dimensions", "Threshold", "AlarmDescription")
+    kept = (
+        *("AlarmName", "Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "ComparisonOperator"),
+        *("Dimensions", "Threshold", "AlarmDescription"),
+    )
     client.put_metric_alarm(**{name: alarm[name] for name in kept}, TreatMissingData="notBreaching")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -17,7 +17,9 @@ from sandbox.aws_plugin.sdk import known_outputs, known_properties
 KINDS = pytest.mark.parametrize("kind", CATALOG.values(), ids=lambda kind: kind.token)
 
 
-def _paths(fields: dict[str, Field], steps: tuple[str, ...] = (), path: str = "") -> Iterator[tuple[tuple, str, str]]:
+def _paths(
+    fields: Mapping[str, Field], steps: tuple[str, ...] = (), path: str = ""
+) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield every property: the steps to its enclosing object, its name, and its path."""
     for name, field in fields.items():
         here = f"{path}.{name}" if path else name
@@ -186,6 +188,7 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
 def test_property_names_match_api_members_in_any_case() -> None:
     shape = service_model("s3").shape_for("ServerSideEncryptionConfiguration")
     rules = build("rules{applyServerSideEncryptionByDefault{sseAlgorithm!}}", shape)["rules"]
+    assert rules.item
     algorithm = rules.item.children["applyServerSideEncryptionByDefault"].children["sseAlgorithm"]
     assert algorithm.member == "SSEAlgorithm"
     assert algorithm.required

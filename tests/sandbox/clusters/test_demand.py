@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from sandbox.clusters import demand
 from sandbox.clusters.demand import Demand
 
 SCALE = "/apis/apps/v1/namespaces/ml-serving/deployments/inference-service/scale?fieldManager=kube-controller-manager"
@@ -19,7 +18,7 @@ class Cluster:
         self.now, self.autoscaler = 0.0, autoscaler()
         self.patched: list[tuple[str, Any]] = []
         self.demand = Demand(self, self, speed=60)  # type: ignore[arg-type]
-        monkeypatch.setattr(demand.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("sandbox.clusters.demand.time.monotonic", lambda: self.now)
 
     def all(self) -> list[dict[str, Any]]:
         return [self.autoscaler]

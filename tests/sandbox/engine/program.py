@@ -1,11 +1,14 @@
 """A test's Pulumi program: a namespace with the objects that `wanted.json` in its folder describes."""
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
+# Without types: to match a plain dictionary with the SDK's overloads takes the type checker 20 GB.
+kubernetes: Any = importlib.import_module("pulumi_kubernetes")
 wanted = json.loads(Path(__file__).with_name("wanted.json").read_text())
 cluster = kubernetes.Provider(
     "cluster", kubeconfig=wanted["kubeconfig"], cluster_identifier="one", enable_server_side_apply=True

@@ -290,7 +290,7 @@ def test_object_that_exists_with_other_content_is_not_overwritten(deployed: Depl
 
 def test_plugin_ends_with_a_killed_engine_and_the_next_update_continues(deployed: Deployed) -> None:
     deployed.want(nodes={"for": "no-such-node"}, annotations={"pulumi.com/timeoutSeconds": "300"})
-    pulumi = deployed.engine.toolchain.pulumi
+    pulumi = str(deployed.engine.toolchain.pulumi)
     command = [pulumi, "up", "--yes", "--skip-preview", "--non-interactive", "-s", "test"]
     variables = {**os.environ, **deployed.engine.variables}
     process = subprocess.Popen(

@@ -8,6 +8,7 @@ import pytest
 
 from dr.errors import Failed, Invalid
 from sandbox.toolchain import kubernetes_binaries
+from sandbox.toolchain.build import numbers
 from sandbox.toolchain.kubernetes_binaries import KUBERNETES, MODULES, PACKAGES, Binaries, in_folder
 from tests.support.toolchain import command, silent
 
@@ -46,11 +47,7 @@ def test_pinned_module_is_locked_with_its_hash() -> None:
 def test_pinned_version_is_accepted_on_path() -> None:
     oldest, before = kubernetes_binaries.ACCEPTED["kube-apiserver"]
 
-    assert (
-        kubernetes_binaries.numbers(oldest)
-        <= kubernetes_binaries.numbers(MODULES.version)
-        < kubernetes_binaries.numbers(before)
-    )
+    assert numbers(oldest) <= numbers(MODULES.version) < numbers(before)
 
 
 def test_all_five_programs_on_path_are_used(path: Path) -> None:

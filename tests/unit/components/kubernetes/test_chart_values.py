@@ -22,7 +22,8 @@ CHOICES = ("mesh", "karpenter", "device_plugin")
 def every_set() -> Iterator[tuple[Chart, dict[str, Any]]]:
     """Yield each chart's values in each combination of options."""
     for chosen in itertools.product((False, True), repeat=len(CHOICES)):
-        yield from installed(replace(CLUSTER, **dict(zip(CHOICES, chosen, strict=True)))).items()
+        options: dict[str, Any] = dict(zip(CHOICES, chosen, strict=True))
+        yield from installed(replace(CLUSTER, **options)).items()
 
 
 EVERY_SET = list(every_set())

@@ -125,7 +125,7 @@ def test_status_is_unknown_and_never_met_if_the_primary_is_unreachable(monkeypat
         return clients.calls(subject, region)
 
     monkeypatch.setattr(probes, "calls", dead)
-    monkeypatch.setattr(control_bucket, "read_object", _read_with_primary_dead(control_bucket.read_object))
+    monkeypatch.setattr(control_bucket, "read_object", _read_with_primary_dead(clients.read_object))
     result = run("status", "--json")
 
     report = json.loads(result.output)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from dr import clients
 from dr.data import model_sets
 from dr.data.model_sets import Item, Manifest
 from dr.errors import Invalid
@@ -49,10 +51,19 @@ def test_published_model_set_is_read_back_unchanged(items: list[Item]) -> None:
 
 def test_the_manifest_is_written_last(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    client = model_sets.client("s3", REGION)
-    monkeypatch.setattr(client, "upload_file", lambda path, bucket, key: written.append(key) or _put(bucket, key))
-    put = client.put_object
-    monkeypatch.setattr(client, "put_object", lambda **request: written.append(request["Key"]) or put(**request))
+    client = clients.client("s3", REGION)
+    put_object = client.put_object
+
+    def upload(path: str, bucket: str, key: str) -> None:
+        written.append(key)
+        _put(bucket, key)
+
+    def put(**request: Any) -> Any:
+        written.append(request["Key"])
+        return put_object(**request)
+
+    monkeypatch.setattr(client, "upload_file", upload)
+    monkeypatch.setattr(client, "put_object", put)
     publish(items)
 
     assert len(written) == 4

@@ -7,14 +7,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from components.compute import gpu_inference_cluster
 from dr.functions import prober
 from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import running_nodes
 from dr.topology import cost
 from dr.topology.cost import Line, data_cost, stack_cost, total
 from dr.topology.gpu_types import GPU_TYPES
-from dr.topology.network import ENDPOINTS
 from dr.topology.prices import PRICES
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
@@ -84,13 +82,6 @@ def test_the_cost_model_counts_the_resources_of_the_primary_stack(monkeypatch: p
 
     units = counted(run("primary", monkeypatch))
     assert {item: quantity(lines, item) for item in units} == units
-
-
-def test_the_constants_of_the_cost_model_are_those_of_the_components() -> None:
-    assert gpu_inference_cluster.SYSTEM_TYPES[0] == cost.SYSTEM_NODE
-    assert gpu_inference_cluster.SYSTEM_NODES[1] == cost.SYSTEM_NODES
-    assert gpu_inference_cluster.SYSTEM_DISK_GIB == cost.SYSTEM_DISK_GIB
-    assert len(ENDPOINTS) == cost.ENDPOINT_SERVICES
 
 
 def test_the_cost_model_counts_every_metric_that_the_functions_publish() -> None:
