@@ -25,6 +25,7 @@ attempts delay by minutes. AWS_MAX_ATTEMPTS, a variable of botocore, overrides i
 IN_SANDBOX = "DR_SANDBOX_STATE"
 """Environment variable that is set only in a sandbox shell."""
 CHECK_REGION = "check the health of the region and your network connection"
+CHECK_SANDBOX = "`python -m sandbox fault list` shows injected faults; `make up` starts a stopped sandbox"
 
 
 class Unreachable(Failed):
@@ -102,7 +103,7 @@ def calls(subject: str, region: str) -> Iterator[None]:
         remedy = "sign in to AWS (`aws sso login`) and set AWS_PROFILE; for the sandbox, run `make shell`"
         raise Failed(Problem(subject, "AWS credentials were not found", remedy)) from error
     except (ConnectionError, HTTPClientError) as error:
-        remedy = "run `make up`: the sandbox may have stopped" if IN_SANDBOX in os.environ else CHECK_REGION
+        remedy = CHECK_SANDBOX if IN_SANDBOX in os.environ else CHECK_REGION
         raise Unreachable(Problem(subject, f"{region} does not answer ({type(error).__name__})", remedy)) from error
     except BotoCoreError as error:
         raise Failed(Problem(subject, f"{type(error).__name__}: {error}", "fix the reported problem")) from error

@@ -69,7 +69,7 @@ def test_stopped_sandbox_is_reported_with_the_command_that_starts_it(sandbox: Sa
         sandbox.engine.preview("primary")
 
     assert "us-east-1 does not answer" in str(caught.value)
-    assert "run `make up`: the sandbox may have stopped" in str(caught.value)
+    assert "`make up` starts a stopped sandbox" in str(caught.value)
 
 
 def test_lock_of_a_killed_engine_does_not_block_the_next(sandbox: SandboxUnderTest) -> None:

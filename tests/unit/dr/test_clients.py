@@ -29,7 +29,7 @@ def test_stopped_sandbox_is_reported_only_in_the_sandboxs_shell(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("DR_SANDBOX_STATE", "/any")
-    with pytest.raises(Unreachable, match="run `make up`: the sandbox may have stopped"), calls("sts", "us-east-1"):
+    with pytest.raises(Unreachable, match="`make up` starts a stopped sandbox"), calls("sts", "us-east-1"):
         client("sts", "us-east-1").get_caller_identity()
 
 
