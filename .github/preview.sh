@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Previews both stacks with the policies, and writes what came of it as Markdown: to stdout, and on GitHub to the step's
-# output `text` and to the run's summary. Fails if one of the previews does.
+# Previews both stacks with the policies and writes the results as Markdown: to stdout, and on GitHub to the step's output
+# `text` and to the run's summary. Fails if a preview fails.
 #
 # Usage: .github/preview.sh WHAT   ("of what is deployed in AWS")
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly bytes=28000 # a stack; a comment takes 65,536 characters
+readonly bytes=28000 # for each stack; a comment may have 65,536 characters
 failed=0
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
@@ -20,7 +20,7 @@ for stack in primary dr; do
     fi
     {
         printf '\n<details><summary><code>%s</code> %s</summary>\n\n' "$stack" "$verdict"
-        # Five ticks: what a program prints may have three. A cut in the middle of a character leaves that one out.
+        # Five ticks, because the output may contain three. iconv drops a character that was cut in its middle.
         printf '`````\n%s\n`````\n</details>\n' "$(tail -c "$bytes" <<< "$said" | iconv -c -t UTF-8)"
     } >> "$report"
 done
