@@ -117,7 +117,10 @@ def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) 
 FOLDERS = tuple(f"tests/integration/{name}/" for name in ("changes", "faults", "primary"))
 """Folders whose files run on one worker, because they share a deployment. They take minutes and start first: started
 last, one would occupy a single worker at the end."""
-LATER = ("tests/sandbox/engine/", "tests/integration/clusters/", "tests/sandbox/clusters/")
+LATER = (
+    "tests/integration/alarms/",  # builds promtool the first time
+    *("tests/sandbox/engine/", "tests/integration/clusters/", "tests/sandbox/clusters/"),
+)
 """Folders whose files start next, each on any worker."""
 
 
