@@ -75,13 +75,14 @@ def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
         binaries: Programs of a Kubernetes control plane; without them, EKS clusters have no API server.
     """
     faults, authority = Faults(), Authority(folder)
-    client = functools.partial(_client, endpoint)
+    client = functools.partial(client_of, endpoint)
     clusters = Clusters(endpoint, client, faults, binaries, folder)
     world = World(faults, Messages(faults), Functions(endpoint, authority), clusters, client)
     return Running(endpoint, authority, clusters, ChartHosts(folder / "charts"), Emulator(world))
 
 
-def _client(endpoint: str, service: str, region: str, **options: Any) -> Any:
+def client_of(endpoint: str, service: str, region: str, **options: Any) -> Any:
+    """Return a boto3 client for the server at an endpoint."""
     return _session().client(service, region_name=region, endpoint_url=endpoint, **options)
 
 

@@ -115,13 +115,13 @@ def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) 
 
 
 FOLDERS = tuple(f"tests/integration/{name}/" for name in ("changes", "faults", "primary"))
-"""Folders whose files run on one worker, because they share a deployment. They take minutes and start first: started
-last, one would occupy a single worker at the end."""
+"""Folders with one deployment for all their files, which therefore run on one worker. They take minutes and start
+first: started last, one would occupy a single worker at the end."""
 LATER = (
     "tests/integration/alarms/",  # builds promtool the first time
     *("tests/sandbox/engine/", "tests/integration/clusters/", "tests/sandbox/clusters/"),
 )
-"""Folders whose files start next, each on any worker."""
+"""Folders that start next; each of their files may run on any worker."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

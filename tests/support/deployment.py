@@ -1,4 +1,4 @@
-"""Fixtures of both stacks, deployed once for all files of a folder, whose conftest.py imports them.
+"""Fixtures of both stacks, deployed once for all files of a folder. The folder's conftest.py imports them.
 
 Each test restores its changes.
 """

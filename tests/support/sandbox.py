@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
-
-import boto3
 
 from dr import clients
 from dr.data import model_sets
@@ -25,8 +21,10 @@ from sandbox.engine.engine import Engine
 from sandbox.engine.environment import WITHOUT_CHECKPOINTS, environment
 from sandbox.local import ROOT, Local
 from sandbox.model_set import NAME
+from sandbox.server import client_of
 from sandbox.server_process import Server
 from sandbox.toolchain.programs import Programs, ensure_programs
+from tests.support.waiting import wait_for
 
 STACKS = ("primary", "dr")
 
@@ -42,7 +40,7 @@ class SandboxUnderTest:
 
     def client(self, service: str, region: str) -> Any:
         """Return a boto3 client for the emulator."""
-        return _client(service, region, self.server.endpoint)
+        return client_of(self.server.endpoint, service, region)
 
     def configure(self, stack: str, **values: object) -> None:
         """Set keys of the `dr` namespace in a stack's file, as `pulumi config set` does; None removes one."""
@@ -77,8 +75,7 @@ class SandboxUnderTest:
                 for side, region in enumerate(regions)
             }
             published = model_sets.publish(regions[0], buckets[regions[0]], NAME, items)
-            while model_sets.newest(regions[1], buckets[regions[1]], NAME) != published:
-                time.sleep(0.1)
+            wait_for(lambda: model_sets.newest(regions[1], buckets[regions[1]], NAME) == published)
         clients.forget()
 
     def lose(self, region: str) -> None:
@@ -117,17 +114,6 @@ class SandboxUnderTest:
     def operations(self, since: int) -> Counter[str]:
         """Return the number of calls by operation since a position: "s3:PutObject"."""
         return Counter(f"{call['service']}:{call['operation']}" for call in self.calls(since))
-
-
-@cache
-def _client(service: str, region: str, endpoint: str) -> Any:
-    return _session().client(service, region_name=region, endpoint_url=endpoint)
-
-
-@cache
-def _session() -> Any:
-    """Return the session of all tests, which reads service models once."""
-    return boto3.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
 
 
 def copy_project(folder: Path, main: Path = ROOT) -> Path:

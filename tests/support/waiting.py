@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 PATIENCE_SECONDS = 300.0
-"""Without progress. Waiting ends with the condition, so only a failing test waits that long."""
+"""Longest wait without progress. Waiting ends with the condition, so only a failing test waits that long."""
 INTERVAL_SECONDS = 0.05
 
 

@@ -65,12 +65,14 @@ def test_interface_endpoints_and_a_zone_come_and_go_without_replacing_the_rest_o
             endpoints_added = deployed.engine.up("dr")
         found = in_vpc(deployed, WEST, "describe_vpc_endpoints", "VpcEndpoints")
         with deployed.configured("dr", recoveryZones=[f"{WEST}a", f"{WEST}c"]):
-            deployed.engine.up("dr")
+            endpoints_and_zone_removed = deployed.engine.up("dr")
         left = stable(deployed)
     finally:
         deployed.engine.up("dr")
 
     assert endpoints_added.counts["create"] == len(ENDPOINTS) + 1
+    created = {urn for operation, urn, _ in endpoints_added.changed if operation == "create"}
+    assert created <= {urn for operation, urn, _ in endpoints_and_zone_removed.changed if operation == "delete"}
     assert {each["ServiceName"].partition(f"{WEST}.")[2] for each in found} == {"s3", *ENDPOINTS}
     assert all(len(each["SubnetIds"]) == 3 for each in found if each["VpcEndpointType"] == "Interface")
     gone = {urn.rpartition("::")[2] for urn in before.keys() - left.keys()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -137,10 +138,10 @@ def test_activated_tier_comes_up_without_iam_or_route_53_while_the_primary_is_lo
     s3, place = deployed.client("s3", WEST), {"Bucket": f"ml-dr-123456789012-{WEST}-control", "Key": incident_state.KEY}
     incident = Incident("2026-11-25-a", "2026-11-25T03:00:00+00:00", "a drill")
 
-    def refusal() -> str:
-        """Return why the update to the configured tier, pilot, is refused."""
+    def refusal(operation: Callable[[str], object]) -> str:
+        """Return why an update to the configured tier, pilot, or its preview is refused."""
         with pytest.raises(Failed) as caught:
-            deployed.engine.preview("dr")
+            operation("dr")
         return str(caught.value)
 
     wait_for(lambda: gpu_nodes(deployed) == RUNS["pilot"])
@@ -154,11 +155,11 @@ def test_activated_tier_comes_up_without_iam_or_route_53_while_the_primary_is_lo
         calls = deployed.calls(mark)
         nodes, serves = gpu_nodes(deployed), deployed.engine.outputs("dr")["tier"]
         s3.put_object(**place, Body=IncidentState(incident=incident).to_json())
-        in_incident = refusal()
+        in_incident = refusal(deployed.engine.up)
         # DNS follows health checks, so the recovery region serves, with or without an incident.
         deployed.measure()
         s3.delete_object(**place)
-        while_serving = refusal()
+        while_serving = refusal(deployed.engine.preview)
     finally:
         s3.delete_object(**place)
         deployed.repair()

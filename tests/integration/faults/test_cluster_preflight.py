@@ -94,7 +94,9 @@ def test_hanging_api_server_refuses_an_update_and_a_preview_ends_with_a_warning(
         previewed = deployed.engine.preview("dr", extra={"PULUMI_K8S_CLIENT_TIMEOUT": "1"})
 
     (warning,) = of_cluster(previewed.warnings)
-    assert "timed out after" in warning
+    assert "does not answer: timed out after" in warning
+    assert "this preview shows neither what the API server would refuse nor" in warning
+    assert deployed.engine.up("dr").none
 
 
 def test_credentials_without_cluster_access_are_reported_with_how_to_grant_access(

@@ -59,6 +59,7 @@ def test_update_keeps_nodes_that_the_autoscaler_added_and_the_autoscaler_removes
 
     planned, done = deployed.engine.preview("primary"), deployed.engine.up("primary")
     assert (planned.counts["update"], done.counts["update"]) == (1, 1)
+    assert deployed.engine.up("primary").none
     assert size(deployed) == (6, 8)
 
     pods.delete_collection_namespaced_pod(SPACE, grace_period_seconds=0)
