@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pulumi
@@ -13,10 +14,14 @@ from dr import clients
 from dr.config import image_references, reader
 from dr.control.incident_state import IncidentState
 from dr.errors import Problem, Problems, Refused
+from dr.findings import Finding, Status
 from dr.operations import adopt
+from dr.operations.preflight import subject_of
 from dr.operations.pulumi_cli import PulumiStack
-from dr.preflight import cluster_reachability, deployment
+from dr.preflight import checks, cluster_reachability, deployment
+from dr.preflight.check import Check
 from dr.preflight.cluster_reachability import Answer
+from dr.preflight.command import engine_path
 from dr.preflight.deployment import Found
 from dr.topology.topology import Topology
 
@@ -46,7 +51,7 @@ def run() -> Plan:
     settings = reader.read(pulumi.runtime.get_config_env())
     stack = PulumiStack(Path.cwd(), pulumi.get_stack())
     problems = Problems()
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, stack)
         topology = settings.topology(clients.account_id(settings.regions[settings.role]))
         reachability = ClusterPreflight(topology)
@@ -54,19 +59,42 @@ def run() -> Plan:
         with problems.collect():
             deployed, day = deployment.read_deployed(topology)
         topology = topology.with_activation(day.activation)
+        subject = subject_of(topology, stack.project, stack.name, engine_path(os.environ))
+        checked = pool.submit(checks.run, replace(subject, deployed=deployed))
         found = deployment.check(topology, deployed, day, problems)
         with problems.collect():
             reachability.require(topology)
         with problems.collect():
             if unfinished:
                 unfinished.result()
+        unmet = judge(checked.result(), problems)
     problems.raise_all()
     # `pulumi up` runs the program for the preview and for the update; the preview alone warns about unpinned images.
     unpinned = image_references.without_digest(topology.serving.images) if pulumi.runtime.is_dry_run() else []
     images = ["\n".join(map(str, unpinned))] if unpinned else []
-    for warning in (*images, *found.warnings):
+    for warning in (*images, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):
         pulumi.warn(warning)
     return Plan(topology, found)
+
+
+def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems) -> list[str]:
+    """Collect the missed findings of required checks as problems, and return warnings about the rest.
+
+    Args:
+        found: Findings of each check.
+        problems: Collects the problems.
+    """
+    warnings = []
+    for check, findings in found.items():
+        for each in findings:
+            problem = Problem(each.name, each.measured, each.hint or "run `dr preflight`")
+            if each.status is Status.MISSED and check.required:
+                with problems.collect():
+                    raise Refused(problem)
+            elif each.status in (Status.MISSED, Status.UNKNOWN):
+                unknown = Problem(each.name, f"unknown, {each.measured}", problem.remedy)
+                warnings.append(str(unknown if each.status is Status.UNKNOWN else problem))
+    return warnings
 
 
 class ClusterPreflight:

@@ -15,9 +15,10 @@ from dr.clusters.rollout_report import problem
 from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.control.contract import BucketRecord, DnsRecord, Half
 from dr.control.incident_state import IncidentState
+from dr.findings import Finding, Status
 from dr.operations.adopt import Found
 from dr.operations.pending_operations import Pending
-from dr.operations.probes import Finding, Status
+from dr.operations.preflight import PreflightReport
 from dr.operations.rollout import RegionRollout
 from dr.operations.status import StatusReport
 from dr.topology.tiers import Tier
@@ -45,6 +46,24 @@ STATUS = StatusReport(
         Finding("model set digits", Status.MET, "20261128T122442Z-61832178 whole in us-west-2"),
         Finding("endpoint of us-east-1", Status.MET, "serving.us-east-1.example.com: 8 of 8 checkers find it healthy"),
         Finding("lever admit", Status.INFO, "leaves its record open"),
+    ),
+)
+
+PREFLIGHT = PreflightReport(
+    stack="dr",
+    region=RECOVERY,
+    findings=(
+        Finding("configuration", Status.MET, "valid"),
+        Finding("account", Status.MET, "123456789012, as arn:aws:sts::123456789012:assumed-role/deploy/ana"),
+        Finding("region us-west-2", Status.MET, "enabled (opt-in-not-required)"),
+        Finding("dr command", Status.MET, "/work/ml-dr/.local/venv/bin/dr"),
+        Finding(
+            "state backend",
+            Status.MISSED,
+            "s3://state?region=us-east-1 is in us-east-1: the state is lost with the primary region, and nothing can "
+            "be deployed",
+            "copy the state to a bucket in us-west-2: `pulumi login 's3://<bucket>?region=us-west-2'`",
+        ),
     ),
 )
 
@@ -114,6 +133,7 @@ OUTPUTS: Mapping[str, str] = {
         report.contract_text([HALF], f"s3://{BUCKET.format(RECOVERY, 'control')} ({RECOVERY})"),
     ),
     "dr rollout": _output("dr rollout", report.rollouts_text(ROLLOUTS)),
+    "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
     "dr adopt": _output("dr adopt", report.adopted_text("dr", ADOPTED, written=False)),
     "dr eks-token": f"$ dr eks-token --cluster-name ml-dr --region us-west-2\n{json.dumps(TOKEN)}",
 }

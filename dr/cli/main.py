@@ -41,6 +41,11 @@ EXITS = {
         Exit.REFUSED: "No stack is deployed.",
         Exit.UNKNOWN: "A rollout is in progress, or its state could not be read.",
     },
+    "preflight": {
+        Exit.OK: "Every check is met.",
+        Exit.FAILED: "A check is missed; its fix is shown.",
+        Exit.UNKNOWN: "A check could not be made; none is known to be missed.",
+    },
     "adopt": {
         Exit.OK: "Nothing is pending; or the pending operations are listed; or, with --yes, adopted.",
         Exit.FAILED: "A pending operation could not be looked up; the state was not changed.",
@@ -147,6 +152,31 @@ def rollout(
     else:
         show(rollouts_text(found))
     raise typer.Exit(exit_code(found))
+
+
+@app.command(epilog=exits(EXITS["preflight"]))
+def preflight(
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Annotated[str, typer.Option("--stack", "-s", envvar="DR_STACK", help="The stack to check.")] = "dr",
+) -> None:
+    """Check whether a stack can be deployed, without Pulumi.
+
+    Runs all checks at the same time: configuration, account, regions, quotas, credentials, state backend and secrets
+    provider, and access to the cluster. The program runs the same checks. Nothing is changed.
+    """
+    from dr.operations.preflight import run
+
+    with errors_shown(as_json):
+        report = run(project, stack)
+    from dr.cli.layout import show
+    from dr.cli.report import preflight_dict, preflight_text
+
+    if as_json:
+        typer.echo(json.dumps(preflight_dict(report), indent=2))
+    else:
+        show(preflight_text(report))
+    raise typer.Exit(report.exit_code)
 
 
 @app.command(epilog=exits(EXITS["adopt"]))

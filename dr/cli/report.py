@@ -14,8 +14,9 @@ from rich.text import Text
 from dr.cli.layout import INDENT, Paragraph, Rows
 from dr.control.contract import Half
 from dr.errors import DrError
+from dr.findings import Finding, Status
 from dr.operations.adopt import Found
-from dr.operations.probes import Status
+from dr.operations.preflight import PreflightReport
 from dr.operations.rollout import RegionRollout, exit_code
 from dr.operations.status import StatusReport
 from dr.operations.steps import Report
@@ -44,13 +45,37 @@ def status_text(report: StatusReport) -> RenderableType:
         ("incident", f"{incident.id} since {incident.opened}" if incident else "none"),
         ("read from", report.read_from),
     )
-    findings = [
-        (Text(finding.status, style=STYLES[finding.status]), finding.name, finding.measured)
-        for finding in report.findings
+    return Group(Rows(head), "", *_findings(report.findings))
+
+
+def _findings(findings: Sequence[Finding]) -> list[RenderableType]:
+    """Findings as a table, then each distinct hint of what is missed or unknown."""
+    rows = [
+        (Text(finding.status, style=STYLES[finding.status]), finding.name, finding.measured) for finding in findings
     ]
-    hints = dict.fromkeys(finding.hint for finding in report.findings if finding.hint and finding.status in ADVISED)
+    hints = dict.fromkeys(finding.hint for finding in findings if finding.hint and finding.status in ADVISED)
     advice = [Paragraph(f"-> {hint}", "bold") for hint in hints]
-    return Group(Rows(head), "", Rows(findings, FINDINGS), *[""][: len(advice)], *advice)
+    return [Rows(rows, FINDINGS), *[""][: len(advice)], *advice]
+
+
+def preflight_text(report: PreflightReport) -> RenderableType:
+    """A preflight as text; each finding with its fix."""
+    rows, fixes = [], list[RenderableType]()
+    for each in report.findings:
+        rows.append((Text(each.status, style=STYLES[each.status]), each.name, each.measured))
+        if each.hint and each.status in ADVISED:
+            fixes += [Paragraph(f"{each.name}:"), Paragraph(f"-> {each.hint}", "bold", INDENT)]
+    return Group(Rows(rows, FINDINGS), *[""][: len(fixes)], *fixes)
+
+
+def preflight_dict(report: PreflightReport) -> dict[str, Any]:
+    """A preflight as JSON values."""
+    return {
+        "stack": report.stack,
+        "region": report.region,
+        "findings": [asdict(finding) for finding in report.findings],
+        "exit_code": int(report.exit_code),
+    }
 
 
 def status_dict(report: StatusReport) -> dict[str, Any]:

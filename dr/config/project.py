@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,47 @@ def read_config(folder: Path, stack: str) -> dict[str, str]:
     }
     values = {**defaults, **(own.get("config") or {})}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+@dataclass(frozen=True)
+class StateSettings:
+    """Where Pulumi stores a stack's state, and what encrypts its secrets.
+
+    Args:
+        backend: URL of the state backend; "" if none is configured.
+        secrets_provider: URL of the secrets provider; "" for a passphrase or the backend's own.
+    """
+
+    backend: str
+    secrets_provider: str
+
+
+def read_state_settings(folder: Path, stack: str) -> StateSettings:
+    """Return a stack's state backend and secrets provider without the engine.
+
+    The order is the engine's: PULUMI_BACKEND_URL, then `backend` of Pulumi.yaml, then the last `pulumi login`
+    (pulumi, pkg/workspace/creds.go, GetCurrentCloudURL).
+
+    Args:
+        folder: The folder of Pulumi.yaml, or one below it.
+        stack: The stack's name.
+
+    Raises:
+        Invalid: A file is missing or is not valid YAML.
+    """
+    folder = project_folder(folder)
+    own = _read(folder / f"Pulumi.{stack}.yaml", f"`pulumi stack init {stack}`, or set --stack to another stack")
+    declared = (_read(folder / PROJECT_FILE, "check that it can be read").get("backend") or {}).get("url")
+    backend = os.environ.get("PULUMI_BACKEND_URL") or declared or _logged_in()
+    return StateSettings(str(backend), str(own.get("secretsprovider") or ""))
+
+
+def _logged_in() -> str:
+    file = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "credentials.json"
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8")).get("current") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def load_topology(folder: Path, stack: str) -> Topology:

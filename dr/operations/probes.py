@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from dr.clients import Missing, Unreachable, calls, client
 from dr.control.contract import BucketRecord, DnsRecord
 from dr.data import model_sets
 from dr.errors import DrError, Problem
+from dr.findings import Finding, Status
 from dr.topology.tiers import describe_duration
 
 HEALTHY_SHARE = 0.18
 """Route 53 considers an endpoint healthy if more than 18 % of health checkers report it healthy (Route 53 developer
 guide, "How Route 53 determines whether a health check is healthy")."""
-
-
-class Status(StrEnum):
-    """Status of a finding."""
-
-    MET = "met"
-    MISSED = "missed"
-    UNKNOWN = "unknown"
-    INFO = "info"
-    """A fact without an objective in the deployed tier."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of one probe.
-
-    Args:
-        name: Object that was probed.
-        status: Whether the objective is met.
-        measured: Measured value, as text.
-        hint: What the operator can do; "" for nothing.
-    """
-
-    name: str
-    status: Status
-    measured: str
-    hint: str = ""
-
-
-def measured(name: str, look: Callable[[], Finding]) -> Finding:
-    """Run a probe and return its finding; a probe that fails is an unknown finding with the reason."""
-    try:
-        return look()
-    except Unreachable as error:
-        problem = error.problems[0]
-        return Finding(name, Status.UNKNOWN, problem.fact, problem.remedy)
-    except DrError as error:
-        problem = error.problems[0]
-        return Finding(name, Status.UNKNOWN, f"{problem.subject}: {problem.fact}", problem.remedy)
 
 
 def replication(pair: str, buckets: BucketRecord, primary: str, recovery: str) -> Finding:

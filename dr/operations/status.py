@@ -12,8 +12,8 @@ from dr.control.control_bucket import Control, read_control
 from dr.control.incident_state import IncidentState
 from dr.data import model_sets
 from dr.errors import DrError, Exit
+from dr.findings import Finding, Status, exit_code, measured
 from dr.operations import probes
-from dr.operations.probes import Finding, Status
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
 
@@ -41,10 +41,7 @@ class StatusReport:
     @property
     def exit_code(self) -> Exit:
         """FAILED if an objective is missed, else UNKNOWN if a value could not be measured, else OK."""
-        found = {finding.status for finding in self.findings}
-        if Status.MISSED in found:
-            return Exit.FAILED
-        return Exit.UNKNOWN if Status.UNKNOWN in found else Exit.OK
+        return exit_code(self.findings)
 
 
 def run(topology: Topology) -> StatusReport:
@@ -75,7 +72,7 @@ def run(topology: Topology) -> StatusReport:
         looks.append((f"endpoint of {half.region}", partial(probes.endpoint, half.dns, half.region, half.serves)))
         looks.append((f"lever {half.dns.lever}", partial(probes.lever, half.dns, recovery)))
     with ThreadPoolExecutor(max_workers=16) as pool:
-        findings += pool.map(lambda look: probes.measured(*look), looks)
+        findings += pool.map(lambda look: measured(*look), looks)
     return StatusReport(primary, recovery, tier, control.region, control.state, tuple(findings))
 
 

@@ -1,7 +1,10 @@
-"""Programs under test do not wait for rollouts: the cloud in memory has no clusters."""
+"""Programs under test do not wait for rollouts, since the cloud in memory has no clusters, and find `dr` on PATH."""
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,3 +27,9 @@ def followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.path.name != "test_rollout_wait.py":
         monkeypatch.setattr(rollout_wait, "wait", wait)
     return waits
+
+
+@pytest.fixture(autouse=True)
+def _dr_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put `dr` of this checkout on PATH, as README.md says."""
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))

@@ -237,3 +237,30 @@ def test_completion_script_is_printed_for_a_shell(shell: str, monkeypatch: pytes
 
     assert result.exit_code == Exit.OK
     assert "_DR_COMPLETE" in result.output
+
+
+@pytest.mark.usefixtures("deployed")
+def test_preflight_lists_each_finding_with_its_status_without_an_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state?region=us-east-1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run("preflight", "--json")
+
+    report = json.loads(result.output)
+    found = {finding["name"]: finding for finding in report["findings"]}
+    assert (result.exit_code, report["exit_code"], report["region"]) == (Exit.FAILED, 1, "us-west-2")
+    assert {found[name]["status"] for name in ("configuration", "account", "region us-east-1")} == {"met"}
+    assert {found[name]["status"] for name in ("dr command", "state backend")} == {"missed"}
+    text = run("preflight").output
+    assert "missed   state backend" in text
+    assert "-> copy the state to a bucket in us-west-2" in text
+
+
+def test_preflight_of_an_invalid_configuration_lists_each_problem(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text())
+    (tmp_path / "Pulumi.dr.yaml").write_text("config:\n  aws:region: us-west-2\n  dr:role: recovery\n  dr:tier: wram\n")
+    result = CliRunner().invoke(app, ["preflight", "--project", str(tmp_path)])
+
+    assert result.exit_code == Exit.FAILED
+    assert '"wram" is not a valid tier' in result.output
