@@ -27,8 +27,8 @@ CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 TOKEN_SECONDS = 600.0
 """Age in seconds at which a token is renewed; it expires after 14 minutes."""
 REACH = (
-    "check that this machine reaches it: an API without dr:apiCidrs is private, and answers only inside the cluster's "
-    "VPC or over a VPN into it"
+    "check that this machine reaches it: with dr:apiAccess public, its address has to be in dr:apiCidrs; with private, "
+    "it has to be inside the cluster's VPC, or in a network connected to it"
 )
 
 Json = dict[str, Any]

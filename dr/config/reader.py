@@ -21,7 +21,7 @@ from dr.errors import Invalid, Problem
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
 from dr.topology.serving import ImageDigests
-from dr.topology.topology import Role
+from dr.topology.topology import ApiAccess, Role
 
 LISTS = frozenset(key for key, field in SETTINGS.items() if isinstance(field.default, (tuple, Mapping)))
 """Keys with a list or a map as their value, which the engine hands over as JSON."""
@@ -34,6 +34,8 @@ CREDENTIAL_KEYS = frozenset(
     )
 )
 """Keys of Pulumi's AWS provider that set credentials."""
+STAND_INS: Mapping[str, object] = {"role": Role.PRIMARY, "apiAccess": ApiAccess.PRIVATE}
+"""Values in place of invalid values of required keys, so that the other keys can be checked."""
 LIST_ERRORS = ("tuple_type", "list_type", "mapping_type", "dict_type", "model_type", "model_attributes_type")
 """Errors of pydantic for a value that has to be a list or a map."""
 
@@ -83,7 +85,7 @@ def _validate(values: Mapping[str, object]) -> tuple[StackSettings, list[Problem
     except ValidationError as error:
         details = error.errors()
     invalid = {str(detail["loc"][0]) for detail in details}
-    rest = {"role": Role.PRIMARY, **{key: value for key, value in values.items() if key not in invalid}}
+    rest = {**STAND_INS, **{key: value for key, value in values.items() if key not in invalid}}
     return StackSettings.model_validate(rest), [_problem(detail) for detail in details], invalid
 
 
@@ -94,7 +96,9 @@ def _problem(detail: Any) -> Problem:
     context, shown = detail.get("ctx", {}), json.dumps(detail.get("input"), default=str)
     match detail["type"]:
         case "missing":
-            return Problem(key, "is not set", f"`pulumi config set {key} <value>`")
+            extra = SETTINGS[setting].json_schema_extra if setting in SETTINGS else None
+            choices = str(extra.get("choices") or "") if isinstance(extra, dict) else ""
+            return Problem(key, "is not set", choices or f"`pulumi config set {key} <value>`")
         case "extra_forbidden":
             names = [str(field.alias) for field in SETTINGS.values()]
             if len(path) > 1:
@@ -182,6 +186,15 @@ def _cluster(settings: StackSettings) -> Iterator[Problem]:
         )
 
 
+def _api(settings: StackSettings) -> Iterator[Problem]:
+    if settings.api_access is ApiAccess.PUBLIC and not settings.api_cidrs:
+        fact = "is empty and dr:apiAccess is public: EKS would admit the whole internet, 0.0.0.0/0"
+        yield Problem("dr:apiCidrs", fact, "`pulumi config set --path 'dr:apiCidrs[0]' <your public address>/32`")
+    if settings.api_access is ApiAccess.PRIVATE and settings.api_cidrs:
+        fact = f"{', '.join(settings.api_cidrs)} is set, and dr:apiAccess is private: the API has no public endpoint"
+        yield Problem("dr:apiCidrs", fact, "`pulumi config rm dr:apiCidrs`, or set dr:apiAccess to public")
+
+
 def _mesh(settings: StackSettings) -> Iterator[Problem]:
     if settings.shared_mesh and not settings.mesh:
         yield Problem(
@@ -221,6 +234,7 @@ RULES = (
     *(Rule((f"{role}Zones", f"{role}Region"), _zones_of(role)) for role in Role),
     Rule(("existingVpc", "nat", "privateEndpoints"), _vpc),
     Rule(("existingVpc", "existingCluster"), _cluster),
+    Rule(("apiAccess", "apiCidrs"), _api),
     Rule(("mesh", "sharedMesh"), _mesh),
     Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
     Rule(("imageDigests", "inferenceImage", "toolsImage"), _images),

@@ -28,6 +28,7 @@ from dr.config.types import (
     GraceSeconds,
     HostName,
     ImageRef,
+    InternetCidr,
     ModelSetName,
     NatName,
     OptionalHostName,
@@ -42,7 +43,7 @@ from dr.config.types import (
 from dr.topology.capacity import Workload
 from dr.topology.serving import ImageDigests, Serving
 from dr.topology.tiers import DEFAULT_TIER
-from dr.topology.topology import Dns, DnsFailover, Role, Site, Topology
+from dr.topology.topology import ApiAccess, Dns, DnsFailover, Role, Site, Topology
 
 NAMESPACE = "dr"
 
@@ -251,9 +252,19 @@ class StackSettings(Settings):
         stack=For.EACH,
         unit="nodes",
     )
-    api_cidrs: tuple[Cidr, ...] = setting(
+    api_access: ApiAccess = setting(
+        ...,
+        "From where you call the Kubernetes API. `public`: over the internet, from `dr:apiCidrs`. `private`: from "
+        "inside the VPC, over a VPN, peering or a runner; the API then has no public endpoint",
+        stack=For.EACH,
+        choices="choose where you run `pulumi up`: outside the VPC, `pulumi config set dr:apiAccess public` and "
+        "`pulumi config set --path 'dr:apiCidrs[0]' <your public address>/32`; inside the VPC (VPN, peering, runner), "
+        "`pulumi config set dr:apiAccess private`. From outside, an update that creates the VPC cannot reach a private "
+        "API in it",
+    )
+    api_cidrs: tuple[InternetCidr, ...] = setting(
         (),
-        "CIDR blocks allowed to call the Kubernetes API over the internet. Empty: the API is private to the VPC",
+        "CIDR blocks allowed to call the Kubernetes API over the internet, with `dr:apiAccess` `public`",
         stack=For.EACH,
         example="203.0.113.0/24",
     )

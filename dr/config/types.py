@@ -40,6 +40,7 @@ def setting(
     example: Any = None,
     see: str = "",
     shown: str = "",
+    choices: str = "",
     **constraints: Any,
 ) -> Any:
     """Declare a field of a `Settings` class with its documentation.
@@ -52,13 +53,14 @@ def setting(
         example: A valid value; for a list or a map, one entry.
         see: Link to further documentation, relative to docs/configuration.md.
         shown: Description of the default, if `default` does not show it.
+        choices: For a required setting, the remedy that explains the values to choose from.
         **constraints: Constraints of pydantic's `Field`.
     """
     return Field(
         default,
         description=text,
         examples=None if example is None else [example],
-        json_schema_extra={"stack": stack, "unit": unit, "see": see, "shown": shown},
+        json_schema_extra={"stack": stack, "unit": unit, "see": see, "shown": shown, "choices": choices},
         **constraints,
     )
 
@@ -120,6 +122,32 @@ def _cidr(value: str) -> tuple[str, str] | None:
     return None if str(block) == value else (f'"{value}" is not a network address', f"use {block}")
 
 
+NOT_INTERNET = [
+    IPv4Network(block)
+    for block in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
+    )
+]
+"""Blocks of the IANA registry of special-purpose addresses that no internet client has, without the documentation
+blocks (RFC 5737), which the EKS user guide uses as examples."""
+
+
+def _internet_cidr(value: str) -> tuple[str, str] | None:
+    if found := _cidr(value):
+        return found
+    block = IPv4Network(value)
+    if reserved := next((each for each in NOT_INTERNET if block.subnet_of(each)), None):
+        # EKS user guide, "Configure network access to cluster API server endpoint".
+        fact = f'"{value}" is in {reserved}, which EKS refuses: the blocks cannot include reserved addresses'
+        return (
+            fact,
+            "use the public address that your calls come from, such as 203.0.113.7/32; for calls from inside "
+            "the VPC, set dr:apiAccess to private",
+        )
+    return None
+
+
 def _role_arn(value: str) -> tuple[str, str] | None:
     if ROLE_ARN.fullmatch(value):
         return None
@@ -158,6 +186,7 @@ HostName = Annotated[str, _text(_host)]
 OptionalHostName = Annotated[str, _text(_optional_host)]
 BucketPart = Annotated[str, _text(_bucket_part)]
 Cidr = Annotated[str, _text(_cidr)]
+InternetCidr = Annotated[str, _text(_internet_cidr)]
 VpcCidr = Annotated[str, _text(network.cidr_problem)]
 RoleArn = Annotated[str, _text(_role_arn)]
 ImageRef = Annotated[str, _text(image_references.problem)]

@@ -33,6 +33,15 @@ class DnsFailover(StrEnum):
     """An operator: it stays closed until it is admitted."""
 
 
+class ApiAccess(StrEnum):
+    """From where operators call the Kubernetes API."""
+
+    PUBLIC = "public"
+    """Over the internet, from listed CIDR blocks."""
+    PRIVATE = "private"
+    """From inside the VPC, over a VPN, peering or a runner."""
+
+
 class LockMode(StrEnum):
     """Principals that may shorten an Object Lock retention."""
 

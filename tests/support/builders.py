@@ -18,6 +18,8 @@ SETTINGS = {
     "dr:tier": "pilot",
     "dr:primaryRegion": "us-east-1",
     "dr:recoveryRegion": "us-west-2",
+    "dr:apiAccess": "public",
+    "dr:apiCidrs": '["203.0.113.0/24"]',
     "dr:domain": "ml.example.com",
     "dr:bucketPrefix": "ml-dr",
     "dr:primaryCidr": "10.0.0.0/16",

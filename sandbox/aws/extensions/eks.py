@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nof the sandbox\n-----END CE
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 ARNS = ("arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn")
 """Names of the ARN of a cluster, and of what belongs to it."""
+DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
 Things = dict[str, dict[str, Any]]
 
 
@@ -224,11 +226,21 @@ def _endpoints(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
     blocks = wanted.get("publicAccessCidrs") or before.get("publicAccessCidrs") or ["0.0.0.0/0"]
     if not public and not private:
         raise wrong("Private and public endpoint access cannot both be disabled")
+    if public and (reserved := [block for block in blocks if _reserved(block)]):
+        # EKS user guide, "Configure network access to cluster API server endpoint".
+        raise wrong(f"The following CIDRs in publicAccessCidrs include reserved addresses: {', '.join(reserved)}")
     return {
         "endpointPublicAccess": public,
         "endpointPrivateAccess": private,
         "publicAccessCidrs": blocks if public else [],
     }
+
+
+def _reserved(block: str) -> bool:
+    """Return whether no client of the internet has these addresses; those of documentation (RFC 5737) pass."""
+    network = ipaddress.ip_network(block)
+    inner = network.prefixlen and (not network.is_global or network.is_multicast)
+    return bool(inner) and not any(network.subnet_of(ipaddress.ip_network(each)) for each in DOCUMENTATION)  # type: ignore[arg-type]
 
 
 def _encryption(call: Call, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -31,9 +31,9 @@ def test_diff_names_the_changed_property(deployed: SandboxUnderTest) -> None:
     assert properties == ["rules[0].noncurrentVersionExpiration.noncurrentDays"]
 
 
-def test_preview_of_public_api_access_shows_exactly_the_changes_of_up(deployed: SandboxUnderTest) -> None:
+def test_preview_of_private_api_access_shows_exactly_the_changes_of_up(deployed: SandboxUnderTest) -> None:
     try:
-        with deployed.configured("primary", apiCidrs=["203.0.113.0/24"]):
+        with deployed.configured("primary", apiAccess="private", apiCidrs=[]):
             planned = deployed.engine.preview("primary")
             done = deployed.engine.up("primary")
     finally:

@@ -28,6 +28,32 @@ def test_example_configuration_is_read_as_topology() -> None:
     assert made.protect_data
 
 
+def test_api_access_has_to_be_chosen_and_both_choices_are_explained() -> None:
+    text = problems_of(settings(apiAccess=None, apiCidrs=None))
+
+    assert "dr:apiAccess: is not set" in text
+    assert "`pulumi config set dr:apiAccess public`" in text
+    assert "`pulumi config set dr:apiAccess private`" in text
+    assert problems_of(settings(apiAccess="", apiCidrs=None)) == text
+
+
+def test_public_api_without_cidrs_is_refused_since_eks_would_admit_everyone() -> None:
+    text = problems_of(settings(apiCidrs=None))
+
+    assert "dr:apiCidrs: is empty and dr:apiAccess is public: EKS would admit the whole internet" in text
+
+
+def test_private_api_with_cidrs_is_refused() -> None:
+    assert "203.0.113.0/24 is set, and dr:apiAccess is private" in problems_of(settings(apiAccess="private"))
+    assert topology(apiAccess="private", apiCidrs="[]").api_cidrs == ()
+
+
+@pytest.mark.parametrize("block", ["10.0.0.0/8", "192.168.1.0/24", "100.64.0.7/32", "127.0.0.1/32"])
+def test_reserved_addresses_are_refused_for_the_api_as_eks_does(block: str) -> None:
+    assert f'"{block}" is in ' in (text := problems_of(settings(apiCidrs=f'["{block}"]')))
+    assert "which EKS refuses" in text
+
+
 def test_unknown_tier_is_refused_with_the_nearest_tier() -> None:
     assert 'dr:tier: "wram" is not a valid tier' in (text := problems_of(settings(tier="wram")))
     assert 'did you mean "warm"?' in text
@@ -70,8 +96,11 @@ def test_a_missing_role_is_reported_with_the_command_that_sets_it(value: str | N
     assert "dr:tier: " in text
 
 
-def test_every_key_but_the_role_has_a_default() -> None:
-    assert reader.read({"dr:role": "primary", "aws:region": "us-east-1"}).topology(ACCOUNT) == topology()
+def test_every_key_without_a_decision_of_the_user_has_a_default() -> None:
+    required = {"dr:role": "primary", "aws:region": "us-east-1", "dr:apiAccess": "public"}
+    required["dr:apiCidrs"] = '["203.0.113.0/24"]'
+
+    assert reader.read(required).topology(ACCOUNT) == topology()
 
 
 def test_an_unknown_key_is_refused_with_the_nearest() -> None:

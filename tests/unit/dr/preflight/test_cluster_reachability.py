@@ -17,6 +17,7 @@ from tests.support.api_server import ApiServer, closed, serving, silent
 from tests.support.builders import topology
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+PUBLIC = {"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}
 PRIVATE = {"endpointPublicAccess": False}
 
 
@@ -46,7 +47,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, endpoint: str, **changes: Any) -> N
         "status": "ACTIVE",
         "endpoint": endpoint,
         "certificateAuthority": {"data": "UEVN"},
-        "resourcesVpcConfig": PRIVATE,
+        "resourcesVpcConfig": PUBLIC,
         **changes,
     }
 
@@ -148,8 +149,8 @@ def test_unreachable_region_is_reported_without_refusing_the_update(monkeypatch:
 
 def test_update_that_allows_api_access_is_not_refused_for_missing_access(monkeypatch: pytest.MonkeyPatch) -> None:
     with closed() as endpoint:
-        cluster(monkeypatch, endpoint)
-        found = check(topology(Role.RECOVERY, apiCidrs='["203.0.113.0/24"]'))
+        cluster(monkeypatch, endpoint, resourcesVpcConfig=PRIVATE)
+        found = check(topology(Role.RECOVERY))
 
     assert found.problem is not None
     assert not found.refused
@@ -157,10 +158,8 @@ def test_update_that_allows_api_access_is_not_refused_for_missing_access(monkeyp
 
 
 def test_api_cidrs_equal_to_the_configuration_are_not_a_change() -> None:
-    public = {"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.0/24"]}
-
-    assert access_changes(public, topology(apiCidrs='["203.0.113.0/24"]')) == ""
-    assert access_changes(PRIVATE, topology()) == ""
+    assert access_changes(PUBLIC, topology()) == ""
+    assert access_changes(PRIVATE, topology(apiAccess="private", apiCidrs="[]")) == ""
 
 
 @pytest.mark.parametrize(
