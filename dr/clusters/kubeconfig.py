@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 EXEC_API = "client.authentication.k8s.io/v1"
-INSTALL_HINT = "Tokens come from `dr eks-token`: put this checkout's `dr` on PATH (README.md)."
+INSTALL_HINT = (
+    "Tokens come from `dr eks-token`. Put this checkout's `dr` on PATH: `make install`, then "
+    '`export PATH="$PWD/.local/venv/bin:$PATH"` (README.md, "Install")'
+)
 
 
 def kubeconfig(name: str, region: str, endpoint: str, ca_data: str) -> dict[str, Any]:

@@ -68,3 +68,11 @@ def test_pull_request_from_a_fork_runs_only_jobs_with_read_access() -> None:
 
     for name in ("aws", "comment"):
         assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs[name]["if"]
+
+
+def test_preview_of_aws_has_dr_on_path_and_runs_the_preflight() -> None:
+    jobs = yaml.safe_load((FOLDER / "preview.yml").read_text())["jobs"]
+    (step,) = [step for step in jobs["aws"]["steps"] if step.get("id") == "preview"]
+
+    assert 'PATH="$PWD/.local/venv/bin:' in step["run"]
+    assert "dr preflight -s" in (FOLDER.parent / "preview.sh").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from dr.clusters.kubeconfig import kubeconfig
+from dr.clusters.kubeconfig import INSTALL_HINT, kubeconfig
 
 CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\n").decode()
 
@@ -39,3 +39,10 @@ def test_kubernetes_client_gets_its_token_from_dr_eks_token(tmp_path: Path, monk
 
     assert asked.read_text().split() == ["eks-token", "--cluster-name", "ml-dr", "--region", "us-west-2"]
     assert (settings.host, settings.api_key) == ("https://127.0.0.1:6443", {"BearerToken": "Bearer t"})
+
+
+def test_install_hint_names_a_passage_of_the_readme_with_the_same_command() -> None:
+    readme = (Path(__file__).parents[4] / "README.md").read_text()
+
+    assert 'export PATH="$PWD/.local/venv/bin:$PATH"' in INSTALL_HINT
+    assert 'export PATH="$PWD/.local/venv/bin:$PATH"' in readme.partition("**2. Install.**")[2].partition("**3.")[0]
