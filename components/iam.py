@@ -45,16 +45,32 @@ def document(statements: Sequence[dict[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def trust_service(service: str, account: str | None = None) -> str:
+WITHOUT_SOURCE = {
+    "ec2.amazonaws.com": "an instance profile; EC2 passes no source",
+    "lambda.amazonaws.com": "not documented for execution roles; a role is passed within its account only",
+    "s3.amazonaws.com": "not documented for replication roles",
+    "backup.amazonaws.com": "not documented for the roles of backup selections",
+}
+"""Services that are not documented to pass aws:SourceAccount or aws:SourceArn when they assume a role, with the reason.
+
+A condition on a key that a service does not pass would keep it from assuming the role.
+"""
+
+
+def trust_service(service: str, account: str | None = None, source: str | None = None) -> str:
     """Return a trust policy: only this AWS service may assume the role.
 
     Args:
         service: Service principal: "lambda.amazonaws.com".
-        account: Account ID for which the service must act, against the confused deputy problem; None for any account.
+        account: Account ID for which the service must act, against the confused deputy problem; None for a service of
+            `WITHOUT_SOURCE`.
+        source: ARN of the resource for which the service must act; None for any resource of the account.
     """
     statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if account:
         statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    if source:
+        statement["Condition"] |= {"ArnEquals": {"aws:SourceArn": source}}
     return document([statement])
 
 
@@ -207,11 +223,16 @@ def publish_metrics(namespace: str) -> dict[str, Any]:
     return {"Sid": "Publish", "Effect": "Allow", "Action": action, "Resource": "*", "Condition": only}
 
 
-def key_for_alarms(account: str) -> str:
-    """Return a key policy: IAM policies of the account control the key; CloudWatch may use it for encrypted topics.
+def key_of_region(account: str, region: str) -> str:
+    """Return a key policy: IAM policies of the account control the key; alarms and logs of the account may use it.
 
     In a key policy, `*` is the key itself. The first statement is KMS's default: without it, the policy could never be
-    changed. Source of CloudWatch's actions: CloudWatch user guide, "Permissions for Amazon SNS".
+    changed. Sources of the services' actions: CloudWatch user guide, "Permissions for Amazon SNS"; CloudWatch Logs user
+    guide, "Encrypt log data in CloudWatch Logs using AWS Key Management Service".
+
+    Args:
+        account: The AWS account's twelve digits.
+        region: The key's region.
     """
     return document(
         [
@@ -229,6 +250,17 @@ def key_for_alarms(account: str) -> str:
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
                 "Resource": "*",
                 "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            },
+            {
+                "Sid": "Logs",
+                "Effect": "Allow",
+                "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+                "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                "Resource": "*",
+                # All log groups of the account in this region: EKS, Lambda and flow logs each have their own.
+                "Condition": {
+                    "ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{region}:{account}:log-group:*"}
+                },
             },
         ]
     )

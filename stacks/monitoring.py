@@ -77,12 +77,14 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
                 "RECOVERY_NAME": dns.regional_name(Role.RECOVERY),
             },
             reads(SENTINEL_KEY, copies, metrics),
+            here.key_arn,
         ),
         alarm_rules.LEVERS: scheduled(
             topology,
             "republisher",
             {**shared, "DNS_FAILOVER": str(dns.failover)},
             reads(incident_state.KEY, metrics),
+            here.key_arn,
         ),
     }
     serving = topology.running_tier.spec.serves
@@ -96,6 +98,7 @@ def scheduled(
     function: str,
     variables: dict[str, pulumi.Input[str]],
     statements: pulumi.Input[Sequence[dict[str, Any]]],
+    log_key_arn: pulumi.Input[str],
 ) -> str:
     """Create a scheduled Lambda function in the recovery region and return its name."""
     name = f"{topology.bucket_prefix}-{function}"
@@ -105,6 +108,7 @@ def scheduled(
             function=function,
             name=name,
             account=topology.account,
+            log_key_arn=log_key_arn,
             region=topology.recovery.region,
             variables=variables,
             statements=statements,

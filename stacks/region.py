@@ -27,6 +27,8 @@ class Region:
     endpoint: InferenceEndpoint
     cluster: GpuInferenceCluster
     alerts: AlertTopic
+    key_arn: pulumi.Output[str]
+    """ARN of the KMS key for data that stays in the region."""
 
 
 def region(topology: Topology, found: Found, certificate: Certificate, key_arn: pulumi.Input[str]) -> Region:
@@ -49,7 +51,7 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
             tags=tags,
         ),
     )
-    network = region_network(topology, found.vpc)
+    network = region_network(topology, found.vpc, key.arn)
     endpoint = InferenceEndpoint(
         "inference",
         InferenceEndpointArgs(
@@ -105,7 +107,7 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
             tags=tags,
         ),
     )
-    return Region(network, endpoint, cluster, alerts)
+    return Region(network, endpoint, cluster, alerts, key.arn)
 
 
 def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:
@@ -120,8 +122,14 @@ def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, Da
     }
 
 
-def region_network(topology: Topology, existing: ExistingVpc | None) -> Network:
-    """Create the VPC of this stack's region, or use an existing one."""
+def region_network(topology: Topology, existing: ExistingVpc | None, log_key_arn: pulumi.Input[str]) -> Network:
+    """Create the VPC of this stack's region, or use an existing one.
+
+    Args:
+        topology: The topology to deploy.
+        existing: The existing VPC; None creates one.
+        log_key_arn: ARN of the KMS key that encrypts flow logs.
+    """
     here = topology.here
     return Network(
         "network",
@@ -134,6 +142,7 @@ def region_network(topology: Topology, existing: ExistingVpc | None) -> Network:
             nat=topology.nat_here,
             private_endpoints=topology.private_endpoints_here,
             existing=existing,
+            log_key_arn=log_key_arn,
             tags=tags_of(topology),
         ),
     )

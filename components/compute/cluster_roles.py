@@ -100,7 +100,12 @@ class ClusterRoles(pulumi.ComponentResource):
         super().__init__("dr:compute:ClusterRoles", name, None, opts)
         self._name, self._args = name, args
         self._policies: list[pulumi.Resource] = []
-        trusts = {"cluster": trust_service("eks.amazonaws.com"), "nodes": trust_service("ec2.amazonaws.com")}
+        # EKS user guide, "Cross-service confused deputy prevention in Amazon EKS".
+        arn = f"arn:aws:eks:{args.region}:{args.account}:cluster/{args.cluster}"
+        trusts = {
+            "cluster": trust_service("eks.amazonaws.com", args.account, arn),
+            "nodes": trust_service("ec2.amazonaws.com"),
+        }
         self.cluster_arn = self._role("cluster", trusts["cluster"], cluster_iam.CLUSTER_POLICIES).arn
         nodes = self._role("nodes", trusts["nodes"], cluster_iam.NODE_POLICIES)
         self.node_arn = nodes.arn

@@ -66,7 +66,7 @@ class GpuInferenceClusterArgs:
         region: The region.
         zones: Availability zones; at least two.
         private_subnet_ids: A private subnet in each zone, in the order of the zones.
-        key_arn: ARN of the KMS key that encrypts Kubernetes secrets.
+        key_arn: ARN of the KMS key that encrypts Kubernetes secrets and the logs of the control plane.
         running: Whether the tier runs a cluster.
         capacity: Numbers of replicas and GPU nodes.
         gpu_types: Instance types of GPU nodes, in order of preference.
@@ -226,6 +226,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             f"{self._name}-logs",
             name=f"/aws/eks/{args.name}/cluster",
             retention_in_days=LOG_DAYS,
+            kms_key_id=args.key_arn,
             region=args.region,
             tags=dict(args.tags),
             opts=self._opts(),

@@ -1,4 +1,4 @@
-"""RegionKey: the KMS key for data that stays in one region: cluster secrets and alarm messages.
+"""RegionKey: the KMS key for data that stays in one region: cluster secrets, alarm messages and logs.
 
 It is separate from the data keys, which the primary stack creates for both regions, because each stack must be able to
 deploy its own region while the other is unavailable. It costs about $1 a month.
@@ -13,7 +13,7 @@ import pulumi
 from pulumi_aws import kms
 
 from components.data.data_keys import DELETION_DAYS
-from components.iam import key_for_alarms
+from components.iam import key_of_region
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RegionKeyArgs:
 
 
 class RegionKey(pulumi.ComponentResource):
-    """A KMS key with yearly rotation that CloudWatch may use for alarm messages, and its alias.
+    """A KMS key with yearly rotation that CloudWatch may use for alarm messages and logs, and its alias.
 
     Attributes:
         arn: The key's ARN.
@@ -49,10 +49,10 @@ class RegionKey(pulumi.ComponentResource):
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
         key = kms.Key(
             name,
-            description=f"{args.alias}: cluster secrets and alarm messages in {args.region}",
+            description=f"{args.alias}: cluster secrets, alarm messages and logs in {args.region}",
             enable_key_rotation=True,
             deletion_window_in_days=DELETION_DAYS,
-            policy=key_for_alarms(args.account),
+            policy=key_of_region(args.account, args.region),
             region=args.region,
             tags=dict(args.tags),
             opts=protected,

@@ -35,6 +35,7 @@ class ScheduledFunctionArgs:
         function: Name of a module in dr/functions/.
         name: The function's name.
         account: The AWS account's twelve digits.
+        log_key_arn: ARN of the KMS key that encrypts the function's logs.
         region: The function's region.
         variables: Environment variables.
         statements: Policy statements of its role, in addition to writing its log.
@@ -44,6 +45,7 @@ class ScheduledFunctionArgs:
     function: str
     name: str
     account: str
+    log_key_arn: pulumi.Input[str]
     region: str
     variables: Mapping[str, pulumi.Input[str]]
     statements: pulumi.Input[Sequence[dict[str, Any]]]
@@ -67,6 +69,7 @@ class ScheduledFunction(pulumi.ComponentResource):
             f"{name}-logs",
             name=f"/{args.name}",
             retention_in_days=LOG_DAYS,
+            kms_key_id=args.log_key_arn,
             region=args.region,
             tags=tags,
             opts=own,

@@ -42,6 +42,7 @@ class NetworkArgs:
         nat: Internet access of private subnets: none, through one NAT gateway, or through one in each zone.
         private_endpoints: Whether to create interface endpoints (`ENDPOINTS`), for AWS APIs without a NAT gateway.
         existing: An existing VPC to use, which is not changed; None creates one.
+        log_key_arn: ARN of the KMS key that encrypts flow logs; None for a key of CloudWatch Logs.
         flow_log_days: Retention of flow logs in days; CloudWatch Logs accepts 1, 3, 5, 7, 14, 30, 60, 90, ...
         tags: Tags of every resource that accepts tags.
     """
@@ -54,6 +55,7 @@ class NetworkArgs:
     nat: Nat
     private_endpoints: bool = False
     existing: ExistingVpc | None = None
+    log_key_arn: pulumi.Input[str] | None = None
     flow_log_days: int = 30
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -265,6 +267,7 @@ class Network(pulumi.ComponentResource):
             f"{name}-flow-logs",
             name=f"/{args.label}/vpc-flow-logs",
             retention_in_days=args.flow_log_days,
+            kms_key_id=args.log_key_arn,
             region=args.region,
             tags=dict(args.tags),
             opts=self._opts,

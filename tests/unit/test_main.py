@@ -7,12 +7,13 @@ import pytest
 
 from components.compute.cluster_iam import POD_ROLES
 from components.compute.gpu_inference_cluster import ADDONS
+from components.iam import WITHOUT_SOURCE
 from dr.config.project import read_config
 from dr.control import contract
 from dr.topology.network import ENDPOINTS
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
-from tests.support.builders import topology
+from tests.support.builders import ACCOUNT, topology
 from tests.support.mocks import Cloud
 from tests.support.plugin_calls import calls
 from tests.support.program import CONTROL, ROOT, first_deployment
@@ -23,6 +24,7 @@ CLUSTER = {
     *(f"cluster-{addon}" for addon in ADDONS),
 }
 """Resources that a running cluster adds to a stack, except objects in the cluster."""
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 WATCHES = ("prober", "republisher", "alarms-", "group-metrics-")
 GPU_NODES = {
     Tier.BACKUP: [],
@@ -43,6 +45,27 @@ def test_every_aws_type_of_the_program_is_in_the_list_of_plugin_calls() -> None:
 
     used = {each.type for cloud in clouds for each in cloud.resources if each.type.startswith("aws:")}
     assert used <= set(calls())
+
+
+def whole_program() -> list[Cloud]:
+    return [first_deployment("primary"), *(first_deployment("dr", tier=str(tier)) for tier in Tier)]
+
+
+def test_each_service_that_passes_its_source_is_trusted_for_this_account_only() -> None:
+    roles = [each for cloud in whole_program() for each in cloud.resources if each.type == "aws:iam/role:Role"]
+    trusts = [(each.name, json.loads(each.inputs["assumeRolePolicy"])["Statement"][0]) for each in roles]
+    without = {name: trust["Principal"]["Service"] for name, trust in trusts if "Condition" not in trust}
+
+    limited = [trust["Condition"]["StringEquals"] for _, trust in trusts if "Condition" in trust]
+    assert {each["aws:SourceAccount"] for each in limited} == {ACCOUNT}
+    assert set(without.values()) <= WITHOUT_SOURCE.keys(), without
+
+
+def test_every_log_group_is_encrypted_with_the_key_of_its_region() -> None:
+    groups = [each for cloud in whole_program() for each in cloud.resources if each.type == LOG_GROUP]
+
+    assert groups
+    assert [each.name for each in groups if not each.inputs.get("kmsKeyId")] == []
 
 
 def weight(cloud: Cloud) -> int:

@@ -108,9 +108,9 @@ def cluster_of(call: Call) -> Cluster:
     return clusters(call.region)[name]
 
 
-def check_role(arn: str, service: str) -> None:
-    """Refuse a role that does not exist or does not trust the service. Raises AwsError."""
-    if (trusts := role_trusts(arn, service)) is False:
+def check_role(arn: str, service: str, source: str = "") -> None:
+    """Refuse a role that does not exist or does not trust the service for a resource. Raises AwsError."""
+    if (trusts := role_trusts(arn, service, source)) is False:
         raise wrong(f"The trust policy of role {arn} does not allow {service} to assume it")
     if trusts is None:
         raise wrong(f"Role with arn: {arn}, could not be assumed because it does not exist")
@@ -130,7 +130,7 @@ def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
     name = wanted["name"]
     if name in kept:
         raise taken(f"Cluster already exists with name: {name}")
-    check_role(wanted["roleArn"], "eks.amazonaws.com")
+    check_role(wanted["roleArn"], "eks.amazonaws.com", f"arn:aws:eks:{call.region}:{ACCOUNT}:cluster/{name}")
     version = wanted.get("version", VERSIONS[-2])
     if version not in VERSIONS:
         raise wrong(f"unsupported Kubernetes version {version}; supported are {', '.join(VERSIONS)}")

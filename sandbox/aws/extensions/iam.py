@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import json
+from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import unquote
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
@@ -44,9 +46,49 @@ def _managed_by_aws() -> dict[str, dict[str, Any]]:
     return policies
 
 
-def role_trusts(arn: str, service: str) -> bool | None:
-    """Whether a role's trust policy names a service; None if the role does not exist."""
+PASSED = {"eks.amazonaws.com", "pods.eks.amazonaws.com", "scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
+"""Services that pass aws:SourceAccount and aws:SourceArn when they assume a role, by their documentation."""
+SOURCES = ("aws:sourceaccount", "aws:sourcearn")
+LIKE = ("StringLike", "ArnLike", "ArnEquals")
+"""Operators with wildcards (IAM user guide, "IAM JSON policy elements: Condition operators")."""
+
+
+def role_trusts(arn: str, service: str, source: str = "") -> bool | None:
+    """Whether a role's trust policy lets a service assume it; None if the role does not exist.
+
+    A condition on a source that the service does not pass never matches. Conditions on other keys are not evaluated.
+
+    Args:
+        arn: ARN of the role.
+        service: Service principal.
+        source: ARN of the resource for which the service acts, where the caller knows it; "" otherwise.
+    """
     for role in iam_backends[ACCOUNT][PARTITION].roles.values():
         if role.arn == arn:
-            return service in role.assume_role_policy_document
+            statements = json.loads(unquote(role.assume_role_policy_document))["Statement"]
+            return any(_trusts(each, service, source) for each in listed(statements))
     return None
+
+
+def _trusts(statement: dict[str, Any], service: str, source: str) -> bool:
+    principal = statement.get("Principal", {})
+    if statement.get("Effect") != "Allow" or not isinstance(principal, dict):
+        return False
+    if service not in listed(principal.get("Service", [])):
+        return False
+    for operator, tests in statement.get("Condition", {}).items():
+        for key, wanted in tests.items():
+            if key.lower() not in SOURCES:
+                continue
+            value = ACCOUNT if key.lower() == "aws:sourceaccount" else source
+            if service not in PASSED:
+                return False
+            match = fnmatchcase if operator in LIKE else str.__eq__
+            if value and not any(match(value, each) for each in listed(wanted)):
+                return False
+    return True
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a policy element that may be one value or a list as a list."""
+    return value if isinstance(value, list) else [value]

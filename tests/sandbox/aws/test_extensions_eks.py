@@ -366,3 +366,32 @@ def test_whole_internet_in_public_access_cidrs_is_accepted(eks: Any, wanted: dic
     wanted["resourcesVpcConfig"] |= {"endpointPublicAccess": True, "publicAccessCidrs": ["0.0.0.0/0"]}
 
     assert eks.create_cluster(**wanted)["cluster"]["resourcesVpcConfig"]["publicAccessCidrs"] == ["0.0.0.0/0"]
+
+
+def trusting(aws: Running, name: str, service: str, **condition: dict[str, str]) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Condition": condition}]})
+    iam = aws.client("iam", PRIMARY)
+    return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"])
+
+
+def test_cluster_role_may_be_limited_to_its_cluster(aws: Running, eks: Any, wanted: dict[str, Any]) -> None:
+    account, arn = {"aws:SourceAccount": "123456789012"}, f"arn:aws:eks:{PRIMARY}:123456789012:cluster/"
+    other = {"StringEquals": account, "ArnEquals": {"aws:SourceArn": f"{arn}other"}}
+    wanted["roleArn"] = trusting(aws, "other", "eks.amazonaws.com", **other)
+    code, message = refusal(lambda: eks.create_cluster(**wanted))
+    assert (code, "does not allow eks.amazonaws.com" in message) == ("InvalidParameterException", True)
+
+    own = {"StringEquals": account, "ArnEquals": {"aws:SourceArn": f"{arn}ml-dr"}}
+    wanted["roleArn"] = trusting(aws, "own", "eks.amazonaws.com", **own)
+    assert eks.create_cluster(**wanted)["cluster"]["status"] == "ACTIVE"
+
+
+def test_node_role_with_a_source_condition_cannot_be_assumed_since_ec2_passes_none(
+    aws: Running, eks: Any, group: dict[str, Any]
+) -> None:
+    group["nodeRole"] = trusting(
+        aws, "limited", "ec2.amazonaws.com", StringEquals={"aws:SourceAccount": "123456789012"}
+    )
+
+    assert refusal(lambda: eks.create_nodegroup(**group))[0] == "InvalidParameterException"

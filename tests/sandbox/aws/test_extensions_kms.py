@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -65,3 +66,19 @@ def test_a_key_is_found_by_its_alias(kms: Any, key: str) -> None:
     kms.create_alias(AliasName="alias/data", TargetKeyId=key)
     sealed = kms.encrypt(KeyId="alias/data", Plaintext=b"1")
     assert kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"])["KeyId"] == key
+
+
+def logs_policy(region: str) -> str:
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    principals = {"AWS": "arn:aws:iam::123456789012:root"}, {"Service": f"logs.{region}.amazonaws.com"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Principal": each} for each in principals]})
+
+
+def test_log_group_refuses_a_key_that_does_not_admit_cloudwatch_logs(aws: Running, kms: Any, key: str) -> None:
+    logs = aws.client("logs", RECOVERY)
+    with pytest.raises(ClientError, match=f"its policy does not allow logs.{RECOVERY}.amazonaws.com"):
+        logs.create_log_group(logGroupName="/a", kmsKeyId=key)
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=logs_policy(RECOVERY))
+    logs.create_log_group(logGroupName="/a", kmsKeyId=key)
+
+    assert logs.describe_log_groups()["logGroups"][0]["kmsKeyId"] == key

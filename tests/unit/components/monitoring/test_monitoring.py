@@ -48,7 +48,7 @@ def test_addresses_are_validated_and_subscribed_by_their_protocol() -> None:
 
 def function(name: str = "prober") -> Cloud:
     statements = [{"Sid": "One", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}]
-    args = ScheduledFunctionArgs(name, f"ml-dr-{name}", ACCOUNT, "us-west-2", {"WORKLOAD": "ml-dr"}, statements)
+    args = ScheduledFunctionArgs(name, f"ml-dr-{name}", ACCOUNT, KEY, "us-west-2", {"WORKLOAD": "ml-dr"}, statements)
     return deploy(lambda: ScheduledFunction(name, args))
 
 
