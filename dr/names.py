@@ -14,8 +14,6 @@ VELERO = "velero"
 TRAINING, MLFLOW = "ml-training", "mlflow"
 """Namespaces of batch processing and of the model registry in a cluster."""
 
-READY_PATH = "/v2/health/ready"
-"""Readiness in the V2 inference protocol: a region that answers can serve."""
 SENTINEL_KEY = "control/sentinel.json"
 """Object of the control bucket that the primary's heartbeat writes each minute."""
 SETS = "sets/"

@@ -75,6 +75,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
                 "PRIMARY_REGION": topology.primary.region,
                 "PRIMARY_NAME": dns.regional_name(Role.PRIMARY),
                 "RECOVERY_NAME": dns.regional_name(Role.RECOVERY),
+                "READY_PATH": topology.serving.ready_path,
             },
             reads(SENTINEL_KEY, copies, metrics),
             here.key_arn,

@@ -61,6 +61,7 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
             vpc_cidr=here.cidr,
             public_subnet_ids=network.public_subnet_ids,
             certificate_arn=certificate.arn,
+            ready_path=topology.serving.ready_path,
             client_cidrs=topology.client_cidrs,
             protect=topology.protect_data,
             tags=tags,

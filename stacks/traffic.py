@@ -43,6 +43,7 @@ def record(topology: Topology, here: Region, zone_id: pulumi.Input[str]) -> Rout
             role=topology.role,
             dns=topology.dns,
             endpoint=topology.here.endpoint or here.endpoint.dns_name,
+            ready_path=topology.serving.ready_path,
             weight=PRIMARY_DNS_WEIGHT if primary else topology.tier.spec.dns_weight,
             lever_region=topology.recovery.region,
             lever_prefix=topology.bucket_prefix,

@@ -52,8 +52,10 @@ class Inference(pulumi.ComponentResource):
         super().__init__("dr:kubernetes:Inference", name, None, opts)
         access, spec, objects = args.access, args.spec, inference_objects_spec
         code = access.place(self, f"{name}-{spec.code_name}", objects.code(spec), *args.after)
+        proxy = access.place(self, f"{name}-{spec.proxy_name}", objects.proxy(spec), *args.after)
         prerequisites = [
             code,
+            proxy,
             *(
                 access.place(self, f"{name}-{kind}", manifest, *args.after)
                 for kind, manifest in {

@@ -14,8 +14,9 @@ from components.kubernetes.alert_rules import BUDGET
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.labels import APP, ISTIO, SERVING, metadata
 from components.kubernetes.namespace_spec import in_namespace, policy
+from components.kubernetes.proxy_spec import CONFIG_FILE
 from components.traffic.inference_endpoint import SERVING_PORT
-from dr.topology.serving import SERVICE
+from dr.topology.serving import SERVER, SERVICE
 
 BALANCER_CLASS = "ml-dr/target-group-binding"
 """A class that no controller claims. With a known class, or none, a controller would create a load balancer that is
@@ -47,6 +48,17 @@ def code(spec: InferenceSpec) -> dict[str, Any]:
     }
 
 
+def proxy(spec: InferenceSpec) -> dict[str, Any]:
+    """Return the ConfigMap with the proxy's configuration; its name changes with the configuration."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(spec.proxy_name, SERVING),
+        "immutable": True,
+        "data": {CONFIG_FILE: spec.proxy.text},
+    }
+
+
 def service() -> dict[str, Any]:
     """Return the Service. Pulumi owns its load balancer, so no controller sets its status, and nothing waits for it."""
     annotations = {"service.kubernetes.io/topology-mode": "Auto", "pulumi.com/skipAwait": "true"}
@@ -61,7 +73,7 @@ def service() -> dict[str, Any]:
             # The load balancer targets pod IPs, so node ports are not needed.
             "allocateLoadBalancerNodePorts": False,
             "selector": dict(APP),
-            "ports": [{"name": "http", "port": SERVING_PORT, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": SERVING_PORT, "targetPort": SERVING_PORT, "protocol": "TCP"}],
         },
     }
 
@@ -104,7 +116,7 @@ def budget(spec: InferenceSpec) -> dict[str, Any]:
 def autoscaler(spec: InferenceSpec) -> dict[str, Any]:
     """Return the autoscaler, from the tier's floor to the region's maximum; bounds hold even without metrics."""
     target = {"type": "Utilization", "averageUtilization": CPU_TARGET}
-    metric = {"name": "cpu", "container": "server", "target": target}
+    metric = {"name": "cpu", "container": SERVER, "target": target}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",

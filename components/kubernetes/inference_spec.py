@@ -12,6 +12,10 @@ baseline), which limits both the copy from S3 and the loading. Each gets twice t
 
 **Termination.** A pod that is to terminate first runs `preStop`, until the load balancer has removed it and its open
 connections have ended: `PROPAGATION_SECONDS + DRAIN_SECONDS`. Then it gets SIGTERM, and time for the longest request.
+
+**Ingress.** A proxy is the only container that listens on the pod's address. It is a sidecar, an init container that
+keeps running: the kubelet starts it before the server and ends it after the server has ended (Kubernetes documentation,
+"Sidecar Containers"), so no request meets a server without its proxy. Probes of the server pass through it.
 """
 
 from __future__ import annotations
@@ -23,12 +27,12 @@ from typing import Any
 
 from components.kubernetes.labels import APP, INFERENCE_PRIORITY, OWNED, SERVING, metadata
 from components.kubernetes.namespace_spec import GPU, METRICS_PORT
+from components.kubernetes.proxy_spec import CONFIG_FILE, CONFIG_MOUNT, LOOPBACK, REQUEST_SECONDS, ProxySpec
 from components.pod_code import ENVIRONMENT, MOUNT, PodCode
 from components.traffic.inference_endpoint import DRAIN_SECONDS, SERVING_PORT
 from dr.clusters.rollouts import Patience, limits
-from dr.names import READY_PATH
 from dr.topology.capacity import Capacity, Workload
-from dr.topology.serving import FETCHER, SERVER, SERVICE, Serving
+from dr.topology.serving import FETCHER, PROXY, SERVER, SERVICE, Serving
 
 LIVE_PATH = "/v2/health/live"
 """Liveness endpoint of the V2 inference protocol."""
@@ -45,8 +49,6 @@ MIN_READY_SECONDS = READY_PERIOD
 readiness gate waits for the load balancer's health check."""
 PROPAGATION_SECONDS = 15
 """Time until the controller has deregistered a pod, and the load balancer sends it no new connection."""
-REQUEST_SECONDS = 30
-"""Longest request, in seconds; a request that arrives last may still finish."""
 PRE_STOP_SECONDS = PROPAGATION_SECONDS + DRAIN_SECONDS
 GRACE_SECONDS = PRE_STOP_SECONDS + REQUEST_SECONDS
 EVICT_SECONDS = 30
@@ -55,8 +57,13 @@ suits pods with state in memory; a replica has only models, which another replic
 USER = 1000
 """User ID of MLServer's image."""
 MODELS, SCRATCH = "/models", "/tmp"  # noqa: S108 - a volume of the pod's own
-SCRATCH_GIB = 2
+SCRATCH_GIB, LOGS_GIB = 2, 1
 MOUNTS = {"models": MODELS, "scratch": SCRATCH}
+SERVER_PORT, SERVER_GRPC_PORT, SERVER_METRICS_PORT = 9080, 9081, 9082
+"""Ports of MLServer on loopback. It cannot disable gRPC, which nothing calls."""
+PROXY_CPU_MILLIS, PROXY_MEMORY_MIB, PROXY_DISK_MIB = 250, 512, 100
+"""Resources of the proxy. The disk holds its log: the kubelet keeps five files of 10 MiB (KubeletConfiguration,
+`containerLogMaxSize`, `containerLogMaxFiles`)."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,24 @@ class InferenceSpec:
     def code_name(self) -> str:
         """Name of the ConfigMap with the code; it changes with the code, so that a rollout updates both."""
         return f"{FETCHER}-{self.code.digest[:10]}"
+
+    @property
+    def proxy(self) -> ProxySpec:
+        """Specification of the proxy."""
+        return ProxySpec(
+            port=SERVING_PORT,
+            server_port=SERVER_PORT,
+            metrics_port=METRICS_PORT,
+            server_metrics_port=SERVER_METRICS_PORT,
+            authentication=self.serving.authentication,
+            body_mib=self.serving.request_mib,
+            memory_mib=PROXY_MEMORY_MIB,
+        )
+
+    @property
+    def proxy_name(self) -> str:
+        """Name of the ConfigMap with the proxy's configuration, changed with it."""
+        return f"{PROXY}-{self.proxy.digest}"
 
     @property
     def copy_seconds(self) -> int:
@@ -174,13 +199,14 @@ def pod(spec: InferenceSpec) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **placement(),
-        "initContainers": [fetcher(spec)],
+        "initContainers": [fetcher(spec), proxy(spec)],
         "containers": [server(spec)],
         "volumes": [
             # On the node's disk: kept when a container restarts, deleted with the pod (ADR 7).
             {"name": "models", **models},
             {"name": "scratch", "emptyDir": {"sizeLimit": f"{SCRATCH_GIB}Gi"}},
             {"name": "code", "configMap": {"name": spec.code_name, "items": items}},
+            {"name": PROXY, "configMap": {"name": spec.proxy_name}},
         ],
     }
 
@@ -247,23 +273,64 @@ def fetcher(spec: InferenceSpec) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "command": list(spec.code.command),
         "env": environment(variables),
-        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+        "resources": {
+            "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": disk(spec)},
+            "limits": {"memory": "1Gi", "ephemeral-storage": disk(spec)},
+        },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": restricted_context(),
         "volumeMounts": [*mounts(), {"name": "code", "mountPath": MOUNT, "readOnly": True}],
     }
 
 
+def proxy(spec: InferenceSpec) -> dict[str, Any]:
+    """Return the sidecar that receives all requests and forwards those that clients may send."""
+    listens = {"tcpSocket": {"port": SERVING_PORT}, "timeoutSeconds": 1}
+    size = {"memory": f"{PROXY_MEMORY_MIB}Mi", "ephemeral-storage": f"{PROXY_DISK_MIB}Mi"}
+    return {
+        "name": PROXY,
+        "image": spec.serving.proxy_image,
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        # Hot restart needs shared memory, and a pod is replaced instead. One worker thread serves more requests than
+        # one replica.
+        "command": ["/usr/local/bin/envoy", "--config-path", f"{CONFIG_MOUNT}/{CONFIG_FILE}"],
+        "args": [
+            *("--disable-hot-restart", "--concurrency", "1"),
+            *("--log-level", "warning", "--file-flush-interval-msec", "1000"),
+        ],
+        "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": f"{PROXY_CPU_MILLIS}m", **size}, "limits": size},
+        "startupProbe": {**listens, "periodSeconds": 1, "failureThreshold": 60},
+        "livenessProbe": {**listens, "periodSeconds": LIVE_PERIOD},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": restricted_context(),
+        "volumeMounts": [{"name": PROXY, "mountPath": CONFIG_MOUNT, "readOnly": True}],
+    }
+
+
+def disk(spec: InferenceSpec) -> str:
+    """Return the disk of a replica: models, scratch files and logs."""
+    return f"{spec.workload.models_gib + SCRATCH_GIB + LOGS_GIB}Gi"
+
+
 def server(spec: InferenceSpec) -> dict[str, Any]:
-    """Return the container of MLServer, which loads every model in the folder before it is ready."""
+    """Return the container of MLServer, which loads every model in the folder before it is ready.
+
+    Its CPU and memory are the replica's share of the node without those of the proxy.
+    """
     cpu, memory = spec.workload.share()
     gpus = str(spec.workload.gpus_per_replica)
-    disk = f"{spec.workload.models_gib + SCRATCH_GIB}Gi"
+    size = {"memory": f"{memory * 1024 - PROXY_MEMORY_MIB}Mi", "ephemeral-storage": disk(spec), GPU: gpus}
+    ready = spec.serving.ready_path
     variables = {
         # The image's command, also of images built by `mlserver build`, reads this variable.
         "MLSERVER_MODELS_DIR": MODELS,
-        "MLSERVER_HTTP_PORT": str(SERVING_PORT),
-        "MLSERVER_METRICS_PORT": str(METRICS_PORT),
+        # All its ports: the proxy alone is reachable from outside the pod.
+        "MLSERVER_HOST": LOOPBACK,
+        "MLSERVER_HTTP_PORT": str(SERVER_PORT),
+        "MLSERVER_GRPC_PORT": str(SERVER_GRPC_PORT),
+        "MLSERVER_METRICS_PORT": str(SERVER_METRICS_PORT),
         # The defaults are folders of the image, which is read-only.
         "MLSERVER_METRICS_DIR": f"{SCRATCH}/metrics",
         "MLSERVER_ENVIRONMENTS_DIR": f"{SCRATCH}/environments",
@@ -274,20 +341,15 @@ def server(spec: InferenceSpec) -> dict[str, Any]:
         "image": spec.serving.inference_image,
         "imagePullPolicy": "IfNotPresent",
         "env": environment(variables),
-        "ports": [
-            {"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
-        ],
+        # The proxy's port, named here because Prometheus's PodMonitor finds ports of ordinary containers.
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
         # No CPU limit: a replica may use the node's idle CPUs.
-        "resources": {
-            "requests": {"cpu": cpus(cpu), "memory": f"{memory}Gi", "ephemeral-storage": disk, GPU: gpus},
-            "limits": {"memory": f"{memory}Gi", GPU: gpus},
-        },
+        "resources": {"requests": {"cpu": cpus(cpu - PROXY_CPU_MILLIS), **size}, "limits": size},
         "startupProbe": {
-            **probe(READY_PATH, READY_PERIOD),
+            **probe(ready, READY_PERIOD),
             "failureThreshold": ceil(spec.startup_seconds / READY_PERIOD),
         },
-        "readinessProbe": {**probe(READY_PATH, READY_PERIOD), "initialDelaySeconds": READY_DELAY},
+        "readinessProbe": {**probe(ready, READY_PERIOD), "initialDelaySeconds": READY_DELAY},
         "livenessProbe": {**probe(LIVE_PATH, LIVE_PERIOD), "initialDelaySeconds": LIVE_DELAY},
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -317,5 +379,5 @@ def restricted_context() -> dict[str, Any]:
 
 
 def probe(path: str, period: int) -> dict[str, Any]:
-    """Return an HTTP probe of the server."""
-    return {"httpGet": {"path": path, "port": "http"}, "periodSeconds": period, "timeoutSeconds": 5}
+    """Return an HTTP probe of the server, through the proxy."""
+    return {"httpGet": {"path": path, "port": SERVING_PORT}, "periodSeconds": period, "timeoutSeconds": 5}

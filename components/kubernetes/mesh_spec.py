@@ -4,6 +4,10 @@ The rules apply in the callers' proxies: callers are in namespaces with the labe
 have no proxy, because its init container needs privileges that Pod Security's `restricted` denies, and because the load
 balancer and its health checks use plain HTTP.
 
+**HTTP/2.** With `h2UpgradePolicy: UPGRADE`, the callers' proxies speak HTTP/2 to the port at once, without negotiation
+(Istio source, `shouldH2Upgrade`). The replica's proxy speaks both versions on its port (`codec_type: AUTO`). MLServer
+speaks HTTP/1.1 only, so without the replica's proxy every call in the mesh would fail.
+
 Zone failover is Istio's default locality load balancing: replicas in the caller's zone first, and others of the region
 after outlier detection has ejected those (Istio documentation, "Locality failover", which requires outlier detection).
 Replicas of another region are visible only within a shared mesh; otherwise DNS fails over between regions.
@@ -14,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.kubernetes.inference_spec import REQUEST_SECONDS
 from components.kubernetes.labels import SERVING, metadata
+from components.kubernetes.proxy_spec import REQUEST_SECONDS
 from dr.topology.serving import SERVICE
 
 NAME = "inference-failover"

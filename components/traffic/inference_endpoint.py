@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_aws import ec2, lb, vpc
 
-from dr.names import READY_PATH
-
 HTTPS_PORT, SERVING_PORT = 443, 8080
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.3, and 1.2 with forward secrecy (ELB user guide, "Security policies for your Network Load Balancer")."""
@@ -40,6 +38,7 @@ class InferenceEndpointArgs:
         vpc_cidr: CIDR block of the VPC, which contains the pods.
         public_subnet_ids: A public subnet in each zone.
         certificate_arn: ARN of an issued certificate of that region.
+        ready_path: Path of health checks, 200 while the model is loaded.
         client_cidrs: CIDR blocks allowed to call the inference endpoint.
         protect: Protect the load balancer from deletion, by Pulumi and by AWS: DNS records refer to its name.
         tags: Tags of every resource.
@@ -51,7 +50,8 @@ class InferenceEndpointArgs:
     vpc_cidr: str
     public_subnet_ids: pulumi.Input[Sequence[str]]
     certificate_arn: pulumi.Input[str]
-    client_cidrs: Sequence[str] = ("0.0.0.0/0",)
+    ready_path: str
+    client_cidrs: Sequence[str]
     protect: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -162,7 +162,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             preserve_client_ip="false",
             health_check=lb.TargetGroupHealthCheckArgs(
                 protocol="HTTP",
-                path=READY_PATH,
+                path=args.ready_path,
                 interval=CHECK_SECONDS,
                 healthy_threshold=CHECK_TIMES,
                 unhealthy_threshold=CHECK_TIMES,

@@ -21,7 +21,6 @@ import pulumi
 from pulumi_aws import cloudwatch, route53
 
 from dr.control import levers
-from dr.names import READY_PATH
 from dr.topology.topology import RECORD_TTL_SECONDS, Dns, DnsFailover, Role
 
 LEVER_PERIOD_SECONDS = 60
@@ -65,6 +64,7 @@ class Route53FailoverArgs:
         role: Role of the region.
         dns: Names, and interval and threshold of the endpoint's health check.
         endpoint: Host name of the region's load balancer; Route 53 does not verify its certificate.
+        ready_path: Path of the health check, 200 while the model is loaded.
         weight: Weight of the record, 0 to 255; 0 is standby.
         lever_region: Region of the lever's metric and alarm: the recovery region, for both records.
         lever_prefix: Prefix that makes the alarm's name unique in that region.
@@ -81,6 +81,7 @@ class Route53FailoverArgs:
     role: Role
     dns: Dns
     endpoint: pulumi.Input[str]
+    ready_path: str
     weight: int
     lever_region: str
     lever_prefix: str
@@ -143,7 +144,7 @@ class Route53Failover(pulumi.ComponentResource):
             type="HTTPS",
             fqdn=self._args.endpoint,
             port=HTTPS_PORT,
-            resource_path=READY_PATH,
+            resource_path=self._args.ready_path,
             request_interval=dns.check_interval,
             failure_threshold=dns.check_failures,
             tags=self._tags("endpoint"),

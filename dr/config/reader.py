@@ -20,7 +20,7 @@ from dr.config.settings import NAMESPACE, SETTINGS, StackSettings
 from dr.errors import Invalid, Problem
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
-from dr.topology.serving import ImageDigests
+from dr.topology.serving import AuthenticationMode, ImageDigests
 from dr.topology.topology import ApiAccess, Role
 
 LISTS = frozenset(key for key, field in SETTINGS.items() if isinstance(field.default, (tuple, Mapping)))
@@ -34,7 +34,7 @@ CREDENTIAL_KEYS = frozenset(
     )
 )
 """Keys of Pulumi's AWS provider that set credentials."""
-STAND_INS: Mapping[str, object] = {"role": Role.PRIMARY, "apiAccess": ApiAccess.PRIVATE}
+STAND_INS: Mapping[str, object] = {"role": Role.PRIMARY, "apiAccess": ApiAccess.PRIVATE, "authentication": AuthenticationMode.NONE}
 """Values in place of invalid values of required keys, so that the other keys can be checked."""
 LIST_ERRORS = ("tuple_type", "list_type", "mapping_type", "dict_type", "model_type", "model_attributes_type")
 """Errors of pydantic for a value that has to be a list or a map."""
@@ -210,6 +210,32 @@ def _capacity(settings: StackSettings) -> Iterator[Problem]:
     )
 
 
+def _authentication(settings: StackSettings) -> Iterator[Problem]:
+    """A client has a token, or an address that the operator named; the internet without tokens is said explicitly."""
+    jwt = settings.authentication is AuthenticationMode.JWT
+    parts = {
+        "jwtIssuer": settings.jwt_issuer,
+        "jwtAudiences": settings.jwt_audiences,
+        "jwtKeys": settings.jwt_keys,
+    }
+    for name, value in parts.items():
+        if jwt and not value:
+            reason = "and dr:authentication is jwt: a token could not be checked"
+            yield Problem(f"dr:{name}", f"is not set, {reason}", f"`{set_command(f'{NAMESPACE}:{name}')}`")
+        elif value and not jwt:
+            fact = "is set, and dr:authentication is none: no token is checked"
+            yield Problem(
+                f"dr:{name}", fact, f"`pulumi config set dr:authentication jwt`, or `pulumi config rm dr:{name}`"
+            )
+    if not jwt and not settings.client_cidrs:
+        yield Problem(
+            "dr:clientCidrs",
+            "is not set, and dr:authentication is none: everybody on the internet could call the inference endpoint",
+            f"`{set_command('dr:clientCidrs')}` with the addresses of your clients (0.0.0.0/0 admits everybody), or "
+            "`pulumi config set dr:authentication jwt`",
+        )
+
+
 def _images(settings: StackSettings) -> Iterator[Problem]:
     if settings.image_digests is ImageDigests.REQUIRE:
         yield from image_references.without_digest(settings.serving.images)
@@ -237,7 +263,8 @@ RULES = (
     Rule(("apiAccess", "apiCidrs"), _api),
     Rule(("mesh", "sharedMesh"), _mesh),
     Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
-    Rule(("imageDigests", "inferenceImage", "toolsImage"), _images),
+    Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
+    Rule(("imageDigests", "inferenceImage", "toolsImage", "proxyImage"), _images),
     Rule(("buckets",), _pairs),
     Rule(("buckets", "bucketPrefix", "primaryRegion", "recoveryRegion"), _bucket_names),
 )

@@ -29,6 +29,8 @@ from dr.config.types import (
     HostName,
     ImageRef,
     InternetCidr,
+    Mebibytes,
+    ModelName,
     ModelSetName,
     NatName,
     OptionalHostName,
@@ -37,15 +39,17 @@ from dr.config.types import (
     RoleArn,
     Settings,
     TierName,
+    TokenKeys,
     VpcCidr,
     setting,
 )
 from dr.topology.capacity import Workload
-from dr.topology.serving import ImageDigests, Serving
+from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.tiers import DEFAULT_TIER
 from dr.topology.topology import ApiAccess, Dns, DnsFailover, Role, Site, Topology
 
 NAMESPACE = "dr"
+EVERYWHERE = "0.0.0.0/0"
 
 
 class For(StrEnum):
@@ -89,8 +93,8 @@ class StackSettings(Settings):
     )
     primary_endpoint: OptionalHostName = setting(
         "",
-        "Host name of an existing endpoint that serves inference in the primary region and answers `/v2/health/ready` "
-        "over HTTPS. Empty: the load balancer that the stack creates",
+        "Host name of an existing endpoint that serves inference in the primary region and answers "
+        "`/v2/models/<model>/ready` over HTTPS. Empty: the load balancer that the stack creates",
         example="serving.us-east-1.example.com",
     )
     recovery_endpoint: OptionalHostName = setting(
@@ -230,6 +234,38 @@ class StackSettings(Settings):
     image_digests: ImageDigests = setting(
         ImageDigests.WARN, "`warn` warns about images without a digest at each preview; `require` refuses them"
     )
+    proxy_image: ImageRef = setting(
+        Serving.proxy_image, "Image of the proxy (Envoy) in front of the inference server in each replica"
+    )
+    model: ModelName = setting(
+        Serving.model,
+        "Name of the model in the set that decides on the health of a replica. Empty: the name of `dr:modelSet`",
+        example="ranker",
+    )
+    authentication: AuthenticationMode = setting(
+        ...,
+        "How clients of the inference endpoint authenticate: `jwt` requires a JSON Web Token in the header "
+        "`Authorization`; `none` admits every client in `dr:clientCidrs`. Health checks need no token",
+        see="architecture.md#what-clients-can-call",
+        example="none",
+        choices="`pulumi config set dr:authentication jwt` (with dr:jwtIssuer, dr:jwtAudiences and dr:jwtKeys) checks a "
+        "token of each client; `pulumi config set dr:authentication none` admits every client in dr:clientCidrs",
+    )
+    jwt_issuer: str = setting(
+        Authentication.issuer, "Required claim `iss` of a token", example="https://login.example.com"
+    )
+    jwt_audiences: tuple[str, ...] = setting(
+        Authentication.audiences, "Accepted values of the claim `aud` of a token; one is required", example="inference"
+    )
+    jwt_keys: TokenKeys = setting(
+        Authentication.keys,
+        "Public keys of the issuer, as the text of its JSON Web Key Set. Both regions hold them, so that tokens are "
+        "checked while the issuer does not answer. Before the issuer signs with a new key, add it here and deploy",
+        example='"$(curl -s https://login.example.com/.well-known/jwks.json)"',
+    )
+    max_request_mib: Mebibytes = setting(
+        Serving.request_mib, "Largest body of an inference request, 1 to 128", unit="MiB"
+    )
     mesh: bool = setting(
         Serving.mesh,
         "Creates Istio rules: callers in a cluster use replicas in their own zone first",
@@ -268,8 +304,11 @@ class StackSettings(Settings):
         stack=For.EACH,
         example="203.0.113.0/24",
     )
-    client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)] = setting(
-        Topology.client_cidrs, "CIDR blocks allowed to call the inference endpoint", example="203.0.113.0/24"
+    client_cidrs: tuple[Cidr, ...] = setting(
+        (),
+        "CIDR blocks allowed to call the inference endpoint. Route 53's health checkers are always admitted",
+        shown=f"`{EVERYWHERE}` with `jwt`; must be set with `none`",
+        example="203.0.113.0/24",
     )
     operator_roles: tuple[RoleArn, ...] = setting(
         (),
@@ -318,6 +357,10 @@ class StackSettings(Settings):
             model_set=self.model_set,
             inference_image=self.inference_image,
             tools_image=self.tools_image,
+            proxy_image=self.proxy_image,
+            model=self.model,
+            authentication=Authentication(self.authentication, self.jwt_issuer, self.jwt_audiences, self.jwt_keys),
+            request_mib=self.max_request_mib,
             mesh=self.mesh,
             shared_mesh=self.shared_mesh,
             rollout_grace_seconds=self.rollout_grace_seconds,
@@ -362,7 +405,7 @@ class StackSettings(Settings):
             serving=self.serving,
             reserved_gpu_nodes=self.reserved_gpu_nodes,
             api_cidrs=self.api_cidrs,
-            client_cidrs=self.client_cidrs,
+            client_cidrs=self.client_cidrs or (EVERYWHERE,),
             operator_roles=self.operator_roles,
             alert_addresses=self.alert_addresses,
             runbook_url=self.runbook_url,

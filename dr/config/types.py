@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from dr.config import alert_addresses, image_references
+from dr.config import alert_addresses, image_references, token_keys
 from dr.errors import Invalid
 from dr.spelling import did_you_mean
 from dr.topology import network
@@ -189,8 +189,10 @@ Cidr = Annotated[str, _text(_cidr)]
 InternetCidr = Annotated[str, _text(_internet_cidr)]
 VpcCidr = Annotated[str, _text(network.cidr_problem)]
 RoleArn = Annotated[str, _text(_role_arn)]
+TokenKeys = Annotated[str, _text(token_keys.problem)]
 ImageRef = Annotated[str, _text(image_references.problem)]
 ModelSetName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ModelName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")]
 AlertAddress = Annotated[str, _text(alert_addresses.address_problem)]
 TierName = Annotated[Tier, BeforeValidator(_tier)]
 NatName = Annotated[Nat | None, BeforeValidator(_nat)]
@@ -199,5 +201,6 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 AutoCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_auto)]
 Count = Annotated[int, Field(ge=1)]
 GraceSeconds = Annotated[int, Field(ge=5, le=3600)]
+Mebibytes = Annotated[int, Field(ge=1, le=128)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 EksName = Annotated[str, Field(pattern=r"^([0-9A-Za-z][A-Za-z0-9_-]{0,99})?$")]

@@ -22,7 +22,7 @@ from dr import environment
 from dr.clients import calls, client, read_object
 from dr.control.levers import NAMESPACE
 from dr.errors import DrError, Invalid, Problem
-from dr.names import READY_PATH, SENTINEL_KEY
+from dr.names import SENTINEL_KEY
 
 ANSWER_SECONDS = 5
 ENDPOINT_METRIC, SENTINEL_METRIC, COPY_METRIC = "EndpointHealthy", "SentinelAgeSeconds", "NewestCopyAgeSeconds"
@@ -34,12 +34,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure and publish. Returns the values, and the errors of values that are unknown."""
     settings = environment.read(
         *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "BACKUP_VAULT"),
-        *("PRIMARY_REGION", "PRIMARY_NAME", "RECOVERY_NAME"),
+        *("PRIMARY_REGION", "PRIMARY_NAME", "RECOVERY_NAME", "READY_PATH"),
     )
-    here, at = settings["AWS_REGION"], _time(event)
+    here, at, path = settings["AWS_REGION"], _time(event), settings["READY_PATH"]
     probes: dict[tuple[str, str], Callable[[], float | None]] = {
-        (ENDPOINT_METRIC, settings["PRIMARY_REGION"]): lambda: float(is_ready(settings["PRIMARY_NAME"])),
-        (ENDPOINT_METRIC, here): lambda: float(is_ready(settings["RECOVERY_NAME"])),
+        (ENDPOINT_METRIC, settings["PRIMARY_REGION"]): lambda: float(is_ready(settings["PRIMARY_NAME"], path)),
+        (ENDPOINT_METRIC, here): lambda: float(is_ready(settings["RECOVERY_NAME"], path)),
         (SENTINEL_METRIC, ""): lambda: sentinel_age(here, settings["CONTROL_BUCKET"], at),
         (COPY_METRIC, ""): lambda: copy_age(here, settings["BACKUP_VAULT"], at),
     }
@@ -59,11 +59,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"values": published, "unknown": unknown}
 
 
-def is_ready(name: str) -> bool:
-    """Return whether the endpoint with this name, verified by its certificate, reports that it is ready."""
+def is_ready(name: str, path: str) -> bool:
+    """Return whether the endpoint with this name, verified by its certificate, answers 200 at a path."""
     try:
         # A separate opener: the shared one keeps the proxies of its first use.
-        with urllib.request.build_opener().open(f"https://{name}{READY_PATH}", timeout=ANSWER_SECONDS) as response:
+        with urllib.request.build_opener().open(f"https://{name}{path}", timeout=ANSWER_SECONDS) as response:
             return bool(response.status == HTTPStatus.OK)
     except (OSError, HTTPException) as error:  # sockets, TLS and urllib; a response that is not HTTP
         sys.stderr.write(f"{name}: {type(error).__name__}: {error}\n")

@@ -205,7 +205,7 @@ class Topology:
     serving: Serving = field(default_factory=Serving)
     reserved_gpu_nodes: int = 0
     api_cidrs: tuple[str, ...] = ()
-    client_cidrs: tuple[str, ...] = ("0.0.0.0/0",)
+    client_cidrs: tuple[str, ...] = ()
     operator_roles: tuple[str, ...] = ()
     alert_addresses: tuple[str, ...] = ()
     runbook_url: str = ""

@@ -51,8 +51,8 @@ class Kubernetes(Protocol):
     def review_token(self, region: str, name: str, body: bytes) -> dict[str, Any]:
         """Answer a TokenReview of a cluster's API server. Raises ConnectionCutError, ValueError."""
 
-    def answers(self, region: str, address: str) -> bool:
-        """Whether a pod with this address answers."""
+    def answers(self, region: str, address: str, path: str) -> bool:
+        """Whether a pod with this address answers a health check of a path with 200."""
 
     def ask(self, region: str, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Return the answer of the pod with this address. Raises ConnectionCutError."""

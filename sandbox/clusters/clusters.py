@@ -22,7 +22,7 @@ from sandbox.aws.answer import Answer, ConnectionCutError
 from sandbox.aws.faults import Faults
 from sandbox.aws.world import Clients
 from sandbox.clusters import addon_definitions, tokens
-from sandbox.clusters.serving import HEALTH_PATHS, lacking
+from sandbox.clusters.serving import lacking
 from sandbox.control_plane.control_plane import ControlPlane
 from sandbox.toolchain.kubernetes_binaries import Binaries
 
@@ -56,6 +56,10 @@ class Clusters:
         """Return the control planes of a region, by cluster name."""
         with self._lock:
             return {name: plane for (where, name), plane in self._planes.items() if where == region}
+
+    def traffic_of(self, region: str) -> list[Traffic]:
+        """Return the control loops of a region's clusters."""
+        return [traffic for (where, _), traffic in list(self._traffic.items()) if where == region]
 
     def running(self) -> list[tuple[str, str, ControlPlane]]:
         """Return region, cluster name and control plane of each running cluster."""
@@ -144,16 +148,17 @@ class Clusters:
         """Return the response to a TokenReview of a cluster's API server. Raises as `tokens.answer_review`."""
         return tokens.answer_review(self._faults, region, name, body)
 
-    def answers(self, region: str, address: str) -> bool:
-        """Return whether a pod with this address answers in a cluster of the region."""
-        return self._behind(region, address) is not None
+    def answers(self, region: str, address: str, path: str) -> bool:
+        """Return whether a pod with this address in a cluster of the region answers a health check with 200."""
+        traffic = self._behind(region, address)
+        return traffic is not None and traffic.healthy(address, path)
 
     def ask(self, region: str, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Return the response of the pod with this address. Raises `ConnectionCutError` if it does not answer."""
         traffic = self._behind(region, address)
         if traffic is None:
             raise ConnectionCutError(f"{address} in {region} does not answer")
-        if path.partition("?")[0] in HEALTH_PATHS and not traffic.serving.running:
+        if not traffic.serving.running and traffic.healthy(address, path.partition("?")[0]):
             return Answer.of_text("")
         if problem := lacking():
             return Answer.of_text(f"the sandbox cannot answer: {problem}\n", HTTPStatus.NOT_IMPLEMENTED)
@@ -166,8 +171,7 @@ class Clusters:
             traffic.wake()
 
     def _behind(self, region: str, address: str) -> Traffic | None:
-        found = [traffic for (where, _), traffic in list(self._traffic.items()) if where == region]
-        return next((traffic for traffic in found if traffic.answers(address)), None)
+        return next((traffic for traffic in self.traffic_of(region) if traffic.answers(address)), None)
 
     def _write_kubeconfig(self) -> None:
         with self._lock:

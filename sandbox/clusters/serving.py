@@ -1,12 +1,12 @@
-"""Model server of a region: one MLServer process answers for the model servers of all pods.
+"""Model server of a region: one MLServer process answers for the model servers of all pods, behind the pods' proxy.
 
 The process loads the model set that the pods' init container fetches from the region's bucket, and runs while the
 region has serving pods. Its start takes seconds of CPU, so it starts after the first prediction request in any region.
 Then each region with a cluster keeps a process without models, which loads them when the first pod is scheduled. Until
 then, the state of the pods determines the responses of health paths.
 
-Simplified: a region serves one version of the model set, that of the pods when it was loaded, even if newer pods have a
-newer version. When none of those pods exists any longer, the model set is loaded again.
+Simplified: a region serves one version of the model set with one configuration of the proxy, those of the pods when it
+was loaded, even if newer pods have newer ones. When none of those pods exists any longer, both are loaded again.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from dr.errors import Failed, Problem
 from sandbox.aws.answer import Answer, ConnectionCutError
-from sandbox.clusters import init_container
+from sandbox.clusters import init_container, proxy
 from sandbox.clusters.api import Api, Thing
+from sandbox.clusters.proxy import Proxy, ProxyConnection
 
 SCRIPT = Path(__file__).with_name("model_server.py")
 START_SECONDS = 90.0
@@ -35,7 +37,10 @@ START_SECONDS = 90.0
 RELOAD_SECONDS = 2.0
 """Delay in seconds after a failed load, like the kubelet's back-off for an init container."""
 PASSED_ON = ("PATH", "LANG", "SYSTEMROOT", "PYTHONPYCACHEPREFIX")
-HEALTH_PATHS = {"/v2/health/ready", "/v2/health/live"}
+CHECK_SECONDS = 0.5
+"""How long the result of a health check is used for all targets of a region, in seconds."""
+LISTENER = "inference"
+"""Name of the proxy's listener for clients."""
 PER_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "proxy-connection"}
 """Headers that a proxy does not forward (RFC 9110, section 7.6.1)."""
 
@@ -88,6 +93,47 @@ class ModelServer:
         self.folder.cleanup()
 
 
+class Served:
+    """A model server, and the proxy in front of it.
+
+    Args:
+        server: The model server, with its models loaded.
+        proxy: The pods' proxy; None for pods without one, in which clients reach the server.
+    """
+
+    def __init__(self, server: ModelServer, proxy: Proxy | None) -> None:
+        self._server, self._proxy = server, proxy
+        self.port = server.port
+        self._checked: dict[str, tuple[float, bool]] = {}
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Return the response to a request. Raises OSError, HTTPException."""
+        return _forward(self, method, path, headers, body)
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection, not opened yet."""
+        if self._proxy:
+            return ProxyConnection(self._proxy, LISTENER, START_SECONDS)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+
+    def answers(self, path: str) -> bool:
+        """Return whether a health check of a path is answered 200."""
+        at, found = self._checked.get(path, (0.0, False))
+        if time.monotonic() - at > CHECK_SECONDS:
+            try:
+                found = self.send("GET", path, {}, b"").status == HTTPStatus.OK
+            except (OSError, http.client.HTTPException):
+                found = False
+            self._checked[path] = time.monotonic(), found
+        return found
+
+    def end(self) -> None:
+        """Stop both processes."""
+        if self._proxy:
+            self._proxy.stop()
+        self._server.end()
+
+
 class Serving:
     """Model server of one region's cluster.
 
@@ -101,7 +147,7 @@ class Serving:
         self._endpoint, self._region, self._api = endpoint, region, api
         self._lock = threading.Lock()
         self._spare: ModelServer | None = None
-        self._server: ModelServer | None = None
+        self._server: Served | None = None
         self._loading: threading.Thread | None = None
         self._pods: frozenset[str] = frozenset()
         self._again_at = 0.0
@@ -146,6 +192,16 @@ class Serving:
         """Whether models are being served."""
         return self._server is not None
 
+    def answers(self, path: str) -> bool:
+        """Return whether a health check of a path is answered 200; only while `running`."""
+        server = self._server
+        return server is not None and server.answers(path)
+
+    @property
+    def server_port(self) -> int:
+        """The model server's own port on this machine; 0 while none runs."""
+        return self._server.port if self._server else 0
+
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Return MLServer's response; wait while it starts. Raises `ConnectionCutError` if it does not answer."""
         with self._changed:
@@ -156,7 +212,7 @@ class Serving:
                 return Answer.of_text(f"the sandbox's model server: {self._problem}\n", HTTPStatus.BAD_GATEWAY)
             raise ConnectionCutError(f"no model server in {self._region}")
         try:
-            return _forward(server.port, method, path, headers, body)
+            return server.send(method, path, headers, body)
         except (OSError, http.client.HTTPException) as error:
             raise ConnectionCutError(f"the model server of {self._region}: {error}") from error
 
@@ -164,17 +220,18 @@ class Serving:
         """Fetch models with the pod's init container, load them, and replace the previous process."""
         with self._lock:
             server, self._spare = self._spare or ModelServer(), None
-        problem = ""
+        problem, served = "", None
         try:
             server.load(init_container.run(pod, self._config_map, Path(server.folder.name), self._environment()))
+            served = Served(server, proxy.find(pod, self._config_map, server.port))
         except Exception as error:  # noqa: BLE001 - requests are answered with the error
             problem = str(error)
             sys.stderr.write(f"the model server of {self._region}: {error}\n")
             server.end()
         with self._lock:
             before = self._server
-            if not problem:
-                self._server = server
+            if served:
+                self._server = served
             self._loading, self._problem = None, problem
             if problem:
                 self._pods, self._again_at = frozenset(), time.monotonic() + RELOAD_SECONDS
@@ -202,24 +259,27 @@ class Serving:
         }
 
 
+Kept = WeakKeyDictionary[Served, http.client.HTTPConnection]
 KEPT = threading.local()
-"""Connections of the current thread to model servers, by port. Each client connection has its own thread."""
+"""Connections of the current thread to model servers. Each client connection has its own thread."""
 
 
-def _forward(port: int, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    kept: dict[int, http.client.HTTPConnection] = vars(KEPT).setdefault("by_port", {})
+def _forward(server: Served, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    kept: WeakKeyDictionary[Served, http.client.HTTPConnection] = vars(KEPT).setdefault(
+        "by_server", WeakKeyDictionary()
+    )
     passed = {name: value for name, value in headers.items() if name.lower() not in PER_HOP}
     for fresh in (False, True):
-        if fresh or port not in kept:
-            kept[port] = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        if fresh or server not in kept:
+            kept[server] = server.connect()
             fresh = True
-        connection = kept[port]
+        connection = kept[server]
         try:
             connection.request(method, path, body or None, passed)
             answer = connection.getresponse()
             return Answer(answer.status, answer.read(), dict(answer.getheaders()))
         except (OSError, http.client.HTTPException):
-            kept.pop(port).close()
+            kept.pop(server).close()
             # The model server may have closed an idle connection: retry on a new one.
             if fresh:
                 raise

@@ -103,6 +103,16 @@ class Traffic:
         zone = nodes.get(pod["spec"]["nodeName"], {}).get("topology.kubernetes.io/zone")
         return zone is not None and not self._faults.zone_down(zone)
 
+    def healthy(self, address: str, path: str) -> bool:
+        """Return whether the pod with an IP address answers a health check with 200.
+
+        Until the model server runs, a pod that answers is healthy at the paths of its own probes.
+        """
+        if self.serving.running:
+            return self.serving.answers(path)
+        pod = self.pod_at(address)
+        return pod is not None and path in _probed(pod)
+
     def _serve(self) -> None:
         """Pass the pods behind the load balancer to the model server, if a prediction was requested."""
         if not self._wanted():
@@ -129,3 +139,9 @@ class Traffic:
                     if reported != (reported := f"{step.__qualname__}: {type(error).__name__}: {error}"):
                         sys.stderr.write(f"{self.region}: {reported}\n{traceback.format_exc()}")
             self._ended.wait(SHORTEST_SECONDS)
+
+
+def _probed(pod: Thing) -> set[str]:
+    """Return the paths of a pod's HTTP probes."""
+    probes = [value for each in pod["spec"]["containers"] for key, value in each.items() if key.endswith("Probe")]
+    return {probe["httpGet"]["path"] for probe in probes if "httpGet" in probe}

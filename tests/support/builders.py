@@ -21,6 +21,8 @@ SETTINGS = {
     "dr:apiAccess": "public",
     "dr:apiCidrs": '["203.0.113.0/24"]',
     "dr:domain": "ml.example.com",
+    "dr:authentication": "none",
+    "dr:clientCidrs": '["203.0.113.0/24"]',
     "dr:bucketPrefix": "ml-dr",
     "dr:primaryCidr": "10.0.0.0/16",
     "dr:recoveryCidr": "10.1.0.0/16",

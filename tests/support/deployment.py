@@ -16,6 +16,7 @@ DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 BY_DIGEST = {
     "inferenceImage": f"docker.io/seldonio/mlserver:1.7.1@{DIGEST}",
     "toolsImage": f"public.ecr.aws/lambda/python:3.13@{DIGEST}",
+    "proxyImage": f"docker.io/envoyproxy/envoy:distroless-v1.40.0@{DIGEST}",
 }
 """The images of Pulumi.yaml with digests: without them, every preview shows a warning."""
 

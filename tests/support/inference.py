@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from components.kubernetes import inference_spec
+from components.kubernetes.proxy_spec import CONFIG_FILE
 from components.pod_code import pod_code
+from dr.topology.serving import Serving
 from sandbox.clusters.api import Api, RefusedError
 from sandbox.server import Running
+from tests.support.kubernetes import spec
 from tests.support.waiting import wait_for
 
 ZONES, TYPES, DOMAIN = "abc", ["g5.2xlarge", "g6.2xlarge"], "example.com"
 NAMESPACE = "ml-serving"
+READY_PATH = Serving().ready_path
 CODE_FOLDER, MODELS_FOLDER = "/opt/ml-dr", "/models"
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
 
@@ -83,7 +88,7 @@ class Region:
             VpcId=vpc,
             TargetType="ip",
             HealthCheckProtocol="HTTP",
-            HealthCheckPath="/v2/health/ready",
+            HealthCheckPath=READY_PATH,
             HealthCheckIntervalSeconds=10,
             HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
@@ -108,6 +113,9 @@ class Region:
         code = pod_code("fetch_models")
         core = f"/api/v1/namespaces/{NAMESPACE}"
         self.apply(f"{core}/configmaps", {"kind": "ConfigMap", "metadata": {"name": "code"}, "data": dict(code.data)})
+        proxied = spec()
+        data = {CONFIG_FILE: proxied.proxy.text}
+        self.apply(f"{core}/configmaps", {"kind": "ConfigMap", "metadata": {"name": "proxy"}, "data": data})
         ports = [{"name": "http", "port": 8080}]
         service = {"selector": {"app": "inference"}, "ports": ports}
         self.apply(f"{core}/services", {"kind": "Service", "metadata": {"name": "inference"}, "spec": service})
@@ -134,7 +142,8 @@ class Region:
             "name": "server",
             "image": "mlserver:1",
             "resources": {"limits": {"nvidia.com/gpu": "1"}},
-            "readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "initialDelaySeconds": 30},
+            "env": [{"name": "MLSERVER_HTTP_PORT", "value": str(inference_spec.SERVER_PORT)}],
+            "readinessProbe": {"httpGet": {"path": READY_PATH, "port": 8080}, "initialDelaySeconds": 30},
         }
         spread = {
             "maxSkew": 1,
@@ -144,7 +153,7 @@ class Region:
             "labelSelector": {"matchLabels": {"app": "inference"}},
         }
         pod = {
-            "initContainers": [fetch],
+            "initContainers": [fetch, inference_spec.proxy(proxied)],
             "containers": [serve],
             "nodeSelector": {"pool": "gpu"},
             "tolerations": [
@@ -160,6 +169,7 @@ class Region:
             "volumes": [
                 {"name": "code", "configMap": {"name": "code", "items": items}},
                 {"name": "models", "emptyDir": {}},
+                {"name": "proxy", "configMap": {"name": "proxy"}},
             ],
         }
         labels = {"matchLabels": {"app": "inference"}}
@@ -184,10 +194,10 @@ class Region:
             },
         )
         reference = {"name": "inference", "port": 8080}
-        spec = {"targetGroupARN": self.made["group"], "targetType": "ip", "serviceRef": reference}
+        bound = {"targetGroupARN": self.made["group"], "targetType": "ip", "serviceRef": reference}
         self.apply(
             f"/apis/elbv2.k8s.aws/v1beta1/namespaces/{NAMESPACE}/targetgroupbindings",
-            {"kind": "TargetGroupBinding", "metadata": {"name": "inference"}, "spec": spec},
+            {"kind": "TargetGroupBinding", "metadata": {"name": "inference"}, "spec": bound},
         )
 
     def apply(self, path: str, content: dict[str, Any]) -> None:

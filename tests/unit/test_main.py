@@ -118,7 +118,7 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
     assert {name for name in names if not name.startswith(("network-", "backup-", "cluster", *WATCHES))} == {
         *("recovery-endpoint", "recovery-lever", "recovery-lever-check", "recovery-check"),
         *("recovery-record", "recovery-regional-record", "contract", "region", "region-alias"),
-        *("inference", "inference-issued", "inference-clients", "inference-from-0.0.0.0/0", "inference-to-pods"),
+        *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy"),
     }
     backup = in_aws(first_deployment("dr", tier="backup"))

@@ -91,7 +91,7 @@ def test_only_images_without_a_digest_cause_a_warning(
     assert "dr:toolsImage" not in caplog.text
 
 
-@pytest.mark.parametrize(("preview", "warnings"), [(True, [2]), (False, [])])
+@pytest.mark.parametrize(("preview", "warnings"), [(True, [3]), (False, [])])
 @pytest.mark.usefixtures("control")
 def test_images_without_a_digest_give_one_warning_at_preview_and_none_at_the_update(
     preview: bool, warnings: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

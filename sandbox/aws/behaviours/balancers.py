@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from moto.elbv2.models import FakeTargetGroup, elbv2_backends
 
@@ -39,8 +38,8 @@ class Balancer:
         return target_health.of(self.group, self.world.kubernetes.speed)
 
     def answers(self, target: str) -> bool:
-        """Whether a target answers."""
-        return self.world.kubernetes.answers(self.region, target)
+        """Whether a target answers the target group's own health check."""
+        return self.world.kubernetes.answers(self.region, target, self.group.health_check_path or "/")
 
     def connect(self) -> Flow:
         """Open a connection. Raises ConnectionCutError."""
@@ -51,14 +50,14 @@ class Balancer:
             raise ConnectionCutError(f"{self.name}: no targets")
         return Flow(self, target)
 
-    def verdict(self) -> tuple[bool, str]:
-        """Whether Route 53's checkers find the endpoint healthy, and why."""
+    def verdict(self, path: str) -> tuple[bool, str]:
+        """Whether Route 53's checkers, which request a path, find the endpoint healthy, and why."""
         if self.world.faults.unreachable(self.region):
             return False, f"{self.name} cannot be reached, as all of {self.region}"
         found = self.health.candidates(self.answers)
-        answering = sum(map(self.answers, found))
+        answering = sum(self.world.kubernetes.answers(self.region, target, path) for target in found)
         healthy = answering > CHECKERS_NEEDED * len(found)
-        return healthy, f"{self.name}: {answering} of {len(found)} targets answer"
+        return healthy, f"{self.name}: {answering} of {len(found)} targets answer {path} with 200"
 
     def has_healthy_target(self) -> bool:
         """The criterion of `EvaluateTargetHealth`."""
@@ -77,12 +76,12 @@ class Flow:
         region, world = self.balancer.region, self.balancer.world
         if world.faults.unreachable(region):
             raise ConnectionCutError(f"{self.balancer.name}: {region} cannot be reached")
-        path, query = quote(environ["PATH_INFO"]), environ.get("QUERY_STRING", "")
         headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
         if kind := environ.get("CONTENT_TYPE"):
             headers["Content-Type"] = kind
-        full = f"{path}?{query}" if query else path
-        return world.kubernetes.ask(region, self.target, environ["REQUEST_METHOD"], full, headers, body)
+        # Unchanged, as a load balancer of connections passes it on: not the decoded PATH_INFO.
+        path = environ["REQUEST_URI"]
+        return world.kubernetes.ask(region, self.target, environ["REQUEST_METHOD"], path, headers, body)
 
 
 def behind(world: World, name: str) -> Balancer | None:

@@ -9,6 +9,7 @@ from moto.route53.models import FakeZone, RecordSet, route53_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.behaviours import balancers, health_checks
+from sandbox.aws.behaviours.health_checks import LIVE_PATH
 from sandbox.aws.behaviours.names import plain
 from sandbox.aws.world import World
 
@@ -91,4 +92,4 @@ def _record_healthy(world: World, zone: FakeZone, record: RecordSet, depth: int)
     if inside:
         return depth > 0 and any(_record_healthy(world, zone, held, depth - 1) for held in inside)
     balancer = balancers.behind(world, target)
-    return balancer.has_healthy_target() if balancer else health_checks.endpoint(world, target)[0]
+    return balancer.has_healthy_target() if balancer else health_checks.endpoint(world, target, LIVE_PATH)[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sandbox.aws.answer import Answer, ConnectionCutError
 from sandbox.aws.behaviours import balancers, dns, health_checks
 from sandbox.aws.behaviours.balancers import Flow
-from sandbox.aws.behaviours.health_checks import PATHS
 from sandbox.aws.behaviours.names import region_of
 from sandbox.aws.world import World
 
@@ -24,9 +23,9 @@ def answer(world: World, host: str, path: str) -> Answer:
     region = region_of(name)
     if region and world.faults.unreachable(region):
         raise ConnectionCutError(f"{name}: {region} cannot be reached")
-    healthy, reason = health_checks.endpoint(world, name)
+    healthy, reason = health_checks.endpoint(world, name, path)
     status = 200 if healthy else 503 if region else 404
-    return Answer.of_text(f"{PATHS[path] if healthy else reason}\n", status)
+    return Answer.of_text(f"{health_checks.body_of(path) if healthy else reason}\n", status)
 
 
 def region_serving(world: World, name: str) -> str | None:

@@ -7,6 +7,7 @@ for an inference endpoint in that region, healthy while the region is reachable 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from moto.route53.models import HealthCheck, route53_backends
@@ -17,8 +18,9 @@ from sandbox.aws.behaviours import alarm_states, balancers
 from sandbox.aws.behaviours.names import plain, region_of
 from sandbox.aws.world import World
 
-PATHS = {"/v2/health/ready": "ready", "/v2/health/live": "live"}
-"""What an endpoint answers, by path: the health paths of Open Inference Protocol V2."""
+PATH = re.compile(r"/v2/health/(live|ready)|/v2/models/[\w.-]+/(ready)")
+"""Health paths of the V2 inference protocol. Without Kubernetes, an endpoint answers these only, with the last word."""
+LIVE_PATH = "/v2/health/live"
 DEEPEST = 8
 """Calculated checks followed from one check."""
 Verdict = tuple[bool, str]
@@ -49,22 +51,29 @@ def evaluate(world: World, check: HealthCheck, depth: int = DEEPEST) -> Verdict:
 
 def _probe(world: World, config: dict[str, Any]) -> Verdict:
     name = config.get("FullyQualifiedDomainName") or config.get("IPAddress", "")
-    healthy, reason = endpoint(world, name)
+    path = config.get("ResourcePath", "/")
+    healthy, reason = endpoint(world, name, path)
     if not healthy or config["Type"] == "TCP":
         return healthy, reason
-    path = config.get("ResourcePath", "/")
-    if path not in PATHS:
-        return False, f"HTTP Status Code: 404. {name} answers {' and '.join(PATHS)} only, not {path}"
-    if config.get("SearchString", "") not in PATHS[path]:
-        return False, f"{config['SearchString']!r} is not in the answer of {name}, {PATHS[path]!r}"
+    body = body_of(path)
+    if body is None:
+        return False, f"HTTP Status Code: 404. {name} answers health paths only, not {path}"
+    if config.get("SearchString", "") not in body:
+        return False, f"{config['SearchString']!r} is not in the answer of {name}, {body!r}"
     return True, f"HTTP Status Code: 200. {reason}"
 
 
-def endpoint(world: World, name: str) -> Verdict:
-    """Whether an endpoint is healthy, and why."""
+def body_of(path: str) -> str | None:
+    """What an endpoint answers at a health path; None for another path."""
+    found = PATH.fullmatch(path)
+    return found[1] or found[2] if found else None
+
+
+def endpoint(world: World, name: str, path: str) -> Verdict:
+    """Whether an endpoint answers a path, and why."""
     balancer = balancers.behind(world, plain(name))
     if balancer and world.endpoints.get(plain(name), True):
-        return balancer.verdict()
+        return balancer.verdict(path)
     region = region_of(name)
     if region is None:
         return False, f"no endpoint of that name in the sandbox: {name} contains no region's name"

@@ -86,7 +86,8 @@ def describe_target_health(call: Call, moto: Moto) -> Answer | dict[str, Any]:
     if not kubernetes.on or group is None or group.target_type != "ip":
         return moto()
     found = target_health.of(group, kubernetes.speed).describe(
-        lambda target: kubernetes.answers(call.region, target), call.parameters.get("Targets", [])
+        lambda target: kubernetes.answers(call.region, target, group.health_check_path or "/"),
+        call.parameters.get("Targets", []),
     )
     return {"TargetHealthDescriptions": found}
 

@@ -21,7 +21,7 @@ from sandbox.cli import predict
 from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
 from sandbox.server import running
-from tests.support.inference import Region
+from tests.support.inference import READY_PATH, Region
 from tests.support.waiting import wait_for
 
 EAST = "us-east-1"
@@ -108,13 +108,13 @@ def resize(region: Region, desired: int) -> None:
     region.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=desired)
 
 
-def attempts(region: Region, count: int) -> int:
+def attempts(region: Region, count: int, path: str = READY_PATH) -> int:
     """Send requests, each on a new connection; return how many failed."""
     failed = 0
     for _ in range(count):
         connection = region.connect()
         try:
-            connection.request("GET", "/v2/health/ready")
+            connection.request("GET", path)
             failed += connection.getresponse().status != 200
         except (OSError, http.client.HTTPException):
             failed += 1
@@ -189,12 +189,48 @@ def test_an_unknown_model_is_refused_by_the_model_server(region: Region) -> None
     assert b"unknown" in answer.read() or answer.status == 422
 
 
+@can_serve
+@pytest.mark.parametrize("path", ["/v2/repository/models/digits/unload", "/v2/repository/models/digits/%75nload"])
+def test_a_client_cannot_unload_the_model(region: Region, path: str) -> None:
+    connection = region.connect()
+    connection.request("POST", path)
+    answer = connection.getresponse()
+    answer.read()
+
+    assert answer.status == 404
+    assert region.predict([ROW])["model_name"] == "digits"
+
+
+@can_serve
+def test_targets_without_a_loaded_model_are_unhealthy(region: Region) -> None:
+    """The model is unloaded as only the pod itself can: at the server's own loopback port."""
+    region.predict([ROW])
+    assert unload(region, "unload") == 200
+    try:
+        wait_for(lambda: set(region.states().values()) == {"unhealthy"})
+        assert attempts(region, 1, "/v2/health/ready") == 0, "the server itself is ready"
+        assert attempts(region, 1) == 1
+    finally:
+        assert unload(region, "load") == 200
+    wait_for(lambda: all_healthy(region))
+
+
+def unload(region: Region, verb: str) -> int:
+    """Unload or load the model at the model server's own port."""
+    (traffic,) = region.aws.clusters.traffic_of(EAST)
+    connection = http.client.HTTPConnection("127.0.0.1", traffic.serving.server_port)
+    connection.request("POST", f"/v2/repository/models/digits/{verb}")
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def test_route_53_health_of_a_load_balancer_follows_its_targets(region: Region) -> None:
     route53 = region.client("route53")
     config = {
         "Type": "HTTPS",
         "FullyQualifiedDomainName": region.made["balancer"],
-        "ResourcePath": "/v2/health/ready",
+        "ResourcePath": READY_PATH,
     }
     check = route53.create_health_check(CallerReference="targets", HealthCheckConfig=config)["HealthCheck"]["Id"]
 

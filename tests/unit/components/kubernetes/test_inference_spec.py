@@ -1,10 +1,11 @@
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from components.compute.node_groups import GPU_TAINT
-from components.kubernetes import inference_spec
+from components.kubernetes import inference_objects_spec, inference_spec
 from components.kubernetes.inference_spec import (
     EVICT_SECONDS,
     GRACE_SECONDS,
@@ -30,7 +31,12 @@ def server(**changes: Any) -> dict[str, Any]:
 
 
 def fetcher() -> dict[str, Any]:
-    (made,) = pod()["initContainers"]
+    made, _ = pod()["initContainers"]
+    return dict(made)
+
+
+def proxy(**changes: Any) -> dict[str, Any]:
+    _, made = pod(**changes)["initContainers"]
     return dict(made)
 
 
@@ -104,14 +110,47 @@ def test_pods_of_a_lost_node_are_evicted_soon_and_its_zone_is_not_counted() -> N
     assert EVICT_SECONDS < 300
 
 
+@pytest.mark.parametrize(("model", "name"), [("", "digits"), ("ranker", "ranker")])
+def test_readiness_is_that_of_the_model_and_not_of_the_server(model: str, name: str) -> None:
+    made = server(serving=Serving(model=model))
+
+    assert made["readinessProbe"]["httpGet"] == {"path": f"/v2/models/{name}/ready", "port": 8080}
+    assert made["startupProbe"]["httpGet"] == made["readinessProbe"]["httpGet"]
+
+
+def test_the_proxy_alone_listens_outside_the_pod() -> None:
+    variables = {each["name"]: each["value"] for each in server()["env"]}
+    configured = json.loads(spec().proxy.text)["static_resources"]["listeners"]
+    listeners = [each["address"]["socket_address"]["port_value"] for each in configured]
+
+    assert variables["MLSERVER_HOST"] == "127.0.0.1"
+    ports = {name: variables[f"MLSERVER_{name}_PORT"] for name in ("HTTP", "GRPC", "METRICS")}
+    assert not {int(port) for port in ports.values()} & set(listeners)
+    assert set(listeners) == {8080, 8082}
+
+
+def test_the_proxy_is_a_sidecar_that_ends_after_the_server() -> None:
+    made = proxy()
+
+    assert made["restartPolicy"] == "Always"
+    assert made["startupProbe"]["tcpSocket"] == made["livenessProbe"]["tcpSocket"] == {"port": 8080}
+    assert "lifecycle" not in made, "the kubelet ends it after the server, whose preStop waits for the load balancer"
+
+
+def test_the_proxys_configuration_is_in_a_config_map_named_by_its_content() -> None:
+    made, other = spec(), spec(serving=Serving(request_mib=1))
+    (volume,) = (each["configMap"] for each in pod()["volumes"] if each["name"] == "proxy")
+
+    assert volume == {"name": made.proxy_name}
+    assert made.proxy_name != other.proxy_name
+    assert proxy()["command"][-1] == "/etc/envoy/envoy.json"
+    assert inference_objects_spec.proxy(made)["data"] == {"envoy.json": made.proxy.text}
+
+
 def test_probes_use_the_v2_protocol_and_the_required_delays() -> None:
     ready, live = server()["readinessProbe"], server()["livenessProbe"]
 
-    assert (ready["httpGet"]["path"], ready["initialDelaySeconds"], ready["periodSeconds"]) == (
-        "/v2/health/ready",
-        30,
-        10,
-    )
+    assert (ready["initialDelaySeconds"], ready["periodSeconds"]) == (30, 10)
     assert (live["httpGet"]["path"], live["initialDelaySeconds"], live["periodSeconds"]) == ("/v2/health/live", 60, 15)
 
 
@@ -119,7 +158,6 @@ def test_probes_use_the_v2_protocol_and_the_required_delays() -> None:
 def test_startup_allows_twice_the_time_to_read_the_model_from_disk(gib: float) -> None:
     startup = server(workload=Workload(model_memory_gib=gib))["startupProbe"]
 
-    assert startup["httpGet"]["path"] == "/v2/health/ready"
     assert startup["failureThreshold"] * startup["periodSeconds"] >= 2 * gib * 1024 / 125
 
 
@@ -152,7 +190,7 @@ def test_an_unschedulable_replica_is_awaited_for_node_boot_and_termination_time(
 
 
 def test_containers_have_the_names_that_remedies_refer_to() -> None:
-    assert {server()["name"], fetcher()["name"]} == set(IMAGE_KEYS)
+    assert {server()["name"], fetcher()["name"], proxy()["name"]} == set(IMAGE_KEYS)
 
 
 def test_termination_waits_for_deregistration_and_the_longest_request() -> None:
@@ -166,7 +204,7 @@ def test_a_new_replica_passes_one_more_probe_before_the_next_is_replaced() -> No
     assert deployment(spec())["spec"]["minReadySeconds"] == server()["readinessProbe"]["periodSeconds"]
 
 
-@pytest.mark.parametrize("container", [server, fetcher])
+@pytest.mark.parametrize("container", [server, fetcher, proxy])
 def test_containers_have_a_restricted_security_context(container: Any) -> None:
     made = container()
 
@@ -189,27 +227,32 @@ def test_pods_have_their_own_service_account_without_an_api_token() -> None:
 @pytest.mark.parametrize(
     ("workload", "cpu", "memory"),
     [
-        (Workload(), "6", "24Gi"),
-        (Workload(gpu_types=("g5.12xlarge",)), "9", "36Gi"),
-        (Workload(gpu_types=("g5.2xlarge", "g6e.xlarge")), "3", "24Gi"),
-        (Workload(gpu_types=("g5.12xlarge",), gpus_per_replica=1, model_memory_gib=10.0), "9", "36Gi"),
-        (Workload(gpu_types=("g4dn.metal",), model_memory_gib=10.0), "9", "36Gi"),
+        (Workload(), 6_000, 24),
+        (Workload(gpu_types=("g5.12xlarge",)), 9_000, 36),
+        (Workload(gpu_types=("g5.2xlarge", "g6e.xlarge")), 3_000, 24),
+        (Workload(gpu_types=("g5.12xlarge",), gpus_per_replica=1, model_memory_gib=10.0), 9_000, 36),
+        (Workload(gpu_types=("g4dn.metal",), model_memory_gib=10.0), 9_000, 36),
     ],
 )
-def test_a_replica_requests_its_share_of_the_smallest_node_and_its_gpus(
-    workload: Workload, cpu: str, memory: str
+def test_server_and_proxy_together_request_the_replicas_share_of_the_smallest_node(
+    workload: Workload, cpu: int, memory: int
 ) -> None:
-    resources = server(workload=workload)["resources"]
+    one, other = server(workload=workload)["resources"], proxy(workload=workload)["resources"]
 
-    assert (resources["requests"]["cpu"], resources["requests"]["memory"]) == (cpu, memory)
-    assert resources["limits"] == {"memory": memory, "nvidia.com/gpu": "1"}
-    assert resources["requests"]["nvidia.com/gpu"] == "1"
+    assert sum(int(each["requests"]["cpu"][:-1]) for each in (one, other)) == cpu
+    assert sum(int(each["requests"]["memory"][:-2]) for each in (one, other)) == memory * 1024
+    for each in (one, other):
+        assert each["limits"] == {name: value for name, value in each["requests"].items() if name != "cpu"}
+    assert one["requests"]["nvidia.com/gpu"] == "1"
 
 
-def test_requested_ephemeral_storage_covers_every_volume() -> None:
+def test_ephemeral_storage_covers_every_volume_and_logs_and_is_limited() -> None:
     sizes = [int(each["emptyDir"]["sizeLimit"][:-2]) for each in pod()["volumes"] if "emptyDir" in each]
 
-    assert server()["resources"]["requests"]["ephemeral-storage"] == f"{sum(sizes)}Gi"
+    for container in (server(), fetcher()):
+        resources = container["resources"]
+        assert resources["requests"]["ephemeral-storage"] == resources["limits"]["ephemeral-storage"]
+        assert int(resources["limits"]["ephemeral-storage"][:-2]) > sum(sizes)
 
 
 def test_models_are_fetched_from_the_regions_buckets_into_the_served_folder() -> None:
@@ -221,11 +264,10 @@ def test_models_are_fetched_from_the_regions_buckets_into_the_served_folder() ->
     assert variables["REGISTRY_BUCKET"].endswith("us-west-2-registry")
     assert (variables["MODEL_SET"], variables["MODELS_FOLDER"]) == ("digits", "/models")
     assert served["MLSERVER_MODELS_DIR"] == "/models"
-    assert served["MLSERVER_HTTP_PORT"] == "8080"
 
 
 def test_code_runs_from_a_config_map_named_by_its_content() -> None:
-    (volume,) = (each["configMap"] for each in pod()["volumes"] if "configMap" in each)
+    (volume,) = (each["configMap"] for each in pod()["volumes"] if each["name"] == "code")
     other = spec(code=replace(CODE, data={**CODE.data, "more.py": ""}))
 
     assert volume["name"] == spec().code_name != other.code_name

@@ -5,6 +5,8 @@ import pytest
 from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
 from tests.support.mocks import Cloud, deploy
 
+READY_PATH = "/v2/models/digits/ready"
+
 
 def endpoint(**changes: Any) -> Cloud:
     values = {
@@ -14,6 +16,8 @@ def endpoint(**changes: Any) -> Cloud:
         "vpc_cidr": "10.1.0.0/16",
         "public_subnet_ids": ["subnet-a", "subnet-b"],
         "certificate_arn": "arn:aws:acm:us-west-2:123456789012:certificate/tls",
+        "ready_path": READY_PATH,
+        "client_cidrs": ["203.0.113.0/24"],
         "tags": {"project": "ml-dr"},
         **changes,
     }
@@ -62,7 +66,7 @@ def test_target_health_checks_use_the_readiness_path() -> None:
     group = endpoint().one("TargetGroup", "inference-pods")
 
     assert (group["targetType"], group["port"], group["protocol"]) == ("ip", 8080, "TCP")
-    assert (group["healthCheck"]["path"], group["healthCheck"]["protocol"]) == ("/v2/health/ready", "HTTP")
+    assert (group["healthCheck"]["path"], group["healthCheck"]["protocol"]) == (READY_PATH, "HTTP")
 
 
 def test_resources_have_the_tags_and_are_in_the_region() -> None:

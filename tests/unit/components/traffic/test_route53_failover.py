@@ -6,6 +6,7 @@ from components.traffic.route53_failover import Route53Failover, Route53Failover
 from dr.topology.topology import Dns, DnsFailover, Role
 from tests.support.mocks import Cloud, deploy
 
+READY_PATH = "/v2/models/digits/ready"
 TOPIC = "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"
 
 
@@ -14,6 +15,7 @@ def args(role: Role = Role.PRIMARY, **changes: Any) -> Route53FailoverArgs:
         "role": role,
         "dns": Dns("ml.example.com"),
         "endpoint": "serving.us-east-1.example.com",
+        "ready_path": READY_PATH,
         "weight": 100,
         "lever_region": "us-west-2",
         "lever_prefix": "ml-dr",
@@ -49,7 +51,7 @@ def test_a_record_is_healthy_only_if_its_endpoint_is_healthy_and_its_lever_open(
 def test_the_endpoints_health_check_uses_the_readiness_path() -> None:
     check = failover().one("HealthCheck", "entry-endpoint")
 
-    assert (check["type"], check["port"], check["resourcePath"]) == ("HTTPS", 443, "/v2/health/ready")
+    assert (check["type"], check["port"], check["resourcePath"]) == ("HTTPS", 443, READY_PATH)
     assert (check["requestInterval"], check["failureThreshold"]) == (10, 3)
 
 

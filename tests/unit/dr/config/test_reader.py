@@ -1,11 +1,14 @@
 import json
+import warnings
+from collections.abc import Callable
 
 import pytest
+from joserfc.jwk import generate_key
 
 from dr.config import reader
 from dr.errors import Invalid
 from dr.names import CONTROL
-from dr.topology.serving import Serving
+from dr.topology.serving import Authentication, AuthenticationMode, Serving
 from dr.topology.tiers import Nat, Tier
 from dr.topology.topology import DnsFailover, LockMode, Role
 from tests.support.builders import ACCOUNT, settings, topology
@@ -98,9 +101,80 @@ def test_a_missing_role_is_reported_with_the_command_that_sets_it(value: str | N
 
 def test_every_key_without_a_decision_of_the_user_has_a_default() -> None:
     required = {"dr:role": "primary", "aws:region": "us-east-1", "dr:apiAccess": "public"}
+    required |= {"dr:authentication": "none", "dr:clientCidrs": '["203.0.113.0/24"]'}
     required["dr:apiCidrs"] = '["203.0.113.0/24"]'
 
     assert reader.read(required).topology(ACCOUNT) == topology()
+def test_authentication_has_no_default_and_the_error_explains_the_choice() -> None:
+    text = problems_of(settings(authentication=None))
+
+    assert "dr:authentication: is not set" in text
+    assert "`pulumi config set dr:authentication jwt` (with dr:jwtIssuer, dr:jwtAudiences and dr:jwtKeys)" in text
+    assert "`pulumi config set dr:authentication none` admits every client in dr:clientCidrs" in text
+
+
+def test_the_internet_is_admitted_without_tokens_only_where_it_is_said_explicitly() -> None:
+    text = problems_of(settings(clientCidrs=None))
+
+    assert "dr:clientCidrs: is not set, and dr:authentication is none: everybody on the internet could call" in text
+    assert topology(clientCidrs='["0.0.0.0/0"]').client_cidrs == ("0.0.0.0/0",)
+
+
+TOKENS = {
+    "authentication": "jwt",
+    "jwtIssuer": "https://login.example.com",
+    "jwtAudiences": '["inference"]',
+    "jwtKeys": json.dumps({"keys": [generate_key("EC", "P-256", {"kid": "one"}, private=True).as_dict(private=False)]}),
+}
+
+
+def test_clients_with_tokens_may_call_from_everywhere_unless_addresses_are_set() -> None:
+    made = topology(clientCidrs=None, **TOKENS)
+
+    assert made.client_cidrs == ("0.0.0.0/0",)
+    assert made.serving.authentication == Authentication(
+        AuthenticationMode.JWT, "https://login.example.com", ("inference",), TOKENS["jwtKeys"]
+    )
+    assert topology(**TOKENS).client_cidrs == ("203.0.113.0/24",)
+
+
+def test_tokens_without_issuer_audience_and_keys_are_refused_with_each_command() -> None:
+    text = problems_of(settings(authentication="jwt"))
+
+    for name in ("jwtIssuer", "jwtAudiences", "jwtKeys"):
+        assert f"dr:{name}: is not set, and dr:authentication is jwt" in text
+    assert "pulumi config set --path 'dr:jwtAudiences[0]' inference" in text
+
+
+def test_a_token_setting_without_token_authentication_is_refused() -> None:
+    text = problems_of(settings(jwtIssuer="https://login.example.com"))
+
+    assert "dr:jwtIssuer: is set, and dr:authentication is none: no token is checked" in text
+
+
+def key_set(kind: str, size: str | int, private: bool = False) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the short key is made on purpose
+        key = generate_key(kind, size, {"kid": "one"}, private=True)
+    return json.dumps({"keys": [key.as_dict(private=private)]})
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda: "https://login.example.com/jwks.json", "the text is not a JSON Web Key Set"),
+        (lambda: "[]", "the text is not a JSON Web Key Set"),
+        (lambda: '{"keys": []}', "the text is not a JSON Web Key Set: missing_key: No keys"),
+        (lambda: '{"keys": [{"kty": "RSA", "kid": "a"}]}', "the text is not a JSON Web Key Set"),
+        (lambda: key_set("EC", "P-256", private=True), "key one contains its private half, with which tokens are"),
+        (lambda: key_set("oct", 256), "key one is of type oct, a shared secret"),
+        (lambda: key_set("RSA", 1024), "key one has 1024 bits; RFC 7518 requires 2048"),
+    ],
+)
+def test_a_key_set_that_cannot_check_tokens_safely_is_refused(make: Callable[[], str], problem: str) -> None:
+    text = problems_of(settings(**{**TOKENS, "jwtKeys": make()}))
+
+    assert f"dr:jwtKeys: {problem}" in text
 
 
 def test_an_unknown_key_is_refused_with_the_nearest() -> None:
