@@ -44,7 +44,7 @@ def test_ingress_is_a_network_load_balancer_with_an_issued_certificate(deployed:
     assert found["Status"] == "ISSUED"
     assert {each["DomainName"] for each in found["DomainValidationOptions"]} == NAMES
     (group,) = elb.describe_target_groups()["TargetGroups"]
-    assert (group["TargetType"], group["Port"], group["HealthCheckPath"]) == ("ip", 8080, "/v2/health/ready")
+    assert (group["TargetType"], group["Port"], group["HealthCheckPath"]) == ("ip", 8080, "/v2/models/digits/ready")
 
 
 def test_certificate_validation_records_belong_only_to_the_primary_stack(deployed: SandboxUnderTest) -> None:
