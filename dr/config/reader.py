@@ -34,7 +34,11 @@ CREDENTIAL_KEYS = frozenset(
     )
 )
 """Keys of Pulumi's AWS provider that set credentials."""
-STAND_INS: Mapping[str, object] = {"role": Role.PRIMARY, "apiAccess": ApiAccess.PRIVATE, "authentication": AuthenticationMode.NONE}
+STAND_INS: Mapping[str, object] = {
+    "role": Role.PRIMARY,
+    "apiAccess": ApiAccess.PRIVATE,
+    "authentication": AuthenticationMode.NONE,
+}
 """Values in place of invalid values of required keys, so that the other keys can be checked."""
 LIST_ERRORS = ("tuple_type", "list_type", "mapping_type", "dict_type", "model_type", "model_attributes_type")
 """Errors of pydantic for a value that has to be a list or a map."""

@@ -28,6 +28,7 @@ SETTINGS = {
     "PRIMARY_REGION": "us-east-1",
     "PRIMARY_NAME": "inference-primary.ml.example.com",
     "RECOVERY_NAME": "inference-dr.ml.example.com",
+    "READY_PATH": "/v2/models/digits/ready",
     "DNS_FAILOVER": "automatic",
 }
 
@@ -122,7 +123,7 @@ def test_an_endpoint_that_does_not_speak_http_is_down(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(urllib.request, "build_opener", Garbled)
 
-    assert prober.is_ready("inference-dr.ml.example.com") is False
+    assert prober.is_ready("inference-dr.ml.example.com", "/v2/models/digits/ready") is False
 
 
 def test_a_ready_endpoint_is_healthy(aws: Running) -> None:

@@ -16,7 +16,7 @@ from sandbox.aws.behaviours.messages import Messages
 from sandbox.aws.faults import Faults, RegionFault
 from sandbox.aws.world import World
 
-EAST = "us-east-1"
+EAST, READY = "us-east-1", "/v2/models/digits/ready"
 
 
 def balancer_with(tmp_path: Path, answering: int, targets: int = 6) -> tuple[Balancer, Faults]:
@@ -24,12 +24,15 @@ def balancer_with(tmp_path: Path, answering: int, targets: int = 6) -> tuple[Bal
     group: Any = SimpleNamespace(
         targets={f"10.0.0.{number}": {"Port": 8080} for number in range(targets)},
         health_check_interval_seconds=30,
+        health_check_path=READY,
         healthy_threshold_count=5,
         unhealthy_threshold_count=2,
         attributes={"deregistration_delay.timeout_seconds": "300"},
     )
     kubernetes: Any = SimpleNamespace(
-        on=True, speed=1.0, answers=lambda region, address: int(address.rpartition(".")[2]) < answering
+        on=True,
+        speed=1.0,
+        answers=lambda region, address, path: path == READY and int(address.rpartition(".")[2]) < answering,
     )
     faults = Faults()
     functions = Functions("http://127.0.0.1:9", Authority(tmp_path))
@@ -43,13 +46,13 @@ def test_an_endpoint_is_healthy_while_more_than_18_percent_of_its_targets_answer
 ) -> None:
     balancer, _ = balancer_with(tmp_path, answering)
 
-    found, reason = balancer.verdict()
+    found, reason = balancer.verdict(READY)
     assert found is healthy
-    assert reason.endswith(f"{answering} of 6 targets answer")
+    assert reason.endswith(f"{answering} of 6 targets answer {READY} with 200")
 
 
 def test_an_endpoint_in_an_unreachable_region_is_unhealthy(tmp_path: Path) -> None:
     balancer, faults = balancer_with(tmp_path, answering=6)
     faults.add(RegionFault(EAST, unreachable=True))
 
-    assert balancer.verdict() == (False, f"{balancer.name} cannot be reached, as all of {EAST}")
+    assert balancer.verdict(READY) == (False, f"{balancer.name} cannot be reached, as all of {EAST}")

@@ -10,9 +10,9 @@ from components.kubernetes.inference_spec import (
     EVICT_SECONDS,
     GRACE_SECONDS,
     PRE_STOP_SECONDS,
-    REQUEST_SECONDS,
     deployment,
 )
+from components.kubernetes.proxy_spec import REQUEST_SECONDS
 from components.traffic.inference_endpoint import DRAIN_SECONDS
 from dr.clusters.rollouts import PLACEMENT_SECONDS, limits
 from dr.topology.capacity import Workload, capacity

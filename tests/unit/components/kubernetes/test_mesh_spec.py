@@ -1,6 +1,6 @@
 from components.kubernetes import mesh_spec
-from components.kubernetes.inference_spec import REQUEST_SECONDS
 from components.kubernetes.mesh import Mesh, MeshArgs
+from components.kubernetes.proxy_spec import REQUEST_SECONDS
 from tests.support.kubernetes import inside
 
 REGIONS = ("us-east-1", "us-west-2")

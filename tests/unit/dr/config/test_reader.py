@@ -105,6 +105,8 @@ def test_every_key_without_a_decision_of_the_user_has_a_default() -> None:
     required["dr:apiCidrs"] = '["203.0.113.0/24"]'
 
     assert reader.read(required).topology(ACCOUNT) == topology()
+
+
 def test_authentication_has_no_default_and_the_error_explains_the_choice() -> None:
     text = problems_of(settings(authentication=None))
 
