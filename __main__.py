@@ -16,7 +16,7 @@ from stacks.backups import backup_plan
 from stacks.contract import write_contract
 from stacks.data import data
 from stacks.kubernetes import cluster_contents
-from stacks.monitoring import early_warnings, heartbeat, watch
+from stacks.monitoring import early_warnings, expectation, heartbeat, watch
 from stacks.names import name_resources
 from stacks.preflight import Plan
 from stacks.region import region
@@ -31,7 +31,7 @@ def primary(plan: Plan) -> None:
     certificate = region_certificate(topology, zone.zone_id)
     here = region(topology, plan.found, certificate, stored.keys.source_arn)
     cluster_contents(topology, here, plan.found.published)
-    heartbeat(topology, stored.control_bucket, stored.keys.source_arn)
+    heartbeat(topology, here, stored.control_bucket, stored.keys.source_arn)
     early_warnings(topology, here)
     failover = record(topology, here, zone.zone_id)
     pulumi.export("contract", write_contract(topology, here, failover, stored.control_bucket))
@@ -50,8 +50,12 @@ def recovery(plan: Plan) -> None:
     of_primary = pulumi.StackReference("primary", stack_name=f"{pulumi.get_organization()}/dr/{topology.primary_stack}")
     key_arn = of_primary.require_output("replica_key_arn")
     backup_plan(topology, topology.backup_vault)
-    here = region(topology, plan.found, region_certificate(topology), key_arn)
-    cluster_contents(topology, here, plan.found.published)
+    # Replicas are expected to serve once they are ready, and until the moment before they are stopped.
+    withdrawn = [expectation(topology, False)] if plan.stops_serving else []
+    here = region(topology, plan.found, region_certificate(topology), key_arn, withdrawn)
+    serves = cluster_contents(topology, here, plan.found.published)
+    if not plan.stops_serving:
+        expectation(topology, serves)
     watch(topology, here, key_arn)
     failover = record(topology, here, of_primary.require_output("zone_id"))
     pulumi.export("contract", write_contract(topology, here, failover, topology.bucket(CONTROL, Role.RECOVERY)))

@@ -201,16 +201,17 @@ def invoke_function(arn: str) -> str:
     return document([{"Sid": "Invoke", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}])
 
 
-def write_object(bucket: EncryptedBucket, key: str) -> str:
-    """Return a policy: write one object."""
+def write_object(bucket: EncryptedBucket, key: str) -> list[dict[str, Any]]:
+    """Return statements: write one object."""
     put = {"Sid": "Write", "Effect": "Allow", "Action": "s3:PutObject", "Resource": f"{bucket.arn}/{key}"}
-    return document([put, use_key(bucket, "Encrypt", ["kms:GenerateDataKey"])])
+    return [put, use_key(bucket, "Encrypt", ["kms:GenerateDataKey"])]
 
 
-def read_document(bucket: EncryptedBucket, key: str) -> list[dict[str, Any]]:
-    """Return statements: read one object. Without ListBucket, S3 reports a missing object as access denied."""
+def read_documents(bucket: EncryptedBucket, *keys: str) -> list[dict[str, Any]]:
+    """Return statements: read these objects. Without ListBucket, S3 reports a missing object as access denied."""
+    objects = [f"{bucket.arn}/{key}" for key in keys]
     return [
-        {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket.arn}/{key}"},
+        {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": objects},
         {"Sid": "DetectMissing", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket.arn},
         use_key(bucket, "Decrypt", ["kms:Decrypt"]),
     ]

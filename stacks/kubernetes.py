@@ -36,8 +36,10 @@ from dr.topology.topology import Role, Topology
 from stacks.region import Region
 
 
-def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
+def cluster_contents(topology: Topology, here: Region, published: bool) -> pulumi.Output[bool]:
     """Deploy Kubernetes objects and Helm releases into the region's cluster, if its tier has one.
+
+    Returns whether replicas serve, which resolves when their rollout is complete.
 
     Args:
         topology: The topology to deploy.
@@ -45,7 +47,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
         published: Whether the region has the model set to serve, or serves none.
     """
     if (access := cluster_access(topology, here)) is None:
-        return
+        return pulumi.Output.from_input(False)
     spec = inference_spec(topology, published)
     spaces = Namespaces(
         "namespaces",
@@ -65,7 +67,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
     # An existing cluster has its own default storage class, snapshots and Velero.
     if not topology.existing_cluster:
         protect(topology, access, spaces, after(BACKUP))
-    Inference(
+    inference = Inference(
         "serving",
         InferenceArgs(
             access=access,
@@ -80,6 +82,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> None:
         regions = (topology.primary.region, topology.recovery.region)
         Mesh("mesh", MeshArgs(access, regions, topology.serving.shared_mesh, [*spaces.ready, *after(MESH_BASE)]))
     Alerts("cluster-alerts", AlertsArgs(access, watched(topology), [*spaces.ready, *after(PROMETHEUS)]))
+    return inference.rollout.apply(lambda phase: spec.awaited)
 
 
 def addons(

@@ -6,33 +6,58 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
+from pulumi_aws import s3
 
 from components import iam
 from components.data.replicated_bucket import rule_id
 from components.monitoring import alarm_rules
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
 from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
-from components.monitoring.heartbeat import Heartbeat, HeartbeatArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
 from components.tagging import tags_of
 from dr.control import incident_state, levers
-from dr.names import CONTROL, SENTINEL_KEY
+from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY
 from dr.topology.topology import Role, Topology
 from stacks.region import Region
 
 
-def heartbeat(topology: Topology, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]) -> Heartbeat:
-    """Create the heartbeat; its replicated object shows the age of the newest replicated write."""
-    return Heartbeat(
+def heartbeat(topology: Topology, here: Region, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]) -> None:
+    """Create the heartbeat; its replicated object shows the age of the newest replicated write.
+
+    Args:
+        topology: The topology to deploy.
+        here: Components of the primary region.
+        bucket: Name of the primary region's control bucket; resolves when replication is configured.
+        key_arn: ARN of the KMS key that encrypts that bucket.
+    """
+    region = topology.primary.region
+    scheduled(
+        topology,
         "heartbeat",
-        HeartbeatArgs(
-            name=f"{topology.bucket_prefix}-heartbeat",
-            account=topology.account,
-            region=topology.primary.region,
-            bucket=bucket,
-            key_arn=key_arn,
-            tags=tags_of(topology),
+        {"CONTROL_BUCKET": bucket},
+        pulumi.Output.all(bucket, key_arn).apply(
+            lambda values: iam.write_object(iam.EncryptedBucket(str(values[0]), region, str(values[1])), SENTINEL_KEY)
         ),
+        here.key_arn,
+        # The schedule used to write the object itself; it is updated in place.
+        pulumi.ResourceOptions(aliases=[pulumi.Alias(type_="dr:monitoring:Heartbeat")]),
+    )
+
+
+def expectation(topology: Topology, serves: pulumi.Input[bool]) -> s3.BucketObjectv2:
+    """Write whether the recovery region is expected to serve, which the prober reads before it measures the endpoint.
+
+    Args:
+        topology: The topology to deploy.
+        serves: Whether it is; resolves when the region's replicas are ready.
+    """
+    return s3.BucketObjectv2(
+        "serving",
+        bucket=topology.bucket(CONTROL, Role.RECOVERY),
+        key=SERVING_KEY,
+        content=pulumi.Output.json_dumps({"serves": serves}),
+        content_type="application/json",
+        region=topology.recovery.region,
     )
 
 
@@ -59,10 +84,10 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     copies = {"Sid": "Copies", "Effect": "Allow", "Action": "backup:ListRecoveryPointsByBackupVault", "Resource": vault}
     shared = {"WORKLOAD": topology.bucket_prefix, "CONTROL_BUCKET": control}
 
-    def reads(document: str, *more: dict[str, Any]) -> pulumi.Output[list[dict[str, Any]]]:
-        """Return the IAM statements of a function that reads one document of the control bucket."""
+    def reads(documents: Sequence[str], *more: dict[str, Any]) -> pulumi.Output[list[dict[str, Any]]]:
+        """Return the IAM statements of a function that reads documents of the control bucket."""
         return key_arn.apply(
-            lambda key: [*iam.read_document(iam.EncryptedBucket(control, region_here, str(key)), document), *more]
+            lambda key: [*iam.read_documents(iam.EncryptedBucket(control, region_here, str(key)), *documents), *more]
         )
 
     functions = {
@@ -77,21 +102,20 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
                 "RECOVERY_NAME": dns.regional_name(Role.RECOVERY),
                 "READY_PATH": topology.serving.ready_path,
             },
-            reads(SENTINEL_KEY, copies, metrics),
+            reads([SENTINEL_KEY, SERVING_KEY], copies, metrics),
             here.key_arn,
         ),
         alarm_rules.LEVERS: scheduled(
             topology,
             "republisher",
             {**shared, "DNS_FAILOVER": str(dns.failover)},
-            reads(incident_state.KEY, metrics),
+            reads([incident_state.KEY], metrics),
             here.key_arn,
         ),
     }
-    serving = topology.running_tier.spec.serves
     primary, recovery_ = topology.primary.region, topology.recovery.region
-    rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, functions, serving)
-    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_, serving))
+    rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, functions)
+    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_))
 
 
 def scheduled(
@@ -100,8 +124,9 @@ def scheduled(
     variables: dict[str, pulumi.Input[str]],
     statements: pulumi.Input[Sequence[dict[str, Any]]],
     log_key_arn: pulumi.Input[str],
+    opts: pulumi.ResourceOptions | None = None,
 ) -> str:
-    """Create a scheduled Lambda function in the recovery region and return its name."""
+    """Create a scheduled Lambda function in this stack's region and return its name."""
     name = f"{topology.bucket_prefix}-{function}"
     ScheduledFunction(
         function,
@@ -110,11 +135,12 @@ def scheduled(
             name=name,
             account=topology.account,
             log_key_arn=log_key_arn,
-            region=topology.recovery.region,
+            region=topology.here.region,
             variables=variables,
             statements=statements,
             tags=tags_of(topology),
         ),
+        opts,
     )
     return name
 
@@ -148,4 +174,6 @@ def alarms(
             gpu_group=here.cluster.gpu_group,
             tags=tags_of(topology),
         ),
+        # Load balancer and cluster take minutes, in which functions run: at a first deployment, alarms find their data.
+        pulumi.ResourceOptions(depends_on=[here.endpoint, here.cluster]),
     )

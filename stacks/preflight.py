@@ -36,10 +36,12 @@ class Plan:
     Args:
         topology: The topology to deploy, with the activation of an incident.
         found: Facts of AWS that the deployment depends on.
+        stops_serving: Whether the deployment stops all replicas of a region that serves.
     """
 
     topology: Topology
     found: Found
+    stops_serving: bool = False
 
 
 def run() -> Plan:
@@ -74,7 +76,8 @@ def run() -> Plan:
     images = ["\n".join(map(str, unpinned))] if unpinned else []
     for warning in (*images, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):
         pulumi.warn(warning)
-    return Plan(topology, found)
+    served = deployed is not None and deployed.tier is not None and deployed.tier.spec.serves
+    return Plan(topology, found, served and not topology.tier_here.spec.serves)
 
 
 def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -31,7 +32,13 @@ class Region:
     """ARN of the KMS key for data that stays in the region."""
 
 
-def region(topology: Topology, found: Found, certificate: Certificate, key_arn: pulumi.Input[str]) -> Region:
+def region(
+    topology: Topology,
+    found: Found,
+    certificate: Certificate,
+    key_arn: pulumi.Input[str],
+    after: Sequence[pulumi.Resource] = (),
+) -> Region:
     """Create network, inference endpoint, cluster and alert topic of this stack's region.
 
     Args:
@@ -39,6 +46,7 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
         found: Facts of AWS that the deployment depends on.
         certificate: Certificate of the region's inference endpoint.
         key_arn: ARN of the KMS key that encrypts data in this region.
+        after: Resources that the cluster waits for.
     """
     here, tags = topology.here, tags_of(topology)
     key = RegionKey(
@@ -95,7 +103,7 @@ def region(topology: Topology, found: Found, certificate: Certificate, key_arn: 
             tags=tags,
         ),
         # Nodes that start before their route to the internet exists cannot join the cluster.
-        pulumi.ResourceOptions(depends_on=[network]),
+        pulumi.ResourceOptions(depends_on=[network, *after]),
     )
     alerts = AlertTopic(
         "alerts",

@@ -2,22 +2,23 @@
 
 There are two kinds. Early warnings are in the region where AWS publishes the metric: S3 replication in the source's
 region, Auto Scaling in the group's. They stop working when their region fails. Decisive alarms use metrics that the
-prober publishes in the recovery region; they treat missing data as breaching, because a region that cannot be measured
-must not appear healthy.
+prober publishes in the recovery region. Missing data sets them to INSUFFICIENT_DATA, which is neither healthy nor an
+outage: a new alarm has no data yet. A prober that publishes nothing is reported by one alarm, on its runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dr.control.levers import NAMESPACE
 from dr.functions.prober import COPY_METRIC, ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
 from dr.preflight.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
+from dr.topology import detection
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
-"""Treatment of missing data. UNKNOWN sets the alarm's state to INSUFFICIENT_DATA, which notifies the topic as well."""
+"""Treatment of missing data. UNKNOWN sets the alarm's state to INSUFFICIENT_DATA."""
 REPLICATION_SECONDS = 15 * 60
 """Design target of S3 Replication Time Control (S3 user guide): 99.99 % of objects within 15 minutes."""
 PENDING_BYTES = 50 * 2**30
@@ -29,7 +30,7 @@ SHORT_MINUTES = 5
 """An instance is in service after about two minutes (measured: 80 to 120 s until its node is ready), unless capacity,
 quota or addresses are exhausted."""
 FUNCTION_MINUTES = 2
-"""Fewer periods than the alarms on a failing region have: a failing prober is reported before its missing data."""
+"""A single missed run is not reported: EventBridge Scheduler may start a run up to a minute late."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class AlarmRule:
         periods: Number of consecutive breaching periods.
         dimensions: Dimensions of the metric.
         subtract: Name of another metric with the same dimensions, subtracted from the first; "" for none.
+        notifies: Whether changes of state notify the topic. An alarm that only serves a composite alarm does not.
+        unknown_notifies: Whether INSUFFICIENT_DATA notifies the topic too.
     """
 
     name: str
@@ -57,12 +60,14 @@ class AlarmRule:
     metric: str
     threshold: float
     comparison: str = ABOVE
-    missing: str = BREACHING
+    missing: str = UNKNOWN
     statistic: str = "Maximum"
     period: int = 60
     periods: int = 3
     dimensions: Mapping[str, str] = field(default_factory=dict)
     subtract: str = ""
+    notifies: bool = True
+    unknown_notifies: bool = False
 
 
 def replication(pair: str, source: str, destination: str, rule: str) -> list[AlarmRule]:
@@ -135,11 +140,11 @@ def missing_nodes(group: str) -> AlarmRule:
         "AWS/AutoScaling",
         DESIRED,
         0,
-        missing=UNKNOWN,
         statistic="Minimum",
         periods=SHORT_MINUTES,
         dimensions={"AutoScalingGroupName": group},
         subtract=IN_SERVICE,
+        unknown_notifies=True,
     )
 
 
@@ -149,11 +154,41 @@ def gpu_group_rules(group: str) -> list[AlarmRule]:
 
 
 def endpoint_down(name: str, description: str, workload: str, region: str) -> AlarmRule:
-    """Return the alarm on an inference endpoint that does not respond, probed from the recovery region."""
+    """Return the alarm on an inference endpoint that has not responded once in three minutes of probes."""
     dimensions = {"Workload": workload, "Region": region}
-    return AlarmRule(
-        name, description, NAMESPACE, ENDPOINT_METRIC, 1, BELOW, statistic="Minimum", dimensions=dimensions
+    return AlarmRule(name, description, NAMESPACE, ENDPOINT_METRIC, 1, BELOW, dimensions=dimensions)
+
+
+def witnesses(workload: str, primary: str) -> list[AlarmRule]:
+    """Return the two alarms that detect the loss of the primary region within `dr.topology.detection.ALARM`.
+
+    Args:
+        workload: Value of the metrics' dimension `Workload`.
+        primary: The primary region.
+    """
+    dimensions = {"Workload": workload}
+    endpoint = AlarmRule(
+        SILENT,
+        f"inference in {primary} does not respond to probes; one of the two witnesses of region-impaired",
+        NAMESPACE,
+        ENDPOINT_METRIC,
+        1,
+        BELOW,
+        dimensions={**dimensions, "Region": primary},
     )
+    replicated = AlarmRule(
+        STALE,
+        f"no object written in {primary} in the last {detection.STALE_SECONDS} s has been replicated; one of the two "
+        "witnesses of region-impaired",
+        NAMESPACE,
+        SENTINEL_METRIC,
+        detection.STALE_SECONDS,
+        dimensions=dimensions,
+    )
+    return [
+        replace(each, period=detection.SAMPLE_SECONDS, periods=detection.PERIODS, notifies=False)
+        for each in (endpoint, replicated)
+    ]
 
 
 def function_failing(subject: str, description: str, name: str) -> AlarmRule:
@@ -164,6 +199,7 @@ def function_failing(subject: str, description: str, name: str) -> AlarmRule:
         "AWS/Lambda",
         "Errors",
         0,
+        missing=BREACHING,
         statistic="Sum",
         periods=FUNCTION_MINUTES,
         dimensions={"FunctionName": name},
@@ -171,29 +207,36 @@ def function_failing(subject: str, description: str, name: str) -> AlarmRule:
 
 
 SENTINEL, COPIES = "sentinel-late", "copies-late"
+SILENT, STALE = "primary-silent", "sentinel-stale"
 UNMEASURED = "unmeasured"
 PROBER, LEVERS = "prober", "levers"
 
 
-def recovery_region_rules(
-    workload: str, primary: str, recovery: str, functions: Mapping[str, str], serving: bool
-) -> list[AlarmRule]:
-    """Return the alarms on metrics that are published in the recovery region.
+def recovery_region_rules(workload: str, primary: str, recovery: str, functions: Mapping[str, str]) -> list[AlarmRule]:
+    """Return the alarms on metrics that are published in the recovery region; the same ones in every tier.
+
+    In a tier that does not serve, the prober publishes no data about the recovery region's endpoint.
 
     Args:
         workload: Value of the metrics' dimension `Workload`: `dr:bucketPrefix`.
         primary: The primary region.
         recovery: The recovery region.
         functions: Names of the functions, by `PROBER` and `LEVERS`.
-        serving: Whether inference serves in the recovery region's tier.
     """
     dimensions = {"Workload": workload}
-    rules = [
+    return [
+        *witnesses(workload, primary),
         endpoint_down(
             PRIMARY_DOWN,
             f"inference in {primary} has not responded to probes from {recovery} for three minutes",
             workload,
             primary,
+        ),
+        endpoint_down(
+            RECOVERY_DOWN,
+            f"inference in {recovery} has not responded for three minutes: a failover would not help",
+            workload,
+            recovery,
         ),
         AlarmRule(
             SENTINEL,
@@ -228,10 +271,6 @@ def recovery_region_rules(
         function_failing(PROBER, "the prober fails or does not run: its metrics are unknown", functions[PROBER]),
         function_failing(LEVERS, "levers are not published: DNS records keep their last status", functions[LEVERS]),
     ]
-    if serving:
-        description = f"inference in {recovery} has not responded for three minutes: a failover would not help"
-        rules.append(endpoint_down(RECOVERY_DOWN, description, workload, recovery))
-    return rules
 
 
 @dataclass(frozen=True)
@@ -262,7 +301,7 @@ class CompositeRule:
         return " AND ".join(parts)
 
 
-def composites(primary: str, recovery: str, serving: bool) -> list[CompositeRule]:
+def composites(primary: str, recovery: str) -> list[CompositeRule]:
     """Return the composite alarms, on which the decision to fail over is based.
 
     An impaired region is reported by two independent alarms, on its endpoint and on its replication, while the prober
@@ -274,7 +313,7 @@ def composites(primary: str, recovery: str, serving: bool) -> list[CompositeRule
         UNMEASURED,
         PROBER_FAILING,
         f"{LEVERS}-failing",
-        *([RECOVERY_DOWN] if serving else ()),
+        RECOVERY_DOWN,
     ]
     return [
         CompositeRule(
@@ -285,7 +324,7 @@ def composites(primary: str, recovery: str, serving: bool) -> list[CompositeRule
         CompositeRule(
             "region-impaired",
             f"{primary} neither serves inference nor replicates data: decide on a failover to {recovery}",
-            all_of=[PRIMARY_DOWN, SENTINEL],
+            all_of=[SILENT, STALE],
             none_of=[PROBER_FAILING],
         ),
     ]

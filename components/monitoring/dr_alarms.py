@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import cloudwatch
 
-from components.monitoring.alarm_rules import UNKNOWN, AlarmRule, CompositeRule, gpu_group_rules
+from components.monitoring.alarm_rules import AlarmRule, CompositeRule, gpu_group_rules
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class DrAlarms(pulumi.ComponentResource):
             threshold=rule.threshold,
             comparison_operator=rule.comparison,
             treat_missing_data=rule.missing,
-            alarm_actions=[args.topic_arn],
-            ok_actions=[args.topic_arn],
-            insufficient_data_actions=[args.topic_arn] if rule.missing == UNKNOWN else None,
+            alarm_actions=[args.topic_arn] if rule.notifies else None,
+            ok_actions=[args.topic_arn] if rule.notifies else None,
+            insufficient_data_actions=[args.topic_arn] if rule.unknown_notifies else None,
             region=args.region,
             tags=dict(args.tags),
             opts=pulumi.ResourceOptions(parent=self),

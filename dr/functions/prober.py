@@ -1,9 +1,9 @@
-"""Measures both regions from the recovery region, every minute.
+"""Measures both regions from the recovery region, three times a minute.
 
 It measures: each region's endpoint by its regional name, over TLS; the age of the newest replicated sentinel, which is
-the data loss of a failover; the age of the newest backup copy. Measurements run in parallel with short time limits, and
-call no API of the primary region. A value that could not be measured is counted instead of published: alarms detect
-missing data, but not wrong values. An endpoint that does not answer is measured as down.
+the data loss of a failover; once a minute, the age of the newest backup copy. Measurements run in parallel with short
+time limits, and call no API of the primary region. A value that could not be measured is counted instead of published:
+alarms detect missing data, but not wrong values. An endpoint that does not answer is measured as down.
 """
 
 from __future__ import annotations
@@ -11,38 +11,54 @@ from __future__ import annotations
 import json
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 
 from dr import environment
-from dr.clients import calls, client, read_object
+from dr.clients import Missing, calls, client, read_object
 from dr.control.levers import NAMESPACE
 from dr.errors import DrError, Invalid, Problem
-from dr.names import SENTINEL_KEY
+from dr.functions.sampling import sample_times
+from dr.names import SENTINEL_KEY, SERVING_KEY
+from dr.topology.detection import ANSWER_SECONDS
 
-ANSWER_SECONDS = 5
 ENDPOINT_METRIC, SENTINEL_METRIC, COPY_METRIC = "EndpointHealthy", "SentinelAgeSeconds", "NewestCopyAgeSeconds"
 UNMEASURED_METRIC = "Unmeasured"
 """Number of values that could not be measured. The age of the newest copy in an empty vault is not one of them."""
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Measure and publish. Returns the values, and the errors of values that are unknown."""
+    """Measure and publish each sample. Returns the last one: the values, and the errors of values that are unknown."""
     settings = environment.read(
         *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "BACKUP_VAULT"),
         *("PRIMARY_REGION", "PRIMARY_NAME", "RECOVERY_NAME", "READY_PATH"),
     )
-    here, at, path = settings["AWS_REGION"], _time(event), settings["READY_PATH"]
+    result: dict[str, Any] = {}
+    for number, at in enumerate(sample_times()):
+        result = sample(settings, at, with_copies=number == 0)
+    return result
+
+
+def sample(settings: Mapping[str, str], at: datetime, with_copies: bool) -> dict[str, Any]:
+    """Measure and publish once.
+
+    Args:
+        settings: Environment variables of the function.
+        at: Time of the sample.
+        with_copies: Whether to measure the age of the newest copy, which changes slowly.
+    """
+    here, bucket, path = settings["AWS_REGION"], settings["CONTROL_BUCKET"], settings["READY_PATH"]
     probes: dict[tuple[str, str], Callable[[], float | None]] = {
         (ENDPOINT_METRIC, settings["PRIMARY_REGION"]): lambda: float(is_ready(settings["PRIMARY_NAME"], path)),
-        (ENDPOINT_METRIC, here): lambda: float(is_ready(settings["RECOVERY_NAME"], path)),
-        (SENTINEL_METRIC, ""): lambda: sentinel_age(here, settings["CONTROL_BUCKET"], at),
-        (COPY_METRIC, ""): lambda: copy_age(here, settings["BACKUP_VAULT"], at),
+        (ENDPOINT_METRIC, here): lambda: readiness_expected(here, bucket, settings["RECOVERY_NAME"], path),
+        (SENTINEL_METRIC, ""): lambda: sentinel_age(here, bucket, at),
     }
+    if with_copies:
+        probes[COPY_METRIC, ""] = lambda: copy_age(here, settings["BACKUP_VAULT"], at)
     with ThreadPoolExecutor(max_workers=len(probes)) as pool:
         pending = {metric: pool.submit(probe) for metric, probe in probes.items()}
     values: dict[tuple[str, str], float] = {}
@@ -57,6 +73,30 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     publish(here, settings["WORKLOAD"], {**values, (UNMEASURED_METRIC, ""): float(len(unknown))})
     published = {f"{name} {region}".strip(): value for (name, region), value in values.items()}
     return {"values": published, "unknown": unknown}
+
+
+def readiness_expected(region: str, bucket: str, name: str, path: str) -> float | None:
+    """Return whether the recovery region's endpoint is ready; None while the region is not expected to serve.
+
+    `pulumi up` writes the expectation after replicas are ready, and withdraws it before it stops them, so no planned
+    change of tier is measured as an outage.
+
+    Raises:
+        Invalid: The expectation cannot be read as JSON.
+        Unreachable: The region does not answer.
+    """
+    try:
+        text = read_object(region, bucket, SERVING_KEY)
+    except Missing as error:
+        if "NoSuchKey" not in str(error):
+            raise
+        return None
+    try:
+        expected = json.loads(text)["serves"]
+    except (KeyError, TypeError, ValueError) as error:
+        fact, remedy = f"{text[:80]!r} is not an expectation", "`pulumi up -s dr` writes it"
+        raise Invalid(Problem(f"s3://{bucket}/{SERVING_KEY}", fact, remedy)) from error
+    return float(is_ready(name, path)) if expected else None
 
 
 def is_ready(name: str, path: str) -> bool:
@@ -119,17 +159,14 @@ def publish(region: str, workload: str, values: dict[tuple[str, str], float]) ->
                 {"Name": "Workload", "Value": workload},
             ],
             "Value": value,
+            # Alarms with a period below a minute need data of this resolution.
+            "StorageResolution": 1,
         }
         for (name, region_of), value in values.items()
     ]
     if data:
         with calls("metrics", region):
             client("cloudwatch", region).put_metric_data(Namespace=NAMESPACE, MetricData=data)
-
-
-def _time(event: dict[str, Any]) -> datetime:
-    """Return the scheduled time of the run; now, if it was invoked by hand."""
-    return _parsed(event["time"]) if "time" in event else datetime.now(UTC)
 
 
 def _parsed(text: str) -> datetime:

@@ -13,6 +13,7 @@ from functools import total_ordering
 
 from dr.errors import Invalid, Problem
 from dr.spelling import nearest
+from dr.topology import detection
 
 
 @total_ordering
@@ -58,6 +59,15 @@ class Nat(StrEnum):
     """One NAT gateway in each zone."""
 
 
+class Decision(StrEnum):
+    """What moves traffic away from a lost primary region, whatever `dr:dnsFailover` is."""
+
+    OPERATOR = "operator"
+    """An operator, on the alarm `region-impaired`."""
+    HEALTH_CHECKS = "health checks"
+    """Route 53: both records are open, and its health checks close the one of the lost region."""
+
+
 class Floor(StrEnum):
     """Inference replicas that run at all times."""
 
@@ -78,6 +88,8 @@ class TierSpec:
         runs: What runs in the recovery region, in words.
         rto: Recovery time objective: from the loss of the region to correct answers.
         rpo: Recovery point objective for replicated objects: the longest period of writes that may be lost.
+        decision: What moves traffic.
+        detection: Detection budget, a part of `rto`: the longest time from the loss until what decides has detected it.
         cluster: Whether an EKS cluster runs.
         floor: Inference replicas that run at all times.
         nat: NAT gateways, the largest cost of a region that does not serve.
@@ -91,6 +103,8 @@ class TierSpec:
     runs: str
     rto: timedelta
     rpo: timedelta
+    decision: Decision
+    detection: timedelta
     cluster: bool
     floor: Floor
     nat: Nat
@@ -109,6 +123,8 @@ TIERS = {
         runs="data, keys and the DNS record",
         rto=timedelta(hours=8),
         rpo=timedelta(hours=24),
+        decision=Decision.OPERATOR,
+        detection=detection.ALARM,
         cluster=False,
         floor=Floor.NONE,
         nat=Nat.NONE,
@@ -120,6 +136,8 @@ TIERS = {
         runs="data, and a cluster without GPU nodes",
         rto=timedelta(minutes=30),
         rpo=timedelta(hours=1),
+        decision=Decision.OPERATOR,
+        detection=detection.ALARM,
         cluster=True,
         floor=Floor.NONE,
         nat=Nat.ONE,
@@ -131,6 +149,8 @@ TIERS = {
         runs="data, and inference at its floor",
         rto=timedelta(minutes=5),
         rpo=timedelta(minutes=15),
+        decision=Decision.OPERATOR,
+        detection=detection.ALARM,
         cluster=True,
         floor=Floor.FRACTION,
         nat=Nat.ZONE,
@@ -142,6 +162,8 @@ TIERS = {
         runs="the same as the primary",
         rto=timedelta(seconds=150),
         rpo=timedelta(minutes=15),
+        decision=Decision.HEALTH_CHECKS,
+        detection=detection.by_health_checks(interval=30, failures=3),
         cluster=True,
         floor=Floor.PEAK,
         nat=Nat.ZONE,
@@ -149,7 +171,14 @@ TIERS = {
         backup_plan=True,
     ),
 }
-"""The tier table. RTO and RPO are objectives, not measurements (docs/requirements.md, "Tiers")."""
+"""The tier table. RTO and RPO are objectives, not measurements (docs/requirements.md, "Tiers").
+
+The budget of `active` is that of the longest health check interval that the configuration accepts.
+"""
+
+DETECTION_SHARE = {Decision.OPERATOR: 0.5, Decision.HEALTH_CHECKS: 0.6}
+"""Largest share of a tier's RTO that detection may use. The rest is for the decision and the levers, or for the time to
+live of DNS records (60 s)."""
 
 PRIMARY_TIER = Tier.ACTIVE
 """What the primary region runs, whatever the tier of the recovery region."""

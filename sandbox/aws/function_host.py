@@ -2,6 +2,9 @@
 
 Its working directory is the unpacked code. Standard input and output are for the emulator; what the function prints
 goes to standard error, as its log. The process ends with its input, so it never outlives the emulator.
+
+`time.time` is the sandbox's clock. `time.sleep` of a second or more in the main thread waits until that clock has
+advanced: the process writes {"sleep": seconds}, and goes on after a line with the new time.
 """
 
 from __future__ import annotations
@@ -10,9 +13,42 @@ import importlib
 import json
 import os
 import sys
+import threading
 import time
 import traceback
-from typing import Any
+from typing import Any, TextIO
+
+_real_time, _real_sleep = time.time, time.sleep
+
+
+class Clock:
+    """The sandbox's clock in this process.
+
+    Args:
+        answers: The stream that the emulator reads.
+    """
+
+    def __init__(self, answers: TextIO) -> None:
+        self._answers = answers
+        self._offset = 0.0
+
+    def set(self, now: float) -> None:
+        """Set the time, in seconds since 1970."""
+        self._offset = now - _real_time()
+
+    def time(self) -> float:
+        """Return the time, in seconds since 1970."""
+        return _real_time() + self._offset
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until the clock has advanced; short waits, and those of other threads, take real time."""
+        if seconds < 1 or threading.current_thread() is not threading.main_thread():
+            return _real_sleep(seconds)
+        self._answers.write(f"{json.dumps({'sleep': seconds})}\n")
+        self._answers.flush()
+        if not (line := sys.stdin.readline()):
+            raise SystemExit
+        self.set(json.loads(line)["now"])
 
 
 class Context:
@@ -45,14 +81,17 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())
+    clock = Clock(answers)
+    time.time, time.sleep = clock.time, clock.sleep  # type: ignore[assignment]
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     handler, broken = None, None
     try:
         handler = getattr(importlib.import_module(module.replace("/", ".")), name)
     except Exception as error:  # noqa: BLE001 - any failure of the function's module
         broken = failure(error)
-    for line in sys.stdin:
+    while line := sys.stdin.readline():
         request = json.loads(line)
+        clock.set(request["now"])
         try:
             answer = broken or {"failed": False, "payload": handler(request["event"], Context(request))}  # type: ignore[misc]
             text = json.dumps(answer)

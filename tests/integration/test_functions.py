@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,13 +15,13 @@ from dr.control import incident_state
 from dr.control.incident_state import IncidentState, Levers
 from dr.control.levers import values
 from dr.errors import Failed, Invalid
-from dr.functions import prober, republisher
-from dr.names import SENTINEL_KEY
+from dr.functions import heartbeat, prober, republisher, sampling
+from dr.names import SENTINEL_KEY, SERVING_KEY
 from sandbox.aws.faults import parse
 from sandbox.server import Running
 
 HERE, BUCKET, VAULT = "us-west-2", "control", "ml-dr-backups"
-AT = {"time": "2026-11-24T12:00:00Z"}
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SETTINGS = {
     "AWS_REGION": HERE,
     "WORKLOAD": "ml-dr",
@@ -42,6 +44,7 @@ def aws(aws: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
     s3 = aws.client("s3", HERE)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": HERE})
     aws.client("backup", HERE).create_backup_vault(BackupVaultName=VAULT)
+    monkeypatch.setattr(prober, "sample_times", lambda: [AT])
     return aws
 
 
@@ -75,19 +78,18 @@ def _of(datum: Any) -> tuple[str, ...]:
 
 def test_the_prober_publishes_only_measured_values(aws: Running) -> None:
     put(aws, SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
-    answer = prober.handler(AT, None)
+    answer = prober.handler({}, None)
 
     assert answer["unknown"] == {}
     assert published(aws) == {
         ("EndpointHealthy", "ml-dr", "us-east-1"): 0,  # the name does not resolve
-        ("EndpointHealthy", "ml-dr", "us-west-2"): 0,
         ("SentinelAgeSeconds", "ml-dr"): 120,
         ("Unmeasured", "ml-dr"): 0,
     }
 
 
 def test_a_missing_sentinel_is_unknown_and_not_published(aws: Running) -> None:
-    answer = prober.handler(AT, None)
+    answer = prober.handler({}, None)
 
     assert answer["unknown"].keys() == {"SentinelAgeSeconds"}
     assert ("SentinelAgeSeconds", "ml-dr") not in published(aws)
@@ -97,23 +99,34 @@ def test_a_missing_sentinel_is_unknown_and_not_published(aws: Running) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"written": 5}', '{"written": "2026-11-24T12:00:00"}'])
 def test_an_invalid_sentinel_is_unknown_and_other_values_are_published(aws: Running, text: str) -> None:
     put(aws, SENTINEL_KEY, text)
-    answer = prober.handler(AT, None)
+    answer = prober.handler({}, None)
 
     assert "is not a sentinel" in answer["unknown"]["SentinelAgeSeconds"]
     assert published(aws).keys() == {
         ("EndpointHealthy", "ml-dr", "us-east-1"),
-        ("EndpointHealthy", "ml-dr", "us-west-2"),
         ("Unmeasured", "ml-dr"),
     }
 
 
+def test_the_recovery_endpoint_is_measured_only_while_it_is_expected_to_serve(aws: Running) -> None:
+    for serves, measured in (("false", False), ("true", True)):
+        put(aws, SERVING_KEY, f'{{"serves": {serves}}}')
+        assert ("EndpointHealthy us-west-2" in prober.handler({}, None)["values"]) is measured
+
+
+def test_an_invalid_expectation_is_unknown(aws: Running) -> None:
+    put(aws, SERVING_KEY, "[]")
+
+    assert "is not an expectation" in prober.handler({}, None)["unknown"]["EndpointHealthy"]
+
+
 def test_an_unreadable_vault_is_unknown_and_an_empty_one_is_not(aws: Running) -> None:
     put(aws, SENTINEL_KEY, json.dumps({"written": "2026-11-24T11:58:00Z"}))
-    prober.handler(AT, None)
+    prober.handler({}, None)
     assert published(aws)["Unmeasured", "ml-dr"] == 0
     aws.client("backup", HERE).delete_backup_vault(BackupVaultName=VAULT)
 
-    assert prober.handler(AT, None)["unknown"].keys() == {"NewestCopyAgeSeconds"}
+    assert prober.handler({}, None)["unknown"].keys() == {"NewestCopyAgeSeconds"}
 
 
 def test_an_endpoint_that_does_not_speak_http_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +148,8 @@ def test_a_ready_endpoint_is_healthy(aws: Running) -> None:
         changes = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
         route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
     aws.emulator.faults.add(parse({"kind": "region", "region": "us-east-1", "unreachable": True}))
-    prober.handler(AT, None)
+    put(aws, SERVING_KEY, '{"serves": true}')
+    prober.handler({}, None)
 
     metrics = published(aws)
     assert metrics["EndpointHealthy", "ml-dr", "us-west-2"] == 1
@@ -143,9 +157,7 @@ def test_a_ready_endpoint_is_healthy(aws: Running) -> None:
 
 
 def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    at = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    at = AT
     points = [
         {"CreationDate": at - timedelta(hours=hours), "Status": status}
         for hours, status in ((30, "COMPLETED"), (6, "COMPLETED"), (1, "PARTIAL"))
@@ -169,9 +181,33 @@ def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPa
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(Invalid) as caught:
-        prober.handler(AT, None)
+        prober.handler({}, None)
 
     assert len(caught.value.problems) == 7
+
+
+# The heartbeat ---------------------------------------------------------------------------------------------------
+
+
+def test_the_heartbeat_writes_a_sentinel_that_the_prober_reads(aws: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "sample_times", lambda: [AT, AT + timedelta(seconds=20)])
+
+    assert heartbeat.handler({}, None) == {"written": "2026-11-24T12:00:20+00:00"}
+    assert prober.sentinel_age(HERE, BUCKET, AT + timedelta(seconds=50)) == 30
+
+
+def test_the_heartbeat_fails_when_it_cannot_write(aws: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTROL_BUCKET", "elsewhere")
+    with pytest.raises(Failed, match="elsewhere"):
+        heartbeat.handler({}, None)
+
+
+def test_a_run_takes_three_samples_twenty_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "time", lambda: 1000.0 + sum(waits))
+    monkeypatch.setattr(time, "sleep", waits.append)
+
+    assert [at.timestamp() for at in sampling.sample_times()] == [1000, 1020, 1040]
 
 
 # The republisher -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -98,6 +99,23 @@ class SandboxUnderTest:
     def measure(self) -> None:
         """Advance the clock beyond the alarms' periods, because lowering a serving tier needs known alarm states."""
         self.advance(4)
+
+    @contextmanager
+    def time_passes(self) -> Iterator[None]:
+        """Advance the clock by a minute of the sandbox a second until the block ends, as in a slow update on AWS."""
+        ended = threading.Event()
+
+        def run() -> None:
+            while not ended.wait(1):
+                self.advance(1)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def messages(self) -> list[dict[str, Any]]:
         """Return the alarm messages with their recipients."""

@@ -28,14 +28,22 @@ def regions_with_alarms() -> list[str]:
     return [region for region, backend in cloudwatch_backends[ACCOUNT].items() if backend.alarms]
 
 
-def evaluate(world: World, region: str) -> None:
-    """Update the states of all alarms of a region: alarms on metrics first, since composite alarms depend on them."""
+def evaluate(world: World, region: str, below: int | None = None) -> None:
+    """Update the states of a region's alarms: alarms on metrics first, since composite alarms depend on them.
+
+    Args:
+        world: The emulator's shared parts.
+        region: The region.
+        below: Only alarms on metrics with a shorter period, in seconds, and all composite alarms; None for all alarms.
+    """
     if world.faults.unreachable(region):
         return
     with LOCK:
         alarms = list(cloudwatch_backends[ACCOUNT][region].alarms.values())
         now = clock.utcnow()
         for alarm in [each for each in alarms if each.rule is None]:
+            if below and int(alarm.period or below) >= below:
+                continue
             before = alarm.state_value
             alarm_states.update(alarm, now)
             changed(world, alarm, before)

@@ -3,6 +3,9 @@
 A process serves one version of code and configuration. It ends when either changes, when an invocation exceeds the
 function's timeout, and with the emulator. Python runtimes only, run by the emulator's own Python, one invocation at a
 time. The permissions of the function's role are not enforced. Functions of an unreachable region do not run.
+
+A scheduled function that sleeps is suspended until the sandbox's clock has advanced; one that is invoked by an API call
+does not wait.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import tempfile
 import threading
 import uuid
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +55,12 @@ class Host:
     folder: tempfile.TemporaryDirectory[str]
     log: Any
     lock: threading.Lock = field(default_factory=threading.Lock)
+    sleeping: LambdaFunction | None = None
+    """The function of the suspended invocation."""
+    wakes: float = 0.0
+    """When the suspended invocation goes on, in seconds since 1970."""
+    ends: float = 0.0
+    """When the invocation times out, in seconds since 1970."""
 
     def end(self) -> None:
         """Kill the process and delete its folder."""
@@ -84,14 +94,60 @@ class Functions:
             self._hosts.clear()
 
     def invoke(self, region: str, name: str, event: Any) -> Outcome:
-        """Run a function. Its errors are in the outcome, as on AWS. Raises KeyError for an unknown function."""
+        """Run a function to its end. Its errors are in the outcome, as on AWS. Raises KeyError for an unknown one."""
         function = lambda_backends[ACCOUNT][region].get_function(name)
         host = self._host(function)
         with host.lock:
-            outcome = self._ask(host, function, event)
-            self._write_log(function, host)
-        _count(region, function.function_name, bool(outcome.error))
+            self._finish(host)
+            outcome = self._ask(host, function, self._request(function, event))
+            while outcome is None:
+                outcome = self._ask(host, function, {"now": host.wakes})
+            self._end(function, host, outcome)
         return outcome
+
+    def start(self, region: str, name: str, event: Any) -> None:
+        """Run a function to its end, or until it sleeps. Raises KeyError for an unknown one."""
+        function = lambda_backends[ACCOUNT][region].get_function(name)
+        host = self._host(function)
+        with host.lock:
+            self._finish(host)
+            self._go_on(host, function, self._request(function, event))
+
+    def wake(self, unreachable: Callable[[str], bool]) -> None:
+        """Continue suspended functions whose time has come, except those of unreachable regions, which end.
+
+        Args:
+            unreachable: Whether a region is unreachable.
+        """
+        with self._lock:
+            hosts = list(self._hosts.values())
+        for host in hosts:
+            with host.lock:
+                if (function := host.sleeping) is None:
+                    continue
+                if unreachable(function.region):
+                    host.sleeping = None
+                    host.process.kill()
+                    host.process.wait()
+                elif (now := clock.now().timestamp()) >= host.wakes:
+                    self._go_on(host, function, {"now": now})
+
+    def _go_on(self, host: Host, function: LambdaFunction, request: dict[str, Any]) -> None:
+        outcome = self._ask(host, function, request)
+        if outcome is None:
+            host.sleeping = function
+        else:
+            self._end(function, host, outcome)
+
+    def _finish(self, host: Host) -> None:
+        """End a suspended invocation before the next one."""
+        while host.sleeping:
+            self._go_on(host, host.sleeping, {"now": host.wakes})
+
+    def _end(self, function: LambdaFunction, host: Host, outcome: Outcome) -> None:
+        host.sleeping = None
+        self._write_log(function, host)
+        _count(function.region, function.function_name, bool(outcome.error))
 
     def _host(self, function: LambdaFunction) -> Host:
         environment = json.dumps(function.environment_vars, sort_keys=True)
@@ -146,13 +202,19 @@ class Functions:
             "SSL_CERT_FILE": str(self._authority.file),
         }
 
-    def _ask(self, host: Host, function: LambdaFunction, event: Any) -> Outcome:
-        request = {
+    def _request(self, function: LambdaFunction, event: Any) -> dict[str, Any]:
+        return {
             "id": str(uuid.uuid4()),
             "arn": function.function_arn,
             "event": event,
             "timeout": function.timeout,
+            "now": clock.now().timestamp(),
         }
+
+    def _ask(self, host: Host, function: LambdaFunction, request: dict[str, Any]) -> Outcome | None:
+        """Send a line to a process, and return the outcome; None if the function sleeps."""
+        if "timeout" in request:
+            host.ends = request["now"] + request["timeout"]
         stdin, stdout = host.process.stdin, host.process.stdout
         if stdin is None or stdout is None:
             raise RuntimeError("the process was started without pipes")
@@ -163,16 +225,18 @@ class Functions:
             line = stdout.readline() if ready else None
         except OSError:
             line = ""
-        if line is None:
-            host.process.kill()
-            host.process.wait()
-            now = datetime.datetime.now(datetime.UTC).isoformat()
-            message = f"{now} {request['id']} Task timed out after {function.timeout:.2f} seconds"
-            return _failed("Sandbox.Timedout", message)
-        if not line:
-            return _failed("Runtime.ExitError", "RequestId: {id} Error: Runtime exited".format(**request))
-        answer = json.loads(line)
-        return Outcome(json.dumps(answer["payload"]).encode(), "Unhandled" if answer["failed"] else "")
+        if line == "":
+            return _failed("Runtime.ExitError", "RequestId: unknown Error: Runtime exited")
+        answer = json.loads(line) if line else {"sleep": float("inf")}
+        if "sleep" not in answer:
+            return Outcome(json.dumps(answer["payload"]).encode(), "Unhandled" if answer["failed"] else "")
+        host.wakes = request["now"] + answer["sleep"]
+        if host.wakes < host.ends:
+            return None
+        host.process.kill()
+        host.process.wait()
+        now = datetime.datetime.now(datetime.UTC).isoformat()
+        return _failed("Sandbox.Timedout", f"{now} Task timed out after {function.timeout:.2f} seconds")
 
     def _write_log(self, function: LambdaFunction, host: Host) -> None:
         """Move what the function printed to its log group."""

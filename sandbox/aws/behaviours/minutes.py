@@ -1,4 +1,7 @@
-"""The sandbox's minutes: each starts due schedules, then evaluates all alarms, in real time or when advanced."""
+"""The sandbox's minutes, in real time or when advanced: each starts due schedules, then evaluates all alarms.
+
+Between them, every ten seconds, suspended functions go on and alarms with a period below a minute are evaluated.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from sandbox.aws.behaviours import alarms, group_metrics, schedules
 from sandbox.aws.world import World
 
 MINUTE = 60
+TICK = 10
 POLL_SECONDS = 1.0
 LONGEST_STEP = 24 * 60 * MINUTE
 """Seconds by which the clock can be advanced at once."""
 
 
 class Minutes:
-    """Runs every minute once, in order.
+    """Runs every tick of ten seconds once, in order; every sixth one is a minute.
 
     Args:
         world: The emulator's shared parts.
@@ -52,16 +56,15 @@ class Minutes:
             self._done = _number(clock.now())
 
     def advance(self, seconds: float) -> int:
-        """Advance the clock, run every minute passed, and return their number. Raises ValueError."""
+        """Advance the clock, run every tick passed, and return the number of minutes. Raises ValueError."""
         if not 0 <= seconds <= LONGEST_STEP:
             raise ValueError(f"the clock can be advanced by 0 to {LONGEST_STEP} s at once; got {seconds:g} s")
         end = clock.now() + datetime.timedelta(seconds=seconds)
         ran = 0
         with self._lock:
-            while (next_minute := (self._done + 1) * MINUTE) <= end.timestamp():
-                clock.move(max(0.0, next_minute - clock.now().timestamp()))
-                self._run_next()
-                ran += 1
+            while (next_tick := (self._done + 1) * TICK) <= end.timestamp():
+                clock.move(max(0.0, next_tick - clock.now().timestamp()))
+                ran += self._run_next()
             clock.move(max(0.0, (end - clock.now()).total_seconds()))
         return ran
 
@@ -70,22 +73,27 @@ class Minutes:
             with self._lock:
                 if not self.follows:
                     self._done = _number(clock.now())
-                # Minutes during which the machine slept are skipped.
+                # Ticks during which the machine slept are skipped.
                 self._done = max(self._done, _number(clock.now()) - 1)
                 if _number(clock.now()) > self._done:
                     self._run_next()
 
-    def _run_next(self) -> None:
+    def _run_next(self) -> bool:
+        """Run the next tick, and return whether it is a minute."""
         self._done += 1
-        minute = datetime.datetime.fromtimestamp(self._done * MINUTE, datetime.UTC)
+        time = datetime.datetime.fromtimestamp(self._done * TICK, datetime.UTC)
+        whole = time.second == 0
         try:
-            schedules.run(self._world, minute)
-            group_metrics.publish(self._world.faults, minute)
+            self._world.functions.wake(self._world.faults.unreachable)
+            if whole:
+                schedules.run(self._world, time)
+                group_metrics.publish(self._world.faults, time)
             for region in alarms.regions_with_alarms():
-                alarms.evaluate(self._world, region)
-        except Exception:  # noqa: BLE001 - one minute's failure must not end the clock
-            sys.stderr.write(f"minute {minute.isoformat()} failed\n{traceback.format_exc()}")
+                alarms.evaluate(self._world, region, None if whole else MINUTE)
+        except Exception:  # noqa: BLE001 - one tick's failure must not end the clock
+            sys.stderr.write(f"tick {time.isoformat()} failed\n{traceback.format_exc()}")
+        return whole
 
 
 def _number(time: datetime.datetime) -> int:
-    return int(time.timestamp()) // MINUTE
+    return int(time.timestamp()) // TICK

@@ -60,6 +60,6 @@ def _start(world: World, region: str, schedule: Schedule, minute: datetime.datet
             client = world.client(api["service"], region)
             getattr(client, xform_name(api["operation"]))(**json.loads(text))
         else:
-            world.functions.invoke(region, target["Arn"].rpartition(":function:")[2], json.loads(text))
+            world.functions.start(region, target["Arn"].rpartition(":function:")[2], json.loads(text))
     except (ClientError, BotoCoreError, AttributeError, KeyError, TypeError, ValueError) as error:
         sys.stderr.write(f"schedule {schedule.name} in {region}: {type(error).__name__}: {error}\n")

@@ -46,10 +46,9 @@ SCALED_IN_PLACE = {
     "aws:eks/nodeGroup:NodeGroup",
     "aws:ec2/route:Route",
     "aws:route53/record:Record",
-    "aws:cloudwatch/compositeAlarm:CompositeAlarm",
     "aws:s3/bucketObjectv2:BucketObjectv2",
 }
-"""Types that a tier change may update: node groups, routes, a record, the recovery-at-risk alarm, the contract."""
+"""Types that a tier change may update: node groups, routes, a record, and the contract and the expectation."""
 
 NAT_OF = {"backup": "", "pilot": "a", "warm": "abc", "active": "abc"}
 """Zones with a NAT gateway, by tier."""
@@ -168,7 +167,7 @@ def test_activated_tier_comes_up_without_iam_or_route_53_while_the_primary_is_lo
 
     print(Counter(f"{call['service']} in {call['target']}" for call in calls))
     assert planned.counts == changes.counts
-    assert (changes.counts["create"], again.none) == (5, True)
+    assert (changes.counts["create"], again.none) == (4, True)
     assert not changes.violations, changes.violations
     assert (nodes, serves) == (RUNS["warm"], "warm")
     assert {call["service"] for call in calls} & {"iam", "route53"} == set()

@@ -39,12 +39,19 @@ def tier(sandbox: SandboxUnderTest) -> str:
     return str(sandbox.engine.outputs("dr")["tier"])
 
 
+def alarms(sandbox: SandboxUnderTest, since: int) -> list[str]:
+    """Return the subjects of messages after the first ones, except those of alarms that found their first data."""
+    return [each["subject"] for each in sandbox.messages()[since:] if not each["subject"].startswith("OK: ")]
+
+
 def test_change_from_pilot_to_warm_makes_the_recovery_region_serve_predictions(inside: SandboxUnderTest) -> None:
     with drill(inside, WEST, WEST_NAME) as seen:
         seen.until(lambda sample: sample.available == 0, "pilot: nothing runs")
         inside.configure("dr", tier="warm")
         seen.event("pulumi up to warm begins")
-        changes = inside.engine.up("dr")
+        sent = len(inside.messages())
+        with inside.time_passes():
+            changes = inside.engine.up("dr")
         seen.event(f"pulumi up: {changes}")
         seen.until(lambda sample: sample.available == 3 and sample.healthy == 3, "three replicas, three targets")
         answered = len(seen.failed)
@@ -52,6 +59,8 @@ def test_change_from_pilot_to_warm_makes_the_recovery_region_serve_predictions(i
         seen.event("predictions are those of the same model run here")
         time.sleep(1)
         assert len(seen.failed) <= answered + 1
+        inside.advance(10)
+        assert alarms(inside, sent) == []
 
 
 def test_dns_resolves_to_the_recovery_region_when_the_primary_is_lost(warm: SandboxUnderTest) -> None:
@@ -80,6 +89,10 @@ def test_change_from_warm_to_pilot_stops_every_replica(warm: SandboxUnderTest, i
         seen.until(lambda sample: sample.available == 3 and sample.healthy == 3, "three replicas, three targets")
         inside.measure()
         inside.configure("dr", tier=None)
-        inside.engine.up("dr")
+        sent = len(inside.messages())
+        with inside.time_passes():
+            inside.engine.up("dr")
         seen.event("back to pilot")
         seen.until(lambda sample: sample.available == 0 and sample.healthy == 0, "nothing runs")
+        inside.advance(10)
+        assert alarms(inside, sent) == []

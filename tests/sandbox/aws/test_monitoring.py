@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -237,9 +238,12 @@ def handler(event, context):
         raise ValueError("no")
     if "url" in event:
         return urllib.request.urlopen(event["url"], timeout=5).read().decode()
+    began = time.time()
     time.sleep(event.get("sleep", 0))
+    slept = time.time() - began
     kept = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "MINE"))}
-    return {"event": event, "calls": calls, "environment": kept, "left": context.get_remaining_time_in_millis()}
+    left = context.get_remaining_time_in_millis()
+    return {"event": event, "calls": calls, "environment": kept, "slept": slept, "left": left}
 """
 
 
@@ -340,18 +344,43 @@ def test_a_schedule_starts_a_function_every_minute_with_its_time(aws: Running, f
     assert invoke(function)[1]["calls"] == 4
 
 
-def test_a_schedule_calls_an_aws_api(aws: Running, control: Control) -> None:
-    s3 = aws.client("s3", RECOVERY)
-    s3.create_bucket(Bucket="control", CreateBucketConfiguration={"LocationConstraint": RECOVERY})
-    put_object = {"Bucket": "control", "Key": "sentinel", "Body": '{"at": "<aws.scheduler.scheduled-time>"}'}
-    schedule(aws, "arn:aws:scheduler:::aws-sdk:s3:putObject", json.dumps(put_object))
-    control("POST", "clock", {"advance": 60})
-    first = json.load(s3.get_object(Bucket="control", Key="sentinel")["Body"])["at"]
-    control("POST", "clock", {"advance": 60})
-    second = json.load(s3.get_object(Bucket="control", Key="sentinel")["Body"])["at"]
+def test_a_scheduled_function_that_sleeps_goes_on_when_the_clock_has_advanced(
+    aws: Running, function: Any, control: Control
+) -> None:
+    arn = function.get_function(FunctionName="prober")["Configuration"]["FunctionArn"]
+    function.update_function_configuration(FunctionName="prober", Timeout=60)
+    schedule(aws, arn, '{"sleep": 20}')
+    second = datetime.fromisoformat(control("GET", "clock")["now"]).second
+    control("POST", "clock", {"advance": 60 - second})
+    logs = aws.client("logs", RECOVERY)
+    logs.create_log_group(logGroupName="/ml-dr/prober")
+    control("POST", "clock", {"advance": 10})
+    assert logs.describe_log_streams(logGroupName="/ml-dr/prober")["logStreams"] == [], "the invocation has not ended"
+    control("POST", "clock", {"advance": 20})
 
-    assert first < second
-    assert first.endswith(":00Z")
+    assert len(logs.describe_log_streams(logGroupName="/ml-dr/prober")["logStreams"]) == 1
+    _, answer = invoke(function, sleep=20)
+    assert round(answer["slept"]) == 20
+
+
+def test_a_schedule_calls_an_aws_api(aws: Running, control: Control) -> None:
+    metrics = alarm(aws, "any")
+    put_data = {"Namespace": "dr", "MetricData": [{"MetricName": "<aws.scheduler.scheduled-time>", "Value": 1}]}
+    schedule(aws, "arn:aws:scheduler:::aws-sdk:cloudwatch:putMetricData", json.dumps(put_data))
+    control("POST", "clock", {"advance": 120})
+    names = sorted(each["MetricName"] for each in metrics.list_metrics(Namespace="dr")["Metrics"])
+
+    assert len(names) == 2
+    assert all(name.endswith(":00Z") for name in names)
+
+
+def test_a_schedule_with_a_binary_parameter_or_an_operation_that_only_reads_is_refused(aws: Running) -> None:
+    put_object = {"Bucket": "control", "Key": "sentinel", "Body": "{}"}
+    target = "arn:aws:scheduler:::aws-sdk:s3:putObject"
+    assert "binary parameter Body" in refusal(lambda: schedule(aws, target, json.dumps(put_object)))[1]
+    aws.client("iam", PRIMARY).delete_role(RoleName="scheduler")
+    code, _ = refusal(lambda: schedule(aws, "arn:aws:scheduler:::aws-sdk:s3:getObject", "{}"))
+    assert code == "ValidationException"
 
 
 def test_an_invalid_schedule_is_refused(aws: Running, function: Any) -> None:

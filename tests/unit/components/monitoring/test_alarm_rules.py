@@ -1,5 +1,3 @@
-import pytest
-
 from components.monitoring.alarm_rules import (
     AlarmRule,
     busy_nodes,
@@ -8,12 +6,13 @@ from components.monitoring.alarm_rules import (
     recovery_region_rules,
     replication,
 )
+from dr.topology import detection
 
 FUNCTIONS = {"prober": "ml-dr-prober", "levers": "ml-dr-republisher"}
 
 
-def rules(serving: bool = True) -> dict[str, AlarmRule]:
-    return {rule.name: rule for rule in recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, serving)}
+def rules() -> dict[str, AlarmRule]:
+    return {rule.name: rule for rule in recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS)}
 
 
 def test_replication_warnings_name_both_buckets_and_ignore_missing_data() -> None:
@@ -28,40 +27,41 @@ def test_replication_warnings_name_both_buckets_and_ignore_missing_data() -> Non
     assert {rule.missing for rule in made} == {"notBreaching"}
 
 
-def test_missing_data_breaches_alarms_of_the_recovery_region_except_on_backup_copies() -> None:
-    missing = {
-        rule.name: rule.missing for rule in recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, True)
-    }
+def test_only_functions_that_do_not_run_raise_an_alarm_on_missing_data() -> None:
+    breaching = {name for name, rule in rules().items() if rule.missing == "breaching"}
 
-    assert {name for name, kind in missing.items() if kind == "notBreaching"} == {"copies-late"}
+    assert breaching == {"prober-failing", "levers-failing"}
 
 
-def test_the_recovery_endpoint_has_an_alarm_only_in_tiers_that_serve() -> None:
-    assert rules(True).keys() - rules(False).keys() == {"recovery-down"}
+def test_composite_alarms_name_existing_alarms() -> None:
+    named = {name for each in composites("us-east-1", "us-west-2") for name in (*each.any_of, *each.all_of)}
+
+    assert named <= rules().keys()
 
 
-@pytest.mark.parametrize("serving", [True, False])
-def test_composite_alarms_name_existing_alarms(serving: bool) -> None:
-    named = {name for each in composites("us-east-1", "us-west-2", serving) for name in (*each.any_of, *each.all_of)}
-
-    assert named <= rules(serving).keys()
-
-
-def test_region_impaired_needs_endpoint_and_sentinel_alarms_and_a_working_prober() -> None:
-    at_risk, impaired = composites("us-east-1", "us-west-2", False)
+def test_region_impaired_needs_endpoint_and_sentinel_witnesses_and_a_working_prober() -> None:
+    at_risk, impaired = composites("us-east-1", "us-west-2")
 
     assert impaired.expression("ml-dr") == (
-        'ALARM("ml-dr-primary-down") AND ALARM("ml-dr-sentinel-late") AND NOT ALARM("ml-dr-prober-failing")'
+        'ALARM("ml-dr-primary-silent") AND ALARM("ml-dr-sentinel-stale") AND NOT ALARM("ml-dr-prober-failing")'
     )
-    assert at_risk.expression("ml-dr").count(" OR ") == 4
+    assert at_risk.expression("ml-dr").count(" OR ") == 5
 
 
-def test_a_failing_prober_is_reported_before_its_missing_data_breaches() -> None:
-    periods = {
-        rule.name: rule.periods for rule in recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, True)
-    }
+def test_witnesses_of_region_impaired_have_the_periods_of_the_detection_budget_and_do_not_notify() -> None:
+    for name in ("primary-silent", "sentinel-stale"):
+        rule = rules()[name]
 
-    assert periods["prober-failing"] < min(periods["primary-down"], periods["sentinel-late"])
+        assert (rule.period, rule.periods) == (detection.SAMPLE_SECONDS, detection.PERIODS)
+        assert not rule.notifies
+    assert rules()["sentinel-stale"].threshold == detection.STALE_SECONDS
+
+
+def test_an_endpoint_is_down_when_no_probe_of_three_minutes_succeeded() -> None:
+    rule = rules()["primary-down"]
+
+    assert (rule.statistic, rule.comparison, rule.threshold) == ("Maximum", "LessThanThreshold", 1)
+    assert rule.period * rule.periods == 180
 
 
 def test_busy_nodes_are_above_75_percent_for_two_periods_of_120_seconds() -> None:
@@ -76,4 +76,4 @@ def test_missing_nodes_are_reported_after_five_minutes_and_missing_data_as_unkno
 
     assert (rule.metric, rule.subtract) == ("GroupDesiredCapacity", "GroupInServiceInstances")
     assert (rule.threshold, rule.comparison, rule.periods * rule.period) == (0, "GreaterThanThreshold", 300)
-    assert rule.missing == "missing"
+    assert (rule.missing, rule.unknown_notifies) == ("missing", True)

@@ -14,7 +14,6 @@ from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
 from components.monitoring.function_code import archive_of, handler_of
 from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
-from components.monitoring.heartbeat import Heartbeat, HeartbeatArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
 from tests.support.mocks import Cloud, deploy
 
@@ -52,11 +51,10 @@ def function(name: str = "prober") -> Cloud:
     return deploy(lambda: ScheduledFunction(name, args))
 
 
-def test_a_function_is_invoked_every_minute_with_the_scheduled_time() -> None:
+def test_a_function_is_invoked_every_minute() -> None:
     schedule = function().one("Schedule", "prober-schedule")
 
     assert schedule["scheduleExpression"] == "rate(1 minute)"
-    assert schedule["target"]["input"] == '{"time": "<aws.scheduler.scheduled-time>"}'
     assert schedule["target"]["arn"].endswith(":function:ml-dr-prober")
 
 
@@ -71,7 +69,7 @@ def test_a_functions_role_has_its_statements_and_may_write_its_log() -> None:
     assert cloud.one("Function", "prober")["loggingConfig"]["logGroup"] == "/ml-dr-prober"
 
 
-@pytest.mark.parametrize("name", ["prober", "republisher"])
+@pytest.mark.parametrize("name", ["heartbeat", "prober", "republisher"])
 def test_the_archive_of_a_function_contains_every_import(name: str, tmp_path: Path) -> None:
     archive = archive_of(name)
     for file, asset in archive.assets.items():
@@ -87,21 +85,6 @@ def test_the_archive_of_a_function_contains_every_import(name: str, tmp_path: Pa
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n", "nothing heavy is imported before an event comes"
-
-
-def test_the_heartbeat_writes_one_object_without_a_function() -> None:
-    args = HeartbeatArgs("ml-dr-heartbeat", ACCOUNT, "us-east-1", "ml-dr-control", KEY)
-    cloud = deploy(lambda: Heartbeat("heartbeat", args))
-    target = cloud.one("Schedule", "heartbeat-schedule")["target"]
-    write, key = json.loads(cloud.one("RolePolicy", "heartbeat-schedule-policy")["policy"])["Statement"]
-
-    assert target["arn"] == "arn:aws:scheduler:::aws-sdk:s3:putObject"
-    wanted = json.loads(target["input"])
-    assert (wanted["Bucket"], wanted["Key"]) == ("ml-dr-control", "control/sentinel.json")
-    assert json.loads(wanted["Body"]) == {"written": "<aws.scheduler.scheduled-time>"}
-    assert (write["Action"], write["Resource"]) == ("s3:PutObject", "arn:aws:s3:::ml-dr-control/control/sentinel.json")
-    assert key["Action"] == ["kms:GenerateDataKey"]
-    assert cloud.of("Function") == {}
 
 
 def test_every_alarm_notifies_its_regions_topic_on_alarm_and_on_ok() -> None:

@@ -9,10 +9,13 @@ import pytest
 from dr.config import reader
 from dr.control.contract import Half
 from dr.errors import Invalid
+from dr.topology import detection
 from dr.topology.tiers import (
     DEFAULT_TIER,
+    DETECTION_SHARE,
     PRIMARY_TIER,
     TIERS,
+    Decision,
     Floor,
     Nat,
     Tier,
@@ -54,6 +57,19 @@ def test_unrecognizable_tier_is_refused_with_all_valid_tiers() -> None:
         parse_tier("xyz")
 
     assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_detection_takes_at_most_the_stated_share_of_a_tiers_rto(tier: Tier) -> None:
+    spec = tier.spec
+
+    assert spec.detection <= spec.rto * DETECTION_SHARE[spec.decision]
+
+
+def test_detection_budget_is_the_sum_of_sampling_probe_and_alarm_periods() -> None:
+    # Gap between two samples 60 + 20 s, probe 5 s, second period 20 s, evaluation 20 s.
+    assert timedelta(seconds=125) == detection.ALARM
+    assert {tier for tier in Tier if tier.spec.decision is Decision.OPERATOR} == {Tier.BACKUP, Tier.PILOT, Tier.WARM}
 
 
 def test_tiers_are_ordered_by_running_resources() -> None:

@@ -1,0 +1,42 @@
+"""Time to detect the loss of the primary region, derived from sampling intervals and alarm periods. Pure.
+
+Two independent witnesses are measured in the recovery region: the primary's endpoint, and the age of the newest
+replicated sentinel. The alarm that a failover is decided on fires when both have breached for `PERIODS` periods.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+SAMPLE_SECONDS = 20
+"""Interval between samples, and period of the witnesses' alarms. CloudWatch accepts periods of 10, 20 and 30 seconds
+for metrics that are published with a storage resolution of 1 (CloudWatch API reference, PutMetricAlarm)."""
+SAMPLES = 3
+"""Samples that one run of a scheduled function takes, so that they are evenly spaced over a minute."""
+SCHEDULE_PRECISION_SECONDS = 60
+"""EventBridge Scheduler invokes a target within 60 seconds of the scheduled time (Scheduler user guide, "Schedule
+types on EventBridge Scheduler")."""
+ANSWER_SECONDS = 5
+"""Time limit of a probe; an endpoint that does not answer in time is measured as down."""
+PERIODS = 2
+"""Consecutive breaching periods of a witness: one failed sample, or one missing datapoint, does not fire its alarm."""
+EVALUATION_SECONDS = SAMPLE_SECONDS
+"""CloudWatch evaluates an alarm once in each period, so the last datapoint may wait for a whole period."""
+STALE_SECONDS = 60
+"""Age of the newest sentinel above which replication counts as stopped: three times the interval between writes."""
+
+_LONGEST_GAP = SCHEDULE_PRECISION_SECONDS + SAMPLE_SECONDS
+_BREACHING = (PERIODS - 1) * SAMPLE_SECONDS + EVALUATION_SECONDS
+ALARM = timedelta(seconds=max(_LONGEST_GAP + ANSWER_SECONDS, STALE_SECONDS + SAMPLE_SECONDS) + _BREACHING)
+"""Longest time from the loss of the primary region until the alarm `region-impaired` fires: the longest gap between two
+samples, a probe's time limit, the remaining periods, and the evaluation."""
+
+
+def by_health_checks(interval: int, failures: int) -> timedelta:
+    """Return the time until Route 53 health checks report an endpoint as unhealthy.
+
+    Args:
+        interval: Health check interval in seconds.
+        failures: Consecutive failed checks after which an endpoint is unhealthy.
+    """
+    return timedelta(seconds=interval * failures)
