@@ -49,7 +49,8 @@ def recovery(plan: Plan) -> None:
     topology = plan.topology
     of_primary = pulumi.StackReference("primary", stack_name=f"{pulumi.get_organization()}/dr/{topology.primary_stack}")
     key_arn = of_primary.require_output("replica_key_arn")
-    backup_plan(topology, topology.backup_vault)
+    vault, copies = topology.local_vault(Role.RECOVERY), topology.copies_vault_arn(Role.PRIMARY)
+    backup_plan(topology, vault, copies, plan.replicas_written)
     # Replicas are expected to serve once they are ready, and until the moment before they are stopped.
     withdrawn = [expectation(topology, False)] if plan.stops_serving else []
     here = region(topology, plan.found, region_certificate(topology), key_arn, withdrawn)

@@ -11,7 +11,7 @@ from components.data.replicated_bucket import BucketSide, ReplicatedBucket, Repl
 from components.tagging import tags_of
 from dr.names import CONTROL, DATASETS
 from dr.topology.topology import Role, Topology
-from stacks.backups import backup_plan, backup_vault
+from stacks.backups import backup_plan, backup_vaults
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Data:
 
 
 def data(topology: Topology) -> Data:
-    """Create the bucket pairs, a KMS key and a backup vault in each region, and the primary region's backup plan."""
+    """Create the bucket pairs, a KMS key and two backup vaults in each region, and the primary region's backup plan."""
     tags = tags_of(topology)
     keys = DataKeys(
         "data",
@@ -70,6 +70,7 @@ def data(topology: Topology) -> Data:
         for pair in topology.pairs
     }
     keys_by_role = {Role.PRIMARY: keys.source_arn, Role.RECOVERY: keys.replica_arn}
-    vaults = {role: backup_vault(topology, role, key_arn) for role, key_arn in keys_by_role.items()}
-    backup_plan(topology, vaults[Role.PRIMARY].vault_name, copy_to=vaults[Role.RECOVERY].arn)
+    for role, key_arn in keys_by_role.items():
+        backup_vaults(topology, role, key_arn)
+    backup_plan(topology, topology.local_vault(Role.PRIMARY), topology.copies_vault_arn(Role.RECOVERY))
     return Data(keys, pairs)

@@ -78,10 +78,11 @@ def early_warnings(topology: Topology, here: Region) -> DrAlarms:
 
 def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAlarms:
     """Create the failover alarms in the recovery region, the prober that measures them and the lever republisher."""
-    account, region_here, dns = topology.account, topology.recovery.region, topology.dns
+    region_here, dns = topology.recovery.region, topology.dns
     control, metrics = topology.bucket(CONTROL, Role.RECOVERY), iam.publish_metrics(levers.NAMESPACE)
-    vault = f"arn:aws:backup:{region_here}:{account}:backup-vault:{topology.backup_vault}"
-    copies = {"Sid": "Copies", "Effect": "Allow", "Action": "backup:ListRecoveryPointsByBackupVault", "Resource": vault}
+    looks = ["backup:ListRecoveryPointsByBackupVault", "backup:DescribeBackupVault"]
+    vault = topology.copies_vault_arn(Role.RECOVERY)
+    copies = {"Sid": "Copies", "Effect": "Allow", "Action": looks, "Resource": vault}
     shared = {"WORKLOAD": topology.bucket_prefix, "CONTROL_BUCKET": control}
 
     def reads(documents: Sequence[str], *more: dict[str, Any]) -> pulumi.Output[list[dict[str, Any]]]:
@@ -96,7 +97,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
             "prober",
             {
                 **shared,
-                "BACKUP_VAULT": topology.backup_vault,
+                "COPIES_VAULT": topology.copies_vault(Role.RECOVERY),
                 "PRIMARY_REGION": topology.primary.region,
                 "PRIMARY_NAME": dns.regional_name(Role.PRIMARY),
                 "RECOVERY_NAME": dns.regional_name(Role.RECOVERY),

@@ -23,7 +23,7 @@ from dr.preflight.check import Check
 from dr.preflight.cluster_reachability import Answer
 from dr.preflight.command import engine_path
 from dr.preflight.deployment import Found
-from dr.topology.topology import Topology
+from dr.topology.topology import Role, Topology
 
 UNSEEN = "so this preview shows neither what the API server would refuse nor what was changed in the cluster by hand"
 UNCHANGED = "so the objects in the cluster could not be deployed; nothing was changed"
@@ -37,11 +37,13 @@ class Plan:
         topology: The topology to deploy, with the activation of an incident.
         found: Facts of AWS that the deployment depends on.
         stops_serving: Whether the deployment stops all replicas of a region that serves.
+        replicas_written: Whether applications may write to the recovery region's data.
     """
 
     topology: Topology
     found: Found
     stops_serving: bool = False
+    replicas_written: bool = False
 
 
 def run() -> Plan:
@@ -74,10 +76,24 @@ def run() -> Plan:
     # `pulumi up` runs the program for the preview and for the update; the preview alone warns about unpinned images.
     unpinned = image_references.without_digest(topology.serving.images) if pulumi.runtime.is_dry_run() else []
     images = ["\n".join(map(str, unpinned))] if unpinned else []
-    for warning in (*images, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):
+    local = [local_backups(topology)] if day.replicas_written and pulumi.runtime.is_dry_run() else []
+    for warning in (*images, *local, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):
         pulumi.warn(warning)
     served = deployed is not None and deployed.tier is not None and deployed.tier.spec.serves
-    return Plan(topology, found, served and not topology.tier_here.spec.serves)
+    return Plan(topology, found, served and not topology.tier_here.spec.serves, day.replicas_written)
+
+
+def local_backups(topology: Topology) -> str:
+    """Return the warning that backups may have no copy while applications write to the recovery region."""
+    primary, recovery = topology.primary.region, topology.recovery.region
+    return str(
+        Problem(
+            f"backups of {recovery}",
+            f"are kept in the vault {topology.local_vault(Role.RECOVERY)} and copied to {primary}. While {primary} "
+            "does not answer, they have no copy, and AWS Backup does not repeat a failed one",
+            f"once {primary} answers, the next backup is copied; `aws backup start-copy-job` copies an earlier one",
+        )
+    )
 
 
 def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems) -> list[str]:

@@ -1,11 +1,13 @@
 """BackupPlan: scheduled backups of every resource in a region that has the tag `backup=enabled`, with copies.
 
-The selection is by tag, so that resources created later are included. A plan is free. Recovery points are charged (see
-`components/data/backup_vault.py`), twice if they are copied. A copy from us-east-1 to another region costs $0.02 a GB
-for its transfer (from us-east-2: $0.01). The first backup and the first copy of each resource are full ones.
+A selection names resource types by ARN and filters them by tag, so that resources created later are included. A type
+that is named is backed up whatever the region's opt-in settings are, except Aurora (AWS Backup developer guide, "Assign
+resources with AWS CLI"). A selection by tag alone covers only the types that the region opted in to.
 
-A tag selects only the resource types that the account's AWS Backup opt-in settings of the region enable. This project
-does not change those settings. A copy of a continuous backup is a snapshot, so rules do not enable continuous backup.
+A plan is free. Recovery points are charged (see `components/data/backup_vault.py`), twice if they are copied. A copy
+from us-east-1 to another region costs $0.02 a GB for its transfer (from us-east-2: $0.01). The first backup and the
+first copy of each resource are full ones. A copy of a continuous backup is a snapshot, so rules do not enable
+continuous backup.
 """
 
 from __future__ import annotations
@@ -19,13 +21,25 @@ from pulumi_aws import backup, iam
 
 from components.data.backup_rules import BackupRule, VaultLock, check_lock_allows
 from components.iam import BACKUP_POLICIES, trust_service
-from components.tagging import BACKUP_TAG
+from components.tagging import BACKUP_TAG, REPLICA_TAG
 
 START_WINDOW_MINUTES = 60
 """The shortest start window AWS Backup accepts. A late backup makes the next day's recovery point older."""
 
 COMPLETION_WINDOW_MINUTES = 7 * 24 * 60
 """The default of AWS Backup: 7 days, in minutes. AWS cancels a longer backup; a first backup copies all data."""
+
+RESOURCE_TYPES = (
+    "arn:aws:s3:::*",
+    "arn:aws:ec2:*:*:volume/*",
+    "arn:aws:ec2:*:*:instance/*",
+    "arn:aws:elasticfilesystem:*:*:file-system/*",
+    "arn:aws:fsx:*:*:file-system/*",
+    "arn:aws:dynamodb:*:*:table/*",
+    "arn:aws:rds:*:*:db:*",
+    "arn:aws:rds:*:*:cluster:*",
+)
+"""Resource types that a plan backs up. AWS Backup accepts at most 30 ARNs with wildcards in a selection."""
 
 PLAN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 
@@ -40,8 +54,10 @@ class BackupPlanArgs:
         vault_name: Name of the vault in that region which stores the backups.
         copy_to: ARN of a vault in another region, to which each backup is copied; None for no copies.
         rules: Schedules and retention; at least one.
-        running: Whether to create the plan and its selection. Without them only the role is created: it exists in every
-            tier, so that a change of tier makes no IAM call.
+        replicas: Whether to back up resources with the tag `backup=replica` too: they are written to.
+        adopted: ARNs of resources without those tags that are backed up.
+        running: Whether to create the plan and its selections. Without them only the role is created: it exists in
+            every tier, so that a change of tier makes no IAM call.
         vault_lock: The vault's lock; None for none. Used to refuse a retention that the lock does not allow.
         copy_lock: The lock of the vault that receives the copies; None for none.
         tags: Tags of the plan and the role.
@@ -55,6 +71,8 @@ class BackupPlanArgs:
     vault_name: pulumi.Input[str]
     copy_to: pulumi.Input[str] | None = None
     rules: Sequence[BackupRule] = (BackupRule(),)
+    replicas: bool = False
+    adopted: Sequence[str] = ()
     running: bool = True
     vault_lock: VaultLock | None = None
     copy_lock: VaultLock | None = None
@@ -98,7 +116,7 @@ class BackupPlanArgs:
 
 
 class BackupPlan(pulumi.ComponentResource):
-    """A backup plan, its tag selection, and the IAM role for backup and restore jobs with its policy attachments.
+    """A backup plan, its selections, and the IAM role for backup and restore jobs with its policy attachments.
 
     Attributes:
         plan_id: The plan's ID; None if `running` is false.
@@ -142,17 +160,27 @@ class BackupPlan(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        ((key, value),) = BACKUP_TAG.items()
-        backup.Selection(
-            f"{name}-selection",
-            name="tagged",
-            plan_id=plan.id,
-            iam_role_arn=role.arn,
-            selection_tags=[{"type": "STRINGEQUALS", "key": key, "value": value}],
-            region=args.region,
-            # AWS refuses a selection while its role lacks permission to find tagged resources.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=policies),
-        )
+        by_tag = {"enabled": BACKUP_TAG, **({"replicas": REPLICA_TAG} if args.replicas else {})}
+        selections: dict[str, tuple[Sequence[str], Mapping[str, str]]]
+        selections = {each: (RESOURCE_TYPES, tag) for each, tag in by_tag.items()}
+        if args.adopted:
+            selections["adopted"] = (tuple(args.adopted), {})
+        for selection, (arns, tags) in selections.items():
+            equal = [
+                backup.SelectionConditionStringEqualArgs(key=f"aws:ResourceTag/{key}", value=value)
+                for key, value in tags.items()
+            ]
+            backup.Selection(
+                f"{name}-selection" if selection == "enabled" else f"{name}-{selection}",
+                name=selection,
+                plan_id=plan.id,
+                iam_role_arn=role.arn,
+                resources=arns,
+                conditions=[backup.SelectionConditionArgs(string_equals=equal)] if equal else None,
+                region=args.region,
+                # AWS refuses a selection while its role lacks permission to find tagged resources.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=policies),
+            )
         return plan.id
 
 

@@ -18,7 +18,7 @@ from pulumi_aws import iam, s3
 
 from components.data.data_keys import DataKeys, DataKeysArgs
 from components.iam import EncryptedBucket, replicate_both_ways, tls_only, trust_service
-from components.tagging import BACKUP_TAG
+from components.tagging import BACKUP_TAG, REPLICA_TAG
 from dr.topology.topology import BucketPair
 
 ABORT_UPLOADS_DAYS = 7
@@ -156,7 +156,7 @@ class ReplicatedBucket(pulumi.ComponentResource):
             force_destroy=not self._args.protect,
             object_lock_enabled=pair.lock is not None,
             region=region,
-            tags={**self._args.tags, **BACKUP_TAG, "holds": pair.name},
+            tags={**self._args.tags, **(BACKUP_TAG if side == "source" else REPLICA_TAG), "holds": pair.name},
             opts=opts,
         ).bucket
         versioning = self._versioning(side, bucket, region, opts)

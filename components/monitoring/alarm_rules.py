@@ -25,7 +25,7 @@ PENDING_BYTES = 50 * 2**30
 CPU_PERCENT, CPU_SECONDS, CPU_PERIODS = 75, 120, 2
 """CPU threshold, period and number of periods of the alarm on busy nodes (docs/requirements.md, "Alarms")."""
 COPY_SECONDS = 26 * 3600
-"""Two daily backups, and time to repeat the second one if it fails."""
+"""Two daily backups, and time to repeat the second one if it fails. For an empty vault, time since its creation."""
 SHORT_MINUTES = 5
 """An instance is in service after about two minutes (measured: 80 to 120 s until its node is ready), unless capacity,
 quota or addresses are exhausted."""
@@ -249,12 +249,11 @@ def recovery_region_rules(workload: str, primary: str, recovery: str, functions:
         ),
         AlarmRule(
             COPIES,
-            f"the newest backup copy in {recovery} is older than {COPY_SECONDS // 3600} hours",
+            f"the newest backup copy in {recovery} is older than {COPY_SECONDS // 3600} hours, or none arrived in the "
+            "first ones",
             NAMESPACE,
             COPY_METRIC,
             COPY_SECONDS,
-            # A new deployment has an empty vault until its first backup; a vault that cannot be read is unmeasured.
-            missing=NOT_BREACHING,
             period=300,
             periods=1,
             dimensions=dimensions,

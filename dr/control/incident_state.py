@@ -25,7 +25,6 @@ class Levers:
     Args:
         engaged: Whether the primary record is closed.
         admitted: Whether the recovery record may open.
-        admitted: The recovery record may open.
     """
 
     engaged: bool = False
@@ -76,6 +75,11 @@ class IncidentState:
     incident: Incident | None = None
     lease: Lease | None = None
     version: int = VERSION
+
+    @property
+    def replicas_written(self) -> bool:
+        """Whether applications may write to the recovery region's data, so that it is no longer only a replica."""
+        return self.incident is not None or self.activation is not None or self.levers.engaged
 
     def to_json(self) -> str:
         """Return the document as stored."""

@@ -28,13 +28,13 @@ from dr.topology.detection import ANSWER_SECONDS
 
 ENDPOINT_METRIC, SENTINEL_METRIC, COPY_METRIC = "EndpointHealthy", "SentinelAgeSeconds", "NewestCopyAgeSeconds"
 UNMEASURED_METRIC = "Unmeasured"
-"""Number of values that could not be measured. The age of the newest copy in an empty vault is not one of them."""
+"""Number of values that could not be measured."""
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure and publish each sample. Returns the last one: the values, and the errors of values that are unknown."""
     settings = environment.read(
-        *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "BACKUP_VAULT"),
+        *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "COPIES_VAULT"),
         *("PRIMARY_REGION", "PRIMARY_NAME", "RECOVERY_NAME", "READY_PATH"),
     )
     result: dict[str, Any] = {}
@@ -58,7 +58,7 @@ def sample(settings: Mapping[str, str], at: datetime, with_copies: bool) -> dict
         (SENTINEL_METRIC, ""): lambda: sentinel_age(here, bucket, at),
     }
     if with_copies:
-        probes[COPY_METRIC, ""] = lambda: copy_age(here, settings["BACKUP_VAULT"], at)
+        probes[COPY_METRIC, ""] = lambda: copy_age(here, settings["COPIES_VAULT"], at)
     with ThreadPoolExecutor(max_workers=len(probes)) as pool:
         pending = {metric: pool.submit(probe) for metric, probe in probes.items()}
     values: dict[tuple[str, str], float] = {}
@@ -126,22 +126,28 @@ def sentinel_age(region: str, bucket: str, at: datetime) -> float:
         raise Invalid(Problem(f"s3://{bucket}/{SENTINEL_KEY}", fact, remedy)) from error
 
 
-def copy_age(region: str, vault: str, at: datetime) -> float | None:
-    """Return the seconds since the newest recovery point in a vault was created; None without recovery points.
+def copy_age(region: str, vault: str, at: datetime) -> float:
+    """Return the seconds since the newest recovery point in a vault was created; since the vault was, if it is empty.
+
+    Only copies arrive in this vault, so the origin of a recovery point is not examined: AWS may report none. The vault
+    is protected, so its age survives a new deployment.
 
     Raises:
         Missing: The vault does not exist.
         Unreachable: The region does not answer.
     """
     with calls(f"backup vault {vault}", region):
-        pages = client("backup", region).get_paginator("list_recovery_points_by_backup_vault")
-        created = [
+        backup = client("backup", region)
+        pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=vault)
+        created: list[datetime] = [
             point["CreationDate"]
-            for page in pages.paginate(BackupVaultName=vault)
+            for page in pages
             for point in page["RecoveryPoints"]
             if point["Status"] == "COMPLETED"
         ]
-    return max(0.0, (at - max(created)).total_seconds()) if created else None
+        if not created:
+            created.append(backup.describe_backup_vault(BackupVaultName=vault)["CreationDate"])
+    return max(0.0, (at - max(created)).total_seconds())
 
 
 def publish(region: str, workload: str, values: dict[tuple[str, str], float]) -> None:

@@ -22,6 +22,8 @@ SYSTEM_NODE, SYSTEM_NODES, SYSTEM_DISK_GIB = (
 ENDPOINT_SERVICES = len(network.ENDPOINTS)
 REPLICATION_ALARMS = 3
 """Alarms of each bucket pair in the primary stack."""
+RECOVERY_ALARMS, WITNESSES = 7, 2
+"""Alarms of the dr stack, and of them those with periods below a minute in addition."""
 CUSTOM_METRICS = 7
 """Series that the prober (5) and the lever republisher (2) publish."""
 
@@ -63,16 +65,15 @@ def data_cost(topology: Topology, stored_gb: float, written_gb: float) -> list[L
     """Return what data costs a month in both regions: both buckets of each pair, replication and backups.
 
     Args:
-        topology: The recovery stack's topology: its tier decides whether it backs up its replicas too.
+        topology: The recovery stack's topology, in normal operation: replicas are not backed up.
         stored_gb: Data in the primary region's buckets, all versions, in GB.
         written_gb: Data written there in a month, in GB.
     """
-    backups = 3 if topology.tier_here.spec.backup_plan else 2
     return [
         Line("S3 Standard", 2 * stored_gb),
         Line("transfer to another region", 2 * written_gb),
         Line("S3 Replication Time Control", written_gb),
-        Line("AWS Backup of S3", backups * stored_gb),
+        Line("AWS Backup of S3", 2 * stored_gb),
     ]
 
 
@@ -85,9 +86,10 @@ def _always(topology: Topology) -> Iterator[Line]:
     spec = topology.tier_here.spec
     # An alarm is billed by the metrics it reads: the one on missing nodes reads two.
     lever, of_group = 1, 3 if spec.cluster else 0
-    of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else 6 + spec.serves
+    of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else RECOVERY_ALARMS
     yield Line("metric alarm", lever + of_group + of_stack)
     if not primary:
+        yield Line("high-resolution alarm", WITNESSES)
         yield Line("composite alarm", 2)
         yield Line("custom metric", CUSTOM_METRICS)
 

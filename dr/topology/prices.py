@@ -54,6 +54,7 @@ PRICES = {
     "health check, other endpoint": _recorded(0.75, "month", "route53_health_check_test (01c59b17)"),
     "health check option, other endpoint": _recorded(2.00, "month", "route53_health_check_test (01c59b17)"),
     "metric alarm": _recorded(0.10, "month", "cloudwatch_metric_alarm_test (25994726)"),
+    "high-resolution alarm": Price(0.30, "month", "CloudWatch pricing, second-hand"),
     "composite alarm": Price(0.50, "month", "CloudWatch pricing, quoted by c3x.dev"),
     "custom metric": Price(0.30, "month", "CloudWatch pricing, quoted by calculator.city"),
     "gp3 volume": _recorded(0.08, "GB-month", "ebs_volume_test (25994726)"),

@@ -221,10 +221,21 @@ class Topology:
         """The tier of the recovery region: the higher of the configured tier and the activation."""
         return highest(self.tier, self.activation)
 
-    @property
-    def backup_vault(self) -> str:
-        """Name of the backup vault, the same in both regions."""
-        return f"{self.bucket_prefix}-backups"
+    def local_vault(self, role: Role) -> str:
+        """Return the name of the vault for a region's own backups.
+
+        The primary region's backups and the recovery region's copies have the name that vaults had before there were
+        two in each region, so that no recovery point moves.
+        """
+        return f"{self.bucket_prefix}-{'backups' if role is Role.PRIMARY else 'local'}"
+
+    def copies_vault(self, role: Role) -> str:
+        """Return the name of the vault in which copies from the other region arrive."""
+        return f"{self.bucket_prefix}-{'backups' if role is Role.RECOVERY else 'copies'}"
+
+    def copies_vault_arn(self, role: Role) -> str:
+        """Return the ARN of the vault in which copies from the other region arrive."""
+        return f"arn:aws:backup:{self.site(role).region}:{self.account}:backup-vault:{self.copies_vault(role)}"
 
     @property
     def tier_here(self) -> Tier:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .model import UNKNOWN, Facts, Resource, Rule, items, look, shown
 
-PLAN = "aws:backup/plan:Plan"
+PLAN, SELECTION = "aws:backup/plan:Plan", "aws:backup/selection:Selection"
 
 
 def copies(plan: Resource) -> Facts:
@@ -29,6 +29,13 @@ def has_retention(plan: Resource) -> Facts:
             yield f"a copy of rule {name} has no lifecycle.deleteAfter"
 
 
+def names_types(selection: Resource) -> Facts:
+    """Check that a selection names resources by ARN."""
+    arns = selection.look("resources")
+    if arns is not UNKNOWN and (not arns or "*" in arns):
+        yield f"resources is {shown(arns)}"
+
+
 RULES = (
     Rule(
         name="backup-plan-copies-to-another-region",
@@ -45,5 +52,13 @@ RULES = (
         remedy="set lifecycle.deleteAfter in days",
         types=(PLAN,),
         check=has_retention,
+    ),
+    Rule(
+        name="backup-selection-names-resource-types",
+        requirement="A backup selection must name resources or resource types by ARN.",
+        reason="a selection by tag alone, or of *, omits every type that the region has not opted in to, such as S3",
+        remedy="set resources, for example arn:aws:s3:::*, and filter them by conditions",
+        types=(SELECTION,),
+        check=names_types,
     ),
 )

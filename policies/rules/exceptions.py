@@ -98,9 +98,16 @@ EXCEPTIONS: tuple[Exemption, ...] = (
         reason="AWS publishes these metrics only in their own region; such an alarm is an early warning.",
     ),
     Exemption(
-        rule="backup-plan-copies-to-another-region",
-        where={"tags.role": "recovery"},
-        reason="This plan is for the time after a failover, when the primary region may be unavailable.",
+        rule="cloudwatch-alarm-has-action",
+        resource="alarms-primary-silent",
+        fact="alarmActions is empty",
+        reason="It is a witness of the composite alarm region-impaired, which notifies.",
+    ),
+    Exemption(
+        rule="cloudwatch-alarm-has-action",
+        resource="alarms-sentinel-stale",
+        fact="alarmActions is empty",
+        reason="It is a witness of the composite alarm region-impaired, which notifies.",
     ),
 )
 

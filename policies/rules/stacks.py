@@ -76,8 +76,8 @@ def tagged(resource: Resource) -> Facts:
 def tagged_for_backup(resource: Resource) -> Facts:
     """Check the tag by which backup plans select resources."""
     value = resource.look("tags.backup")
-    if value not in ("enabled", UNKNOWN):
-        yield f'tag backup is {shown(value)}, not "enabled"'
+    if value not in ("enabled", "replica", UNKNOWN):
+        yield f'tag backup is {shown(value)}, not "enabled" or, on a replica, "replica"'
 
 
 def in_own_region(resource: Resource, stack: Stack) -> Facts:
@@ -98,9 +98,9 @@ RULES = (
     ),
     Rule(
         name="tags-backup-enabled",
-        requirement="A resource that holds data must have the tag backup=enabled.",
+        requirement="A resource that holds data must have the tag backup=enabled; a replica, backup=replica.",
         reason="backup plans select resources by this tag",
-        remedy="add BACKUP_TAG of components/tagging.py",
+        remedy="add BACKUP_TAG or REPLICA_TAG of components/tagging.py",
         types=STATEFUL,
         check=tagged_for_backup,
     ),

@@ -22,7 +22,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from sandbox.aws import extensions
 from sandbox.aws.answer import Answer, AwsError, ConnectionCutError
-from sandbox.aws.behaviours import minutes, replication
+from sandbox.aws.behaviours import backups, minutes, replication
 from sandbox.aws.call import Call, NotEmulatedError, identify
 from sandbox.aws.calls import CallRecord
 from sandbox.aws.extensions import HANDLERS, s3
@@ -67,6 +67,7 @@ class Emulator:
         self.world.functions.stop()
         self.world.kubernetes.forget()
         self.minutes.forget()
+        backups.forget()
         self.world.messages.forget()
         with replication.WRITES:
             BackendDict.reset()

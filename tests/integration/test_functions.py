@@ -26,7 +26,7 @@ SETTINGS = {
     "AWS_REGION": HERE,
     "WORKLOAD": "ml-dr",
     "CONTROL_BUCKET": BUCKET,
-    "BACKUP_VAULT": VAULT,
+    "COPIES_VAULT": VAULT,
     "PRIMARY_REGION": "us-east-1",
     "PRIMARY_NAME": "inference-primary.ml.example.com",
     "RECOVERY_NAME": "inference-dr.ml.example.com",
@@ -83,6 +83,7 @@ def test_the_prober_publishes_only_measured_values(aws: Running) -> None:
     assert answer["unknown"] == {}
     assert published(aws) == {
         ("EndpointHealthy", "ml-dr", "us-east-1"): 0,  # the name does not resolve
+        ("NewestCopyAgeSeconds", "ml-dr"): 0,
         ("SentinelAgeSeconds", "ml-dr"): 120,
         ("Unmeasured", "ml-dr"): 0,
     }
@@ -104,6 +105,7 @@ def test_an_invalid_sentinel_is_unknown_and_other_values_are_published(aws: Runn
     assert "is not a sentinel" in answer["unknown"]["SentinelAgeSeconds"]
     assert published(aws).keys() == {
         ("EndpointHealthy", "ml-dr", "us-east-1"),
+        ("NewestCopyAgeSeconds", "ml-dr"),
         ("Unmeasured", "ml-dr"),
     }
 
@@ -157,9 +159,8 @@ def test_a_ready_endpoint_is_healthy(aws: Running) -> None:
 
 
 def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    at = AT
     points = [
-        {"CreationDate": at - timedelta(hours=hours), "Status": status}
+        {"CreationDate": AT - timedelta(hours=hours), "Status": status}
         for hours, status in ((30, "COMPLETED"), (6, "COMPLETED"), (1, "PARTIAL"))
     ]
 
@@ -170,11 +171,14 @@ def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pyt
         def paginate(self, BackupVaultName: str) -> Any:  # noqa: N803 - boto3's name
             return [{"RecoveryPoints": points[:1]}, {"RecoveryPoints": points[1:]}]
 
+        def describe_backup_vault(self, BackupVaultName: str) -> Any:  # noqa: N803 - boto3's name
+            return {"CreationDate": AT - timedelta(days=2)}
+
     monkeypatch.setattr(prober, "client", lambda service, region: Backup())
 
-    assert prober.copy_age(HERE, VAULT, at) == 6 * 3600
+    assert prober.copy_age(HERE, VAULT, AT) == 6 * 3600
     points.clear()
-    assert prober.copy_age(HERE, VAULT, at) is None
+    assert prober.copy_age(HERE, VAULT, AT) == 48 * 3600, "an empty vault is as old as its creation"
 
 
 def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,8 +132,8 @@ EXAMPLES = (
         "tags-backup-enabled",
         (BUCKET,),
         (
-            (ONE, "tags.backup", REMOVED, 'tag backup is not set, not "enabled"'),
-            (ONE, "tags.backup", "disabled", 'tag backup is "disabled", not "enabled"'),
+            (ONE, "tags.backup", REMOVED, 'tag backup is not set, not "enabled" or, on a replica, "replica"'),
+            (ONE, "tags.backup", "disabled", 'tag backup is "disabled", not "enabled" or, on a replica, "replica"'),
         ),
     ),
     Example(
@@ -203,6 +203,14 @@ EXAMPLES = (
         (
             ("it", "rules.0.lifecycle", REMOVED, 'rule "daily" has no lifecycle.deleteAfter'),
             ("it", "rules.0.copyActions.0.lifecycle", REMOVED, 'a copy of rule "daily" has no lifecycle.deleteAfter'),
+        ),
+    ),
+    Example(
+        "backup-selection-names-resource-types",
+        (of_kind("aws:backup/selection:Selection", resources=["arn:aws:s3:::*"]),),
+        (
+            ("it", "resources", REMOVED, "resources is not set"),
+            ("it", "resources", ["*"], 'resources is ["*"]'),
         ),
     ),
     *WORKLOADS,

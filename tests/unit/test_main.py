@@ -156,24 +156,52 @@ def test_dr_stack_has_no_resource_in_the_primary_region(tier: Tier) -> None:
     assert regions <= {"us-west-2", None}
 
 
-def test_primary_backups_are_copied_to_a_protected_vault_in_the_recovery_region() -> None:
-    cloud = first_deployment("primary")
+def test_each_region_has_a_vault_for_backups_and_one_for_copies_and_keeps_those_that_were_deployed_before() -> None:
+    vaults = first_deployment("primary").of("Vault")
+    found = {name: (made.inputs["region"], made.inputs["name"], made.protect) for name, made in vaults.items()}
 
-    vaults = cloud.of("Vault")
-    assert {made.inputs["region"] for made in vaults.values()} == {"us-east-1", "us-west-2"}
-    assert vaults["backup-recovery-vault"].protect
+    assert found == {
+        "backup-primary-vault": ("us-east-1", "ml-dr-backups", False),
+        "backup-primary-copies-vault": ("us-east-1", "ml-dr-copies", True),
+        "backup-recovery-vault": ("us-west-2", "ml-dr-backups", True),
+        "backup-recovery-local-vault": ("us-west-2", "ml-dr-local", True),
+    }
     assert not any(made.inputs["forceDestroy"] for made in vaults.values())
-    (rule,) = cloud.one("Plan", "backup-plan")["rules"]
+
+
+@pytest.mark.parametrize(
+    ("stack", "target", "copies"),
+    [
+        ("primary", "ml-dr-backups", "us-west-2:123456789012:backup-vault:ml-dr-backups"),
+        ("dr", "ml-dr-local", "us-east-1:123456789012:backup-vault:ml-dr-copies"),
+    ],
+)
+def test_backups_of_each_region_are_copied_to_the_vault_for_copies_in_the_other(
+    stack: str, target: str, copies: str
+) -> None:
+    (rule,) = first_deployment(stack, tier="pilot").one("Plan", "backup-plan")["rules"]
     (copied,) = rule["copyActions"]
-    assert copied["destinationVaultArn"] == "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr-backups"
+
+    assert rule["targetVaultName"] == target
+    assert copied["destinationVaultArn"] == f"arn:aws:backup:{copies}"
     assert rule["lifecycle"] == copied["lifecycle"] == {"deleteAfter": 35}
 
 
-def test_recovery_region_backs_up_to_its_existing_vault_without_copies() -> None:
-    (rule,) = first_deployment("dr", tier="pilot").one("Plan", "backup-plan")["rules"]
+def test_the_prober_measures_the_vault_in_which_copies_arrive() -> None:
+    cloud = first_deployment("dr")
 
-    assert rule["targetVaultName"] == "ml-dr-backups"
-    assert rule["copyActions"] == []
+    assert cloud.one("Function", "prober")["environment"]["variables"]["COPIES_VAULT"] == "ml-dr-backups"
+    assert cloud.one("Plan", "backup-plan")["rules"][0]["targetVaultName"] != "ml-dr-backups"
+
+
+def test_replicas_have_a_tag_of_their_own_that_no_selection_names_in_normal_operation() -> None:
+    cloud = first_deployment("primary")
+    tags = {name: made.inputs["tags"]["backup"] for name, made in cloud.of("Bucket").items()}
+
+    assert {tags[name] for name in tags if name.endswith("-source")} == {"enabled"}
+    assert {tags[name] for name in tags if name.endswith("-replica")} == {"replica"}
+    selections = {**cloud.of("Selection"), **first_deployment("dr", tier="active").of("Selection")}
+    assert selections.keys() == {"backup-selection"}
 
 
 @pytest.mark.parametrize(("stack", "region"), [("primary", "us-east-1"), ("dr", "us-west-2")])

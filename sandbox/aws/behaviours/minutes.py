@@ -1,4 +1,5 @@
-"""The sandbox's minutes, in real time or when advanced: each starts due schedules, then evaluates all alarms.
+"""The sandbox's minutes, in real time or when advanced: each starts due schedules and backups, then evaluates all
+alarms.
 
 Between them, every ten seconds, suspended functions go on and alarms with a period below a minute are evaluated.
 """
@@ -11,7 +12,7 @@ import threading
 import traceback
 
 from sandbox.aws import clock
-from sandbox.aws.behaviours import alarms, group_metrics, schedules
+from sandbox.aws.behaviours import alarms, backups, group_metrics, schedules
 from sandbox.aws.world import World
 
 MINUTE = 60
@@ -87,6 +88,7 @@ class Minutes:
             self._world.functions.wake(self._world.faults.unreachable)
             if whole:
                 schedules.run(self._world, time)
+                backups.run(self._world, time)
                 group_metrics.publish(self._world.faults, time)
             for region in alarms.regions_with_alarms():
                 alarms.evaluate(self._world, region, None if whole else MINUTE)

@@ -16,6 +16,7 @@ from moto.backup.models import Plan, Vault, backup_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.behaviours import backups
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
@@ -26,6 +27,8 @@ LEAST_COLD_DAYS = 90
 """Minimum days in cold storage (AWS Backup API reference, Lifecycle)."""
 LONGEST_DAYS = 36_500
 LEAST_START_WINDOW = 60
+MOST_WILDCARDS = 30
+"""ARNs with wildcards in a selection (AWS Backup API reference, BackupSelection)."""
 
 
 # Plans -----------------------------------------------------------------------------------------------------------
@@ -106,6 +109,8 @@ def create_selection(call: Call, moto: Moto) -> dict[str, Any]:
     selections, wanted = _selections_of(call), call.parameters["BackupSelection"]
     if not NAME.fullmatch(wanted["SelectionName"]):
         raise _wrong(f"Invalid selection name {wanted['SelectionName']}: 1 to 50 alphanumeric or '-_.' characters")
+    if len([arn for arn in wanted.get("Resources") or () if "*" in arn]) > MOST_WILDCARDS:
+        raise _wrong(f"Too many resources with wildcards: at most {MOST_WILDCARDS} ARNs with wildcards")
     if not role_trusts(wanted["IamRoleArn"], "backup.amazonaws.com"):
         raise _wrong(f"IAM Role {wanted['IamRoleArn']} cannot be assumed by AWS Backup")
     made = {
@@ -167,14 +172,33 @@ def _selection(call: Call) -> dict[str, Any]:
 @answers("backup", "DescribeBackupVault")
 def describe_vault(call: Call, moto: Moto) -> dict[str, Any]:
     """Add the number of recovery points and the type of the vault, which moto leaves out."""
-    return {**_vault(call).to_list_dict(), "VaultType": "BACKUP_VAULT"}
+    vault = _vault(call)
+    held = len(backups.points(vault))
+    return {**vault.to_list_dict(), "VaultType": "BACKUP_VAULT", "NumberOfRecoveryPoints": held}
+
+
+@answers("backup", "DeleteBackupVault")
+def delete_vault(call: Call, moto: Moto) -> Answer:
+    if backups.points(_vault(call)):
+        name = call.parameters["BackupVaultName"]
+        raise AwsError(
+            "InvalidRequestException", f"Backup vault {name} cannot be deleted as it contains recovery points"
+        )
+    return moto()
 
 
 @answers("backup", "ListRecoveryPointsByBackupVault")
 def list_recovery_points(call: Call, moto: Moto) -> dict[str, Any]:
-    """Return none: no backup jobs are emulated."""
-    _vault(call)
-    return {"RecoveryPoints": []}
+    return {"RecoveryPoints": list(backups.points(_vault(call)))}
+
+
+@answers("backup", "DeleteRecoveryPoint")
+def delete_recovery_point(call: Call, moto: Moto) -> dict[str, Any]:
+    points, wanted = backups.points(_vault(call)), call.parameters["RecoveryPointArn"]
+    if wanted not in [each["RecoveryPointArn"] for each in points]:
+        raise AwsError("ResourceNotFoundException", f"Cannot find recovery point {wanted}")
+    points[:] = [each for each in points if each["RecoveryPointArn"] != wanted]
+    return {}
 
 
 @answers("backup", "PutBackupVaultLockConfiguration")
@@ -221,3 +245,17 @@ def _vault(call: Call) -> Vault:
     if vault is None:
         raise AwsError("ResourceNotFoundException", f"Backup vault {name} not found")
     return vault
+
+
+# Settings of a region --------------------------------------------------------------------------------------------
+
+
+@answers("backup", "DescribeRegionSettings")
+def describe_settings(call: Call, moto: Moto) -> dict[str, Any]:
+    return {"ResourceTypeOptInPreference": dict(backups.opt_in(call.region)), "ResourceTypeManagementPreference": {}}
+
+
+@answers("backup", "UpdateRegionSettings")
+def update_settings(call: Call, moto: Moto) -> dict[str, Any]:
+    backups.opt_in(call.region).update(call.parameters.get("ResourceTypeOptInPreference") or {})
+    return {}

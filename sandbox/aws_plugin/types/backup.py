@@ -28,6 +28,15 @@ TAGS = tagged(
 )
 
 
+def _delete_vault(vault: Resource) -> None:
+    """Delete a vault, before that its recovery points if forceDestroy is set."""
+    if vault["forceDestroy"]:
+        listed = vault.send("list_recovery_points_by_backup_vault", BackupVaultName=vault.id)["RecoveryPoints"]
+        for point in listed:
+            vault.send("delete_recovery_point", BackupVaultName=vault.id, RecoveryPointArn=point["RecoveryPointArn"])
+    vault.send("delete_backup_vault", BackupVaultName=vault.id)
+
+
 VAULT = ResourceType(
     token="aws:backup/vault:Vault",
     service="backup",
@@ -45,8 +54,7 @@ VAULT = ResourceType(
     ),
     create=Call("create_backup_vault", tags="BackupVaultTags"),
     read=Call("describe_backup_vault"),
-    # No backup job runs here: forceDestroy has no recovery points to delete.
-    delete=Call("delete_backup_vault"),
+    delete=_delete_vault,
     tags=TAGS,
 )
 
@@ -191,10 +199,15 @@ SELECTION = ResourceType(
     service="backup",
     shape="BackupSelection",
     properties="""name=SelectionName planId=BackupPlanId:string! iamRoleArn! resources:set notResources:set
-                  selectionTags=ListOfTags:set{type=ConditionType! key=ConditionKey! value=ConditionValue!}""",
+                  selectionTags=ListOfTags:set{type=ConditionType! key=ConditionKey! value=ConditionValue!}
+                  conditions:only{
+                      stringEquals=Conditions.StringEquals:set{key=ConditionKey! value=ConditionValue!}
+                      stringLikes=Conditions.StringLike:set{key=ConditionKey! value=ConditionValue!}
+                      stringNotEquals=Conditions.StringNotEquals:set{key=ConditionKey! value=ConditionValue!}
+                      stringNotLikes=Conditions.StringNotLike:set{key=ConditionKey! value=ConditionValue!}}""",
     auto_name=AutoName("name", 255),
     computed=frozenset({"notResources"}),
-    replace_on=frozenset({"name", "planId", "iamRoleArn", "resources", "notResources", "selectionTags"}),
+    replace_on=frozenset({"name", "planId", "iamRoleArn", "resources", "notResources", "selectionTags", "conditions"}),
     checks=(
         matches("name", r"[a-zA-Z0-9_.-]{1,50}", "1 to 50 letters, digits, _ . and -"),
         matches("iamRoleArn", ARN, "the ARN of a role"),

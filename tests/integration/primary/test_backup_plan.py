@@ -97,8 +97,9 @@ def test_both_regions_back_up_tagged_resources_and_the_primary_copies_to_the_rec
         client, chosen = deployed.backup(region), {"BackupPlanId": plan["BackupPlanId"]}
         (listed,) = client.list_backup_selections(**chosen)["BackupSelectionsList"]
         selected = client.get_backup_selection(SelectionId=listed["SelectionId"], **chosen)["BackupSelection"]
-        tag = {"ConditionType": "STRINGEQUALS", "ConditionKey": "backup", "ConditionValue": "enabled"}
-        assert selected["ListOfTags"] == [tag]
+        tag = {"ConditionKey": "aws:ResourceTag/backup", "ConditionValue": "enabled"}
+        assert selected["Conditions"]["StringEquals"] == [tag]
+        assert "arn:aws:s3:::*" in selected["Resources"]
         iam, role = deployed.sandbox.client("iam", EAST), selected["IamRoleArn"].rpartition("/")[2]
         assert len(iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]) == 4
 

@@ -250,3 +250,91 @@ def test_a_lock_without_grace_time_has_no_lock_date(backup: Any, vault: str) -> 
     found = backup.describe_backup_vault(BackupVaultName=vault)
     assert found["Locked"]
     assert "LockDate" not in found
+
+
+# Jobs ------------------------------------------------------------------------------------------------------------
+
+
+def until(control: Callable[..., Any], hour: int) -> None:
+    """Advance the clock to a minute after the next full hour of the day."""
+    now = datetime.datetime.fromisoformat(control("GET", "clock")["now"])
+    due = now.replace(hour=hour, minute=1, second=0)
+    control("POST", "clock", {"advance": ((due - now).total_seconds()) % 86_400})
+
+
+def held(aws: Running, region: str, vault: str) -> set[str]:
+    """Return the resources with recovery points in a vault."""
+    listed = aws.client("backup", region).list_recovery_points_by_backup_vault(BackupVaultName=vault)
+    return {each["ResourceArn"].rpartition(":")[2] for each in listed["RecoveryPoints"]}
+
+
+@pytest.fixture
+def buckets(aws: Running) -> None:
+    s3 = aws.client("s3", RECOVERY)
+    for name, value in (("one", "enabled"), ("replica", "replica"), ("other", "")):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": RECOVERY})
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "backup", "Value": value}]})
+
+
+BY_ARN = {
+    "ListOfTags": [],
+    "Resources": ["arn:aws:s3:::*"],
+    "Conditions": {"StringEquals": [{"ConditionKey": "aws:ResourceTag/backup", "ConditionValue": "enabled"}]},
+}
+
+
+@pytest.mark.usefixtures("buckets")
+@pytest.mark.parametrize(
+    ("changes", "opted_in", "covered"),
+    [
+        (BY_ARN, False, {"one"}),
+        ({}, False, set()),
+        ({}, True, {"one"}),
+        ({"ListOfTags": [], "Resources": ["arn:aws:s3:::other"]}, False, {"other"}),
+        ({"ListOfTags": [], "Resources": ["*"]}, False, set()),
+        ({**BY_ARN, "NotResources": ["arn:aws:s3:::one"]}, True, set()),
+    ],
+    ids=["types-and-tag", "tag-alone", "tag-alone-opted-in", "one-resource", "everything", "excluded"],
+)
+def test_a_backup_job_covers_what_aws_would(
+    aws: Running,
+    backup: Any,
+    vault: str,
+    plan: str,
+    role: str,
+    control: Callable[..., Any],
+    changes: dict[str, Any],
+    opted_in: bool,
+    covered: set[str],
+) -> None:
+    backup.update_region_settings(ResourceTypeOptInPreference={"S3": opted_in})
+    backup.update_backup_plan(BackupPlanId=plan, BackupPlan=document(ScheduleExpression="cron(0 2/12 * * ? *)"))
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role, **changes))
+    until(control, 14)
+
+    assert held(aws, RECOVERY, vault) == covered
+    assert backup.describe_region_settings()["ResourceTypeOptInPreference"]["S3"] is opted_in
+
+
+@pytest.mark.usefixtures("buckets")
+def test_a_copy_arrives_unless_its_region_is_unreachable_and_the_backup_is_kept(
+    aws: Running, backup: Any, vault: str, plan: str, role: str, control: Callable[..., Any]
+) -> None:
+    aws.client("backup", PRIMARY).create_backup_vault(BackupVaultName="copies")
+    backup.update_backup_plan(BackupPlanId=plan, BackupPlan=document(ScheduleExpression="cron(0 2/12 * * ? *)"))
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role, **BY_ARN))
+    control("POST", "faults", {"kind": "region", "region": PRIMARY, "unreachable": True})
+    until(control, 2)
+    control("DELETE", "faults")
+    assert (held(aws, RECOVERY, vault), held(aws, PRIMARY, "copies")) == ({"one"}, set())
+    until(control, 14)
+
+    assert held(aws, PRIMARY, "copies") == {"one"}
+    assert refusal(lambda: backup.delete_backup_vault(BackupVaultName=vault))[0] == "InvalidRequestException"
+
+
+def test_a_selection_of_more_than_30_arns_with_wildcards_is_refused(backup: Any, plan: str, role: str) -> None:
+    many = selection(role, ListOfTags=[], Resources=[f"arn:aws:s3:::{number}*" for number in range(31)])
+    call = partial(backup.create_backup_selection, BackupPlanId=plan, BackupSelection=many)
+
+    assert refusal(call)[0] == "InvalidParameterValueException"

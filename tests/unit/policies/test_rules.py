@@ -19,7 +19,7 @@ from policies.rules.stacks import TAGGED
 from sandbox.aws_plugin.catalog import CATALOG
 from tests.support.kubernetes import manifests
 from tests.support.policies import NOT_KNOWN, POLICIES, Given, provider, violations
-from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, PLAN, of_kind
+from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, of_kind
 from tests.support.policy_examples_storage import BUCKET, EAST, WEST, Example, setting
 
 ROOT = Path(__file__).parents[3]
@@ -145,6 +145,11 @@ def publisher(function: str) -> Given:
     return granted(f"{function}-policy", "Publish", "cloudwatch:PutMetricData", "*")
 
 
+def witness(name: str) -> Given:
+    """Return an alarm without actions that serves a composite alarm."""
+    return Given(ALARM.type, f"alarms-{name}", {**ALARM.props, "alarmActions": []})
+
+
 NODE_GROUPS = "arn:aws:eks:us-east-1:123456789012:nodegroup/ml-dr/*"
 SCALING_GROUPS = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*"
 REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableMetricsCollection", SCALING_GROUPS)
@@ -159,7 +164,8 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (publisher("prober"),)),
     ("iam-policy-no-wildcard-resource", (publisher("republisher"),)),
     ("cloudwatch-alarm-outside-primary-region", (ALARM.but("region", EAST).but("namespace", "AWS/S3"), provider())),
-    ("backup-plan-copies-to-another-region", (PLAN.but("tags.role", "recovery").but("rules.0.copyActions", []),)),
+    ("cloudwatch-alarm-has-action", (witness("primary-silent"),)),
+    ("cloudwatch-alarm-has-action", (witness("sentinel-stale"),)),
 )
 
 

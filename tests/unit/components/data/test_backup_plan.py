@@ -56,12 +56,29 @@ def test_plan_without_copy_to_has_no_copy_actions() -> None:
     assert rule["copyActions"] == []
 
 
-def test_the_selection_selects_resources_by_the_backup_tag() -> None:
+def test_the_selection_names_resource_types_and_filters_them_by_the_backup_tag() -> None:
     selection = plan().one("Selection", "backup-selection")
 
-    assert selection["selectionTags"] == [{"type": "STRINGEQUALS", "key": "backup", "value": "enabled"}]
+    assert "arn:aws:s3:::*" in selection["resources"]
+    assert len(selection["resources"]) <= 30
+    condition = {"stringEquals": [{"key": "aws:ResourceTag/backup", "value": "enabled"}]}
+    assert selection["conditions"] == [condition]
+    assert "selectionTags" not in selection
     assert selection["planId"] == "id-of-backup-plan"
     assert selection["iamRoleArn"].startswith("arn:aws:iam::123456789012:role/backup-role")
+
+
+def test_replicas_are_selected_only_while_they_are_written_to() -> None:
+    assert plan().of("Selection").keys() == {"backup-selection"}
+    (condition,) = plan(replicas=True).one("Selection", "backup-replicas")["conditions"]
+    assert condition == {"stringEquals": [{"key": "aws:ResourceTag/backup", "value": "replica"}]}
+
+
+def test_existing_buckets_are_selected_without_a_tag() -> None:
+    adopted = plan(adopted=["arn:aws:s3:::theirs"]).one("Selection", "backup-adopted")
+
+    assert adopted["resources"] == ["arn:aws:s3:::theirs"]
+    assert "conditions" not in adopted
 
 
 def test_only_aws_backup_may_assume_the_role_which_can_back_up_and_restore() -> None:

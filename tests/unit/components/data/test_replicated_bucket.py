@@ -133,8 +133,12 @@ def test_an_existing_source_gets_only_versioning_and_replication() -> None:
 def test_buckets_are_tagged_for_backup() -> None:
     cloud = bucket(tags={"owner": "ml"})
 
-    for each in cloud.of("Bucket").values():
-        assert each.inputs["tags"] == {"owner": "ml", "backup": "enabled", "holds": "datasets"}
+    tags = {name: each.inputs["tags"] for name, each in cloud.of("Bucket").items()}
+    shared = {"owner": "ml", "holds": "datasets"}
+    assert tags == {
+        "datasets-source": {**shared, "backup": "enabled"},
+        "datasets-replica": {**shared, "backup": "replica"},
+    }
 
 
 def test_old_versions_and_aborted_uploads_expire() -> None:

@@ -33,6 +33,12 @@ def test_only_functions_that_do_not_run_raise_an_alarm_on_missing_data() -> None
     assert breaching == {"prober-failing", "levers-failing"}
 
 
+def test_copies_are_late_after_26_hours_and_an_unmeasured_age_is_not_fine() -> None:
+    rule = rules()["copies-late"]
+
+    assert (rule.threshold, rule.missing) == (26 * 3600, "missing")
+
+
 def test_composite_alarms_name_existing_alarms() -> None:
     named = {name for each in composites("us-east-1", "us-west-2") for name in (*each.any_of, *each.all_of)}
 

@@ -10,7 +10,7 @@ import pytest
 
 from dr.errors import Failed, Invalid, Problem, Problems, Refused
 from dr.findings import Finding, Status
-from dr.preflight import checks, command, credentials, regions, state
+from dr.preflight import backup_settings, checks, command, credentials, regions, state
 from dr.preflight.check import Check, Subject
 from dr.topology.topology import Role
 from stacks.preflight import judge
@@ -292,3 +292,50 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 )
 def test_credentials_have_to_last_for_a_deployment(held: Held, token: str | None, status: Status) -> None:
     assert credentials._lifetime(held, token, NOW).status is status
+
+
+# AWS Backup ----------------------------------------------------------------------------------------------------------
+
+
+class BackupSettings:
+    """AWS Backup with opt-in settings by region; a region without any refuses the call."""
+
+    def __init__(self, **by_region: dict[str, bool]) -> None:
+        self.by_region = by_region
+
+    def __call__(self, service: str, region: str) -> Any:
+        self.region = region.replace("-", "_")
+        return self
+
+    def describe_region_settings(self) -> Any:
+        if self.region not in self.by_region:
+            raise Failed(Problem(self.region, "AccessDenied", "allow backup:DescribeRegionSettings"))
+        return {"ResourceTypeOptInPreference": self.by_region[self.region]}
+
+
+ALL = dict.fromkeys(backup_settings.NEEDED, True)
+
+
+def test_region_that_opted_in_to_all_types_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_settings, "client", BackupSettings(us_east_1=ALL, us_west_2=ALL))
+
+    found = list(backup_settings.look(subject(Role.PRIMARY)))
+    assert [each.status for each in found] == [Status.MET, Status.MET]
+
+
+def test_region_that_did_not_opt_in_to_s3_is_shown_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = BackupSettings(us_east_1=ALL, us_west_2={**ALL, "S3": False})
+    monkeypatch.setattr(backup_settings, "client", settings)
+
+    _, shown = backup_settings.look(subject(Role.PRIMARY))
+    assert (shown.status, shown.name) == (Status.INFO, "AWS Backup in us-west-2")
+    assert shown.measured.startswith("not opted in to S3; the plan of this project backs up buckets anyway")
+    assert "--resource-type-opt-in-preference S3=true --region us-west-2" in shown.hint
+
+
+def test_dr_stack_asks_only_its_own_region_for_backup_settings_and_a_refusal_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backup_settings, "client", BackupSettings())
+
+    assert only(backup_settings.look(subject())).status is Status.UNKNOWN

@@ -58,7 +58,9 @@ def counted(cloud: Cloud) -> dict[str, float]:
     units["metric alarm"] = sum(
         len([query for query in alarm.inputs.get("metricQueries", [{"metric": 1}]) if query.get("metric")])
         for alarm in alarms
+        if alarm.inputs.get("period", 60) >= 60
     )
+    units["high-resolution alarm"] = sum(alarm.inputs.get("period", 60) < 60 for alarm in alarms)
     groups = cloud.of("NodeGroup").values()
     for group in groups:
         size = group.inputs["scalingConfig"]["desiredSize"]
