@@ -187,7 +187,7 @@ def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Invalid) as caught:
         prober.handler({}, None)
 
-    assert len(caught.value.problems) == 7
+    assert len(caught.value.problems) == 8
 
 
 # The heartbeat ---------------------------------------------------------------------------------------------------
