@@ -45,6 +45,8 @@ INSTANCE_CHECK = Modelled(120, "two status checks, one a minute (EC2 user guide,
 CAPACITY_RETRY = Modelled(60, "assumed: an Auto Scaling group tries again after a launch that failed")
 AUTOSCALER_SCAN = Modelled(10, "cluster-autoscaler FAQ, --scan-interval")
 AUTOSCALER_IDLE = Modelled(600, "cluster-autoscaler FAQ, --scale-down-unneeded-time")
+AUTOSCALER_PROVISION = Modelled(300, "components/kubernetes/addons_spec.py, max-node-provision-time")
+AUTOSCALER_BACKOFF = Modelled(300, "cluster-autoscaler FAQ, --initial-node-group-backoff-duration")
 SCALE_DOWN_WINDOW = Modelled(300, "Kubernetes documentation, Horizontal Pod Autoscaling, stabilization window")
 DRAIN_LIMIT = Modelled(900, "15 minutes (EKS user guide, Managed node groups, on reducing the desired count)")
 

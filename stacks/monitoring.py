@@ -160,7 +160,7 @@ def alarms(
             account=topology.account,
             region=topology.here.region,
             cluster=topology.existing_cluster or topology.bucket_prefix,
-            group=here.cluster.gpu_group,
+            groups=here.cluster.gpu_groups,
             tags=tags_of(topology),
         ),
     )
@@ -172,7 +172,7 @@ def alarms(
             topic_arn=here.alerts.arn,
             rules=rules,
             composites=composites,
-            gpu_group=here.cluster.gpu_group,
+            gpu_groups=here.cluster.gpu_groups,
             tags=tags_of(topology),
         ),
         # Load balancer and cluster take minutes, in which functions run: at a first deployment, alarms find their data.

@@ -7,6 +7,9 @@ exist from tier pilot light up; above it, the tier only sets the size of the GPU
 The API endpoint is private, unless CIDR blocks are allowed to call it. EKS creates the security group of control plane,
 nodes and pods; this component adds ingress from the load balancer.
 
+There is a GPU node group in each zone (docs/adr/0011-a-gpu-node-group-in-each-zone.md), and one system node group over
+all zones, which replaces its nodes in another zone without an autoscaler.
+
 Costs, us-east-1 list prices a month: control plane $73 (EKS pricing page), two m6i.large $140, a g5.2xlarge $885. A
 capacity reservation costs the same whether an instance uses it or not (EC2 user guide, "Capacity Reservation pricing
 and billing").
@@ -24,9 +27,10 @@ from pulumi_aws import cloudwatch, ec2, eks, vpc
 
 from components.compute.cluster_iam import NETWORK_PLUGIN, VOLUMES, PodRole, pod_roles
 from components.compute.cluster_roles import ClusterRoles, ClusterRolesArgs, DataBucket
-from components.compute.node_groups import GPU_IMAGE, GPU_TAINT, PLAIN_IMAGE, NodeGroup, NodeGroupArgs
+from components.compute.node_groups import GPU_IMAGE, GPU_TAINT, PLAIN_IMAGE, NodeGroups, NodeGroupsArgs, Placement
 from components.traffic.inference_endpoint import SERVING_PORT
 from dr.preflight.existing_cluster import ExistingCluster
+from dr.preflight.running_nodes import DesiredNodes
 from dr.topology.capacity import SYSTEM_DISK_GIB, SYSTEM_NODES, SYSTEM_TYPES, Capacity
 
 KUBERNETES_VERSION = "1.35"
@@ -65,7 +69,8 @@ class GpuInferenceClusterArgs:
         account: The AWS account's twelve digits.
         region: The region.
         zones: Availability zones; at least two.
-        private_subnet_ids: A private subnet in each zone, in the order of the zones.
+        private_subnet_ids: The private subnets of control plane and system nodes.
+        zone_subnets: ID of the private subnet of each zone, for its GPU nodes.
         key_arn: ARN of the KMS key that encrypts Kubernetes secrets and the logs of the control plane.
         running: Whether the tier runs a cluster.
         capacity: Numbers of replicas and GPU nodes.
@@ -75,7 +80,7 @@ class GpuInferenceClusterArgs:
         target_group_arn: ARN of the target group in which pods are registered.
         topic_arn: ARN of the region's SNS topic for alerts, which is encrypted with `key_arn`.
         load_balancer_group_id: ID of the load balancer's security group.
-        gpu_nodes: Desired number of GPU nodes, if an autoscaler raised it above the floor; None for the floor.
+        nodes: Desired sizes of the node groups, which an autoscaler may have raised above the floors.
         reserved_nodes: GPU nodes with a capacity reservation, spread over the zones.
         api_cidrs: CIDR blocks allowed to call the API endpoint over the internet; empty keeps it private.
         operator_roles: ARNs of IAM roles with administrator access to the cluster.
@@ -92,6 +97,7 @@ class GpuInferenceClusterArgs:
     region: str
     zones: Sequence[str]
     private_subnet_ids: pulumi.Input[Sequence[str]]
+    zone_subnets: Mapping[str, pulumi.Input[str]]
     key_arn: pulumi.Input[str]
     running: bool
     capacity: Capacity
@@ -101,7 +107,7 @@ class GpuInferenceClusterArgs:
     target_group_arn: pulumi.Input[str]
     topic_arn: str
     load_balancer_group_id: pulumi.Input[str]
-    gpu_nodes: int | None = None
+    nodes: DesiredNodes
     reserved_nodes: int = 0
     api_cidrs: Sequence[str] = ()
     operator_roles: Sequence[str] = ()
@@ -125,7 +131,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         arn: Its ARN; None without a cluster.
         ca_data: Its CA certificate, PEM in base64; None without a cluster.
         cluster: The cluster resource; None unless this component creates it.
-        gpu_group: Name of the Auto Scaling group of GPU nodes; None without a cluster.
+        gpu_groups: Names of the Auto Scaling groups of GPU nodes by their zone's letter; empty without a cluster.
         security_group_id: ID of the security group that EKS created for control plane, nodes and pods; None without a
             cluster.
         node_profile: Name of the instance profile of Karpenter's nodes; None without Karpenter.
@@ -138,7 +144,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
     arn: pulumi.Output[str] | None = None
     ca_data: pulumi.Output[str] | None = None
     cluster: eks.Cluster | None = None
-    gpu_group: pulumi.Output[str] | None = None
+    gpu_groups: Mapping[str, pulumi.Output[str]]
     security_group_id: pulumi.Output[str] | None = None
     node_profile: pulumi.Output[str] | None = None
 
@@ -166,11 +172,17 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         self.security_group_id = group_id = self._cluster()
         system: list[pulumi.Resource] = []
         if not args.existing:
-            system = [self._nodes("system", SYSTEM_TYPES, PLAIN_IMAGE, SYSTEM_NODES, SYSTEM_DISK_GIB)]
-        floor, most = args.capacity.nodes, args.capacity.max_nodes
-        desired = floor if args.gpu_nodes is None else args.gpu_nodes
-        gpu = self._nodes("gpu", args.gpu_types, GPU_IMAGE, (floor, desired, most), args.gpu_disk_gib, gpu=True)
-        self.gpu_group = gpu.scaling_group
+            least, _, most = SYSTEM_NODES
+            group = Placement(args.private_subnet_ids, (least, args.nodes.system, most))
+            system = [self._nodes("system", SYSTEM_TYPES, PLAIN_IMAGE, {"": group}, SYSTEM_DISK_GIB)]
+        groups = {
+            zone[-1]: Placement(
+                [args.zone_subnets[zone]], (floor, args.nodes.gpu.get(zone, floor), args.capacity.max_zone_nodes)
+            )
+            for zone, floor in zip(args.zones, args.capacity.zone_nodes, strict=True)
+        }
+        gpu = self._nodes("gpu", args.gpu_types, GPU_IMAGE, groups, args.gpu_disk_gib, gpu=True)
+        self.gpu_groups = gpu.scaling_groups
         if self.cluster_name is not None and group_id is not None:
             self._configure(self.cluster_name, group_id, system)
         self.register_outputs(
@@ -179,7 +191,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 "endpoint": self.endpoint,
                 "arn": self.arn,
                 "ca_data": self.ca_data,
-                "gpu_group": self.gpu_group,
+                "gpu_groups": self.gpu_groups,
             }
         )
 
@@ -266,22 +278,21 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         pool: str,
         types: Sequence[str],
         image: str,
-        sizes: tuple[int, int, int],
+        groups: Mapping[str, Placement],
         disk_gib: int,
         gpu: bool = False,
-    ) -> NodeGroup:
+    ) -> NodeGroups:
         args = self._args
-        return NodeGroup(
+        return NodeGroups(
             f"{self._name}-{pool}",
-            NodeGroupArgs(
+            NodeGroupsArgs(
                 pool=pool,
                 cluster=self.cluster_name,
                 region=args.region,
                 role_arn=self._roles.node_arn,
-                subnet_ids=args.private_subnet_ids,
+                groups=groups,
                 instance_types=types,
                 image=image,
-                sizes=sizes,
                 disk_gib=disk_gib,
                 taints=(GPU_TAINT,) if gpu else (),
                 tags=args.tags,

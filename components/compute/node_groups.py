@@ -1,4 +1,7 @@
-"""NodeGroup: a managed node group in all zones of a region, with its launch template.
+"""NodeGroups: the managed node groups of a pool, with their launch template.
+
+The Cluster Autoscaler knows one zone for each group, so a pool that it must grow in a certain zone has a group in each
+zone (Cluster Autoscaler, AWS README, "Common Notes and Gotchas").
 
 Sizes and the version of the template change in place. The properties that replace a group (subnets, types, image) are
 the same in every tier. Pulumi generates the group's name, so that a replacement is created before the old group is
@@ -30,45 +33,62 @@ ROOT_DEVICE = "/dev/xvda"
 
 
 @dataclass(frozen=True)
-class NodeGroupArgs:
-    """Arguments of `NodeGroup`.
+class Placement:
+    """Subnets and sizes of one node group.
+
+    Args:
+        subnet_ids: The private subnets of its zones.
+        sizes: Minimum, desired and maximum number of nodes.
+    """
+
+    subnet_ids: pulumi.Input[Sequence[pulumi.Input[str]]]
+    sizes: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class NodeGroupsArgs:
+    """Arguments of `NodeGroups`.
 
     Args:
         pool: Purpose of the nodes, and the value of their label `pool`: "gpu".
         cluster: The cluster's name; None creates only the launch template.
         region: The region.
         role_arn: ARN of the nodes' role.
-        subnet_ids: A private subnet in each zone.
+        groups: The node groups by suffix of their name: the zone's letter, or "" for a group of all zones.
         instance_types: Instance types in order of preference.
         image: AMI type of EKS.
-        sizes: Minimum, desired and maximum number of nodes.
         disk_gib: Root volume in GiB; it stores images and models.
         taints: Taints that keep other pods away.
         tags: Tags of every resource, including nodes and volumes.
 
     Raises:
-        ValueError: The sizes are not in ascending order, or the maximum is 0.
+        ValueError: Sizes are not in ascending order, or a maximum is 0.
     """
 
     pool: str
     cluster: pulumi.Input[str] | None
     region: str
     role_arn: pulumi.Input[str]
-    subnet_ids: pulumi.Input[Sequence[str]]
+    groups: Mapping[str, Placement]
     instance_types: Sequence[str]
     image: str
-    sizes: tuple[int, int, int]
     disk_gib: int
     taints: Sequence[eks.NodeGroupTaintArgs] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        least, desired, most = self.sizes
-        if not 0 <= least <= desired <= most or most < 1:
-            raise ValueError(
-                f"node group {self.pool} has sizes minimum {least}, desired {desired}, maximum {most}: EKS requires "
-                "0 <= minimum <= desired <= maximum and a maximum of at least 1; change dr:maxReplicas or the tier"
-            )
+        for suffix, placement in self.groups.items():
+            least, desired, most = placement.sizes
+            if not 0 <= least <= desired <= most or most < 1:
+                raise ValueError(
+                    f"node group {_named(self.pool, suffix)} has sizes minimum {least}, desired {desired}, maximum "
+                    f"{most}: EKS requires 0 <= minimum <= desired <= maximum and a maximum of at least 1; change "
+                    "dr:maxReplicas or the tier"
+                )
+
+
+def _named(name: str, suffix: str) -> str:
+    return f"{name}-{suffix}" if suffix else name
 
 
 def _scaling_group(resources: Sequence[eks.outputs.NodeGroupResource]) -> str:
@@ -76,25 +96,27 @@ def _scaling_group(resources: Sequence[eks.outputs.NodeGroupResource]) -> str:
     return str((resources[0].autoscaling_groups or [])[0].name)
 
 
-class NodeGroup(pulumi.ComponentResource):
-    """A launch template and, if there is a cluster, a node group.
+class NodeGroups(pulumi.ComponentResource):
+    """A launch template and, if there is a cluster, node groups.
 
     Attributes:
-        scaling_group: Name of its Auto Scaling group; None without a cluster.
+        scaling_groups: Names of the Auto Scaling groups by suffix; empty without a cluster.
     """
 
-    scaling_group: pulumi.Output[str] | None = None
+    scaling_groups: Mapping[str, pulumi.Output[str]]
 
-    def __init__(self, name: str, args: NodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: NodeGroupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        # The type keeps its first name: a new one would replace the launch templates of deployed stacks.
         super().__init__("dr:compute:NodeGroup", name, None, opts)
         template = self._template(name, args)
-        if args.cluster is not None:
-            least, desired, most = args.sizes
+        groups: dict[str, pulumi.Output[str]] = {}
+        for suffix, placement in args.groups.items() if args.cluster is not None else ():
+            least, desired, most = placement.sizes
             group = eks.NodeGroup(
-                name,
+                _named(name, suffix),
                 cluster_name=args.cluster,
                 node_role_arn=args.role_arn,
-                subnet_ids=args.subnet_ids,
+                subnet_ids=placement.subnet_ids,
                 instance_types=list(args.instance_types),
                 ami_type=args.image,
                 scaling_config=eks.NodeGroupScalingConfigArgs(min_size=least, desired_size=desired, max_size=most),
@@ -109,10 +131,11 @@ class NodeGroup(pulumi.ComponentResource):
                 tags=dict(args.tags),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            self.scaling_group = group.resources.apply(_scaling_group)
-        self.register_outputs({"scaling_group": self.scaling_group})
+            groups[suffix] = group.resources.apply(_scaling_group)
+        self.scaling_groups = groups
+        self.register_outputs({"scaling_groups": groups})
 
-    def _template(self, name: str, args: NodeGroupArgs) -> ec2.LaunchTemplate:
+    def _template(self, name: str, args: NodeGroupsArgs) -> ec2.LaunchTemplate:
         tags = {**args.tags, "Name": f"{args.pool} node"}
         return ec2.LaunchTemplate(
             f"{name}-template",

@@ -107,12 +107,12 @@ def replication(pair: str, source: str, destination: str, rule: str) -> list[Ala
     ]
 
 
-def busy_nodes(group: str) -> AlarmRule:
+def busy_nodes(zone: str, group: str) -> AlarmRule:
     """Return the alarm on busy GPU nodes (docs/requirements.md, "Alarms"); a group without nodes publishes no data."""
     return AlarmRule(
-        "nodes-busy",
-        f"GPU nodes have used more than {CPU_PERCENT} % CPU for {CPU_PERIODS * CPU_SECONDS // 60} minutes: check the "
-        "queue, and why the Auto Scaling group does not grow",
+        f"nodes-busy-{zone}",
+        f"GPU nodes of zone {zone} have used more than {CPU_PERCENT} % CPU for "
+        f"{CPU_PERIODS * CPU_SECONDS // 60} minutes: check the queue, and why the Auto Scaling group does not grow",
         "AWS/EC2",
         "CPUUtilization",
         CPU_PERCENT,
@@ -127,16 +127,17 @@ def busy_nodes(group: str) -> AlarmRule:
 DESIRED, IN_SERVICE = "GroupDesiredCapacity", "GroupInServiceInstances"
 
 
-def missing_nodes(group: str) -> AlarmRule:
+def missing_nodes(zone: str, group: str) -> AlarmRule:
     """Return the alarm on desired GPU nodes that are not in service.
 
     A pending or terminating instance is not in service (EC2 Auto Scaling user guide, "Amazon CloudWatch metrics for
     Amazon EC2 Auto Scaling"), so the difference is brief while a group grows, and lasts when capacity is exhausted.
     """
     return AlarmRule(
-        "nodes-short",
-        f"desired GPU nodes are not in service after {SHORT_MINUTES} minutes: no capacity, quota or address; the cause "
-        "is in the Auto Scaling group's activities. Another type in dr:gpuInstanceTypes may have capacity",
+        f"nodes-short-{zone}",
+        f"desired GPU nodes of zone {zone} are not in service after {SHORT_MINUTES} minutes: no capacity, quota or "
+        "address; the cause is in the Auto Scaling group's activities. Another type in dr:gpuInstanceTypes may have "
+        "capacity",
         "AWS/AutoScaling",
         DESIRED,
         0,
@@ -148,9 +149,14 @@ def missing_nodes(group: str) -> AlarmRule:
     )
 
 
-def gpu_group_rules(group: str) -> list[AlarmRule]:
-    """Return the alarms on the Auto Scaling group of GPU nodes."""
-    return [busy_nodes(group), missing_nodes(group)]
+def gpu_group_rules(zone: str, group: str) -> list[AlarmRule]:
+    """Return the alarms on the Auto Scaling group of a zone's GPU nodes.
+
+    Args:
+        zone: Letter of the zone.
+        group: Name of the Auto Scaling group.
+    """
+    return [busy_nodes(zone, group), missing_nodes(zone, group)]
 
 
 def endpoint_down(name: str, description: str, workload: str, region: str) -> AlarmRule:

@@ -25,7 +25,7 @@ class DrAlarmsArgs:
         topic_arn: ARN of the SNS topic of that region.
         rules: Metric alarms.
         composites: Composite alarms on those.
-        gpu_group: Name of the Auto Scaling group of GPU nodes; None without a cluster.
+        gpu_groups: Names of the Auto Scaling groups of GPU nodes by their zone's letter; empty without a cluster.
         tags: Tags of every alarm.
     """
 
@@ -34,7 +34,7 @@ class DrAlarmsArgs:
     topic_arn: pulumi.Input[str]
     rules: Sequence[AlarmRule]
     composites: Sequence[CompositeRule] = ()
-    gpu_group: pulumi.Output[str] | None = None
+    gpu_groups: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,12 +51,12 @@ class DrAlarms(pulumi.ComponentResource):
         super().__init__("dr:monitoring:DrAlarms", name, None, opts)
         self._name, self._args = name, args
         alarms = [self._alarm(rule, rule.dimensions) for rule in args.rules]
-        group = args.gpu_group
-        # The group's name is an output, so the rules are made without it.
         group_rules: list[AlarmRule] = []
-        if group is not None:
-            group_rules = gpu_group_rules("")
-            alarms += [self._alarm(rule, dict.fromkeys(rule.dimensions, group)) for rule in group_rules]
+        for zone, group in args.gpu_groups.items():
+            # The group's name is an output, so the rules are made without it.
+            of_zone = gpu_group_rules(zone, "")
+            alarms += [self._alarm(rule, dict.fromkeys(rule.dimensions, group)) for rule in of_zone]
+            group_rules += of_zone
         for composite in args.composites:
             cloudwatch.CompositeAlarm(
                 f"{name}-{composite.name}",

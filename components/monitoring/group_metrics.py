@@ -1,4 +1,4 @@
-"""GroupMetrics: enables Auto Scaling group metrics of a node group, which the alarm on missing nodes needs.
+"""GroupMetrics: enables Auto Scaling group metrics of node groups, which the alarm on missing nodes needs.
 
 EKS does not enable them when it creates or replaces a node group's Auto Scaling group (EKS user guide, "Enable Auto
 Scaling group metrics collection", which uses a custom Lambda function). Here EventBridge Scheduler calls Auto
@@ -30,7 +30,8 @@ class GroupMetricsArgs:
         account: The AWS account's twelve digits.
         region: The region.
         cluster: Name of the cluster that owns the group.
-        group: Name of the Auto Scaling group; None without a cluster: then only the role is created.
+        groups: Names of the Auto Scaling groups by their zone's letter; empty without a cluster: then only the role is
+            created.
         tags: Tags of the role.
     """
 
@@ -38,12 +39,12 @@ class GroupMetricsArgs:
     account: str
     region: str
     cluster: str
-    group: pulumi.Output[str] | None
+    groups: Mapping[str, pulumi.Output[str]]
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class GroupMetrics(pulumi.ComponentResource):
-    """A schedule that enables the metrics every minute, and its role."""
+    """Schedules that enable the metrics of each group every minute, and their role."""
 
     def __init__(self, name: str, args: GroupMetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:GroupMetrics", name, None, opts)
@@ -55,7 +56,7 @@ class GroupMetrics(pulumi.ComponentResource):
                 region=args.region,
                 purpose="Enables Auto Scaling group metrics of GPU nodes",
                 target_arn=ENABLE,
-                input=args.group.apply(_enable) if args.group is not None else None,
+                inputs={zone: group.apply(_enable) for zone, group in args.groups.items()},
                 policy=enable_group_metrics(args.cluster, args.account, args.region),
                 tags=args.tags,
             ),

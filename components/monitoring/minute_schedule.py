@@ -1,4 +1,4 @@
-"""MinuteSchedule: an EventBridge Scheduler schedule that calls a target every minute, and its role.
+"""MinuteSchedule: EventBridge Scheduler schedules that call a target every minute, and their role.
 
 A failed call is not retried, because the next minute's call replaces it. Costs about $0.05 a month: 43,800 invocations
 at $1 a million (EventBridge pricing page).
@@ -20,13 +20,14 @@ class MinuteScheduleArgs:
     """Arguments of `MinuteSchedule`.
 
     Args:
-        name: The schedule's name.
+        name: Name of the schedules, before their suffix.
         account: The AWS account's twelve digits.
         region: The region of the schedule.
         purpose: Purpose, for the role's description.
         target_arn: ARN of the target.
-        input: Input of the target as JSON; the scheduler replaces `<aws.scheduler.scheduled-time>`. None creates only
-            the role, so that no IAM call is needed when there is a target.
+        inputs: Inputs of the target as JSON by suffix of their schedule's name, "" for none; the scheduler replaces
+            `<aws.scheduler.scheduled-time>`. Without inputs only the role is created, so that no IAM call is needed
+            when there is a target.
         policy: Policy of the role.
         tags: Tags of the role.
     """
@@ -36,13 +37,13 @@ class MinuteScheduleArgs:
     region: str
     purpose: str
     target_arn: pulumi.Input[str]
-    input: pulumi.Input[str] | None
+    inputs: Mapping[str, pulumi.Input[str]]
     policy: pulumi.Input[str]
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class MinuteSchedule(pulumi.ComponentResource):
-    """The schedule, its role and the role's policy."""
+    """The schedules, their role and the role's policy."""
 
     def __init__(self, name: str, args: MinuteScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:MinuteSchedule", name, None, opts)
@@ -55,20 +56,29 @@ class MinuteSchedule(pulumi.ComponentResource):
             opts=own,
         )
         policy = iam.RolePolicy(f"{name}-policy", role=role.name, policy=args.policy, opts=own)
-        if args.input is not None:
-            self._schedule(name, args, role, policy)
+        for suffix, content in args.inputs.items():
+            end = f"-{suffix}" if suffix else ""
+            self._schedule(f"{name}{end}", f"{args.name}{end}", content, args, role, policy)
         self.register_outputs({})
 
-    def _schedule(self, name: str, args: MinuteScheduleArgs, role: iam.Role, policy: iam.RolePolicy) -> None:
+    def _schedule(
+        self,
+        name: str,
+        full_name: str,
+        content: pulumi.Input[str],
+        args: MinuteScheduleArgs,
+        role: iam.Role,
+        policy: iam.RolePolicy,
+    ) -> None:
         scheduler.Schedule(
             name,
-            name=args.name,
+            name=full_name,
             schedule_expression="rate(1 minute)",
             flexible_time_window=scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
             target=scheduler.ScheduleTargetArgs(
                 arn=args.target_arn,
                 role_arn=role.arn,
-                input=args.input,
+                input=content,
                 retry_policy=scheduler.ScheduleTargetRetryPolicyArgs(
                     maximum_event_age_in_seconds=60, maximum_retry_attempts=0
                 ),

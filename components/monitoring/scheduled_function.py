@@ -115,7 +115,7 @@ class ScheduledFunction(pulumi.ComponentResource):
                 region=args.region,
                 purpose=f"Invokes {args.name}",
                 target_arn=function.arn,
-                input="{}",
+                inputs={"": "{}"},
                 policy=function.arn.apply(invoke_function),
                 tags=args.tags,
             ),

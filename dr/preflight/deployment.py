@@ -16,6 +16,7 @@ from dr.errors import Problems
 from dr.preflight import existing_cluster, existing_vpc, guards, published_set, quotas, running_nodes
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.existing_vpc import ExistingVpc
+from dr.preflight.running_nodes import DesiredNodes, RunningNodes
 from dr.topology.topology import Role, Topology
 
 
@@ -24,14 +25,14 @@ class Found:
     """Facts of AWS that a deployment depends on.
 
     Args:
-        gpu_nodes: Number of GPU nodes to deploy: the number running now, within the limits of the tier.
+        nodes: Desired sizes of the node groups: the nodes running now, within the limits of the tier.
         vpc: The existing VPC; None if the configuration names none.
         cluster: The existing cluster; None if the configuration names none.
         published: Whether the region has the model set to serve, or serves none.
         warnings: Problems for which the deployment is not refused.
     """
 
-    gpu_nodes: int
+    nodes: DesiredNodes
     vpc: ExistingVpc | None = None
     cluster: ExistingCluster | None = None
     published: bool = True
@@ -74,9 +75,9 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
         vpc = pool.submit(existing_vpc.find, vpc_id, here) if vpc_id else None
         cluster = pool.submit(existing_cluster.find, cluster_name, vpc_id, here) if cluster_name and vpc_id else None
         published = pool.submit(published_set.find, topology)
-        nodes, warnings = capacity.nodes, list[str]()
-        if nodes:
-            nodes, warnings = running_nodes.wanted(capacity, cluster_name or prefix, prefix, here.region)
+        nodes, warnings = running_nodes.kept(capacity, here.zones, RunningNodes()), list[str]()
+        if topology.tier_here.spec.cluster:
+            nodes, warnings = running_nodes.wanted(capacity, here.zones, cluster_name or prefix, prefix, here.region)
     found_vpc, found_cluster, holds_set = None, None, True
     with problems.collect():
         tier.result()

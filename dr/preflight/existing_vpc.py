@@ -38,7 +38,8 @@ def find(vpc_id: str, site: Site) -> ExistingVpc:
         site: The region, with the configured CIDR block.
 
     Raises:
-        Invalid: The VPC does not exist, lacks the configured CIDR block, or has tagged subnets in too few zones.
+        Invalid: The VPC does not exist, lacks the configured CIDR block, has tagged subnets in too few zones, or has no
+            tagged private subnet in a configured zone.
         Unreachable: The region does not answer.
     """
     with calls(vpc_id, site.region):
@@ -61,6 +62,10 @@ def find(vpc_id: str, site: Site) -> ExistingVpc:
             zones = ", ".join(found[kind]) or "none"
             fact = f"{vpc_id} has {kind} subnets, those with the tag {tag}=1, in {len(found[kind])} zone(s): {zones}"
             wrong.append(Problem("dr:existingVpc", fact, f"tag one in each of {FEWEST_ZONES} zones or more"))
+        elif kind == "private" and (lacking := [zone for zone in site.zones if zone not in found[kind]]):
+            fact = f"{vpc_id} has no private subnet, with the tag {tag}=1, in {', '.join(lacking)}"
+            remedy = f"tag one there, or name the zones {', '.join(found[kind])}"
+            wrong.append(Problem(f"dr:{site.role}Zones", fact, remedy))
     if wrong:
         raise Invalid(*wrong)
     return ExistingVpc(vpc_id, found["public"], found["private"])

@@ -97,7 +97,8 @@ class Capacity:
         max_replicas: Maximum number of replicas.
         largest_zone: Replicas in the zone with the most replicas: the maximum that the loss of a zone takes.
         min_available: Minimum of the disruption budget; 0 if the floor is 0.
-        nodes: GPU nodes for `replicas`.
+        zone_nodes: GPU nodes of each zone for `replicas`, in descending order.
+        max_zone_nodes: GPU nodes that one zone may have: its share of `max_replicas` after the loss of another zone.
         max_nodes: GPU nodes for `max_replicas`, before and after the loss of a zone.
         per_node: Replicas per node.
         vcpus: vCPUs of `nodes` by quota code, with the largest configured GPU type.
@@ -108,11 +109,17 @@ class Capacity:
     max_replicas: int
     largest_zone: int
     min_available: int
-    nodes: int
+    zone_nodes: tuple[int, ...]
+    max_zone_nodes: int
     max_nodes: int
     per_node: int
     vcpus: Mapping[str, int]
     max_vcpus: Mapping[str, int]
+
+    @property
+    def nodes(self) -> int:
+        """GPU nodes for `replicas`."""
+        return sum(self.zone_nodes)
 
 
 def spread(replicas: int, zones: int) -> list[int]:
@@ -120,9 +127,9 @@ def spread(replicas: int, zones: int) -> list[int]:
     return [replicas // zones + (place < replicas % zones) for place in range(zones)]
 
 
-def node_count(replicas: int, zones: int, per_node: int) -> int:
-    """Return the number of nodes for replicas spread over zones; each zone's share is rounded up to whole nodes."""
-    return sum(ceil(share / per_node) for share in spread(replicas, zones))
+def nodes_by_zone(replicas: int, zones: int, per_node: int) -> tuple[int, ...]:
+    """Return each zone's nodes for replicas spread over zones; a zone's share is rounded up to whole nodes."""
+    return tuple(ceil(share / per_node) for share in spread(replicas, zones))
 
 
 def capacity(workload: Workload, tier: Tier, zones: int) -> Capacity:
@@ -136,21 +143,22 @@ def capacity(workload: Workload, tier: Tier, zones: int) -> Capacity:
     replicas = workload.floor(tier, zones)
     largest = spread(replicas, zones)[0]
     left = replicas - largest
-    nodes = node_count(replicas, zones, workload.per_node)
+    zone_nodes = nodes_by_zone(replicas, zones, workload.per_node)
     # Fewer zones may need more nodes. With 4 replicas per node, 10 replicas in 3 zones (4 + 3 + 3) need 3 nodes, in
     # 2 zones (5 + 5) they need 4. Without these nodes, a region could not return to its peak after the loss of a zone.
-    over = [each for each in (zones, zones - 1) if each]
-    max_nodes = max(nodes, *(node_count(workload.max_replicas, each, workload.per_node) for each in over))
+    most = [nodes_by_zone(workload.max_replicas, each, workload.per_node) for each in (zones, zones - 1) if each]
+    max_nodes = max(sum(zone_nodes), *map(sum, most))
     promised = workload.min_available if workload.min_available is not None else max(1, min(MIN_AVAILABLE, left))
     return Capacity(
         replicas=replicas,
         max_replicas=workload.max_replicas,
         largest_zone=largest,
         min_available=min(promised, left) if replicas else 0,
-        nodes=nodes,
+        zone_nodes=zone_nodes,
+        max_zone_nodes=max(each for nodes in (zone_nodes, *most) for each in nodes),
         max_nodes=max_nodes,
         per_node=workload.per_node,
-        vcpus=vcpus(workload, nodes),
+        vcpus=vcpus(workload, sum(zone_nodes)),
         max_vcpus=vcpus(workload, max_nodes),
     )
 

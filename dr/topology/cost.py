@@ -84,8 +84,8 @@ def _always(topology: Topology) -> Iterator[Line]:
     yield Line("hosted zone", 1 if primary and not topology.dns.zone_id else 0)
     yield from _health_checks(topology)
     spec = topology.tier_here.spec
-    # An alarm is billed by the metrics it reads: the one on missing nodes reads two.
-    lever, of_group = 1, 3 if spec.cluster else 0
+    # An alarm is billed by the metrics it reads: each zone has one on busy nodes, and one on missing nodes, of two.
+    lever, of_group = 1, 3 * len(topology.here.zones) if spec.cluster else 0
     of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else RECOVERY_ALARMS
     yield Line("metric alarm", lever + of_group + of_stack)
     if not primary:

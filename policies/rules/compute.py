@@ -32,16 +32,28 @@ def encrypts_secrets(cluster: Resource) -> Facts:
 
 
 def spans_zones(group: Resource, stack: Stack) -> Facts:
-    """Check that a node group has at least two subnets and, as far as the stack creates them, in at least two zones."""
-    subnets = group.look("subnetIds")
-    if subnets is not UNKNOWN and len(subnets or []) < 2:
-        yield f"subnetIds has {len(subnets or [])} subnets, fewer than 2"
+    """Check that the node groups of a pool have at least two subnets and, as far as known, in at least two zones.
+
+    A pool is the groups with the same label `pool`; a group without that label is a pool of its own. A violation is
+    reported for the first group of the pool.
+    """
+    pool = group.look("labels.pool")
+    groups = [each for each in stack if each.type == NODE_GROUP and each.look("labels.pool") in (pool, UNKNOWN)]
+    if pool is None:
+        groups = [group]
+    if pool is UNKNOWN or groups[0].urn != group.urn:
         return
-    urns = group.references.get("subnetIds", ())
+    subnets = [each.look("subnetIds") for each in groups]
+    ids = [id for part in subnets if part is not UNKNOWN for id in part or []]
+    named = f"the node groups of pool {shown(pool)}" if len(groups) > 1 else "the node group"
+    if UNKNOWN not in (*subnets, *ids) and len(set(ids)) < 2:
+        yield f"subnetIds of {named} has {len(set(ids))} subnets, fewer than 2"
+        return
+    urns = {urn for each in groups for urn in each.references.get("subnetIds", ())}
     used = [each for each in stack if each.type == "aws:ec2/subnet:Subnet" and each.urn in urns]
     zones = {each.look("availabilityZone") for each in used}
     if len(zones) == 1 and UNKNOWN not in zones:
-        yield f"all subnets of the node group are in {zones.pop()}"
+        yield f"all subnets of {named} are in {zones.pop()}"
 
 
 RULES = (
@@ -79,9 +91,9 @@ RULES = (
     ),
     Rule(
         name="eks-node-group-two-zones",
-        requirement="A node group must span at least two zones.",
+        requirement="The node groups of a pool must span at least two zones.",
         reason="the loss of one zone must not interrupt the service",
-        remedy="set subnetIds to subnets of at least two zones",
+        remedy="set subnetIds to subnets of at least two zones, in one group or in a group for each zone",
         types=(NODE_GROUP,),
         check_in_stack=spans_zones,
     ),

@@ -1,28 +1,32 @@
 """Cluster autoscaler: scales node groups up for unschedulable pods, and down by idle nodes.
 
-Like cluster-autoscaler, it scans every 10 s, computes the number of nodes that the pods need, and raises the desired
-size of the node group up to its maximum. A node with only DaemonSet pods for 10 minutes is removed, down to the
-group's minimum (cluster-autoscaler FAQ). Node labels, taints and resources decide whether a pod fits a group.
+Like cluster-autoscaler, it scans every 10 s and places the waiting pods on simulated new nodes of each group. A group's
+new nodes are all assumed to be in one zone: that of one of its nodes, or the first of its Auto Scaling group's zones if
+it has none (its `MixedTemplateNodeInfoProvider`, and `getAsgTemplate` of its AWS provider). So a group over several
+zones does not grow for a pod that must run in another zone. A scan grows one group, or several similar ones that are
+balanced (`--balance-similar-node-groups`).
 
-Simplified: topology spread and affinity are ignored, underused nodes stay, and the groups replace dead nodes.
+Pods wait for the nodes that a group lacks until `--max-node-provision-time`. A group in which a launch failed since it
+grew is not grown for five minutes, and its missing nodes above the minimum are given up.
+
+A node with only DaemonSet pods for 10 minutes is removed, down to the group's minimum (cluster-autoscaler FAQ).
+
+Simplified: affinity and the share of unready nodes are ignored, and underused nodes stay.
 """
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-from moto.ec2.models.instance_types import INSTANCE_TYPES
-
 from sandbox import timings
+from sandbox.aws.extensions.eks_nodes import NodeScalingGroup
 from sandbox.clusters.api import Thing, Watched
-from sandbox.clusters.node_objects import EFFECTS, allocatable
+from sandbox.clusters.placement import ZONE, Spot, fits, place, template
 from sandbox.clusters.scaling import Scaling
-
-COUNTED = ("cpu", "memory", "nvidia.com/gpu")
 
 
 def unschedulable(pod: Thing) -> bool:
@@ -33,56 +37,94 @@ def unschedulable(pod: Thing) -> bool:
     )
 
 
-def share(pod: Thing, group: Mapping[str, Any]) -> float | None:
-    """Return the share of a group's node that a pod needs: 1 is a whole node; None if the pod does not fit."""
-    spec = pod["spec"]
-    if any(group["labels"].get(key) != value for key, value in spec.get("nodeSelector", {}).items()):
-        return None
-    if any(not _tolerated(taint, spec.get("tolerations", ())) for taint in group["taints"]):
-        return None
-    room = allocatable(INSTANCE_TYPES[group["instanceTypes"][0]])
-    shares = []
-    for name in COUNTED:
-        requested = sum(
-            _quantity(each.get("resources", {}).get("requests", {}).get(name, 0)) for each in spec["containers"]
-        )
-        if requested:
-            available = _quantity(room.get(name, 0))
-            if not available or requested > available:
-                return None
-            shares.append(float(requested / available))
-    return max(shares, default=0.01)
-
-
-def _quantity(value: str | int) -> Decimal:
-    return parse_quantity(value)  # type: ignore[no-any-return]
-
-
-def more_nodes(shares: list[float], room: list[float]) -> int:
-    """Return the number of additional nodes needed, by first-fit decreasing.
+@dataclass
+class Group:
+    """A node group that may grow.
 
     Args:
-        shares: Share of a node that each pod needs.
-        room: Free share of each existing node.
+        about: The node group, as in DescribeNodegroup.
+        zone: Zone that its new nodes are assumed to be in.
+        desired: Desired size.
+        most: Maximum size.
+        least: Minimum size.
+        lacking: Nodes that it lacks.
+        failed: Whether a launch failed since it grew.
+        expected: Whether pods wait for the nodes that it lacks.
     """
-    left = list(room)
-    for each in sorted(shares, reverse=True):
-        # The tolerance of 1e-9 lets three thirds fill a node despite rounding.
-        at = next((index for index, free in enumerate(left) if free >= each - 1e-9), None)
-        if at is None:
-            left.append(1.0 - each)
-        else:
-            left[at] -= each
-    return len(left) - len(room)
+
+    about: dict[str, Any]
+    zone: str
+    desired: int
+    most: int
+    least: int = 0
+    lacking: int = 0
+    failed: bool = False
+    expected: bool = True
 
 
-def _tolerated(taint: Mapping[str, str], tolerations: Any) -> bool:
-    return any(
-        each.get("key") in (None, taint["key"])
-        and each.get("effect") in (None, "", EFFECTS[taint["effect"]])
-        and (each.get("operator") == "Exists" or each.get("value", "") == taint.get("value", ""))
-        for each in tolerations
-    )
+@dataclass(frozen=True)
+class Option:
+    """Growth of a group.
+
+    Args:
+        group: The group.
+        nodes: Number of new nodes.
+        pods: Names of the pods that they take.
+    """
+
+    group: Group
+    nodes: int
+    pods: frozenset[str] = field(default_factory=frozenset)
+
+
+def growth(groups: list[Group], spots: list[Spot], waiting: list[Thing]) -> dict[str, int]:
+    """Return the new desired size of each group that a scan grows, by name. Pure.
+
+    Args:
+        groups: The node groups.
+        spots: The nodes with their pods.
+        waiting: Unschedulable pods.
+    """
+    coming = [template(group.about, group.zone) for group in groups if group.expected for _ in range(group.lacking)]
+    known = [*copy.deepcopy(spots), *coming]
+    left = place(waiting, known, known)
+    options = [_option(group, known, left) for group in groups if not group.failed]
+    options = [each for each in options if each.nodes]
+    if not options:
+        return {}
+    best = min(options, key=lambda each: (-len(each.pods), each.group.desired))
+    similar = [
+        each.group
+        for each in options
+        if each.group.about["labels"] == best.group.about["labels"] and each.pods >= best.pods
+    ]
+    sizes = {each.about["nodegroupName"]: each.desired for each in similar}
+    for _ in range(best.nodes):
+        room = [each for each in similar if sizes[each.about["nodegroupName"]] < each.most]
+        chosen = min(room, key=lambda each: sizes[each.about["nodegroupName"]])
+        sizes[chosen.about["nodegroupName"]] += 1
+    return {
+        each.about["nodegroupName"]: size
+        for each in similar
+        if (size := sizes[each.about["nodegroupName"]]) > each.desired
+    }
+
+
+def _option(group: Group, known: list[Spot], waiting: list[Thing]) -> Option:
+    """Place pods on new nodes of a group only: the other nodes could not take them."""
+    spots, new, taken = copy.deepcopy(known), list[Spot](), set[str]()
+    for pod in waiting:
+        spot = next((each for each in new if fits(pod, each, spots)), None)
+        if spot is None and group.desired + len(new) < group.most:
+            one = template(group.about, group.zone)
+            if fits(pod, one, [*spots, one]):
+                spot = one
+                spots.append(one)
+                new.append(one)
+        if spot:
+            spot.add(pod)
+            taken.add(pod["metadata"]["name"])
+    return Option(group, len(new), frozenset(taken))
 
 
 class Autoscaler:
@@ -99,6 +141,9 @@ class Autoscaler:
         self._scaling, self._nodes, self._pods, self._speed = scaling, nodes, pods, speed
         self._next = 0.0
         self._idle: dict[str, float] = {}
+        self._zones: dict[str, str] = {}
+        self._lacking_since: dict[str, float] = {}
+        self._failed_at: dict[str, float] = {}
 
     def step(self) -> None:
         """Scan, if a scan is due."""
@@ -107,39 +152,66 @@ class Autoscaler:
             return
         self._next = now + timings.AUTOSCALER_SCAN.seconds / self._speed
         pods = self._pods.all()
+        groups = [self._group(group, scaled, now) for group, scaled in self._scaling.groups() if group["instanceTypes"]]
         waiting = [pod for pod in pods if unschedulable(pod)]
         if waiting:
-            self._grow(pods, waiting)
+            sizes = growth(groups, list(self._spots(pods)), waiting)
+            for group, scaled in self._scaling.groups():
+                if size := sizes.get(group["nodegroupName"]):
+                    self._failed_at.pop(group["nodegroupName"], None)
+                    self._scaling.grow(scaled, size)
         else:
             self._shrink(pods, now)
 
-    def _grow(self, pods: list[Thing], waiting: list[Thing]) -> None:
-        for group, scaled in self._scaling.groups():
+    def _group(self, about: dict[str, Any], scaled: NodeScalingGroup, now: float) -> Group:
+        """Return a group with its missing nodes; give up those above its minimum whose launch failed."""
+        name, found = about["nodegroupName"], self._nodes_of(about)
+        ready = [node for node in found if _ready(node)]
+        if ready:
+            self._zones[name] = ready[0]["metadata"]["labels"][ZONE]
+        desired, least = scaled.desired_capacity or 0, scaled.min_size or 0
+        if self._scaling.launch_failed(scaled):
+            self._failed_at[name] = now
+            if (fewer := max(least, len(found))) < desired:
+                desired = fewer
+                scaled.set_desired_capacity(desired)
+        lacking = max(0, desired - len(found))
+        since = self._lacking_since.setdefault(name, now)
+        if not lacking:
+            del self._lacking_since[name]
+        failed = self._failed_at.get(name)
+        return Group(
+            about,
+            self._zones.get(name) or str(scaled.availability_zones[0]),
+            desired,
+            scaled.max_size or 0,
+            least,
+            lacking,
+            failed is not None and now - failed < timings.AUTOSCALER_BACKOFF.seconds / self._speed,
+            now - since < timings.AUTOSCALER_PROVISION.seconds / self._speed,
+        )
+
+    def _nodes_of(self, group: dict[str, Any]) -> list[Thing]:
+        return [
+            node
+            for node in sorted(self._nodes.all(), key=lambda each: str(each["metadata"]["name"]))
+            if node["metadata"]["labels"].get("eks.amazonaws.com/nodegroup") == group["nodegroupName"]
+        ]
+
+    def _spots(self, pods: list[Thing]) -> Iterator[Spot]:
+        """Yield the nodes of all groups with their pods; an unready or cordoned node takes no more."""
+        for group, _ in self._scaling.groups():
             if not group["instanceTypes"]:
                 continue
-            room = self._room(group, pods)
-            coming = max(0, (scaled.desired_capacity or 0) - len(room))
-            shares = [(pod, share(pod, group)) for pod in waiting]
-            needed = more_nodes([each for _, each in shares if each is not None], room)
-            waiting = [pod for pod, each in shares if each is None]
-            goal = min((scaled.desired_capacity or 0) + needed - coming, scaled.max_size or 0)
-            if needed > coming and goal > (scaled.desired_capacity or 0):
-                scaled.set_desired_capacity(goal)
-
-    def _room(self, group: Mapping[str, Any], pods: list[Thing]) -> list[float]:
-        """Return the free share of each ready node of a group; 0 for a cordoned node."""
-        room = {
-            node["metadata"]["name"]: 0.0 if node["spec"].get("unschedulable") else 1.0
-            for node in self._nodes.all()
-            if node["metadata"]["labels"].get("eks.amazonaws.com/nodegroup") == group["nodegroupName"]
-            and any(
-                each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", ())
-            )
-        }
-        for pod in pods:
-            if (name := pod["spec"].get("nodeName")) in room:
-                room[name] -= share(pod, group) or 0.0
-        return list(room.values())
+            for node in self._nodes_of(group):
+                spec = node["spec"]
+                usable = _ready(node) and not spec.get("unschedulable")
+                spot = Spot(group, node["metadata"]["labels"], spec.get("taints", ()), 1.0 if usable else 0.0)
+                for pod in pods:
+                    ended = pod["status"].get("phase") in ("Succeeded", "Failed")
+                    if pod["spec"].get("nodeName") == node["metadata"]["name"] and not ended:
+                        spot.add(pod)
+                yield spot
 
     def _shrink(self, pods: list[Thing], now: float) -> None:
         busy = {pod["spec"].get("nodeName") for pod in pods if not _daemon(pod)}
@@ -152,6 +224,10 @@ class Autoscaler:
             rested = [each for each in running if now - self._idle[each.instance.private_dns_name] >= idle]
             if rested and (scaled.desired_capacity or 0) > (scaled.min_size or 0):
                 self._scaling.retire(scaled, rested[0])
+
+
+def _ready(node: Thing) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", ()))
 
 
 def _daemon(pod: Thing) -> bool:

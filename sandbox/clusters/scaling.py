@@ -7,6 +7,8 @@ template version is rolled out one node at a time; the new node starts before th
 
 Simplified: only on-demand capacity exists; a capacity fault affects a whole region; warm pools, suspended processes and
 standby are ignored.
+
+A group without a zone that is up cannot launch, which its activities report as for insufficient capacity.
 """
 
 from __future__ import annotations
@@ -57,10 +59,12 @@ class Plan:
 
     Args:
         retry_at: When the next launch is allowed after insufficient capacity, in seconds of the monotonic clock.
+        grown_at: When the autoscaler last grew the group; None if it did not.
         surge: Whether the group has one instance more than desired, as the replacement of another.
     """
 
     retry_at: float = 0.0
+    grown_at: datetime.datetime | None = None
     surge: bool = False
 
 
@@ -103,6 +107,18 @@ class Scaling:
     def dead(self, state: InstanceState) -> bool:
         """Return whether an instance's zone is down."""
         return self._faults.zone_down(str(state.availability_zone))
+
+    def grow(self, scaled: NodeScalingGroup, size: int) -> None:
+        """Set a group's desired size, as the autoscaler does."""
+        self._plans.setdefault(scaled.name, Plan()).grown_at = datetime.datetime.now(datetime.UTC)
+        scaled.set_desired_capacity(size)
+
+    def launch_failed(self, scaled: NodeScalingGroup) -> bool:
+        """Return whether a launch failed since `grow` (Cluster Autoscaler, AWS provider, `isNodeGroupAvailable`)."""
+        since = self._plans.setdefault(scaled.name, Plan()).grown_at
+        lacking = (scaled.desired_capacity or 0) > len(_of(scaled, PENDING, IN_SERVICE))
+        activities = [each for each in scaled.activities if since is None or each["StartTime"] >= since]
+        return lacking and any(each["StatusCode"] == "Failed" for each in activities)
 
     def retire(self, scaled: NodeScalingGroup, state: InstanceState) -> None:
         """Start draining an instance before its termination, and reduce the group's desired size by one."""
@@ -160,9 +176,12 @@ class Scaling:
             alive = [machine for machine in machines if not self._faults.zone_down(machine.zone)]
             if old or uneven(zones, alive):
                 at, plan.surge = [old.zone] if old else zones_to_fill(zones, machines, 1), True
+        types = group["instanceTypes"] or [scaled.instance_type]
+        if lacking > 0 and not zones and now >= plan.retry_at:
+            plan.retry_at = now + timings.CAPACITY_RETRY.seconds / self._speed
+            _failed(group, scaled, types, str(scaled.availability_zones[0]))
         if not at or now < plan.retry_at:
             return
-        types = group["instanceTypes"] or [scaled.instance_type]
         chosen = launches(at, types, lambda name: not self._faults.no_capacity(self._region, name))
         for each in chosen:
             self._launch(group, scaled, each.zone, each.instance_type, now)

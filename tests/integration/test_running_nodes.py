@@ -10,14 +10,15 @@ import pytest
 from dr import clients
 from dr.clients import Missing
 from dr.preflight import running_nodes
-from dr.preflight.running_nodes import Running as Nodes
+from dr.preflight.running_nodes import DesiredNodes, RunningNodes, Size
 from dr.topology.capacity import Workload, capacity
 from dr.topology.tiers import Tier
 from sandbox.aws.faults import parse
 from sandbox.server import Running
 
 REGION, CLUSTER, WORKLOAD = "us-west-2", "ml-dr", "ml-dr"
-WARM = capacity(Workload(), Tier.WARM, 3)
+WARM, ZONES = capacity(Workload(), Tier.WARM, 2), (f"{REGION}a", f"{REGION}b")
+FLOORS = DesiredNodes({f"{REGION}a": 2, f"{REGION}b": 1}, 2)
 
 
 def role(aws: Running, name: str, service: str) -> str:
@@ -60,61 +61,72 @@ def make(aws: Running, subnet_ids: list[str], name: str, sizes: tuple[int, int, 
     )
 
 
-def raise_to(aws: Running, nodes: int) -> None:
-    """Set the desired capacity of the group, as the autoscaler does."""
+def raise_to(aws: Running, group: str, nodes: int) -> None:
+    """Set the desired capacity of a group, as the autoscaler does."""
     scaling = aws.client("autoscaling", REGION)
     names = [each["AutoScalingGroupName"] for each in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]]
-    (name,) = [each for each in names if each.startswith("eks-gpu-")]
+    (name,) = [each for each in names if each.startswith(f"eks-{group}-")]
     scaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=nodes)
 
 
-def found() -> Nodes | None:
+def found() -> RunningNodes:
     return running_nodes.find(CLUSTER, WORKLOAD, REGION)
+
+
+def wanted() -> tuple[DesiredNodes, list[str]]:
+    return running_nodes.wanted(WARM, ZONES, CLUSTER, WORKLOAD, REGION)
 
 
 @pytest.mark.usefixtures("aws")
 def test_region_without_a_cluster_has_no_running_nodes() -> None:
-    assert found() is None
-    assert running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION) == (3, [])
+    assert found() == RunningNodes()
+    assert wanted() == (FLOORS, [])
 
 
-def test_node_count_set_by_the_autoscaler_is_kept_above_the_floor(aws: Running, subnet_ids: list[str]) -> None:
-    make(aws, subnet_ids, "gpu", (3, 3, 10))
-    assert found() == Nodes(floor=3, nodes=3)
-    raise_to(aws, 5)
+def test_node_counts_set_by_the_autoscaler_are_kept_above_the_floors(aws: Running, subnet_ids: list[str]) -> None:
+    for zone, subnet in zip("ab", subnet_ids, strict=True):
+        make(aws, [subnet], f"gpu-{zone}", (1, 1, 10))
+    make(aws, subnet_ids, "system", (2, 2, 6), labels={"pool": "system"})
+    raise_to(aws, "gpu-b", 5)
+    raise_to(aws, "system", 4)
 
-    assert found() == Nodes(floor=3, nodes=5)
-    assert running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION) == (5, [])
+    assert found() == RunningNodes({ZONES[0]: Size(1, 1), ZONES[1]: Size(1, 5)}, Size(2, 4))
+    assert wanted() == (DesiredNodes({ZONES[0]: 2, ZONES[1]: 5}, 4), [])
 
 
-def test_system_nodes_and_nodes_of_other_workloads_are_not_counted(aws: Running, subnet_ids: list[str]) -> None:
-    make(aws, subnet_ids, "system", (2, 6, 6), labels={"pool": "system"})
+def test_nodes_of_a_group_over_two_zones_count_as_spread_over_them(aws: Running, subnet_ids: list[str]) -> None:
+    make(aws, subnet_ids, "gpu", (3, 7, 10))
+
+    assert found() == RunningNodes({ZONES[0]: Size(2, 4), ZONES[1]: Size(1, 3)})
+
+
+def test_nodes_of_other_workloads_are_not_counted(aws: Running, subnet_ids: list[str]) -> None:
     make(aws, subnet_ids, "theirs", (2, 8, 8), tags={"workload": "other"})
-    assert found() is None
+    assert found() == RunningNodes()
 
 
 def test_larger_of_a_node_group_and_its_replacement_counts(aws: Running, subnet_ids: list[str]) -> None:
-    make(aws, subnet_ids, "gpu-1", (3, 7, 10))
-    make(aws, subnet_ids, "gpu-2", (3, 3, 10))
+    make(aws, subnet_ids[:1], "gpu-1", (3, 7, 10))
+    make(aws, subnet_ids[:1], "gpu-2", (3, 3, 10))
 
-    assert found() == Nodes(floor=3, nodes=7)
+    assert found() == RunningNodes({ZONES[0]: Size(3, 7)})
 
 
 def test_unreadable_node_count_is_unknown_and_the_floor_is_deployed(aws: Running, subnet_ids: list[str]) -> None:
     make(aws, subnet_ids, "gpu", (3, 5, 10))
     aws.emulator.faults.add(parse({"kind": "operation", "operation": "eks:ListNodegroups", "error": "AccessDenied"}))
-    nodes, (said,) = running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION)
+    nodes, (said,) = wanted()
 
-    assert nodes == 3
+    assert nodes == FLOORS
     assert said.startswith("GPU nodes of ml-dr in us-west-2: unknown, AccessDenied in us-west-2")
     assert said.endswith("the floor, 3, is deployed, and more may run")
 
 
 def test_node_count_of_an_unreachable_region_is_unknown_and_the_floor_is_deployed(aws: Running) -> None:
     aws.emulator.faults.add(parse({"kind": "region", "region": REGION, "unreachable": True}))
-    nodes, (said,) = running_nodes.wanted(WARM, CLUSTER, WORKLOAD, REGION)
+    nodes, (said,) = wanted()
 
-    assert (nodes, "us-west-2 does not answer" in said) == (3, True)
+    assert (nodes, "us-west-2 does not answer" in said) == (FLOORS, True)
 
 
 @pytest.mark.usefixtures("aws")

@@ -21,6 +21,7 @@ from tests.support.waiting import wait_for
 ZONES, TYPES, DOMAIN = "abc", ["g5.2xlarge", "g6.2xlarge"], "example.com"
 NAMESPACE = "ml-serving"
 READY_PATH = Serving().ready_path
+MOST_IN_ZONE = 3
 CODE_FOLDER, MODELS_FOLDER = "/opt/ml-dr", "/models"
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
 
@@ -51,7 +52,7 @@ class Region:
         return f"inference.{DOMAIN}"
 
     def build(self, nodes: int) -> None:
-        """Create network, node group, load balancer and hosted zone."""
+        """Create network, a node group in each zone, load balancer and hosted zone."""
         ec2 = self.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnets = [
@@ -67,18 +68,21 @@ class Region:
             resourcesVpcConfig={"subnetIds": ids},
         )
         template = ec2.create_launch_template(LaunchTemplateName="gpu", LaunchTemplateData=TEMPLATE)
-        eks.create_nodegroup(
-            clusterName=self.cluster,
-            nodegroupName="gpu",
-            nodeRole=self._role("nodes", "ec2.amazonaws.com"),
-            subnets=ids,
-            instanceTypes=TYPES,
-            amiType="AL2023_x86_64_NVIDIA",
-            scalingConfig={"minSize": 0, "desiredSize": nodes, "maxSize": 9},
-            labels={"pool": "gpu"},
-            taints=[GPU_TAINT],
-            launchTemplate={"id": template["LaunchTemplate"]["LaunchTemplateId"], "version": "1"},
-        )
+        floor = nodes // len(ZONES)
+        node_role = self._role("nodes", "ec2.amazonaws.com")
+        for zone, subnet in zip(ZONES, ids, strict=True):
+            eks.create_nodegroup(
+                clusterName=self.cluster,
+                nodegroupName=f"gpu-{zone}",
+                nodeRole=node_role,
+                subnets=[subnet],
+                instanceTypes=TYPES,
+                amiType="AL2023_x86_64_NVIDIA",
+                scalingConfig={"minSize": floor, "desiredSize": floor, "maxSize": MOST_IN_ZONE},
+                labels={"pool": "gpu"},
+                taints=[GPU_TAINT],
+                launchTemplate={"id": template["LaunchTemplate"]["LaunchTemplateId"], "version": "1"},
+            )
         elb = self.client("elbv2")
         balancer = elb.create_load_balancer(Name="inference", Type="network", Subnets=ids)["LoadBalancers"][0]
         group = elb.create_target_group(

@@ -59,6 +59,15 @@ NODES = Given(
     {"subnetIds": [NOT_KNOWN, NOT_KNOWN]},
     {"subnetIds": ["subnet-a", "subnet-b"]},
 )
+ZONE_NODES = tuple(
+    Given(
+        "aws:eks/nodeGroup:NodeGroup",
+        f"nodes-{zone}",
+        {"subnetIds": [f"id-{zone}"], "labels": {"pool": "gpu"}},
+        {"subnetIds": [f"subnet-{zone}"]},
+    )
+    for zone in "ab"
+)
 FLOW_LOG = Given("aws:ec2/flowLog:FlowLog", "log", {"vpcId": "vpc-1"})
 OF_RECOVERY = of_kind("aws:cloudwatch/logGroup:LogGroup", region=WEST, tags={**TAGS, "role": "recovery"})
 
@@ -173,14 +182,14 @@ EXAMPLES = (
     ),
     Example(
         "eks-node-group-two-zones",
-        (NODES, *SUBNETS),
+        (NODES, *ZONE_NODES, *SUBNETS),
         (
-            ("it", "subnetIds", ["subnet-1"], "subnetIds has 1 subnets, fewer than 2"),
+            ("it", "subnetIds", ["subnet-1"], "subnetIds of the node group has 1 subnets, fewer than 2"),
             (
-                "subnet-b",
-                "availabilityZone",
-                "us-east-1a",
-                "all subnets of the node group are in us-east-1a",
+                "nodes-b",
+                "subnetIds",
+                ["id-a"],
+                'subnetIds of the node groups of pool "gpu" has 1 subnets, fewer than 2',
             ),
         ),
     ),

@@ -67,7 +67,7 @@ def run_first_deployment(stack: str, /, **changes: str) -> Cloud:
     """
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         patch.setattr(PulumiStack, "export_state", lambda self: {})
-        patch.setattr(running_nodes, "find", lambda *_: None)
+        patch.setattr(running_nodes, "find", lambda *_: running_nodes.RunningNodes())
         patch.setattr(existing_cluster, "find", lambda *_: EXISTING_CLUSTER)
         patch.setattr(existing_vpc, "find", lambda *_: ExistingVpc(VPC, SUBNETS, SUBNETS))
         boto3.client("s3", "us-west-2").create_bucket(

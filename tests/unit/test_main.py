@@ -19,7 +19,7 @@ from tests.support.plugin_calls import calls
 from tests.support.program import CONTROL, ROOT, first_deployment
 
 CLUSTER = {
-    *("cluster", "cluster-system", "cluster-gpu", "cluster-from-load-balancer"),
+    *("cluster", "cluster-system", *(f"cluster-gpu-{zone}" for zone in "abc"), "cluster-from-load-balancer"),
     *(f"cluster-{role.name}" for role in POD_ROLES if role not in ADDONS.values()),
     *(f"cluster-{addon}" for addon in ADDONS),
 }
@@ -28,9 +28,9 @@ LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 WATCHES = ("prober", "republisher", "alarms-", "group-metrics-")
 GPU_NODES = {
     Tier.BACKUP: [],
-    Tier.PILOT: [(0, 0, 10)],
-    Tier.WARM: [(3, 3, 10)],
-    Tier.ACTIVE: [(6, 6, 10)],
+    Tier.PILOT: [(0, 0, 5)] * 3,
+    Tier.WARM: [(1, 1, 5)] * 3,
+    Tier.ACTIVE: [(2, 2, 5)] * 3,
 }
 """Minimum, desired and maximum size of each GPU node group."""
 
@@ -130,12 +130,17 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
     cluster = (
         set()
         if tier is Tier.BACKUP
-        else CLUSTER | {"alarms-nodes-busy", "alarms-nodes-short", "group-metrics-schedule"}
+        else CLUSTER
+        | {
+            f"{name}-{zone}"
+            for name in ("alarms-nodes-busy", "alarms-nodes-short", "group-metrics-schedule")
+            for zone in "abc"
+        }
     )
     assert names - backup == plan | cluster | nat_routes({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
     assert backup <= names
     assert weight(cloud) == (100 if tier is Tier.ACTIVE else 0)
-    sizes = [each.inputs["scalingConfig"] for name, each in cloud.of("NodeGroup").items() if name == "cluster-gpu"]
+    sizes = [each.inputs["scalingConfig"] for name, each in cloud.of("NodeGroup").items() if "gpu" in name]
     assert [(size["minSize"], size["desiredSize"], size["maxSize"]) for size in sizes] == GPU_NODES[tier]
     assert cloud.exports["tier"] == str(tier)
     assert cloud.one("BucketObjectv2", "contract")["bucket"] == CONTROL

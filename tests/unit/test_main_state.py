@@ -16,6 +16,7 @@ from dr.errors import Failed, Problem
 from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import cluster_reachability, quotas, running_nodes
 from dr.preflight.cluster_reachability import Answer
+from dr.preflight.running_nodes import RunningNodes, Size
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
 from tests.support.builders import half
@@ -38,10 +39,10 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, running_nodes.Running]:
-    """Running GPU nodes by region, initially none; moto's EKS does not report a missing cluster as AWS does."""
-    found: dict[str, running_nodes.Running] = {}
-    monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: found.get(region))
+def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, RunningNodes]:
+    """Running nodes by region, initially none; moto's EKS does not report a missing cluster as AWS does."""
+    found: dict[str, RunningNodes] = {}
+    monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: found.get(region, RunningNodes()))
     return found
 
 
@@ -58,20 +59,23 @@ def weight(cloud: Cloud) -> int:
     return int(policy["weight"])
 
 
-def sizes(cloud: Cloud) -> tuple[int, int, int]:
-    scaling = cloud.one("NodeGroup", "cluster-gpu")["scalingConfig"]
+def sizes(cloud: Cloud, group: str = "gpu-a") -> tuple[int, int, int]:
+    scaling = cloud.one("NodeGroup", f"cluster-{group}")["scalingConfig"]
     return scaling["minSize"], scaling["desiredSize"], scaling["maxSize"]
 
 
 @pytest.mark.usefixtures("control")
 def test_node_count_raised_by_the_autoscaler_is_kept_in_tiers_with_nodes(
-    monkeypatch: pytest.MonkeyPatch, nodes: dict[str, running_nodes.Running]
+    monkeypatch: pytest.MonkeyPatch, nodes: dict[str, RunningNodes]
 ) -> None:
-    nodes |= {"us-west-2": running_nodes.Running(3, 5), "us-east-1": running_nodes.Running(6, 9)}
+    nodes["us-west-2"] = RunningNodes({"us-west-2a": Size(1, 3), "us-west-2b": Size(1, 1)}, Size(2, 4))
+    nodes["us-east-1"] = RunningNodes({"us-east-1a": Size(2, 3)})
+    warm, pilot = run("dr", monkeypatch, tier="warm"), run("dr", monkeypatch, tier="pilot")
 
-    assert sizes(run("dr", monkeypatch, tier="warm")) == (3, 5, 10)
-    assert sizes(run("dr", monkeypatch, tier="pilot")) == (0, 0, 10)
-    assert sizes(run("primary", monkeypatch)) == (6, 9, 10)
+    assert [sizes(warm, f"gpu-{zone}") for zone in "abc"] == [(1, 3, 5), (1, 1, 5), (1, 1, 5)]
+    assert sizes(pilot) == (0, 0, 5)
+    assert sizes(warm, "system") == sizes(pilot, "system") == (2, 4, 6)
+    assert sizes(run("primary", monkeypatch)) == (2, 3, 5)
 
 
 @pytest.mark.usefixtures("control")

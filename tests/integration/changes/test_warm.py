@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.drill import drill, predicted
+from tests.support.drill import NAMESPACE, Cluster, drill, predicted
 from tests.support.network import EAST, WEST, dns_answer, load_balancer
 from tests.support.sandbox import SandboxUnderTest
 
@@ -82,6 +82,27 @@ def test_engaged_lever_closes_the_record_of_a_healthy_primary_region(warm: Sandb
         assert dns_answer(warm, NAME) == load_balancer(warm, WEST)
     finally:
         pull(0)
+
+
+@pytest.mark.parametrize("lost", [None, "us-west-2a"])
+def test_recovery_region_grows_from_three_to_ten_replicas_with_and_without_a_lost_zone(
+    warm: SandboxUnderTest, inside: SandboxUnderTest, lost: str | None
+) -> None:
+    cluster, name = Cluster(inside, WEST), "inference-service"
+    shares = [5, 5] if lost else [3, 3, 4]
+    with drill(inside, WEST, WEST_NAME) as seen:
+        seen.until(lambda sample: sample.available == 3 and sample.healthy == 3, "three replicas, three targets")
+        cluster.autoscaling.patch_namespaced_horizontal_pod_autoscaler(name, NAMESPACE, {"spec": {"minReplicas": 10}})
+        if lost:
+            inside.fault(kind="zone", zone=lost)
+        seen.event(f"ten replicas are requested; lost zone: {lost or 'none'}")
+        try:
+            seen.until(lambda sample: sorted(sample.ready.values()) == shares, f"ten replicas, spread as {shares}")
+        finally:
+            inside.repair()
+            lowered = {"spec": {"minReplicas": 3}}
+            cluster.autoscaling.patch_namespaced_horizontal_pod_autoscaler(name, NAMESPACE, lowered)
+        seen.until(lambda sample: sorted(sample.ready.values()) == [1, 1, 1] and sample.free_gpus == 0, "three again")
 
 
 def test_change_from_warm_to_pilot_stops_every_replica(warm: SandboxUnderTest, inside: SandboxUnderTest) -> None:

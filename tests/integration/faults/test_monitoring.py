@@ -111,7 +111,7 @@ def test_busy_gpu_nodes_raise_an_alarm_after_two_periods(measured: SandboxUnderT
     since = mark(measured)
     groups = measured.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
     names = [each["AutoScalingGroupName"] for each in groups]
-    (name,) = (each for each in names if each.startswith("eks-cluster-gpu-"))
+    (name,) = (each for each in names if each.startswith("eks-cluster-gpu-a-"))
     for _ in range(5):
         of = [{"Name": "AutoScalingGroupName", "Value": name}]
         busy = {"MetricName": "CPUUtilization", "Dimensions": of, "Value": 90}
@@ -119,7 +119,7 @@ def test_busy_gpu_nodes_raise_an_alarm_after_two_periods(measured: SandboxUnderT
         measured.advance(1)
 
     assert [each["subject"] for each in messages(measured, since)] == [
-        'ALARM: "ml-dr-nodes-busy" in US East (N. Virginia)'
+        'ALARM: "ml-dr-nodes-busy-a" in US East (N. Virginia)'
     ]
 
 

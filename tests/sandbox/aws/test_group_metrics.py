@@ -85,7 +85,7 @@ class Watch:
 @pytest.fixture
 def watch(aws: Running, control: Control) -> Watch:
     control("POST", "clock", {"follow": False})
-    make_alarm(aws.client("cloudwatch", REGION), missing_nodes(GROUP))
+    make_alarm(aws.client("cloudwatch", REGION), missing_nodes("a", GROUP))
     return Watch(aws, control)
 
 
@@ -142,7 +142,7 @@ def test_group_with_untracked_instances_publishes_only_at_desired_capacity_0(
 def test_metric_expression_other_than_a_difference_is_not_evaluated(
     aws: Running, group: FakeAutoScalingGroup, watch: Watch
 ) -> None:
-    make_alarm(watch.metrics, missing_nodes(GROUP), "desired / in_service")
+    make_alarm(watch.metrics, missing_nodes("a", GROUP), "desired / in_service")
     enable(aws)
 
     assert watch.after(10) == "INSUFFICIENT_DATA"
@@ -157,7 +157,7 @@ def test_alarm_message_has_the_expression_and_both_metrics(
     policy = publish_alarms(topic, ACCOUNT)
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
-    make_alarm(metrics, missing_nodes(GROUP), AlarmActions=[topic])
+    make_alarm(metrics, missing_nodes("a", GROUP), AlarmActions=[topic])
     enable(aws)
     group.desired_capacity = 4
     control("POST", "clock", {"advance": 360})

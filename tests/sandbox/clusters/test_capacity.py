@@ -1,11 +1,11 @@
-"""Which instances are launched and terminated, and how many nodes a cluster needs."""
+"""Instances that an Auto Scaling group launches and terminates, and the share of a node that a pod needs."""
 
 from __future__ import annotations
 
 import pytest
 
-from sandbox.clusters.autoscaler import more_nodes, share
 from sandbox.clusters.capacity import Launch, Machine, launches, surplus, uneven, zones_to_fill
+from sandbox.clusters.placement import share
 
 ZONES = ["a", "b", "c"]
 
@@ -64,21 +64,6 @@ def test_surplus_is_terminated_by_zone_then_template_then_age(
 )
 def test_a_group_is_uneven_if_a_zone_has_two_instances_fewer(zones: str, held: str, expected: bool) -> None:
     assert uneven(list(zones), machines(held)) is expected
-
-
-@pytest.mark.parametrize(
-    ("shares", "room", "expected"),
-    [
-        ([1.0, 1.0], [], 2),
-        ([1.0, 1.0], [1.0], 1),
-        ([0.5, 0.5, 0.5], [], 2),
-        ([1 / 3, 1 / 3, 1 / 3], [], 1),
-        ([0.6, 0.4], [0.4], 1),
-        ([], [0.0], 0),
-    ],
-)
-def test_pods_fill_free_nodes_before_nodes_are_added(shares: list[float], room: list[float], expected: int) -> None:
-    assert more_nodes(shares, room) == expected
 
 
 GROUP = {

@@ -21,7 +21,7 @@ from sandbox.cli import predict
 from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
 from sandbox.server import running
-from tests.support.inference import READY_PATH, Region
+from tests.support.inference import READY_PATH, ZONES, Region
 from tests.support.waiting import wait_for
 
 EAST = "us-east-1"
@@ -66,7 +66,7 @@ def region(made: tuple[Region, str, Path]) -> Region:
 
 def at_rest(region: Region) -> bool:
     """Whether each zone has two nodes and no more are wanted: the autoscaler may add one while nodes change."""
-    return region.ready_nodes() == list("aabbcc") and group_of(region)["scalingConfig"]["desiredSize"] == REPLICAS
+    return region.ready_nodes() == list("aabbcc") and desired(region) == REPLICAS
 
 
 def all_healthy(region: Region) -> bool:
@@ -90,22 +90,50 @@ def check_targets(region: Region, seconds: int) -> None:
     region.client("elbv2").modify_target_group(TargetGroupArn=group, HealthCheckIntervalSeconds=seconds)
 
 
-def group_of(region: Region) -> dict[str, Any]:
-    found = region.client("eks").describe_nodegroup(clusterName=region.cluster, nodegroupName="gpu")["nodegroup"]
-    return dict(found)
+def groups_of(region: Region) -> list[dict[str, Any]]:
+    """The node groups of the zones."""
+    eks = region.client("eks")
+    names = [f"gpu-{zone}" for zone in ZONES]
+    return [eks.describe_nodegroup(clusterName=region.cluster, nodegroupName=name)["nodegroup"] for name in names]
 
 
-def scaling_group(region: Region) -> dict[str, Any]:
-    return dict(region.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0])
+def desired(region: Region) -> int:
+    """Desired number of nodes in all zones."""
+    return sum(group["scalingConfig"]["desiredSize"] for group in groups_of(region))
+
+
+def issues(region: Region) -> list[dict[str, Any]]:
+    """Health issues of all node groups."""
+    return [issue for group in groups_of(region) for issue in group["health"]["issues"]]
+
+
+def scaling_groups(region: Region) -> list[dict[str, Any]]:
+    return list(region.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"])
 
 
 def activities(region: Region) -> list[dict[str, Any]]:
     return list(region.client("autoscaling").describe_scaling_activities()["Activities"])
 
 
-def resize(region: Region, desired: int) -> None:
-    name = scaling_group(region)["AutoScalingGroupName"]
-    region.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=desired)
+def zone_of(region: Region, pod: dict[str, Any]) -> str:
+    """Letter of the zone that a pod runs in; "" for a waiting pod."""
+    nodes = {node["metadata"]["name"]: node["metadata"]["labels"] for node in region.nodes()}
+    return str(nodes.get(pod["spec"].get("nodeName", ""), {}).get("topology.kubernetes.io/zone", ""))[-1:]
+
+
+def evict(region: Region, pod: dict[str, Any]) -> None:
+    """Evict a pod; a new one starts in the zone with the fewest."""
+    about = {"name": pod["metadata"]["name"], "namespace": "ml-serving"}
+    path = f"/api/v1/namespaces/ml-serving/pods/{about['name']}/eviction"
+    region.api.call("POST", path, {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": about})
+
+
+def resize(region: Region, nodes: int) -> None:
+    """Set the desired number of nodes, as many in each zone."""
+    for group in scaling_groups(region):
+        region.client("autoscaling").set_desired_capacity(
+            AutoScalingGroupName=group["AutoScalingGroupName"], DesiredCapacity=nodes // len(ZONES)
+        )
 
 
 def attempts(region: Region, count: int, path: str = READY_PATH) -> int:
@@ -125,7 +153,8 @@ def attempts(region: Region, count: int, path: str = READY_PATH) -> int:
 
 def test_nodes_of_a_node_group_are_instances_in_its_zones(region: Region) -> None:
     assert region.ready_nodes() == list("aabbcc")
-    assert [each["LifecycleState"] for each in scaling_group(region)["Instances"]] == ["InService"] * REPLICAS
+    states = [each["LifecycleState"] for group in scaling_groups(region) for each in group["Instances"]]
+    assert states == ["InService"] * REPLICAS
     instances = {
         instance["InstanceId"]: instance
         for reservation in region.client("ec2").describe_instances()["Reservations"]
@@ -262,7 +291,10 @@ def test_nodes_of_a_lost_zone_are_replaced_in_other_zones_until_it_recovers(regi
     assert any("EC2 health check" in each["Cause"] for each in activities(region))
 
     region.heal()
-    wait_for(lambda: at_rest(region))
+    wait_for(lambda: region.ready_nodes().count("a") == 2)
+    for zone in "bc":
+        evict(region, next(pod for pod in region.pods() if zone_of(region, pod) == zone))
+    wait_for(lambda: at_rest(region) and all_healthy(region))
 
 
 def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
@@ -274,7 +306,7 @@ def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
 
     region.fault(kind="capacity", region=EAST, instance_type="g6.2xlarge")
     scale(region, REPLICAS + 2)
-    (issue,) = wait_for(lambda: group_of(region)["health"]["issues"])
+    issue = wait_for(lambda: issues(region))[0]
     assert issue["code"] == "AsgInstanceLaunchFailures"
     assert "do not have sufficient g5.2xlarge, g6.2xlarge capacity" in issue["message"]
     assert activities(region)[0]["StatusCode"] == "Failed"
@@ -282,7 +314,7 @@ def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
 
     region.heal()
     wait_for(lambda: len(region.ready_nodes()) == REPLICAS + 2)
-    assert group_of(region)["health"]["issues"] == []
+    wait_for(lambda: not issues(region))
     scale(region, REPLICAS)
     resize(region, REPLICAS)
     wait_for(lambda: len(region.nodes()) == REPLICAS)
@@ -291,7 +323,7 @@ def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
 def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
     scale(region, REPLICAS + 1)
     wait_for(lambda: ready_pods(region) == REPLICAS + 1)
-    assert group_of(region)["scalingConfig"]["desiredSize"] == REPLICAS + 1
+    assert desired(region) == REPLICAS + 1
     scale(region, REPLICAS)
     resize(region, REPLICAS)
     least = REPLICAS
@@ -308,12 +340,13 @@ def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
 def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Region) -> None:
     before = {node["metadata"]["name"] for node in region.nodes()}
     eks, ec2 = region.client("eks"), region.client("ec2")
-    template = group_of(region)["launchTemplate"]
+    template = groups_of(region)[0]["launchTemplate"]
     data = {"Monitoring": {"Enabled": True}}
     made = ec2.create_launch_template_version(LaunchTemplateId=template["id"], LaunchTemplateData=data)
     version = str(made["LaunchTemplateVersion"]["VersionNumber"])
     new = {"id": template["id"], "version": version}
-    eks.update_nodegroup_version(clusterName=region.cluster, nodegroupName="gpu", launchTemplate=new)
+    for zone in ZONES:
+        eks.update_nodegroup_version(clusterName=region.cluster, nodegroupName=f"gpu-{zone}", launchTemplate=new)
     least, most = REPLICAS, REPLICAS
 
     def renewed() -> bool:
@@ -324,14 +357,14 @@ def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Regi
 
     wait_for(renewed)
     assert least >= REPLICAS - 2, "the disruption budget holds"
-    # EKS adds one node, and the autoscaler possibly one for a pod that waits while its node is drained.
-    assert REPLICAS < most <= REPLICAS + 2
+    # EKS adds one node in each zone, and the autoscaler possibly one for a pod that waits while its node is drained.
+    assert REPLICAS < most <= REPLICAS + len(ZONES) + 1
     wait_for(lambda: at_rest(region))
 
 
 def test_unschedulable_pods_grow_the_group_up_to_its_maximum(region: Region) -> None:
     scale(region, 12)
-    wait_for(lambda: group_of(region)["scalingConfig"]["desiredSize"] == 9)
+    wait_for(lambda: desired(region) == 9)
     wait_for(lambda: len(region.ready_nodes()) == 9)
     scale(region, REPLICAS)
     resize(region, REPLICAS)
@@ -357,7 +390,8 @@ def test_a_load_balancer_without_targets_resets_the_connection(region: Region) -
 
 def test_a_cluster_and_its_subnets_can_be_deleted(region: Region) -> None:
     eks, ec2 = region.client("eks"), region.client("ec2")
-    eks.delete_nodegroup(clusterName=region.cluster, nodegroupName="gpu")
+    for zone in ZONES:
+        eks.delete_nodegroup(clusterName=region.cluster, nodegroupName=f"gpu-{zone}")
     wait_for(lambda: region.nodes() == [])
     wait_for(lambda: not any(pod["spec"].get("nodeName") for pod in region.pods()))
     eks.delete_cluster(name=region.cluster)

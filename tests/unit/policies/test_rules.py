@@ -19,7 +19,7 @@ from policies.rules.stacks import TAGGED
 from sandbox.aws_plugin.catalog import CATALOG
 from tests.support.kubernetes import manifests
 from tests.support.policies import NOT_KNOWN, POLICIES, Given, provider, violations
-from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, of_kind
+from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, SUBNETS, ZONE_NODES, of_kind
 from tests.support.policy_examples_storage import BUCKET, EAST, WEST, Example, setting
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +53,13 @@ def test_a_violation_in_one_field_is_reported_with_its_value_and_remedy(
 def test_an_unknown_value_is_not_a_violation(example: Example, name: str, path: str, value: object, fact: str) -> None:
     # Reading an unknown value by the SDK raises an error, and the engine reports "can't run policy".
     assert violations(example.rule, *changed(example, name, path, NOT_KNOWN)) == []
+
+
+def test_pool_of_two_groups_in_one_zone_is_reported_once() -> None:
+    stack = (*ZONE_NODES, SUBNETS[0], SUBNETS[1].but("availabilityZone", "us-east-1a"))
+
+    (message,) = violations("eks-node-group-two-zones", *stack)
+    assert message.startswith('all subnets of the node groups of pool "gpu" are in us-east-1a')
 
 
 def test_every_rule_has_an_example_with_a_violation() -> None:

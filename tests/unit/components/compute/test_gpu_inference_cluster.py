@@ -6,6 +6,7 @@ import pytest
 from components.compute.cluster_roles import DataBucket
 from components.compute.gpu_inference_cluster import ADDONS, GpuInferenceCluster, GpuInferenceClusterArgs
 from dr.preflight.existing_cluster import ExistingCluster
+from dr.preflight.running_nodes import DesiredNodes
 from dr.topology.capacity import Workload, capacity
 from dr.topology.tiers import Tier
 from tests.support.mocks import Cloud, deploy
@@ -23,6 +24,7 @@ def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
         "region": "us-west-2",
         "zones": ["us-west-2a", "us-west-2b", "us-west-2c"],
         "private_subnet_ids": ["subnet-a", "subnet-b", "subnet-c"],
+        "zone_subnets": {f"us-west-2{zone}": f"subnet-{zone}" for zone in "abc"},
         "key_arn": "arn:aws:kms:us-west-2:123456789012:key/region",
         "running": tier > Tier.BACKUP,
         "capacity": capacity(Workload(), tier, 3),
@@ -32,6 +34,7 @@ def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
         "target_group_arn": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/pods/1",
         "topic_arn": "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts",
         "load_balancer_group_id": "sg-load-balancer",
+        "nodes": DesiredNodes({}, 2),
         "tags": {"project": "ml-dr"},
         **changes,
     }
@@ -54,14 +57,22 @@ def test_api_cidrs_allow_public_access_to_the_api_endpoint() -> None:
     assert (network["endpointPublicAccess"], network["publicAccessCidrs"]) == (True, ["203.0.113.0/24"])
 
 
-def test_gpu_nodes_have_the_listed_types_all_zones_the_nvidia_image_and_a_taint() -> None:
-    group = cluster().one("NodeGroup", "cluster-gpu")
+@pytest.mark.parametrize("zone", list("abc"))
+def test_gpu_nodes_of_each_zone_have_a_group_with_the_listed_types_the_nvidia_image_and_a_taint(zone: str) -> None:
+    group = cluster().one("NodeGroup", f"cluster-gpu-{zone}")
 
     assert group["instanceTypes"] == ["g5.2xlarge", "g6.2xlarge"]
-    assert group["subnetIds"] == ["subnet-a", "subnet-b", "subnet-c"]
+    assert group["subnetIds"] == [f"subnet-{zone}"]
     assert group["amiType"] == "AL2023_x86_64_NVIDIA"
     assert [taint["key"] for taint in group["taints"]] == ["nvidia.com/gpu"]
-    assert group["scalingConfig"] == {"minSize": 6, "desiredSize": 6, "maxSize": 10}
+    assert group["scalingConfig"] == {"minSize": 2, "desiredSize": 2, "maxSize": 5}
+
+
+def test_gpu_groups_differ_only_in_subnet_and_size_so_that_the_autoscaler_balances_them() -> None:
+    groups = [made.inputs for name, made in cluster().of("NodeGroup").items() if "gpu" in name]
+
+    for group in groups[1:]:
+        assert {key for key in group if group[key] != groups[0][key]} <= {"subnetIds", "scalingConfig"}
 
 
 def test_nodes_require_imdsv2_and_encrypted_volumes() -> None:
@@ -94,9 +105,10 @@ def test_tiers_from_pilot_light_up_differ_only_in_the_size_of_the_gpu_group() ->
 
     for tier in made[1:]:
         assert tier.keys() == made[0].keys()
-        assert [name for name in tier if tier[name] != made[0][name]] == ["cluster-gpu"]
-        different = [key for key, value in tier["cluster-gpu"].items() if value != made[0]["cluster-gpu"][key]]
-        assert different == ["scalingConfig"]
+        changed = [name for name in tier if tier[name] != made[0][name]]
+        assert changed == ["cluster-gpu-a", "cluster-gpu-b", "cluster-gpu-c"]
+        for name in changed:
+            assert [key for key, value in tier[name].items() if value != made[0][name][key]] == ["scalingConfig"]
 
 
 def test_inference_pods_may_read_only_their_regions_models_and_set_manifests() -> None:
@@ -166,7 +178,7 @@ def test_alertmanager_may_publish_only_to_the_regions_topic() -> None:
 def test_only_gpu_nodes_have_the_labels_of_device_plugin_and_autoscaler() -> None:
     cloud = cluster()
 
-    assert cloud.one("NodeGroup", "cluster-gpu")["labels"] == {
+    assert cloud.one("NodeGroup", "cluster-gpu-a")["labels"] == {
         "pool": "gpu",
         "nvidia.com/gpu.present": "true",
         "k8s.amazonaws.com/accelerator": "nvidia",
@@ -200,10 +212,14 @@ def test_karpenter_may_change_only_resources_with_the_clusters_tag() -> None:
     assert not {action for action in actions if action.startswith("iam:Create")}
 
 
-def test_gpu_nodes_set_the_desired_size_above_the_floor() -> None:
-    sizes = cluster(Tier.WARM, gpu_nodes=5).one("NodeGroup", "cluster-gpu")["scalingConfig"]
+def test_groups_set_a_desired_size_above_the_floor() -> None:
+    cloud = cluster(Tier.WARM, nodes=DesiredNodes({"us-west-2b": 4}, 3))
+    sizes = {name: each.inputs["scalingConfig"] for name, each in cloud.of("NodeGroup").items()}
 
-    assert (sizes["minSize"], sizes["desiredSize"], sizes["maxSize"]) == (3, 5, 10)
+    assert {
+        name.removeprefix("cluster-"): (size["minSize"], size["desiredSize"], size["maxSize"])
+        for name, size in sizes.items()
+    } == {**{"system": (2, 3, 6), "gpu-a": (1, 1, 5), "gpu-b": (1, 4, 5), "gpu-c": (1, 1, 5)}}
 
 
 def test_pods_allow_ingress_from_the_load_balancer() -> None:
@@ -249,7 +265,7 @@ def test_in_an_existing_cluster_only_gpu_nodes_roles_and_ingress_are_created() -
 
     assert cloud.of("Cluster") == cloud.of("Addon") == cloud.of("AccessEntry") == cloud.of("LogGroup") == {}
     assert {name: each.inputs["clusterName"] for name, each in cloud.of("NodeGroup").items()} == {
-        "cluster-gpu": "theirs"
+        f"cluster-gpu-{zone}": "theirs" for zone in "abc"
     }
     assert cloud.one("SecurityGroupIngressRule", "cluster-from-load-balancer")["securityGroupId"] == "sg-theirs"
     assert "cluster-inference" in cloud.of("PodIdentityAssociation")

@@ -71,14 +71,15 @@ def test_an_endpoint_is_down_when_no_probe_of_three_minutes_succeeded() -> None:
 
 
 def test_busy_nodes_are_above_75_percent_for_two_periods_of_120_seconds() -> None:
-    rule = busy_nodes("eks-gpu")
+    rule = busy_nodes("b", "eks-gpu")
 
+    assert rule.description.startswith("GPU nodes of zone b have used more than 75 % CPU for 4 minutes")
     assert (rule.threshold, rule.period, rule.periods) == (75, 120, 2)
     assert rule.dimensions == {"AutoScalingGroupName": "eks-gpu"}
 
 
 def test_missing_nodes_are_reported_after_five_minutes_and_missing_data_as_unknown() -> None:
-    rule = missing_nodes("eks-gpu")
+    rule = missing_nodes("b", "eks-gpu")
 
     assert (rule.metric, rule.subtract) == ("GroupDesiredCapacity", "GroupInServiceInstances")
     assert (rule.threshold, rule.comparison, rule.periods * rule.period) == (0, "GreaterThanThreshold", 300)

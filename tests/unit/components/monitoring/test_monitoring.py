@@ -90,44 +90,46 @@ def test_the_archive_of_a_function_contains_every_import(name: str, tmp_path: Pa
 def test_every_alarm_notifies_its_regions_topic_on_alarm_and_on_ok() -> None:
     rules = replication("models", "one", "other", "to-us-west-2")
     both = CompositeRule("both", "both", all_of=[rule.name for rule in rules])
-    group = pulumi.Output.from_input("eks-gpu")
-    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, rules, [both], group)))
+    groups = {zone: pulumi.Output.from_input(f"eks-gpu-{zone}") for zone in "ab"}
+    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, rules, [both], groups)))
     made = [*cloud.of("MetricAlarm").values(), *cloud.of("CompositeAlarm").values()]
 
-    assert len(made) == 6
+    assert len(made) == 8
     assert all(each.inputs["alarmActions"] == each.inputs["okActions"] == [TOPIC] for each in made)
     assert {each.inputs["region"] for each in made} == {"us-west-2"}
-    assert cloud.one("MetricAlarm", "alarms-nodes-busy")["dimensions"] == {"AutoScalingGroupName": "eks-gpu"}
+    assert cloud.one("MetricAlarm", "alarms-nodes-busy-b")["dimensions"] == {"AutoScalingGroupName": "eks-gpu-b"}
 
 
 def test_an_alarm_on_a_difference_names_both_metrics_and_notifies_on_missing_data() -> None:
-    group = pulumi.Output.from_input("eks-gpu")
-    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, [], [], group)))
-    short, busy = (cloud.one("MetricAlarm", f"alarms-nodes-{what}") for what in ("short", "busy"))
+    groups = {zone: pulumi.Output.from_input(f"eks-gpu-{zone}") for zone in "ab"}
+    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, [], [], groups)))
+    short, busy = (cloud.one("MetricAlarm", f"alarms-nodes-{what}-a") for what in ("short", "busy"))
     *both, difference = short["metricQueries"]
 
     assert [each["metric"]["metricName"] for each in both] == ["GroupDesiredCapacity", "GroupInServiceInstances"]
-    assert {each["metric"]["dimensions"]["AutoScalingGroupName"] for each in both} == {"eks-gpu"}
+    assert {each["metric"]["dimensions"]["AutoScalingGroupName"] for each in both} == {"eks-gpu-a"}
     assert (difference["expression"], difference["returnData"]) == ("desired - in_service", True)
     assert "metricName" not in short
     assert short["insufficientDataActions"] == [TOPIC]
     assert "insufficientDataActions" not in busy
 
 
-def group_metrics(group: str | None) -> Cloud:
-    known = pulumi.Output.from_input(group) if group else None
+def group_metrics(zones: str) -> Cloud:
+    known = {zone: pulumi.Output.from_input(f"eks-gpu-{zone}") for zone in zones}
     args = GroupMetricsArgs("ml-dr-group-metrics", ACCOUNT, "us-west-2", "ml-dr", known)
     return deploy(lambda: GroupMetrics("group-metrics", args))
 
 
 def test_group_metrics_are_enabled_by_a_role_limited_to_its_cluster() -> None:
-    cloud = group_metrics("eks-gpu")
-    target = cloud.one("Schedule", "group-metrics-schedule")["target"]
+    cloud = group_metrics("ab")
+    assert set(cloud.of("Schedule")) == {"group-metrics-schedule-a", "group-metrics-schedule-b"}
+    assert cloud.one("Schedule", "group-metrics-schedule-b")["name"] == "ml-dr-group-metrics-b"
+    target = cloud.one("Schedule", "group-metrics-schedule-b")["target"]
     (report,) = json.loads(cloud.one("RolePolicy", "group-metrics-schedule-policy")["policy"])["Statement"]
 
     assert target["arn"] == "arn:aws:scheduler:::aws-sdk:autoscaling:enableMetricsCollection"
     assert json.loads(target["input"]) == {
-        "AutoScalingGroupName": "eks-gpu",
+        "AutoScalingGroupName": "eks-gpu-b",
         "Granularity": "1Minute",
         "Metrics": ["GroupDesiredCapacity", "GroupInServiceInstances"],
     }
@@ -136,7 +138,7 @@ def test_group_metrics_are_enabled_by_a_role_limited_to_its_cluster() -> None:
 
 
 def test_group_metrics_without_a_group_create_only_the_role() -> None:
-    cloud = group_metrics(None)
+    cloud = group_metrics("")
 
     assert cloud.of("Schedule") == {}
     assert len(cloud.of("Role")) == len(cloud.of("RolePolicy")) == 1

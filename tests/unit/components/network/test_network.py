@@ -159,16 +159,20 @@ def test_regional_resources_are_in_the_region_and_have_tags() -> None:
 
 
 def test_an_existing_vpc_is_used_without_changes() -> None:
-    existing = ExistingVpc("vpc-1", {"us-west-2a": "subnet-1"}, {"us-west-2a": "subnet-2"})
+    existing = ExistingVpc(
+        "vpc-1", {"us-west-2a": "subnet-1"}, {zone: f"subnet-{zone[-1]}" for zone in (*ZONES, "us-west-2d")}
+    )
     outputs: dict[str, Any] = {}
 
     def build() -> None:
         built = Network("network", args(existing=existing))
+        assert built.zone_subnets == {zone: f"subnet-{zone[-1]}" for zone in ZONES}
         for name in ("vpc_id", "public_subnet_ids", "private_subnet_ids"):
             getattr(built, name).apply(lambda value, name=name: outputs.update({name: value}))
 
     assert deploy(build).resources == []
-    assert outputs == {"vpc_id": "vpc-1", "public_subnet_ids": ["subnet-1"], "private_subnet_ids": ["subnet-2"]}
+    private = [f"subnet-{zone}" for zone in "abcd"]
+    assert outputs == {"vpc_id": "vpc-1", "public_subnet_ids": ["subnet-1"], "private_subnet_ids": private}
 
 
 @pytest.mark.parametrize(

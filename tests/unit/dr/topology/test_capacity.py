@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from dr.topology.capacity import Workload, capacity, node_count, problems, spread
+from dr.topology.capacity import Workload, capacity, nodes_by_zone, problems, spread
 from dr.topology.tiers import Tier
 
 GOOD = Workload()
@@ -52,10 +52,17 @@ def test_warm_region_has_at_least_one_replica_per_zone() -> None:
 
 def test_node_count_is_rounded_up_in_each_zone() -> None:
     # 4 + 3 + 3 replicas, four per node: one node in each zone, which is not 10 / 4 rounded up.
-    assert node_count(10, 3, 4) == 3
-    assert node_count(13, 3, 4) == 4
+    assert nodes_by_zone(10, 3, 4) == (1, 1, 1)
+    assert nodes_by_zone(13, 3, 4) == (2, 1, 1)
     big = replace(GOOD, gpu_types=("g5.12xlarge",))
     assert (big.per_node, capacity(big, Tier.ACTIVE, 3).nodes) == (4, 3)
+
+
+def test_a_zones_maximum_holds_its_share_after_the_loss_of_another_zone() -> None:
+    made = capacity(replace(GOOD, max_replicas=10), Tier.WARM, 3)
+
+    assert (made.zone_nodes, made.max_zone_nodes, made.max_nodes) == ((1, 1, 1), 5, 10)
+    assert capacity(replace(GOOD, max_replicas=11), Tier.PILOT, 2).max_zone_nodes == 11
 
 
 def test_vcpus_are_summed_by_quota_for_the_largest_instance_type() -> None:

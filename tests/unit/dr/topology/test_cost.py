@@ -35,7 +35,7 @@ COUNTED = {
 def _deployable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         monkeypatch.setattr(PulumiStack, "export_state", lambda self: {})
-        monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: None)
+        monkeypatch.setattr(running_nodes, "find", lambda cluster, workload, region: running_nodes.RunningNodes())
         location: Any = {"LocationConstraint": "us-west-2"}
         bucket = "ml-dr-123456789012-us-west-2-control"
         boto3.client("s3", "us-west-2").create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
