@@ -112,8 +112,8 @@ def _findings(topology: Topology, root: Path, stack: str) -> list[Finding]:
         looks.append(("existing VPC", vpc, lambda: _none(partial(existing_vpc.find, vpc, here))))
     if vpc and cluster:
         looks.append(("existing cluster", cluster, lambda: _none(partial(existing_cluster.find, cluster, vpc, here))))
-    if capacity.nodes:
-        group = (capacity, cluster or prefix, prefix, here.region)
+    if topology.tier_here.spec.cluster:
+        group = (capacity, here.zones, cluster or prefix, prefix, here.region)
         looks.append(("GPU nodes", "known", lambda: running_nodes.wanted(*group)[1]))
     with ThreadPoolExecutor(max_workers=len(looks)) as pool:
         running = [pool.submit(_judged, *look) for look in looks]
