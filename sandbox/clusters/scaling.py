@@ -168,6 +168,8 @@ class Scaling:
         zones = self._zones(scaled)
         machines = [self._machine(scaled, state) for state in staying]
         lacking = (scaled.desired_capacity or 0) - len(staying)
+        if lacking <= 0:
+            _resolve(group)
         at = zones_to_fill(zones, machines, lacking)
         plan.surge = plan.surge and bool(_of(scaled, PENDING))
         settled = lacking == 0 and len(_of(scaled, IN_SERVICE)) == len(scaled.instance_states)
@@ -186,7 +188,7 @@ class Scaling:
         for each in chosen:
             self._launch(group, scaled, each.zone, each.instance_type, now)
         if chosen:
-            group["health"]["issues"] = [each for each in group["health"]["issues"] if each["code"] != LAUNCH_FAILURE]
+            _resolve(group)
         else:
             plan.retry_at, plan.surge = now + timings.CAPACITY_RETRY.seconds / self._speed, False
             _failed(group, scaled, types, at[0])
@@ -280,5 +282,10 @@ def _failed(group: dict[str, Any], scaled: NodeScalingGroup, types: list[str], z
     cause = _because("a difference between desired and actual capacity, increasing")
     _record(scaled, f"Launching a new EC2 instance.  Status Reason: {reason}", cause, reason)
     issue = {"code": LAUNCH_FAILURE, "message": reason, "resourceIds": [scaled.name]}
-    others = [each for each in group["health"]["issues"] if each["code"] != LAUNCH_FAILURE]
-    group["health"]["issues"] = [*others, issue]
+    _resolve(group)
+    group["health"]["issues"].append(issue)
+
+
+def _resolve(group: dict[str, Any]) -> None:
+    """Remove the health issue of failed launches."""
+    group["health"]["issues"] = [each for each in group["health"]["issues"] if each["code"] != LAUNCH_FAILURE]

@@ -17,6 +17,7 @@ from dr.clients import Unreachable
 from dr.control import contract, incident_state
 from dr.control.incident_state import Incident, IncidentState
 from dr.errors import Exit, Problem
+from dr.preflight import running_nodes
 from dr.topology.topology import Role
 from tests.support.buckets import make_bucket
 from tests.support.builders import half
@@ -245,6 +246,8 @@ def test_preflight_lists_each_finding_with_its_status_without_an_engine(
 ) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state?region=us-east-1")
     monkeypatch.setenv("PATH", str(tmp_path))
+    # moto's EKS does not report a missing cluster as AWS does.
+    monkeypatch.setattr(running_nodes, "find", lambda *_: running_nodes.RunningNodes())
     result = run("preflight", "--json")
 
     report = json.loads(result.output)
