@@ -101,6 +101,8 @@ def region(
             operator_roles=topology.operator_roles,
             karpenter=topology.karpenter,
             existing=found.cluster,
+            # Tier `backup` deletes the cluster of the recovery region by one setting, which protection would refuse.
+            protect=topology.protect_data and topology.role is Role.PRIMARY,
             tags=tags,
         ),
         # Nodes that start before their route to the internet exists cannot join the cluster.

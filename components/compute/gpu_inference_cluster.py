@@ -27,7 +27,16 @@ from pulumi_aws import cloudwatch, ec2, eks, vpc
 
 from components.compute.cluster_iam import NETWORK_PLUGIN, VOLUMES, PodRole, pod_roles
 from components.compute.cluster_roles import ClusterRoles, ClusterRolesArgs, DataBucket
-from components.compute.node_groups import GPU_IMAGE, GPU_TAINT, PLAIN_IMAGE, NodeGroups, NodeGroupsArgs, Placement
+from components.compute.node_groups import (
+    GPU_IMAGE,
+    GPU_TAINT,
+    PLAIN_IMAGE,
+    REMOVE_FIRST,
+    REPLACE_FIRST,
+    NodeGroups,
+    NodeGroupsArgs,
+    Placement,
+)
 from components.traffic.inference_endpoint import SERVING_PORT
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.running_nodes import DesiredNodes
@@ -86,6 +95,7 @@ class GpuInferenceClusterArgs:
         operator_roles: ARNs of IAM roles with administrator access to the cluster.
         karpenter: Whether Karpenter adds GPU nodes above the floor, instead of the Cluster Autoscaler.
         existing: An existing cluster to use; None creates one.
+        protect: Whether EKS refuses to delete the cluster.
         tags: Tags of every resource that accepts tags.
 
     Raises:
@@ -113,6 +123,7 @@ class GpuInferenceClusterArgs:
     operator_roles: Sequence[str] = ()
     karpenter: bool = False
     existing: ExistingCluster | None = None
+    protect: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -250,6 +261,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             name=args.name,
             role_arn=self._roles.cluster_arn,
             version=KUBERNETES_VERSION,
+            deletion_protection=args.protect,
             enabled_cluster_log_types=list(LOG_TYPES),
             encryption_config=eks.ClusterEncryptionConfigArgs(
                 provider=eks.ClusterEncryptionConfigProviderArgs(key_arn=args.key_arn), resources=["secrets"]
@@ -294,6 +306,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 instance_types=types,
                 image=image,
                 disk_gib=disk_gib,
+                strategy=REMOVE_FIRST if gpu else REPLACE_FIRST,
                 taints=(GPU_TAINT,) if gpu else (),
                 tags=args.tags,
             ),

@@ -30,6 +30,10 @@ GPU_LABELS = {"nvidia.com/gpu.present": "true", "k8s.amazonaws.com/accelerator":
 Autoscaler knows that a new node will advertise GPUs, and does not add another node for the same pod (Cluster
 Autoscaler, AWS README); its value does not matter."""
 ROOT_DEVICE = "/dev/xvda"
+REPLACE_FIRST, REMOVE_FIRST = "DEFAULT", "MINIMAL"
+"""Update strategies of EKS: start up to two new nodes in each zone before old ones are removed, or remove an old node
+first (EKS API, NodegroupUpdateConfig). Removing first needs no more GPUs than run, of which there may be none. It was
+made for that: "constrained to resources or costs (for example, with hardware accelerators such as GPUs)"."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class NodeGroupsArgs:
         instance_types: Instance types in order of preference.
         image: AMI type of EKS.
         disk_gib: Root volume in GiB; it stores images and models.
+        strategy: Update strategy.
         taints: Taints that keep other pods away.
         tags: Tags of every resource, including nodes and volumes.
 
@@ -73,6 +78,7 @@ class NodeGroupsArgs:
     instance_types: Sequence[str]
     image: str
     disk_gib: int
+    strategy: str = REPLACE_FIRST
     taints: Sequence[eks.NodeGroupTaintArgs] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -124,7 +130,7 @@ class NodeGroups(pulumi.ComponentResource):
                     id=template.id, version=template.latest_version.apply(str)
                 ),
                 # One node at a time: pod disruption budgets allow no more.
-                update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
+                update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1, update_strategy=args.strategy),
                 labels={"pool": args.pool, **(GPU_LABELS if GPU_TAINT in args.taints else {})},
                 taints=list(args.taints),
                 region=args.region,

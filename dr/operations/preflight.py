@@ -104,7 +104,11 @@ def _findings(topology: Topology, root: Path, stack: str) -> list[Finding]:
     looks: list[tuple[str, str, Callable[[], Iterable[str]]]] = [
         ("network", "unchanged", lambda: _none(partial(guards.same_network, topology, deployed))),
         ("tier", str(topology.tier_here), lambda: _none(partial(guards.tier, topology, tier, day))),
-        ("quotas", "enough for this tier and for a failover", lambda: quotas.check(capacity, here.region)),
+        (
+            "quotas",
+            "enough for this tier and for a failover",
+            lambda: quotas.check(capacity, here.region, topology.system_zones),
+        ),
         ("model set", "published, or not served by this tier", lambda: published_set.find(topology)[1]),
         ("API server", "answers, or does not exist yet", lambda: _reachable(topology)),
     ]

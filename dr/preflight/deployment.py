@@ -71,7 +71,7 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
         guards.same_network(topology, deployed)
     with ThreadPoolExecutor(max_workers=6) as pool:
         tier = pool.submit(guards.tier, topology, deployed.tier if deployed else None, day)
-        quota = pool.submit(quotas.check, capacity, here.region)
+        quota = pool.submit(quotas.check, capacity, here.region, topology.system_zones)
         vpc = pool.submit(existing_vpc.find, vpc_id, here) if vpc_id else None
         cluster = pool.submit(existing_cluster.find, cluster_name, vpc_id, here) if cluster_name and vpc_id else None
         published = pool.submit(published_set.find, topology)

@@ -17,6 +17,12 @@ MIN_AVAILABLE = 4
 SYSTEM_TYPES, SYSTEM_NODES, SYSTEM_DISK_GIB = ("m6i.large", "m7i.large"), (2, 2, 6), 50
 """Nodes without GPUs: instance types, sizes and disk. Sizes are minimum, desired and maximum. Two nodes, so that one
 zone may fail; up to six during a failover."""
+SYSTEM_VCPUS = 2
+"""vCPUs of a system node, which all its types have."""
+SURGE_IN_ZONE = 2
+"""Nodes that an update of a group starts in each of its zones before it removes old ones, with the update strategy
+DEFAULT, which system nodes have (EKS user guide, "Understand each phase of node updates"). GPU nodes have the strategy
+MINIMAL, which starts none."""
 
 
 @dataclass(frozen=True)

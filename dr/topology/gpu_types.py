@@ -27,6 +27,7 @@ class Quota:
 
 QUOTA_G = Quota("L-DB2E81BA", "Running On-Demand G and VT instances")
 QUOTA_P = Quota("L-417A185B", "Running On-Demand P instances")
+QUOTA_STANDARD = Quota("L-1216C47A", "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances")
 
 
 @dataclass(frozen=True)

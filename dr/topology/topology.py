@@ -248,6 +248,11 @@ class Topology:
         return capacity(self.workload, self.tier_here, len(self.here.zones))
 
     @property
+    def system_zones(self) -> int:
+        """Zones of the system node group that this stack creates; 0 if it creates none."""
+        return len(self.here.zones) if self.tier_here.spec.cluster and not self.existing_cluster else 0
+
+    @property
     def capacity_ready(self) -> Capacity:
         """Replicas and GPU nodes that this stack's region is prepared for: those it runs, else those of a failover.
 

@@ -34,6 +34,9 @@ PENDING, IN_SERVICE, LEAVING = "Pending", "InService", "Terminating:Wait"
 LAUNCH_FAILURE = "AsgInstanceLaunchFailures"
 """Code of a health issue of a node group (EKS API reference, Issue)."""
 ACTIVITIES_KEPT = 100
+SURGE_IN_ZONE = 2
+"""Instances in each zone that an update launches before it removes old ones (EKS user guide, "Understand each phase of
+node updates": "we'd launch up to two instances per Availability Zone")."""
 
 
 @dataclass
@@ -60,12 +63,12 @@ class Plan:
     Args:
         retry_at: When the next launch is allowed after insufficient capacity, in seconds of the monotonic clock.
         grown_at: When the autoscaler last grew the group; None if it did not.
-        surge: Whether the group has one instance more than desired, as the replacement of another.
+        surge: Instances that the group has above its desired size, as replacements of others.
     """
 
     retry_at: float = 0.0
     grown_at: datetime.datetime | None = None
-    surge: bool = False
+    surge: int = 0
 
 
 class Scaling:
@@ -163,21 +166,33 @@ class Scaling:
                 self.give_up(scaled, state, f"{cause} indicating it has been terminated or stopped.")
 
     def _fill(self, group: dict[str, Any], scaled: NodeScalingGroup, now: float) -> None:
-        """Launch missing instances, and one more if an instance needs a replacement."""
+        """Launch missing instances, and more if instances need a replacement.
+
+        By update strategy (EKS user guide, "Understand each phase of node updates"): DEFAULT launches up to two in each
+        zone first, MINIMAL drains one before its replacement starts.
+        """
         plan, staying = self._plans[scaled.name], _of(scaled, PENDING, IN_SERVICE)
         zones = self._zones(scaled)
         machines = [self._machine(scaled, state) for state in staying]
-        lacking = (scaled.desired_capacity or 0) - len(staying)
+        minimal = group["updateConfig"]["updateStrategy"] == "MINIMAL"
+        outdated = [
+            state for state in scaled.instance_states if self._lives[state.instance_id].version != _version(scaled)
+        ]
+        updating = [state for state in outdated if minimal and state.lifecycle_state == LEAVING]
+        lacking = (scaled.desired_capacity or 0) - len(staying) - len(updating)
         if lacking <= 0:
             _resolve(group)
         at = zones_to_fill(zones, machines, lacking)
-        plan.surge = plan.surge and bool(_of(scaled, PENDING))
+        plan.surge = plan.surge if _of(scaled, PENDING) else 0
         settled = lacking == 0 and len(_of(scaled, IN_SERVICE)) == len(scaled.instance_states)
         if settled and not plan.surge:
-            old = next((machine for machine in machines if not machine.current and machine.zone in zones), None)
+            old = [machine.zone for machine in machines if not machine.current and machine.zone in zones]
             alive = [machine for machine in machines if not self._faults.zone_down(machine.zone)]
-            if old or uneven(zones, alive):
-                at, plan.surge = [old.zone] if old else zones_to_fill(zones, machines, 1), True
+            if old and minimal:
+                outdated[0].lifecycle_state = LEAVING
+            elif old or uneven(zones, alive):
+                at = old[: SURGE_IN_ZONE * len(zones)] if old else zones_to_fill(zones, machines, 1)
+                plan.surge = len(at)
         types = group["instanceTypes"] or [scaled.instance_type]
         if lacking > 0 and not zones and now >= plan.retry_at:
             plan.retry_at = now + timings.CAPACITY_RETRY.seconds / self._speed
@@ -190,7 +205,7 @@ class Scaling:
         if chosen:
             _resolve(group)
         else:
-            plan.retry_at, plan.surge = now + timings.CAPACITY_RETRY.seconds / self._speed, False
+            plan.retry_at, plan.surge = now + timings.CAPACITY_RETRY.seconds / self._speed, 0
             _failed(group, scaled, types, at[0])
 
     def _empty(self, scaled: NodeScalingGroup) -> None:

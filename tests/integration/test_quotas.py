@@ -51,3 +51,19 @@ def test_unreadable_quota_is_unknown_and_only_a_warning(aws: Running) -> None:
 
     assert "unknown" in said
     assert "a failover needs 80 vCPUs" in said
+
+
+@pytest.mark.usefixtures("aws")
+def test_update_of_system_nodes_counts_two_more_nodes_in_each_zone() -> None:
+    service_quotas.set_value(REGION, "ec2", "L-1216C47A", 15)
+    with pytest.raises(Invalid) as caught:
+        quotas.check(WARM, REGION, system_zones=3)
+    service_quotas.set_value(REGION, "ec2", "L-1216C47A", 23)
+    (said,) = quotas.check(WARM, REGION, system_zones=3)
+
+    assert "is 15 vCPUs, and 2 system nodes and the 6 that an update adds take 16: 2 each" in str(caught.value)
+    assert "a failover to 6 system nodes, with the 6 that an update adds, takes 24" in said
+
+
+def test_update_of_gpu_nodes_needs_no_more_than_run() -> None:
+    assert [(need.quota.code, need.now, need.most) for need in quotas.needs(WARM)] == [("L-DB2E81BA", 24, 80)]

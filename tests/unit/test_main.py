@@ -161,6 +161,14 @@ def test_dr_stack_has_no_resource_in_the_primary_region(tier: Tier) -> None:
     assert regions <= {"us-west-2", None}
 
 
+@pytest.mark.parametrize("protect", [True, False])
+def test_cluster_of_the_primary_region_is_protected_against_deletion_as_data_is(protect: bool) -> None:
+    primary = first_deployment("primary", protectData=str(protect).lower())
+
+    assert primary.one("Cluster", "cluster")["deletionProtection"] is protect
+    assert first_deployment("dr", tier="pilot").one("Cluster", "cluster")["deletionProtection"] is False
+
+
 def test_each_region_has_a_vault_for_backups_and_one_for_copies_and_keeps_those_that_were_deployed_before() -> None:
     vaults = first_deployment("primary").of("Vault")
     found = {name: (made.inputs["region"], made.inputs["name"], made.protect) for name, made in vaults.items()}

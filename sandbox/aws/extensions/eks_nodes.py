@@ -145,7 +145,10 @@ def _version(cluster: Cluster, version: str) -> str:
 def _update_config(wanted: dict[str, Any]) -> dict[str, Any]:
     if ("maxUnavailable" in wanted) == ("maxUnavailablePercentage" in wanted):
         raise wrong("Exactly one of maxUnavailable and maxUnavailablePercentage is required in updateConfig")
-    return wanted
+    strategy = wanted.get("updateStrategy", "DEFAULT")
+    if strategy not in ("DEFAULT", "MINIMAL"):
+        raise wrong(f"updateStrategy is DEFAULT or MINIMAL; got {strategy}")
+    return {"updateStrategy": strategy} | wanted
 
 
 def _check_sizes(scaling: dict[str, int]) -> None:

@@ -228,7 +228,7 @@ NODE_GROUP = ResourceType(
     properties="""clusterName! nodeGroupName=nodegroupName! nodeRoleArn=nodeRole! subnetIds=subnets:set!
                   scalingConfig!{desiredSize! minSize! maxSize!} launchTemplate{id name version!} instanceTypes amiType
                   capacityType diskSize labels taints:set{key! value effect!} version releaseVersion
-                  updateConfig{maxUnavailable maxUnavailablePercentage} nodeRepairConfig{enabled}
+                  updateConfig{maxUnavailable maxUnavailablePercentage updateStrategy} nodeRepairConfig{enabled}
                   forceUpdateVersion:boolean""",
     outputs="""arn=nodegroupArn:string status=status:string
                resources=Resources:list{autoscalingGroups=autoScalingGroups:list{name=name:string}}""",
@@ -241,6 +241,7 @@ NODE_GROUP = ResourceType(
                 "launchTemplate.id",
                 "launchTemplate.name",
                 "updateConfig",
+                "updateConfig.updateStrategy",
                 "nodeRepairConfig",
                 "nodeRepairConfig.enabled",
             ),

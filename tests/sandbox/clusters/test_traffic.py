@@ -337,7 +337,10 @@ def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
     assert least >= REPLICAS - 2, "the disruption budget holds"
 
 
-def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Region) -> None:
+@pytest.mark.parametrize(("strategy", "largest"), [("MINIMAL", 0), ("DEFAULT", 2)])
+def test_a_new_launch_template_version_replaces_nodes_by_the_update_strategy(
+    region: Region, strategy: str, largest: int
+) -> None:
     before = {node["metadata"]["name"] for node in region.nodes()}
     eks, ec2 = region.client("eks"), region.client("ec2")
     template = groups_of(region)[0]["launchTemplate"]
@@ -346,6 +349,11 @@ def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Regi
     version = str(made["LaunchTemplateVersion"]["VersionNumber"])
     new = {"id": template["id"], "version": version}
     for zone in ZONES:
+        eks.update_nodegroup_config(
+            clusterName=region.cluster,
+            nodegroupName=f"gpu-{zone}",
+            updateConfig={"maxUnavailable": 1, "updateStrategy": strategy},
+        )
         eks.update_nodegroup_version(clusterName=region.cluster, nodegroupName=f"gpu-{zone}", launchTemplate=new)
     least, most = REPLICAS, REPLICAS
 
@@ -357,8 +365,8 @@ def test_a_new_launch_template_version_replaces_nodes_one_at_a_time(region: Regi
 
     wait_for(renewed)
     assert least >= REPLICAS - 2, "the disruption budget holds"
-    # EKS adds one node in each zone, and the autoscaler possibly one for a pod that waits while its node is drained.
-    assert REPLICAS < most <= REPLICAS + len(ZONES) + 1
+    # The autoscaler possibly adds nodes for pods that wait while their node is drained, at most one in each zone.
+    assert REPLICAS + largest <= most <= REPLICAS + (largest + 1) * len(ZONES)
     wait_for(lambda: at_rest(region))
 
 

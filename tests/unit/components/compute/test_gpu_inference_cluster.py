@@ -222,6 +222,18 @@ def test_groups_set_a_desired_size_above_the_floor() -> None:
     } == {**{"system": (2, 3, 6), "gpu-a": (1, 1, 5), "gpu-b": (1, 4, 5), "gpu-c": (1, 1, 5)}}
 
 
+def test_update_of_gpu_nodes_starts_none_before_it_removes_one() -> None:
+    strategies = {name: each.inputs["updateConfig"] for name, each in cluster().of("NodeGroup").items()}
+
+    assert strategies["cluster-gpu-a"] == {"maxUnavailable": 1, "updateStrategy": "MINIMAL"}
+    assert strategies["cluster-system"] == {"maxUnavailable": 1, "updateStrategy": "DEFAULT"}
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_eks_deletion_protection_follows_the_argument(protect: bool) -> None:
+    assert cluster(protect=protect).one("Cluster", "cluster")["deletionProtection"] is protect
+
+
 def test_pods_allow_ingress_from_the_load_balancer() -> None:
     rule = cluster().one("SecurityGroupIngressRule", "cluster-from-load-balancer")
 
