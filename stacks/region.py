@@ -84,6 +84,7 @@ def region(
             account=topology.account,
             region=here.region,
             zones=here.zones,
+            control_plane_subnet_ids=control_plane_subnets(network, found),
             private_subnet_ids=network.private_subnet_ids,
             zone_subnets=network.zone_subnets,
             key_arn=key.arn,
@@ -96,9 +97,10 @@ def region(
             topic_arn=topology.alert_topic_arn(topology.role),
             load_balancer_group_id=endpoint.security_group_id,
             nodes=found.nodes,
-            reserved_nodes=topology.reserved_gpu_nodes,
+            reserved_zones=topology.reserved_zones,
             api_cidrs=topology.api_cidrs,
-            operator_roles=topology.operator_roles,
+            # EKS creates the entry of a cluster's creator, and refuses a second one.
+            operator_roles=[role for role in topology.operator_roles if role not in found.own.foreign_roles],
             karpenter=topology.karpenter,
             existing=found.cluster,
             # Tier `backup` deletes the cluster of the recovery region by one setting, which protection would refuse.
@@ -120,6 +122,13 @@ def region(
         ),
     )
     return Region(network, endpoint, cluster, alerts, key.arn)
+
+
+def control_plane_subnets(network: Network, found: Found) -> pulumi.Input[Sequence[pulumi.Input[str]]]:
+    """Return the IDs of the control plane's subnets: those of its zones, or all private ones of a new cluster."""
+    if not found.own.zones:
+        return network.private_subnet_ids
+    return [id for zone, id in network.private_subnets.items() if zone in found.own.zones]
 
 
 def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle, islice
 
 import pulumi
 from pulumi_aws import cloudwatch, ec2, eks, vpc
@@ -78,7 +77,8 @@ class GpuInferenceClusterArgs:
         account: The AWS account's twelve digits.
         region: The region.
         zones: Availability zones; at least two.
-        private_subnet_ids: The private subnets of control plane and system nodes.
+        control_plane_subnet_ids: The private subnets of the control plane; EKS keeps the set of their zones.
+        private_subnet_ids: The private subnets of system nodes.
         zone_subnets: ID of the private subnet of each zone, for its GPU nodes.
         key_arn: ARN of the KMS key that encrypts Kubernetes secrets and the logs of the control plane.
         running: Whether the tier runs a cluster.
@@ -90,7 +90,7 @@ class GpuInferenceClusterArgs:
         topic_arn: ARN of the region's SNS topic for alerts, which is encrypted with `key_arn`.
         load_balancer_group_id: ID of the load balancer's security group.
         nodes: Desired sizes of the node groups, which an autoscaler may have raised above the floors.
-        reserved_nodes: GPU nodes with a capacity reservation, spread over the zones.
+        reserved_zones: The zone of each GPU node with a capacity reservation.
         api_cidrs: CIDR blocks allowed to call the API endpoint over the internet; empty keeps it private.
         operator_roles: ARNs of IAM roles with administrator access to the cluster.
         karpenter: Whether Karpenter adds GPU nodes above the floor, instead of the Cluster Autoscaler.
@@ -106,6 +106,7 @@ class GpuInferenceClusterArgs:
     account: str
     region: str
     zones: Sequence[str]
+    control_plane_subnet_ids: pulumi.Input[Sequence[pulumi.Input[str]]]
     private_subnet_ids: pulumi.Input[Sequence[str]]
     zone_subnets: Mapping[str, pulumi.Input[str]]
     key_arn: pulumi.Input[str]
@@ -118,7 +119,7 @@ class GpuInferenceClusterArgs:
     topic_arn: str
     load_balancer_group_id: pulumi.Input[str]
     nodes: DesiredNodes
-    reserved_nodes: int = 0
+    reserved_zones: Sequence[str] = ()
     api_cidrs: Sequence[str] = ()
     operator_roles: Sequence[str] = ()
     karpenter: bool = False
@@ -219,9 +220,8 @@ class GpuInferenceCluster(pulumi.ComponentResource):
     def _reserve(self) -> None:
         """Create open reservations: instances of that type in that zone use them without naming them."""
         args = self._args
-        reserved = list(islice(cycle(args.zones), args.reserved_nodes))
         for zone in args.zones:
-            if count := reserved.count(zone):
+            if count := args.reserved_zones.count(zone):
                 ec2.CapacityReservation(
                     f"{self._name}-reserved-{zone[-1]}",
                     instance_type=args.gpu_types[0],
@@ -267,7 +267,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 provider=eks.ClusterEncryptionConfigProviderArgs(key_arn=args.key_arn), resources=["secrets"]
             ),
             vpc_config=eks.ClusterVpcConfigArgs(
-                subnet_ids=args.private_subnet_ids,
+                subnet_ids=args.control_plane_subnet_ids,
                 endpoint_private_access=True,
                 endpoint_public_access=bool(args.api_cidrs),
                 public_access_cidrs=list(args.api_cidrs) or None,

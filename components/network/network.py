@@ -77,13 +77,13 @@ class Network(pulumi.ComponentResource):
         vpc_id: ID of the VPC.
         public_subnet_ids: IDs of the public subnets in the order of the zones, for internet-facing load balancers.
         private_subnet_ids: IDs of the private subnets in the order of the zones, for everything else.
-        zone_subnets: ID of the private subnet of each of the region's zones; an existing VPC may have more subnets.
+        private_subnets: ID of the private subnet of each zone; an existing VPC may have more zones than the region.
     """
 
     vpc_id: pulumi.Output[str]
     public_subnet_ids: pulumi.Output[Sequence[str]]
     private_subnet_ids: pulumi.Output[Sequence[str]]
-    zone_subnets: Mapping[str, pulumi.Input[str]]
+    private_subnets: Mapping[str, pulumi.Input[str]]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:network:Network", name, None, opts)
@@ -93,7 +93,7 @@ class Network(pulumi.ComponentResource):
             self.vpc_id = pulumi.Output.from_input(args.existing.vpc_id)
             self.public_subnet_ids = pulumi.Output.from_input(list(args.existing.public_subnets.values()))
             self.private_subnet_ids = pulumi.Output.from_input(list(args.existing.private_subnets.values()))
-            self.zone_subnets = {zone: args.existing.private_subnets[zone] for zone in args.zones}
+            self.private_subnets = args.existing.private_subnets
         else:
             self._create()
         self.register_outputs(
@@ -103,6 +103,11 @@ class Network(pulumi.ComponentResource):
                 "private_subnet_ids": self.private_subnet_ids,
             }
         )
+
+    @property
+    def zone_subnets(self) -> Mapping[str, pulumi.Input[str]]:
+        """ID of the private subnet of each of the region's zones."""
+        return {zone: self.private_subnets[zone] for zone in self._args.zones}
 
     def _tags(self, name: str, **more: str) -> dict[str, str]:
         """Return the tags of an EC2 resource, which is named by its tag `Name`."""
@@ -145,7 +150,7 @@ class Network(pulumi.ComponentResource):
         self._nat_gateways(gateway, blocks, public, private_tables)
         self.public_subnet_ids = pulumi.Output.all(*(subnet.id for subnet in public))
         self.private_subnet_ids = pulumi.Output.all(*(subnet.id for subnet in private))
-        self.zone_subnets = {zone: subnet.id for zone, subnet in zip(args.zones, private, strict=True)}
+        self.private_subnets = {zone: subnet.id for zone, subnet in zip(args.zones, private, strict=True)}
         ec2.VpcEndpoint(
             f"{name}-endpoint-s3",
             vpc_id=vpc.id,

@@ -7,15 +7,16 @@ therefore contains no check. All problems are reported at once.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dr.control import control_bucket
 from dr.control.contract import Half
 from dr.control.incident_state import IncidentState
 from dr.errors import Problems
-from dr.preflight import existing_cluster, existing_vpc, guards, published_set, quotas, running_nodes
+from dr.preflight import existing_cluster, existing_vpc, guards, own_cluster, published_set, quotas, running_nodes
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.existing_vpc import ExistingVpc
+from dr.preflight.own_cluster import OwnCluster
 from dr.preflight.running_nodes import DesiredNodes, RunningNodes
 from dr.topology.topology import Role, Topology
 
@@ -28,6 +29,7 @@ class Found:
         nodes: Desired sizes of the node groups: the nodes running now, within the limits of the tier.
         vpc: The existing VPC; None if the configuration names none.
         cluster: The existing cluster; None if the configuration names none.
+        own: What the deployment keeps of the cluster that this stack created.
         published: Whether the region has the model set to serve, or serves none.
         warnings: Problems for which the deployment is not refused.
     """
@@ -35,6 +37,7 @@ class Found:
     nodes: DesiredNodes
     vpc: ExistingVpc | None = None
     cluster: ExistingCluster | None = None
+    own: OwnCluster = field(default_factory=OwnCluster)
     published: bool = True
     warnings: tuple[str, ...] = ()
 
@@ -74,11 +77,12 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
         quota = pool.submit(quotas.check, capacity, here.region, topology.system_zones)
         vpc = pool.submit(existing_vpc.find, vpc_id, here) if vpc_id else None
         cluster = pool.submit(existing_cluster.find, cluster_name, vpc_id, here) if cluster_name and vpc_id else None
+        own = pool.submit(own_cluster.find, topology)
         published = pool.submit(published_set.find, topology)
         nodes, warnings = running_nodes.kept(capacity, here.zones, RunningNodes()), list[str]()
         if topology.tier_here.spec.cluster:
             nodes, warnings = running_nodes.wanted(capacity, here.zones, cluster_name or prefix, prefix, here.region)
-    found_vpc, found_cluster, holds_set = None, None, True
+    found_vpc, found_cluster, found_own, holds_set = None, None, OwnCluster(), True
     with problems.collect():
         tier.result()
     with problems.collect():
@@ -88,6 +92,8 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
     with problems.collect():
         found_cluster = cluster.result() if cluster else None
     with problems.collect():
+        found_own = own.result()
+    with problems.collect():
         holds_set, more = published.result()
         warnings += more
-    return Found(nodes, found_vpc, found_cluster, holds_set, tuple(warnings))
+    return Found(nodes, found_vpc, found_cluster, found_own, holds_set, tuple(warnings))

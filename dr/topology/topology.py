@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import cycle, islice
 
 from dr.names import CONTROL, DATASETS, MODELS, REGISTRY, VELERO
 from dr.topology.capacity import Capacity, Workload, capacity
@@ -246,6 +247,11 @@ class Topology:
     def capacity_here(self) -> Capacity:
         """Replicas and GPU nodes of this stack's region."""
         return capacity(self.workload, self.tier_here, len(self.here.zones))
+
+    @property
+    def reserved_zones(self) -> tuple[str, ...]:
+        """The zone of each reserved GPU node."""
+        return tuple(islice(cycle(self.here.zones), self.reserved_gpu_nodes))
 
     @property
     def system_zones(self) -> int:

@@ -59,16 +59,16 @@ def zones_to_fill(zones: Sequence[str], machines: Sequence[Machine], count: int)
     return chosen
 
 
-def launches(zones: Sequence[str], types: Sequence[str], has: Callable[[str], bool]) -> list[Launch]:
-    """Return the launches for zones with the first instance type that has capacity; none if no type has.
+def launches(zones: Sequence[str], types: Sequence[str], has: Callable[[str, str], bool]) -> list[Launch]:
+    """Return the launches for zones, each with the first instance type that has capacity there; none if no type has.
 
     Args:
         zones: Zone of each new instance.
         types: Instance types in order of preference.
-        has: Returns whether the region has capacity for an instance type.
+        has: Returns whether a zone offers an instance type and has capacity for it.
     """
-    found = next((name for name in types if has(name)), None)
-    return [Launch(zone, found) for zone in zones] if found else []
+    found = ((zone, next((name for name in types if has(zone, name)), None)) for zone in zones)
+    return [Launch(zone, name) for zone, name in found if name]
 
 
 def surplus(machines: Sequence[Machine], count: int) -> list[Machine]:

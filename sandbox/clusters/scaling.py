@@ -199,7 +199,7 @@ class Scaling:
             _failed(group, scaled, types, str(scaled.availability_zones[0]))
         if not at or now < plan.retry_at:
             return
-        chosen = launches(at, types, lambda name: not self._faults.no_capacity(self._region, name))
+        chosen = launches(at, types, self._has_capacity)
         for each in chosen:
             self._launch(group, scaled, each.zone, each.instance_type, now)
         if chosen:
@@ -207,6 +207,15 @@ class Scaling:
         else:
             plan.retry_at, plan.surge = now + timings.CAPACITY_RETRY.seconds / self._speed, 0
             _failed(group, scaled, types, at[0])
+
+    def _has_capacity(self, zone: str, instance_type: str) -> bool:
+        """Return whether a zone offers an instance type, and no fault takes its capacity away."""
+        if self._faults.no_capacity(self._region, instance_type):
+            return False
+        offered = ec2_backends[ACCOUNT][self._region].describe_instance_type_offerings(
+            location_type="availability-zone", filters={"instance-type": [instance_type], "location": [zone]}
+        )
+        return bool(offered)
 
     def _empty(self, scaled: NodeScalingGroup) -> None:
         """Terminate surplus instances, booting ones first."""

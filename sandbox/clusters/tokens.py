@@ -26,8 +26,7 @@ from moto.sts.models import sts_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import ConnectionCutError
-from sandbox.aws.extensions.eks import Cluster, clusters
-from sandbox.aws.extensions.eks_access import POLICY_ARN
+from sandbox.aws.extensions.eks import ADMIN_POLICY, Cluster, clusters, principal_of
 from sandbox.aws.faults import Faults
 from sandbox.control_plane.certificates import MASTERS
 
@@ -45,7 +44,6 @@ ALLOWED = {"action", "version"} | {
 }
 PUBLIC_KEYS = {"sandbox": "sandbox", "testing": "testing"}
 """Well-known access keys of the sandbox and of its tests, with their secrets."""
-ADMIN_POLICY = f"{POLICY_ARN}AmazonEKSClusterAdminPolicy"
 
 
 class BadTokenError(ValueError):
@@ -157,13 +155,17 @@ def secret_of(access_key: str) -> Secret | None:
 def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str, Any] | None:
     """Return a principal's `UserInfo` in a cluster; None for a principal without access.
 
-    Administrators are the cluster's creator, if the cluster's access configuration grants this, and principals with
-    AmazonEKSClusterAdminPolicy on the whole cluster. Other access policies have no effect in the sandbox; RBAC decides
-    by the principal's groups.
+    Administrators are principals with AmazonEKSClusterAdminPolicy on the whole cluster, and the creator of a cluster
+    without access entries, if the cluster's access configuration grants this. Other access policies have no effect in
+    the sandbox; RBAC decides by the principal's groups.
     """
     session = arn.rpartition("/")[2] if ":assumed-role/" in arn else ""
     entry = next((each for principal, each in cluster.entries.items() if _same(principal, arn)), None)
-    admin = arn == cluster.creator and cluster.about["accessConfig"]["bootstrapClusterCreatorAdminPermissions"]
+    settings = cluster.about["accessConfig"]
+    bootstrapped = (
+        settings["bootstrapClusterCreatorAdminPermissions"] and settings["authenticationMode"] == "CONFIG_MAP"
+    )
+    admin = arn == cluster.creator and bootstrapped
     if entry is None and not admin:
         return None
     entry = entry or {"username": arn, "kubernetesGroups": [], "policies": {}}
@@ -182,7 +184,7 @@ def user(cluster: Cluster, arn: str, user_id: str, access_key: str) -> dict[str,
 def _same(principal: str, arn: str) -> bool:
     """Return whether an access entry is for a caller. A session's ARN has the name of its role, without the path."""
     if ":assumed-role/" not in arn:
-        return principal == arn
+        return principal == principal_of(arn)
     role = arn.split("/")[1]
     return ":role/" in principal and principal.rpartition("/")[2] == role
 

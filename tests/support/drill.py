@@ -166,6 +166,26 @@ def _is(thing: Any, condition: str) -> bool:
     return any(each.type == condition and each.status == "True" for each in thing.status.conditions or ())
 
 
+def zones_with_nodes(cluster: Cluster) -> set[str]:
+    """Return the zones with a ready GPU node."""
+    nodes = [node for node in cluster.nodes() if _is(node, "Ready")]
+    return {node.metadata.labels["topology.kubernetes.io/zone"] for node in nodes}
+
+
+def even_out(cluster: Cluster, most: int) -> None:
+    """Evict replicas of zones with more than a number of them; new ones start in the zones with fewer.
+
+    Kubernetes does not move replicas back to a zone that recovered (docs/architecture.md, "Inside the cluster").
+    """
+    zones = {node.metadata.name: node.metadata.labels["topology.kubernetes.io/zone"] for node in cluster.nodes()}
+    held: dict[str, list[str]] = {}
+    for pod in cluster.pods():
+        held.setdefault(zones[pod.spec.node_name], []).append(pod.metadata.name)
+    for name in [name for names in held.values() for name in names[most:]]:
+        eviction = {"metadata": {"name": name, "namespace": NAMESPACE}}
+        cluster.core.create_namespaced_pod_eviction(name, NAMESPACE, eviction)
+
+
 def way_to(sandbox: SandboxUnderTest, name: str) -> Way:
     """Return a client's TLS connection to a host name of the deployment."""
     return Way(name, sandbox.server.endpoint, Path(read_json(sandbox.local.emulator)["authority"]))

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from moto.ec2.models import ec2_backends
 from moto.eks.models import eks_backends
+from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.sts.models import sts_backends
 
@@ -33,6 +34,9 @@ LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 VERSIONS = ("1.33", "1.34", "1.35", "1.36")
 """Versions in standard support (EKS user guide, "Understand the Kubernetes version lifecycle")."""
 CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nof the sandbox\n-----END CERTIFICATE-----\n").decode()
+EXCLUDED_ZONES = ("use1-az3", "usw1-az2", "cac1-az3")
+"""IDs of zones in which EKS places no control plane (EKS user guide, "Subnet requirements for clusters")."""
+ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 ARNS = ("arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn")
 """Names of the ARN of a cluster, and of what belongs to it."""
@@ -47,6 +51,8 @@ class Cluster:
     about: dict[str, Any]
     creator: str = ""
     """ARN of the principal that created it."""
+    zones: tuple[str, ...] = ()
+    """Zones of the subnets with which it was created."""
     groups: Things = field(default_factory=dict)
     addons: Things = field(default_factory=dict)
     entries: Things = field(default_factory=dict)
@@ -162,8 +168,65 @@ def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
     }
     if plane := _control_plane(call, about):
         about |= {"endpoint": plane.endpoint, "certificateAuthority": {"data": plane.ca_data}}
-    kept[name] = Cluster(about, _caller(call))
+    zones = _zones_of(call.region, about["resourcesVpcConfig"])
+    kept[name] = cluster = Cluster(about, _caller(call), zones)
+    settings = about["accessConfig"]
+    if settings["bootstrapClusterCreatorAdminPermissions"] and settings["authenticationMode"] != "CONFIG_MAP":
+        principal = principal_of(cluster.creator)
+        cluster.entries[principal] = access_entry(call.region, name, principal, {})
+        cluster.entries[principal]["policies"] = {ADMIN_POLICY: associated(ADMIN_POLICY, {"type": "cluster"})}
     return {"cluster": about}
+
+
+def principal_of(arn: str) -> str:
+    """Return the ARN of the IAM principal of a caller: of a session, its role with its path."""
+    if ":assumed-role/" in arn:
+        name = arn.split("/")[1]
+        roles = iam_backends[ACCOUNT][PARTITION].roles.values()
+        found = next((role.arn for role in roles if role.name == name), None)
+        return str(found or f"arn:aws:iam::{ACCOUNT}:role/{name}")
+    return arn.replace(":sts:", ":iam:", 1)
+
+
+def access_entry(region: str, cluster: str, principal: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return a new access entry.
+
+    Args:
+        region: Region of the cluster.
+        cluster: Name of the cluster.
+        principal: ARN of the principal.
+        wanted: Parameters of CreateAccessEntry.
+    """
+    sort, _, short = principal.rpartition(":")[2].rpartition("/")
+    kind = wanted.get("type", "STANDARD")
+    sort = sort.partition("/")[0]
+    name = principal
+    if kind != "STANDARD":
+        name = "system:node:{{EC2PrivateDNSName}}"
+    elif sort == "role":
+        name = f"arn:aws:sts::{ACCOUNT}:assumed-role/{short}/{{{{SessionName}}}}"
+    return {
+        "clusterName": cluster,
+        "principalArn": principal,
+        "kubernetesGroups": wanted.get("kubernetesGroups", []),
+        "accessEntryArn": f"arn:aws:eks:{region}:{ACCOUNT}:access-entry/{cluster}/{sort}/{ACCOUNT}/{short}/{uuid4()}",
+        "createdAt": now(),
+        "modifiedAt": now(),
+        "tags": wanted.get("tags", {}),
+        "username": wanted.get("username") or name,
+        "type": kind,
+        "policies": {},
+    }
+
+
+def associated(policy: str, scope: dict[str, Any]) -> dict[str, Any]:
+    """Return the association of an access policy."""
+    return {
+        "policyArn": policy,
+        "accessScope": {"namespaces": [], **scope},
+        "associatedAt": now(),
+        "modifiedAt": now(),
+    }
 
 
 def _control_plane(call: Call, about: dict[str, Any]) -> ControlPlane | None:
@@ -209,6 +272,13 @@ def _network(call: Call, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
 def _vpc_of(region: str, wanted: dict[str, Any]) -> str:
     """The VPC of a cluster's subnets and security groups. Raises AwsError."""
     subnets = subnets_of(region, wanted["subnetIds"])
+    excluded = {subnet.availability_zone for subnet in subnets if subnet.availability_zone_id in EXCLUDED_ZONES}
+    if excluded:
+        message = (
+            f"Cannot create cluster because {', '.join(sorted(excluded))}, the targeted availability zone, does not "
+            "currently have sufficient capacity to support the cluster. Retry with other availability zones."
+        )
+        raise AwsError("UnsupportedAvailabilityZoneException", message)
     if len({subnet.availability_zone for subnet in subnets}) < 2:
         raise wrong("Subnets specified must be in at least two different AZs")
     (vpc, *others) = {subnet.vpc_id for subnet in subnets}
@@ -218,6 +288,19 @@ def _vpc_of(region: str, wanted: dict[str, Any]) -> str:
     if gone := [id for id in wanted.get("securityGroupIds", ()) if id not in groups]:
         raise wrong(f"The security group ID '{gone[0]}' does not exist in {vpc}")
     return str(vpc)
+
+
+def _zones_of(region: str, network: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted({str(subnet.availability_zone) for subnet in subnets_of(region, network["subnetIds"])}))
+
+
+def _check_zones(cluster: Cluster, zones: tuple[str, ...]) -> None:
+    """Refuse another set of zones than at creation (EKS API reference, VpcConfigRequest). Raises AwsError."""
+    if zones != cluster.zones:
+        raise wrong(
+            f"Provided subnets belong to the AZs '{','.join(zones)}'. But they should belong to the exact set of AZs "
+            f"'{','.join(cluster.zones)}' in which subnets were provided during cluster creation."
+        )
 
 
 def _endpoints(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
@@ -304,6 +387,7 @@ def update_cluster_config(call: Call, moto: Moto) -> dict[str, Any]:
         network = about[name] | {key: value for key, value in wanted[name].items() if key.endswith("Ids")}
         if _vpc_of(call.region, network) != network["vpcId"]:
             raise wrong(f"Subnets provided must belong to the VPC of the cluster, {network['vpcId']}")
+        _check_zones(cluster_of(call), _zones_of(call.region, network))
         about[name] = network | _endpoints(about[name], wanted[name])
     elif name == "logging":
         about[name] = _logging(about[name], wanted[name])

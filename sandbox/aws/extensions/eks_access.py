@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import uuid4
 
-from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import AwsError
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
-from sandbox.aws.extensions.eks import cluster_of, now, taken, wrong
+from sandbox.aws.extensions.eks import access_entry, associated, cluster_of, now, taken, wrong
 
 POLICIES = (
     *("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy"),
@@ -34,26 +32,13 @@ def create_entry(call: Call, moto: Moto) -> dict[str, Any]:
     if cluster.about["accessConfig"]["authenticationMode"] == "CONFIG_MAP":
         modes = "[API, API_AND_CONFIG_MAP] to perform this operation."
         raise AwsError("InvalidRequestException", f"The cluster's authentication mode must be set to one of {modes}")
-    if not (named := PRINCIPAL.fullmatch(principal)):
+    if not PRINCIPAL.fullmatch(principal):
         raise wrong(f"The specified principalArn is invalid: invalid principal {principal}")
     if principal in cluster.entries:
         raise taken("The specified access entry resource is already in use on this cluster.")
     kind = wanted.get("type", "STANDARD")
     _check_access(kind, wanted)
-    account, sort, short = named.groups()
-    name = cluster.about["name"]
-    cluster.entries[principal] = {
-        "clusterName": name,
-        "principalArn": principal,
-        "kubernetesGroups": wanted.get("kubernetesGroups", []),
-        "accessEntryArn": f"arn:aws:eks:{call.region}:{ACCOUNT}:access-entry/{name}/{sort}/{account}/{short}/{uuid4()}",
-        "createdAt": now(),
-        "modifiedAt": now(),
-        "tags": wanted.get("tags", {}),
-        "username": wanted.get("username") or _user_name(kind, principal, *named.groups()),
-        "type": kind,
-        "policies": {},
-    }
+    cluster.entries[principal] = access_entry(call.region, cluster.about["name"], principal, wanted)
     return {"accessEntry": _shown(cluster.entries[principal])}
 
 
@@ -63,14 +48,6 @@ def _check_access(kind: str, wanted: dict[str, Any]) -> None:
         raise wrong(f"Groups and a user name are of access entries of type STANDARD; this one is {kind}")
     if any(group.startswith("system:") for group in wanted.get("kubernetesGroups", ())):
         raise wrong("The kubernetes group name may not start with system:")
-
-
-def _user_name(kind: str, principal: str, account: str, sort: str, short: str) -> str:
-    """The user name that EKS gives a principal without one."""
-    if kind != "STANDARD":
-        return "system:node:{{EC2PrivateDNSName}}"
-    role = f"arn:aws:sts::{account}:assumed-role/{short}/{{{{SessionName}}}}"
-    return role if sort == "role" else principal
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:
@@ -112,12 +89,7 @@ def associate_policy(call: Call, moto: Moto) -> dict[str, Any]:
     scope = wanted["accessScope"]
     if (scope.get("type") == "namespace") != bool(scope.get("namespaces")):
         raise wrong("An access scope of type namespace has namespaces, and one of type cluster has none")
-    made = {
-        "policyArn": wanted["policyArn"],
-        "accessScope": {"namespaces": [], **wanted["accessScope"]},
-        "associatedAt": now(),
-        "modifiedAt": now(),
-    }
+    made = associated(wanted["policyArn"], wanted["accessScope"])
     entry["policies"][wanted["policyArn"]] = made
     return {"clusterName": entry["clusterName"], "principalArn": entry["principalArn"], "associatedAccessPolicy": made}
 

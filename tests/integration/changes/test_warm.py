@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.drill import NAMESPACE, Cluster, drill, predicted
+from tests.support.drill import NAMESPACE, Cluster, drill, even_out, predicted, zones_with_nodes
 from tests.support.network import EAST, WEST, dns_answer, load_balancer
 from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -102,7 +103,12 @@ def test_recovery_region_grows_from_three_to_ten_replicas_with_and_without_a_los
             inside.repair()
             lowered = {"spec": {"minReplicas": 3}}
             cluster.autoscaling.patch_namespaced_horizontal_pod_autoscaler(name, NAMESPACE, lowered)
-        seen.until(lambda sample: sorted(sample.ready.values()) == [1, 1, 1] and sample.free_gpus == 0, "three again")
+        seen.until(lambda sample: sample.available == 3 and sample.waiting == 0, "three again")
+        wait_for(lambda: len(zones_with_nodes(cluster)) == 3)
+        even_out(cluster, 1)
+        seen.until(
+            lambda sample: sorted(sample.ready.values()) == [1, 1, 1] and sample.free_gpus == 0, "one in each zone"
+        )
 
 
 def test_change_from_warm_to_pilot_stops_every_replica(warm: SandboxUnderTest, inside: SandboxUnderTest) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dr.errors import Exit, Failed
-from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill, predicted
+from tests.support.drill import NAMESPACE, Cluster, Drill, Sample, drill, even_out, predicted, zones_with_nodes
 from tests.support.rollout_command import rollout
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
@@ -34,7 +34,7 @@ def serving(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     assert predicted(inside, EAST) == [True]
     with drill(inside, EAST, EAST_NAME) as before:
         before.until(everywhere, "six replicas before")
-        even_out(Cluster(inside, EAST))
+        even_out(Cluster(inside, EAST), 2)
         before.until(even, "even before")
     yield inside
     inside.repair()
@@ -49,21 +49,6 @@ def everywhere(sample: Sample) -> bool:
     return sample.available == REPLICAS and sample.waiting == 0 and sample.healthy == REPLICAS
 
 
-def even_out(cluster: Cluster) -> None:
-    """Evict replicas of zones with more than two; new ones start in the zones with fewer.
-
-    Kubernetes does not move replicas back to a zone that recovered (docs/architecture.md, "Inside the cluster").
-    """
-    zones = {node.metadata.name: node.metadata.labels["topology.kubernetes.io/zone"] for node in cluster.nodes()}
-    held: dict[str, list[str]] = {}
-    for pod in cluster.pods():
-        held.setdefault(zones[pod.spec.node_name], []).append(pod.metadata.name)
-    for names in held.values():
-        for name in names[REPLICAS // 3 :]:
-            eviction = {"metadata": {"name": name, "namespace": NAMESPACE}}
-            cluster.core.create_namespaced_pod_eviction(name, NAMESPACE, eviction)
-
-
 def test_loss_of_a_zone_leaves_the_disruption_budget_and_replicas_move_to_other_zones(
     serving: SandboxUnderTest,
 ) -> None:
@@ -76,24 +61,14 @@ def test_loss_of_a_zone_leaves_the_disruption_budget_and_replicas_move_to_other_
         seen.event("the zone is back")
         serving.repair()
         cluster = Cluster(serving, EAST)
-        wait_for(lambda: zones_with_nodes(cluster) == 3)
-        even_out(cluster)
+        wait_for(lambda: len(zones_with_nodes(cluster)) == 3)
+        even_out(cluster, 2)
         seen.until(even, "two a zone")
 
     assert seen.least_available >= BUDGET
     assert predicted(serving, EAST, 3) == [True] * 3
     # Only requests to the lost zone fail, until two health checks of the load balancer have failed.
     assert len(seen.failed) < seen.sent / 10
-
-
-def zones_with_nodes(cluster: Cluster) -> int:
-    """Return the number of zones with a ready GPU node."""
-    ready = [
-        node.metadata.labels["topology.kubernetes.io/zone"]
-        for node in cluster.nodes()
-        if any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ())
-    ]
-    return len(set(ready))
 
 
 def drain(cluster: Cluster, node: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from dr import clients
 from sandbox.server import Running
 from tests.support.buckets import PRIMARY
 
@@ -300,6 +301,46 @@ def test_an_access_policy_needs_an_access_entry(eks: Any) -> None:
     assert associated["policyArn"] == ADMIN_POLICY
     wrong = {**policy, "policyArn": f"{ADMIN_POLICY}X"}
     assert refusal(lambda: eks.associate_access_policy(**wrong))[0] == "InvalidParameterException"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_creator_of_a_cluster_has_an_access_entry_and_gets_no_second_one(aws: Running, eks: Any) -> None:
+    caller = aws.client("sts", PRIMARY).get_caller_identity()["Arn"].replace(":sts:", ":iam:")
+
+    assert eks.list_access_entries(clusterName="ml-dr")["accessEntries"] == [caller]
+    policies = eks.list_associated_access_policies(clusterName="ml-dr", principalArn=caller)["associatedAccessPolicies"]
+    assert [each["policyArn"] for each in policies] == [ADMIN_POLICY]
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        eks.create_access_entry(clusterName="ml-dr", principalArn=caller)
+
+
+def test_session_that_creates_a_cluster_gets_an_entry_for_its_role(
+    aws: Running, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = aws.client("iam", PRIMARY).create_role(RoleName="platform", Path="/team/", AssumeRolePolicyDocument="{}")
+    session = aws.client("sts", PRIMARY).assume_role(RoleArn=arn["Role"]["Arn"], RoleSessionName="ada")["Credentials"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", session["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", session["SecretAccessKey"])
+    clients.forget()
+    clients.client("eks", PRIMARY).create_cluster(**wanted)
+
+    entries = clients.client("eks", PRIMARY).list_access_entries(clusterName="ml-dr")["accessEntries"]
+    assert entries == ["arn:aws:iam::123456789012:role/team/platform"]
+
+
+def test_control_plane_keeps_the_zones_of_its_creation(aws: Running, eks: Any, wanted: dict[str, Any]) -> None:
+    ids = subnets(aws, "abc")
+    eks.create_cluster(**wanted | {"resourcesVpcConfig": {"subnetIds": ids[:2]}})
+    for changed in (ids, ids[1:], [ids[0], ids[2]]):
+        with pytest.raises(ClientError, match="But they should belong to the exact set of AZs 'us-east-1a,us-east-1b'"):
+            eks.update_cluster_config(name="ml-dr", resourcesVpcConfig={"subnetIds": changed})
+
+    eks.update_cluster_config(name="ml-dr", resourcesVpcConfig={"subnetIds": ids[:2]})
+
+
+def test_zone_in_which_eks_places_no_control_plane_is_refused(aws: Running, eks: Any, wanted: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match=r"UnsupportedAvailabilityZoneException.*us-east-1e"):
+        eks.create_cluster(**wanted | {"resourcesVpcConfig": {"subnetIds": subnets(aws, "abe")}})
 
 
 @pytest.mark.usefixtures("cluster")

@@ -31,9 +31,10 @@ def test_instances_of_a_lost_zone_are_spread_over_the_others() -> None:
 def test_the_first_instance_type_with_capacity_is_launched() -> None:
     types = ["g5.2xlarge", "g6.2xlarge"]
 
-    assert launches(["a"], types, lambda name: True) == [Launch("a", "g5.2xlarge")]
-    assert launches(["a"], types, lambda name: name != "g5.2xlarge") == [Launch("a", "g6.2xlarge")]
-    assert launches(["a"], types, lambda name: False) == []
+    assert launches(["a"], types, lambda zone, name: True) == [Launch("a", "g5.2xlarge")]
+    assert launches(["a"], types, lambda zone, name: name != "g5.2xlarge") == [Launch("a", "g6.2xlarge")]
+    assert launches(["a"], types, lambda zone, name: False) == []
+    assert launches(["a", "b"], types, lambda zone, name: zone == "b") == [Launch("b", "g5.2xlarge")]
 
 
 @pytest.mark.parametrize(

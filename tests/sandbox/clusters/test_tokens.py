@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from dr.cli.main import app
 from dr.clusters.eks_token import eks_token
 from dr.errors import Failed, Invalid
-from sandbox.aws.extensions.eks import Cluster
-from sandbox.clusters.tokens import ADMIN_POLICY, PREFIX, BadTokenError, Secret, check, user
+from sandbox.aws.extensions.eks import ADMIN_POLICY, Cluster
+from sandbox.clusters.tokens import PREFIX, BadTokenError, Secret, check, user
 
 KEY, SECRET = "AKIAEXAMPLE", "a secret"  # pragma: allowlist secret
 ROLE_SESSION = "arn:aws:sts::123456789012:assumed-role/operators/ada@example.com"
@@ -168,9 +168,9 @@ def test_malformed_tokens_are_refused(token: str) -> None:
 
 
 def cluster(*, bootstrap: bool = False, **entries: dict[str, object]) -> Cluster:
-    about = {"accessConfig": {"bootstrapClusterCreatorAdminPermissions": bootstrap}}
+    access = {"bootstrapClusterCreatorAdminPermissions": bootstrap, "authenticationMode": "CONFIG_MAP"}
     named = {f"arn:aws:iam::123456789012:role/teams/{name}": entry for name, entry in entries.items()}
-    return Cluster(about, creator=ROLE_SESSION, entries=named)
+    return Cluster({"accessConfig": access}, creator=ROLE_SESSION, entries=named)
 
 
 def entry(*groups: str, policies: dict[str, object] | None = None) -> dict[str, object]:
@@ -208,7 +208,7 @@ def test_only_the_administrator_policy_on_the_whole_cluster_grants_administrator
     assert found["groups"] == groups
 
 
-def test_the_creator_is_an_administrator_if_the_cluster_grants_it() -> None:
+def test_creator_of_a_cluster_without_access_entries_is_an_administrator_if_the_cluster_grants_it() -> None:
     found = user(cluster(bootstrap=True), ROLE_SESSION, "AROA:ada", KEY)
 
     assert found is not None

@@ -23,6 +23,7 @@ def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
         "account": "123456789012",
         "region": "us-west-2",
         "zones": ["us-west-2a", "us-west-2b", "us-west-2c"],
+        "control_plane_subnet_ids": ["subnet-a", "subnet-b"],
         "private_subnet_ids": ["subnet-a", "subnet-b", "subnet-c"],
         "zone_subnets": {f"us-west-2{zone}": f"subnet-{zone}" for zone in "abc"},
         "key_arn": "arn:aws:kms:us-west-2:123456789012:key/region",
@@ -264,9 +265,9 @@ def test_operators_administer_the_cluster_by_access_entries() -> None:
     assert association["policyArn"].endswith("AmazonEKSClusterAdminPolicy")
 
 
-@pytest.mark.parametrize(("nodes", "counts"), [(0, {}), (1, {"a": 1}), (4, {"a": 2, "b": 1, "c": 1})])
-def test_capacity_reservations_are_spread_over_the_zones(nodes: int, counts: dict[str, int]) -> None:
-    made = cluster(reserved_nodes=nodes).of("CapacityReservation")
+@pytest.mark.parametrize(("zones", "counts"), [("", {}), ("a", {"a": 1}), ("abca", {"a": 2, "b": 1, "c": 1})])
+def test_capacity_reservations_are_spread_over_the_zones(zones: str, counts: dict[str, int]) -> None:
+    made = cluster(reserved_zones=[f"us-west-2{zone}" for zone in zones]).of("CapacityReservation")
 
     assert {name[-1]: each.inputs["instanceCount"] for name, each in made.items()} == counts
     assert {each.inputs["instanceType"] for each in made.values()} <= {"g5.2xlarge"}
