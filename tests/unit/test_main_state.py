@@ -253,10 +253,11 @@ def test_all_problems_are_reported_together_before_the_first_resource(
         run("dr", monkeypatch, cloud, tier="warm", existingVpc="vpc-0123456789abcdef0")
 
     text = str(caught.value)
-    assert text.startswith("refused: 6 problems")
+    assert text.startswith("refused: 7 problems")
     assert "dr:existingVpc: us-west-2 is deployed in 10.1.0.0/16" in text
     assert "dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2" in text
     assert "quota L-DB2E81BA" in text
+    assert "quota L-1216C47A" in text
     assert "cluster ml-dr: the API server does not answer" in text
     assert "the last update was interrupted while it created network-nat-a" in text
     assert cloud.resources == []
