@@ -96,6 +96,7 @@ def addons(
         region=topology.here.region,
         vpc_id=here.network.vpc_id,
         topic_arn=here.alerts.arn,
+        watchdog_arn=topology.watchdog_topic_arn(topology.role),
         device_plugin=GPU_IMAGE in IMAGES_WITHOUT_PLUGIN,
         mesh=topology.serving.mesh,
         karpenter=topology.karpenter,

@@ -164,13 +164,16 @@ def alarms(
             tags=tags_of(topology),
         ),
     )
+    # An existing cluster has its own Prometheus.
+    own_cluster = topology.tier_here.spec.cluster and not topology.existing_cluster
+    watchdog = [alarm_rules.alerting_silent(topology.watchdog_topic)] if own_cluster else []
     return DrAlarms(
         "alarms",
         DrAlarmsArgs(
             prefix=topology.bucket_prefix,
             region=topology.here.region,
             topic_arn=here.alerts.arn,
-            rules=rules,
+            rules=[*rules, *watchdog],
             composites=composites,
             gpu_groups=here.cluster.gpu_groups,
             tags=tags_of(topology),

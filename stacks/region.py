@@ -94,7 +94,7 @@ def region(
             gpu_disk_gib=topology.workload.node_disk_gib,
             data=data_buckets(topology, key_arn),
             target_group_arn=endpoint.target_group_arn,
-            topic_arn=topology.alert_topic_arn(topology.role),
+            topic_arns=[topology.alert_topic_arn(topology.role), topology.watchdog_topic_arn(topology.role)],
             load_balancer_group_id=endpoint.security_group_id,
             nodes=found.nodes,
             reserved_zones=topology.reserved_zones,
@@ -110,18 +110,25 @@ def region(
         # Nodes that start before their route to the internet exists cannot join the cluster.
         pulumi.ResourceOptions(depends_on=[network, *after]),
     )
-    alerts = AlertTopic(
-        "alerts",
-        AlertTopicArgs(
-            name=topology.alert_topic,
-            account=topology.account,
-            region=here.region,
-            key_arn=key.arn,
-            addresses=topology.alert_addresses,
-            tags=tags,
-        ),
-    )
-    return Region(network, endpoint, cluster, alerts, key.arn)
+    topics = {
+        topic: AlertTopic(
+            topic,
+            AlertTopicArgs(
+                name=name,
+                account=topology.account,
+                region=here.region,
+                key_arn=key.arn,
+                addresses=addresses,
+                tags=tags,
+            ),
+        )
+        # The topic for Watchdog has no subscribers: an alarm reports when no message arrives.
+        for topic, name, addresses in (
+            ("alerts", topology.alert_topic, topology.alert_addresses),
+            ("watchdog", topology.watchdog_topic, ()),
+        )
+    }
+    return Region(network, endpoint, cluster, topics["alerts"], key.arn)
 
 
 def control_plane_subnets(network: Network, found: Found) -> pulumi.Input[Sequence[pulumi.Input[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -268,12 +269,12 @@ def enable_group_metrics(cluster: str, account: str, region: str) -> str:
     )
 
 
-def publish_alerts(topic_arn: str, key_arn: str, region: str) -> str:
-    """Allow publishing alerts to one encrypted topic (SNS developer guide, "Key management")."""
+def publish_alerts(topic_arns: Sequence[str], key_arn: str, region: str) -> str:
+    """Allow publishing alerts to encrypted topics (SNS developer guide, "Key management")."""
     through_sns = {"StringEquals": {"kms:ViaService": f"sns.{region}.amazonaws.com"}}
     return document(
         [
-            {"Sid": "Publish", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic_arn},
+            {"Sid": "Publish", "Effect": "Allow", "Action": "sns:Publish", "Resource": list(topic_arns)},
             {
                 "Sid": "Encrypt",
                 "Effect": "Allow",

@@ -62,8 +62,8 @@ class ClusterRolesArgs:
         region: The cluster's region.
         data: The buckets of that region, by name of their pair.
         target_group_arn: ARN of the target group in which pods are registered.
-        topic_arn: ARN of the SNS topic for alerts.
-        topic_key_arn: ARN of the KMS key that encrypts the topic.
+        topic_arns: ARNs of the SNS topics for alerts.
+        topic_key_arn: ARN of the KMS key that encrypts the topics.
         karpenter: Whether Karpenter creates GPU nodes, instead of the Cluster Autoscaler.
         tags: Tags of the roles.
     """
@@ -73,7 +73,7 @@ class ClusterRolesArgs:
     region: str
     data: Mapping[str, DataBucket]
     target_group_arn: pulumi.Input[str]
-    topic_arn: str
+    topic_arns: Sequence[str]
     topic_key_arn: pulumi.Input[str]
     karpenter: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -166,7 +166,7 @@ class ClusterRoles(pulumi.ComponentResource):
             return pulumi.Output.from_input(args.target_group_arn).apply(cluster_iam.bind_targets)
         if pod is ALERTING:
             return pulumi.Output.from_input(args.topic_key_arn).apply(
-                lambda key: cluster_iam.publish_alerts(args.topic_arn, key, args.region)
+                lambda key: cluster_iam.publish_alerts(args.topic_arns, key, args.region)
             )
         if pod is AUTOSCALER:
             return cluster_iam.resize_groups(args.cluster, args.account, args.region)

@@ -87,7 +87,7 @@ class GpuInferenceClusterArgs:
         gpu_disk_gib: Root volume of a GPU node in GiB; it stores images and models.
         data: The region's buckets by name of their pair.
         target_group_arn: ARN of the target group in which pods are registered.
-        topic_arn: ARN of the region's SNS topic for alerts, which is encrypted with `key_arn`.
+        topic_arns: ARNs of the region's SNS topics for alerts, which are encrypted with `key_arn`.
         load_balancer_group_id: ID of the load balancer's security group.
         nodes: Desired sizes of the node groups, which an autoscaler may have raised above the floors.
         reserved_zones: The zone of each GPU node with a capacity reservation.
@@ -116,7 +116,7 @@ class GpuInferenceClusterArgs:
     gpu_disk_gib: int
     data: Mapping[str, DataBucket]
     target_group_arn: pulumi.Input[str]
-    topic_arn: str
+    topic_arns: Sequence[str]
     load_balancer_group_id: pulumi.Input[str]
     nodes: DesiredNodes
     reserved_zones: Sequence[str] = ()
@@ -172,7 +172,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 region=args.region,
                 data=args.data,
                 target_group_arn=args.target_group_arn,
-                topic_arn=args.topic_arn,
+                topic_arns=args.topic_arns,
                 topic_key_arn=args.key_arn,
                 karpenter=args.karpenter,
                 tags=args.tags,

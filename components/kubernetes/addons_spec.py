@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.compute.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, KARPENTER, LOAD_BALANCER
+from components.kubernetes.alert_rules import WATCHDOG
 from components.kubernetes.namespace_spec import GPU
 from dr.clusters.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
 
@@ -42,6 +43,7 @@ class Cluster:
         region: The cluster's region.
         vpc_id: ID of its VPC.
         topic_arn: ARN of the SNS topic for alerts.
+        watchdog_arn: ARN of the SNS topic for the alert `Watchdog`.
         device_plugin: Whether to install NVIDIA's device plugin, because the GPU nodes' image lacks it.
         mesh: Whether to install Istio.
         karpenter: Whether to install Karpenter for GPU nodes above the floor, instead of the Cluster Autoscaler.
@@ -51,6 +53,7 @@ class Cluster:
     region: str
     vpc_id: Any
     topic_arn: Any
+    watchdog_arn: Any
     device_plugin: bool
     mesh: bool = False
     karpenter: bool = False
@@ -231,7 +234,10 @@ def prometheus(cluster: Cluster) -> Values:
 
 
 def alertmanager_config(cluster: Cluster) -> Values:
-    """Return Alertmanager's configuration: it notifies the region's topic of firing and resolved alerts."""
+    """Return Alertmanager's configuration: it notifies the region's topic of firing and resolved alerts.
+
+    The alert that always fires is repeated every minute to a topic of its own. CloudWatch reports when it stops.
+    """
     subject = '{{ .Status | toUpper }}: "{{ .CommonLabels.alertname }}" in ' + cluster.region
     message = "{{ .Annotations.summary }}. {{ .Annotations.description }} {{ .Annotations.runbook_url }}"
     receiver = {
@@ -250,7 +256,21 @@ def alertmanager_config(cluster: Cluster) -> Values:
             "repeat_interval": "4h",
             # Helm merges this into the chart's own route. Its sub-route names a receiver that is replaced below;
             # Alertmanager refuses a route to an unknown receiver.
-            "routes": [],
+            "routes": [
+                {
+                    "receiver": "watchdog",
+                    "matchers": [f'alertname = "{WATCHDOG}"'],
+                    "group_wait": "0s",
+                    "group_interval": "1m",
+                    "repeat_interval": "1m",
+                }
+            ],
         },
-        "receivers": [{"name": "topic", "sns_configs": [receiver]}],
+        "receivers": [
+            {"name": "topic", "sns_configs": [receiver]},
+            {
+                "name": "watchdog",
+                "sns_configs": [{**receiver, "topic_arn": cluster.watchdog_arn, "send_resolved": False}],
+            },
+        ],
     }

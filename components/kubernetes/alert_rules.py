@@ -21,6 +21,8 @@ from dr.clusters.charts import VELERO
 from dr.topology.serving import FETCHER
 
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
+WATCHDOG = "Watchdog"
+"""Alert that always fires, by the name that kube-prometheus-stack gives it: its end shows that alerts do not arrive."""
 CRITICAL, WARNING = "critical", "warning"
 LEAST_UP = 2
 """docs/requirements.md, "Alarms": fewer replicas than this are an outage."""
@@ -251,7 +253,18 @@ def _backups(workloads: MonitoredWorkloads) -> Iterator[AlertRule]:
 def spec(workloads: MonitoredWorkloads) -> dict[str, Any]:
     """Return the rules in the format of a PrometheusRule, which is also that of Prometheus rule files."""
     rendered = [_rendered(rule, workloads) for rule in rules(workloads)]
-    return {"groups": [{"name": GROUP, "interval": "30s", "rules": rendered}]}
+    watchdog = {
+        "alert": WATCHDOG,
+        "expr": "vector(1)",
+        "labels": {"severity": "none", "region": workloads.region},
+        "annotations": {"summary": "Alerts are evaluated and sent", "description": "This alert always fires."},
+    }
+    return {
+        "groups": [
+            {"name": GROUP, "interval": "30s", "rules": rendered},
+            {"name": f"{GROUP}-watchdog", "interval": "30s", "rules": [watchdog]},
+        ]
+    }
 
 
 def _rendered(rule: AlertRule, workloads: MonitoredWorkloads) -> dict[str, Any]:

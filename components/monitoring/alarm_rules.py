@@ -29,6 +29,7 @@ COPY_SECONDS = 26 * 3600
 SHORT_MINUTES = 5
 """An instance is in service after about two minutes (measured: 80 to 120 s until its node is ready), unless capacity,
 quota or addresses are exhausted."""
+WATCHDOG_MINUTES = 10
 FUNCTION_MINUTES = 2
 """A single missed run is not reported: EventBridge Scheduler may start a run up to a minute late."""
 
@@ -121,6 +122,32 @@ def busy_nodes(zone: str, group: str) -> AlarmRule:
         period=CPU_SECONDS,
         periods=CPU_PERIODS,
         dimensions={"AutoScalingGroupName": group},
+    )
+
+
+def alerting_silent(topic: str) -> AlarmRule:
+    """Return the alarm on alerts of a cluster that do not arrive: Prometheus, Alertmanager or their way to SNS failed.
+
+    Prometheus's alert `Watchdog` always fires, and Alertmanager repeats it every minute to a topic of its own. SNS
+    publishes this metric only while messages arrive (SNS developer guide, "Monitoring Amazon SNS topics using
+    CloudWatch"), so INSUFFICIENT_DATA is the failure, and notifies. A new alarm starts in that state without a message.
+
+    Args:
+        topic: Name of the topic.
+    """
+    return AlarmRule(
+        "alerting-silent",
+        f"no Watchdog of Prometheus has arrived for {WATCHDOG_MINUTES} minutes: alerts of the cluster are not sent. "
+        "Look at the pods of Prometheus and Alertmanager in the namespace monitoring",
+        "AWS/SNS",
+        "NumberOfMessagesPublished",
+        1,
+        BELOW,
+        statistic="Sum",
+        period=300,
+        periods=WATCHDOG_MINUTES // 5,
+        dimensions={"TopicName": topic},
+        unknown_notifies=True,
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from dr.config import buckets, image_references
+from dr.config.alert_addresses import NO_ONE
 from dr.config.buckets import PairSettings
 from dr.config.settings import NAMESPACE, SETTINGS, StackSettings
 from dr.errors import Invalid, Problem
@@ -214,6 +215,17 @@ def _capacity(settings: StackSettings) -> Iterator[Problem]:
     )
 
 
+def _alerts(settings: StackSettings) -> Iterator[Problem]:
+    addresses, key = settings.alert_addresses, f"{NAMESPACE}:alertAddresses"
+    path = f"pulumi config set --path '{key}[0]'"
+    if not addresses:
+        fact = "is not set: no one would be notified of an alarm, such as the loss of a region"
+        yield Problem(key, fact, f"`{path} oncall@example.com`, or `{path} none` if you look at alarms by other means")
+    elif NO_ONE in addresses and len(addresses) > 1:
+        others = ", ".join(each for each in addresses if each != NO_ONE)
+        yield Problem(key, f'has "{NO_ONE}" and {others}', f'remove "{NO_ONE}", or all other entries')
+
+
 def _authentication(settings: StackSettings) -> Iterator[Problem]:
     """A client has a token, or an address that the operator named; the internet without tokens is said explicitly."""
     jwt = settings.authentication is AuthenticationMode.JWT
@@ -267,6 +279,7 @@ RULES = (
     Rule(("apiAccess", "apiCidrs"), _api),
     Rule(("mesh", "sharedMesh"), _mesh),
     Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
+    Rule(("alertAddresses",), _alerts),
     Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
     Rule(("imageDigests", "inferenceImage", "toolsImage", "proxyImage"), _images),
     Rule(("buckets",), _pairs),

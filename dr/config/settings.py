@@ -15,6 +15,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from dr.config import buckets
+from dr.config.alert_addresses import NO_ONE
 from dr.config.buckets import PairSettings
 from dr.config.types import (
     AlertAddress,
@@ -248,8 +249,8 @@ class StackSettings(Settings):
         "`Authorization`; `none` admits every client in `dr:clientCidrs`. Health checks need no token",
         see="architecture.md#what-clients-can-call",
         example="none",
-        choices="`pulumi config set dr:authentication jwt` (with dr:jwtIssuer, dr:jwtAudiences and dr:jwtKeys) checks a "
-        "token of each client; `pulumi config set dr:authentication none` admits every client in dr:clientCidrs",
+        choices="`pulumi config set dr:authentication jwt` (with dr:jwtIssuer, dr:jwtAudiences and dr:jwtKeys) checks "
+        "a token of each client; `pulumi config set dr:authentication none` admits every client in dr:clientCidrs",
     )
     jwt_issuer: str = setting(
         Authentication.issuer, "Required claim `iss` of a token", example="https://login.example.com"
@@ -318,8 +319,10 @@ class StackSettings(Settings):
     )
     alert_addresses: tuple[AlertAddress, ...] = setting(
         (),
-        "Alarm subscribers: e-mail addresses and `https://` URLs. AWS sends each e-mail address a link to confirm",
+        "Alarm subscribers: e-mail addresses and `https://` URLs. AWS sends each e-mail address a link to confirm. The "
+        "single entry `none` notifies no one",
         stack=For.EACH,
+        shown="must be set",
         example="oncall@example.com",
     )
     runbook_url: str = setting(
@@ -407,7 +410,7 @@ class StackSettings(Settings):
             api_cidrs=self.api_cidrs,
             client_cidrs=self.client_cidrs or (EVERYWHERE,),
             operator_roles=self.operator_roles,
-            alert_addresses=self.alert_addresses,
+            alert_addresses=() if self.alert_addresses == (NO_ONE,) else self.alert_addresses,
             runbook_url=self.runbook_url,
             karpenter=self.karpenter,
             primary_stack=self.primary_stack,

@@ -13,7 +13,7 @@ from time import monotonic
 
 from dr.errors import DrError, Failed
 from dr.findings import Finding, Status, unknown
-from dr.preflight import backup_settings, command, credentials, regions, state, zones
+from dr.preflight import backup_settings, command, credentials, regions, state, subscribers, zones
 from dr.preflight.check import Check, Subject
 
 CHECKS = (
@@ -21,6 +21,7 @@ CHECKS = (
     Check("regions", regions.look),
     Check("AWS Backup", backup_settings.look, required=False),
     Check("zones", zones.look),
+    Check("alarm subscribers", subscribers.look, required=False),
     Check("credentials", credentials.look, required=False),
     Check("state backend", state.backend, required=False),
     Check("secrets provider", state.secrets, required=False),

@@ -86,8 +86,9 @@ def _always(topology: Topology) -> Iterator[Line]:
     spec = topology.tier_here.spec
     # An alarm is billed by the metrics it reads: each zone has one on busy nodes, and one on missing nodes, of two.
     lever, of_group = 1, 3 * len(topology.here.zones) if spec.cluster else 0
+    watchdog = spec.cluster and not topology.existing_cluster
     of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else RECOVERY_ALARMS
-    yield Line("metric alarm", lever + of_group + of_stack)
+    yield Line("metric alarm", lever + of_group + of_stack + watchdog)
     if not primary:
         yield Line("high-resolution alarm", WITNESSES)
         yield Line("composite alarm", 2)

@@ -272,6 +272,15 @@ class Topology:
         return f"{self.bucket_prefix}-alerts"
 
     @property
+    def watchdog_topic(self) -> str:
+        """Name of the topic that receives Prometheus's alert `Watchdog`, the same in both regions."""
+        return f"{self.bucket_prefix}-watchdog"
+
+    def watchdog_topic_arn(self, role: Role) -> str:
+        """Return the ARN of a region's topic for `Watchdog`."""
+        return f"arn:aws:sns:{self.site(role).region}:{self.account}:{self.watchdog_topic}"
+
+    @property
     def nat_here(self) -> Nat:
         """NAT gateways of this stack's region: as configured, else those of its tier."""
         return self.nat or self.tier_here.spec.nat

@@ -19,6 +19,7 @@ SETTINGS = {
     "dr:primaryRegion": "us-east-1",
     "dr:recoveryRegion": "us-west-2",
     "dr:apiAccess": "public",
+    "dr:alertAddresses": '["oncall@example.com"]',
     "dr:apiCidrs": '["203.0.113.0/24"]',
     "dr:domain": "ml.example.com",
     "dr:authentication": "none",

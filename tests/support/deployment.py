@@ -23,10 +23,10 @@ BY_DIGEST = {
 
 @pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
-    """A sandbox with both stacks as committed, an alarm subscriber and a published model set."""
+    """A sandbox with both stacks as committed and a published model set."""
     with sandbox_in(tmp_path_factory.mktemp("stacks")) as sandbox:
         for stack in STACKS:
-            sandbox.configure(stack, alertAddresses=["oncall@example.com"], **BY_DIGEST)
+            sandbox.configure(stack, **BY_DIGEST)
             assert set(sandbox.engine.up(stack).counts) == {"create"}
         sandbox.publish(train(tmp_path_factory.mktemp("model")).items)
         # With a published model set, every update waits for replicas, even without a change.

@@ -123,7 +123,8 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
         *("recovery-endpoint", "recovery-lever", "recovery-lever-check", "recovery-check"),
         *("recovery-record", "recovery-regional-record", "contract", "serving", "region", "region-alias"),
         *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24", "inference-to-pods"),
-        *("inference-pods", "inference-tls", "alerts", "alerts-policy"),
+        *("inference-pods", "inference-tls", "alerts", "alerts-policy", "watchdog", "watchdog-policy"),
+        "alerts-oncall@example.com",
     }
     backup = in_aws(first_deployment("dr", tier="backup"))
     plan = set() if tier is Tier.BACKUP else {"backup-plan", "backup-selection"}
@@ -131,6 +132,7 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
         set()
         if tier is Tier.BACKUP
         else CLUSTER
+        | {"alarms-alerting-silent"}
         | {
             f"{name}-{zone}"
             for name in ("alarms-nodes-busy", "alarms-nodes-short", "group-metrics-schedule")

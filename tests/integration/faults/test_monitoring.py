@@ -171,6 +171,21 @@ def test_replication_that_stopped_for_15_minutes_raises_recovery_at_risk(measure
     assert firing(measured, WEST) == set()
 
 
+def test_alerting_of_a_cluster_that_stops_is_reported_by_cloudwatch(measured: SandboxUnderTest) -> None:
+    of = [{"Name": "TopicName", "Value": "ml-dr-watchdog"}]
+    arrived = {"MetricName": "NumberOfMessagesPublished", "Dimensions": of, "Value": 2}
+    for _ in range(15):
+        measured.client("cloudwatch", EAST).put_metric_data(Namespace="AWS/SNS", MetricData=[arrived])
+        measured.advance(1)
+    assert states(measured, EAST)["ml-dr-alerting-silent"] == "OK"
+    since = mark(measured)
+    measured.advance(25)
+
+    assert [each["subject"] for each in messages(measured, since)] == [
+        'INSUFFICIENT_DATA: "ml-dr-alerting-silent" in US East (N. Virginia)'
+    ]
+
+
 def test_failing_prober_raises_recovery_at_risk_and_not_region_impaired(measured: SandboxUnderTest) -> None:
     measured.fault(kind="operation", operation="cloudwatch:PutMetricData", error="AccessDenied", region=WEST)
     try:

@@ -33,7 +33,17 @@ def merged(defaults: Any, values: Any) -> Any:
 
 def test_karpenters_schema_accepts_the_programs_values_over_the_charts_defaults() -> None:
     defaults = yaml.safe_load(karpenter()["karpenter/values.yaml"])
-    values = installed(Cluster("ml-dr", "us-west-2", "vpc-1", "arn", device_plugin=True, karpenter=True))[NODE_MAKER]
+    values = installed(
+        Cluster(
+            "ml-dr",
+            "us-west-2",
+            "vpc-1",
+            "arn",
+            "arn:aws:sns:us-west-2:123456789012:ml-dr-watchdog",
+            device_plugin=True,
+            karpenter=True,
+        )
+    )[NODE_MAKER]
 
     validator = Draft7Validator(values_schema(NODE_MAKER.name))
     assert [each.message for each in validator.iter_errors(merged(defaults, values))] == []

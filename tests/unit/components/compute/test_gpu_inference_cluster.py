@@ -33,7 +33,7 @@ def cluster(tier: Tier = Tier.ACTIVE, **changes: Any) -> Cloud:
         "gpu_disk_gib": 200,
         "data": {pair: DataBucket(f"ml-dr-{pair}", KEY) for pair in ("datasets", "models", "registry", "velero")},
         "target_group_arn": "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/pods/1",
-        "topic_arn": "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts",
+        "topic_arns": ["arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"],
         "load_balancer_group_id": "sg-load-balancer",
         "nodes": DesiredNodes({}, 2),
         "tags": {"project": "ml-dr"},
@@ -165,12 +165,12 @@ def test_the_load_balancer_controller_may_register_pods_in_one_target_group() ->
     assert register["Resource"].endswith("targetgroup/pods/1")
 
 
-def test_alertmanager_may_publish_only_to_the_regions_topic() -> None:
+def test_alertmanager_may_publish_only_to_the_regions_topics() -> None:
     publish, encrypt = json.loads(cluster().one("RolePolicy", "cluster-roles-alerting-policy")["policy"])["Statement"]
 
     assert (publish["Action"], publish["Resource"]) == (
         "sns:Publish",
-        "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts",
+        ["arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"],
     )
     assert encrypt["Resource"] == "arn:aws:kms:us-west-2:123456789012:key/region"
     assert encrypt["Condition"] == {"StringEquals": {"kms:ViaService": "sns.us-west-2.amazonaws.com"}}

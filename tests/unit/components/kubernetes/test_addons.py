@@ -22,7 +22,8 @@ from tests.support.kubernetes import POOL
 from tests.support.mocks import Cloud, deploy
 
 TOPIC = "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"
-CLUSTER = Cluster("ml-dr", "us-west-2", "vpc-0123456789abcdef0", TOPIC, device_plugin=True)
+WATCHDOG_TOPIC = "arn:aws:sns:us-west-2:123456789012:ml-dr-watchdog"
+CLUSTER = Cluster("ml-dr", "us-west-2", "vpc-0123456789abcdef0", TOPIC, WATCHDOG_TOPIC, device_plugin=True)
 
 
 def values(chart: str, **changes: Any) -> dict[str, Any]:
@@ -137,12 +138,22 @@ def test_kube_state_metrics_exposes_the_labels_that_rules_use() -> None:
 
 
 def test_firing_and_resolved_alerts_notify_the_regions_topic() -> None:
-    (receiver,) = values("kube-prometheus-stack")["alertmanager"]["config"]["receivers"]
+    receiver, _ = values("kube-prometheus-stack")["alertmanager"]["config"]["receivers"]
     (topic,) = receiver["sns_configs"]
 
     assert (topic["topic_arn"], topic["sigv4"], topic["send_resolved"]) == (TOPIC, {"region": "us-west-2"}, True)
     assert "{{ .Annotations.description }}" in topic["message"]
     assert topic["message"].count("{{ end }}") == 1
+
+
+def test_watchdog_is_repeated_every_minute_to_a_topic_of_its_own() -> None:
+    config = values("kube-prometheus-stack")["alertmanager"]["config"]
+    (route,) = config["route"]["routes"]
+    (sent,) = next(each for each in config["receivers"] if each["name"] == route["receiver"])["sns_configs"]
+
+    assert route["matchers"] == ['alertname = "Watchdog"']
+    assert (route["group_interval"], route["repeat_interval"]) == ("1m", "1m")
+    assert (sent["topic_arn"], sent["send_resolved"]) == (WATCHDOG_TOPIC, False)
 
 
 def test_alertmanager_has_a_receiver_for_every_route_merged_with_the_charts_defaults() -> None:

@@ -15,7 +15,14 @@ from components.kubernetes.addons_spec import Cluster, installed
 from dr.clusters.charts import CHARTS, Chart
 from sandbox.charts.schema import FOLDER, published_values, values_schema
 
-CLUSTER = Cluster("ml-dr", "us-west-2", "vpc-0123456789abcdef0", "arn:aws:sns:us-west-2:1:a", device_plugin=True)
+CLUSTER = Cluster(
+    "ml-dr",
+    "us-west-2",
+    "vpc-0123456789abcdef0",
+    "arn:aws:sns:us-west-2:1:a",
+    "arn:aws:sns:us-west-2:123456789012:ml-dr-watchdog",
+    device_plugin=True,
+)
 CHOICES = ("mesh", "karpenter", "device_plugin")
 
 

@@ -103,8 +103,24 @@ def test_every_key_without_a_decision_of_the_user_has_a_default() -> None:
     required = {"dr:role": "primary", "aws:region": "us-east-1", "dr:apiAccess": "public"}
     required |= {"dr:authentication": "none", "dr:clientCidrs": '["203.0.113.0/24"]'}
     required["dr:apiCidrs"] = '["203.0.113.0/24"]'
+    required["dr:alertAddresses"] = '["oncall@example.com"]'
 
     assert reader.read(required).topology(ACCOUNT) == topology()
+
+
+@pytest.mark.parametrize("value", [None, "[]"])
+def test_alarm_subscribers_have_no_default(value: str | None) -> None:
+    text = problems_of(settings(alertAddresses=value))
+
+    assert "dr:alertAddresses: is not set: no one would be notified of an alarm" in text
+    assert "`pulumi config set --path 'dr:alertAddresses[0]' oncall@example.com`" in text
+    assert "`pulumi config set --path 'dr:alertAddresses[0]' none`" in text
+
+
+def test_no_one_is_notified_only_if_that_is_the_single_entry() -> None:
+    assert topology(alertAddresses='["none"]').alert_addresses == ()
+    text = problems_of(settings(alertAddresses='["none", "oncall@example.com"]'))
+    assert 'dr:alertAddresses: has "none" and oncall@example.com' in text
 
 
 def test_authentication_has_no_default_and_the_error_explains_the_choice() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dr.errors import Failed, Invalid, Problem, Problems, Refused
 from dr.findings import Finding, Status
-from dr.preflight import backup_settings, checks, command, credentials, regions, state
+from dr.preflight import backup_settings, checks, command, credentials, regions, state, subscribers
 from dr.preflight.check import Check, Subject
 from dr.topology.topology import Role
 from stacks.preflight import judge
@@ -339,3 +339,42 @@ def test_dr_stack_asks_only_its_own_region_for_backup_settings_and_a_refusal_is_
     monkeypatch.setattr(backup_settings, "client", BackupSettings())
 
     assert only(backup_settings.look(subject())).status is Status.UNKNOWN
+
+
+# Alarm subscribers ---------------------------------------------------------------------------------------------------
+
+
+def subscribed(monkeypatch: pytest.MonkeyPatch, **arns: str) -> None:
+    """Replace SNS by one topic with the subscription ARN of each e-mail address, by its part before the @."""
+
+    class Topic:
+        def get_paginator(self, name: str) -> Any:
+            return self
+
+        def paginate(self, TopicArn: str) -> Any:  # noqa: N803 - boto3's name
+            listed = [{"Endpoint": f"{name}@example.com", "SubscriptionArn": arn} for name, arn in arns.items()]
+            return [{"Subscriptions": listed}]
+
+    monkeypatch.setattr(subscribers, "client", lambda service, region: Topic())
+
+
+def test_confirmed_subscribers_are_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribed(monkeypatch, oncall="arn:aws:sns:us-west-2:123456789012:ml-dr-alerts:1")
+
+    assert only(subscribers.look(subject())).status is Status.MET
+
+
+def test_subscriber_that_did_not_confirm_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribed(monkeypatch, oncall="PendingConfirmation")
+
+    found = only(subscribers.look(subject()))
+    assert (found.status, found.measured) == (
+        Status.MISSED,
+        "oncall@example.com did not confirm: no alarm reaches them",
+    )
+
+
+def test_no_one_to_notify_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = Subject(topology(Role.RECOVERY, alertAddresses='["none"]'), "dr", Path("/project"))
+
+    assert "no one is notified" in only(subscribers.look(nobody)).measured
