@@ -98,7 +98,7 @@ def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bo
     """Return the policy that S3 needs to replicate each of two buckets to the other.
 
     Sources of the actions: S3 user guide, "Setting up permissions for live replication", and for KMS "Replicating
-    encrypted objects". With bucket keys the encryption context is the bucket's ARN.
+    encrypted objects".
 
     Args:
         one: One bucket.
@@ -268,16 +268,19 @@ def key_of_region(account: str, region: str) -> str:
 
 
 def use_key(bucket: EncryptedBucket, purpose: str, actions: list[str]) -> dict[str, Any]:
-    """Return a statement: use a bucket's key for objects of that bucket, through S3 in its region."""
+    """Return a statement: use a bucket's key for objects of that bucket, through S3 in its region.
+
+    The encryption context is the object's ARN, or with a bucket key the bucket's (S3 user guide, "Reducing the cost of
+    SSE-KMS with Amazon S3 Bucket Keys"). Both are allowed: an existing bucket may have no bucket key, and a request may
+    override the bucket's setting.
+    """
     return {
         "Sid": f"{purpose}In{bucket.region.replace('-', '')}",
         "Effect": "Allow",
         "Action": actions,
         "Resource": bucket.key_arn,
         "Condition": {
-            "StringEquals": {
-                "kms:ViaService": f"s3.{bucket.region}.amazonaws.com",
-                "kms:EncryptionContext:aws:s3:arn": bucket.arn,
-            }
+            "StringEquals": {"kms:ViaService": f"s3.{bucket.region}.amazonaws.com"},
+            "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket.arn, f"{bucket.arn}/*"]},
         },
     }

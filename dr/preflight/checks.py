@@ -13,12 +13,13 @@ from time import monotonic
 
 from dr.errors import DrError, Failed
 from dr.findings import Finding, Status, unknown
-from dr.preflight import backup_settings, command, credentials, regions, state, subscribers, zones
+from dr.preflight import backup_settings, command, credentials, existing_buckets, regions, state, subscribers, zones
 from dr.preflight.check import Check, Subject
 
 CHECKS = (
     Check("dr command", command.look),
     Check("regions", regions.look),
+    Check("existing buckets", existing_buckets.look),
     Check("AWS Backup", backup_settings.look, required=False),
     Check("zones", zones.look),
     Check("alarm subscribers", subscribers.look, required=False),

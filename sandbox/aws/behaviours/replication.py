@@ -25,6 +25,7 @@ from sandbox.aws.account import PARTITION
 from sandbox.aws.answer import Answer
 from sandbox.aws.behaviours import replication_rules
 from sandbox.aws.behaviours.keys import unusable
+from sandbox.aws.behaviours.replication_access import may_use
 from sandbox.aws.call import Call, find_bucket, object_version
 from sandbox.aws.faults import Faults
 
@@ -212,7 +213,9 @@ def _copy(task: Task) -> Status | None:
     if isinstance(version, FakeDeleteMarker):
         copied = copy.copy(version)
     else:
-        if _cannot_hold(version, task.rule, source, destination):
+        if _cannot_hold(version, task.rule, source, destination) or not _may_use_keys(
+            version, task.rule, source, destination
+        ):
             return "FAILED"
         copied = _replica(version, task.rule, source, destination)
     copied.last_modified = version.last_modified
@@ -234,6 +237,19 @@ def _cannot_hold(version: FakeKey, rule: dict[str, Any], source: FakeBucket, des
     replica_key = rule["Destination"]["EncryptionConfiguration"]["ReplicaKmsKeyID"]
     keys = [(version.kms_key_id, source.region_name), (replica_key, destination.region_name)]
     return any(key and unusable(key, region) for key, region in keys)
+
+
+def _may_use_keys(version: FakeKey, rule: dict[str, Any], source: FakeBucket, destination: FakeBucket) -> bool:
+    """Whether the replication role may decrypt the source and encrypt the replica, with S3's encryption context."""
+    if not _is_kms(version):
+        return True
+    role = source.replication.get("Role", "")  # type: ignore[attr-defined]
+    key = version.kms_key_id or ""
+    replica_key = rule["Destination"]["EncryptionConfiguration"]["ReplicaKmsKeyID"]
+    # moto keeps the header's text.
+    by_bucket = str(version.bucket_key_enabled).lower() == "true"
+    read, written = (each.arn if by_bucket else f"{each.arn}/{version.name}" for each in (source, destination))
+    return (not key or may_use(role, "kms:Decrypt", key, read)) and may_use(role, "kms:Encrypt", replica_key, written)
 
 
 def _replica(version: FakeKey, rule: dict[str, Any], source: FakeBucket, destination: FakeBucket) -> FakeKey:

@@ -81,6 +81,14 @@ def gpu_nodes(deployed: SandboxUnderTest) -> tuple[int, int | None]:
     return len(clusters), sum(gpu) if gpu else None
 
 
+def selections(deployed: SandboxUnderTest) -> set[str]:
+    """Return the names of the selections of the recovery region's backup plan."""
+    backup = deployed.client("backup", WEST)
+    (plan,) = backup.list_backup_plans()["BackupPlansList"]
+    listed = backup.list_backup_selections(BackupPlanId=plan["BackupPlanId"])["BackupSelectionsList"]
+    return {each["SelectionName"] for each in listed}
+
+
 def weights(deployed: SandboxUnderTest) -> dict[str, int]:
     """Return the weights of the weighted records by set identifier."""
     zone, route53 = deployed.engine.outputs("primary")["zone_id"], deployed.client("route53", EAST)
@@ -153,6 +161,7 @@ def test_activated_tier_comes_up_without_iam_or_route_53_while_the_primary_is_lo
         again = deployed.engine.up("dr")
         calls = deployed.calls(mark)
         nodes, serves = gpu_nodes(deployed), deployed.engine.outputs("dr")["tier"]
+        selected = selections(deployed)
         s3.put_object(**place, Body=IncidentState(incident=incident).to_json())
         in_incident = refusal(deployed.engine.up)
         # DNS follows health checks, so the recovery region serves, with or without an incident.
@@ -167,9 +176,10 @@ def test_activated_tier_comes_up_without_iam_or_route_53_while_the_primary_is_lo
 
     print(Counter(f"{call['service']} in {call['target']}" for call in calls))
     assert planned.counts == changes.counts
-    assert (changes.counts["create"], again.none) == (4, True)
+    assert (changes.counts["create"], again.none) == (5, True)
     assert not changes.violations, changes.violations
     assert (nodes, serves) == (RUNS["warm"], "warm")
+    assert (selected, selections(deployed)) == ({"enabled", "replicas"}, {"enabled"})
     assert {call["service"] for call in calls} & {"iam", "route53"} == set()
     assert {call["target"] for call in calls} == {WEST}
     assert '"pilot" is less than "warm", which is deployed, and incident 2026-11-25-a is open' in in_incident

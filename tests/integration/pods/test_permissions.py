@@ -184,7 +184,7 @@ def test_no_policy_allows_all_actions_or_all_buckets(policy: str) -> None:
     assert all(resource != "*" for each in statements for resource in _list(each["Resource"]))
     keys = [each for each in statements if "kms:Decrypt" in each["Action"] or "kms:GenerateDataKey" in each["Action"]]
     assert keys
-    assert all("kms:EncryptionContext:aws:s3:arn" in each["Condition"]["StringEquals"] for each in keys)
+    assert all("kms:EncryptionContext:aws:s3:arn" in each["Condition"]["StringLike"] for each in keys)
 
 
 def _list(value: str | list[str]) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import http.client
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -237,6 +238,48 @@ def test_encrypted_objects_are_replicated_under_the_replica_key_if_selected(
     pair.source.put_object(Bucket=SOURCE, Key="sealed-off", Body=b"1", **sealed)
     assert settle()["failed"] == 1
     assert pair.source.head_object(Bucket=SOURCE, Key="sealed-off")["ReplicationStatus"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("contexts", "bucket_key", "status"),
+    [
+        (["arn:aws:s3:::{bucket}"], True, "COMPLETED"),
+        (["arn:aws:s3:::{bucket}"], False, "FAILED"),
+        (["arn:aws:s3:::{bucket}", "arn:aws:s3:::{bucket}/*"], False, "COMPLETED"),
+        (["arn:aws:s3:::other", "arn:aws:s3:::other/*"], True, "FAILED"),
+    ],
+    ids=["bucket-key", "no-bucket-key", "both-contexts", "other-bucket"],
+)
+def test_a_replication_role_needs_the_encryption_context_that_s3_sends(
+    aws: Running, pair: Pair, settle: Settle, contexts: list[str], bucket_key: bool, status: str
+) -> None:
+    keys = {region: aws.client("kms", region).create_key()["KeyMetadata"]["Arn"] for region in (PRIMARY, RECOVERY)}
+    allowed = [
+        {
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": keys[region],
+            "Condition": {
+                "StringLike": {"kms:EncryptionContext:aws:s3:arn": [each.format(bucket=bucket) for each in contexts]}
+            },
+        }
+        for actions, region, bucket in ((["kms:Decrypt"], PRIMARY, SOURCE), (["kms:Encrypt"], RECOVERY, REPLICA))
+    ]
+    iam = aws.client("iam", PRIMARY)
+    trusted = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+    role = iam.create_role(RoleName="replicates", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    iam.put_role_policy(RoleName="replicates", PolicyName="keys", PolicyDocument=policy)
+    destination = {"Bucket": f"arn:aws:s3:::{REPLICA}", "EncryptionConfiguration": {"ReplicaKmsKeyID": keys[RECOVERY]}}
+    selected = {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
+    rules = [pair.rule(Destination=destination, SourceSelectionCriteria=selected)]
+    pair.source.put_bucket_replication(Bucket=SOURCE, ReplicationConfiguration={"Role": role, "Rules": rules})
+    sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": keys[PRIMARY], "BucketKeyEnabled": bucket_key}
+    pair.source.put_object(Bucket=SOURCE, Key="sealed", Body=b"1", **sealed)
+    settle()
+
+    assert pair.source.head_object(Bucket=SOURCE, Key="sealed")["ReplicationStatus"] == status
 
 
 def test_retention_and_legal_hold_arrive_with_the_version(aws: Running, settle: Settle) -> None:

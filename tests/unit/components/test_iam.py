@@ -45,10 +45,12 @@ def test_replication_is_limited_to_both_buckets_and_keys() -> None:
 
 @pytest.mark.parametrize(("sid", "bucket"), [("DecryptInuseast1", ONE), ("EncryptInuswest2", OTHER)])
 def test_a_key_may_be_used_only_through_s3_for_its_bucket(sid: str, bucket: EncryptedBucket) -> None:
-    conditions = statements()[sid]["Condition"]["StringEquals"]
+    conditions = statements()[sid]["Condition"]
 
-    assert conditions["kms:ViaService"] == f"s3.{bucket.region}.amazonaws.com"
-    assert conditions["kms:EncryptionContext:aws:s3:arn"] == bucket.arn
+    assert conditions["StringEquals"] == {"kms:ViaService": f"s3.{bucket.region}.amazonaws.com"}
+    # The bucket's ARN with a bucket key, an object's ARN without.
+    context = [bucket.arn, f"{bucket.arn}/*"]
+    assert conditions["StringLike"] == {"kms:EncryptionContext:aws:s3:arn": context}
 
 
 def test_retention_is_read_only_with_object_lock() -> None:
