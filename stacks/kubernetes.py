@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from components.compute.cluster_iam import REGISTRY_BACKUP
-from components.compute.gpu_inference_cluster import KUBERNETES_VERSION, reservation_name
+from components.compute.gpu_inference_cluster import reservation_name
 from components.compute.node_groups import GPU_IMAGE, GPU_LABELS, IMAGES_WITHOUT_PLUGIN, ROOT_DEVICE
 from components.kubernetes import jobs_spec, protection_spec, registry_backup_spec
 from components.kubernetes.addons import Addons, AddonsArgs
@@ -53,7 +53,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> pulum
         "namespaces",
         NamespacesArgs(
             access,
-            KUBERNETES_VERSION,
+            here.cluster.kubernetes_version,
             namespaces(spec.capacity, len(topology.here.zones), topology.workload.gpus_per_replica),
         ),
     )

@@ -103,6 +103,7 @@ def region(
             operator_roles=[role for role in topology.operator_roles if role not in found.own.foreign_roles],
             karpenter=topology.karpenter,
             existing=found.cluster,
+            versions=found.own.versions,
             # Tier `backup` deletes the cluster of the recovery region by one setting, which protection would refuse.
             protect=topology.protect_data and topology.role is Role.PRIMARY,
             tags=tags,

@@ -37,12 +37,11 @@ from components.compute.node_groups import (
     Placement,
 )
 from components.traffic.inference_endpoint import SERVING_PORT
+from dr.clusters.versions import TABLE, Versions
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.running_nodes import DesiredNodes
 from dr.topology.capacity import SYSTEM_DISK_GIB, SYSTEM_NODES, SYSTEM_TYPES, Capacity
 
-KUBERNETES_VERSION = "1.35"
-"""In standard support (EKS user guide, "Understand the Kubernetes version lifecycle")."""
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 LOG_DAYS = 90
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -55,7 +54,7 @@ ADDONS: Mapping[str, PodRole | None] = {
     "metrics-server": None,
     "snapshot-controller": None,
 }
-"""Add-ons, with the role of their pods. EKS chooses the default version for the cluster's version, and keeps it."""
+"""Add-ons, with the role of their pods. Their versions are in dr/clusters/versions.py."""
 ON_NODES = ("coredns", "aws-ebs-csi-driver", "metrics-server", "snapshot-controller")
 """Add-ons that run as Deployments: they become active only when there are nodes to run on."""
 ADDON_SETTINGS: Mapping[str, Mapping[str, str]] = {"vpc-cni": {"enableNetworkPolicy": "true"}}
@@ -95,6 +94,7 @@ class GpuInferenceClusterArgs:
         operator_roles: ARNs of IAM roles with administrator access to the cluster.
         karpenter: Whether Karpenter adds GPU nodes above the floor, instead of the Cluster Autoscaler.
         existing: An existing cluster to use; None creates one.
+        versions: Versions of the cluster, its nodes and its add-ons. Nodes of an existing cluster get its own version.
         protect: Whether EKS refuses to delete the cluster.
         tags: Tags of every resource that accepts tags.
 
@@ -124,6 +124,7 @@ class GpuInferenceClusterArgs:
     operator_roles: Sequence[str] = ()
     karpenter: bool = False
     existing: ExistingCluster | None = None
+    versions: Versions = TABLE
     protect: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -143,6 +144,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         arn: Its ARN; None without a cluster.
         ca_data: Its CA certificate, PEM in base64; None without a cluster.
         cluster: The cluster resource; None unless this component creates it.
+        kubernetes_version: Version of Kubernetes: "1.35".
         gpu_groups: Names of the Auto Scaling groups of GPU nodes by their zone's letter; empty without a cluster.
         security_group_id: ID of the security group that EKS created for control plane, nodes and pods; None without a
             cluster.
@@ -163,6 +165,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: GpuInferenceClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:compute:GpuInferenceCluster", name, None, opts)
         self._name, self._args = name, args
+        self.kubernetes_version = args.versions.kubernetes
         self.ready: list[pulumi.Resource] = []
         self._roles = ClusterRoles(
             f"{name}-roles",
@@ -260,7 +263,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             self._name,
             name=args.name,
             role_arn=self._roles.cluster_arn,
-            version=KUBERNETES_VERSION,
+            version=args.versions.kubernetes,
             deletion_protection=args.protect,
             enabled_cluster_log_types=list(LOG_TYPES),
             encryption_config=eks.ClusterEncryptionConfigArgs(
@@ -307,6 +310,8 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 image=image,
                 disk_gib=disk_gib,
                 strategy=REMOVE_FIRST if gpu else REPLACE_FIRST,
+                version=None if args.existing else args.versions.node_version,
+                release=None if args.existing else args.versions.node_release,
                 taints=(GPU_TAINT,) if gpu else (),
                 tags=args.tags,
             ),
@@ -355,6 +360,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 f"{self._name}-{addon}",
                 cluster_name=cluster,
                 addon_name=addon,
+                addon_version=self._args.versions.addons[addon],
                 pod_identity_associations=[
                     eks.AddonPodIdentityAssociationArgs(
                         service_account=pod.service_account, role_arn=self._roles.pod_arns[pod.name]

@@ -63,6 +63,8 @@ class NodeGroupsArgs:
         image: AMI type of EKS.
         disk_gib: Root volume in GiB; it stores images and models.
         strategy: Update strategy.
+        version: Version of Kubernetes; None for the cluster's.
+        release: Release of the image, of that version; None for the newest.
         taints: Taints that keep other pods away.
         tags: Tags of every resource, including nodes and volumes.
 
@@ -79,6 +81,8 @@ class NodeGroupsArgs:
     image: str
     disk_gib: int
     strategy: str = REPLACE_FIRST
+    version: str | None = None
+    release: str | None = None
     taints: Sequence[eks.NodeGroupTaintArgs] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -125,6 +129,8 @@ class NodeGroups(pulumi.ComponentResource):
                 subnet_ids=placement.subnet_ids,
                 instance_types=list(args.instance_types),
                 ami_type=args.image,
+                version=args.version,
+                release_version=args.release,
                 scaling_config=eks.NodeGroupScalingConfigArgs(min_size=least, desired_size=desired, max_size=most),
                 launch_template=eks.NodeGroupLaunchTemplateArgs(
                     id=template.id, version=template.latest_version.apply(str)

@@ -13,7 +13,17 @@ from time import monotonic
 
 from dr.errors import DrError, Failed
 from dr.findings import Finding, Status, unknown
-from dr.preflight import backup_settings, command, credentials, existing_buckets, regions, state, subscribers, zones
+from dr.preflight import (
+    backup_settings,
+    command,
+    credentials,
+    existing_buckets,
+    offered_versions,
+    regions,
+    state,
+    subscribers,
+    zones,
+)
 from dr.preflight.check import Check, Subject
 
 CHECKS = (
@@ -23,6 +33,7 @@ CHECKS = (
     Check("AWS Backup", backup_settings.look, required=False),
     Check("zones", zones.look),
     Check("alarm subscribers", subscribers.look, required=False),
+    Check(offered_versions.NAME, offered_versions.look, required=False),
     Check("credentials", credentials.look, required=False),
     Check("state backend", state.backend, required=False),
     Check("secrets provider", state.secrets, required=False),

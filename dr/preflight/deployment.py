@@ -93,6 +93,7 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
         found_cluster = cluster.result() if cluster else None
     with problems.collect():
         found_own = own.result()
+        warnings += found_own.warnings
     with problems.collect():
         holds_set, more = published.result()
         warnings += more

@@ -6,15 +6,20 @@ VpcConfigRequest). New zones are used for nodes only.
 EKS creates an access entry for the principal that creates a cluster, and refuses a second entry for it (EKS user guide,
 "Grant IAM users access to Kubernetes with EKS access entries"). The program creates entries for `dr:operatorRoles`,
 except for a role that has an entry which the program did not create.
+
+Versions that AWS runs and that are newer than the table's are kept (dr/clusters/versions.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from dr.clients import Missing, calls, client
+from dr.clusters import versions
+from dr.clusters.versions import Versions
 from dr.errors import Problem, Refused
 from dr.topology.topology import Topology
 
@@ -26,10 +31,14 @@ class OwnCluster:
     Args:
         zones: Zones of the control plane; empty before the cluster exists.
         foreign_roles: Roles of `dr:operatorRoles` with an access entry that the program does not own.
+        versions: Versions to deploy.
+        warnings: Versions that are newer than the table's.
     """
 
     zones: tuple[str, ...] = ()
     foreign_roles: tuple[str, ...] = ()
+    versions: Versions = versions.TABLE
+    warnings: tuple[str, ...] = ()
 
 
 def find(topology: Topology) -> OwnCluster:
@@ -39,7 +48,7 @@ def find(topology: Topology) -> OwnCluster:
         topology: The topology to deploy.
 
     Raises:
-        Refused: A zone of the control plane is not configured any more.
+        Refused: A zone of the control plane is not configured any more, or the table skips a version of Kubernetes.
         Failed: EKS or EC2 refused the request.
         Unreachable: The region does not answer.
     """
@@ -58,11 +67,29 @@ def find(topology: Topology) -> OwnCluster:
                 for role in topology.operator_roles
                 if role in entries and not _owned(eks, name, role, topology.bucket_prefix)
             ]
+            deployed = _versions(eks, found)
     except Missing:
         return OwnCluster(foreign_roles=_creator(topology))
     zones = tuple(sorted({str(each["AvailabilityZone"]) for each in subnets}))
-    _check_zones(topology, zones)
-    return OwnCluster(zones, tuple(foreign))
+    table = versions.TABLE
+    problems = [each for each in (_zone_problem(topology, zones), versions.skipped(table, deployed)) if each]
+    if problems:
+        raise Refused(*problems)
+    warnings = tuple(versions.newer_than_table(table, deployed))
+    return OwnCluster(zones, tuple(foreign), versions.to_deploy(table, deployed), warnings)
+
+
+def _versions(eks: Any, cluster: Mapping[str, Any]) -> Versions:
+    """Return the deployed versions; of node groups, the newest release."""
+    name = cluster["name"]
+    groups = eks.list_nodegroups(clusterName=name)["nodegroups"]
+    addons = [each for each in eks.list_addons(clusterName=name)["addons"] if each in versions.TABLE.addons]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        nodes = pool.map(lambda each: eks.describe_nodegroup(clusterName=name, nodegroupName=each)["nodegroup"], groups)
+        found = pool.map(lambda each: eks.describe_addon(clusterName=name, addonName=each)["addon"], addons)
+        releases = [str(each.get("releaseVersion", "")) for each in nodes]
+        of_addons = {str(each["addonName"]): str(each["addonVersion"]) for each in found}
+    return Versions(str(cluster["version"]), max(releases, key=versions.compared, default=""), of_addons)
 
 
 def _owned(eks: Any, cluster: str, role: str, workload: str) -> bool:
@@ -92,11 +119,12 @@ def same_role(role: str, caller: str) -> bool:
     return bool(rest) and f"::{account}:role/" in role and role.rpartition("/")[2] == rest.partition("/")[0]
 
 
-def _check_zones(topology: Topology, zones: Sequence[str]) -> None:
+def _zone_problem(topology: Topology, zones: Sequence[str]) -> Problem | None:
     gone = [zone for zone in zones if zone not in topology.here.zones]
-    if gone and not topology.existing_vpc:
-        key = f"dr:{topology.role}Zones"
-        named, wanted = ", ".join(gone), ",".join(dict.fromkeys((*topology.here.zones, *gone)))
-        fact = f"{named} is not named, but cluster {topology.bucket_prefix} has its control plane in {', '.join(zones)}"
-        remedy = f"EKS keeps the zones of a control plane: set {key} to {wanted}"
-        raise Refused(Problem(key, fact, remedy))
+    if not gone or topology.existing_vpc:
+        return None
+    key = f"dr:{topology.role}Zones"
+    named, wanted = ", ".join(gone), ",".join(dict.fromkeys((*topology.here.zones, *gone)))
+    fact = f"{named} is not named, but cluster {topology.bucket_prefix} has its control plane in {', '.join(zones)}"
+    remedy = f"EKS keeps the zones of a control plane: set {key} to {wanted}"
+    return Problem(key, fact, remedy)

@@ -45,7 +45,7 @@ class Life:
 
     Args:
         number: Order of launch.
-        version: Launch template version.
+        version: Versions of the launch template and of the image.
         ready_at: When the boot completes, in seconds of the monotonic clock.
         dead_since: When the instance's zone went down, in seconds of the same clock; None if the zone is up.
     """
@@ -269,12 +269,13 @@ def _of(scaled: NodeScalingGroup, *phases: str) -> list[InstanceState]:
 
 
 def _version(scaled: NodeScalingGroup) -> str:
-    return str(scaled.launch_template_version)
+    """Return the version of new nodes: of the launch template, and release of the image."""
+    return f"{scaled.launch_template_version} {scaled.node_group['releaseVersion']}"
 
 
 def _template(scaled: NodeScalingGroup) -> dict[str, str] | None:
     template = scaled.ec2_launch_template
-    return {"LaunchTemplateId": template.id, "Version": _version(scaled)} if template else None
+    return {"LaunchTemplateId": template.id, "Version": str(scaled.launch_template_version)} if template else None
 
 
 def _because(of: str) -> str:

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from dr import clients
+from dr.clusters import versions
+from dr.clusters.versions import TABLE
 from dr.errors import Refused
 from dr.findings import Status
-from dr.preflight import own_cluster, zones
+from dr.preflight import offered_versions, own_cluster, zones
 from dr.preflight.check import Subject
 from dr.preflight.own_cluster import OwnCluster, same_role
 from dr.topology.topology import Role, Topology
@@ -40,7 +42,11 @@ def create_cluster(aws: Running, letters: str = "ab") -> None:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]})
     role = aws.client("iam", REGION).create_role(RoleName="cluster", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
     clients.client("eks", REGION).create_cluster(
-        name="ml-dr", roleArn=role, resourcesVpcConfig={"subnetIds": ids}, accessConfig={"authenticationMode": "API"}
+        name="ml-dr",
+        version=TABLE.kubernetes,
+        roleArn=role,
+        resourcesVpcConfig={"subnetIds": ids},
+        accessConfig={"authenticationMode": "API"},
     )
 
 
@@ -95,6 +101,29 @@ def test_zone_of_the_control_plane_that_is_not_configured_is_refused_with_the_fi
         "dr:recoveryZones: us-west-2c is not named, but cluster ml-dr has its control plane in us-west-2a, us" in text
     )
     assert "set dr:recoveryZones to us-west-2a,us-west-2b,us-west-2c" in text
+
+
+def test_version_that_eks_upgraded_is_kept_with_a_warning(aws: Running) -> None:
+    create_cluster(aws)
+    clients.client("eks", REGION).update_cluster_version(name="ml-dr", version="1.36")
+    found = own_cluster.find(recovery("ab"))
+
+    assert found.versions == replace(TABLE, kubernetes="1.36")
+    assert [text.partition(",")[0] for text in found.warnings] == ["Kubernetes: AWS runs 1.36"]
+
+
+def test_table_two_versions_ahead_of_the_cluster_is_refused(aws: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_cluster(aws)
+    monkeypatch.setattr(versions, "TABLE", replace(TABLE, kubernetes="1.37"))
+    with pytest.raises(Refused, match=r"Kubernetes 1.37: the cluster runs 1.35, and EKS upgrades by one minor version"):
+        own_cluster.find(recovery("ab"))
+
+
+@pytest.mark.usefixtures("aws")
+def test_eks_offers_the_add_ons_of_the_table() -> None:
+    (found,) = offered_versions.look(Subject(recovery("ab"), "dr", ROOT))
+
+    assert (found.status, found.measured) == (Status.MET, "offered for Kubernetes 1.35")
 
 
 @pytest.mark.usefixtures("aws")

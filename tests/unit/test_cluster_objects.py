@@ -9,15 +9,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
 from components.pod_code import PodCode, pod_code
+from dr.clusters.versions import TABLE
 from stacks import kubernetes
 from tests.support.mocks import Cloud, RecordedResource
 from tests.support.program import VPC, first_deployment, run_first_deployment
 from tests.support.schemas import validate
 
-MAJOR, MINOR = KUBERNETES_VERSION.split(".")
-VERSIONS = (KUBERNETES_VERSION, f"{MAJOR}.{int(MINOR) + 1}")
+MAJOR, MINOR = TABLE.kubernetes.split(".")
+VERSIONS = (TABLE.kubernetes, f"{MAJOR}.{int(MINOR) + 1}")
 PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
     "primary": ("primary", {}),
     "primary without mesh": ("primary", {"mesh": "false"}),
@@ -102,11 +102,11 @@ def without_free_maps(value: Any) -> Any:
 
 def test_misspelled_field_anywhere_in_a_deployment_is_detected() -> None:
     deployment = without_free_maps(made("warm").one("Deployment", "serving-deployment"))
-    validate(deployment | {"spec": deployment["spec"] | {"selector": {}}}, KUBERNETES_VERSION)
+    validate(deployment | {"spec": deployment["spec"] | {"selector": {}}}, TABLE.kubernetes)
     missed = []
     for wrong in typos(deployment):
         try:
-            validate(wrong, KUBERNETES_VERSION)
+            validate(wrong, TABLE.kubernetes)
         except (jsonschema.ValidationError, KeyError, LookupError):
             continue
         missed.append(wrong)
@@ -144,7 +144,7 @@ def test_misspelled_nested_field_is_detected_in_every_kind(kind: str, path: list
     place[typo] = "value"
 
     with pytest.raises(jsonschema.ValidationError, match=typo):
-        validate(wrong, KUBERNETES_VERSION)
+        validate(wrong, TABLE.kubernetes)
 
 
 def at(whole: Any, path: list[Any]) -> Any:

@@ -78,7 +78,7 @@ def create_group(call: Call, moto: Moto) -> dict[str, Any]:
         "nodegroupArn": f"arn:aws:eks:{call.region}:{ACCOUNT}:nodegroup/{cluster.about['name']}/{name}/{uuid4()}",
         "clusterName": cluster.about["name"],
         "version": version,
-        "releaseVersion": wanted.get("releaseVersion", f"{version}{RELEASE}"),
+        "releaseVersion": _release(wanted, version),
         "createdAt": now(),
         "modifiedAt": now(),
         "status": "ACTIVE",
@@ -140,6 +140,18 @@ def _version(cluster: Cluster, version: str) -> str:
     if VERSIONS.index(version) > VERSIONS.index(most):
         raise wrong(f"Nodegroup Kubernetes version {version} is above the cluster's {most}")
     return version
+
+
+def _release(wanted: dict[str, Any], version: str) -> str:
+    """Return the release of the image: the given one, of that version of Kubernetes, or the newest. Raises AwsError."""
+    release = str(wanted.get("releaseVersion", f"{version}{RELEASE}"))
+    if not release.startswith(f"{version}."):
+        raise wrong(f"Requested release version {release} is not valid for kubernetes version {version}.")
+    return release
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(part) for part in release.replace("-", ".").split(".")]
 
 
 def _update_config(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -281,7 +293,10 @@ def update_group_version(call: Call, moto: Moto) -> dict[str, Any]:
     version = changes["version"] = _version(cluster, wanted.get("version", group["version"]))
     if VERSIONS.index(version) < VERSIONS.index(group["version"]):
         raise wrong(f"A node group cannot go back from Kubernetes version {group['version']} to {version}")
-    changes["releaseVersion"] = wanted.get("releaseVersion", f"{version}{RELEASE}")
+    changes["releaseVersion"] = _release(wanted, version)
+    release, before = changes["releaseVersion"], group["releaseVersion"]
+    if _numbers(release) < _numbers(before):
+        raise wrong(f"A node group cannot go back from release version {before} to {release}")
     group |= changes
     if "launchTemplate" in changes:
         scaled, used = scaling_group(call.region, group), group["launchTemplate"]["version"]

@@ -5,6 +5,7 @@ import pytest
 
 from components.compute.cluster_roles import DataBucket
 from components.compute.gpu_inference_cluster import ADDONS, GpuInferenceCluster, GpuInferenceClusterArgs
+from dr.clusters.versions import TABLE
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.running_nodes import DesiredNodes
 from dr.topology.capacity import Workload, capacity
@@ -233,6 +234,18 @@ def test_update_of_gpu_nodes_starts_none_before_it_removes_one() -> None:
 @pytest.mark.parametrize("protect", [True, False])
 def test_eks_deletion_protection_follows_the_argument(protect: bool) -> None:
     assert cluster(protect=protect).one("Cluster", "cluster")["deletionProtection"] is protect
+
+
+def test_nodes_and_add_ons_have_the_versions_of_the_table_and_nodes_of_an_existing_cluster_its_own() -> None:
+    cloud, theirs = cluster(), cluster(existing=THEIRS).one("NodeGroup", "cluster-gpu-a")
+    groups = [made.inputs for made in cloud.of("NodeGroup").values()]
+
+    assert cloud.one("Cluster", "cluster")["version"] == TABLE.kubernetes
+    assert {(each["version"], each["releaseVersion"]) for each in groups} == {(TABLE.kubernetes, TABLE.node_release)}
+    addons = {each.inputs["addonName"]: each.inputs["addonVersion"] for each in cloud.of("Addon").values()}
+    assert addons == TABLE.addons
+    assert "version" not in theirs
+    assert "releaseVersion" not in theirs
 
 
 def test_pods_allow_ingress_from_the_load_balancer() -> None:

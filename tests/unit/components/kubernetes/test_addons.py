@@ -10,14 +10,14 @@ import pulumi
 import pytest
 
 from components.compute.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, LOAD_BALANCER, PodRole
-from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
 from components.compute.node_groups import GPU_IMAGE, GPU_LABELS, GPU_TAINT, IMAGES_WITHOUT_PLUGIN
 from components.kubernetes.addons import Addons, AddonsArgs
 from components.kubernetes.addons_spec import Cluster, installed
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.node_pool_spec import NodePoolSpec, node_class, node_pool
-from dr.clusters import charts
+from dr.clusters import charts, versions
 from dr.clusters.charts import CHARTS
+from dr.clusters.versions import TABLE
 from tests.support.kubernetes import POOL
 from tests.support.mocks import Cloud, deploy
 
@@ -110,7 +110,7 @@ def test_the_autoscaler_discovers_groups_by_tag_and_keeps_the_floor() -> None:
     assert (values_["autoDiscovery"], values_["awsRegion"]) == ({"clusterName": "ml-dr"}, "us-west-2")
     assert values_["extraArgs"]["enforce-node-group-min-size"] is True
     assert charts.__doc__ is not None
-    assert f"9.59.0 has autoscaler {KUBERNETES_VERSION}." in charts.__doc__
+    assert f"9.59.0 has autoscaler {TABLE.kubernetes}." in versions.__doc__
 
 
 def test_load_balancer_controller_has_region_and_vpc_and_no_service_webhook() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from components.compute.gpu_inference_cluster import KUBERNETES_VERSION
+from dr.clusters.versions import TABLE
 from dr.topology.tiers import Tier
 from tests.support.kubernetes import CUSTOM, manifests
 
-MAJOR, MINOR = KUBERNETES_VERSION.split(".")
-VERSIONS = (KUBERNETES_VERSION, f"{MAJOR}.{int(MINOR) + 1}")
+MAJOR, MINOR = TABLE.kubernetes.split(".")
+VERSIONS = (TABLE.kubernetes, f"{MAJOR}.{int(MINOR) + 1}")
 
 
 def named(manifest: Mapping[str, Any]) -> str:
@@ -35,7 +35,7 @@ def test_an_unknown_field_is_reported() -> None:
     deployment["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
 
     with pytest.raises(kubernetes_validate.ValidationError, match="livenesProbe"):
-        kubernetes_validate.validate(deployment, KUBERNETES_VERSION, strict=True)
+        kubernetes_validate.validate(deployment, TABLE.kubernetes, strict=True)
 
 
 def test_object_names_are_unique() -> None:
