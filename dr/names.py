@@ -20,3 +20,6 @@ SERVING_KEY = "control/serving.json"
 """Object of the control bucket that says whether the recovery region is expected to serve."""
 SETS = "sets/"
 """Prefix of model sets in the registry bucket."""
+ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY = "192.0.2.1", "192.0.2.2"
+"""Addresses with which a status name answers what Route 53's health checkers find at an endpoint (RFC 5737, TEST-NET-1:
+no host has them)."""

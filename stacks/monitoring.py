@@ -16,6 +16,7 @@ from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
 from components.tagging import tags_of
 from dr.control import incident_state, levers
+from dr.functions import prober
 from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY
 from dr.topology.topology import Role, Topology
 from stacks.region import Region
@@ -78,7 +79,7 @@ def early_warnings(topology: Topology, here: Region) -> DrAlarms:
 
 def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAlarms:
     """Create the failover alarms in the recovery region, the prober that measures them and the lever republisher."""
-    region_here, dns = topology.recovery.region, topology.dns
+    region_here = topology.recovery.region
     control, metrics = topology.bucket(CONTROL, Role.RECOVERY), iam.publish_metrics(levers.NAMESPACE)
     looks = ["backup:ListRecoveryPointsByBackupVault", "backup:DescribeBackupVault"]
     vault = topology.copies_vault_arn(Role.RECOVERY)
@@ -99,9 +100,8 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
                 **shared,
                 "COPIES_VAULT": topology.copies_vault(Role.RECOVERY),
                 "PRIMARY_REGION": topology.primary.region,
-                "PRIMARY_NAME": dns.regional_name(Role.PRIMARY),
-                "RECOVERY_NAME": dns.regional_name(Role.RECOVERY),
-                "READY_PATH": topology.serving.ready_path,
+                "PRIMARY_TARGET": target(topology, Role.PRIMARY),
+                "RECOVERY_TARGET": target(topology, Role.RECOVERY),
             },
             reads([SENTINEL_KEY, SERVING_KEY], copies, metrics),
             here.key_arn,
@@ -109,7 +109,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
         alarm_rules.LEVERS: scheduled(
             topology,
             "republisher",
-            {**shared, "DNS_FAILOVER": str(dns.failover)},
+            {**shared, "DNS_FAILOVER": str(topology.dns.failover)},
             reads([incident_state.KEY], metrics),
             here.key_arn,
         ),
@@ -117,6 +117,18 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     primary, recovery_ = topology.primary.region, topology.recovery.region
     rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, functions)
     return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_))
+
+
+def target(topology: Topology, role: Role) -> str:
+    """Return what the prober measures of a region's endpoint.
+
+    The addresses of functions change, so an endpoint that admits only some addresses does not admit the prober. It then
+    asks DNS what Route 53's health checkers find, which are always admitted.
+    """
+    dns = topology.dns
+    if topology.open_to_all:
+        return f"https://{dns.regional_name(role)}{topology.serving.ready_path}"
+    return f"{prober.BY_DNS}{dns.status_name(role)}"
 
 
 def scheduled(

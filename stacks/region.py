@@ -71,6 +71,7 @@ def region(
             certificate_arn=certificate.arn,
             ready_path=topology.serving.ready_path,
             client_cidrs=topology.client_cidrs,
+            checkers=found.checkers,
             protect=topology.protect_data,
             tags=tags,
         ),

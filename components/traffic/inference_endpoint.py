@@ -40,6 +40,8 @@ class InferenceEndpointArgs:
         certificate_arn: ARN of an issued certificate of that region.
         ready_path: Path of health checks, 200 while the model is loaded.
         client_cidrs: CIDR blocks allowed to call the inference endpoint.
+        checkers: ID of the managed prefix list of Route 53's health checkers, which are always admitted: without them
+            both records would be unhealthy, and Route 53 would answer with the primary, dead or not.
         protect: Protect the load balancer from deletion, by Pulumi and by AWS: DNS records refer to its name.
         tags: Tags of every resource.
     """
@@ -52,6 +54,7 @@ class InferenceEndpointArgs:
     certificate_arn: pulumi.Input[str]
     ready_path: str
     client_cidrs: Sequence[str]
+    checkers: str
     protect: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -111,7 +114,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
         )
 
     def _security_group(self) -> ec2.SecurityGroup:
-        """Create the security group: ingress of TLS from clients, egress to pods only."""
+        """Create the security group: ingress of TLS from clients and health checkers, egress to pods only."""
         args, name = self._args, self._name
         group = ec2.SecurityGroup(
             f"{name}-clients",
@@ -122,18 +125,8 @@ class InferenceEndpoint(pulumi.ComponentResource):
             opts=self._opts,
         )
         for block in args.client_cidrs:
-            vpc.SecurityGroupIngressRule(
-                f"{name}-from-{block}",
-                security_group_id=group.id,
-                description=f"inference requests over TLS from {block}",
-                ip_protocol="tcp",
-                from_port=HTTPS_PORT,
-                to_port=HTTPS_PORT,
-                cidr_ipv4=block,
-                region=args.region,
-                tags=dict(args.tags),
-                opts=self._opts,
-            )
+            self._admit(group, f"from-{block}", f"inference requests over TLS from {block}", cidr_ipv4=block)
+        self._admit(group, "from-health-checkers", "Route 53's health checkers", prefix_list_id=args.checkers)
         vpc.SecurityGroupEgressRule(
             f"{name}-to-pods",
             security_group_id=group.id,
@@ -147,6 +140,20 @@ class InferenceEndpoint(pulumi.ComponentResource):
             opts=self._opts,
         )
         return group
+
+    def _admit(self, group: ec2.SecurityGroup, rule: str, description: str, **peer: str) -> None:
+        vpc.SecurityGroupIngressRule(
+            f"{self._name}-{rule}",
+            security_group_id=group.id,
+            description=description,
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            region=self._args.region,
+            tags=dict(self._args.tags),
+            opts=self._opts,
+            **peer,
+        )
 
     def _target_group(self) -> lb.TargetGroup:
         args = self._args

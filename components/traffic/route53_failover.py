@@ -21,7 +21,8 @@ import pulumi
 from pulumi_aws import cloudwatch, route53
 
 from dr.control import levers
-from dr.topology.topology import RECORD_TTL_SECONDS, Dns, DnsFailover, Role
+from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY
+from dr.topology.topology import RECORD_TTL_SECONDS, STATUS_TTL_SECONDS, Dns, DnsFailover, Role
 
 LEVER_PERIOD_SECONDS = 60
 HTTPS_PORT = 443
@@ -119,6 +120,7 @@ class Route53Failover(pulumi.ComponentResource):
             opts=self._opts,
         )
         self._records(check.id)
+        self._status_records(endpoint_check.id)
         self.record = pulumi.Output.all(
             zone_id=args.zone_id,
             public_name=args.dns.public_name,
@@ -205,3 +207,27 @@ class Route53Failover(pulumi.ComponentResource):
             records=[endpoint],
             opts=self._opts,
         )
+
+    def _status_records(self, check_id: pulumi.Output[str]) -> None:
+        """Create records that answer with what the health checkers find.
+
+        They are read by a DNS query, which needs no API of Route 53, and no address that the endpoint admits. Route 53
+        considers the record of weight 0 only when the other is unhealthy (developer guide, "Weighted records").
+        """
+        dns, role = self._args.dns, self._args.role
+        for state, address, weight, check in (
+            ("healthy", ENDPOINT_HEALTHY, 1, check_id),
+            ("unhealthy", ENDPOINT_UNHEALTHY, 0, None),
+        ):
+            route53.Record(
+                f"{self._name}-status-{state}",
+                zone_id=self._args.zone_id,
+                name=dns.status_name(role),
+                type="A",
+                ttl=STATUS_TTL_SECONDS,
+                records=[address],
+                set_identifier=state,
+                weighted_routing_policies=[{"weight": weight}],
+                health_check_id=check,
+                opts=self._opts,
+            )

@@ -47,10 +47,12 @@ from dr.config.types import (
 from dr.topology.capacity import Workload
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.tiers import DEFAULT_TIER
-from dr.topology.topology import ApiAccess, Dns, DnsFailover, Role, Site, Topology
+from dr.topology.topology import EVERYWHERE, ApiAccess, Dns, DnsFailover, Role, Site, Topology
 
 NAMESPACE = "dr"
-EVERYWHERE = "0.0.0.0/0"
+MOST_CLIENT_BLOCKS = 60 - 25
+"""Inbound rules of a security group (Amazon VPC user guide, "Amazon VPC quotas"), without the weight of the prefix list
+of Route 53's health checkers ("AWS-managed prefix list weight")."""
 
 
 class For(StrEnum):
@@ -305,9 +307,10 @@ class StackSettings(Settings):
         stack=For.EACH,
         example="203.0.113.0/24",
     )
-    client_cidrs: tuple[Cidr, ...] = setting(
+    client_cidrs: Annotated[tuple[Cidr, ...], Field(max_length=MOST_CLIENT_BLOCKS)] = setting(
         (),
-        "CIDR blocks allowed to call the inference endpoint. Route 53's health checkers are always admitted",
+        f"CIDR blocks allowed to call the inference endpoint, at most {MOST_CLIENT_BLOCKS}. Route 53's health checkers "
+        "are always admitted",
         shown=f"`{EVERYWHERE}` with `jwt`; must be set with `none`",
         example="203.0.113.0/24",
     )

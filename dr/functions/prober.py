@@ -1,14 +1,16 @@
 """Measures both regions from the recovery region, three times a minute.
 
-It measures: each region's endpoint by its regional name, over TLS; the age of the newest replicated sentinel, which is
-the data loss of a failover; once a minute, the age of the newest backup copy. Measurements run in parallel with short
-time limits, and call no API of the primary region. A value that could not be measured is counted instead of published:
+It measures: each region's endpoint, by its regional name over TLS, or, where the endpoint does not admit every address,
+by a DNS query for what Route 53's health checkers find; the age of the newest replicated sentinel, which is the data
+loss of a failover; once a minute, the age of the newest backup copy. Measurements run in parallel with short time
+limits, and call no API of the primary region. A value that could not be measured is counted instead of published:
 alarms detect missing data, but not wrong values. An endpoint that does not answer is measured as down.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -21,11 +23,12 @@ from typing import Any
 from dr import environment
 from dr.clients import Missing, calls, client, read_object
 from dr.control.levers import NAMESPACE
-from dr.errors import DrError, Invalid, Problem
+from dr.errors import DrError, Failed, Invalid, Problem
 from dr.functions.sampling import sample_times
-from dr.names import SENTINEL_KEY, SERVING_KEY
+from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
 from dr.topology.detection import ANSWER_SECONDS
 
+BY_DNS = "dns:"
 ENDPOINT_METRIC, SENTINEL_METRIC, COPY_METRIC = "EndpointHealthy", "SentinelAgeSeconds", "NewestCopyAgeSeconds"
 UNMEASURED_METRIC = "Unmeasured"
 """Number of values that could not be measured."""
@@ -35,7 +38,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure and publish each sample. Returns the last one: the values, and the errors of values that are unknown."""
     settings = environment.read(
         *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "COPIES_VAULT"),
-        *("PRIMARY_REGION", "PRIMARY_NAME", "RECOVERY_NAME", "READY_PATH"),
+        *("PRIMARY_REGION", "PRIMARY_TARGET", "RECOVERY_TARGET"),
     )
     result: dict[str, Any] = {}
     for number, at in enumerate(sample_times()):
@@ -51,10 +54,10 @@ def sample(settings: Mapping[str, str], at: datetime, with_copies: bool) -> dict
         at: Time of the sample.
         with_copies: Whether to measure the age of the newest copy, which changes slowly.
     """
-    here, bucket, path = settings["AWS_REGION"], settings["CONTROL_BUCKET"], settings["READY_PATH"]
+    here, bucket = settings["AWS_REGION"], settings["CONTROL_BUCKET"]
     probes: dict[tuple[str, str], Callable[[], float | None]] = {
-        (ENDPOINT_METRIC, settings["PRIMARY_REGION"]): lambda: float(is_ready(settings["PRIMARY_NAME"], path)),
-        (ENDPOINT_METRIC, here): lambda: readiness_expected(here, bucket, settings["RECOVERY_NAME"], path),
+        (ENDPOINT_METRIC, settings["PRIMARY_REGION"]): lambda: float(healthy(settings["PRIMARY_TARGET"])),
+        (ENDPOINT_METRIC, here): lambda: readiness_expected(here, bucket, settings["RECOVERY_TARGET"]),
         (SENTINEL_METRIC, ""): lambda: sentinel_age(here, bucket, at),
     }
     if with_copies:
@@ -75,7 +78,7 @@ def sample(settings: Mapping[str, str], at: datetime, with_copies: bool) -> dict
     return {"values": published, "unknown": unknown}
 
 
-def readiness_expected(region: str, bucket: str, name: str, path: str) -> float | None:
+def readiness_expected(region: str, bucket: str, target: str) -> float | None:
     """Return whether the recovery region's endpoint is ready; None while the region is not expected to serve.
 
     `pulumi up` writes the expectation after replicas are ready, and withdraws it before it stops them, so no planned
@@ -96,18 +99,48 @@ def readiness_expected(region: str, bucket: str, name: str, path: str) -> float 
     except (KeyError, TypeError, ValueError) as error:
         fact, remedy = f"{text[:80]!r} is not an expectation", "`pulumi up -s dr` writes it"
         raise Invalid(Problem(f"s3://{bucket}/{SERVING_KEY}", fact, remedy)) from error
-    return float(is_ready(name, path)) if expected else None
+    return float(healthy(target)) if expected else None
 
 
-def is_ready(name: str, path: str) -> bool:
-    """Return whether the endpoint with this name, verified by its certificate, answers 200 at a path."""
+def healthy(target: str) -> bool:
+    """Return whether an endpoint is healthy.
+
+    Args:
+        target: An HTTPS URL, or `BY_DNS` with the endpoint's status name.
+
+    Raises:
+        Failed: DNS does not say.
+    """
+    if target.startswith(BY_DNS):
+        return found_healthy(target.removeprefix(BY_DNS))
+    return is_ready(target)
+
+
+def is_ready(url: str) -> bool:
+    """Return whether a URL, whose name is verified by its certificate, is answered with 200."""
     try:
         # A separate opener: the shared one keeps the proxies of its first use.
-        with urllib.request.build_opener().open(f"https://{name}{path}", timeout=ANSWER_SECONDS) as response:
+        with urllib.request.build_opener().open(url, timeout=ANSWER_SECONDS) as response:
             return bool(response.status == HTTPStatus.OK)
     except (OSError, HTTPException) as error:  # sockets, TLS and urllib; a response that is not HTTP
-        sys.stderr.write(f"{name}: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"{url}: {type(error).__name__}: {error}\n")
         return False
+
+
+def found_healthy(name: str) -> bool:
+    """Return whether Route 53's health checkers find an endpoint healthy, from the address of its status name.
+
+    Raises:
+        Failed: The name does not resolve, or has another address.
+    """
+    remedy = "run `pulumi up` of the stack that owns the record, and check that the zone is delegated"
+    try:
+        found = {str(each[4][0]) for each in socket.getaddrinfo(name, None, socket.AF_INET)}
+    except OSError as error:
+        raise Failed(Problem(name, f"it does not resolve: {error}", remedy)) from error
+    if found in ({ENDPOINT_HEALTHY}, {ENDPOINT_UNHEALTHY}):
+        return found == {ENDPOINT_HEALTHY}
+    raise Failed(Problem(name, f"its addresses are {', '.join(sorted(found))}", remedy))
 
 
 def sentinel_age(region: str, bucket: str, at: datetime) -> float:

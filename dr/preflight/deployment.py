@@ -13,7 +13,16 @@ from dr.control import control_bucket
 from dr.control.contract import Half
 from dr.control.incident_state import IncidentState
 from dr.errors import Problems
-from dr.preflight import existing_cluster, existing_vpc, guards, own_cluster, published_set, quotas, running_nodes
+from dr.preflight import (
+    existing_cluster,
+    existing_vpc,
+    guards,
+    health_checkers,
+    own_cluster,
+    published_set,
+    quotas,
+    running_nodes,
+)
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.existing_vpc import ExistingVpc
 from dr.preflight.own_cluster import OwnCluster
@@ -27,6 +36,7 @@ class Found:
 
     Args:
         nodes: Desired sizes of the node groups: the nodes running now, within the limits of the tier.
+        checkers: ID of the prefix list of Route 53's health checkers.
         vpc: The existing VPC; None if the configuration names none.
         cluster: The existing cluster; None if the configuration names none.
         own: What the deployment keeps of the cluster that this stack created.
@@ -35,6 +45,7 @@ class Found:
     """
 
     nodes: DesiredNodes
+    checkers: str
     vpc: ExistingVpc | None = None
     cluster: ExistingCluster | None = None
     own: OwnCluster = field(default_factory=OwnCluster)
@@ -72,17 +83,20 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
     vpc_id, cluster_name = topology.existing_vpc, topology.existing_cluster
     with problems.collect():
         guards.same_network(topology, deployed)
-    with ThreadPoolExecutor(max_workers=6) as pool:
+    with ThreadPoolExecutor(max_workers=7) as pool:
         tier = pool.submit(guards.tier, topology, deployed.tier if deployed else None, day)
         quota = pool.submit(quotas.check, capacity, here.region, topology.system_zones)
         vpc = pool.submit(existing_vpc.find, vpc_id, here) if vpc_id else None
         cluster = pool.submit(existing_cluster.find, cluster_name, vpc_id, here) if cluster_name and vpc_id else None
         own = pool.submit(own_cluster.find, topology)
         published = pool.submit(published_set.find, topology)
+        checkers = pool.submit(health_checkers.find, here.region)
         nodes, warnings = running_nodes.kept(capacity, here.zones, RunningNodes()), list[str]()
         if topology.tier_here.spec.cluster:
             nodes, warnings = running_nodes.wanted(capacity, here.zones, cluster_name or prefix, prefix, here.region)
-    found_vpc, found_cluster, found_own, holds_set = None, None, OwnCluster(), True
+    found_checkers, found_vpc, found_cluster, found_own, holds_set = "", None, None, OwnCluster(), True
+    with problems.collect():
+        found_checkers = checkers.result()
     with problems.collect():
         tier.result()
     with problems.collect():
@@ -97,4 +111,4 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
     with problems.collect():
         holds_set, more = published.result()
         warnings += more
-    return Found(nodes, found_vpc, found_cluster, found_own, holds_set, tuple(warnings))
+    return Found(nodes, found_checkers, found_vpc, found_cluster, found_own, holds_set, tuple(warnings))

@@ -12,6 +12,7 @@ from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.serving import Serving
 from dr.topology.tiers import PRIMARY_TIER, Nat, Tier, highest
 
+EVERYWHERE = "0.0.0.0/0"
 RECORD_TTL_SECONDS = 60
 """Records with health checks should live 60 s or less (Route 53 developer guide, values shared by all records)."""
 
@@ -23,6 +24,10 @@ class Role(StrEnum):
     """Serves in normal operation."""
     RECOVERY = "recovery"
     """Takes over."""
+
+
+STATUS_TTL_SECONDS = 10
+"""Shorter than the minute between two measurements, so that each is a new one."""
 
 
 class DnsFailover(StrEnum):
@@ -134,6 +139,10 @@ class Dns:
         """Return the name of one region's endpoint, independent of health; it is tested before traffic moves."""
         return f"inference-{'dr' if role is Role.RECOVERY else 'primary'}.{self.domain}"
 
+    def status_name(self, role: Role) -> str:
+        """Return the name whose address says what Route 53's health checkers find at one region's endpoint."""
+        return f"status-{'dr' if role is Role.RECOVERY else 'primary'}.{self.domain}"
+
     @property
     def detection_seconds(self) -> int:
         """Modelled time until clients get the other record: interval x failures + TTL, by default 10 s x 3 + 60 s."""
@@ -211,6 +220,11 @@ class Topology:
     alert_addresses: tuple[str, ...] = ()
     runbook_url: str = ""
     karpenter: bool = False
+
+    @property
+    def open_to_all(self) -> bool:
+        """Whether every address may call the inference endpoint, the prober's changing one too."""
+        return EVERYWHERE in self.client_cidrs
 
     @property
     def here(self) -> Site:

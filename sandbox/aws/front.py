@@ -10,6 +10,7 @@ from sandbox.aws import control
 from sandbox.aws.answer import Answer, Connection, ConnectionCutError
 from sandbox.aws.authority import Authority
 from sandbox.aws.behaviours import endpoints, health_checks
+from sandbox.aws.behaviours.sources import source_of
 from sandbox.aws.emulator import Emulator
 from sandbox.aws.guard import is_loopback
 
@@ -42,7 +43,7 @@ class Front:
             return endpoints.answer(emulator.world, host, path)
         name = PORT.sub("", host)
         if not is_loopback(name):
-            if flow := endpoints.connect(emulator.world, name):
+            if flow := endpoints.connect(emulator.world, name, source_of(environ)):
                 return flow.send(environ, body)
             emulator.calls.refused.add(host)
             return refusal(host)
@@ -50,11 +51,12 @@ class Front:
             return control.answer(emulator, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
         return emulator.answer(environ, body)
 
-    def tunnel(self, host: str) -> tuple[ssl.SSLContext, Connection | None] | None:
+    def tunnel(self, host: str, source: str) -> tuple[ssl.SSLContext, Connection | None] | None:
         """Open a tunnel to a host over TLS.
 
         Args:
             host: Name and port.
+            source: Address from which it is opened.
 
         Returns:
             How to answer TLS as the host, and the connection that requests go to, if not to this object's `handle`;
@@ -64,17 +66,17 @@ class Front:
             ConnectionCutError: The host cannot be reached.
         """
         name = PORT.sub("", host)
-        found = self._tunnel(name)
+        found = self._tunnel(name, source)
         if found is None:
             self._emulator.calls.refused.add(name)
         return found
 
-    def _tunnel(self, name: str) -> tuple[ssl.SSLContext, Connection | None] | None:
+    def _tunnel(self, name: str, source: str) -> tuple[ssl.SSLContext, Connection | None] | None:
         world = self._emulator.world
         if site := self._sites.site(name):
             return self._authority.context(name), site
         if world.kubernetes.on:
-            flow = endpoints.connect(world, name)
+            flow = endpoints.connect(world, name, source)
             return (self._authority.context(name), flow) if flow else None
         region = endpoints.region_serving(world, name)
         if region is None:

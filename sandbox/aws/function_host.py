@@ -12,10 +12,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
+import socket
 import sys
 import threading
 import time
 import traceback
+import urllib.parse
+import urllib.request
 from typing import Any, TextIO
 
 _real_time, _real_sleep = time.time, time.sleep
@@ -51,6 +55,9 @@ class Clock:
         self.set(json.loads(line)["now"])
 
 
+ADDRESS = re.compile(r"\d+(\.\d+){3}")
+
+
 class Context:
     """The second argument of a handler (Lambda developer guide, "Python context object")."""
 
@@ -76,8 +83,27 @@ def failure(error: BaseException) -> dict[str, Any]:
     return {"failed": True, "payload": payload}
 
 
+def use_emulated_dns() -> None:
+    """Resolve names by the emulator's name servers, as a function on AWS resolves them by Route 53's."""
+    system, endpoint = socket.getaddrinfo, os.environ["AWS_ENDPOINT_URL"]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def resolve(host: Any, port: Any, *rest: Any, **options: Any) -> list[Any]:
+        if host in (None, "localhost") or ADDRESS.fullmatch(str(host)):
+            return system(host, port, *rest, **options)
+        query = urllib.parse.urlencode({"name": host, "type": "A"})
+        with opener.open(f"{endpoint}/_sandbox/dns?{query}", timeout=5) as answer:
+            found = [each for each in json.load(answer)["data"] if ADDRESS.fullmatch(each)]
+        if not found:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, int(port or 0))) for address in found]
+
+    socket.getaddrinfo = resolve
+
+
 def main() -> None:
     """Answer requests until the input ends."""
+    use_emulated_dns()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())

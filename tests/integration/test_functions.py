@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from dr.control.incident_state import IncidentState, Levers
 from dr.control.levers import values
 from dr.errors import Failed, Invalid
 from dr.functions import heartbeat, prober, republisher, sampling
-from dr.names import SENTINEL_KEY, SERVING_KEY
+from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
 from sandbox.aws.faults import parse
 from sandbox.server import Running
 
@@ -28,9 +29,8 @@ SETTINGS = {
     "CONTROL_BUCKET": BUCKET,
     "COPIES_VAULT": VAULT,
     "PRIMARY_REGION": "us-east-1",
-    "PRIMARY_NAME": "inference-primary.ml.example.com",
-    "RECOVERY_NAME": "inference-dr.ml.example.com",
-    "READY_PATH": "/v2/models/digits/ready",
+    "PRIMARY_TARGET": "https://inference-primary.ml.example.com/v2/models/digits/ready",
+    "RECOVERY_TARGET": "https://inference-dr.ml.example.com/v2/models/digits/ready",
     "DNS_FAILOVER": "automatic",
 }
 
@@ -138,7 +138,7 @@ def test_an_endpoint_that_does_not_speak_http_is_down(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(urllib.request, "build_opener", Garbled)
 
-    assert prober.is_ready("inference-dr.ml.example.com", "/v2/models/digits/ready") is False
+    assert prober.is_ready("https://inference-dr.ml.example.com/v2/models/digits/ready") is False
 
 
 def test_a_ready_endpoint_is_healthy(aws: Running) -> None:
@@ -156,6 +156,43 @@ def test_a_ready_endpoint_is_healthy(aws: Running) -> None:
     metrics = published(aws)
     assert metrics["EndpointHealthy", "ml-dr", "us-west-2"] == 1
     assert metrics["EndpointHealthy", "ml-dr", "us-east-1"] == 0
+
+
+@pytest.mark.parametrize(("address", "value"), [(ENDPOINT_HEALTHY, 1), (ENDPOINT_UNHEALTHY, 0)])
+def test_an_endpoint_that_does_not_admit_the_prober_is_as_healthy_as_the_health_checkers_find(
+    aws: Running, monkeypatch: pytest.MonkeyPatch, address: str, value: int
+) -> None:
+    monkeypatch.setenv("PRIMARY_TARGET", "dns:status-primary.ml.example.com")
+    resolve(monkeypatch, address)
+    prober.handler({}, None)
+
+    assert published(aws)["EndpointHealthy", "ml-dr", "us-east-1"] == value
+
+
+@pytest.mark.parametrize("addresses", [(), ("203.0.113.5",), (ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY)])
+def test_an_endpoint_of_which_dns_says_nothing_is_unknown_and_not_down(
+    aws: Running, monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PRIMARY_TARGET", "dns:status-primary.ml.example.com")
+    resolve(monkeypatch, *addresses)
+    answer = prober.handler({}, None)
+
+    assert "status-primary.ml.example.com" in answer["unknown"]["EndpointHealthy"]
+    assert ("EndpointHealthy", "ml-dr", "us-east-1") not in published(aws)
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Answer queries for status names."""
+    system = socket.getaddrinfo
+
+    def answer(host: Any, *rest: Any, **options: Any) -> list[Any]:
+        if not str(host).startswith("status-"):
+            return list(system(host, *rest, **options))
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
 
 
 def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +224,7 @@ def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Invalid) as caught:
         prober.handler({}, None)
 
-    assert len(caught.value.problems) == 8
+    assert len(caught.value.problems) == 7
 
 
 # The heartbeat ---------------------------------------------------------------------------------------------------

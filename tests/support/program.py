@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from dr.config.project import read_config
 from dr.operations.pulumi_cli import PulumiStack
-from dr.preflight import existing_cluster, existing_vpc, running_nodes
+from dr.preflight import existing_cluster, existing_vpc, health_checkers, running_nodes
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.existing_vpc import ExistingVpc
 from tests.support.mocks import Cloud, deploy
@@ -43,6 +43,8 @@ def run(stack: str, monkeypatch: pytest.MonkeyPatch, cloud: Cloud | None = None,
     """
     values = {**read_config(ROOT, stack), **{f"dr:{key}": value for key, value in changes.items()}}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(values))
+    # moto lacks the list.
+    monkeypatch.setattr(health_checkers, "find", lambda region: "pl-checkers")
     target = cloud or Cloud(outputs_of_primary=OF_PRIMARY)
     return deploy(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None, stack, target)
 

@@ -121,8 +121,10 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
     names = in_aws(cloud)
     assert {name for name in names if not name.startswith(("network-", "backup-", "cluster", *WATCHES))} == {
         *("recovery-endpoint", "recovery-lever", "recovery-lever-check", "recovery-check"),
+        *("recovery-status-healthy", "recovery-status-unhealthy"),
         *("recovery-record", "recovery-regional-record", "contract", "serving", "region", "region-alias"),
-        *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24", "inference-to-pods"),
+        *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24"),
+        *("inference-from-health-checkers", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy", "watchdog", "watchdog-policy"),
         "alerts-oncall@example.com",
     }

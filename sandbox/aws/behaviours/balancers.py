@@ -13,9 +13,10 @@ from moto.elbv2.models import FakeTargetGroup, elbv2_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, ConnectionCutError
-from sandbox.aws.behaviours import target_health
+from sandbox.aws.behaviours import sources, target_health
 from sandbox.aws.world import World
 
+HTTPS_PORT = 443
 CHECKERS_NEEDED = 0.18
 """Share of Route 53's checkers above which an endpoint is healthy. Each checker's connection gets its own target.
 
@@ -31,6 +32,11 @@ class Balancer:
     region: str
     name: str
     group: FakeTargetGroup
+    security_groups: tuple[str, ...] = ()
+
+    def admits(self, source: str) -> bool:
+        """Whether the security groups admit an address."""
+        return sources.admitted(self.region, self.security_groups, HTTPS_PORT, source)
 
     @property
     def health(self) -> target_health.TargetHealth:
@@ -41,10 +47,12 @@ class Balancer:
         """Whether a target answers the target group's own health check."""
         return self.world.kubernetes.answers(self.region, target, self.group.health_check_path or "/")
 
-    def connect(self) -> Flow:
-        """Open a connection. Raises ConnectionCutError."""
+    def connect(self, source: str) -> Flow:
+        """Open a connection from an address. Raises ConnectionCutError."""
         if self.world.faults.unreachable(self.region):
             raise ConnectionCutError(f"{self.name}: {self.region} cannot be reached")
+        if not self.admits(source):
+            raise ConnectionCutError(f"{self.name}: its security groups do not admit {source}")
         target = self.health.choose(self.answers)
         if target is None:
             raise ConnectionCutError(f"{self.name}: no targets")
@@ -54,6 +62,8 @@ class Balancer:
         """Whether Route 53's checkers, which request a path, find the endpoint healthy, and why."""
         if self.world.faults.unreachable(self.region):
             return False, f"{self.name} cannot be reached, as all of {self.region}"
+        if not self.admits(sources.CHECKER):
+            return False, f"{self.name}: its security groups do not admit Route 53's health checkers"
         found = self.health.candidates(self.answers)
         answering = sum(self.world.kubernetes.answers(self.region, target, path) for target in found)
         healthy = answering > CHECKERS_NEEDED * len(found)
@@ -101,7 +111,8 @@ def find(world: World, name: str) -> Balancer | None:
                     for arn in _forwards(action.data)
                     if (group := backend.target_groups.get(arn))
                 ]
-                return Balancer(world, region, name, groups[0]) if groups else None
+                held = tuple(balancer.security_groups or ())
+                return Balancer(world, region, name, groups[0], held) if groups else None
     return None
 
 

@@ -9,12 +9,16 @@ from sandbox.aws.behaviours.names import region_of
 from sandbox.aws.world import World
 
 
-def connect(world: World, name: str) -> Flow | None:
-    """Connect to the load balancer that a name resolves to; None without one. Raises ConnectionCutError."""
+def connect(world: World, name: str, source: str) -> Flow | None:
+    """Connect from an address to the load balancer that a name resolves to; None without one.
+
+    Raises:
+        ConnectionCutError: The load balancer cannot be reached, does not admit the address, or has no targets.
+    """
     if not world.kubernetes.on:
         return None
     found = balancers.find(world, dns.served_as(world, name))
-    return found.connect() if found else None
+    return found.connect(source) if found else None
 
 
 def answer(world: World, host: str, path: str) -> Answer:

@@ -33,6 +33,7 @@ from moto.logs.models import logs_backends
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.authority import Authority
+from sandbox.aws.behaviours.sources import FUNCTION_USER
 
 HOST = Path(__file__).parents[1] / "function_host.py"
 PASSED_ON = ("PATH", "LANG", "SYSTEMROOT")
@@ -197,7 +198,7 @@ class Functions:
             "PYTHONDONTWRITEBYTECODE": "1",
             **function.environment_vars,
             "AWS_ENDPOINT_URL": self._endpoint,
-            "HTTPS_PROXY": self._endpoint,
+            "HTTPS_PROXY": self._endpoint.replace("://", f"://{FUNCTION_USER}@"),
             "NO_PROXY": "127.0.0.1,localhost",
             "SSL_CERT_FILE": str(self._authority.file),
         }

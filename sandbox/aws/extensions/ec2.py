@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -13,11 +14,29 @@ from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 
-# moto reports no owner of a rule, and no description where its peer is a group.
+# moto reports no owner of a rule, and no description where its peer is a group or a prefix list.
 SecurityGroupRule.group_owner_id = ACCOUNT  # type: ignore[attr-defined]
 SecurityGroupRule.description = property(  # type: ignore[assignment, method-assign]
-    lambda rule: (rule.ip_range or {}).get("Description") or (rule.source_group or {}).get("Description")
+    lambda rule: next(
+        (
+            peer["Description"]
+            for peer in (rule.ip_range, rule.source_group, rule.prefix_list)
+            if "Description" in (peer or {})
+        ),
+        None,
+    )
 )
+_moto_rule = SecurityGroupRule.__init__
+
+
+def _rule(self: SecurityGroupRule, *arguments: Any, **options: Any) -> None:
+    """Keep the prefix list as a whole; moto keeps its ID only."""
+    bound = inspect.signature(_moto_rule).bind(self, *arguments, **options)
+    vars(self)["prefix_list"] = bound.arguments.get("prefix_list_id")
+    _moto_rule(self, *arguments, **options)
+
+
+SecurityGroupRule.__init__ = _rule  # type: ignore[method-assign]
 
 GONE = ("deleted", "deleting", "failed", "terminated")
 

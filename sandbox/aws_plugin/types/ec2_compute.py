@@ -183,7 +183,7 @@ CAPACITY_RESERVATION = ResourceType(
 
 # Single rules --------------------------------------------------------------------------------------------------
 
-PEERS = ("cidrIpv4", "referencedSecurityGroupId")
+PEERS = ("cidrIpv4", "prefixListId", "referencedSecurityGroupId")
 
 
 def _one_peer(inputs: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[Problem]:
@@ -205,6 +205,8 @@ def _permission(rule: Resource) -> dict[str, Any]:
     made |= {key: wanted[name] for key, name in (("FromPort", "fromPort"), ("ToPort", "toPort")) if name in wanted}
     if "cidrIpv4" in wanted:
         return {**made, "IpRanges": [{"CidrIp": wanted["cidrIpv4"], **description}]}
+    if "prefixListId" in wanted:
+        return {**made, "PrefixListIds": [{"PrefixListId": wanted["prefixListId"], **description}]}
     return {**made, "UserIdGroupPairs": [{"GroupId": wanted["referencedSecurityGroupId"], **description}]}
 
 
@@ -231,6 +233,7 @@ def _rule(direction: str) -> ResourceType:
     def modify(rule: Resource) -> None:
         names = {"ipProtocol": "IpProtocol", "fromPort": "FromPort", "toPort": "ToPort", "cidrIpv4": "CidrIpv4"}
         names |= {"referencedSecurityGroupId": "ReferencedGroupId", "description": "Description"}
+        names |= {"prefixListId": "PrefixListId"}
         content = {member: rule.wanted[name] for name, member in names.items() if name in rule.wanted}
         if content["IpProtocol"] == "-1":
             content |= {"FromPort": -1, "ToPort": -1}
@@ -247,7 +250,8 @@ def _rule(direction: str) -> ResourceType:
         token=f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule",
         service="ec2",
         properties="""securityGroupId=GroupId:string! ipProtocol=IpProtocol:string! fromPort=FromPort:integer
-                      toPort=ToPort:integer cidrIpv4=CidrIpv4:string referencedSecurityGroupId=ReferencedGroupId:string
+                      toPort=ToPort:integer cidrIpv4=CidrIpv4:string prefixListId=PrefixListId:string
+                      referencedSecurityGroupId=ReferencedGroupId:string
                       description=Description:string""",
         outputs="arn=SecurityGroupRuleArn:string securityGroupRuleId=SecurityGroupRuleId:string",
         identity="{SecurityGroupRuleId}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,38 @@ def test_ingress_is_a_network_load_balancer_with_an_issued_certificate(deployed:
     assert {each["DomainName"] for each in found["DomainValidationOptions"]} == NAMES
     (group,) = elb.describe_target_groups()["TargetGroups"]
     assert (group["TargetType"], group["Port"], group["HealthCheckPath"]) == ("ip", 8080, "/v2/models/digits/ready")
+
+
+def test_health_checkers_and_prober_measure_an_endpoint_that_admits_only_some_addresses(
+    deployed: SandboxUnderTest,
+) -> None:
+    ec2 = deployed.client("ec2", EAST)
+    (balancer,) = deployed.client("elbv2", EAST).describe_load_balancers()["LoadBalancers"]
+    (group,) = balancer["SecurityGroups"]
+    filters = [{"Name": "group-id", "Values": [group]}]
+    rules = [
+        each
+        for each in ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
+        if not each["IsEgress"]
+    ]
+    blocks = [each["CidrIpv4"] for each in rules if each.get("CidrIpv4")]
+    (checkers,) = (each for each in rules if each.get("PrefixListId"))
+    assert blocks == ["203.0.113.0/24"], "neither the prober's address nor the checkers'"
+    assert endpoint_health(deployed) == {EAST: 1.0, WEST: 0.0}
+
+    ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=[checkers["SecurityGroupRuleId"]])
+    assert endpoint_health(deployed)[EAST] == 0.0
+
+    deployed.engine.refresh("primary")
+    assert deployed.engine.up("primary").counts == {"create": 1}
+    assert endpoint_health(deployed)[EAST] == 1.0
+
+
+def endpoint_health(deployed: SandboxUnderTest) -> dict[str, float]:
+    """Return what the prober measures now, by region."""
+    answer = deployed.client("lambda", WEST).invoke(FunctionName="ml-dr-prober", Payload=b"{}")
+    values = json.loads(answer["Payload"].read())["values"]
+    return {region: values[f"EndpointHealthy {region}"] for region in (EAST, WEST)}
 
 
 def test_certificate_validation_records_belong_only_to_the_primary_stack(deployed: SandboxUnderTest) -> None:

@@ -18,6 +18,7 @@ def endpoint(**changes: Any) -> Cloud:
         "certificate_arn": "arn:aws:acm:us-west-2:123456789012:certificate/tls",
         "ready_path": READY_PATH,
         "client_cidrs": ["203.0.113.0/24"],
+        "checkers": "pl-checkers",
         "tags": {"project": "ml-dr"},
         **changes,
     }
@@ -46,7 +47,8 @@ def test_ingress_is_tls_from_clients_and_egress_is_to_pods() -> None:
     ingress = [each.inputs for each in cloud.of("SecurityGroupIngressRule").values()]
     (egress,) = (each.inputs for each in cloud.of("SecurityGroupEgressRule").values())
 
-    assert {each["cidrIpv4"] for each in ingress} == {"203.0.113.0/24", "198.51.100.0/24"}
+    assert {each["cidrIpv4"] for each in ingress if "cidrIpv4" in each} == {"203.0.113.0/24", "198.51.100.0/24"}
+    assert [each["prefixListId"] for each in ingress if "prefixListId" in each] == ["pl-checkers"]
     assert {(each["fromPort"], each["toPort"]) for each in ingress} == {(443, 443)}
     assert (egress["cidrIpv4"], egress["fromPort"], egress["toPort"]) == ("10.1.0.0/16", 8080, 8080)
 

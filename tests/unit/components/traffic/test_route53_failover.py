@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from components.traffic.route53_failover import Route53Failover, Route53FailoverArgs
+from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY
 from dr.topology.topology import Dns, DnsFailover, Role
 from tests.support.mocks import Cloud, deploy
 
@@ -98,6 +99,18 @@ def test_a_region_has_a_regional_record_without_a_health_check(role: Role, name:
 
     assert record["name"] == f"{name}.ml.example.com"
     assert "healthCheckId" not in record
+
+
+def test_the_status_name_answers_what_the_health_checkers_find() -> None:
+    cloud = failover(Role.RECOVERY)
+    healthy, unhealthy = (cloud.one("Record", f"entry-status-{state}") for state in ("healthy", "unhealthy"))
+
+    assert {each["name"] for each in (healthy, unhealthy)} == {"status-dr.ml.example.com"}
+    assert (healthy["records"], healthy["healthCheckId"]) == ([ENDPOINT_HEALTHY], "id-of-entry-endpoint")
+    assert healthy["weightedRoutingPolicies"] == [{"weight": 1}]
+    assert (unhealthy["records"], unhealthy["weightedRoutingPolicies"]) == ([ENDPOINT_UNHEALTHY], [{"weight": 0}])
+    assert "healthCheckId" not in unhealthy, "it answers whenever the other does not"
+    assert healthy["ttl"] == unhealthy["ttl"] < 60
 
 
 def test_health_checks_are_named_by_their_tag() -> None:

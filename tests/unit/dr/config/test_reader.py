@@ -1,9 +1,10 @@
 import json
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from joserfc.jwk import generate_key
+from joserfc.jwk import ECKey, generate_key
 
 from dr.config import reader
 from dr.errors import Invalid
@@ -142,7 +143,7 @@ TOKENS = {
     "authentication": "jwt",
     "jwtIssuer": "https://login.example.com",
     "jwtAudiences": '["inference"]',
-    "jwtKeys": json.dumps({"keys": [generate_key("EC", "P-256", {"kid": "one"}, private=True).as_dict(private=False)]}),
+    "jwtKeys": json.dumps({"keys": [ECKey.generate_key("P-256", {"kid": "one"}).as_dict(private=False)]}),
 }
 
 
@@ -170,7 +171,7 @@ def test_a_token_setting_without_token_authentication_is_refused() -> None:
     assert "dr:jwtIssuer: is set, and dr:authentication is none: no token is checked" in text
 
 
-def key_set(kind: str, size: str | int, private: bool = False) -> str:
+def key_set(kind: Any, size: Any, private: bool = False) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the short key is made on purpose
         key = generate_key(kind, size, {"kid": "one"}, private=True)
@@ -372,6 +373,7 @@ def test_configured_endpoint_is_used_and_has_no_default() -> None:
         ("maxReplicas", "5", "5 is fewer than the 6 replicas of the peak"),
         ("alertAddresses", '["oncall"]', '"oncall" is not a valid e-mail address'),
         ("apiCidrs", '["10.0.0.1/8"]', '"10.0.0.1/8" is not a network address'),
+        ("clientCidrs", json.dumps([f"10.0.{n}.0/24" for n in range(36)]), "at most 35 items"),
         ("clientCidrs", '["everybody"]', '"everybody" is not a valid CIDR block'),
         ("operatorRoles", '["admin"]', '"admin" is not a valid ARN of an IAM role'),
         ("warmFraction", "1.5", '"1.5" is not a valid value'),
