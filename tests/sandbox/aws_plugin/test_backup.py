@@ -152,9 +152,9 @@ def test_read_of_a_missing_resource_finds_nothing(engine: Engine, token: str, id
         (PLAN, {"rules": [{"ruleName": "daily"}]}, "targetVaultName is required and not set"),
         (ATTACHMENT, {"role": "backup", "policyArn": "AdministratorAccess-of-ours"}, "is not the ARN of a policy"),
         (
-            SELECTION,
-            {"planId": "1", "iamRoleArn": "arn:aws:iam::123456789012:role/a", "conditions": []},
-            "not carried by the sandbox: aws:backup/selection:Selection.conditions",
+            PLAN,
+            {"rules": [{"ruleName": "daily", "targetVaultName": "data"}], "advancedBackupSettings": []},
+            "not carried by the sandbox: aws:backup/plan:Plan.advancedBackupSettings",
         ),
     ],
 )

@@ -102,6 +102,7 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "backup/vaultPolicy:VaultPolicy": ["backupVaultName"],
         "backup/plan:Plan": ["name"],
         "backup/selection:Selection": [
+            "conditions",
             "iamRoleArn",
             "name",
             "notResources",
