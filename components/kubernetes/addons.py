@@ -90,7 +90,12 @@ class Addons(pulumi.ComponentResource):
             releases[chart.name] = HelmRelease(f"{name}-{chart.name}", chart, values, options)
         if args.pool is not None:
             karpenter = releases[NODE_MAKER.name]
-            node = args.access.place(self, f"{name}-node-class", node_pool_spec.node_class(args.pool), karpenter)
-            args.access.place(self, f"{name}-node-pool", node_pool_spec.node_pool(args.pool), karpenter, node)
+            # Karpenter's instances outlive the cluster. Deleting the pool terminates them, and the finalizer of the
+            # class waits for that, while Karpenter still runs.
+            node = args.access.place(
+                self, f"{name}-node-class", node_pool_spec.node_class(args.pool), karpenter, outlives=True
+            )
+            pool = node_pool_spec.node_pool(args.pool)
+            args.access.place(self, f"{name}-node-pool", pool, karpenter, node, outlives=True)
         self.releases = releases
         self.register_outputs({"releases": list(releases)})

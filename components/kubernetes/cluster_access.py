@@ -2,7 +2,8 @@
 
 The provider's identity is the cluster's ARN, so a new endpoint or certificate updates it in place. Without an identity,
 Pulumi takes a changed kubeconfig for another cluster and replaces every object. Objects are deleted with the cluster
-(`deleted_with`), so that changing to tier `backup` does not wait for finalizers of controllers without a node.
+(`deleted_with`), so that changing to tier `backup` does not wait for finalizers of controllers without a node. Objects
+of which a controller creates something in AWS are deleted before the cluster, because that would outlive it.
 """
 
 from __future__ import annotations
@@ -70,22 +71,30 @@ class ClusterAccess(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def options(self, parent: pulumi.Resource, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+    def options(
+        self, parent: pulumi.Resource, *after: pulumi.Resource, outlives: bool = False
+    ) -> pulumi.ResourceOptions:
         """Return the options of an object or a Helm release in this cluster.
 
         Args:
             parent: The component that owns it.
             after: Resources to wait for, in addition to `ready`.
+            outlives: Whether something in AWS outlives the cluster unless the object is deleted first.
         """
         return pulumi.ResourceOptions(
             parent=parent,
             provider=self.provider,
             depends_on=[*self._args.ready, *after],
-            deleted_with=self._args.cluster,
+            deleted_with=None if outlives else self._args.cluster,
         )
 
     def place(
-        self, parent: pulumi.Resource, name: str, manifest: Manifest, *after: pulumi.Resource
+        self,
+        parent: pulumi.Resource,
+        name: str,
+        manifest: Manifest,
+        *after: pulumi.Resource,
+        outlives: bool = False,
     ) -> KubernetesObject:
         """Create an object in this cluster; arguments as of `options`."""
-        return KubernetesObject(name, manifest, self.options(parent, *after))
+        return KubernetesObject(name, manifest, self.options(parent, *after, outlives=outlives))

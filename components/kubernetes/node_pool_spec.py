@@ -15,6 +15,12 @@ from components.kubernetes.namespace_spec import GPU
 
 NAME = "gpu"
 CLASS_GROUP = "karpenter.k8s.aws"
+DRAIN = "15m"
+"""Longest drain of a node before its instance is terminated, as of EKS's node groups. Without a limit, a disruption
+budget would block the deletion of the pool, and so a change to tier `backup` (Karpenter documentation, "Disruption",
+`terminationGracePeriod`)."""
+DELETION = {"pulumi.com/timeoutSeconds": "1800"}
+"""Pulumi waits for the deletion of all instances, twice as long as a drain may take; its default is ten minutes."""
 IDLE = "15m"
 """Idle time before a node is removed, as for the autoscaler: a GPU node takes minutes to come back."""
 
@@ -56,7 +62,7 @@ def node_class(spec: NodePoolSpec) -> dict[str, Any]:
     return {
         "apiVersion": f"{CLASS_GROUP}/v1",
         "kind": "EC2NodeClass",
-        "metadata": metadata(NAME),
+        "metadata": metadata(NAME) | {"annotations": dict(DELETION)},
         "spec": {
             # The newest image, as EKS chooses for node groups; GPU types get the image with NVIDIA's driver.
             "amiSelectorTerms": [{"alias": "al2023@latest"}],
@@ -83,7 +89,7 @@ def node_pool(spec: NodePoolSpec) -> dict[str, Any]:
     return {
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodePool",
-        "metadata": metadata(NAME),
+        "metadata": metadata(NAME) | {"annotations": dict(DELETION)},
         "spec": {
             "template": {
                 "metadata": {"labels": {"pool": NAME, **spec.labels}},
@@ -93,6 +99,7 @@ def node_pool(spec: NodePoolSpec) -> dict[str, Any]:
                         {"key": key, "operator": "In", "values": list(values)} for key, values in required.items()
                     ],
                     "taints": [{"key": GPU, "value": "present", "effect": "NoSchedule"}],
+                    "terminationGracePeriod": DRAIN,
                 },
             },
             "limits": {GPU: str(spec.gpus)},

@@ -218,6 +218,34 @@ def test_nodes_of_karpenter_match_those_of_the_node_group() -> None:
     assert node_pool(POOL)["spec"]["limits"] == {"nvidia.com/gpu": "7"}
 
 
+def test_node_pool_and_class_are_deleted_before_the_cluster_and_all_other_objects_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_cluster: dict[str, bool] = {}
+    options = ClusterAccess.options
+
+    def recorded(access: ClusterAccess, *of: Any, outlives: bool = False) -> pulumi.ResourceOptions:
+        made = options(access, *of, outlives=outlives)
+        with_cluster["outlives" if outlives else "with"] = made.deleted_with is not None
+        return made
+
+    monkeypatch.setattr(ClusterAccess, "options", recorded)
+
+    def build() -> None:
+        cluster = pulumi.ComponentResource("dr:test:Cluster", "cluster")
+        args = ClusterAccessArgs("ml-dr", "us-west-2", "arn:cluster", "https://cluster", "Q0E=", cluster, [cluster])
+        Addons("addons", AddonsArgs(ClusterAccess("access", args), replace(CLUSTER, karpenter=True), POOL))
+
+    deploy(build)
+    assert with_cluster == {"with": True, "outlives": False}
+
+
+def test_node_pool_drains_for_a_limited_time_and_pulumi_waits_longer_for_its_deletion() -> None:
+    assert node_pool(POOL)["spec"]["template"]["spec"]["terminationGracePeriod"] == "15m"
+    for manifest in (node_pool(POOL), node_class(POOL)):
+        assert manifest["metadata"]["annotations"] == {"pulumi.com/timeoutSeconds": "1800"}
+
+
 def test_node_class_and_node_pool_exist_only_with_karpenter() -> None:
     made = addons(POOL, karpenter=True)
 
