@@ -193,7 +193,7 @@ def endpoint_down(name: str, description: str, workload: str, region: str) -> Al
 
 
 def witnesses(workload: str, primary: str) -> list[AlarmRule]:
-    """Return the two alarms that detect the loss of the primary region within `dr.topology.detection.ALARM`.
+    """Return the two alarms that detect the loss of the primary region within the detection budget of each tier.
 
     Args:
         workload: Value of the metrics' dimension `Workload`.

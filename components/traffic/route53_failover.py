@@ -22,7 +22,8 @@ from pulumi_aws import cloudwatch, route53
 
 from dr.control import levers
 from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY
-from dr.topology.topology import RECORD_TTL_SECONDS, STATUS_TTL_SECONDS, Dns, DnsFailover, Role
+from dr.topology.detection import STATUS_TTL_SECONDS
+from dr.topology.topology import RECORD_TTL_SECONDS, Dns, DnsFailover, Role
 
 LEVER_PERIOD_SECONDS = 60
 HTTPS_PORT = 443

@@ -25,11 +25,26 @@ EVALUATION_SECONDS = SAMPLE_SECONDS
 STALE_SECONDS = 60
 """Age of the newest sentinel above which replication counts as stopped: three times the interval between writes."""
 
+STATUS_TTL_SECONDS = 10
+"""Time to live of the DNS record that shows what Route 53's health checkers find; shorter than the interval between two
+samples, so that each is a new one."""
+
 _LONGEST_GAP = SCHEDULE_PRECISION_SECONDS + SAMPLE_SECONDS
 _BREACHING = (PERIODS - 1) * SAMPLE_SECONDS + EVALUATION_SECONDS
-ALARM = timedelta(seconds=max(_LONGEST_GAP + ANSWER_SECONDS, STALE_SECONDS + SAMPLE_SECONDS) + _BREACHING)
-"""Longest time from the loss of the primary region until the alarm `region-impaired` fires: the longest gap between two
-samples, a probe's time limit, the remaining periods, and the evaluation."""
+BY_PROBE = timedelta(seconds=max(_LONGEST_GAP + ANSWER_SECONDS, STALE_SECONDS + SAMPLE_SECONDS) + _BREACHING)
+"""Longest time from the loss of the primary region until the alarm `region-impaired` fires, where the prober calls the
+endpoint: the longest gap between two samples, a probe's time limit, the remaining periods, and the evaluation."""
+
+
+def by_dns(interval: int, failures: int) -> timedelta:
+    """Return the longest time until `region-impaired` fires, where the prober asks DNS what the health checkers find.
+
+    Args:
+        interval: Health check interval in seconds.
+        failures: Consecutive failed checks after which an endpoint is unhealthy.
+    """
+    seen = by_health_checks(interval, failures) + timedelta(seconds=STATUS_TTL_SECONDS)
+    return seen + timedelta(seconds=_LONGEST_GAP + _BREACHING)
 
 
 def by_health_checks(interval: int, failures: int) -> timedelta:

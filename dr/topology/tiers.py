@@ -124,7 +124,7 @@ TIERS = {
         rto=timedelta(hours=8),
         rpo=timedelta(hours=24),
         decision=Decision.OPERATOR,
-        detection=detection.ALARM,
+        detection=detection.by_dns(interval=30, failures=3),
         cluster=False,
         floor=Floor.NONE,
         nat=Nat.NONE,
@@ -137,7 +137,7 @@ TIERS = {
         rto=timedelta(minutes=30),
         rpo=timedelta(hours=1),
         decision=Decision.OPERATOR,
-        detection=detection.ALARM,
+        detection=detection.by_dns(interval=30, failures=3),
         cluster=True,
         floor=Floor.NONE,
         nat=Nat.ONE,
@@ -150,7 +150,7 @@ TIERS = {
         rto=timedelta(minutes=5),
         rpo=timedelta(minutes=15),
         decision=Decision.OPERATOR,
-        detection=detection.ALARM,
+        detection=detection.by_dns(interval=30, failures=3),
         cluster=True,
         floor=Floor.FRACTION,
         nat=Nat.ZONE,
@@ -173,10 +173,10 @@ TIERS = {
 }
 """The tier table. RTO and RPO are objectives, not measurements (docs/requirements.md, "Tiers").
 
-The budget of `active` is that of the longest health check interval that the configuration accepts.
+Detection budgets are those of the longest health check interval that the configuration accepts.
 """
 
-DETECTION_SHARE = {Decision.OPERATOR: 0.5, Decision.HEALTH_CHECKS: 0.6}
+DETECTION_SHARE = {Decision.OPERATOR: 0.75, Decision.HEALTH_CHECKS: 0.6}
 """Largest share of a tier's RTO that detection may use. The rest is for the decision and the levers, or for the time to
 live of DNS records (60 s)."""
 

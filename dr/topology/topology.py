@@ -26,10 +26,6 @@ class Role(StrEnum):
     """Takes over."""
 
 
-STATUS_TTL_SECONDS = 10
-"""Shorter than the minute between two measurements, so that each is a new one."""
-
-
 class DnsFailover(StrEnum):
     """What opens the recovery record."""
 

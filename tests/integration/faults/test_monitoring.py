@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dr.topology import detection
 from dr.topology.tiers import Decision, Tier
 from sandbox.emulator_client import ask
 from tests.support.sandbox import SandboxUnderTest
@@ -147,6 +148,7 @@ def test_loss_of_the_primary_region_raises_region_impaired_within_the_detection_
         took = now(measured) - lost
         print(f"lost {after} s into a minute: region-impaired after {took.total_seconds():.0f} s")
         operated = {tier for tier in Tier if tier.spec.decision is Decision.OPERATOR}
+        assert took <= detection.by_dns(interval=10, failures=3)
         assert all(took <= tier.spec.detection for tier in operated)
         assert firing(measured, WEST) == {"primary-silent", "sentinel-stale", "region-impaired"}
         assert {each["region"] for each in messages(measured, since)} == {WEST}

@@ -68,7 +68,10 @@ def test_detection_takes_at_most_the_stated_share_of_a_tiers_rto(tier: Tier) -> 
 
 def test_detection_budget_is_the_sum_of_sampling_probe_and_alarm_periods() -> None:
     # Gap between two samples 60 + 20 s, probe 5 s, second period 20 s, evaluation 20 s.
-    assert timedelta(seconds=125) == detection.ALARM
+    assert timedelta(seconds=125) == detection.BY_PROBE
+    # Health checks 3 x 10 or 3 x 30 s, TTL 10 s, gap 80 s, periods 40 s.
+    assert detection.by_dns(10, 3) == timedelta(seconds=160)
+    assert detection.by_dns(30, 3) == timedelta(seconds=220) >= detection.BY_PROBE
     assert {tier for tier in Tier if tier.spec.decision is Decision.OPERATOR} == {Tier.BACKUP, Tier.PILOT, Tier.WARM}
 
 
