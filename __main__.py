@@ -26,11 +26,11 @@ from stacks.traffic import hosted_zone, record, region_certificate
 def primary(plan: Plan) -> None:
     """Layer 1, data: keys, bucket pairs, backups. Layer 2: the region. Layer 3, failover: zone and record."""
     topology = plan.topology
-    stored = data(topology)
+    stored = data(topology, plan.found.replicates_images)
     zone = hosted_zone(topology)
     certificate = region_certificate(topology, zone.zone_id)
     here = region(topology, plan.found, certificate, stored.keys.source_arn)
-    cluster_contents(topology, here, plan.found.published)
+    cluster_contents(topology, here, plan.found.published, plan.found.mirror)
     heartbeat(topology, here, stored.control_bucket, stored.keys.source_arn)
     early_warnings(topology, here)
     failover = record(topology, here, zone.zone_id)
@@ -54,7 +54,7 @@ def recovery(plan: Plan) -> None:
     # Replicas are expected to serve once they are ready, and until the moment before they are stopped.
     withdrawn = [expectation(topology, False)] if plan.stops_serving else []
     here = region(topology, plan.found, region_certificate(topology), key_arn, withdrawn)
-    serves = cluster_contents(topology, here, plan.found.published)
+    serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror)
     if not plan.stops_serving:
         expectation(topology, serves)
     watch(topology, here, key_arn)

@@ -72,7 +72,7 @@ def forget() -> None:
 
 NOT_FOUND = {
     *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone"),
-    *("404", "NotFound", "ResourceNotFoundException"),
+    *("404", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException", "ImageNotFoundException"),
 }
 
 

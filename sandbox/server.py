@@ -30,7 +30,7 @@ from sandbox.aws.faults import Faults
 from sandbox.aws.front import Front
 from sandbox.aws.server import address, listen, serve
 from sandbox.aws.world import World
-from sandbox.charts.hosts import ChartHosts
+from sandbox.charts.sites import Sites
 from sandbox.clusters.clusters import Clusters
 from sandbox.engine import fork_server
 from sandbox.local import ROOT, Local
@@ -47,13 +47,13 @@ class Running:
     endpoint: str
     authority: Authority
     clusters: Clusters
-    charts: ChartHosts
+    sites: Sites
     emulator: Emulator
 
     @property
     def front(self) -> Front:
         """HTTP front end that routes requests to the components."""
-        return Front(self.emulator, self.authority, self.charts)
+        return Front(self.emulator, self.authority, self.sites)
 
     def client(self, service: str, region: str, **options: Any) -> Any:
         """Return a boto3 client for the emulator."""
@@ -63,7 +63,7 @@ class Running:
         """Stop all threads and processes of the components."""
         self.emulator.stop()
         self.clusters.stop()
-        self.charts.stop()
+        self.sites.stop()
 
 
 def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
@@ -78,7 +78,7 @@ def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
     client = functools.partial(client_of, endpoint)
     clusters = Clusters(endpoint, client, faults, binaries, folder)
     world = World(faults, Messages(faults), Functions(endpoint, authority), clusters, client)
-    return Running(endpoint, authority, clusters, ChartHosts(folder / "charts"), Emulator(world))
+    return Running(endpoint, authority, clusters, Sites(folder / "charts", faults), Emulator(world))
 
 
 def client_of(endpoint: str, service: str, region: str, **options: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.data.data_keys import DataKeys, DataKeysArgs
+from components.data.model_images import ModelImages, ModelImagesArgs
 from components.data.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
 from components.tagging import tags_of
 from dr.names import CONTROL, DATASETS
@@ -42,8 +43,13 @@ class Data:
         return {name: [pair.source_name, pair.replica_name] for name, pair in self.pairs.items()}
 
 
-def data(topology: Topology) -> Data:
-    """Create the bucket pairs, a KMS key and two backup vaults in each region, and the primary region's backup plan."""
+def data(topology: Topology, replicates_images: bool = True) -> Data:
+    """Create bucket pairs, image repositories, KMS keys and backup vaults in both regions, and a backup plan.
+
+    Args:
+        topology: The topology to deploy.
+        replicates_images: Whether this deployment sets the replication rules of the primary region's registry.
+    """
     tags = tags_of(topology)
     keys = DataKeys(
         "data",
@@ -69,6 +75,19 @@ def data(topology: Topology) -> Data:
         )
         for pair in topology.pairs
     }
+    ModelImages(
+        "images",
+        ModelImagesArgs(
+            prefix=topology.bucket_prefix,
+            account=topology.account,
+            source_region=topology.primary.region,
+            replica_region=topology.recovery.region,
+            keys=keys,
+            replicates=replicates_images,
+            protect=topology.protect_data,
+            tags=tags,
+        ),
+    )
     keys_by_role = {Role.PRIMARY: keys.source_arn, Role.RECOVERY: keys.replica_arn}
     for role, key_arn in keys_by_role.items():
         backup_vaults(topology, role, key_arn)

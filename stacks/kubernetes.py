@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pulumi
 
@@ -30,13 +31,16 @@ from components.pod_code import pod_code
 from components.tagging import tags_of
 from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
 from dr.names import DATASETS, MODELS, REGISTRY, VELERO
+from dr.supply.mirror import Mirror
 from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.network import zone_blocks
 from dr.topology.topology import Role, Topology
 from stacks.region import Region
 
 
-def cluster_contents(topology: Topology, here: Region, published: bool) -> pulumi.Output[bool]:
+def cluster_contents(
+    topology: Topology, here: Region, published: bool, mirror: Mirror | None = None
+) -> pulumi.Output[bool]:
     """Deploy Kubernetes objects and Helm releases into the region's cluster, if its tier has one.
 
     Returns whether replicas serve, which resolves when their rollout is complete.
@@ -45,7 +49,10 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> pulum
         topology: The topology to deploy.
         here: Components of the region.
         published: Whether the region has the model set to serve, or serves none.
+        mirror: The region's registry, of which charts and images are used; None: those of their publishers.
     """
+    if mirror:
+        topology = replace(topology, serving=mirror.serving(topology.serving))
     if (access := cluster_access(topology, here)) is None:
         return pulumi.Output.from_input(False)
     spec = inference_spec(topology, published)
@@ -57,7 +64,7 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> pulum
             namespaces(spec.capacity, len(topology.here.zones), topology.workload.gpus_per_replica),
         ),
     )
-    releases = addons(topology, here, access, spaces.namespaces)
+    releases = addons(topology, here, access, spaces.namespaces, mirror)
 
     def after(chart: Chart) -> Sequence[pulumi.Resource]:
         """Return the Helm release that installs the chart's CRDs; none in an existing cluster."""
@@ -86,7 +93,11 @@ def cluster_contents(topology: Topology, here: Region, published: bool) -> pulum
 
 
 def addons(
-    topology: Topology, here: Region, access: ClusterAccess, spaces: Mapping[str, pulumi.Resource]
+    topology: Topology,
+    here: Region,
+    access: ClusterAccess,
+    spaces: Mapping[str, pulumi.Resource],
+    mirror: Mirror | None,
 ) -> Mapping[str, pulumi.Resource]:
     """Create the Helm releases and return them by name; none in an existing cluster."""
     if topology.existing_cluster:
@@ -102,7 +113,7 @@ def addons(
         karpenter=topology.karpenter,
     )
     pool = node_pool(topology, here) if topology.karpenter else None
-    return Addons("addons", AddonsArgs(access, cluster, pool, spaces)).releases
+    return Addons("addons", AddonsArgs(access, cluster, pool, spaces, mirror)).releases
 
 
 def node_pool(topology: Topology, here: Region) -> NodePoolSpec:

@@ -54,6 +54,7 @@ def run() -> Plan:
     """
     settings = reader.read(pulumi.runtime.get_config_env())
     stack = PulumiStack(Path.cwd(), pulumi.get_stack())
+    root = Path(pulumi.get_root_directory() or Path.cwd())
     problems = Problems()
     with ThreadPoolExecutor(max_workers=2) as pool:
         unfinished = None if pulumi.runtime.is_dry_run() else pool.submit(adopt.refuse_unfinished, stack)
@@ -64,8 +65,8 @@ def run() -> Plan:
             deployed, day = deployment.read_deployed(topology)
         topology = topology.with_activation(day.activation)
         subject = subject_of(topology, stack.project, stack.name, engine_path(os.environ))
-        checked = pool.submit(checks.run, replace(subject, deployed=deployed))
-        found = deployment.check(topology, deployed, day, problems)
+        checked = pool.submit(checks.run, replace(subject, project=root, deployed=deployed))
+        found = deployment.check(topology, deployed, day, problems, root)
         with problems.collect():
             reachability.require(topology)
         with problems.collect():
@@ -74,7 +75,9 @@ def run() -> Plan:
         unmet = judge(checked.result(), problems)
     problems.raise_all()
     # `pulumi up` runs the program for the preview and for the update; the preview alone warns about unpinned images.
-    unpinned = image_references.without_digest(topology.serving.images) if pulumi.runtime.is_dry_run() else []
+    # With a mirror, the lock file has the digests.
+    warn_of_images = pulumi.runtime.is_dry_run() and not found.mirror
+    unpinned = image_references.without_digest(topology.serving.images) if warn_of_images else []
     images = ["\n".join(map(str, unpinned))] if unpinned else []
     local = [local_backups(topology)] if day.replicas_written and pulumi.runtime.is_dry_run() else []
     for warning in (*images, *local, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):

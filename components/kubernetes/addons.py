@@ -16,6 +16,7 @@ from components.kubernetes.addons_spec import NEEDS, Cluster, Values
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.node_pool_spec import NodePoolSpec
 from dr.clusters.charts import NODE_MAKER, Chart
+from dr.supply.mirror import Mirror
 
 TIMEOUT_SECONDS = 900
 """Time for a release to become ready, in seconds, pulling its images included (Helm's default is 300)."""
@@ -31,6 +32,7 @@ class AddonsArgs:
         cluster: Properties of the cluster that charts need.
         pool: Node pool of Karpenter; None without Karpenter.
         namespaces: Namespaces by name; charts in one of them depend on it.
+        mirror: The region's registry, of which charts and images are used; None: those of their publishers.
 
     Raises:
         ValueError: Karpenter is enabled without a node pool, or the reverse.
@@ -40,6 +42,7 @@ class AddonsArgs:
     cluster: Cluster
     pool: NodePoolSpec | None = None
     namespaces: Mapping[str, pulumi.Resource] = field(default_factory=dict)
+    mirror: Mirror | None = None
 
     def __post_init__(self) -> None:
         if self.cluster.karpenter != (self.pool is not None):
@@ -49,7 +52,10 @@ class AddonsArgs:
 class HelmRelease(pulumi.CustomResource):
     """A Helm release. As for objects, the SDK's class would only add the import of all kinds."""
 
-    def __init__(self, name: str, chart: Chart, values: Values, opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, name: str, chart: Chart, values: Values, archive: str | None, opts: pulumi.ResourceOptions
+    ) -> None:
+        remote = not (archive or chart.is_oci)
         super().__init__(
             "kubernetes:helm.sh/v3:Release",
             name,
@@ -57,9 +63,9 @@ class HelmRelease(pulumi.CustomResource):
                 "name": chart.name,
                 "namespace": chart.namespace,
                 "createNamespace": chart.own_namespace,
-                "chart": chart.repository if chart.is_oci else chart.name,
+                "chart": archive or (chart.repository if chart.is_oci else chart.name),
                 "version": chart.version,
-                "repositoryOpts": None if chart.is_oci else {"repo": chart.repository},
+                "repositoryOpts": {"repo": chart.repository} if remote else None,
                 # Absent if empty, because a release that is read back has no empty values.
                 **({"values": values} if values else {}),
                 "atomic": True,
@@ -87,7 +93,9 @@ class Addons(pulumi.ComponentResource):
             if (namespace := args.namespaces.get(chart.namespace)) is not None:
                 after.append(namespace)
             options = args.access.options(self, *after)
-            releases[chart.name] = HelmRelease(f"{name}-{chart.name}", chart, values, options)
+            archive = args.mirror.archive(chart) if args.mirror else None
+            supplied = args.mirror.values(chart, values) if args.mirror else values
+            releases[chart.name] = HelmRelease(f"{name}-{chart.name}", chart, supplied, archive, options)
         if args.pool is not None:
             karpenter = releases[NODE_MAKER.name]
             # Karpenter's instances outlive the cluster. Deleting the pool terminates them, and the finalizer of the

@@ -1,8 +1,5 @@
 """Values of the Helm charts that a cluster runs (dr/clusters/charts.py). Pure.
 
-The plugin's minor version follows Velero's: 1.14 with 1.18 (velero-io/velero-plugin-for-aws, pull request 286, and the
-table in its README).
-
 Not included is what EKS add-ons provide (`gpu_inference_cluster.ADDONS`): metrics-server, snapshot controller, DNS,
 networking and volumes. Pods cannot read instance metadata (hop limit 1), so charts that would query region or VPC get
 them as values.
@@ -18,11 +15,10 @@ from components.compute.cluster_iam import ALERTING, AUTOSCALER, BACKUPS, KARPEN
 from components.kubernetes.alert_rules import WATCHDOG
 from components.kubernetes.namespace_spec import GPU
 from dr.clusters.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
+from dr.supply.catalog import BACKUP_PLUGIN
 
 Values = dict[str, Any]
 
-
-BACKUP_PLUGIN = "velero/velero-plugin-for-aws:v1.14.0"
 ON_SYSTEM = {"nodeSelector": {"pool": "system"}}
 ON_GPU = {"nodeSelector": {"pool": "gpu"}, "tolerations": [{"key": GPU, "operator": "Exists"}]}
 QUICK_TO_MOVE = [

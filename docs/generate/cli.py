@@ -41,23 +41,23 @@ def document() -> str:
     """Return the whole page."""
     parts = [HEAD.format(exits=_exit_table(COMMON_EXITS))]
     parts += ["## dr", _usage("dr", get_command(dr))]
-    for name, command in _commands(get_command(dr)):
+    for name, command in commands(get_command(dr)):
         parts += [f"### dr {name}", *_command("dr", name, command)]
     parts += ["## make", "| target | purpose |\n|---|---|\n" + "\n".join(_targets())]
     parts += ["## python -m sandbox", _usage("python -m sandbox", get_command(sandbox))]
-    for name, command in _commands(get_command(sandbox)):
+    for name, command in commands(get_command(sandbox)):
         parts += [f"### python -m sandbox {name}", *_command("python -m sandbox", name, command)]
     return "\n\n".join(part.strip("\n") for part in parts)
 
 
-def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Commands by name, with those of groups inside; a group that works as a command itself comes first."""
     for name, command in group.commands.items():
         inside = getattr(command, "commands", None)
         if inside is None or command.invoke_without_command:
             yield prefix + name, command
         if inside is not None:
-            yield from _commands(command, f"{prefix}{name} ")
+            yield from commands(command, f"{prefix}{name} ")
 
 
 def _command(program: str, name: str, command: Any) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from rich.console import Console, RenderableType
 
-from dr.cli import report
+from dr.cli import report, supply_report
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
@@ -21,6 +21,10 @@ from dr.operations.pending_operations import Pending
 from dr.operations.preflight import PreflightReport
 from dr.operations.rollout import RegionRollout
 from dr.operations.status import StatusReport
+from dr.supply.check import Lack, RegionSupply
+from dr.supply.items import Item
+from dr.supply.sync import Copied, Synced
+from dr.topology import supply
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
 
@@ -126,6 +130,25 @@ def _output(command: str, shown: RenderableType) -> str:
     return f"$ {command}\n{file.getvalue().rstrip()}"
 
 
+SUPPLY = (
+    Item(supply.Kind.SERVING, "docker.io/seldonio/mlserver:1.7.1", f"sha256:{'4f1c09ab' * 8}", "dr:inferenceImage"),
+    Item(supply.Kind.CHARTS, "karpenter 1.11.1", f"sha256:{'90b2e771' * 8}", "karpenter"),
+    Item(supply.Kind.ADDONS, "public.ecr.aws/karpenter/controller:1.11.1", f"sha256:{'c3d81f20' * 8}", "karpenter"),
+)
+SYNCED = Synced(
+    copied=(
+        Copied(SUPPLY[0].name, SUPPLY[0].digest, PRIMARY, "docker.io"),
+        Copied(SUPPLY[0].name, SUPPLY[0].digest, RECOVERY, "replication"),
+    ),
+    present=44,
+    resolved=(SUPPLY[0].name,),
+    problems=(),
+)
+REGISTRIES = (
+    RegionSupply(Role.PRIMARY, PRIMARY, 23),
+    RegionSupply(Role.RECOVERY, RECOVERY, 22, ((SUPPLY[0], Lack.MISSING),)),
+)
+
 OUTPUTS: Mapping[str, str] = {
     "dr status": _output("dr status", report.status_text(STATUS)),
     "dr contract": _output(
@@ -134,6 +157,9 @@ OUTPUTS: Mapping[str, str] = {
     ),
     "dr rollout": _output("dr rollout", report.rollouts_text(ROLLOUTS)),
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
+    "dr supply list": _output("dr supply list", supply_report.list_text(SUPPLY)),
+    "dr supply sync": _output("dr supply sync", supply_report.sync_text(SYNCED)),
+    "dr supply check": _output("dr supply check", supply_report.check_text(REGISTRIES, "ml-dr")),
     "dr adopt": _output("dr adopt", report.adopted_text("dr", ADOPTED, written=False)),
     "dr eks-token": f"$ dr eks-token --cluster-name ml-dr --region us-west-2\n{json.dumps(TOKEN)}",
 }

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from dr.cli import supply
 from dr.cli.command import Json, application, errors_shown, exits, version
 from dr.cli.command import run as run_application
+from dr.cli.options import Project, Stack
 from dr.errors import Exit, Failed, Problem
 from dr.topology.topology import Role
 
@@ -19,13 +21,6 @@ app = application(
     "Not yet available: commands that fail over, fail back or run a drill.",
     completion=True,
 )
-
-Project = Annotated[
-    Path, typer.Option(envvar="DR_PROJECT", help="The folder of Pulumi.yaml, or a folder below it.", show_default=False)
-]
-Stack = Annotated[
-    str, typer.Option("--stack", "-s", envvar="DR_STACK", help="The recovery stack, in which the tier is set.")
-]
 
 EXITS = {
     "status": {
@@ -50,6 +45,7 @@ EXITS = {
         Exit.OK: "Nothing is pending; or the pending operations are listed; or, with --yes, adopted.",
         Exit.FAILED: "A pending operation could not be looked up; the state was not changed.",
     },
+    **supply.EXITS,
     "eks-token": {Exit.FAILED: "There are no AWS credentials."},
 }
 """What exit codes mean, by command, where that is more specific than `dr.cli.command.COMMON_EXITS`."""
@@ -203,6 +199,9 @@ def adopt(
         typer.echo(json.dumps({"stack": stack, "written": yes and bool(found), "found": adopted_list(found)}, indent=2))
     else:
         show(adopted_text(stack, found, yes))
+
+
+app.add_typer(supply.app)
 
 
 @app.command("eks-token", epilog=exits(EXITS["eks-token"]))

@@ -22,6 +22,7 @@ from dr.errors import Invalid, Problem
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
 from dr.topology.serving import AuthenticationMode, ImageDigests
+from dr.topology.supply import Supply
 from dr.topology.topology import ApiAccess, Role
 
 LISTS = frozenset(key for key, field in SETTINGS.items() if isinstance(field.default, (tuple, Mapping)))
@@ -253,7 +254,8 @@ def _authentication(settings: StackSettings) -> Iterator[Problem]:
 
 
 def _images(settings: StackSettings) -> Iterator[Problem]:
-    if settings.image_digests is ImageDigests.REQUIRE:
+    # With a mirror, the lock file has the digests.
+    if settings.image_digests is ImageDigests.REQUIRE and settings.supply is Supply.UPSTREAM:
         yield from image_references.without_digest(settings.serving.images)
 
 
@@ -281,7 +283,7 @@ RULES = (
     Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
     Rule(("alertAddresses",), _alerts),
     Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
-    Rule(("imageDigests", "inferenceImage", "toolsImage", "proxyImage"), _images),
+    Rule(("imageDigests", "supply", "inferenceImage", "toolsImage", "proxyImage"), _images),
     Rule(("buckets",), _pairs),
     Rule(("buckets", "bucketPrefix", "primaryRegion", "recoveryRegion"), _bucket_names),
 )

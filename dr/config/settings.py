@@ -46,6 +46,7 @@ from dr.config.types import (
 )
 from dr.topology.capacity import Workload
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
+from dr.topology.supply import Supply
 from dr.topology.tiers import DEFAULT_TIER
 from dr.topology.topology import EVERYWHERE, ApiAccess, Dns, DnsFailover, Role, Site, Topology
 
@@ -269,6 +270,13 @@ class StackSettings(Settings):
     max_request_mib: Mebibytes = setting(
         Serving.request_mib, "Largest body of an inference request, 1 to 128", unit="MiB"
     )
+    supply: Supply = setting(
+        Supply.UPSTREAM,
+        "`mirror`: images and charts come from the region's own registry, by digest; `dr supply sync` copies them. "
+        "`upstream`: they come from their publishers, several of which depend on us-east-1; for the first deployment, "
+        "which creates the registries' repositories",
+        see="how-to/images-and-charts.md",
+    )
     mesh: bool = setting(
         Serving.mesh,
         "Creates Istio rules: callers in a cluster use replicas in their own zone first",
@@ -416,6 +424,7 @@ class StackSettings(Settings):
             alert_addresses=() if self.alert_addresses == (NO_ONE,) else self.alert_addresses,
             runbook_url=self.runbook_url,
             karpenter=self.karpenter,
+            supply=self.supply,
             primary_stack=self.primary_stack,
             protect_data=self.protect_data,
             backup_retention_days=self.backup_retention_days,

@@ -23,6 +23,7 @@ AGAIN = frozenset(
         *("acm/certificateValidation:CertificateValidation", "backup/vaultLockConfiguration:VaultLockConfiguration"),
         *("backup/vaultPolicy:VaultPolicy", "cloudwatch/compositeAlarm:CompositeAlarm"),
         *("cloudwatch/metricAlarm:MetricAlarm", "ec2/defaultSecurityGroup:DefaultSecurityGroup"),
+        *("ecr/lifecyclePolicy:LifecyclePolicy", "ecr/replicationConfiguration:ReplicationConfiguration"),
         *("eks/accessPolicyAssociation:AccessPolicyAssociation", "iam/rolePolicy:RolePolicy"),
         *(
             "iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -49,6 +50,7 @@ BY_NAME = {
         "cloudwatch/logGroup:LogGroup": "{name}",
         "ec2/route:Route": "{routeTableId}_{destinationCidrBlock}",
         "ec2/routeTableAssociation:RouteTableAssociation": "{subnetId}",
+        "ecr/repository:Repository": "{name}",
         "eks/accessEntry:AccessEntry": "{clusterName}:{principalArn}",
         "eks/addon:Addon": "{clusterName}:{addonName}",
         "eks/cluster:Cluster": "{name}",

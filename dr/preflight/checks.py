@@ -23,6 +23,7 @@ from dr.preflight import (
     regions,
     state,
     subscribers,
+    supply,
     zones,
 )
 from dr.preflight.check import Check, Subject
@@ -39,6 +40,8 @@ CHECKS = (
     Check("credentials", credentials.look, required=False),
     Check("state backend", state.backend, required=False),
     Check("secrets provider", state.secrets, required=False),
+    # With a mirror, `dr.preflight.deployment` refuses what is lacking.
+    Check(supply.NAME, supply.look, required=False),
 )
 """Each check, once. All run at the same time."""
 LONGEST_SECONDS = 20.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dr.control import control_bucket
 from dr.control.contract import Half
@@ -21,12 +22,15 @@ from dr.preflight import (
     own_cluster,
     published_set,
     quotas,
+    registry_rules,
     running_nodes,
+    supply,
 )
 from dr.preflight.existing_cluster import ExistingCluster
 from dr.preflight.existing_vpc import ExistingVpc
 from dr.preflight.own_cluster import OwnCluster
 from dr.preflight.running_nodes import DesiredNodes, RunningNodes
+from dr.supply.mirror import Mirror
 from dr.topology.topology import Role, Topology
 
 
@@ -41,6 +45,8 @@ class Found:
         cluster: The existing cluster; None if the configuration names none.
         own: What the deployment keeps of the cluster that this stack created.
         published: Whether the region has the model set to serve, or serves none.
+        mirror: The region's registry, of which charts and images are used; None: those of their publishers.
+        replicates_images: Whether this stack sets the replication rules of its region's registry.
         warnings: Problems for which the deployment is not refused.
     """
 
@@ -50,6 +56,8 @@ class Found:
     cluster: ExistingCluster | None = None
     own: OwnCluster = field(default_factory=OwnCluster)
     published: bool = True
+    mirror: Mirror | None = None
+    replicates_images: bool = True
     warnings: tuple[str, ...] = ()
 
 
@@ -70,7 +78,9 @@ def read_deployed(topology: Topology) -> tuple[Half | None, IncidentState]:
     return control.halves.get(Role.RECOVERY), control.state
 
 
-def check(topology: Topology, deployed: Half | None, day: IncidentState, problems: Problems) -> Found:
+def check(
+    topology: Topology, deployed: Half | None, day: IncidentState, problems: Problems, folder: Path = Path()
+) -> Found:
     """Run the lookups and guards of this stack's region.
 
     Args:
@@ -78,23 +88,27 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
         deployed: This stack's half of the contract; None before its first deployment.
         day: The incident state.
         problems: Collects the problems of all checks; the caller raises them.
+        folder: The folder of Pulumi.yaml.
     """
     here, capacity, prefix = topology.here, topology.capacity_here, topology.bucket_prefix
     vpc_id, cluster_name = topology.existing_vpc, topology.existing_cluster
     with problems.collect():
         guards.same_network(topology, deployed)
-    with ThreadPoolExecutor(max_workers=7) as pool:
+    with ThreadPoolExecutor(max_workers=10) as pool:
         tier = pool.submit(guards.tier, topology, deployed.tier if deployed else None, day)
         quota = pool.submit(quotas.check, capacity, here.region, topology.system_zones)
         vpc = pool.submit(existing_vpc.find, vpc_id, here) if vpc_id else None
         cluster = pool.submit(existing_cluster.find, cluster_name, vpc_id, here) if cluster_name and vpc_id else None
         own = pool.submit(own_cluster.find, topology)
         published = pool.submit(published_set.find, topology)
+        rules = pool.submit(registry_rules.find, topology)
+        supplied = pool.submit(supply.find, topology, folder, Path.cwd())
         checkers = pool.submit(health_checkers.find, here.region)
         nodes, warnings = running_nodes.kept(capacity, here.zones, RunningNodes()), list[str]()
         if topology.tier_here.spec.cluster:
             nodes, warnings = running_nodes.wanted(capacity, here.zones, cluster_name or prefix, prefix, here.region)
     found_checkers, found_vpc, found_cluster, found_own, holds_set = "", None, None, OwnCluster(), True
+    mirror, replicates = None, True
     with problems.collect():
         found_checkers = checkers.result()
     with problems.collect():
@@ -111,4 +125,11 @@ def check(topology: Topology, deployed: Half | None, day: IncidentState, problem
     with problems.collect():
         holds_set, more = published.result()
         warnings += more
-    return Found(nodes, found_checkers, found_vpc, found_cluster, found_own, holds_set, tuple(warnings))
+    with problems.collect():
+        mirror = supplied.result()
+    with problems.collect():
+        replicates, more = rules.result()
+        warnings += more
+    return Found(
+        nodes, found_checkers, found_vpc, found_cluster, found_own, holds_set, mirror, replicates, tuple(warnings)
+    )

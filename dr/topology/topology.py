@@ -10,6 +10,7 @@ from itertools import cycle, islice
 from dr.names import CONTROL, DATASETS, MODELS, REGISTRY, VELERO
 from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.serving import Serving
+from dr.topology.supply import Supply
 from dr.topology.tiers import PRIMARY_TIER, Nat, Tier, highest
 
 EVERYWHERE = "0.0.0.0/0"
@@ -188,6 +189,7 @@ class Topology:
         alert_addresses: Alarm subscribers: e-mail addresses and HTTPS URLs.
         runbook_url: URL of the runbook that alerts link to; empty: none.
         karpenter: Whether Karpenter, instead of the Cluster Autoscaler, adds GPU nodes beyond the floor.
+        supply: Where nodes pull images and the program reads charts.
     """
 
     role: Role
@@ -216,6 +218,7 @@ class Topology:
     alert_addresses: tuple[str, ...] = ()
     runbook_url: str = ""
     karpenter: bool = False
+    supply: Supply = Supply.UPSTREAM
 
     @property
     def open_to_all(self) -> bool:

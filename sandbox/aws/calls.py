@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import threading
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from sandbox.aws.call import Call
@@ -23,6 +23,8 @@ class CallRecord:
         self.latest = 0
         self.refused: set[str] = set()
         """Hosts outside this machine that clients tried to reach through the emulator as a proxy."""
+        self.hosts: Counter[str] = Counter()
+        """Connections to publishers and registries through the emulator as a proxy, by host; also those that failed."""
 
     def add(self, call: Call, target: str, status: int) -> None:
         """Record a call; status 0 means a cut connection."""

@@ -49,6 +49,8 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 return Answer.of_json(emulator.calls.since(int(arguments.get("since", "0"))))
             case "GET", "refused":
                 return Answer.of_json(sorted(emulator.calls.refused))
+            case "GET", "hosts":
+                return Answer.of_json(dict(sorted(emulator.calls.hosts.items())))
             case "GET", "endpoints":
                 return Answer.of_json(emulator.world.endpoints)
             case "POST", "endpoints":
@@ -88,11 +90,11 @@ def _health(emulator: Emulator) -> dict[str, Any]:
 
 def _place(arguments: dict[str, str]) -> tuple[str, ...]:
     """The fault to clear: of a region, a zone, or a region's instance type; without arguments, all faults."""
-    if arguments.keys() not in ({"region"}, {"zone"}, {"region", "instance_type"}, set()):
+    if arguments.keys() not in ({"region"}, {"zone"}, {"region", "instance_type"}, {"kind"}, set()):
         raise ValueError(
-            f"give a region, a zone, a region and an instance_type, or nothing to clear all; got {arguments}"
+            f"give a region, a zone, a region and an instance_type, a kind, or nothing to clear all; got {arguments}"
         )
-    return tuple(arguments[name] for name in ("region", "zone", "instance_type") if name in arguments)
+    return tuple(arguments[name] for name in ("region", "zone", "instance_type", "kind") if name in arguments)
 
 
 def _set_quota(content: Any) -> None:

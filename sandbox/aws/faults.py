@@ -102,10 +102,18 @@ class CapacityFault:
     kind: str = "capacity"
 
 
-Fault = RegionFault | OperationFault | ZoneFault | CapacityFault
+@dataclass
+class PublishersFault:
+    """Unreachable publishers of charts and images: only the account's own registries answer."""
+
+    kind: str = "publishers"
+    region: None = None
+
+
+Fault = RegionFault | OperationFault | ZoneFault | CapacityFault | PublishersFault
 KINDS: dict[str, type[Fault]] = {
     **{"region": RegionFault, "operation": OperationFault},
-    **{"zone": ZoneFault, "capacity": CapacityFault},
+    **{"zone": ZoneFault, "capacity": CapacityFault, "publishers": PublishersFault},
 }
 
 
@@ -172,7 +180,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._placed: dict[tuple[str, ...], RegionFault | ZoneFault | CapacityFault] = {}
+        self._placed: dict[tuple[str, ...], RegionFault | ZoneFault | CapacityFault | PublishersFault] = {}
         self._operations: list[OperationFault] = []
 
     def add(self, fault: Fault) -> None:
@@ -184,6 +192,8 @@ class Faults:
                 self._placed[fault.region,] = fault
             elif isinstance(fault, ZoneFault):
                 self._placed[fault.zone,] = fault
+            elif isinstance(fault, PublishersFault):
+                self._placed[fault.kind,] = fault
             else:
                 self._placed[fault.region, fault.instance_type] = fault
 
@@ -206,6 +216,11 @@ class Faults:
         if "global" in regions and any(fault.with_global for fault in gone):
             return True
         return any(fault.region in regions for fault in gone)
+
+    def publishers_down(self) -> bool:
+        """Whether publishers of charts and images cannot be reached."""
+        with self._lock:
+            return ("publishers",) in self._placed
 
     def zone_down(self, zone: str) -> bool:
         """Whether a zone's machines are dead."""

@@ -15,13 +15,21 @@ from sandbox.aws.emulator import Emulator
 from sandbox.aws.guard import is_loopback
 
 PORT = re.compile(r":\d+$")
+LAYERS = "/_layers/"
+"""Path of the layers of registries, which GetDownloadUrlForLayer names."""
 
 
 class Sites(Protocol):
     """Further hosts that the emulator answers for."""
 
+    def knows(self, host: str) -> bool:
+        """Whether a host is one of them, also while it cannot be reached."""
+
     def site(self, host: str) -> Connection | None:
-        """A connection to a host; None for an unknown one."""
+        """A connection to a host; None for an unknown one. Raises ConnectionCutError."""
+
+    def layer(self, path: str) -> Answer:
+        """A layer of a registry of the account, by the path of its download URL. Raises ConnectionCutError."""
 
 
 class Front:
@@ -47,6 +55,8 @@ class Front:
                 return flow.send(environ, body)
             emulator.calls.refused.add(host)
             return refusal(host)
+        if path.startswith(LAYERS):
+            return self._sites.layer(path)
         if path.startswith(control.PREFIX):
             return control.answer(emulator, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
         return emulator.answer(environ, body)
@@ -73,6 +83,8 @@ class Front:
 
     def _tunnel(self, name: str, source: str) -> tuple[ssl.SSLContext, Connection | None] | None:
         world = self._emulator.world
+        if self._sites.knows(name):
+            self._emulator.calls.hosts[name] += 1
         if site := self._sites.site(name):
             return self._authority.context(name), site
         if world.kubernetes.on:

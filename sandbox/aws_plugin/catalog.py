@@ -10,6 +10,7 @@ from sandbox.aws_plugin.types import (
     ec2,
     ec2_access,
     ec2_compute,
+    ecr,
     eks,
     eks_access,
     elbv2,
@@ -26,7 +27,7 @@ from sandbox.aws_plugin.types import (
 CATALOG: dict[str, ResourceType] = {
     kind.token: kind
     for service in (
-        *(s3, s3_settings, kms, iam, route53, acm, backup),
+        *(s3, s3_settings, ecr, kms, iam, route53, acm, backup),
         *(cloudwatch, logs, sns, functions),
         *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
     )

@@ -14,6 +14,9 @@ from typing import Any
 import yaml
 
 from dr.clusters.charts import BACKUP, BALANCER, DEVICE_PLUGIN, MESH, MESH_BASE, NODE_MAKER, PROMETHEUS, SCALER, Chart
+from dr.supply.catalog import images_of
+from dr.supply.chart_artifact import PLACEHOLDER
+from dr.supply.mirror import placed
 from sandbox.charts.definitions import own_definitions, pick
 from sandbox.charts.schema import schema_file
 from sandbox.toolchain.chart_sources import ISTIO, ISTIO_DEFINITIONS, KARPENTER, PROMETHEUS_DEFINITIONS
@@ -44,7 +47,7 @@ def chart_files(chart: Chart, sources: Path) -> Files:
     """
     return {
         "Chart.yaml": yaml.safe_dump(chart_metadata(chart, sources), sort_keys=False).encode(),
-        "values.yaml": b"{}\n",
+        **default_images(chart),
         "values.schema.json": schema_file(chart.name),
         **PUBLISHED.get(chart.name, _own)(chart, sources),
     }
@@ -61,8 +64,28 @@ def chart_metadata(chart: Chart, sources: Path) -> dict[str, Any]:
         "name": chart.name,
         "version": chart.version,
         "type": "application",
+        "appVersion": chart.version,
         "description": "Definitions and values schema only, for the ml-dr sandbox",
     }
+
+
+def default_images(chart: Chart) -> Files:
+    """Return values.yaml with the versions of the chart's images, and the subcharts that name others.
+
+    The versions are the chart's own, since those of the published charts are not known here.
+    """
+    values: dict[str, Any] = {}
+    files: Files = {}
+    for image in images_of(chart):
+        if image.subchart:
+            about = {"apiVersion": "v2", "name": image.subchart, "version": "0.0.1", "appVersion": chart.version}
+            files[f"charts/{image.subchart}/Chart.yaml"] = yaml.safe_dump(about).encode()
+            files[f"charts/{image.subchart}/values.yaml"] = b"{}\n"
+            continue
+        path = PLACEHOLDER.fullmatch(image.tags[0])
+        if path and path[1] != "appVersion":
+            values = placed(values, path[1].split("."), f"v{chart.version}")
+    return {"values.yaml": yaml.safe_dump(values).encode(), **files}
 
 
 def _own(chart: Chart, sources: Path) -> Files:

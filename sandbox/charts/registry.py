@@ -1,4 +1,4 @@
-"""OCI registry of the chart hosts: `crane registry serve` on loopback, with its content in a folder."""
+"""An OCI registry: `crane registry serve` on loopback, with its content in a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import urllib3
 
 from dr.errors import Failed, Problem
-from sandbox.charts.oci import MANIFEST, Artifact, digest
+from sandbox.charts.oci import Artifact, digest
 from sandbox.control_plane.supervised import Supervised
 from sandbox.toolchain.crane import CRANE
 
@@ -55,12 +55,13 @@ class Registry:
             Failed: The registry cannot be started, or rejects the artifact.
         """
         base = f"/v2/{artifact.host}/{artifact.repository}"
+        tags = [*(digest(each) for each in artifact.manifests[:-1]), artifact.tag]
         puts = [
+            *(("POST", f"{base}/blobs/uploads/?digest={digest(blob)}", blob, BLOB) for blob in artifact.blobs),
             *(
-                ("POST", f"{base}/blobs/uploads/?digest={digest(blob)}", blob, BLOB)
-                for blob in (artifact.config, artifact.layer)
+                ("PUT", f"{base}/manifests/{tag}", manifest, media_type)
+                for tag, manifest, media_type in zip(tags, artifact.manifests, artifact.media_types, strict=True)
             ),
-            ("PUT", f"{base}/manifests/{artifact.tag}", artifact.manifest, MANIFEST),
         ]
         for method, path, content, media_type in puts:
             answer = self.request(method, path, content, {"Content-Type": media_type})
@@ -80,7 +81,7 @@ class Registry:
         crane = CRANE.find()
         if crane is None:
             fact = "`crane`, which serves it, is missing"
-            raise Failed(Problem("the registry of charts", fact, "run `python -m sandbox.toolchain`"))
+            raise Failed(Problem("an OCI registry of the sandbox", fact, "run `python -m sandbox.toolchain`"))
         content = self._folder / "content"
         content.mkdir(parents=True, exist_ok=True)
         self._log.unlink(missing_ok=True)
@@ -102,4 +103,4 @@ class Registry:
             time.sleep(0.02)
 
     def _problem(self, fact: str) -> Problem:
-        return Problem("the registry of charts", fact, f"read {self._log}, then start the sandbox again")
+        return Problem("an OCI registry of the sandbox", fact, f"read {self._log}, then start the sandbox again")

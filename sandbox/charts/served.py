@@ -12,6 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dr.clusters.charts import CHARTS, Chart
+from dr.supply.catalog import CHART_IMAGES
+from dr.supply.chart_artifact import reference
+from dr.topology.serving import Serving
 from sandbox.charts.archive import pack
 from sandbox.charts.contents import chart_files, chart_metadata
 from sandbox.charts.index import archive_name, repository_index
@@ -52,6 +55,13 @@ def artifacts(sources: Path) -> tuple[Artifact, ...]:
     return tuple(
         artifact(chart, chart_metadata(chart, sources), archive(chart, sources)) for chart in CHARTS if chart.is_oci
     )
+
+
+@cache
+def references(sources: Path) -> tuple[str, ...]:
+    """Return the references of the images that the charts and the settings name by default."""
+    found = [reference(image, archive(image.chart, sources)) for image in CHART_IMAGES]
+    return (*Serving().images.values(), *found)
 
 
 @cache

@@ -67,6 +67,20 @@ def fault_zone(
         _change(down, {"kind": "zone", "zone": zone}, f"zone={zone}")
 
 
+@app.command("publishers")
+def fault_publishers(
+    unreachable: Annotated[bool, typer.Option("--unreachable", help="Make connections to them fail.")] = False,
+    heal: Annotated[bool, typer.Option("--heal", help="End the fault.")] = False,
+) -> None:
+    """Make the publishers of images and charts unreachable, or end that. The account's registries still answer."""
+    with errors_shown():
+        if unreachable + heal != 1:
+            raise Invalid(
+                Problem("fault publishers", "exactly one of these options is needed", "--unreachable or --heal")
+            )
+        _change(unreachable, {"kind": "publishers"}, "kind=publishers")
+
+
 @app.command("capacity")
 def fault_capacity(
     region: Annotated[str, typer.Argument(help="The region, such as us-west-2.")],

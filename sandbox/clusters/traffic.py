@@ -1,4 +1,4 @@
-"""Control loop of one cluster: nodes, scaling, evictions, load balancer targets and the model server.
+"""Control loop of one cluster: nodes, scaling, image pulls, evictions, load balancer targets and the model server.
 
 Each cluster has one thread. It runs all steps after a change in the cluster, otherwise a few times a second. It pauses
 while the region is unreachable.
@@ -17,6 +17,7 @@ from sandbox.clusters.api import Api, Thing, Watched
 from sandbox.clusters.autoscaler import Autoscaler
 from sandbox.clusters.demand import AUTOSCALERS, Demand
 from sandbox.clusters.evictions import Evictions
+from sandbox.clusters.image_pulls import ImagePulls
 from sandbox.clusters.nodes import NODES, Nodes
 from sandbox.clusters.scaling import Scaling
 from sandbox.clusters.serving import Serving
@@ -62,9 +63,10 @@ class Traffic:
         self.serving = Serving(endpoint, self.region, api)
         joining = Nodes(api, scaling, nodes, self._pods, self.region, speed)
         evictions = Evictions(api, nodes, self._pods, speed)
+        pulls = ImagePulls(api, self._pods, client, faults, speed)
         autoscaler = Autoscaler(scaling, nodes, self._pods, speed)
         self._steps: tuple[Callable[[], None], ...] = (
-            *(scaling.step, joining.step, evictions.step, self._targets.step, autoscaler.step),
+            *(scaling.step, joining.step, pulls.step, evictions.step, self._targets.step, autoscaler.step),
             *(Demand(api, autoscalers, speed).step, self._serve),
         )
         self._thread = threading.Thread(target=self._run, name=f"cluster {name} in {self.region}", daemon=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from sandbox.engine import fork_server
 from sandbox.local import ROOT, Local
 from sandbox.toolchain import Toolchain, aws_plugin, kubernetes_plugin
+from sandbox.toolchain.crane import CRANE
 
 
 def install_launchers(local: Local, toolchain: Toolchain) -> None:
@@ -19,7 +20,11 @@ def install_launchers(local: Local, toolchain: Toolchain) -> None:
     `dr` is needed for virtual environments that `make` did not create, which have no such command.
     """
     python = fork_server.command(local.forks)
-    launchers = {local.commands / "dr": [sys.executable, "-m", "dr"]}
+    # `dr` downloads charts, and calls crane, which copies images: both from hosts that the emulator serves.
+    trusting = ["env", f"SSL_CERT_FILE={local.authority}"]
+    launchers = {local.commands / "dr": [*trusting, *through_emulator(Path(sys.executable)), "-m", "dr"]}
+    if crane := CRANE.find():
+        launchers[local.commands / "crane"] = [*trusting, *through_emulator(crane)]
     plugins = local.pulumi_home / "plugins"
     path = plugins / f"resource-aws-v{aws_plugin.sdk_version()}" / aws_plugin.COMMAND
     real = aws_plugin.chosen()

@@ -20,6 +20,7 @@ from sandbox import server_process
 from sandbox.emulator_client import ask
 from sandbox.engine.engine import Engine
 from sandbox.engine.environment import WITHOUT_CHECKPOINTS, environment
+from sandbox.engine.events import Changes
 from sandbox.local import ROOT, Local
 from sandbox.model_set import NAME
 from sandbox.server import client_of
@@ -132,6 +133,15 @@ class SandboxUnderTest:
     def operations(self, since: int) -> Counter[str]:
         """Return the number of calls by operation since a position: "s3:PutObject"."""
         return Counter(f"{call['service']}:{call['operation']}" for call in self.calls(since))
+
+
+UPSTREAM = "images and charts: upstream"
+"""Start of the warning of every preview until `dr:supply` is `mirror`."""
+
+
+def warned(changes: Changes) -> tuple[str, ...]:
+    """Return the warnings of a preview or an update, except the one about the publishers' registries."""
+    return tuple(each for each in changes.warnings if not each.startswith(UPSTREAM))
 
 
 def copy_project(folder: Path, main: Path = ROOT) -> Path:

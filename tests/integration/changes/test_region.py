@@ -10,7 +10,7 @@ import pytest
 
 from dr.errors import Failed
 from sandbox.emulator_client import ask
-from tests.support.sandbox import SandboxUnderTest
+from tests.support.sandbox import SandboxUnderTest, warned
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
@@ -141,7 +141,7 @@ def test_inference_pods_have_a_role_limited_to_reading_their_regions_models(depl
 def test_quota_below_the_need_of_a_failover_is_a_warning_at_preview(deployed: SandboxUnderTest, quota: Any) -> None:
     quota(24)
     deployed.configure("dr", tier="warm")
-    (said,) = deployed.engine.preview("dr").warnings
+    (said,) = warned(deployed.engine.preview("dr"))
 
     assert "L-DB2E81BA" in said
     assert "a failover to 10 nodes takes 80" in said
@@ -156,6 +156,6 @@ def test_quota_below_the_need_of_the_tier_stops_the_preview(deployed: SandboxUnd
 
 def test_unreadable_quota_is_unknown_and_does_not_stop_the_preview(deployed: SandboxUnderTest) -> None:
     deployed.fault(kind="operation", operation="service-quotas:GetServiceQuota", error="AccessDenied", region=WEST)
-    (said,) = deployed.engine.preview("dr").warnings
+    (said,) = warned(deployed.engine.preview("dr"))
 
     assert "unknown, AccessDenied in us-west-2" in said

@@ -9,7 +9,7 @@ import pytest
 from dr.control import contract
 from dr.topology.topology import Role
 from tests.support.network import dns_answer, load_balancer
-from tests.support.sandbox import SandboxUnderTest
+from tests.support.sandbox import SandboxUnderTest, warned
 
 pytestmark = pytest.mark.engine
 
@@ -33,7 +33,7 @@ def test_preview_shows_no_change_and_calls_only_reading_operations(deployed: San
     changes = deployed.engine.preview(stack)
 
     assert changes.none
-    assert changes.warnings == ()
+    assert warned(changes) == ()
     operations = deployed.operations(mark)
     assert operations
     assert [name for name in operations if not name.partition(":")[2].startswith(READS)] == []

@@ -12,7 +12,7 @@ import pytest
 
 from dr.errors import Failed
 from sandbox.local import read_json
-from tests.support.sandbox import SandboxUnderTest
+from tests.support.sandbox import SandboxUnderTest, warned
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
@@ -49,7 +49,7 @@ def gone(sandbox: SandboxUnderTest, region: str) -> Iterator[None]:
     finally:
         os.kill(supervisor, signal.SIGCONT)
     wait_for(lambda: api_server(sandbox, region) not in (0, server))
-    wait_for(lambda: not sandbox.engine.preview("dr").warnings)
+    wait_for(lambda: not warned(sandbox.engine.preview("dr")))
 
 
 def refused(sandbox: SandboxUnderTest) -> None:

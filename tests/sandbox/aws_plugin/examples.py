@@ -282,6 +282,10 @@ from tests.sandbox.aws_plugin.examples_backup import EXAMPLES_BACKUP  # noqa: E4
 
 EXAMPLES |= EXAMPLES_BACKUP
 
+from tests.sandbox.aws_plugin.examples_ecr import EXAMPLES_ECR  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_ECR
+
 from tests.sandbox.aws_plugin.examples_eks import EXAMPLES_EKS  # noqa: E402  likewise
 
 EXAMPLES |= EXAMPLES_EKS

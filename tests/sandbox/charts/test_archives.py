@@ -110,16 +110,17 @@ def test_oci_manifest_names_config_and_layer_by_digest_and_size(sources: Path) -
     (karpenter,) = artifacts(sources)
     manifest = json.loads(karpenter.manifest)
     (layer,) = manifest["layers"]
+    config, archive = karpenter.blobs
 
     assert (karpenter.host, karpenter.repository, karpenter.tag) == ("public.ecr.aws", "karpenter/karpenter", "1.11.1")
     assert manifest["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
     for described, blob, media_type in (
-        (manifest["config"], karpenter.config, "application/vnd.cncf.helm.config.v1+json"),
-        (layer, karpenter.layer, "application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+        (manifest["config"], config, "application/vnd.cncf.helm.config.v1+json"),
+        (layer, archive, "application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
     ):
         assert described["digest"] == f"sha256:{hashlib.sha256(blob).hexdigest()}"
         assert (described["size"], described["mediaType"]) == (len(blob), media_type)
-    assert json.loads(karpenter.config)["version"] == NODE_MAKER.version
+    assert json.loads(config)["version"] == NODE_MAKER.version
 
 
 def test_oci_tag_has_an_underscore_for_the_plus_of_a_version() -> None:

@@ -101,6 +101,8 @@ def registries() -> set[int]:
 def test_registry_ends_with_the_emulator() -> None:
     before = registries()
     with running() as started:
-        assert started.charts.answer("public.ecr.aws", "GET", "/v2/", {}).status == 200
+        site = started.sites.site("public.ecr.aws")
+        assert site is not None
+        assert site.send({"REQUEST_METHOD": "GET", "PATH_INFO": "/v2/"}, b"").status == 200
         assert len(registries()) == len(before) + 1
     assert registries() == before

@@ -2,11 +2,11 @@
 
 from typer.main import get_command
 
-from docs.generate.cli import document
+from docs.generate.cli import commands, document
 from docs.generate.cli_examples import OUTPUTS
 from dr.cli.main import EXITS, app
 
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = dict(commands(get_command(app)))
 
 
 def test_every_command_has_exit_codes_and_a_sample_output() -> None:
