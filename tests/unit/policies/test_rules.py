@@ -157,6 +157,11 @@ def witness(name: str) -> Given:
     return Given(ALARM.type, f"alarms-{name}", {**ALARM.props, "alarmActions": []})
 
 
+STATUS = Given(
+    "aws:route53/record:Record",
+    "primary-status-unhealthy",
+    {"name": "status-primary.ml.example.com", "weightedRoutingPolicies": [{"weight": 0}]},
+)
 NODE_GROUPS = "arn:aws:eks:us-east-1:123456789012:nodegroup/ml-dr/*"
 SCALING_GROUPS = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*"
 REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableMetricsCollection", SCALING_GROUPS)
@@ -173,6 +178,7 @@ EXCEPTED = (
     ("cloudwatch-alarm-outside-primary-region", (ALARM.but("region", EAST).but("namespace", "AWS/S3"), provider())),
     ("cloudwatch-alarm-has-action", (witness("primary-silent"),)),
     ("cloudwatch-alarm-has-action", (witness("sentinel-stale"),)),
+    ("route53-record-health-check", (STATUS,)),
 )
 
 
