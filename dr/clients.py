@@ -71,7 +71,7 @@ def forget() -> None:
 
 
 NOT_FOUND = {
-    *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone"),
+    *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone", "NoSuchDelegationSet"),
     *("404", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException", "ImageNotFoundException"),
 }
 

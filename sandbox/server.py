@@ -28,6 +28,7 @@ from sandbox.aws.behaviours.messages import Messages
 from sandbox.aws.emulator import Emulator
 from sandbox.aws.faults import Faults
 from sandbox.aws.front import Front
+from sandbox.aws.name_server import NameServer
 from sandbox.aws.server import address, listen, serve
 from sandbox.aws.world import World
 from sandbox.charts.sites import Sites
@@ -106,6 +107,7 @@ def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
     parts = compose(address(listening), Path(folder.name), binaries)
     parts.emulator.reset()
     server = serve(parts.front, listening)
+    names = NameServer(server.port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True)
     thread.start()
     parts.emulator.replication.start()
@@ -115,6 +117,7 @@ def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
         server.shutdown()
         server.server_close()
         thread.join()
+        names.stop()
         parts.stop()
         folder.cleanup()
 
@@ -148,6 +151,7 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) ->
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     emulator.replication.start()
     emulator.minutes.start()
+    names = NameServer(server.port)
     forks = Local(folder, ROOT).forks
     forking = fork_server.start(forks)
     file = folder / "emulator.json"
@@ -171,6 +175,7 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) ->
                 parts.authority.file.unlink()
         server.server_close()
         fork_server.stop(forking, forks)
+        names.stop()
         parts.stop()
 
 

@@ -72,7 +72,7 @@ def run() -> Plan:
         with problems.collect():
             if unfinished:
                 unfinished.result()
-        unmet = judge(checked.result(), problems)
+        unmet = judge(checked.result(), problems, first=deployed is None)
     problems.raise_all()
     # `pulumi up` runs the program for the preview and for the update; the preview alone warns about unpinned images.
     # With a mirror, the lock file has the digests.
@@ -99,18 +99,19 @@ def local_backups(topology: Topology) -> str:
     )
 
 
-def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems) -> list[str]:
+def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems, *, first: bool) -> list[str]:
     """Collect the missed findings of required checks as problems, and return warnings about the rest.
 
     Args:
         found: Findings of each check.
         problems: Collects the problems.
+        first: Whether the stack was not deployed before.
     """
     warnings = []
     for check, findings in found.items():
         for each in findings:
             problem = Problem(each.name, each.measured, each.hint or "run `dr preflight`")
-            if each.status is Status.MISSED and check.required:
+            if each.status is Status.MISSED and check.required and (first or not check.first_only):
                 with problems.collect():
                     raise Refused(problem)
             elif each.status in (Status.MISSED, Status.UNKNOWN):

@@ -18,6 +18,7 @@ def hosted_zone(topology: Topology) -> HostedZone:
     args = HostedZoneArgs(
         domain=topology.dns.domain,
         existing=topology.dns.zone_id,
+        delegation_set=topology.dns.delegation_set,
         protect=topology.protect_data,
         tags=tags_of(topology),
     )

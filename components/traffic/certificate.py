@@ -102,5 +102,8 @@ class Certificate(pulumi.ComponentResource):
             type="CNAME",
             ttl=RECORD_TTL_SECONDS,
             records=[option("resource_record_value")],
+            # The record exists where the zone has served another certificate of the same name: ACM requires the same
+            # record for each certificate of a name in an account (ACM user guide, "DNS validation").
+            allow_overwrite=True,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -16,12 +16,14 @@ class HostedZoneArgs:
     Args:
         domain: The zone's name, without a trailing dot.
         existing: ID of an existing zone to use; None creates a zone.
+        delegation_set: ID of the reusable delegation set of a new zone; None lets Route 53 choose name servers.
         protect: Protect a new zone from deletion: clients resolve the names of both regions in it.
         tags: Tags of a new zone.
     """
 
     domain: str
     existing: str | None = None
+    delegation_set: str | None = None
     protect: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,8 +48,15 @@ class HostedZone(pulumi.ComponentResource):
                 name,
                 name=args.domain,
                 comment="inference endpoints of two regions",
+                delegation_set_id=args.delegation_set,
                 tags=dict(args.tags),
-                opts=pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    protect=args.protect,
+                    retain_on_delete=args.protect,
+                    # A change would replace the zone, and its name servers with it.
+                    ignore_changes=["delegationSetId"],
+                ),
             )
             self.zone_id, self.name_servers = zone.zone_id, zone.name_servers
         self.register_outputs({"zone_id": self.zone_id, "name_servers": self.name_servers})

@@ -95,6 +95,14 @@ class StackSettings(Settings):
         example="Z0123456789ABCDEFGHIJ",
         pattern=r"^(Z[A-Z0-9]{1,31})?$",
     )
+    delegation_set: str = setting(
+        "",
+        "ID of a Route 53 reusable delegation set: the name servers of a zone that the primary stack creates. The "
+        "parent zone can then delegate the domain before the first deployment. Only read when the zone is created",
+        stack=For.PRIMARY,
+        example="N0123456789ABCDEFGHIJ",
+        pattern=r"^(N[A-Z0-9]{1,31})?$",
+    )
     primary_endpoint: OptionalHostName = setting(
         "",
         "Host name of an existing endpoint that serves inference in the primary region and answers "
@@ -414,7 +422,13 @@ class StackSettings(Settings):
             account=account,
             bucket_prefix=self.bucket_prefix,
             pairs=buckets.pairs_of(self.buckets),
-            dns=Dns(self.domain.rstrip("."), self.hosted_zone or None, self.dns_failover, self.health_check_interval),
+            dns=Dns(
+                self.domain.rstrip("."),
+                self.hosted_zone or None,
+                self.dns_failover,
+                self.health_check_interval,
+                delegation_set=self.delegation_set or None,
+            ),
             workload=self.workload,
             serving=self.serving,
             reserved_gpu_nodes=self.reserved_gpu_nodes,

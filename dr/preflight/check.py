@@ -48,8 +48,10 @@ class Check:
         look: Returns the findings: met, missed with the fix, or unknown. An error of this project is a finding, too:
             Invalid and Refused are missed, Failed is unknown.
         required: Whether `pulumi up` is refused if it is missed. If not, the program warns.
+        first_only: Whether it is required before the first deployment of a stack only.
     """
 
     name: str
     look: Callable[[Subject], Iterable[Finding]]
     required: bool = True
+    first_only: bool = False

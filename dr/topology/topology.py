@@ -116,6 +116,7 @@ class Dns:
     Args:
         domain: The zone's name, without a final dot.
         zone_id: ID of an existing hosted zone; None: the primary stack creates one.
+        delegation_set: ID of a reusable delegation set with the name servers of a new zone; None: Route 53 chooses.
         failover: What opens the recovery record.
         check_interval: Route 53 health check interval in seconds, 10 or 30; immutable.
         check_failures: Consecutive failed checks after which an endpoint is unhealthy.
@@ -126,6 +127,7 @@ class Dns:
     failover: DnsFailover = DnsFailover.AUTOMATIC
     check_interval: int = 10
     check_failures: int = 3
+    delegation_set: str | None = None
 
     @property
     def public_name(self) -> str:

@@ -15,7 +15,7 @@ from moto.s3.models import s3_backends
 from sandbox.aws import clock, faults
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import Answer
-from sandbox.aws.behaviours import dns
+from sandbox.aws.behaviours import delegations, dns
 from sandbox.aws.behaviours.names import plain
 from sandbox.aws.emulator import Emulator
 from sandbox.aws.extensions import service_quotas
@@ -61,6 +61,9 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 return Answer.of_json(content)
             case "GET", "dns":
                 return Answer.of_json(dns.resolve(emulator.world, arguments["name"], arguments.get("type", "A")))
+            case "POST", "delegations":
+                delegations.delegate(content["domain"], content["name_servers"])
+                return Answer.of_json({name: sorted(servers) for name, servers in delegations.table().items()})
             case "GET", "clock":
                 return Answer.of_json({"now": clock.now().isoformat(timespec="seconds")})
             case "POST", "clock":

@@ -232,3 +232,18 @@ def test_command_prints_errors_as_json_with_the_json_option(project: Path) -> No
 
     assert said.exit_code == 1
     assert json.loads(said.output)["error"] == "failed"
+
+
+def test_lookup_without_the_global_control_planes_ends_with_what_it_could_not_read(aws: Running, project: Path) -> None:
+    leave(
+        project, operation("ec2/eip:Eip", "nat-a"), operation("route53/healthCheck:HealthCheck", "check", region=None)
+    )
+    before = state(project)
+    aws.emulator.faults.add(parse({"kind": "region", "region": "us-east-1", "unreachable": True, "with_global": True}))
+    with pytest.raises(Failed) as caught:
+        run(project)
+
+    (problem,) = caught.value.problems
+    assert problem.subject.endswith("route53/healthCheck:HealthCheck::check")
+    assert "us-east-1 does not answer" in problem.fact
+    assert state(project) == before

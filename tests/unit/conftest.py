@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from dr.clients import Unreachable
 from dr.clusters import rollout_wait
 from dr.clusters.rollouts import Counts, Phase, Rollout
+from dr.errors import Problem
+from dr.preflight import delegation
 
 COMPLETE = Rollout(Phase.COMPLETE, Counts(6, 6, 6, 0, 6), rolled_out=True)
 
@@ -33,3 +36,16 @@ def followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def _dr_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put `dr` of this checkout on PATH, as README.md says."""
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+
+
+@pytest.fixture(autouse=True)
+def _no_dns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the zone exist, and DNS not answer, as without a network."""
+
+    def silent(domain: str) -> set[str]:
+        raise Unreachable(Problem(domain, "DNS does not answer", "check the network"))
+
+    if request.path.name != "test_delegation.py":
+        monkeypatch.setattr(delegation, "parent_servers", silent)
+        monkeypatch.setattr(delegation, "_zones", lambda subject: ["Z0ZONE"])
+        monkeypatch.setattr(delegation, "_servers_of", lambda zone: {"ns-1.example.com"})

@@ -1,5 +1,7 @@
 """ACM: a certificate is issued once the validation records of its names are in DNS. moto issues it after a minute.
 
+A record is in DNS if its zone is public and delegated.
+
 A name has the same validation record in all certificates and regions of an account.
 """
 
@@ -16,6 +18,7 @@ from moto.route53.models import route53_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.behaviours import delegations
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.elbv2 import listeners_with
@@ -41,7 +44,7 @@ def _validated(name: str) -> bool:
         and record.name.rstrip(".") == wanted
         and value in [found.rstrip(".") for found in record.records]
         for zone in route53_backends[ACCOUNT][PARTITION].zones.values()
-        if not zone.private_zone
+        if not zone.private_zone and delegations.delegated(zone)
         for record in zone.rrsets
     )
 

@@ -17,7 +17,7 @@ from moto.utilities.id_generator import IdSourceContext, moto_id_manager
 
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import Answer, AwsError
-from sandbox.aws.behaviours import dns, health_checks
+from sandbox.aws.behaviours import delegations, dns, health_checks
 from sandbox.aws.behaviours.names import plain
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
@@ -45,6 +45,49 @@ moto_id_manager.add_id_source(_zone_id)
 
 def backend() -> Route53Backend:
     return route53_backends[ACCOUNT][PARTITION]
+
+
+@answers("route53", "CreateHostedZone")
+def create_hosted_zone(call: Call, moto: Moto) -> Answer | dict[str, Any]:
+    """Give a public zone the name servers of its delegation set, or new ones. moto gives all zones the same."""
+    wanted = call.parameters
+    config = wanted.get("HostedZoneConfig", {})
+    if str(config.get("PrivateZone", "")).lower() == "true" or wanted.get("VPC"):
+        return moto()
+    id = str(wanted.get("DelegationSetId") or "").removeprefix("/delegationset/")
+    delegations.table()
+    if id and id not in backend().delegation_sets:
+        raise AwsError("NoSuchDelegationSet", f"The specified delegation set does not exist: {id}")
+    servers = list(backend().delegation_sets[id].name_servers) if id else delegations.fresh_servers()
+    name = f"{plain(wanted['Name'])}."
+    zone = backend().create_hosted_zone(
+        name, False, wanted["CallerReference"], comment=config.get("Comment"), delegation_set_id=id or None
+    )
+    _serve_from(zone, servers)
+    described = {"Id": f"/hostedzone/{zone.id}", "Name": name, "CallerReference": zone.caller_reference}
+    return {
+        "HostedZone": described | {"Config": config, "ResourceRecordSetCount": len(zone.rrsets)},
+        "ChangeInfo": {"Id": "/change/C1PA6795UKMFR9", "Status": "INSYNC", "SubmittedAt": utcnow()},
+        "DelegationSet": {"NameServers": servers} | ({"Id": f"/delegationset/{id}"} if id else {}),
+        "Location": f"https://route53.amazonaws.com/2013-04-01/hostedzone/{zone.id}",
+    }
+
+
+def _serve_from(zone: FakeZone, servers: list[str]) -> None:
+    """Set the name servers of a zone, and the records in it that name them."""
+    if zone.delegation_set:
+        zone.delegation_set.name_servers = servers
+    for record in zone.rrsets:
+        if record.type == "NS":
+            record.records = [f"{server}." for server in servers]
+        elif record.type == "SOA":
+            record.records = [f"{servers[0]}. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"]
+
+
+@answers("route53", "GetReusableDelegationSet")
+def get_delegation_set(call: Call, moto: Moto) -> Answer:
+    delegations.table()
+    return moto()
 
 
 @answers("route53", "CreateHealthCheck")

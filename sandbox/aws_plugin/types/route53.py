@@ -41,6 +41,7 @@ def _create_zone(zone: Resource) -> None:
         Name=zone.wanted["name"],
         CallerReference=str(uuid.uuid4()),
         HostedZoneConfig={"Comment": zone.wanted["comment"], "PrivateZone": False},
+        **({"DelegationSetId": zone.wanted["delegationSetId"]} if zone.wanted.get("delegationSetId") else {}),
     )
     zone.id = answer["HostedZone"]["Id"].rpartition("/")[2]
 
@@ -57,6 +58,7 @@ def _read_zone(zone: Resource) -> dict[str, Any]:
     return {
         "Name": name,
         "HostedZoneConfig": found.get("Config", {}),
+        "DelegationSetId": answer.get("DelegationSet", {}).get("Id", "").removeprefix("/delegationset/") or None,
         "Arn": f"arn:aws:route53:::hostedzone/{zone.id}",
         "ZoneId": zone.id,
         "NameServers": servers,
@@ -81,14 +83,14 @@ ZONE = ResourceType(
     token="aws:route53/zone:Zone",
     service="route53",
     shape="CreateHostedZoneRequest",
-    properties="name! comment=HostedZoneConfig.Comment forceDestroy:boolean",
+    properties="name! comment=HostedZoneConfig.Comment delegationSetId forceDestroy:boolean",
     outputs="""arn=Arn:string zoneId=ZoneId:string nameServers=NameServers:list
                primaryNameServer=PrimaryNameServer:string""",
     identity="{Id}",
     regional=False,
     auto_name=AutoName("name", 255),
     defaults={"comment": "Managed by Pulumi", "forceDestroy": False},
-    replace_on=frozenset({"name"}),
+    replace_on=frozenset({"name", "delegationSetId"}),
     equal={"name": lambda one, other: _plain(one) == _plain(other)},
     create=_create_zone,
     read=_read_zone,

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from dr.errors import Failed
+from sandbox.aws.behaviours.delegations import DELEGATION_SET
+from sandbox.aws.extensions.acm import record_of
 from tests.support.sandbox import SandboxUnderTest, sandbox_in
 
 pytestmark = pytest.mark.engine
@@ -33,6 +35,21 @@ def test_dr_stack_before_the_primary_is_refused_with_the_command_to_run(sandbox:
     refused()
     sandbox.engine.preview("primary")  # the primary stack exists now, and is not deployed
     refused()
+
+
+def test_first_deployment_that_would_wait_for_a_delegation_is_refused_before_anything_is_created(
+    sandbox: SandboxUnderTest,
+) -> None:
+    sandbox.configure("primary", delegationSet="")
+    with pytest.raises(Failed) as caught:
+        sandbox.engine.up("primary")
+    sandbox.configure("primary", delegationSet=DELEGATION_SET)
+
+    assert "the first update would create the zone, to which nothing delegates, and wait 30 minutes" in str(
+        caught.value
+    )
+    assert "pulumi config set dr:hostedZone <ID of the zone> -s primary" in str(caught.value)
+    assert sandbox.client("route53", EAST).list_hosted_zones()["HostedZones"] == []
 
 
 def test_up_continues_after_a_failed_create_and_destroy_removes_every_resource(
@@ -70,8 +87,13 @@ def test_up_continues_after_a_failed_create_and_destroy_removes_every_resource(
 def test_existing_bucket_and_zone_are_used_and_survive_destroy(sandbox: SandboxUnderTest) -> None:
     s3, route53 = sandbox.client("s3", EAST), sandbox.client("route53", EAST)
     s3.create_bucket(Bucket="our-old-data")
-    created = route53.create_hosted_zone(Name="ml.example.com", CallerReference="ours")
+    created = route53.create_hosted_zone(Name="ml.example.com", CallerReference="ours", DelegationSetId=DELEGATION_SET)
     zone = created["HostedZone"]["Id"].rpartition("/")[2]
+    # Another certificate of the same name was validated in this zone.
+    name, value = record_of("inference.ml.example.com")
+    proof = {"Name": name, "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": value}]}
+    changes = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": proof}]}
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
     sandbox.configure(
         "primary", buckets=[{"name": "datasets", "existing": "our-old-data"}], hostedZone=zone, protectData="false"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.aws.behaviours.delegations import DELEGATION_SET
 from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
@@ -140,7 +141,8 @@ def described(aws: Running, region: str, arn: str) -> dict[str, Any]:
 
 def prove(aws: Running, record: dict[str, str]) -> None:
     route53 = aws.client("route53", PRIMARY)
-    zone = route53.create_hosted_zone(Name="ml.example.com", CallerReference="one")["HostedZone"]["Id"]
+    wanted = {"Name": "ml.example.com", "CallerReference": "one", "DelegationSetId": DELEGATION_SET}
+    zone = route53.create_hosted_zone(**wanted)["HostedZone"]["Id"]
     made = {"Name": record["Name"], "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]}
     changes = [{"Action": "CREATE", "ResourceRecordSet": made}]
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.aws.behaviours import delegations
 from tests.sandbox.aws_plugin.examples import RECORD, TAGS, ZONE, Example, Inputs
 from tests.sandbox.aws_plugin.examples_ec2 import GATEWAY, GROUP, SUBNET, TAG_CHANGE, VPC
 
@@ -69,7 +70,9 @@ def _target_group(engine: Any, name: str) -> tuple[Inputs, Inputs]:
 def certificate(engine: Any, name: str) -> Any:
     """An issued certificate with its validation record in a new zone."""
     domain = f"{name}.example.com"
-    zone = engine.make(ZONE, name, name=domain).id
+    made = engine.make(ZONE, name, name=domain)
+    delegations.delegate(domain, made.state["nameServers"])
+    zone = made.id
     made = engine.make(CERTIFICATE, name, domainName=domain, validationMethod="DNS")
     (option,) = made.state["domainValidationOptions"]
     record = {"type": option["resourceRecordType"], "records": [option["resourceRecordValue"]], "ttl": 60}

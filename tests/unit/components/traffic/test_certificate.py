@@ -24,6 +24,7 @@ def test_certificate_with_a_zone_has_a_validation_record_for_each_name_in_any_or
         f"_proof.{name}.": [f"_of-{name}.acm-validations.aws."] for name in NAMES
     }
     assert {each.inputs["zoneId"] for each in records.values()} == {"Z0ZONE"}
+    assert all(each.inputs["allowOverwrite"] for each in records.values()), "another certificate may have made them"
 
 
 def test_certificate_without_a_zone_is_awaited_and_has_no_validation_record() -> None:

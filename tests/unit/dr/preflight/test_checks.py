@@ -2,15 +2,19 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto import mock_aws
 
+from dr.clients import Unreachable
 from dr.errors import Failed, Invalid, Problem, Problems, Refused
 from dr.findings import Finding, Status
-from dr.preflight import backup_settings, checks, command, credentials, regions, state, subscribers
+from dr.preflight import backup_settings, checks, command, credentials, global_planes, regions, state, subscribers
 from dr.preflight.check import Check, Subject
 from dr.topology.topology import Role
 from stacks.preflight import judge
@@ -73,12 +77,24 @@ def test_program_refuses_what_a_required_check_misses_and_warns_of_the_rest() ->
             Check("other", lambda _: [], required=False): [missed],
         },
         problems,
+        first=True,
     )
 
     with pytest.raises(Refused) as caught:
         problems.raise_all()
     assert str(caught.value) == "refused: b: is wrong\n    -> change it"
     assert warnings == ["c: unknown, no answer\n    -> run `dr preflight`", "b: is wrong\n    -> change it"]
+
+
+def test_check_that_is_required_before_the_first_deployment_only_is_a_warning_later() -> None:
+    found = {Check("a", lambda _: [], first_only=True): [Finding("b", Status.MISSED, "is wrong", "change it")]}
+    first, later = Problems(), Problems()
+
+    assert judge(found, first, first=True) == []
+    assert judge(found, later, first=False) == ["b: is wrong\n    -> change it"]
+    later.raise_all()
+    with pytest.raises(Refused):
+        first.raise_all()
 
 
 # The dr command ------------------------------------------------------------------------------------------------------
@@ -378,3 +394,28 @@ def test_no_one_to_notify_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = Subject(topology(Role.RECOVERY, alertAddresses='["none"]'), "dr", Path("/project"))
 
     assert "no one is notified" in only(subscribers.look(nobody)).measured
+
+
+# Global control planes -----------------------------------------------------------------------------------------------
+
+
+def test_control_planes_that_do_not_answer_are_unknown_with_what_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def lost(name: str, region: str) -> Iterator[None]:
+        raise Unreachable(Problem(name, f"{region} does not answer", "check the region"))
+        yield
+
+    monkeypatch.setattr(global_planes, "calls", lost)
+    monkeypatch.setattr(global_planes, "client", lambda *_: None)
+    found = list(global_planes.look(subject()))
+
+    assert [(each.name, each.status) for each in found] == [
+        ("control plane of IAM", Status.UNKNOWN),
+        ("control plane of Route 53", Status.UNKNOWN),
+    ]
+    assert "Deploy without `--refresh`" in found[0].hint
+
+
+def test_control_plane_that_refuses_a_call_answers() -> None:
+    with mock_aws():
+        assert {each.status for each in global_planes.look(subject())} == {Status.MET}
