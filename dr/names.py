@@ -23,3 +23,13 @@ SETS = "sets/"
 ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY = "192.0.2.1", "192.0.2.2"
 """Addresses with which a status name answers what Route 53's health checkers find at an endpoint (RFC 5737, TEST-NET-1:
 no host has them)."""
+
+
+def runner_role_name(prefix: str, region: str) -> str:
+    """Return the name of the IAM role of a region's runner.
+
+    Args:
+        prefix: Prefix of names of the deployment.
+        region: The region.
+    """
+    return f"{prefix}-{region}-runner"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -83,6 +84,8 @@ def start(local: Local, kubernetes: Path | None = None) -> Server:
                 *(("--kubernetes", str(kubernetes)) if kubernetes else ()),
             ],
             cwd=ROOT,
+            # Builds of CodeBuild find the sandbox by it.
+            env={**os.environ, "DR_SANDBOX_STATE": str(local.folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
+from pulumi_aws import iam, vpc
 
 from components.compute.cluster_roles import DataBucket
 from components.compute.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
+from components.compute.runner import HTTPS, Runner, RunnerArgs, runner_role
 from components.data.region_key import RegionKey, RegionKeyArgs
 from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
 from components.network.network import Network, NetworkArgs
 from components.tagging import tags_of
 from components.traffic.certificate import Certificate
 from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
+from dr.names import CONTROL
 from dr.preflight.deployment import Found
 from dr.preflight.existing_vpc import ExistingVpc
 from dr.topology.topology import Role, Topology
@@ -78,6 +81,9 @@ def region(
         # AWS creates an internet-facing load balancer only in a VPC with an internet gateway.
         pulumi.ResourceOptions(depends_on=[network]),
     )
+    role = None
+    if topology.runner:
+        role = runner_role("runner", topology.account, here.region, topology.bucket_prefix, tags)
     cluster = GpuInferenceCluster(
         "cluster",
         GpuInferenceClusterArgs(
@@ -110,8 +116,10 @@ def region(
             tags=tags,
         ),
         # Nodes that start before their route to the internet exists cannot join the cluster.
-        pulumi.ResourceOptions(depends_on=[network, *after]),
+        pulumi.ResourceOptions(depends_on=[network, *after, *([role] if role else ())]),
     )
+    if role:
+        region_runner(topology, role, network, cluster, key.arn, key_arn)
     topics = {
         topic: AlertTopic(
             topic,
@@ -138,6 +146,57 @@ def control_plane_subnets(network: Network, found: Found) -> pulumi.Input[Sequen
     if not found.own.zones:
         return network.private_subnet_ids
     return [id for zone, id in network.private_subnets.items() if zone in found.own.zones]
+
+
+def region_runner(
+    topology: Topology,
+    role: iam.Role,
+    network: Network,
+    cluster: GpuInferenceCluster,
+    log_key_arn: pulumi.Input[str],
+    data_key_arn: pulumi.Input[str],
+) -> None:
+    """Create the runner, and let it call the cluster's API.
+
+    Args:
+        topology: The topology to deploy.
+        role: The runner's role.
+        network: Network of the region.
+        cluster: Cluster of the region.
+        log_key_arn: ARN of the KMS key that encrypts logs.
+        data_key_arn: ARN of the KMS key that encrypts data in this region.
+    """
+    here, tags = topology.here, tags_of(topology)
+    runner = Runner(
+        "runner",
+        RunnerArgs(
+            name=topology.bucket_prefix,
+            account=topology.account,
+            region=here.region,
+            vpc_id=network.vpc_id,
+            private_subnet_ids=network.private_subnet_ids,
+            image=topology.runner_image,
+            control=topology.bucket(CONTROL, topology.role),
+            control_key_arn=data_key_arn,
+            passed_roles=cluster.passed_roles,
+            policies=topology.runner_policies,
+            log_key_arn=log_key_arn,
+            tags=tags,
+        ),
+        role,
+    )
+    if cluster.security_group_id is not None:
+        vpc.SecurityGroupIngressRule(
+            "cluster-from-runner",
+            security_group_id=cluster.security_group_id,
+            referenced_security_group_id=runner.security_group_id,
+            description="calls of the Kubernetes API from the runner",
+            ip_protocol="tcp",
+            from_port=HTTPS,
+            to_port=HTTPS,
+            region=here.region,
+            tags=tags,
+        )
 
 
 def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:

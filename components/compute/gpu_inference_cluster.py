@@ -211,6 +211,11 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         )
 
     @property
+    def passed_roles(self) -> list[pulumi.Output[str]]:
+        """ARNs of the roles that a deployment passes to EKS and EC2."""
+        return [self._roles.cluster_arn, self._roles.node_arn, *self._roles.pod_arns.values()]
+
+    @property
     def record(self) -> pulumi.Output[dict[str, str] | None]:
         """Name, endpoint and CA certificate, as the contract records them; None without a cluster."""
         if self.cluster_name is None:

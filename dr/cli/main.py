@@ -41,6 +41,11 @@ EXITS = {
         Exit.FAILED: "A check is missed; its fix is shown.",
         Exit.UNKNOWN: "A check could not be made; none is known to be missed.",
     },
+    "runner": {
+        Exit.OK: "The command ended with exit code 0.",
+        Exit.FAILED: "The command failed, or the runner could not run it.",
+        Exit.REFUSED: "The region has no runner.",
+    },
     "adopt": {
         Exit.OK: "Nothing is pending; or the pending operations are listed; or, with --yes, adopted.",
         Exit.FAILED: "A pending operation could not be looked up; the state was not changed.",
@@ -173,6 +178,32 @@ def preflight(
     else:
         show(preflight_text(report))
     raise typer.Exit(report.exit_code)
+
+
+@app.command(epilog=exits(EXITS["runner"]))
+def runner(
+    command: Annotated[str, typer.Argument(help="The shell command, in quotes: `pulumi up -s dr --yes`.")],
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Annotated[str, typer.Option("--stack", "-s", envvar="DR_STACK", help="The stack of the region.")] = "dr",
+) -> None:
+    """Run a command inside the VPC of a stack's region, where a private cluster API answers.
+
+    Uploads this checkout to the region's control bucket, starts the runner that `dr:runner` creates, waits until the
+    command ends, and prints its log.
+    """
+    from dr.config.project import load_topology, project_folder
+    from dr.operations.runner import run
+
+    with errors_shown(as_json):
+        done = run(load_topology(project, stack), project_folder(project), command)
+    if as_json:
+        typer.echo(json.dumps({"build": done.build, "status": done.status, "log": list(done.log)}, indent=2))
+    else:
+        for line in done.log:
+            typer.echo(line)
+        typer.echo(f"{done.build}: {done.status}", err=True)
+    raise typer.Exit(Exit.OK if done.status == "SUCCEEDED" else Exit.FAILED)
 
 
 @app.command(epilog=exits(EXITS["adopt"]))

@@ -19,6 +19,7 @@ from dr.config.alert_addresses import NO_ONE
 from dr.config.buckets import PairSettings
 from dr.config.settings import NAMESPACE, SETTINGS, StackSettings
 from dr.errors import Invalid, Problem
+from dr.names import runner_role_name
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
 from dr.topology.serving import AuthenticationMode, ImageDigests
@@ -42,6 +43,8 @@ STAND_INS: Mapping[str, object] = {
     "authentication": AuthenticationMode.NONE,
 }
 """Values in place of invalid values of required keys, so that the other keys can be checked."""
+ROLE_NAME_LENGTH = 64
+"""Longest name of an IAM role (IAM user guide, "IAM and AWS STS quotas")."""
 LIST_ERRORS = ("tuple_type", "list_type", "mapping_type", "dict_type", "model_type", "model_attributes_type")
 """Errors of pydantic for a value that has to be a list or a map."""
 
@@ -201,6 +204,16 @@ def _api(settings: StackSettings) -> Iterator[Problem]:
         yield Problem("dr:apiCidrs", fact, "`pulumi config rm dr:apiCidrs`, or set dr:apiAccess to public")
 
 
+def _runner(settings: StackSettings) -> Iterator[Problem]:
+    if settings.runner and not settings.runner_image:
+        fact = "is not set and dr:runner is true: an image has to have Pulumi, its plugins and the Python packages"
+        yield Problem("dr:runnerImage", fact, "build one as docs/how-to/runner.md says, and set its name")
+    name = runner_role_name(settings.bucket_prefix, settings.regions[settings.role])
+    if settings.runner and len(name) > ROLE_NAME_LENGTH:
+        fact = f'is true, and the role\'s name "{name}" has more than {ROLE_NAME_LENGTH} characters'
+        yield Problem("dr:runner", fact, "use a shorter dr:bucketPrefix, or deploy without a runner")
+
+
 def _mesh(settings: StackSettings) -> Iterator[Problem]:
     if settings.shared_mesh and not settings.mesh:
         yield Problem(
@@ -279,6 +292,7 @@ RULES = (
     Rule(("existingVpc", "nat", "privateEndpoints"), _vpc),
     Rule(("existingVpc", "existingCluster"), _cluster),
     Rule(("apiAccess", "apiCidrs"), _api),
+    Rule(("runner", "runnerImage", "bucketPrefix", "role", "primaryRegion", "recoveryRegion"), _runner),
     Rule(("mesh", "sharedMesh"), _mesh),
     Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
     Rule(("alertAddresses",), _alerts),

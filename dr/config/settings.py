@@ -35,6 +35,7 @@ from dr.config.types import (
     ModelSetName,
     NatName,
     OptionalHostName,
+    PolicyArn,
     Rate,
     RegionName,
     RoleArn,
@@ -44,6 +45,7 @@ from dr.config.types import (
     VpcCidr,
     setting,
 )
+from dr.names import runner_role_name
 from dr.topology.capacity import Workload
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.supply import Supply
@@ -323,6 +325,27 @@ class StackSettings(Settings):
         stack=For.EACH,
         example="203.0.113.0/24",
     )
+    runner: bool = setting(
+        Topology.runner,
+        "Creates an AWS CodeBuild project in the VPC, in which `dr runner` runs `pulumi` and `dr` where a private API "
+        "answers",
+        stack=For.EACH,
+        see="how-to/runner.md",
+    )
+    runner_image: str = setting(
+        "",
+        "Image of the runner, in a registry of the stack's region. Required with `dr:runner`",
+        stack=For.EACH,
+        see="how-to/runner.md",
+        example="111122223333.dkr.ecr.us-west-2.amazonaws.com/ml-dr/runner:1",
+    )
+    runner_policies: tuple[PolicyArn, ...] = setting(
+        (),
+        "ARNs of IAM policies that the runner's role gets in addition: access to the state backend and to the secrets "
+        "provider",
+        stack=For.EACH,
+        example="arn:aws:iam::111122223333:policy/pulumi-state",
+    )
     client_cidrs: Annotated[tuple[Cidr, ...], Field(max_length=MOST_CLIENT_BLOCKS)] = setting(
         (),
         f"CIDR blocks allowed to call the inference endpoint, at most {MOST_CLIENT_BLOCKS}. Route 53's health checkers "
@@ -408,6 +431,15 @@ class StackSettings(Settings):
             for role, region in self.regions.items()
         }
 
+    def runner_roles(self, account: str) -> tuple[str, ...]:
+        """Return the ARN of the role of this stack's runner; it administers the cluster like a role of operators.
+
+        Args:
+            account: The AWS account that is deployed to, twelve digits.
+        """
+        name = runner_role_name(self.bucket_prefix, self.regions[self.role])
+        return (f"arn:aws:iam::{account}:role/{name}",) if self.runner else ()
+
     def topology(self, account: str) -> Topology:
         """Return the topology that these settings describe in an account.
 
@@ -434,7 +466,10 @@ class StackSettings(Settings):
             reserved_gpu_nodes=self.reserved_gpu_nodes,
             api_cidrs=self.api_cidrs,
             client_cidrs=self.client_cidrs or (EVERYWHERE,),
-            operator_roles=self.operator_roles,
+            runner=self.runner,
+            runner_image=self.runner_image,
+            runner_policies=self.runner_policies,
+            operator_roles=(*self.operator_roles, *self.runner_roles(account)),
             alert_addresses=() if self.alert_addresses == (NO_ONE,) else self.alert_addresses,
             runbook_url=self.runbook_url,
             karpenter=self.karpenter,

@@ -21,6 +21,7 @@ from dr.topology.tiers import Nat, Tier, parse_tier
 HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 NAME_PART = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+")
+POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\w+=,.@/-]+")
 AUTO = "auto"
 """Value of a setting that is computed from the rest of the topology."""
 
@@ -154,6 +155,12 @@ def _role_arn(value: str) -> tuple[str, str] | None:
     return f'"{value}" is not a valid ARN of an IAM role', "use one such as arn:aws:iam::111122223333:role/platform"
 
 
+def _policy_arn(value: str) -> tuple[str, str] | None:
+    if POLICY_ARN.fullmatch(value):
+        return None
+    return f'"{value}" is not a valid ARN of an IAM policy', "use one such as arn:aws:iam::111122223333:policy/state"
+
+
 def _tier(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -188,6 +195,7 @@ BucketPart = Annotated[str, _text(_bucket_part)]
 Cidr = Annotated[str, _text(_cidr)]
 InternetCidr = Annotated[str, _text(_internet_cidr)]
 VpcCidr = Annotated[str, _text(network.cidr_problem)]
+PolicyArn = Annotated[str, _text(_policy_arn)]
 RoleArn = Annotated[str, _text(_role_arn)]
 TokenKeys = Annotated[str, _text(token_keys.problem)]
 ImageRef = Annotated[str, _text(image_references.problem)]

@@ -187,6 +187,9 @@ class Topology:
         reserved_gpu_nodes: GPU nodes with reserved EC2 capacity in this region.
         api_cidrs: CIDR blocks allowed to call the Kubernetes API over the internet; none: it is private to the VPC.
         client_cidrs: CIDR blocks allowed to call the inference endpoint.
+        runner: Whether a CodeBuild project in the VPC runs `pulumi` and `dr`.
+        runner_image: Image of the runner.
+        runner_policies: ARNs of further IAM policies of the runner's role.
         operator_roles: ARNs of IAM roles that administer the clusters.
         alert_addresses: Alarm subscribers: e-mail addresses and HTTPS URLs.
         runbook_url: URL of the runbook that alerts link to; empty: none.
@@ -216,6 +219,9 @@ class Topology:
     reserved_gpu_nodes: int = 0
     api_cidrs: tuple[str, ...] = ()
     client_cidrs: tuple[str, ...] = ()
+    runner: bool = False
+    runner_image: str = ""
+    runner_policies: tuple[str, ...] = ()
     operator_roles: tuple[str, ...] = ()
     alert_addresses: tuple[str, ...] = ()
     runbook_url: str = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -64,6 +65,10 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
             case "POST", "delegations":
                 delegations.delegate(content["domain"], content["name_servers"])
                 return Answer.of_json({name: sorted(servers) for name, servers in delegations.table().items()})
+            case "POST", "operator":
+                emulator.world.operator.address = str(ip_address(content["address"]))
+                emulator.world.kubernetes.access_changed(emulator.world.operator)
+                return Answer.of_json(content)
             case "GET", "clock":
                 return Answer.of_json({"now": clock.now().isoformat(timespec="seconds")})
             case "POST", "clock":

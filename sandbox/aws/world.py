@@ -6,7 +6,8 @@ EKS is a protocol: sandbox/clusters implements it and imports this package, neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +15,19 @@ from sandbox.aws.answer import Answer
 from sandbox.aws.behaviours.functions import Functions
 from sandbox.aws.behaviours.messages import Messages
 from sandbox.aws.faults import Faults
+
+
+@dataclass
+class Operator:
+    """Where calls of API servers come from: all programs of this machine are one caller.
+
+    Args:
+        address: Its address on the internet.
+        inside: Number of builds that run inside a VPC; while there is one, all calls come from inside.
+    """
+
+    address: str = "203.0.113.10"
+    inside: int = 0
 
 
 class ControlPlane(Protocol):
@@ -63,6 +77,9 @@ class Kubernetes(Protocol):
     def faults_changed(self) -> None:
         """Pause and resume control planes as the faults in force demand. Raises Failed."""
 
+    def access_changed(self, operator: Operator) -> None:
+        """Admit or refuse callers of API servers, after a change of their endpoints or of where callers are."""
+
     def forget(self) -> None:
         """Stop and delete all control planes."""
 
@@ -84,6 +101,7 @@ class World:
         kubernetes: The clusters behind EKS.
         client: Makes boto3 clients of the emulator.
         endpoints: Health of inference endpoints as set by hand, by DNS name.
+        operator: Where calls of API servers come from.
     """
 
     faults: Faults
@@ -92,3 +110,15 @@ class World:
     kubernetes: Kubernetes
     client: Clients
     endpoints: dict[str, bool] = field(default_factory=dict)
+    operator: Operator = field(default_factory=Operator)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Count a caller inside a VPC until the block ends: a build of CodeBuild."""
+        self.operator.inside += 1
+        self.kubernetes.access_changed(self.operator)
+        try:
+            yield
+        finally:
+            self.operator.inside -= 1
+            self.kubernetes.access_changed(self.operator)

@@ -7,6 +7,7 @@ from sandbox.aws_plugin.types import (
     acm,
     backup,
     cloudwatch,
+    codebuild,
     ec2,
     ec2_access,
     ec2_compute,
@@ -28,7 +29,7 @@ CATALOG: dict[str, ResourceType] = {
     kind.token: kind
     for service in (
         *(s3, s3_settings, ecr, kms, iam, route53, acm, backup),
-        *(cloudwatch, logs, sns, functions),
+        *(cloudwatch, logs, sns, functions, codebuild),
         *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
     )
     for kind in service.TYPES

@@ -13,14 +13,16 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dr.clusters.kubeconfig import kubeconfig
 from sandbox import timings
 from sandbox.aws.answer import Answer, ConnectionCutError
+from sandbox.aws.extensions.eks import clusters
 from sandbox.aws.faults import Faults
-from sandbox.aws.world import Clients
+from sandbox.aws.world import Clients, Operator
 from sandbox.clusters import addon_definitions, tokens
 from sandbox.clusters.serving import lacking
 from sandbox.control_plane.control_plane import ControlPlane
@@ -139,6 +141,16 @@ class Clusters:
         _together(self._follow, planes)
         self._wake()
 
+    def access_changed(self, operator: Operator) -> None:
+        """Admit or refuse callers of API servers, as EKS does by its endpoint settings.
+
+        Args:
+            operator: Where calls come from.
+        """
+        for region, name, plane in self.running():
+            if cluster := clusters(region).get(name):
+                plane.admit(admitted(cluster.about["resourcesVpcConfig"], operator))
+
     def install_addon(self, region: str, name: str, addon: str) -> None:
         """Install the custom resource definitions of an EKS add-on in a cluster."""
         if plane := self.of(region).get(name):
@@ -190,6 +202,19 @@ class Clusters:
             plane.pause()
         else:
             plane.resume()
+
+
+def admitted(network: Mapping[str, Any], operator: Operator) -> bool:
+    """Return whether an API server answers a caller (EKS user guide, "Cluster API server endpoint").
+
+    Args:
+        network: `resourcesVpcConfig` of the cluster.
+        operator: Where the call comes from.
+    """
+    if operator.inside and network["endpointPrivateAccess"]:
+        return True
+    address = ip_address(operator.address)
+    return network["endpointPublicAccess"] and any(address in ip_network(each) for each in network["publicAccessCidrs"])
 
 
 def _together(act: Callable[[Any], None], items: Iterable[Any]) -> None:

@@ -1,7 +1,8 @@
-"""Command lines of the five programs of a control plane. Pure."""
+"""Command lines of the programs of a control plane. Pure."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ class Ports:
     api: int
     etcd: int
     peer: int
+    door: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ class Plan:
         """Its keys and certificates."""
         return Certificates(self.folder / "pki")
 
+    @property
+    def access(self) -> Path:
+        """File that says whether the door admits callers."""
+        return self.folder / "access"
+
     def kubeconfig(self, user: str) -> Path:
         """A user's kubeconfig."""
         return self.folder / f"{user}.kubeconfig"
@@ -102,8 +109,12 @@ class Plan:
 
 
 def foundation(plan: Plan) -> list[dict[str, Any]]:
-    """The processes to start first: etcd and kube-apiserver."""
-    return [_process(plan, "etcd", _etcd(plan), "SIGTERM"), _process(plan, "kube-apiserver", _apiserver(plan))]
+    """The processes to start first: etcd, kube-apiserver and the relay to it."""
+    return [
+        _process(plan, "etcd", _etcd(plan), "SIGTERM"),
+        _process(plan, "kube-apiserver", _apiserver(plan)),
+        _door(plan),
+    ]
 
 
 def controllers(plan: Plan) -> list[dict[str, Any]]:
@@ -124,6 +135,18 @@ def _process(plan: Plan, name: str, flags: Mapping[str, Any], end: str = "SIGKIL
         # Without the user's environment, such as a proxy or a kubeconfig.
         "environment": {"HOME": str(plan.folder)},
         "end": end,
+    }
+
+
+def _door(plan: Plan) -> dict[str, Any]:
+    script = str(Path(__file__).with_name("door.py"))
+    ports = (str(plan.ports.door), str(plan.ports.api))
+    return {
+        "name": "door",
+        "command": [sys.executable, "-I", "-S", script, *ports, str(plan.access)],
+        "log": str(plan.folder / "door.log"),
+        "environment": {"HOME": str(plan.folder)},
+        "end": "SIGKILL",
     }
 
 

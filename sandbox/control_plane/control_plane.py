@@ -18,6 +18,7 @@ from dr.errors import Failed, Problem
 from sandbox.control_plane import commands
 from sandbox.control_plane.certificates import MASTERS, ORGANIZATION
 from sandbox.control_plane.commands import Plan, Ports
+from sandbox.control_plane.door import CLOSED, OPEN
 from sandbox.control_plane.supervised import Supervised
 from sandbox.local import read_json
 from sandbox.toolchain.kubernetes_binaries import Binaries
@@ -44,15 +45,26 @@ class ControlPlane:
         self.region = region
         self._lock = threading.Lock()
         # Bound but not listening: this reserves the ports, and connections go to the process that listens.
-        self._held = [_held_port() for _ in range(3)]
+        self._held = [_held_port() for _ in range(4)]
         ports = Ports(*(held.getsockname()[1] for held in self._held))
         self.plan = Plan(folder, binaries.folder, ports, webhook, speed)
         self._processes = Supervised(folder / "processes.json")
 
     @property
     def endpoint(self) -> str:
-        """URL of the API server."""
+        """URL of the API server for programs outside the sandbox; it may refuse them (`admit`)."""
+        return f"https://127.0.0.1:{self.plan.ports.door}"
+
+    @property
+    def internal(self) -> str:
+        """URL of the API server for the sandbox's own processes."""
         return f"https://127.0.0.1:{self.plan.ports.api}"
+
+    def admit(self, admitted: bool) -> None:
+        """Admit or refuse new connections to the endpoint."""
+        draft = self.plan.access.with_suffix(".new")
+        draft.write_text(OPEN if admitted else CLOSED)
+        draft.replace(self.plan.access)
 
     @property
     def ca_data(self) -> str:
@@ -114,7 +126,7 @@ class ControlPlane:
 
         keys = self.plan.certificates
         configuration = Configuration()
-        configuration.host = self.endpoint
+        configuration.host = self.internal
         configuration.ssl_ca_cert = str(keys.authority)
         configuration.cert_file, configuration.key_file = str(keys.certificate("admin")), str(keys.key("admin"))
         return ApiClient(configuration)
@@ -138,10 +150,12 @@ class ControlPlane:
 
     def _ready(self) -> bool:
         try:
-            with self._opener.open(f"{self.endpoint}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
+            with self._opener.open(f"{self.internal}/readyz", timeout=5) as answer:
+                ready = bool(answer.status == 200)
+            socket.create_connection(("127.0.0.1", self.plan.ports.door), timeout=5).close()
         except (urllib.error.URLError, OSError):
             return False
+        return ready
 
     @cached_property
     def _opener(self) -> urllib.request.OpenerDirector:
@@ -176,7 +190,7 @@ class ControlPlane:
 
     def _kubeconfig(self, name: str) -> dict[str, Any]:
         keys = self.plan.certificates
-        cluster = {"server": self.endpoint, "certificate-authority": str(keys.authority)}
+        cluster = {"server": self.internal, "certificate-authority": str(keys.authority)}
         return _kubeconfig(
             cluster, {"client-certificate": str(keys.certificate(name)), "client-key": str(keys.key(name))}
         )

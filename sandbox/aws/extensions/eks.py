@@ -175,6 +175,7 @@ def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
         principal = principal_of(cluster.creator)
         cluster.entries[principal] = access_entry(call.region, name, principal, {})
         cluster.entries[principal]["policies"] = {ADMIN_POLICY: associated(ADMIN_POLICY, {"type": "cluster"})}
+    call.world.kubernetes.access_changed(call.world.operator)
     return {"cluster": about}
 
 
@@ -389,6 +390,7 @@ def update_cluster_config(call: Call, moto: Moto) -> dict[str, Any]:
             raise wrong(f"Subnets provided must belong to the VPC of the cluster, {network['vpcId']}")
         _check_zones(cluster_of(call), _zones_of(call.region, network))
         about[name] = network | _endpoints(about[name], wanted[name])
+        call.world.kubernetes.access_changed(call.world.operator)
     elif name == "logging":
         about[name] = _logging(about[name], wanted[name])
     elif name == "deletionProtection":

@@ -46,7 +46,10 @@ def _managed_by_aws() -> dict[str, dict[str, Any]]:
     return policies
 
 
-PASSED = {"eks.amazonaws.com", "pods.eks.amazonaws.com", "scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
+PASSED = {
+    *("eks.amazonaws.com", "pods.eks.amazonaws.com", "scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com"),
+    "codebuild.amazonaws.com",
+}
 """Services that pass aws:SourceAccount and aws:SourceArn when they assume a role, by their documentation."""
 SOURCES = ("aws:sourceaccount", "aws:sourcearn")
 LIKE = ("StringLike", "ArnLike", "ArnEquals")

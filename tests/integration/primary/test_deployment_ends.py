@@ -42,7 +42,7 @@ def test_first_deployment_that_would_wait_for_a_delegation_is_refused_before_any
 ) -> None:
     sandbox.configure("primary", delegationSet="")
     with pytest.raises(Failed) as caught:
-        sandbox.engine.up("primary")
+        sandbox.engine.preview("primary")
     sandbox.configure("primary", delegationSet=DELEGATION_SET)
 
     assert "the first update would create the zone, to which nothing delegates, and wait 30 minutes" in str(

@@ -174,7 +174,7 @@ def test_a_token_setting_without_token_authentication_is_refused() -> None:
 def key_set(kind: Any, size: Any, private: bool = False) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the short key is made on purpose
-        key = generate_key(kind, size, {"kid": "one"}, private=True)
+        key = generate_key(kind, size, {"kid": "one"}, private=True)  # type: ignore[call-overload]
     return json.dumps({"keys": [key.as_dict(private=private)]})
 
 
@@ -466,3 +466,22 @@ def test_string_for_a_list_or_map_key_is_refused_with_the_command_that_sets_it(
 
 def test_list_for_a_string_key_is_refused() -> None:
     assert "is not a valid AWS region" in problems_of(settings(primaryRegion='["us-east-1"]'))
+
+
+def test_runner_needs_an_image() -> None:
+    text = problems_of(settings(runner="true"))
+
+    assert "dr:runnerImage: is not set and dr:runner is true" in text
+    assert "docs/how-to/runner.md" in text
+
+
+def test_role_of_the_runner_administers_the_cluster() -> None:
+    made = topology(runner="true", runnerImage="registry.example.com/runner:1")
+
+    assert made.operator_roles == (f"arn:aws:iam::{ACCOUNT}:role/ml-dr-us-east-1-runner",)
+
+
+def test_name_of_the_runners_role_has_to_fit() -> None:
+    text = problems_of(settings(runner="true", runnerImage="registry.example.com/runner:1", bucketPrefix="a" * 50))
+
+    assert "has more than 64 characters" in text
