@@ -100,7 +100,7 @@ def list_projects(call: Call, moto: Moto) -> dict[str, Any]:
 
 @answers("codebuild", "DeleteProject")
 def delete(call: Call, moto: Moto) -> dict[str, Any]:
-    _projects(call.region).pop(call.parameters["name"], None)
+    _projects(call.region).pop(call.parameters["name"].rpartition("/")[2], None)
     return {}
 
 

@@ -30,7 +30,7 @@ def _update(project: Resource) -> None:
 
 
 def _delete(project: Resource) -> None:
-    project.send("delete_project", name=project.id.rpartition("/")[2])
+    project.send("delete_project", name=project.id)
 
 
 def _read_tags(project: Resource) -> dict[str, str]:
@@ -66,5 +66,6 @@ PROJECT = ResourceType(
     update=(("", _update),),
     delete=_delete,
     tags=Tags(_read_tags, _write_tags),
+    retries=("ot authorized to perform",),
 )
 TYPES = (PROJECT,)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.aws.behaviours import delegations
-from tests.sandbox.aws_plugin.examples import RECORD, TAGS, ZONE, Example, Inputs
+from tests.sandbox.aws_plugin.examples import RECORD, ROLE, TAGS, ZONE, Example, Inputs, trust
 from tests.sandbox.aws_plugin.examples_ec2 import GATEWAY, GROUP, SUBNET, TAG_CHANGE, VPC
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
 LISTENER = "aws:lb/listener:Listener"
 CERTIFICATE = "aws:acm/certificate:Certificate"
+PROJECT = "aws:codebuild/project:Project"
 VALIDATION = "aws:acm/certificateValidation:CertificateValidation"
 
 
@@ -109,7 +110,28 @@ def _validation(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     return given, given  # no property can be changed in place
 
 
+def _project(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    vpc, subnets = _network(engine, name)
+    first = {
+        "name": name,
+        "serviceRole": engine.make(ROLE, name, assumeRolePolicy=trust("codebuild.amazonaws.com")).state["arn"],
+        "buildTimeout": 60,
+        "source": {"type": "NO_SOURCE", "buildspec": "{}"},
+        "artifacts": {"type": "NO_ARTIFACTS"},
+        "environment": {"type": "LINUX_CONTAINER", "computeType": "BUILD_GENERAL1_MEDIUM", "image": "runner:1"},
+        "vpcConfig": {
+            "vpcId": vpc,
+            "subnets": subnets,
+            "securityGroupIds": [engine.make(GROUP, name, vpcId=vpc).id],
+        },
+        "logsConfig": {"cloudwatchLogs": {"status": "ENABLED", "groupName": f"/{name}"}},
+        "tags": TAGS,
+    }
+    return first, {**first, "buildTimeout": 30}
+
+
 EXAMPLES_ELBV2 = {
+    "project": Example(PROJECT, _project, frozenset({"buildTimeout"})),
     "balancer": Example(BALANCER, _balancer, frozenset({"enableCrossZoneLoadBalancing"})),
     "target-group": Example(TARGET_GROUP, _target_group, frozenset({"deregistrationDelay", "healthCheck.interval"})),
     "listener": Example(LISTENER, _listener, frozenset({"port"})),
