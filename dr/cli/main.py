@@ -182,14 +182,14 @@ def preflight(
 
 @app.command(epilog=exits(EXITS["runner"]))
 def runner(
-    command: Annotated[str, typer.Argument(help="The shell command, in quotes: `pulumi up -s dr --yes`.")],
+    command: Annotated[str, typer.Option("--command", "-c", help="The shell command, in quotes.")],
     as_json: Json = False,
     project: Project = Path(),
     stack: Annotated[str, typer.Option("--stack", "-s", envvar="DR_STACK", help="The stack of the region.")] = "dr",
 ) -> None:
-    """Run a command inside the VPC of a stack's region, where a private cluster API answers.
+    """Run a command inside the VPC of a stack's region.
 
-    Uploads this checkout to the region's control bucket, starts the runner that `dr:runner` creates, waits until the
+    A private cluster API answers there. Uploads this checkout to the region's control bucket, starts the runner that `dr:runner` creates, waits until the
     command ends, and prints its log.
     """
     from dr.config.project import load_topology, project_folder
