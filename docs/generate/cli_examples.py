@@ -160,7 +160,8 @@ OUTPUTS: Mapping[str, str] = {
     "dr supply list": _output("dr supply list", supply_report.list_text(SUPPLY)),
     "dr supply sync": _output("dr supply sync", supply_report.sync_text(SYNCED)),
     "dr supply check": _output("dr supply check", supply_report.check_text(REGISTRIES, "ml-dr")),
-    "dr runner": "$ dr runner -s dr -c 'dr rollout'\nrollout   region   replicas\n...\nml-dr-runner:1f0c8f3e: SUCCEEDED",
+    "dr runner": "$ dr runner -s dr -c 'dr rollout'\n"
+    "rollout   region   replicas\n...\nml-dr-runner:1f0c8f3e: SUCCEEDED",
     "dr adopt": _output("dr adopt", report.adopted_text("dr", ADOPTED, written=False)),
     "dr eks-token": f"$ dr eks-token --cluster-name ml-dr --region us-west-2\n{json.dumps(TOKEN)}",
 }

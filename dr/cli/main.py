@@ -189,8 +189,8 @@ def runner(
 ) -> None:
     """Run a command inside the VPC of a stack's region.
 
-    A private cluster API answers there. Uploads this checkout to the region's control bucket, starts the runner that `dr:runner` creates, waits until the
-    command ends, and prints its log.
+    A private cluster API answers there. Uploads this checkout to the region's control bucket, starts the runner that
+    `dr:runner` creates, waits until the command ends, and prints its log.
     """
     from dr.config.project import load_topology, project_folder
     from dr.operations.runner import run

@@ -174,7 +174,7 @@ def test_a_token_setting_without_token_authentication_is_refused() -> None:
 def key_set(kind: Any, size: Any, private: bool = False) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the short key is made on purpose
-        key = generate_key(kind, size, {"kid": "one"}, private=True)  # type: ignore[call-overload]
+        key = generate_key(kind, size, {"kid": "one"}, private=True)
     return json.dumps({"keys": [key.as_dict(private=private)]})
 
 
