@@ -37,7 +37,7 @@ BUILDSPEC: Mapping[str, Any] = {
                 'export PATH="$PWD/.local/bin:$PATH"',
                 "mkdir -p .local/bin",
                 'ln -sfn "${ML_DR_VENV:?is not set in the image: docs/how-to/runner.md}" .local/venv',
-                'printf \'#!/bin/sh\\nPYTHONPATH=%s exec %s/bin/python -m dr "$@"\\n\' "$PWD" "$ML_DR_VENV"'
+                'printf \'#!/bin/sh\\nPYTHONPATH="%s" exec "%s/bin/python" -m dr "$@"\\n\' "$PWD" "$ML_DR_VENV"'
                 " > .local/bin/dr",
                 "chmod +x .local/bin/dr",
                 'eval "$DR_COMMAND"',

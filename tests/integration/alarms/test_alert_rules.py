@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.kubernetes.alert_rules import CronJob, MonitoredWorkloads, rules, spec
+from components.kubernetes.alert_rules import WATCHDOG, CronJob, MonitoredWorkloads, rules, spec
 from dr.topology.capacity import Workload, capacity
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
@@ -140,8 +140,8 @@ def series(name: str, healthy: Series, broken: Series) -> dict[str, str]:
 
 
 def firing(minute: float, *alerts: str) -> dict[str, Any]:
-    """Expect exactly these alerts to fire at a minute."""
-    samples = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(alerts)]
+    """Expect exactly these alerts to fire at a minute, and the watchdog, which always fires."""
+    samples = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted([*alerts, WATCHDOG])]
     expression = 'group by (alertname) (ALERTS{alertstate="firing"})'
     return {"expr": expression, "eval_time": f"{round(minute * 60)}s", "exp_samples": samples}
 
@@ -234,10 +234,10 @@ def test_no_alert_fires_for_workloads_that_a_tier_does_not_run(tmp_path: Path, t
 @pytest.mark.parametrize(
     ("role", "tier", "alerts"),
     [
-        (Role.PRIMARY, Tier.PILOT, 12),
-        (Role.RECOVERY, Tier.PILOT, 2),
-        (Role.RECOVERY, Tier.WARM, 9),
-        (Role.RECOVERY, Tier.ACTIVE, 9),
+        (Role.PRIMARY, Tier.PILOT, 13),
+        (Role.RECOVERY, Tier.PILOT, 3),
+        (Role.RECOVERY, Tier.WARM, 10),
+        (Role.RECOVERY, Tier.ACTIVE, 10),
     ],
 )
 def test_prometheus_accepts_the_rules_of_every_tier_and_role(

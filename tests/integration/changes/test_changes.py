@@ -109,7 +109,7 @@ def test_changed_interval_replaces_the_health_check_and_updates_its_users(deploy
         with deployed.configured("dr", healthCheckInterval="30"):
             changes = deployed.engine.up("dr")
         assert changes.counts.keys() == {"replace", "same", "update"}
-        assert (changes.counts["replace"], changes.counts["update"]) == (1, 2)
+        assert (changes.counts["replace"], changes.counts["update"]) == (1, 3)
         differ = [keys for op, urn, keys in changes.changed if urn.endswith("::recovery-endpoint")]
         assert ["requestInterval"] in differ
         assert interval() == 30

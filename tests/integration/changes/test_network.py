@@ -59,31 +59,34 @@ def test_primary_region_has_a_nat_gateway_in_each_zone(deployed: SandboxUnderTes
 def test_interface_endpoints_and_a_zone_come_and_go_without_replacing_the_rest_of_the_network(
     deployed: SandboxUnderTest,
 ) -> None:
+    """A zone that the control plane was not created in has nodes only."""
     before = stable(deployed)
+    eks = deployed.client("eks", WEST)
     try:
-        with deployed.configured("dr", privateEndpoints="true"):
-            endpoints_added = deployed.engine.up("dr")
+        with deployed.configured("dr", privateEndpoints="true", recoveryZones=[f"{WEST}{zone}" for zone in "abcd"]):
+            added = deployed.engine.up("dr")
         found = in_vpc(deployed, WEST, "describe_vpc_endpoints", "VpcEndpoints")
-        with deployed.configured("dr", recoveryZones=[f"{WEST}a", f"{WEST}c"]):
-            endpoints_and_zone_removed = deployed.engine.up("dr")
-        left = stable(deployed)
+        control_plane = eks.describe_cluster(name="ml-dr")["cluster"]["resourcesVpcConfig"]["subnetIds"]
+        during = stable(deployed)
     finally:
-        deployed.engine.up("dr")
+        removed = deployed.engine.up("dr")
 
-    assert endpoints_added.counts["create"] == len(ENDPOINTS) + 1
-    created = {urn for operation, urn, _ in endpoints_added.changed if operation == "create"}
-    assert created <= {urn for operation, urn, _ in endpoints_and_zone_removed.changed if operation == "delete"}
+    created = {urn.rpartition("::")[2] for operation, urn, _ in added.changed if operation == "create"}
+    assert created == {urn.rpartition("::")[2] for operation, urn, _ in removed.changed if operation == "delete"}
     assert {each["ServiceName"].partition(f"{WEST}.")[2] for each in found} == {"s3", *ENDPOINTS}
-    assert all(len(each["SubnetIds"]) == 3 for each in found if each["VpcEndpointType"] == "Interface")
-    gone = {urn.rpartition("::")[2] for urn in before.keys() - left.keys()}
-    assert gone == {
-        *("network-private-b", "network-private-b-subnet", "network-private-b-association"),
-        *("network-public-b-subnet", "network-public-b-association"),
-    }
-    assert left == {urn: id for urn, id in before.items() if urn in left}
-    after = stable(deployed)
-    assert after.keys() == before.keys()
-    assert {urn: after[urn] for urn in left} == left
+    assert all(len(each["SubnetIds"]) == 4 for each in found if each["VpcEndpointType"] == "Interface")
+    assert len(control_plane) == 3
+    new = {urn.rpartition("::")[2] for urn in during.keys() - before.keys()}
+    assert (
+        {
+            *("network-private-d", "network-private-d-subnet", "network-private-d-association"),
+            *("network-public-d-subnet", "network-public-d-association", "cluster-gpu-d"),
+        }
+        <= new
+        <= created
+    )
+    assert before == {urn: id for urn, id in during.items() if urn in before}
+    assert stable(deployed) == before
 
 
 def test_flow_logs_deleted_by_hand_are_restored_by_an_update_with_refresh(deployed: SandboxUnderTest) -> None:

@@ -56,7 +56,7 @@ def test_every_bucket_is_versioned_encrypted_private_and_tls_only(
     rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert {each["ID"] for each in rules} == {"noncurrent-versions", "aborted-uploads"}
     tags = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
-    assert (tags["backup"], tags["holds"]) == ("enabled", pair)
+    assert (tags["backup"], tags["holds"]) == ("enabled" if region == EAST else "replica", pair)
 
 
 @pytest.mark.parametrize(("region", "other"), [(EAST, WEST), (WEST, EAST)])

@@ -116,7 +116,7 @@ def test_existing_bucket_and_zone_are_used_and_survive_destroy(sandbox: SandboxU
 def test_taken_bucket_name_is_reported(sandbox: SandboxUnderTest) -> None:
     taken = "ml-dr-123456789012-us-east-1-models"
     sandbox.client("s3", EAST).create_bucket(Bucket=taken)
-    sandbox.configure("primary", buckets=None, hostedZone=None)
+    sandbox.configure("primary", buckets=None)
     with pytest.raises(Failed) as caught:
         sandbox.engine.up("primary")
 

@@ -96,9 +96,10 @@ def test_existing_vpc_and_cluster_are_used_without_changes(theirs: Theirs) -> No
     assert eks.list_clusters()["clusters"] == ["theirs"]
     assert eks.describe_cluster(name="theirs")["cluster"] == before
     assert eks.list_addons(clusterName="theirs")["addons"] == []
-    (group,) = eks.list_nodegroups(clusterName="theirs")["nodegroups"]
-    found = eks.describe_nodegroup(clusterName="theirs", nodegroupName=group)["nodegroup"]
-    assert (found["labels"]["pool"], found["scalingConfig"]["desiredSize"]) == ("gpu", 3)
+    names = eks.list_nodegroups(clusterName="theirs")["nodegroups"]
+    groups = [eks.describe_nodegroup(clusterName="theirs", nodegroupName=name)["nodegroup"] for name in names]
+    assert {each["labels"]["pool"] for each in groups} == {"gpu"}
+    assert [(len(each["subnets"]), each["scalingConfig"]["desiredSize"]) for each in groups] == [(1, 1)] * 3
     assert sandbox.engine.up("dr").none
 
 

@@ -17,7 +17,7 @@ def test_destroying_the_primary_stack_keeps_replicas_keys_roles_and_the_zone(pri
     replica = "ml-dr-123456789012-us-west-2-models"
     primary_alone.client("s3", WEST).put_object(Bucket=replica, Key="survivor", Body=b"survivor")
     mark = primary_alone.mark()
-    with pytest.raises(Failed, match="protected"):
+    with pytest.raises(Failed, match="deletion protection enabled"):
         primary_alone.engine.destroy("primary")
 
     deletes = {(call["service"], call["target"]) for call in primary_alone.calls(mark) if "Delet" in call["operation"]}
