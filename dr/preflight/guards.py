@@ -100,11 +100,15 @@ def why_needed(
         return f"whether {recovery} serves is unknown: {error.problems[0].fact}", "once that can be asked"
     if found.get(PROBER_FAILING) == ALARM:
         return f"whether {recovery} serves is unknown: the prober that measures it fails", f"once it runs; {prober}"
+    if found.get(PRIMARY_DOWN) == OK:
+        # Clients reach the primary. The recovery endpoint may be unmeasured: it is not expected to serve before its
+        # region holds a model set.
+        return None
     for name in (PRIMARY_DOWN, RECOVERY_DOWN):
         if (state := found.get(name, "missing")) not in (ALARM, OK):
             alarm = f"alarm {topology.bucket_prefix}-{name} is {state}"
             return f"whether {recovery} serves is unknown: {alarm}", f"minutes later, when it has measured; {prober}"
-    if found[PRIMARY_DOWN] == ALARM and found[RECOVERY_DOWN] == OK:
+    if found[RECOVERY_DOWN] == OK:
         return f"{recovery} serves: {primary} has not answered for minutes", f"once {primary} answers again"
     return None
 

