@@ -48,6 +48,7 @@ BY_NAME = {
     for kind, id in {
         "backup/vault:Vault": "{name}",
         "cloudwatch/logGroup:LogGroup": "{name}",
+        "codebuild/project:Project": "{name}",
         "ec2/route:Route": "{routeTableId}_{destinationCidrBlock}",
         "ec2/routeTableAssociation:RouteTableAssociation": "{subnetId}",
         "ecr/repository:Repository": "{name}",

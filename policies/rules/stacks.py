@@ -27,6 +27,7 @@ TAGGED = (
     "aws:cloudwatch/eventRule:EventRule",
     "aws:cloudwatch/logGroup:LogGroup",
     "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "aws:codebuild/project:Project",
     "aws:ec2/capacityReservation:CapacityReservation",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "aws:ec2/eip:Eip",
