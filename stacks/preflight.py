@@ -65,14 +65,16 @@ def run() -> Plan:
             deployed, day = deployment.read_deployed(topology)
         topology = topology.with_activation(day.activation)
         subject = subject_of(topology, stack.project, stack.name, engine_path(os.environ))
-        checked = pool.submit(checks.run, replace(subject, project=root, deployed=deployed))
+        first = deployed is None
+        wanted = checks.of_program(preview=pulumi.runtime.is_dry_run(), first=first)
+        checked = pool.submit(checks.run, replace(subject, project=root, deployed=deployed), wanted)
         found = deployment.check(topology, deployed, day, problems, root)
         with problems.collect():
             reachability.require(topology)
         with problems.collect():
             if unfinished:
                 unfinished.result()
-        unmet = judge(checked.result(), problems, first=deployed is None)
+        unmet = judge(checked.result(), problems)
     problems.raise_all()
     # `pulumi up` runs the program for the preview and for the update; the preview alone warns about unpinned images.
     # With a mirror, the lock file has the digests.
@@ -99,19 +101,18 @@ def local_backups(topology: Topology) -> str:
     )
 
 
-def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems, *, first: bool) -> list[str]:
+def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems) -> list[str]:
     """Collect the missed findings of required checks as problems, and return warnings about the rest.
 
     Args:
         found: Findings of each check.
         problems: Collects the problems.
-        first: Whether the stack was not deployed before.
     """
     warnings = []
     for check, findings in found.items():
         for each in findings:
             problem = Problem(each.name, each.measured, each.hint or "run `dr preflight`")
-            if each.status is Status.MISSED and check.required and (first or not check.first_only):
+            if each.status is Status.MISSED and check.required:
                 with problems.collect():
                     raise Refused(problem)
             elif each.status in (Status.MISSED, Status.UNKNOWN):

@@ -48,10 +48,12 @@ class Check:
         look: Returns the findings: met, missed with the fix, or unknown. An error of this project is a finding, too:
             Invalid and Refused are missed, Failed is unknown.
         required: Whether `pulumi up` is refused if it is missed. If not, the program warns.
-        first_only: Whether it is required before the first deployment of a stack only.
+        first_only: Whether the program runs it before the first deployment of a stack only.
+        by_hand: Whether only `dr preflight` runs it, and the program never does.
     """
 
     name: str
     look: Callable[[Subject], Iterable[Finding]]
     required: bool = True
     first_only: bool = False
+    by_hand: bool = False

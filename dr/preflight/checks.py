@@ -40,7 +40,8 @@ CHECKS = (
     Check(offered_versions.NAME, offered_versions.look, required=False),
     Check(leftovers.NAME, leftovers.look, required=False),
     Check("delegation", delegation.look, first_only=True),
-    Check("global control planes", global_planes.look, required=False),
+    # Not by the program: a change of tier must not call IAM or Route 53.
+    Check("global control planes", global_planes.look, required=False, by_hand=True),
     Check("credentials", credentials.look, required=False),
     Check("state backend", state.backend, required=False),
     Check("secrets provider", state.secrets, required=False),
@@ -50,6 +51,18 @@ CHECKS = (
 """Each check, once. All run at the same time."""
 LONGEST_SECONDS = 20.0
 """Time limit of all checks together. A call to a region that does not answer ends after 12 s (dr/clients.py)."""
+
+
+def of_program(*, preview: bool, first: bool) -> list[Check]:
+    """Return the checks that the program runs.
+
+    Args:
+        preview: Whether it shows a preview. An update shows no warnings, so it runs required checks only.
+        first: Whether the stack was not deployed before.
+    """
+    return [
+        each for each in CHECKS if not each.by_hand and (first or not each.first_only) and (preview or each.required)
+    ]
 
 
 def run(subject: Subject, checks: Iterable[Check] = CHECKS) -> Mapping[Check, list[Finding]]:

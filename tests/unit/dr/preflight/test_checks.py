@@ -77,7 +77,6 @@ def test_program_refuses_what_a_required_check_misses_and_warns_of_the_rest() ->
             Check("other", lambda _: [], required=False): [missed],
         },
         problems,
-        first=True,
     )
 
     with pytest.raises(Refused) as caught:
@@ -86,15 +85,15 @@ def test_program_refuses_what_a_required_check_misses_and_warns_of_the_rest() ->
     assert warnings == ["c: unknown, no answer\n    -> run `dr preflight`", "b: is wrong\n    -> change it"]
 
 
-def test_check_that_is_required_before_the_first_deployment_only_is_a_warning_later() -> None:
-    found = {Check("a", lambda _: [], first_only=True): [Finding("b", Status.MISSED, "is wrong", "change it")]}
-    first, later = Problems(), Problems()
+@pytest.mark.parametrize("preview", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_program_runs_the_checks_that_its_operation_needs(preview: bool, first: bool) -> None:
+    names = {each.name for each in checks.of_program(preview=preview, first=first)}
 
-    assert judge(found, first, first=True) == []
-    assert judge(found, later, first=False) == ["b: is wrong\n    -> change it"]
-    later.raise_all()
-    with pytest.raises(Refused):
-        first.raise_all()
+    assert names >= {"dr command", "regions", "zones"}
+    assert ("delegation" in names) is first
+    assert ("credentials" in names) is preview, "an update shows no warnings"
+    assert "global control planes" not in names, "a change of tier calls neither IAM nor Route 53"
 
 
 # The dr command ------------------------------------------------------------------------------------------------------
