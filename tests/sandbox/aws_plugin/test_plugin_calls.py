@@ -154,7 +154,10 @@ def test_payer_of_a_missing_bucket_is_not_found(emulator: Running) -> None:
 def test_log_group_key_can_be_changed(emulator: Running) -> None:
     logs = client(emulator, "logs")
     logs.create_log_group(logGroupName="keyed")
-    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/one"
+    principals = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, {"Service": f"logs.{REGION}.amazonaws.com"}
+    statements = [{"Effect": "Allow", "Principal": each, "Action": "kms:*", "Resource": "*"} for each in principals]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    key = client(emulator, "kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
 
     def group() -> dict[str, Any]:
         found: dict[str, Any] = logs.describe_log_groups(logGroupNamePrefix="keyed")["logGroups"][0]

@@ -93,6 +93,7 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "iam/rolePolicyAttachment:RolePolicyAttachment": ["policyArn", "role"],
         "iam/instanceProfile:InstanceProfile": ["name", "path"],
         "backup/vault:Vault": ["kmsKeyArn", "name"],
+        "codebuild/project:Project": ["name"],
         "backup/vaultLockConfiguration:VaultLockConfiguration": [
             "backupVaultName",
             "changeableForDays",
@@ -110,7 +111,7 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
             "resources",
             "selectionTags",
         ],
-        "route53/zone:Zone": ["name"],
+        "route53/zone:Zone": ["delegationSetId", "name"],
         "route53/healthCheck:HealthCheck": ["measureLatency", "requestInterval", "routingControlArn", "type"],
         "route53/record:Record": ["name", "zoneId"],
         "cloudwatch/metricAlarm:MetricAlarm": ["name"],
