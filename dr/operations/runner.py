@@ -18,12 +18,13 @@ from typing import Any
 from dr.clients import Missing, calls, client
 from dr.errors import Failed, Problem, Refused
 from dr.names import CONTROL
+from dr.supply.lock import FILE as LOCK
 from dr.topology.topology import Topology
 
 SOURCE_PREFIX = "runner/"
 """Prefix of uploaded checkouts in the control bucket."""
 FOLDERS = ("components", "dr", "policies", "stacks")
-FILES = ("__main__.py", "pyproject.toml", "requirements.txt")
+FILES = ("__main__.py", "pyproject.toml", "requirements.txt", LOCK)
 """With Pulumi*.yaml, what a deployment consists of."""
 BUILD_MINUTES = 60
 POLL_SECONDS = 5.0

@@ -12,7 +12,7 @@ from tests.support.builders import topology
 
 
 def test_checkout_is_uploaded_without_anything_that_a_deployment_does_not_need(tmp_path: Path) -> None:
-    needed = ("Pulumi.yaml", "Pulumi.dr.yaml", "__main__.py", "dr/names.py")
+    needed = ("Pulumi.yaml", "Pulumi.dr.yaml", "__main__.py", "supply.json", "dr/names.py")
     for name in (*needed, ".git/config", ".local/x", "tests/a.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
