@@ -60,7 +60,7 @@ PREFLIGHT = PreflightReport(
         Finding("configuration", Status.MET, "valid"),
         Finding("account", Status.MET, "123456789012, as arn:aws:sts::123456789012:assumed-role/deploy/ana"),
         Finding("region us-west-2", Status.MET, "enabled (opt-in-not-required)"),
-        Finding("dr command", Status.MET, "/work/ml-dr/.local/venv/bin/dr"),
+        Finding("dr command", Status.MET, "/srv/ml-dr/.local/venv/bin/dr"),
         Finding(
             "state backend",
             Status.MISSED,
