@@ -14,6 +14,11 @@ VELERO = "velero"
 TRAINING, MLFLOW = "ml-training", "mlflow"
 """Namespaces of batch processing and of the model registry in a cluster."""
 
+GLOBAL_REGION = "us-east-1"
+"""Region of the control planes of IAM and Route 53 (AWS Fault Isolation Boundaries, "Global services").
+
+The Resource Groups Tagging API lists the tags of their resources there.
+"""
 SENTINEL_KEY = "control/sentinel.json"
 """Object of the control bucket that the primary's heartbeat writes three times a minute."""
 SERVING_KEY = "control/serving.json"

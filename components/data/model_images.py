@@ -1,8 +1,8 @@
 """ModelImages: private repositories for images and charts in both regions, with replication.
 
 There are three repositories in each region, whatever the number of images (`dr.topology.supply.Kind`): a new image, or
-another chart, needs no new repository, so it can be copied while the primary region, whose stack owns them, is
-unavailable. Nodes pull by digest; tags are for people.
+another chart, needs no new repository. So it can be copied while the primary region is unavailable, although the
+primary stack owns the repositories. Nodes pull by digest; tags are for people.
 
 Replication copies what is pushed in the primary region; `dr supply sync` copies the same, also without it. It has one
 configuration for the registry of a region, which all deployments in the account share; rules of others are left alone

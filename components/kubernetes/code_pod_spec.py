@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.kubernetes.inference_spec import environment, restricted_context
-from components.kubernetes.labels import OWNED, metadata
+from components.kubernetes.labels import OWNED, fixed_config_map, metadata
 from components.pod_code import ENVIRONMENT, MOUNT, PodCode
 from dr.errors import Exit
 
@@ -65,13 +65,7 @@ def service_account(pod: CodePod) -> dict[str, Any]:
 
 def code(pod: CodePod) -> dict[str, Any]:
     """Return the ConfigMap with the code."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata(pod.code_name, pod.namespace),
-        "immutable": True,
-        "data": dict(pod.code.data),
-    }
+    return fixed_config_map(pod.code_name, pod.namespace, pod.code.data)
 
 
 def template(pod: CodePod) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from components.kubernetes.alert_rules import BUDGET
 from components.kubernetes.inference_spec import InferenceSpec
-from components.kubernetes.labels import APP, ISTIO, SERVING, metadata
+from components.kubernetes.labels import APP, ISTIO, SERVING, fixed_config_map, metadata
 from components.kubernetes.namespace_spec import in_namespace, policy
 from components.kubernetes.proxy_spec import CONFIG_FILE
 from components.traffic.inference_endpoint import SERVING_PORT
@@ -39,24 +39,12 @@ def service_account() -> dict[str, Any]:
 
 def code(spec: InferenceSpec) -> dict[str, Any]:
     """Return the ConfigMap with the init container's code; its name changes with the code."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata(spec.code_name, SERVING),
-        "immutable": True,
-        "data": dict(spec.code.data),
-    }
+    return fixed_config_map(spec.code_name, SERVING, spec.code.data)
 
 
 def proxy(spec: InferenceSpec) -> dict[str, Any]:
     """Return the ConfigMap with the proxy's configuration; its name changes with the configuration."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata(spec.proxy_name, SERVING),
-        "immutable": True,
-        "data": {CONFIG_FILE: spec.proxy.text},
-    }
+    return fixed_config_map(spec.proxy_name, SERVING, {CONFIG_FILE: spec.proxy.text})
 
 
 def service() -> dict[str, Any]:

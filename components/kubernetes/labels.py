@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dr import names
@@ -14,6 +15,17 @@ APP = {"app": "inference"}
 """Selector of the pods of inference (docs/requirements.md, "Inference workload")."""
 OWNED = {"app.kubernetes.io/part-of": "ml-dr", "app.kubernetes.io/managed-by": "pulumi"}
 INFERENCE_PRIORITY, BATCH_PRIORITY = "ml-inference", "ml-batch"
+
+
+def fixed_config_map(name: str, namespace: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an immutable ConfigMap. A change of its data is a change of its name, so that its pods are replaced."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(name, namespace),
+        "immutable": True,
+        "data": dict(data),
+    }
 
 
 def metadata(name: str, namespace: str | None = None, **more: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ kill."""
 CONFIG_FILE, CONFIG_MOUNT = "envoy.json", "/etc/envoy"
 TYPE = "type.googleapis.com/envoy"
 JWT_FILTER = "envoy.filters.http.jwt_authn"
-LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - pod security group and network policy limit ingress
+LOOPBACK, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"  # noqa: S104 - pod security group and network policy limit ingress
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 """Name of a model, or of its version, in a path."""
@@ -163,12 +163,18 @@ def _listener(name: str, port: int, manager: dict[str, Any]) -> dict[str, Any]:
             "stat_prefix": name,
             # HTTP/1.1, and HTTP/2 of callers in the mesh, by the connection's first bytes.
             "codec_type": "AUTO",
+            "use_remote_address": True,
+            # The load balancer's address is private; without this, its clients could set Envoy's own headers.
+            "internal_address_config": {"unix_sockets": False},
+            "normalize_path": True,
+            "request_timeout": f"{REQUEST_SECONDS}s",
+            "request_headers_timeout": f"{HEADER_SECONDS}s",
             **manager,
         },
     }
     return {
         "name": name,
-        "address": _address(EVERYWHERE, port),
+        "address": _address(EVERY_ADDRESS, port),
         "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
         "filter_chains": [{"filters": [http]}],
     }
@@ -178,15 +184,9 @@ def _connections(spec: ProxySpec) -> dict[str, Any]:
     """Return how requests of clients are received, checked and routed."""
     jwt = spec.authentication.mode is AuthenticationMode.JWT
     return {
-        "use_remote_address": True,
-        # The load balancer's address is private; without this, its clients could set Envoy's own headers.
-        "internal_address_config": {"unix_sockets": False},
-        "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "stream_idle_timeout": f"{REQUEST_SECONDS}s",
-        "request_timeout": f"{REQUEST_SECONDS}s",
-        "request_headers_timeout": f"{HEADER_SECONDS}s",
         "max_request_headers_kb": HEADERS_KIB,
         "common_http_protocol_options": {
             "idle_timeout": f"{IDLE_SECONDS}s",
@@ -218,11 +218,6 @@ def _metrics() -> dict[str, Any]:
     """Return how Prometheus reads the inference server's metrics."""
     only = _route(Allowed("GET", "/metrics", Access.HEALTH), "metrics", jwt=False)
     return {
-        "normalize_path": True,
-        "use_remote_address": True,
-        "internal_address_config": {"unix_sockets": False},
-        "request_timeout": f"{REQUEST_SECONDS}s",
-        "request_headers_timeout": f"{HEADER_SECONDS}s",
         "http_filters": [_router()],
         "route_config": _routes([only]),
     }

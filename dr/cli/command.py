@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dr.errors import DrError, Exit
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -73,6 +76,22 @@ def errors_shown(as_json: bool = False) -> Iterator[None]:
         else:
             typer.echo(str(error), err=True)
         raise typer.Exit(error.exit_code) from error
+
+
+def print_result(as_json: bool, data: Callable[[], object], text: Callable[[], RenderableType]) -> None:
+    """Print a command's result.
+
+    Args:
+        as_json: Whether to print JSON instead of text.
+        data: Makes what JSON shows.
+        text: Makes what text shows.
+    """
+    if as_json:
+        typer.echo(json.dumps(data(), indent=2))
+    else:
+        from dr.cli.layout import show
+
+        show(text())
 
 
 def run(app: typer.Typer, name: str, **options: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dr.cli import supply
-from dr.cli.command import Json, application, errors_shown, exits, version
+from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
 from dr.errors import Exit, Failed, Problem
@@ -83,13 +83,9 @@ def status(as_json: Json = False, project: Project = Path(), stack: Stack = "dr"
 
     with errors_shown(as_json):
         report = run(load_topology(project, stack))
-    from dr.cli.layout import show
     from dr.cli.report import status_dict, status_text
 
-    if as_json:
-        typer.echo(json.dumps(status_dict(report), indent=2))
-    else:
-        show(status_text(report))
+    print_result(as_json, lambda: status_dict(report), lambda: status_text(report))
     raise typer.Exit(report.exit_code)
 
 
@@ -120,13 +116,10 @@ def contract(
             remedy = "`pulumi up` of the stack that owns it; if it is deployed, wait for replication"
             raise Failed(Problem(f"contract of {role}", f"{source} does not have it", remedy))
         halves = [half for each, half in found.halves.items() if role in (None, each)]
-    if as_json:
-        typer.echo(json.dumps({str(half.role): half.to_dict() for half in halves}, indent=2))
-        return
-    from dr.cli.layout import show
     from dr.cli.report import contract_text
 
-    show(contract_text(halves, source))
+    data = {str(half.role): half.to_dict() for half in halves}
+    print_result(as_json, lambda: data, lambda: contract_text(halves, source))
 
 
 @app.command(epilog=exits(EXITS["rollout"]))
@@ -145,13 +138,9 @@ def rollout(
 
     with errors_shown(as_json):
         found = run(load_topology(project, stack), role)
-    from dr.cli.layout import show
     from dr.cli.report import rollouts_dict, rollouts_text
 
-    if as_json:
-        typer.echo(json.dumps(rollouts_dict(found), indent=2))
-    else:
-        show(rollouts_text(found))
+    print_result(as_json, lambda: rollouts_dict(found), lambda: rollouts_text(found))
     raise typer.Exit(exit_code(found))
 
 
@@ -170,13 +159,9 @@ def preflight(
 
     with errors_shown(as_json):
         report = run(project, stack)
-    from dr.cli.layout import show
     from dr.cli.report import preflight_dict, preflight_text
 
-    if as_json:
-        typer.echo(json.dumps(preflight_dict(report), indent=2))
-    else:
-        show(preflight_text(report))
+    print_result(as_json, lambda: preflight_dict(report), lambda: preflight_text(report))
     raise typer.Exit(report.exit_code)
 
 
@@ -218,7 +203,6 @@ def adopt(
     Looks up in AWS and in the clusters which of the pending resources exist, and with --yes writes those into the
     stack's state. Run `pulumi cancel` first if the stack is still locked, and `pulumi up` afterwards.
     """
-    from dr.cli.layout import show
     from dr.cli.report import adopted_list, adopted_text, progress
     from dr.config.project import project_folder
     from dr.operations.adopt import run
@@ -226,10 +210,8 @@ def adopt(
 
     with errors_shown(as_json), progress(not as_json) as report:
         found = run(PulumiStack(project_folder(project), stack), report, apply=yes)
-    if as_json:
-        typer.echo(json.dumps({"stack": stack, "written": yes and bool(found), "found": adopted_list(found)}, indent=2))
-    else:
-        show(adopted_text(stack, found, yes))
+    data = {"stack": stack, "written": yes and bool(found), "found": adopted_list(found)}
+    print_result(as_json, lambda: data, lambda: adopted_text(stack, found, yes))
 
 
 app.add_typer(supply.app)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import typer
 
-from dr.cli.command import Json, application, errors_shown, exits
+from dr.cli.command import Json, application, errors_shown, exits, print_result
 from dr.cli.options import Project, Stack
 from dr.errors import Exit
 
@@ -44,12 +43,7 @@ def list_(as_json: Json = False, project: Project = Path(), stack: Stack = "dr")
 
     with errors_shown(as_json):
         found = items(needed(load_topology(project, stack)), read(project_folder(project)))
-    if as_json:
-        typer.echo(json.dumps(list_dict(found), indent=2))
-        return
-    from dr.cli.layout import show
-
-    show(list_text(found))
+    print_result(as_json, lambda: list_dict(found), lambda: list_text(found))
 
 
 @app.command(epilog=exits(EXITS["supply sync"]))
@@ -67,12 +61,7 @@ def sync(as_json: Json = False, project: Project = Path(), stack: Stack = "dr") 
 
     with errors_shown(as_json), progress(not as_json) as report:
         found = run(load_topology(project, stack), project_folder(project), report)
-    if as_json:
-        typer.echo(json.dumps(sync_dict(found), indent=2))
-    else:
-        from dr.cli.layout import show
-
-        show(sync_text(found))
+    print_result(as_json, lambda: sync_dict(found), lambda: sync_text(found))
     raise typer.Exit(found.exit_code)
 
 
@@ -89,10 +78,5 @@ def check(as_json: Json = False, project: Project = Path(), stack: Stack = "dr")
     with errors_shown(as_json):
         topology = load_topology(project, stack)
         found = run(topology, project_folder(project))
-    if as_json:
-        typer.echo(json.dumps(check_dict(found), indent=2))
-    else:
-        from dr.cli.layout import show
-
-        show(check_text(found, topology.bucket_prefix))
+    print_result(as_json, lambda: check_dict(found), lambda: check_text(found, topology.bucket_prefix))
     raise typer.Exit(exit_code(found))

@@ -12,10 +12,9 @@ from rich.text import Text
 from dr.cli.layout import Paragraph, Rows
 from dr.supply.check import RegionSupply, exit_code, reason
 from dr.supply.items import Item
-from dr.supply.lock import FILE
+from dr.supply.lock import FILE, SYNC
 from dr.supply.sync import Synced
 
-SYNC = "`dr supply sync`"
 SHORT = len("sha256:") + 12
 STYLES = {"complete": "green", "lacking": "bold red", "unknown": "yellow"}
 

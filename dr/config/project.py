@@ -47,9 +47,7 @@ def read_config(folder: Path, stack: str) -> dict[str, str]:
     Raises:
         Invalid: a file is missing or is not valid YAML.
     """
-    folder = project_folder(folder)
-    project = _read(folder / PROJECT_FILE, "check that it can be read")
-    own = _read(folder / f"Pulumi.{stack}.yaml", f"`pulumi stack init {stack}`, or set --stack to another stack")
+    project, own = _documents(folder, stack)
     defaults = {
         key: declared["default"]
         for key, declared in (project.get("config") or {}).items()
@@ -85,11 +83,18 @@ def read_state_settings(folder: Path, stack: str) -> StateSettings:
     Raises:
         Invalid: A file is missing or is not valid YAML.
     """
-    folder = project_folder(folder)
-    own = _read(folder / f"Pulumi.{stack}.yaml", f"`pulumi stack init {stack}`, or set --stack to another stack")
-    declared = (_read(folder / PROJECT_FILE, "check that it can be read").get("backend") or {}).get("url")
+    project, own = _documents(folder, stack)
+    declared = (project.get("backend") or {}).get("url")
     backend = os.environ.get("PULUMI_BACKEND_URL") or declared or _logged_in()
     return StateSettings(str(backend), str(own.get("secretsprovider") or ""))
+
+
+def _documents(folder: Path, stack: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the content of Pulumi.yaml and of a stack's file."""
+    folder = project_folder(folder)
+    project = _read(folder / PROJECT_FILE, "check that it can be read")
+    own = _read(folder / f"Pulumi.{stack}.yaml", f"`pulumi stack init {stack}`, or set --stack to another stack")
+    return project, own
 
 
 def _logged_in() -> str:

@@ -78,7 +78,7 @@ class IncidentState:
 
     @property
     def replicas_written(self) -> bool:
-        """Whether applications may write to the recovery region's data, so that it is no longer only a replica."""
+        """Whether applications may write to the recovery region's data: it is then more than a replica."""
         return self.incident is not None or self.activation is not None or self.levers.engaged
 
     def to_json(self) -> str:

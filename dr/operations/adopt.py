@@ -13,13 +13,12 @@ from typing import Any
 
 from dr.clients import NOT_FOUND, calls, client
 from dr.errors import DrError, Failed, Problem, Refused
+from dr.names import GLOBAL_REGION
 from dr.operations import pending_operations
 from dr.operations.pending_operations import BY_NAME, BY_TAG, CREATING, NAME_TAG, Pending
 from dr.operations.pulumi_cli import PulumiStack
 from dr.operations.steps import Report
 
-GLOBAL = "us-east-1"
-"""Region in which the Resource Groups Tagging API lists resources of global services."""
 GONE = ("deleted", "deleting", "failed", "cancelled", "expired", "PendingDeletion")
 ALIVE: Mapping[str, tuple[str, str, str, str, str]] = {
     "ec2:natgateway": ("ec2", "describe_nat_gateways", "NatGatewayIds", "NatGateways", "State"),
@@ -160,7 +159,7 @@ def _found(pending: Pending, ids: list[str]) -> Found:
 
 def _tagged(pending: Pending) -> list[str]:
     """Return the IDs of existing resources with the type and tags of the pending resource."""
-    tags, region = pending.inputs.get("tags") or {}, pending.region or GLOBAL
+    tags, region = pending.inputs.get("tags") or {}, pending.region or GLOBAL_REGION
     if NAME_TAG not in tags:
         fact = f'it has no tag "{NAME_TAG}", so it cannot be identified'
         raise Failed(Problem(pending.urn, fact, ASK_IDS))
@@ -191,7 +190,7 @@ def _alive(searched: str, id: str, region: str) -> bool:
 
 
 def _selections(pending: Pending) -> list[str]:
-    region = pending.region or GLOBAL
+    region = pending.region or GLOBAL_REGION
     with calls(pending.urn, region):
         pages = (
             client("backup", region)
@@ -215,7 +214,7 @@ def _wait(found: Found, report: Report) -> None:
         return
     report(f"waiting for {pending.name}", None)
     service, waiter, arguments = READY[pending.type]
-    region = pending.region or GLOBAL
+    region = pending.region or GLOBAL_REGION
     with calls(pending.urn, region):
         try:
             client(service, region).get_waiter(waiter).wait(**{to: pending.inputs[of] for to, of in arguments.items()})

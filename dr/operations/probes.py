@@ -9,6 +9,7 @@ from dr.control.contract import BucketRecord, DnsRecord
 from dr.data import model_sets
 from dr.errors import DrError, Problem
 from dr.findings import Finding, Status
+from dr.names import GLOBAL_REGION
 from dr.topology.tiers import describe_duration
 
 HEALTHY_SHARE = 0.18
@@ -89,8 +90,8 @@ def endpoint(record: DnsRecord, region: str, expected: bool) -> Finding:
         expected: Whether the deployed tier serves in the region; if not, the finding is informational.
     """
     name = f"endpoint of {region}"
-    route53 = client("route53", "us-east-1")
-    with calls(f"health check {record.endpoint_check_id}", "Route 53 (us-east-1)"):
+    route53 = client("route53", GLOBAL_REGION)
+    with calls(f"health check {record.endpoint_check_id}", f"Route 53 ({GLOBAL_REGION})"):
         seen = route53.get_health_check_status(HealthCheckId=record.endpoint_check_id)["HealthCheckObservations"]
     healthy = [each["StatusReport"]["Status"].startswith("Success") for each in seen]
     if not healthy:

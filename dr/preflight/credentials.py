@@ -121,7 +121,7 @@ def _lifetime(held: Any, token: str | None, now: datetime) -> Finding:
         return Finding(name, Status.MET, "an access key without an end")
     if expiry is None:
         hint = "use a profile, or set AWS_CREDENTIAL_EXPIRATION to the end of the session"
-        return Finding(name, Status.UNKNOWN, "temporary credentials whose end this environment does not have", hint)
+        return Finding(name, Status.UNKNOWN, "temporary credentials; this environment does not say when they end", hint)
     left = expiry - now
     if left < SHORTEST:
         fact = f"they end in {max(0, int(left.total_seconds() // 60))} min; a deployment may take {SHORTEST}"

@@ -8,17 +8,16 @@ unless they come from a reusable delegation set (Route 53 developer guide, "Conf
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dr.clients import Missing, Unreachable, calls, client
 from dr.errors import Problem
 from dr.findings import Finding, Status
+from dr.names import GLOBAL_REGION
 from dr.preflight.check import Subject
 from dr.topology.topology import Role
 
-GLOBAL = "us-east-1"
-"""Region of the control plane of Route 53."""
 RESOLVER = "DR_RESOLVER"
 """Environment variable with the address of a DNS resolver, host:port, for networks with DNS of their own."""
 SECONDS = 3.0
@@ -39,9 +38,9 @@ def look(subject: Subject) -> Iterator[Finding]:
     domain, name = topology.dns.domain, f"delegation of {topology.dns.domain}"
     try:
         zones = _zones(subject)
-        wanted = [_servers_of(zone) for zone in zones]
+        wanted = [_servers_of("hosted zone", "get_hosted_zone", zone) for zone in zones]
         if not zones and topology.dns.delegation_set:
-            wanted = [_servers_of_set(topology.dns.delegation_set)]
+            wanted = [_servers_of("delegation set", "get_reusable_delegation_set", topology.dns.delegation_set)]
     except Missing as error:
         yield Finding(name, Status.MISSED, error.problems[0].fact, _steps(domain))
         return
@@ -79,8 +78,10 @@ def _zones(subject: Subject) -> list[str]:
     dns = subject.topology.dns
     if dns.zone_id:
         return [dns.zone_id]
-    with calls(f"hosted zones of {dns.domain}", GLOBAL):
-        found = client("route53", GLOBAL).list_hosted_zones_by_name(DNSName=dns.domain, MaxItems="100")["HostedZones"]
+    with calls(f"hosted zones of {dns.domain}", GLOBAL_REGION):
+        found = client("route53", GLOBAL_REGION).list_hosted_zones_by_name(DNSName=dns.domain, MaxItems="100")[
+            "HostedZones"
+        ]
     return [
         each["Id"].rpartition("/")[2]
         for each in found
@@ -88,16 +89,16 @@ def _zones(subject: Subject) -> list[str]:
     ]
 
 
-def _servers_of(zone_id: str) -> set[str]:
-    with calls(f"hosted zone {zone_id}", GLOBAL):
-        answer = client("route53", GLOBAL).get_hosted_zone(Id=zone_id)
-    return {server.rstrip(".").lower() for server in answer["DelegationSet"]["NameServers"]}
+def _servers_of(kind: str, operation: str, id: str) -> set[str]:
+    """Return the name servers of a hosted zone or of a reusable delegation set."""
+    with calls(f"{kind} {id}", GLOBAL_REGION):
+        answer = getattr(client("route53", GLOBAL_REGION), operation)(Id=id)
+    return _names(answer["DelegationSet"]["NameServers"])
 
 
-def _servers_of_set(delegation_set: str) -> set[str]:
-    with calls(f"delegation set {delegation_set}", GLOBAL):
-        answer = client("route53", GLOBAL).get_reusable_delegation_set(Id=delegation_set)
-    return {server.rstrip(".").lower() for server in answer["DelegationSet"]["NameServers"]}
+def _names(servers: Iterable[object]) -> set[str]:
+    """Return names of servers in one spelling: in lower case, without a final dot."""
+    return {str(server).rstrip(".").lower() for server in servers}
 
 
 def parent_servers(domain: str) -> set[str]:
@@ -133,12 +134,9 @@ def parent_servers(domain: str) -> set[str]:
         fact = f"DNS does not answer: {type(error).__name__}: {error}"
         raise Unreachable(Problem(f"delegation of {domain}", fact, remedy)) from error
     records = [*response.answer, *response.authority]
-    return {
-        str(each.target).rstrip(".").lower()
-        for rrset in records
-        if rrset.name == name and rrset.rdtype == dns.rdatatype.NS
-        for each in rrset
-    }
+    return _names(
+        each.target for rrset in records if rrset.name == name and rrset.rdtype == dns.rdatatype.NS for each in rrset
+    )
 
 
 def _resolver() -> tuple[Any, int]:

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dr.clients import Unreachable, calls, client
 from dr.errors import Failed
 from dr.findings import Finding, Status
+from dr.names import GLOBAL_REGION
 from dr.preflight.check import Subject
 
-REGION = "us-east-1"
 READS = {"IAM": ("iam", "list_roles", {"MaxItems": 1}), "Route 53": ("route53", "get_hosted_zone_count", {})}
 """A read of each control plane: service, operation, arguments."""
 ADVICE = (
@@ -37,8 +37,8 @@ def _read(plane: str) -> Finding:
     service, operation, arguments = READS[plane]
     name = f"control plane of {plane}"
     try:
-        with calls(name, REGION):
-            getattr(client(service, REGION), operation)(**arguments)
+        with calls(name, GLOBAL_REGION):
+            getattr(client(service, GLOBAL_REGION), operation)(**arguments)
     except Unreachable as error:
         return Finding(name, Status.UNKNOWN, error.problems[0].fact, ADVICE)
     except Failed as error:

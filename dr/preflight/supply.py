@@ -20,6 +20,7 @@ from dr.supply.catalog import chart_key, needed
 from dr.supply.chart_artifact import digest
 from dr.supply.check import RegionSupply, of_region, reason
 from dr.supply.items import items
+from dr.supply.lock import SYNC
 from dr.supply.mirror import Mirror
 from dr.supply.region_registry import RegionRegistry
 from dr.topology.supply import Supply
@@ -27,7 +28,6 @@ from dr.topology.topology import Topology
 
 NAME = "images and charts"
 KEY = "dr:supply"
-SYNC = "`dr supply sync`"
 SHOWN = 5
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 from dr.clusters.charts import Chart
@@ -16,8 +16,6 @@ from dr.topology.supply import Kind, repository
 
 FOLDER = ".local/charts"
 """Folder of chart archives, below that of Pulumi.yaml; git ignores it."""
-IMAGE_FIELDS = "_image"
-"""End of the names of the fields of `Serving` that hold an image."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,7 @@ class Mirror:
 
     def serving(self, serving: Serving) -> Serving:
         """Return the serving settings with each image from the region's registry, by digest."""
-        named = [each.name for each in fields(serving) if each.name.endswith(IMAGE_FIELDS)]
-        images: dict[str, Any] = {
-            name: self.registry.reference(Kind.SERVING, digest_of(getattr(serving, name), self.lock)) for name in named
-        }
-        return replace(serving, **images)
+        return serving.with_images(lambda image: self.registry.reference(Kind.SERVING, digest_of(image, self.lock)))
 
     def values(self, chart: Chart, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return a chart's values with each of its images from the region's registry.

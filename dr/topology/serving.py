@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 NAMESPACE, SERVICE = "ml-serving", "inference-service"
@@ -88,6 +88,15 @@ class Serving:
         """Image references, by the key that sets them."""
         images = {SERVER: self.inference_image, FETCHER: self.tools_image, PROXY: self.proxy_image}
         return {IMAGE_KEYS[container]: image for container, image in images.items()}
+
+    def with_images(self, change: Callable[[str], str]) -> Serving:
+        """Return the same with each image reference changed."""
+        return replace(
+            self,
+            inference_image=change(self.inference_image),
+            tools_image=change(self.tools_image),
+            proxy_image=change(self.proxy_image),
+        )
 
     @property
     def ready_path(self) -> str:

@@ -109,6 +109,11 @@ class BucketPair:
     existing_key: str | None = None
 
 
+def _label(role: Role) -> str:
+    """Return the word for a role in DNS names."""
+    return "dr" if role is Role.RECOVERY else "primary"
+
+
 @dataclass(frozen=True)
 class Dns:
     """Names and health checks.
@@ -136,11 +141,11 @@ class Dns:
 
     def regional_name(self, role: Role) -> str:
         """Return the name of one region's endpoint, independent of health; it is tested before traffic moves."""
-        return f"inference-{'dr' if role is Role.RECOVERY else 'primary'}.{self.domain}"
+        return f"inference-{_label(role)}.{self.domain}"
 
     def status_name(self, role: Role) -> str:
-        """Return the name whose address says what Route 53's health checkers find at one region's endpoint."""
-        return f"status-{'dr' if role is Role.RECOVERY else 'primary'}.{self.domain}"
+        """Return the name that publishes, by its address, what Route 53's health checkers find at one endpoint."""
+        return f"status-{_label(role)}.{self.domain}"
 
     @property
     def detection_seconds(self) -> int:

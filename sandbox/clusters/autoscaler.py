@@ -16,7 +16,6 @@ Simplified: affinity and the share of unready nodes are ignored, and underused n
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -86,7 +85,7 @@ def growth(groups: list[Group], spots: list[Spot], waiting: list[Thing]) -> dict
         waiting: Unschedulable pods.
     """
     coming = [template(group.about, group.zone) for group in groups if group.expected for _ in range(group.lacking)]
-    known = [*copy.deepcopy(spots), *coming]
+    known = [*(spot.copy() for spot in spots), *coming]
     left = place(waiting, known, known)
     options = [_option(group, known, left) for group in groups if not group.failed]
     options = [each for each in options if each.nodes]
@@ -112,7 +111,7 @@ def growth(groups: list[Group], spots: list[Spot], waiting: list[Thing]) -> dict
 
 def _option(group: Group, known: list[Spot], waiting: list[Thing]) -> Option:
     """Place pods on new nodes of a group only: the other nodes could not take them."""
-    spots, new, taken = copy.deepcopy(known), list[Spot](), set[str]()
+    spots, new, taken = [spot.copy() for spot in known], list[Spot](), set[str]()
     for pod in waiting:
         spot = next((each for each in new if fits(pod, each, spots)), None)
         if spot is None and group.desired + len(new) < group.most:

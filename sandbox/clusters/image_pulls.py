@@ -67,26 +67,27 @@ class ImagePulls:
     def _problem(self, node: str, image: str) -> str:
         if (node, image) in self._held:
             return ""
-        problem = self._pull(image)
-        if not problem:
-            self._held.add((node, image))
-        return problem
+        if reason := self._refusal(image):
+            return f'failed to pull image "{image}": {reason}'
+        self._held.add((node, image))
+        return ""
 
-    def _pull(self, image: str) -> str:
+    def _refusal(self, image: str) -> str:
+        """Return why a registry does not provide an image; "" if it does."""
         if not ECR.match(image):
-            return f'failed to pull image "{image}": connection reset' if self._faults.publishers_down() else ""
+            return "connection reset" if self._faults.publishers_down() else ""
         match = OWN.fullmatch(image)
         if match is None:
-            return f'failed to pull image "{image}": the sandbox pulls from ECR by digest only'
+            return "the sandbox pulls from ECR by digest only"
         if self._faults.unreachable(match["region"]):
-            return f'failed to pull image "{image}": the registry of {match["region"]} does not answer'
+            return f"the registry of {match['region']} does not answer"
         try:
             found = self._client("ecr", match["region"]).batch_get_image(
                 repositoryName=match["name"], imageIds=[{"imageDigest": match["digest"]}]
             )
         except (BotoCoreError, ClientError) as error:
-            return f'failed to pull image "{image}": {error}'
-        return "" if found["images"] else f'failed to pull image "{image}": not found'
+            return str(error)
+        return "" if found["images"] else "not found"
 
     def _annotate(self, about: Thing, notes: dict[str, str | None]) -> None:
         if {name: about.get("annotations", {}).get(name) for name in notes} == notes:

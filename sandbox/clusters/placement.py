@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +48,10 @@ class Spot:
         """Return whether the pod fits by labels, taints and resources."""
         needed = share(pod, self.group)
         return needed is not None and self.free >= needed - NEARLY and _selected(pod, self) and _admitted(pod, self)
+
+    def copy(self) -> Spot:
+        """Return a copy that takes pods of its own; the pods themselves are shared."""
+        return replace(self, pods=list(self.pods))
 
     def add(self, pod: Thing) -> None:
         """Put a pod on the node."""

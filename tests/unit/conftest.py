@@ -48,4 +48,4 @@ def _no_dns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.path.name != "test_delegation.py":
         monkeypatch.setattr(delegation, "parent_servers", silent)
         monkeypatch.setattr(delegation, "_zones", lambda subject: ["Z0ZONE"])
-        monkeypatch.setattr(delegation, "_servers_of", lambda zone: {"ns-1.example.com"})
+        monkeypatch.setattr(delegation, "_servers_of", lambda *_: {"ns-1.example.com"})

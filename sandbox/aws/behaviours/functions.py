@@ -115,7 +115,7 @@ class Functions:
             self._go_on(host, function, self._request(function, event))
 
     def wake(self, unreachable: Callable[[str], bool]) -> None:
-        """Continue suspended functions whose time has come, except those of unreachable regions, which end.
+        """Continue suspended functions when their time is over. Those of unreachable regions end.
 
         Args:
             unreachable: Whether a region is unreachable.

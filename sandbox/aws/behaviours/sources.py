@@ -22,7 +22,7 @@ CHECKERS = ("54.232.40.64/26", "54.241.32.64/26", "54.244.52.192/26", "54.245.16
 """Some of the ranges of Route 53's health checkers (AWS's ip-ranges.json, `ROUTE53_HEALTHCHECKS`)."""
 CHECKER = str(next(IPv4Network(CHECKERS[0]).hosts()))
 FUNCTION_USER = "function"
-"""User name with which functions sign in to the emulator's proxy, so that their connections are told apart."""
+"""User name with which functions sign in to the emulator's proxy, which identifies their connections."""
 
 
 def source_of(environ: Mapping[str, Any]) -> str:
