@@ -131,7 +131,8 @@ def test_environment_excludes_loopback_from_the_users_proxy(
 
 def test_launchers_work_with_spaces_in_their_path(local: Local, toolchain: Toolchain) -> None:
     install_launchers(local, toolchain)
-    done = subprocess.run([local.commands / "dr", "--help"], capture_output=True, text=True, check=True)
+    inside = {**os.environ, "AWS_ENDPOINT_URL": SERVER.endpoint}
+    done = subprocess.run([local.commands / "dr", "--help"], capture_output=True, text=True, check=True, env=inside)
     assert "status" in done.stdout
     plugins = local.pulumi_home / "plugins"
     assert "language-python-v3.276.0" in {path.name for path in plugins.iterdir()}

@@ -27,7 +27,7 @@ from sandbox.toolchain.kubernetes_binaries import Binaries
 from tests.support.control_plane import UNUSED_TOKENS
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-PROCESSES = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
+PROGRAMS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
 
 
 def code_of(url: str, **context: Any) -> int:
@@ -65,7 +65,7 @@ def test_keys_of_a_control_plane_are_readable_by_their_owner_only(control_plane:
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-def test_a_control_plane_listens_on_three_loopback_ports_only(control_plane: ControlPlane) -> None:
+def test_a_control_plane_listens_on_four_loopback_ports_only(control_plane: ControlPlane) -> None:
     processes = control_plane.processes()
     listening = {
         each.laddr
@@ -75,8 +75,8 @@ def test_a_control_plane_listens_on_three_loopback_ports_only(control_plane: Con
     }
 
     ports = control_plane.plan.ports
-    assert processes.keys() == PROCESSES
-    assert listening == {("127.0.0.1", port) for port in (ports.api, ports.etcd, ports.peer)}
+    assert processes.keys() == {*PROGRAMS, "door"}
+    assert listening == {("127.0.0.1", port) for port in (ports.api, ports.etcd, ports.peer, ports.door)}
 
 
 def test_rbac_applies_to_users_without_administrator_rights(control_plane: ControlPlane) -> None:
@@ -137,7 +137,7 @@ def test_an_ended_process_is_restarted(control_plane: ControlPlane) -> None:
 
 
 def test_a_failed_start_is_reported_with_the_end_of_the_log(binaries: Binaries, tmp_path: Path) -> None:
-    for name in PROCESSES:
+    for name in PROGRAMS:
         (tmp_path / name).symlink_to(binaries.folder / name)
     (tmp_path / "kube-apiserver").unlink()
     (tmp_path / "kube-apiserver").write_text("#!/bin/sh\necho no room here >&2; exit 3\n")
