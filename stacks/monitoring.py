@@ -115,8 +115,9 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
         ),
     }
     primary, recovery_ = topology.primary.region, topology.recovery.region
-    rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, functions)
-    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_))
+    names = {subject: function.name for subject, function in functions.items()}
+    rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, names)
+    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_), list(functions.values()))
 
 
 def target(topology: Topology, role: Role) -> str:
@@ -138,14 +139,13 @@ def scheduled(
     statements: pulumi.Input[Sequence[dict[str, Any]]],
     log_key_arn: pulumi.Input[str],
     opts: pulumi.ResourceOptions | None = None,
-) -> str:
-    """Create a scheduled Lambda function in this stack's region and return its name."""
-    name = f"{topology.bucket_prefix}-{function}"
-    ScheduledFunction(
+) -> ScheduledFunction:
+    """Create a scheduled Lambda function in this stack's region."""
+    return ScheduledFunction(
         function,
         ScheduledFunctionArgs(
             function=function,
-            name=name,
+            name=f"{topology.bucket_prefix}-{function}",
             account=topology.account,
             log_key_arn=log_key_arn,
             region=topology.here.region,
@@ -155,7 +155,6 @@ def scheduled(
         ),
         opts,
     )
-    return name
 
 
 def alarms(
@@ -163,8 +162,17 @@ def alarms(
     here: Region,
     rules: Sequence[alarm_rules.AlarmRule],
     composites: Sequence[alarm_rules.CompositeRule] = (),
+    functions: Sequence[ScheduledFunction] = (),
 ) -> DrAlarms:
-    """Create a stack's alarms, which notify its region's topic, and enable the Auto Scaling group metrics they use."""
+    """Create a stack's alarms, which notify its region's topic, and enable the Auto Scaling group metrics they use.
+
+    Args:
+        topology: The topology to deploy.
+        here: Components of the stack's region.
+        rules: Metric alarms, besides those of the cluster.
+        composites: Composite alarms.
+        functions: Functions whose metrics the alarms use. Alarms are created after the first run of each.
+    """
     GroupMetrics(
         "group-metrics",
         GroupMetricsArgs(
@@ -190,6 +198,6 @@ def alarms(
             gpu_groups=here.cluster.gpu_groups,
             tags=tags_of(topology),
         ),
-        # Load balancer and cluster take minutes, in which functions run: at a first deployment, alarms find their data.
-        pulumi.ResourceOptions(depends_on=[here.endpoint, here.cluster]),
+        # A new alarm on a function that has not run yet would fire at once.
+        pulumi.ResourceOptions(depends_on=[*functions, here.endpoint, here.cluster]),
     )

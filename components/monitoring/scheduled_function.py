@@ -1,5 +1,7 @@
 """ScheduledFunction: a Lambda function from dr/functions/ that EventBridge Scheduler invokes every minute.
 
+A deployment runs a new function once (`dr.functions.first_run`). A function that does not start fails the deployment.
+
 Lambda retries a failed asynchronous invocation twice (Lambda developer guide, asynchronous invocation). Functions read
 current values on every run, so a retry does no harm. No concurrency is reserved: reserving requires 100 unreserved
 executions in the account, and the quota of a new account is lower (Lambda developer guide, "Configuring reserved
@@ -11,6 +13,7 @@ each minute (Lambda pricing page: $0.0000133334 a GB-second on Arm). The schedul
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +24,7 @@ from pulumi_aws import cloudwatch, iam, lambda_
 from components.iam import document, invoke_function, trust_service, write_logs
 from components.monitoring.function_code import archive_of, handler_of
 from components.monitoring.minute_schedule import MinuteSchedule, MinuteScheduleArgs
+from dr.functions import first_run
 
 RUNTIME = "python3.13"
 MEMORY_MIB, TIMEOUT_SECONDS = 256, 115
@@ -58,10 +62,10 @@ class ScheduledFunction(pulumi.ComponentResource):
     """A Lambda function with its log group, role and schedule.
 
     Attributes:
-        function_name: The function's name, a dimension of its metrics.
+        name: The function's name, a dimension of its metrics.
     """
 
-    function_name: pulumi.Output[str]
+    name: str
 
     def __init__(self, name: str, args: ScheduledFunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:ScheduledFunction", name, None, opts)
@@ -107,6 +111,13 @@ class ScheduledFunction(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
+        lambda_.Invocation(
+            f"{name}-first-run",
+            function_name=function.name,
+            input=json.dumps({first_run.NAME: True}),
+            region=args.region,
+            opts=own,
+        )
         MinuteSchedule(
             f"{name}-schedule",
             MinuteScheduleArgs(
@@ -121,5 +132,5 @@ class ScheduledFunction(pulumi.ComponentResource):
             ),
             own,
         )
-        self.function_name = function.name
-        self.register_outputs({"function_name": self.function_name})
+        self.name = args.name
+        self.register_outputs({"name": self.name})

@@ -10,6 +10,7 @@ from typing import Any
 
 from dr import environment
 from dr.clients import calls, client
+from dr.functions.first_run import is_first_run
 from dr.functions.sampling import sample_times
 from dr.names import SENTINEL_KEY
 
@@ -24,6 +25,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     settings = environment.read("AWS_REGION", "CONTROL_BUCKET")
     region, bucket = settings["AWS_REGION"], settings["CONTROL_BUCKET"]
     written = ""
+    if is_first_run(event):
+        return {}
     for at in sample_times():
         written = at.isoformat(timespec="seconds")
         with calls(f"s3://{bucket}/{SENTINEL_KEY}", region):

@@ -24,6 +24,7 @@ from dr import environment
 from dr.clients import Missing, calls, client, read_object
 from dr.control.levers import NAMESPACE
 from dr.errors import DrError, Failed, Invalid, Problem
+from dr.functions.first_run import is_first_run
 from dr.functions.sampling import sample_times
 from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
 from dr.topology.detection import ANSWER_SECONDS
@@ -41,6 +42,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         *("PRIMARY_REGION", "PRIMARY_TARGET", "RECOVERY_TARGET"),
     )
     result: dict[str, Any] = {}
+    if is_first_run(event):
+        return result
     for number, at in enumerate(sample_times()):
         result = sample(settings, at, with_copies=number == 0)
     return result

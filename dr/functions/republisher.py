@@ -12,11 +12,14 @@ from dr import environment
 from dr.clients import Missing, read_object
 from dr.control import incident_state, levers
 from dr.control.incident_state import IncidentState
+from dr.functions.first_run import is_first_run
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Publish the levers. Returns the published value by lever."""
     settings = environment.read("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "DNS_FAILOVER")
+    if is_first_run(event):
+        return {}
     region, bucket = settings["AWS_REGION"], settings["CONTROL_BUCKET"]
     try:
         state = incident_state.parse(

@@ -16,7 +16,7 @@ from dr.control import incident_state
 from dr.control.incident_state import IncidentState, Levers
 from dr.control.levers import values
 from dr.errors import Failed, Invalid
-from dr.functions import heartbeat, prober, republisher, sampling
+from dr.functions import first_run, heartbeat, prober, republisher, sampling
 from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
 from sandbox.aws.faults import parse
 from sandbox.server import Running
@@ -225,6 +225,17 @@ def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPa
         prober.handler({}, None)
 
     assert len(caught.value.problems) == 7
+
+
+@pytest.mark.parametrize("handler", [prober.handler, republisher.handler, heartbeat.handler])
+def test_the_first_run_of_a_function_reads_its_settings_and_calls_no_service(aws: Running, handler: Any) -> None:
+    aws.emulator.faults.add(parse({"kind": "region", "region": HERE, "unreachable": True}))
+
+    assert handler({first_run.NAME: True}, None) == {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CONTROL_BUCKET")
+        with pytest.raises(Invalid, match="CONTROL_BUCKET"):
+            handler({first_run.NAME: True}, None)
 
 
 # The heartbeat ---------------------------------------------------------------------------------------------------

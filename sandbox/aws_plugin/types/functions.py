@@ -1,12 +1,14 @@
-"""Lambda functions from the program's archives, and EventBridge schedules that start them.
+"""Lambda functions from the program's archives, their invocations, and EventBridge schedules that start them.
 
-After internal/service/lambda/function.go and internal/service/scheduler/schedule.go of the provider that the real
-plugin wraps (terraform-provider-aws).
+After internal/service/lambda/{function,invocation}.go and internal/service/scheduler/schedule.go of the provider that
+the real plugin wraps (terraform-provider-aws).
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -128,6 +130,46 @@ FUNCTION = ResourceType(
 )
 
 
+def _invoke(invocation: Resource) -> None:
+    name, qualifier, payload = (invocation.wanted[each] for each in ("functionName", "qualifier", "input"))
+    answer = invocation.send("invoke", FunctionName=name, Qualifier=qualifier, Payload=payload)
+    result = answer["Payload"].read().decode()
+    if "FunctionError" in answer:
+        raise SandboxError(f"invoking Lambda Function ({name}): {result}")
+    invocation.id = f"{name},{qualifier},{hashlib.md5(payload.encode(), usedforsecurity=False).hexdigest()}"
+    invocation.state["result"] = result
+
+
+def _invoked(invocation: Resource) -> dict[str, Any] | None:
+    """Return the state: AWS keeps nothing of an invocation. One that the engine imports has no inputs."""
+    if not invocation["functionName"]:
+        return None
+    names = {"Name": "functionName", "Input": "input", "Qualifier": "qualifier", "Triggers": "triggers"}
+    return {**{member: invocation[name] for member, name in names.items()}, "Result": invocation.state["result"]}
+
+
+def _json(inputs: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Problem]:
+    try:
+        json.loads(inputs.get("input", "{}"))
+    except ValueError:
+        yield "input", f"{inputs['input']!r} is not JSON"
+
+
+INVOCATION = ResourceType(
+    token="aws:lambda/invocation:Invocation",
+    service="lambda",
+    properties="""functionName=Name:string! input=Input:string! qualifier=Qualifier:string
+                  triggers=Triggers:map""",
+    outputs="result=Result:string",
+    defaults={"qualifier": "$LATEST"},
+    replace_on=frozenset({"functionName", "input", "qualifier", "triggers"}),
+    checks=(_json,),
+    create=_invoke,
+    read=_invoked,
+    delete=lambda _: None,
+)
+
+
 def _schedule(operation: str) -> Any:
     def step(schedule: Resource) -> None:
         # The whole schedule: AWS resets what is left out.
@@ -173,4 +215,4 @@ SCHEDULE = ResourceType(
     retries=("assume the role", "role you provide"),
 )
 
-TYPES = (FUNCTION, SCHEDULE)
+TYPES = (FUNCTION, INVOCATION, SCHEDULE)

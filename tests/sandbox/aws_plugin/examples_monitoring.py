@@ -11,6 +11,7 @@ TOPIC = "aws:sns/topic:Topic"
 TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 FUNCTION = "aws:lambda/function:Function"
+INVOCATION = "aws:lambda/invocation:Invocation"
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
@@ -66,6 +67,12 @@ def _function(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     return first, {**first, "code": changed, "timeout": 60}
 
 
+def _invocation(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    invoked = engine.make(FUNCTION, name, **function(engine, name)).id
+    first = {"functionName": invoked, "input": "{}"}
+    return first, first
+
+
 def _schedule(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     started = engine.make(FUNCTION, name, **function(engine, name)).state["arn"]
     role = engine.make(ROLE, f"{name}-schedule", assumeRolePolicy=trust("scheduler.amazonaws.com")).state["arn"]
@@ -91,6 +98,7 @@ EXAMPLES_WATCHING = {
     "topic-policy": Example(TOPIC_POLICY, _topic_policy, frozenset({"policy"}), stays=True),
     "subscription": Example(SUBSCRIPTION, _subscription, frozenset({"rawMessageDelivery"})),
     "function": Example(FUNCTION, _function, frozenset({"code", "timeout"})),
+    "invocation": Example(INVOCATION, _invocation, frozenset(), stays=True, imports=False),
     "schedule": Example(SCHEDULE, _schedule, frozenset({"scheduleExpression"})),
     "composite-alarm": Example(COMPOSITE, _composite, frozenset({"alarmRule"})),
 }

@@ -29,6 +29,7 @@ from tests.sandbox.aws_plugin.examples import (
     document,
     trust,
 )
+from tests.sandbox.aws_plugin.examples_monitoring import FUNCTION, INVOCATION, archive, function
 from tests.sandbox.aws_plugin.harness import Engine, Managed, urn
 
 
@@ -74,6 +75,26 @@ def test_get_caller_identity_returns_the_sandbox_account(engine: Engine) -> None
     token = "aws:index/getCallerIdentity:getCallerIdentity"
     answer = engine.stub.Invoke(provider_pb2.InvokeRequest(tok=token))
     assert from_struct(getattr(answer, "return"))["accountId"] == "123456789012"
+
+
+# Invocations ---------------------------------------------------------------------------------------------------
+
+
+def test_invocation_keeps_the_functions_answer_and_a_new_input_invokes_it_again(engine: Engine) -> None:
+    invoked = engine.make(FUNCTION, "asked", **function(engine, "asked")).id
+    made = engine.make(INVOCATION, "asked-once", functionName=invoked, input='{"number": 7}')
+
+    assert made.state["result"] == '{"number": 7}'
+    assert list(made.diff(functionName=invoked, input='{"number": 8}').replaces) == ["input"]
+
+
+def test_invocation_of_a_function_that_fails_reports_the_functions_error(engine: Engine) -> None:
+    code = archive(**{"main.py": "def handler(event, context):\n    raise ValueError('no room here')\n"})
+    invoked = engine.make(FUNCTION, "failing", **{**function(engine, "failing"), "code": code}).id
+    error = _error(lambda: engine.make(INVOCATION, "failing-once", functionName=invoked, input="{}"))
+
+    assert f"invoking Lambda Function ({invoked}): " in error.details()
+    assert "no room here" in error.details()
 
 
 # Replacement and updates ------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def test_plugin_call_list_has_every_supported_type() -> None:
 def test_resource_type_has_read_and_create_operations_with_their_source_files(name: str) -> None:
     found: Calls = calls()[name]
 
-    assert found.phases["read"]
+    assert found.phases["read"] or name == "aws:lambda/invocation:Invocation"  # AWS keeps nothing of an invocation
     assert name == "provider" or found.phases["create"]
     assert found.unread <= found.operations
     assert set(found.files) == found.operations

@@ -123,6 +123,7 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "sns/topicPolicy:TopicPolicy": ["arn"],
         "sns/topicSubscription:TopicSubscription": ["endpoint", "protocol", "topic"],
         "lambda/function:Function": ["name"],
+        "lambda/invocation:Invocation": ["functionName", "input", "qualifier", "triggers"],
         "scheduler/schedule:Schedule": ["groupName", "name"],
         "ec2/launchTemplate:LaunchTemplate": ["name"],
         "ec2/capacityReservation:CapacityReservation": [

@@ -51,6 +51,13 @@ def function(name: str = "prober") -> Cloud:
     return deploy(lambda: ScheduledFunction(name, args))
 
 
+def test_a_new_function_runs_once_without_work_so_that_its_alarm_finds_a_run() -> None:
+    run = function().one("Invocation", "prober-first-run")
+
+    assert (run["functionName"], json.loads(run["input"])) == ("ml-dr-prober", {"firstRun": True})
+    assert "lifecycleScope" not in run, "it runs when the function is created, and never again"
+
+
 def test_a_function_is_invoked_every_minute() -> None:
     schedule = function().one("Schedule", "prober-schedule")
 
