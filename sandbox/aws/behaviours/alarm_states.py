@@ -11,7 +11,7 @@ import datetime
 import json
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from moto.cloudwatch.models import Alarm, MetricDatumBase, MetricStat, Statistics, cloudwatch_backends
@@ -85,15 +85,40 @@ def by_age(
     dimensions = sorted((dimension.name, dimension.value) for dimension in metric.dimensions)
     buckets: dict[int, list[MetricDatumBase]] = {}
     newest = int(now.replace(tzinfo=datetime.UTC).timestamp()) // period
-    for datum in list(cloudwatch_backends[ACCOUNT][region].metric_data):
-        if datum.namespace != metric.namespace or datum.name != metric.metric_name:
-            continue
-        if sorted((dimension.name, dimension.value) for dimension in datum.dimensions) != dimensions:
-            continue
-        age = newest - int(datum.timestamp.replace(tzinfo=datetime.UTC).timestamp()) // period
+    for datum, at in _data(region, metric.namespace, metric.metric_name, dimensions):
+        age = newest - int(at) // period
         if 0 <= age < wanted + SPARE_PERIODS:
             buckets.setdefault(age, []).append(datum)
     return {age: _statistic(statistic, data, now) for age, data in buckets.items()}
+
+
+def by_period(stat: dict[str, Any], region: str, start: float, end: float) -> dict[int, float]:
+    """Values of a metric between two times, by the start of their period; times in seconds since 1970.
+
+    Args:
+        stat: The metric, its statistic and period, as a MetricStat of the CloudWatch API.
+        region: Region of the metric.
+        start: Start of the time range, inclusive.
+        end: End of the time range, exclusive.
+    """
+    metric, period = stat["Metric"], int(stat["Period"])
+    dimensions = sorted((each["Name"], each["Value"]) for each in metric.get("Dimensions", []))
+    buckets: dict[int, list[MetricDatumBase]] = {}
+    for datum, at in _data(region, metric["Namespace"], metric["MetricName"], dimensions):
+        if start <= at < end:
+            buckets.setdefault(int(at) // period * period, []).append(datum)
+    return {at: _statistic(stat["Stat"], data, data[0].timestamp) for at, data in buckets.items()}
+
+
+def _data(
+    region: str, namespace: str, name: str, dimensions: list[tuple[str, str]]
+) -> Iterator[tuple[MetricDatumBase, float]]:
+    """The datapoints of a metric, each with its time in seconds since 1970."""
+    for datum in list(cloudwatch_backends[ACCOUNT][region].metric_data):
+        if datum.namespace != namespace or datum.name != name:
+            continue
+        if sorted((dimension.name, dimension.value) for dimension in datum.dimensions) == dimensions:
+            yield datum, datum.timestamp.replace(tzinfo=datetime.UTC).timestamp()
 
 
 def evaluate(values: Sequence[float], alarm: Any, missing: str) -> str | None:

@@ -1,14 +1,19 @@
-"""CloudWatch: alarms are evaluated when they are described; SetAlarmState holds until the next evaluation."""
+"""CloudWatch: alarms are evaluated when they are described; SetAlarmState holds until the next evaluation.
+
+Answers about alarms are dated by the sandbox's clock, by which CloudWatch's times are.
+"""
 
 from __future__ import annotations
 
 import datetime
+from email.utils import format_datetime
+from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
-from sandbox.aws.answer import Answer
+from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours import alarm_states, alarms
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
@@ -33,7 +38,40 @@ def put_metric_alarm(call: Call, moto: Moto) -> Answer:
 @answers("cloudwatch", "DescribeAlarms", "DescribeAlarmsForMetric")
 def describe_alarms(call: Call, moto: Moto) -> Answer:
     alarms.evaluate(call.world, call.region)
-    return moto()
+    answer = moto()
+    answer.headers["date"] = format_datetime(clock.now(), usegmt=True)
+    return answer
+
+
+@answers("cloudwatch", "GetMetricData")
+def get_metric_data(call: Call, moto: Moto) -> Answer | dict[str, Any]:
+    """Return statistics of plain metrics. moto scans all data once a period, and ignores the namespace of a metric."""
+    queries = call.parameters["MetricDataQueries"]
+    if not all("MetricStat" in query for query in queries):
+        return moto()
+    start, end = (_seconds(call.parameters[name]) for name in ("StartTime", "EndTime"))
+    if start >= end:
+        raise AwsError("ValidationError", "The parameter EndTime must be greater than StartTime.")
+    descending = call.parameters.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+    results = []
+    for query in queries:
+        values = alarm_states.by_period(query["MetricStat"], call.region, start, end)
+        times = sorted(values, reverse=descending)
+        label = query.get("Label") or query["MetricStat"]["Metric"]["MetricName"]
+        results.append(
+            {
+                "Id": query["Id"],
+                "Label": label,
+                "Timestamps": [datetime.datetime.fromtimestamp(each, datetime.UTC) for each in times],
+                "Values": [values[each] for each in times],
+                "StatusCode": "Complete",
+            }
+        )
+    return {"MetricDataResults": results, "Messages": []}
+
+
+def _seconds(time: datetime.datetime) -> float:
+    return (time if time.tzinfo else time.replace(tzinfo=datetime.UTC)).timestamp()
 
 
 @answers("cloudwatch", "SetAlarmState")

@@ -6,7 +6,8 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -414,3 +415,33 @@ def test_a_function_reaches_an_endpoint_over_tls_by_its_name(aws: Running, funct
     assert invoke(function, url=url)[0] == "Unhandled"
     control("DELETE", "faults")
     assert "403" in invoke(function, url="https://elsewhere.example.com/v2/health/ready")[1]["errorMessage"]
+
+
+def test_metric_data_are_statistics_of_periods_of_the_metric_with_these_dimensions(aws: Running) -> None:
+    metrics, start = aws.client("cloudwatch", RECOVERY), datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+
+    def put(name: str, seconds: int, value: float, **dimensions: str) -> None:
+        of = [{"Name": key, "Value": each} for key, each in dimensions.items()]
+        at = start + timedelta(seconds=seconds)
+        datum = {"MetricName": name, "Dimensions": of, "Value": value, "Timestamp": at, "StorageResolution": 1}
+        metrics.put_metric_data(Namespace="dr", MetricData=[datum])
+
+    for seconds, value in ((0, 1.0), (15, 3.0), (20, 2.0), (60, 9.0)):
+        put("age", seconds, value, Region=PRIMARY)
+    put("age", 0, 7.0)
+    metric = {"Namespace": "dr", "MetricName": "age", "Dimensions": [{"Name": "Region", "Value": PRIMARY}]}
+    query = {"Id": "a", "MetricStat": {"Metric": metric, "Period": 20, "Stat": "Maximum"}}
+    (found,) = metrics.get_metric_data(
+        MetricDataQueries=[query], StartTime=start, EndTime=start + timedelta(minutes=1), ScanBy="TimestampAscending"
+    )["MetricDataResults"]
+
+    assert found["Timestamps"] == [start, start + timedelta(seconds=20)]
+    assert found["Values"] == [3.0, 2.0]
+
+
+def test_answer_about_alarms_is_dated_by_the_sandboxs_clock(aws: Running, control: Control) -> None:
+    control("POST", "clock", {"advance": 3600})
+    headers = aws.client("cloudwatch", RECOVERY).describe_alarms()["ResponseMetadata"]["HTTPHeaders"]
+    now = datetime.fromisoformat(control("GET", "clock")["now"])
+
+    assert timedelta(0) <= now - parsedate_to_datetime(headers["date"]) < timedelta(minutes=30)
