@@ -9,18 +9,34 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 from typing import Any
 
 from dr.errors import Failed, Problem
 
-CONNECT_SECONDS = 3
-READ_SECONDS = 10
 ATTEMPTS = 2
-"""With the limits above, an unavailable region delays an operator by seconds; botocore's defaults of 60 s and five
-attempts delay by minutes. AWS_MAX_ATTEMPTS, a variable of botocore, overrides it for unattended programs."""
+"""Attempts of a call. AWS_MAX_ATTEMPTS, a variable of botocore, overrides it for unattended programs."""
 
+
+@dataclass(frozen=True)
+class Limits:
+    """Time limits of one attempt of a call, in seconds.
+
+    With the defaults, an unavailable region delays an operator by seconds. botocore's defaults of 60 s and five
+    attempts delay by minutes.
+
+    Args:
+        connect: Limit for the connection.
+        read: Limit for each part of the response.
+    """
+
+    connect: float = 3
+    read: float = 10
+
+
+_limits = Limits()
 
 IN_SANDBOX = "DR_SANDBOX_STATE"
 """Environment variable that is set only in a sandbox shell."""
@@ -36,24 +52,42 @@ class Missing(Failed):
     """The API reported that a resource does not exist."""
 
 
-@cache
 def client(service: str, region: str) -> Any:
     """Return a client; one for each service and region."""
+    with _SESSION_LOCK:
+        return _client(service, region)
+
+
+@cache
+def _client(service: str, region: str) -> Any:
     from botocore.config import Config
 
     config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        connect_timeout=_limits.connect,
+        read_timeout=_limits.read,
         retries={"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))},
         max_pool_connections=32,
         user_agent_appid="ml-dr",
     )
-    with _SESSION_LOCK:
-        return _session().client(service, region_name=region, config=config)
+    return _session().client(service, region_name=region, config=config)
 
 
 _SESSION_LOCK = Lock()
 """Threads may share clients, and must not share the session that creates them (boto3 guide, "Session")."""
+
+
+@contextmanager
+def limited(limits: Limits) -> Iterator[None]:
+    """Use other time limits for the clients that the block creates, and new clients after it."""
+    global _limits
+    before = _limits
+    _forget_clients()
+    _limits = limits
+    try:
+        yield
+    finally:
+        _forget_clients()
+        _limits = before
 
 
 @cache
@@ -61,13 +95,28 @@ def _session() -> Any:
     """Return the session of all clients: it reads endpoints and service models once for all regions."""
     import boto3
 
-    return boto3.session.Session()
+    return boto3.session.Session(botocore_session=botocore_session())
+
+
+@cache
+def botocore_session() -> Any:
+    """Return botocore's session, which every use of its data files shares: it reads each of them once."""
+    import botocore.session
+
+    return botocore.session.get_session()
 
 
 def forget() -> None:
     """Forget all clients, because the environment has other credentials or another endpoint."""
-    client.cache_clear()
-    _session.cache_clear()
+    _forget_clients()
+    with _SESSION_LOCK:
+        _session.cache_clear()
+        botocore_session.cache_clear()
+
+
+def _forget_clients() -> None:
+    with _SESSION_LOCK:
+        _client.cache_clear()
 
 
 NOT_FOUND = {

@@ -15,6 +15,7 @@ from dr.control.levers import NAMESPACE
 from dr.functions.prober import COPY_METRIC, ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
 from dr.preflight.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 from dr.topology import detection
+from dr.topology.detection import COPY_SECONDS
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
@@ -24,8 +25,6 @@ REPLICATION_SECONDS = 15 * 60
 PENDING_BYTES = 50 * 2**30
 CPU_PERCENT, CPU_SECONDS, CPU_PERIODS = 75, 120, 2
 """CPU threshold, period and number of periods of the alarm on busy nodes (docs/requirements.md, "Alarms")."""
-COPY_SECONDS = 26 * 3600
-"""Two daily backups, and time to repeat the second one if it fails. For an empty vault, time since its creation."""
 SHORT_MINUTES = 5
 """An instance is in service after about two minutes (measured: 80 to 120 s until its node is ready), unless capacity,
 quota or addresses are exhausted."""

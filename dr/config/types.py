@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from dr.clients import botocore_session
 from dr.config import alert_addresses, image_references, token_keys
 from dr.errors import Invalid
 from dr.spelling import did_you_mean
@@ -72,9 +73,7 @@ def known_regions() -> tuple[str, ...]:
 
     Other partitions (China, GovCloud) have other ARNs, and S3 does not replicate between partitions.
     """
-    import botocore.session  # imported here because it reads a large data file
-
-    return tuple(sorted(botocore.session.get_session().get_available_regions("ec2", partition_name="aws")))
+    return tuple(sorted(botocore_session().get_available_regions("sts", partition_name="aws")))
 
 
 def wrong(fact: str, remedy: str) -> PydanticCustomError:

@@ -7,21 +7,15 @@ unless they come from a reusable delegation set (Route 53 developer guide, "Conf
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from dr.clients import Missing, Unreachable, calls, client
+from dr.dns_resolver import RESOLVER, SECONDS, resolver_and_port
 from dr.errors import Problem
 from dr.findings import Finding, Status
 from dr.names import GLOBAL_REGION
 from dr.preflight.check import Subject
 from dr.topology.topology import Role
-
-RESOLVER = "DR_RESOLVER"
-"""Environment variable with the address of a DNS resolver, host:port, for networks with DNS of their own."""
-SECONDS = 3.0
-"""Time limit of one question."""
 
 
 def look(subject: Subject) -> Iterator[Finding]:
@@ -120,7 +114,7 @@ def parent_servers(domain: str) -> set[str]:
     import dns.rdatatype
     import dns.resolver
 
-    resolver, port = _resolver()
+    resolver, port = resolver_and_port()
     name = dns.name.from_text(domain)
     try:
         parent = dns.resolver.zone_for_name(name.parent(), resolver=resolver)
@@ -137,15 +131,3 @@ def parent_servers(domain: str) -> set[str]:
     return _names(
         each.target for rrset in records if rrset.name == name and rrset.rdtype == dns.rdatatype.NS for each in rrset
     )
-
-
-def _resolver() -> tuple[Any, int]:
-    """Return the resolver to use, and the port of name servers."""
-    import dns.resolver
-
-    host, _, port = os.environ.get(RESOLVER, "").partition(":")
-    resolver = dns.resolver.Resolver(configure=not host)
-    resolver.lifetime = SECONDS
-    if host:
-        resolver.nameservers, resolver.port = [host], int(port or 53)
-    return resolver, int(port or 53)

@@ -25,6 +25,10 @@ EVALUATION_SECONDS = SAMPLE_SECONDS
 STALE_SECONDS = 60
 """Age of the newest sentinel above which replication counts as stopped: three times the interval between writes."""
 
+COPY_SECONDS = 26 * 3600
+"""Age above which the newest backup copy is late: two daily backups, and time to repeat the second one if it fails. For
+an empty vault, time since its creation."""
+
 STATUS_TTL_SECONDS = 10
 """Time to live of the DNS record that shows what Route 53's health checkers find; shorter than the interval between two
 samples, so that each is a new one."""
