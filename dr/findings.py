@@ -16,6 +16,8 @@ class Status(StrEnum):
     MET = "met"
     MISSED = "missed"
     UNKNOWN = "unknown"
+    STALE = "stale"
+    """Measured too long ago to count as met."""
     INFO = "info"
     """A fact without an objective in the deployed tier."""
 
@@ -29,12 +31,16 @@ class Finding:
         status: Whether the objective is met.
         measured: Measured value, as text.
         hint: What the operator can do; "" for nothing.
+        objective: What the value is compared with, as text; "" for nothing.
+        at: Time of the measurement, ISO 8601; "" for the time of the report.
     """
 
     name: str
     status: Status
     measured: str
     hint: str = ""
+    objective: str = ""
+    at: str = ""
 
 
 def measured(name: str, look: Callable[[], Finding]) -> Finding:
@@ -53,8 +59,8 @@ def unknown(name: str, error: DrError) -> Finding:
 
 
 def exit_code(findings: Iterable[Finding]) -> Exit:
-    """Return FAILED if an objective is missed, else UNKNOWN if a value could not be measured, else OK."""
+    """Return FAILED if an objective is missed, else UNKNOWN if a value is unknown or stale, else OK."""
     found = {finding.status for finding in findings}
     if Status.MISSED in found:
         return Exit.FAILED
-    return Exit.UNKNOWN if Status.UNKNOWN in found else Exit.OK
+    return Exit.UNKNOWN if found & {Status.UNKNOWN, Status.STALE} else Exit.OK

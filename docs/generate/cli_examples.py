@@ -5,21 +5,26 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from rich.console import Console, RenderableType
 
-from dr.cli import report, supply_report
+from dr.cli import report, status_report, supply_report
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
 from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.control.contract import BucketRecord, DnsRecord, Half
-from dr.control.incident_state import IncidentState
+from dr.control.incident_state import Incident, IncidentState, Levers
 from dr.findings import Finding, Status
+from dr.operations import probes, promises
 from dr.operations.adopt import Found
+from dr.operations.clients_dns import Clients
+from dr.operations.measurements import Alarm, Sample
 from dr.operations.pending_operations import Pending
 from dr.operations.preflight import PreflightReport
 from dr.operations.rollout import RegionRollout
+from dr.operations.serving import Serving
 from dr.operations.status import StatusReport
 from dr.supply.check import Lack, RegionSupply
 from dr.supply.items import Item
@@ -31,26 +36,46 @@ from dr.topology.topology import Role
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
 BUCKET = "ml-dr-123456789012-{}-{}"
 
+NOW = datetime(2026, 11, 28, 12, 41, 32, tzinfo=UTC)
+LOST = "us-east-1 does not answer (ConnectTimeoutError)"
+REGION = "check the health of the region and your network connection"
+
+
+def _at(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2026-11-28T{clock}+00:00")
+
+
+SERVED = Serving((RECOVERY,), since=_at("12:03:20"), measured=_at("12:41:20"))
+CLIENTS = Clients("inference.example.com", RECOVERY)
+LATE = (Sample(_at("12:41:20"), 2300.0),)
 STATUS = StatusReport(
     primary=PRIMARY,
     recovery=RECOVERY,
-    tier=Tier.PILOT,
+    tier=Tier.WARM,
     read_from=RECOVERY,
-    day=IncidentState(),
-    findings=(
-        Finding("control bucket of us-west-2", Status.MET, "holds both halves of the contract"),
-        Finding("control bucket of us-east-1", Status.MET, "holds both halves of the contract"),
-        Finding("replication of datasets", Status.MET, "enabled both ways"),
-        Finding(
-            "replication of models",
-            Status.MISSED,
-            f"no enabled rule {BUCKET.format(RECOVERY, 'models')} -> {BUCKET.format(PRIMARY, 'models')}",
-            "`pulumi up -s primary` restores it",
-        ),
-        Finding("model set digits", Status.MET, "20261128T122442Z-61832178 whole in us-west-2"),
-        Finding("endpoint of us-east-1", Status.MET, "serving.us-east-1.example.com: 8 of 8 checkers find it healthy"),
-        Finding("lever admit", Status.INFO, "leaves its record open"),
+    day=IncidentState(
+        Levers(engaged=True, admitted=True), incident=Incident("i-7", "2026-11-28T12:05:10+00:00", "us-east-1 lost")
     ),
+    at=NOW,
+    serving=SERVED,
+    clients=CLIENTS,
+    silent=(PRIMARY,),
+    alarms=(Alarm("ml-dr-region-impaired", RECOVERY, "ALARM", _at("12:04:40")),),
+    findings=(
+        promises.serving_finding(SERVED, NOW),
+        promises.endpoint_finding(RECOVERY, (Sample(_at("09:51:40"), 1.0), Sample(_at("12:41:20"), 1.0)), True, NOW),
+        promises.data_finding(LATE, RECOVERY, Tier.WARM.spec.rpo, NOW),
+        Finding("public name", Status.MET, f"leads to {RECOVERY}"),
+        Finding(f"replicas in {PRIMARY}", Status.UNKNOWN, LOST, REGION),
+        *probes.running_findings(RECOVERY, probes.Running(6, 6, 3, 6, 6), 1),
+        Finding("model set digits", Status.MET, "20261128T122442Z-61832178 is whole, 16 min old"),
+        Finding(f"alarms in {RECOVERY}", Status.MISSED, "1 of 18 fires, the first since 12:04:40 UTC (36 min)"),
+    ),
+    last={
+        f"replicas in {PRIMARY}": Finding(
+            f"replicas in {PRIMARY}", Status.MET, "6 ready of 6 wanted", at="2026-11-28T12:01:10+00:00"
+        )
+    },
 )
 
 PREFLIGHT = PreflightReport(
@@ -150,7 +175,7 @@ REGISTRIES = (
 )
 
 OUTPUTS: Mapping[str, str] = {
-    "dr status": _output("dr status", report.status_text(STATUS)),
+    "dr status": _output("dr status", status_report.status_text(STATUS)),
     "dr contract": _output(
         "dr contract --role recovery",
         report.contract_text([HALF], f"s3://{BUCKET.format(RECOVERY, 'control')} ({RECOVERY})"),

@@ -12,7 +12,7 @@ from dr.cli import supply
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
-from dr.errors import Exit, Failed, Problem
+from dr.errors import Exit, Failed, Invalid, Problem
 from dr.topology.topology import Role
 
 app = application(
@@ -27,7 +27,7 @@ EXITS = {
         Exit.OK: "Every measured objective is met.",
         Exit.FAILED: "An objective is missed, or an operation failed.",
         Exit.REFUSED: "No stack is deployed.",
-        Exit.UNKNOWN: "An objective could not be measured; none is known to be missed.",
+        Exit.UNKNOWN: "An objective could not be measured, and none is known to be missed; or neither region answers.",
     },
     "contract": {Exit.FAILED: "The half of that role was never written, or neither region answers."},
     "rollout": {
@@ -55,6 +55,9 @@ EXITS = {
 }
 """What exit codes mean, by command, where that is more specific than `dr.cli.command.COMMON_EXITS`."""
 
+WATCH_SECONDS = 5.0
+"""Pause between two reports of `dr status --watch`, in seconds."""
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -72,18 +75,44 @@ def main(
 
 
 @app.command(epilog=exits(EXITS["status"]))
-def status(as_json: Json = False, project: Project = Path(), stack: Stack = "dr") -> None:
-    """Show the deployed tier, its objectives and the current health.
+def status(
+    seconds: Annotated[
+        float | None,
+        typer.Argument(
+            min=1,
+            metavar="SECONDS",
+            help="With --watch: seconds between two reports, 5 if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat the report until Ctrl-C.")] = False,
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Show which region serves, and how each objective is met.
 
-    Reads the contract from the control bucket of a region that answers, and measures replication, the newest model
-    set, endpoints and levers.
+    The recovery region measures which region serves, and since when. Shows the tier, the open incident, each objective
+    with its measured value, and the alarms that fire. Ends within 5 seconds while a region does not answer. What such a
+    region answered last is shown with its time, from a file in .local/cache/status/ of the project, and never counts as
+    met.
+
+    With --watch, a terminal shows the newest report; elsewhere each change is a line, and with --json each report is a
+    JSON document in one line. Ctrl-C ends with the exit code of the last report.
     """
-    from dr.config.project import load_topology
+    from dr.config.project import load_settings, project_folder
     from dr.operations.status import run
 
     with errors_shown(as_json):
-        report = run(load_topology(project, stack))
-    from dr.cli.report import status_dict, status_text
+        if seconds is not None and not watch:
+            raise Invalid(Problem("seconds", f"{seconds:g} is valid with --watch only", "add --watch"))
+        settings, folder = load_settings(project, stack), project_folder(project)
+        if watch:
+            from dr.cli.watch import watch as repeat
+
+            raise typer.Exit(repeat(lambda: run(settings, folder, stack), seconds or WATCH_SECONDS, as_json))
+        report = run(settings, folder, stack)
+    from dr.cli.status_report import status_dict, status_text
 
     print_result(as_json, lambda: status_dict(report), lambda: status_text(report))
     raise typer.Exit(report.exit_code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,51 +10,14 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from dr.cli.findings_layout import ADVISED, FINDINGS, STYLES, objective_text
 from dr.cli.layout import INDENT, Paragraph, Rows
 from dr.control.contract import Half
 from dr.errors import DrError
-from dr.findings import Finding, Status
 from dr.operations.adopt import Found
 from dr.operations.preflight import PreflightReport
 from dr.operations.rollout import RegionRollout, exit_code
-from dr.operations.status import StatusReport
 from dr.operations.steps import Report
-from dr.topology.tiers import Tier, describe_duration
-
-STYLES = {Status.MET: "green", Status.MISSED: "bold red", Status.UNKNOWN: "yellow", Status.INFO: "dim"}
-
-FINDINGS = ("status", "subject", "finding")
-ADVISED = (Status.MISSED, Status.UNKNOWN)
-"""Findings with a hint that is shown; each distinct hint is shown once."""
-
-
-def objective_text(tier: Tier) -> str:
-    """A tier with its objectives."""
-    spec = tier.spec
-    return f"{tier} (objectives: RTO {describe_duration(spec.rto)}, RPO {describe_duration(spec.rpo)})"
-
-
-def status_text(report: StatusReport) -> RenderableType:
-    """A status as text."""
-    incident = report.day.incident
-    head = (
-        ("primary", report.primary),
-        ("recovery", report.recovery),
-        ("tier", objective_text(report.tier) if report.tier else "the dr stack is not deployed"),
-        ("incident", f"{incident.id} since {incident.opened}" if incident else "none"),
-        ("read from", report.read_from),
-    )
-    return Group(Rows(head), "", *_findings(report.findings))
-
-
-def _findings(findings: Sequence[Finding]) -> list[RenderableType]:
-    """Findings as a table, then each distinct hint of what is missed or unknown."""
-    rows = [
-        (Text(finding.status, style=STYLES[finding.status]), finding.name, finding.measured) for finding in findings
-    ]
-    hints = dict.fromkeys(finding.hint for finding in findings if finding.hint and finding.status in ADVISED)
-    advice = [Paragraph(f"-> {hint}", "bold") for hint in hints]
-    return [Rows(rows, FINDINGS), *[""][: len(advice)], *advice]
 
 
 def preflight_text(report: PreflightReport) -> RenderableType:
@@ -73,23 +35,6 @@ def preflight_dict(report: PreflightReport) -> dict[str, Any]:
     return {
         "stack": report.stack,
         "region": report.region,
-        "findings": [asdict(finding) for finding in report.findings],
-        "exit_code": int(report.exit_code),
-    }
-
-
-def status_dict(report: StatusReport) -> dict[str, Any]:
-    """A status as JSON values; objectives are in seconds, and are not measurements."""
-    spec = report.tier.spec if report.tier else None
-    return {
-        "primary": report.primary,
-        "recovery": report.recovery,
-        "tier": report.tier.value if report.tier else None,
-        "objectives": {"rto_seconds": spec.rto.total_seconds(), "rpo_seconds": spec.rpo.total_seconds()}
-        if spec
-        else None,
-        "read_from": report.read_from,
-        "day": json.loads(report.day.to_json()),
         "findings": [asdict(finding) for finding in report.findings],
         "exit_code": int(report.exit_code),
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 from dr import clients
 from dr.config import reader
+from dr.config.settings import StackSettings
 from dr.errors import Invalid, Problem
 from dr.topology.topology import Topology
 
@@ -105,6 +106,15 @@ def _logged_in() -> str:
         return ""
 
 
+def load_settings(folder: Path, stack: str) -> StackSettings:
+    """Return the settings of a stack. AWS is not called.
+
+    Raises:
+        Invalid: the configuration is not valid.
+    """
+    return reader.read(read_config(folder, stack))
+
+
 def load_topology(folder: Path, stack: str) -> Topology:
     """Return the topology of a stack, in the account of the credentials in use.
 
@@ -112,7 +122,7 @@ def load_topology(folder: Path, stack: str) -> Topology:
         Invalid: the configuration is not valid.
         Unreachable: STS answers in neither region.
     """
-    settings = reader.read(read_config(folder, stack))
+    settings = load_settings(folder, stack)
     try:
         account = clients.account_id(settings.recovery_region)
     except clients.Unreachable:

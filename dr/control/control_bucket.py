@@ -5,6 +5,7 @@ The control bucket of each region holds both halves and the state, so either reg
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dr.clients import Missing, read_object
@@ -14,6 +15,9 @@ from dr.control.incident_state import IncidentState
 from dr.errors import Problem, Refused
 from dr.names import CONTROL
 from dr.topology.topology import Role, Topology
+
+KEYS = (*map(contract.key_of, Role), incident_state.KEY)
+"""Keys of the documents that `read_control` reads."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def read_half(region: str, bucket: str, role: Role) -> Half | None:
         Unreachable: The region does not answer.
         Refused: The bucket does not exist.
     """
-    text = _read(region, bucket, contract.key_of(role))
+    text = read_document(region, bucket, contract.key_of(role))
     return contract.parse(text, f"s3://{bucket}/{contract.key_of(role)}") if text is not None else None
 
 
@@ -69,13 +73,33 @@ def read_control(topology: Topology, role: Role) -> Control:
         Unreachable: The region does not answer.
     """
     region, bucket = topology.site(role).region, topology.bucket(CONTROL, role)
-    halves = {each: half for each in Role if (half := read_half(region, bucket, each))}
-    text = _read(region, bucket, incident_state.KEY)
-    state = incident_state.parse(text, f"s3://{bucket}/{incident_state.KEY}") if text is not None else IncidentState()
+    return parse_control(topology, role, {key: read_document(region, bucket, key) for key in KEYS})
+
+
+def parse_control(topology: Topology, role: Role, texts: Mapping[str, bytes | None]) -> Control:
+    """Return the content of a control bucket from its documents, by key; None for one that does not exist.
+
+    Raises:
+        Invalid: A document is not valid.
+    """
+    region, bucket = topology.site(role).region, topology.bucket(CONTROL, role)
+    halves = {
+        each: contract.parse(text, f"s3://{bucket}/{key}")
+        for each in Role
+        if (text := texts[key := contract.key_of(each)]) is not None
+    }
+    text, source = texts[incident_state.KEY], f"s3://{bucket}/{incident_state.KEY}"
+    state = incident_state.parse(text, source) if text is not None else IncidentState()
     return Control(role, region, bucket, halves, state)
 
 
-def _read(region: str, bucket: str, key: str) -> bytes | None:
+def read_document(region: str, bucket: str, key: str) -> bytes | None:
+    """Return a document of a control bucket; None if it does not exist.
+
+    Raises:
+        Refused: The bucket does not exist.
+        Unreachable: The region does not answer.
+    """
     try:
         return read_object(region, bucket, key)
     except Missing as error:

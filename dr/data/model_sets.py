@@ -266,6 +266,23 @@ def missing(region: str, buckets: Mapping[str, str], manifest: Manifest) -> list
         return [entry for entry, gone in zip(entries, pool.map(absent, entries), strict=True) if gone]
 
 
+def absent(region: str, pair: str, bucket: str, manifest: Manifest) -> list[Entry]:
+    """Return the objects of a set in one bucket that are not there, by version and size, with one listing.
+
+    Args:
+        region: The region to check.
+        pair: The bucket pair whose entries are checked.
+        bucket: The region's bucket of that pair.
+        manifest: Manifest of the set.
+    """
+    prefix = f"{manifest.key.rpartition('/')[0]}/"
+    with calls(f"s3://{bucket}/{prefix}", region):
+        pages = client("s3", region).get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+        there = {(each["Key"], each["VersionId"]): each["Size"] for page in pages for each in page.get("Versions", [])}
+    entries = [entry for entry in manifest.entries if entry.pair == pair]
+    return [entry for entry in entries if there.get((entry.key, entry.version_id)) != entry.size]
+
+
 def download(region: str, buckets: Mapping[str, str], entry: Entry, path: Path) -> None:
     """Download an object of a set into a file, which gets its name only after its bytes match the manifest.
 

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from dr.cli.findings_layout import objective_text
 from dr.cli.layout import Paragraph, Rows
-from dr.cli.report import objective_text
 from dr.control import contract
 from dr.topology.tiers import parse_tier
 from sandbox import model_set
@@ -17,7 +17,7 @@ from sandbox.up import PRIMARY, RECOVERY, World
 
 NEXT = (
     ("make shell", "opens a shell for the sandbox; the commands below run there"),
-    ("dr status", "shows the tier, its objectives and the current health"),
+    ("dr status", "shows which region serves, and how each objective is met"),
     ("pulumi config set dr:tier warm -s dr", "changes the tier; `pulumi up -s dr` applies it"),
     ("python -m sandbox predict --region us-east-1", "requests a prediction"),
     ("python -m sandbox dns", "lists DNS records and their health checks"),

@@ -1,30 +1,38 @@
-"""The `dr` command against moto, with both regions' resources as deployed by the stacks."""
+"""The `dr` command against the emulator, with both regions' resources as deployed by the stacks."""
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+from dr.cli import watch
 from dr.cli.main import app
-from dr.clients import Unreachable
+from dr.clients import Limits
 from dr.control import contract, incident_state
-from dr.control.incident_state import Incident, IncidentState
-from dr.errors import Exit, Problem
+from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.data import model_sets
+from dr.data.model_sets import Item
+from dr.errors import Exit
+from dr.operations import last_known, status
 from dr.preflight import running_nodes
 from dr.topology.topology import Role
+from sandbox.server import Running
 from tests.support.buckets import make_bucket
 from tests.support.builders import half
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[4]
 REGIONS = {Role.PRIMARY: "us-east-1", Role.RECOVERY: "us-west-2"}
 PAIRS = ("datasets", "models", "registry", "control", "velero")
+FILLED = ("datasets", "velero")
+"""Pairs that get an object; the others hold the model set and the contract."""
 
 
 def bucket(role: Role, pair: str) -> str:
@@ -35,16 +43,25 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments, "--project", str(ROOT)])
 
 
-@pytest.fixture
-def empty() -> Iterator[None]:
-    with mock_aws():
-        yield
+@pytest.fixture(autouse=True)
+def _alone_and_patient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep results of reports in the test's own folder, and wait long for an emulator on a busy machine."""
+    monkeypatch.setattr(last_known, "FOLDER", tmp_path / "last-known")
+    for name in ("SECONDS", "CONTROL_BY", "PRIMARY_BY"):
+        monkeypatch.setattr(status, name, PATIENCE_SECONDS)
+    monkeypatch.setattr(status, "LIMITS", Limits(read=PATIENCE_SECONDS))
 
 
 @pytest.fixture
-def deployed(empty: None) -> dict[Role, Any]:
-    """Both regions as deployed: buckets, replication rules, contract, health checks and alarms."""
-    checks, clients = boto3.client("route53", "us-east-1"), {}
+def empty(aws: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty account, and the DNS server of the emulator."""
+    monkeypatch.setenv("DR_RESOLVER", aws.endpoint.partition("://")[2])
+
+
+@pytest.fixture
+def deployed(empty: None, tmp_path: Path) -> dict[Role, Any]:
+    """Both regions as deployed: buckets, replication rules, contract, model set, levers, alarms and measurements."""
+    clients = {}
     for role, region in REGIONS.items():
         s3 = clients[role] = boto3.client("s3", region)
         for pair in PAIRS:
@@ -61,39 +78,103 @@ def deployed(empty: None) -> dict[Role, Any]:
             }
             configuration = {"Role": "arn:aws:iam::123456789012:role/r", "Rules": [rule]}
             s3.put_bucket_replication(Bucket=bucket(role, pair), ReplicationConfiguration=configuration)
-        config = {"Type": "HTTPS", "FullyQualifiedDomainName": "serving.example.com"}
-        check = checks.create_health_check(CallerReference=str(role), HealthCheckConfig=config)["HealthCheck"]["Id"]
-        alarm = f"ml-dr-lever-{role}"
-        boto3.client("cloudwatch", "us-west-2").put_metric_alarm(
-            AlarmName=alarm, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1, Threshold=1
-        )
+        boto3.client("cloudwatch", REGIONS[role]).put_metric_alarm(**alarm("replication-late"))
+        lever = LEVERS[role]
+        boto3.client("cloudwatch", "us-west-2").put_metric_alarm(**alarm(f"lever-{lever}", Lever=lever))
         written = half(role).to_dict()
-        written["dns"] |= {"endpoint_check_id": check, "lever_alarm": alarm}
+        written["dns"] |= {"lever": lever, "lever_alarm": f"ml-dr-lever-{lever}", "endpoint": f"{REGIONS[role]}.elb"}
         for each in REGIONS:
             clients[each].put_object(
                 Bucket=bucket(each, "control"), Key=contract.key_of(role), Body=json.dumps(written)
             )
+    for pair in FILLED:
+        clients[Role.PRIMARY].put_object(Bucket=bucket(Role.PRIMARY, pair), Key="object", Body=b"content")
+    publish_set(tmp_path / "model")
+    for pair in FILLED:
+        name = bucket(Role.RECOVERY, pair)
+        wait_for(lambda name=name: clients[Role.RECOVERY].list_objects_v2(Bucket=name)["KeyCount"])  # type: ignore[misc]
+    measure(us_east_1=1.0)
     return clients
+
+
+LEVERS = {Role.PRIMARY: "engage", Role.RECOVERY: "admit"}
+
+
+def alarm(name: str, **dimensions: str) -> dict[str, Any]:
+    """An alarm that fires below 1, and with `engage` above 0."""
+    above = dimensions.get("Lever") == "engage"
+    return {
+        "AlarmName": f"ml-dr-{name}",
+        "Namespace": "DisasterRecovery",
+        "MetricName": "Lever" if dimensions else "Fine",
+        "Dimensions": [{"Name": key, "Value": value} for key, value in ({**dimensions, "Workload": "ml-dr"}).items()],
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold" if above else "LessThanThreshold",
+        "Threshold": 0 if above else 1,
+        "TreatMissingData": "notBreaching",
+    }
+
+
+def publish_set(path: Path) -> None:
+    """Publish a model set in the primary region, and wait until it is replicated."""
+    path.write_bytes(b"weights")
+    here, there = ({pair: bucket(role, pair) for pair in PAIRS} for role in REGIONS)
+    published = model_sets.publish("us-east-1", here, "digits", [Item("model", "models", path)])
+    wait_for(lambda: model_sets.newest("us-west-2", there, "digits") == published)
+    wait_for(lambda: not model_sets.missing("us-west-2", there, published))
+
+
+def measure(sentinel: float = 5.0, **healthy: float) -> None:
+    """Publish what the prober measures, and the levers."""
+    now, metrics = datetime.now(UTC), boto3.client("cloudwatch", "us-west-2")
+    values: list[tuple[str, dict[str, str], float]] = [
+        ("SentinelAgeSeconds", {}, sentinel),
+        ("NewestCopyAgeSeconds", {}, 3600.0),
+    ]
+    values += [("EndpointHealthy", {"Region": name.replace("_", "-")}, value) for name, value in healthy.items()]
+    values += [("Lever", {"Lever": "engage"}, 0.0), ("Lever", {"Lever": "admit"}, 1.0)]
+    data = [
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": key, "Value": each} for key, each in ({**dimensions, "Workload": "ml-dr"}).items()],
+            "Value": value,
+            "Timestamp": now,
+        }
+        for name, dimensions, value in values
+    ]
+    metrics.put_metric_data(Namespace="DisasterRecovery", MetricData=data)
+
+
+def report_of(result: Result) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the report, and its findings by name."""
+    report = json.loads(result.output)
+    return report, {each["name"]: each for each in report["findings"]}
 
 
 @pytest.mark.usefixtures("deployed")
 def test_status_is_met_if_everything_is_as_deployed() -> None:
     result = run("status", "--json")
 
-    report = json.loads(result.output)
+    report, findings = report_of(result)
     assert result.exit_code == Exit.OK, result.output
-    assert report["tier"] == "pilot"
+    assert (report["tier"], report["serving"]["regions"], report["silent"]) == ("pilot", ["us-east-1"], [])
     assert report["objectives"] == {"rto_seconds": 1800.0, "rpo_seconds": 3600.0}
-    assert {finding["status"] for finding in report["findings"]} == {"met", "info"}
-    assert "replication of datasets" in {finding["name"] for finding in report["findings"]}
+    assert {each["status"] for each in findings.values()} == {"met", "info"}
+    data = findings["data in us-west-2"]
+    assert (data["measured"], data["objective"]) == ("5 s behind", "at most 1 h")
+    assert data["at"] <= report["at"]
+    assert " is whole, " in findings["model set digits"]["measured"]
 
 
 @pytest.mark.usefixtures("deployed")
 def test_status_as_text_shows_the_expected_lines() -> None:
     output = run("status").output
 
+    assert "serving   us-east-1 for more than" in output
     assert "pilot (objectives: RTO 30 min, RPO 1 h)" in output
-    assert "enabled both ways" in output
+    assert "5 s behind (objective: at most 1 h)" in output
 
 
 def test_removed_replication_rule_is_missed_with_the_command_that_restores_it(deployed: dict[Role, Any]) -> None:
@@ -105,47 +186,120 @@ def test_removed_replication_rule_is_missed_with_the_command_that_restores_it(de
     assert "pulumi up -s primary" in result.output
 
 
+def test_rule_without_a_replicated_object_is_missed(deployed: dict[Role, Any]) -> None:
+    for role, pair in ((Role.RECOVERY, "datasets"), (Role.RECOVERY, "velero"), (Role.PRIMARY, "velero")):
+        deployed[role].delete_object(Bucket=bucket(role, pair), Key="object")
+    result = run("status", "--json")
+
+    _, findings = report_of(result)
+    assert result.exit_code == Exit.FAILED
+    assert findings["replica of datasets"]["status"] == "missed"
+    assert findings["replica of datasets"]["measured"] == "empty; the primary region's bucket holds objects"
+    assert findings["replica of velero"]["measured"] == "empty, as is the primary region's bucket"
+
+
+def test_model_set_that_lacks_an_object_is_missed(deployed: dict[Role, Any]) -> None:
+    s3, name = deployed[Role.RECOVERY], bucket(Role.RECOVERY, "models")
+    (version,) = s3.list_object_versions(Bucket=name, Prefix="sets/")["Versions"]
+    s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
+    _, findings = report_of(run("status", "--json"))
+
+    assert findings["model set digits"]["status"] == "missed"
+    assert " lacks 1 objects, first sets/digits/" in findings["model set digits"]["measured"]
+
+
 def test_status_shows_an_open_incident(deployed: dict[Role, Any]) -> None:
-    day = IncidentState(incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "drill"))
+    day = IncidentState(Levers(engaged=True), incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "us-east-1 lost"))
     deployed[Role.RECOVERY].put_object(
         Bucket=bucket(Role.RECOVERY, "control"), Key=incident_state.KEY, Body=day.to_json()
     )
+    result = run("status")
 
-    assert "i-7 since 2026-11-23" in run("status").output
+    assert "i-7 since 2026-11-23 03:00:00 UTC" in result.output
+    assert "us-east-1 lost" in result.output
+    assert "levers    engage set, admit not set" in result.output
+    assert "record of us-east-1 is open, not as in the incident state" in result.output
+
+
+Control = Callable[..., Any]
+
+
+def lose(control: Control, region: str = "us-east-1", **fault: Any) -> None:
+    """Make a region unreachable, or inject another fault of a region."""
+    fault = fault or {"unreachable": True, "with_global": region == "us-east-1"}
+    control("POST", "faults", {"kind": "region", "region": region, **fault})
+
+
+def after_the_loss(control: Control) -> tuple[Result, dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return a report made while us-east-1 is lost and us-west-2 answers clients, after one of normal operation."""
+    assert run("status", "--json").exit_code == Exit.OK
+    control("POST", "clock", {"advance": 60})
+    lose(control)
+    now = datetime.fromisoformat(control("GET", "clock")["now"])
+    metrics = boto3.client("cloudwatch", "us-west-2")
+    for region, value in (("us-east-1", 0.0), ("us-west-2", 1.0)):
+        dimensions = [{"Name": "Region", "Value": region}, {"Name": "Workload", "Value": "ml-dr"}]
+        datum = {"MetricName": "EndpointHealthy", "Dimensions": dimensions, "Value": value, "Timestamp": now}
+        metrics.put_metric_data(Namespace="DisasterRecovery", MetricData=[datum])
+    result = run("status", "--json")
+    return result, *report_of(result)
 
 
 @pytest.mark.usefixtures("deployed")
-def test_status_is_unknown_and_never_met_if_the_primary_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dr import clients
-    from dr.control import control_bucket
-    from dr.operations import probes
+def test_status_names_the_recovery_region_as_serving_while_the_primary_is_lost(control: Control) -> None:
+    result, report, findings = after_the_loss(control)
 
-    def dead(subject: str, region: str) -> Any:
-        if "us-east-1" in region:
-            raise Unreachable(Problem(subject, f"{region} does not answer", "look at the region's health"))
-        return clients.calls(subject, region)
+    assert result.exit_code == Exit.FAILED
+    assert (report["read_from"], report["silent"]) == ("us-west-2", ["us-east-1"])
+    assert report["serving"]["regions"] == ["us-west-2"]
+    assert report["serving"]["since"] == report["serving"]["measured"]
+    assert not report["serving"]["since_is_bound"]
+    assert findings["endpoint of us-east-1"]["status"] == "missed"
+    assert findings["data in us-west-2"]["status"] == "met"
 
-    monkeypatch.setattr(probes, "calls", dead)
-    monkeypatch.setattr(control_bucket, "read_object", _read_with_primary_dead(clients.read_object))
+
+@pytest.mark.usefixtures("deployed")
+def test_value_of_a_lost_region_is_unknown_with_what_was_known_last(control: Control) -> None:
+    _, report, findings = after_the_loss(control)
+
+    lost = findings["alarms in us-east-1"]
+    assert lost["status"] == "unknown"
+    assert "us-east-1 does not answer" in lost["measured"]
+    assert (lost["last_known"]["status"], lost["last_known"]["measured"]) == ("met", "none of 1 fires")
+    assert lost["last_known"]["at"] < report["at"]
+    assert "last known" in " ".join(run("status").output.split())
+
+
+@pytest.mark.usefixtures("deployed")
+def test_both_regions_lost_are_both_named_with_exit_code_4(control: Control) -> None:
+    run("status")
+    lose(control)
+    lose(control, "us-west-2")
     result = run("status", "--json")
 
-    report = json.loads(result.output)
-    assert result.exit_code == Exit.UNKNOWN
-    assert report["read_from"] == "us-west-2"
-    status = {finding["name"]: finding["status"] for finding in report["findings"]}
-    assert status["control bucket of us-east-1"] == "unknown"
-    assert status["control bucket of us-west-2"] == "met"
-    assert status["replication of datasets"] == "unknown"
-    assert status["endpoint of us-west-2"] == "unknown"
+    report, findings = report_of(result)
+    assert result.exit_code == report["exit_code"] == Exit.UNKNOWN
+    assert report["silent"] == ["us-east-1", "us-west-2"]
+    assert (report["serving"]["regions"], report["tier"], report["day"]) == (None, None, None)
+    assert {findings[f"control bucket in {region}"]["status"] for region in REGIONS.values()} == {"unknown"}
+    assert findings["serving"]["last_known"]["measured"].startswith("us-east-1 for more than")
+    text = run("status").output
+    assert "us-east-1, does not answer" in text
+    assert "us-west-2, does not answer" in text
 
 
-def _read_with_primary_dead(read: Any) -> Any:
-    def read_object(region: str, name: str, key: str) -> bytes:
-        if region == "us-east-1":
-            raise Unreachable(Problem(name, f"{region} does not answer", "look at the region's health"))
-        return bytes(read(region, name, key))
+@pytest.mark.usefixtures("deployed")
+def test_region_that_hangs_is_unknown_at_the_deadline(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "PRIMARY_BY", 1.0)
+    run("status")
+    lose(control, slow=20.0)
+    result = run("status", "--json")
 
-    return read_object
+    report, findings = report_of(result)
+    assert result.exit_code == Exit.UNKNOWN, result.output
+    assert (report["silent"], report["serving"]["regions"]) == (["us-east-1"], ["us-east-1"])
+    assert "us-east-1 does not answer within" in findings["control bucket in us-east-1"]["measured"]
+    assert findings["control bucket in us-west-2"]["status"] == "met"
 
 
 @pytest.mark.usefixtures("empty")
@@ -154,6 +308,54 @@ def test_status_before_anything_is_deployed_is_refused() -> None:
 
     assert result.exit_code == Exit.REFUSED
     assert "run `pulumi up -s primary`" in " ".join(result.output.split())
+
+
+def test_seconds_without_watch_are_invalid_input() -> None:
+    result = run("status", "5")
+
+    assert result.exit_code == Exit.INVALID
+    assert "add --watch" in result.output
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, after: Callable[[int], None]) -> None:
+    """Let time pass between reports without waiting: `after` gets the number of reports, and may raise."""
+    count = iter(range(1, 100))
+    monkeypatch.setattr(watch, "sleep", lambda seconds: after(next(count)))
+
+
+def test_watch_prints_a_line_for_each_change_and_ends_with_the_last_exit_code(
+    deployed: dict[Role, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after(reports: int) -> None:
+        if reports == 1:
+            deployed[Role.RECOVERY].delete_bucket_replication(Bucket=bucket(Role.RECOVERY, "models"))
+        if reports == 3:
+            raise KeyboardInterrupt
+
+    interrupted(monkeypatch, after)
+    result = run("status", "--watch")
+
+    assert result.exit_code == Exit.FAILED
+    lines = [line.partition(" UTC  ")[2] for line in result.output.splitlines()]
+    assert lines[0].startswith("serving: us-east-1")
+    assert [line for line in lines if "replica of models" in line] == [
+        "met: replica of models: holds objects; rules both ways",
+        f"missed: replica of models: no enabled rule {bucket(Role.RECOVERY, 'models')} -> "
+        f"{bucket(Role.PRIMARY, 'models')} (objective: holds objects, and rules both ways)",
+    ]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_watch_with_json_prints_a_document_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def after(reports: int) -> None:
+        if reports == 2:
+            raise KeyboardInterrupt
+
+    interrupted(monkeypatch, after)
+    result = run("status", "--watch", "--json", "1")
+
+    assert result.exit_code == Exit.OK
+    assert [json.loads(line)["exit_code"] for line in result.output.splitlines()] == [0, 0]
 
 
 @pytest.mark.usefixtures("deployed")

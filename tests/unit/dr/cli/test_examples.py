@@ -20,8 +20,9 @@ def test_sample_outputs_fit_80_columns_without_trailing_blanks() -> None:
     assert [line for line in lines if len(line) > 80 or line != line.rstrip()] == []
 
 
-def test_the_reference_names_every_option() -> None:
+def test_the_reference_names_every_option_and_argument() -> None:
     text = document()
 
     for command in COMMANDS.values():
-        assert [name for each in command.params for name in each.opts if f"`{name}`" not in text] == []
+        names = [name if name.startswith("-") else name.upper() for each in command.params for name in each.opts]
+        assert [name for name in names if f"`{name}`" not in text] == []
