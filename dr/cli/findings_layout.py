@@ -11,7 +11,7 @@ STYLES = {
 }
 
 FINDINGS = ("status", "subject", "finding")
-ADVISED = (Status.MISSED, Status.UNKNOWN)
+ADVISED = (Status.MISSED, Status.UNKNOWN, Status.STALE)
 """Findings with a hint that is shown; each distinct hint is shown once."""
 
 

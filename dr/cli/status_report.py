@@ -23,14 +23,14 @@ VERSION = 1
 
 
 def status_text(report: StatusReport) -> RenderableType:
-    """A status as text."""
+    """A status as text; what is missed, unknown or stale comes first."""
     rows = [
         (
             Text(finding.status, style=STYLES[finding.status]),
             finding.name,
             f"{_measured(finding)}{_last(report, finding)}",
         )
-        for finding in report.findings
+        for finding in sorted(report.findings, key=lambda each: each.status not in ADVISED)
         if finding.name != SERVING
     ]
     parts: list[RenderableType] = [Rows(_head(report)), "", Rows(rows, FINDINGS)]

@@ -9,7 +9,7 @@ from time import sleep
 import typer
 from rich.console import Console
 
-from dr.cli.layout import output
+from dr.cli.layout import output, show
 from dr.cli.status_report import changes, status_dict, status_text
 from dr.errors import Exit
 from dr.operations.status import StatusReport
@@ -39,10 +39,14 @@ def watch(read: Callable[[], StatusReport], seconds: float, as_json: bool, conso
         else:
             from rich.live import Live
 
-            with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-                for report in _reports(read, seconds):
-                    last = report
-                    live.update(status_text(report), refresh=True)
+            try:
+                with Live(console=console, auto_refresh=False, screen=True, vertical_overflow="crop") as live:
+                    for report in _reports(read, seconds):
+                        last = report
+                        live.update(status_text(report), refresh=True)
+            finally:
+                if last:
+                    show(status_text(last), console)
     except KeyboardInterrupt:
         pass
     return last.exit_code if last else Exit.UNKNOWN

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -34,15 +34,17 @@ class LastKnown:
     account: str = ""
     findings: Mapping[str, Finding] = field(default_factory=dict)
 
-    def updated(self, account: str, findings: Iterable[Finding], at: str) -> LastKnown:
+    def updated(self, account: str, findings: Sequence[Finding], at: str, complete: bool) -> LastKnown:
         """Return the same with the results of a report.
 
         Args:
             account: The account.
             findings: Findings of the report; unknown ones keep the earlier result.
             at: Time of the report, ISO 8601, for findings without a time of their own.
+            complete: Whether the report has every finding: results of others are dropped.
         """
-        before = self.findings if account == self.account else {}
+        names = {each.name for each in findings} if complete else self.findings.keys()
+        before = {name: each for name, each in self.findings.items() if account == self.account and name in names}
         new = {each.name: Finding(**{**asdict(each), "at": each.at or at}) for each in findings if each.status in KNOWN}
         return LastKnown(account, {**before, **new})
 

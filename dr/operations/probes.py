@@ -210,6 +210,11 @@ def _inside(node: Mapping[str, object], *path: str) -> Mapping[str, object]:
     return found if isinstance(found, Mapping) else {}
 
 
+def running_names(region: str) -> tuple[str, str]:
+    """Return the names of the findings about what runs in a region."""
+    return f"replicas in {region}", f"GPU nodes in {region}"
+
+
 def running_findings(region: str, found: Running, per_node: int) -> list[Finding]:
     """Judge what runs in a region's cluster: replicas against the floor, nodes against what the replicas need. Pure.
 
@@ -218,7 +223,7 @@ def running_findings(region: str, found: Running, per_node: int) -> list[Finding
         found: What runs.
         per_node: Replicas that a node holds.
     """
-    replicas, nodes = f"replicas in {region}", f"GPU nodes in {region}"
+    replicas, nodes = running_names(region)
     wanted = max(found.wanted, found.floor)
     if not wanted:
         idle = f"{found.nodes} run" if found.nodes else "none runs"

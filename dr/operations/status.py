@@ -102,10 +102,23 @@ def run(settings: StackSettings, folder: Path, stack: str) -> StatusReport:
         report = inquiry.report()
     if inquiry.account:
         at = report.at.isoformat(timespec="seconds")
-        last_known.save(path, before.updated(inquiry.account, report.findings, at))
+        last_known.save(path, before.updated(inquiry.account, report.findings, at, complete=not report.silent))
     known = before.findings if inquiry.account == before.account else {}
-    lost = [each.name for each in report.findings if each.status in (Status.UNKNOWN, Status.STALE)]
-    return replace(report, last={name: known[name] for name in lost if name in known})
+    return with_last_known(report, known)
+
+
+def with_last_known(report: StatusReport, known: Mapping[str, Finding]) -> StatusReport:
+    """Return a report with the last known results of what is unknown in it, or was not read because a region is silent.
+
+    Args:
+        report: The report.
+        known: Results of earlier reports, by name.
+    """
+    names = {each.name for each in report.findings}
+    absent = [Finding(name, Status.UNKNOWN, "not read") for name in known if report.silent and name not in names]
+    findings = (*report.findings, *absent)
+    lost = [each.name for each in findings if each.status in (Status.UNKNOWN, Status.STALE)]
+    return replace(report, findings=findings, last={name: known[name] for name in lost if name in known})
 
 
 class _Inquiry:
@@ -142,11 +155,11 @@ class _Inquiry:
         day = control.state if control else None
         served = self._judge_measurements(metrics, halves, day, now)
         clients = self._judge_clients(dns, halves, served)
-        for subject, pending in waiting:
+        for names, pending in waiting:
             try:
                 self._findings += pending.result()
             except DrError as error:
-                self._findings.append(unknown(subject, error))
+                self._findings += [unknown(each, error) for each in names]
         self._judge_alarms(known, halves, day, now)
         self._findings += lost
         self._control_findings(documents)
@@ -168,8 +181,9 @@ class _Inquiry:
     def _find_account(self) -> None:
         """Set the account of the credentials: from the region that answers first, else that of the last report."""
         regions = (self._recovery, self._primary)
-        asked = [self._lookups.start("the AWS account", each, partial(account_id, each)) for each in regions]
-        self.account = self._lookups.first(asked, CONTROL_BY) or self.account
+        start = self._lookups.start
+        self._accounts = {region: start("the AWS account", region, partial(account_id, region)) for region in regions}
+        self.account = self._lookups.first(list(self._accounts.values()), CONTROL_BY) or self.account
         self._topology = self._settings.topology(self.account)
 
     def _start_documents(self, role: Role) -> dict[str, Pending[bytes | None]]:
@@ -193,12 +207,10 @@ class _Inquiry:
         for role in (Role.RECOVERY, Role.PRIMARY):
             region = self._topology.site(role).region
             name, objective = f"control bucket in {region}", "both halves"
-            if role not in documents:
-                lost = self._lookups.failed(region)
-                fact = lost.problems[0].fact if lost else "not read"
-                self._findings.append(Finding(name, Status.UNKNOWN, fact, lost.problems[0].remedy if lost else ""))
-                continue
             try:
+                if role not in documents:
+                    # Without an account, the name of the bucket is unknown.
+                    self._accounts[region].result(PRIMARY_BY)
                 found = self._parsed(role, documents[role], PRIMARY_BY)
             except Unreachable as error:
                 self._lookups.record(region, error)
@@ -220,26 +232,27 @@ class _Inquiry:
 
     def _start_probes(
         self, halves: Mapping[Role, Half], documents: Mapping[Role, Mapping[str, Pending[bytes | None]]]
-    ) -> list[tuple[str, Pending[Findings]]]:
-        """Start the probes that need the contract."""
-        waiting: list[tuple[str, Pending[Findings]]] = []
+    ) -> list[tuple[tuple[str, ...], Pending[Findings]]]:
+        """Start the probes that need the contract, each with the names of its findings."""
+        waiting: list[tuple[tuple[str, ...], Pending[Findings]]] = []
 
-        def start(subject: str, place: str, look: Callable[[], Findings]) -> None:
-            waiting.append((subject, self._lookups.start(subject, place, look)))
+        def start(place: str, look: Callable[[], Findings], *names: str) -> None:
+            waiting.append((names, self._lookups.start(names[0], place, look)))
 
         for half in halves.values():
             if half.cluster:
                 place = f"cluster {half.cluster.name} in {half.region}"
-                start(f"replicas in {half.region}", place, partial(self._running, half, half.cluster))
+                start(place, partial(self._running, half, half.cluster), *probes.running_names(half.region))
         owner = halves.get(Role.PRIMARY)
         if owner:
             name = self._topology.serving.model_set
-            start(f"model set {name}", self._recovery, partial(self._model_set, name, owner.buckets))
+            start(self._recovery, partial(self._model_set, name, owner.buckets), f"model set {name}")
+            start(self._recovery, partial(self._other_sets, name, owner.buckets), "other model sets")
         for pair, names in owner.buckets.items() if owner else ():
             gate = documents[Role.PRIMARY][KEYS[0]]
             look = partial(probes.replicates, self._primary, names.primary, names.recovery)
             rule = self._lookups.start(f"s3://{names.primary}", self._primary, look, after=gate)
-            start(f"replica of {pair}", self._recovery, partial(self._replica, pair, names, rule))
+            start(self._recovery, partial(self._replica, pair, names, rule), f"replica of {pair}")
         return waiting
 
     def _replica(self, pair: str, names: BucketRecord, rule: Pending[bool]) -> Findings:
@@ -257,6 +270,15 @@ class _Inquiry:
             return pending.result(PRIMARY_BY)
         except Unreachable:
             return None
+
+    def _other_sets(self, name: str, buckets: Mapping[str, BucketRecord]) -> Findings:
+        names = model_sets.names(self._recovery, {pair: sides.recovery for pair, sides in buckets.items()})
+        asked = [
+            self._lookups.start(f"model set {each}", self._recovery, partial(self._model_set, each, buckets))
+            for each in names
+            if each != name
+        ]
+        return [finding for pending in asked for finding in pending.result()]
 
     def _model_set(self, name: str, buckets: Mapping[str, BucketRecord]) -> Findings:
         here = {pair: sides.primary for pair, sides in buckets.items()}

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from dr.errors import Exit
 from tests.support.drill import NAMESPACE, Cluster, drill, even_out, predicted, zones_with_nodes
 from tests.support.network import EAST, WEST, dns_answer, load_balancer
 from tests.support.sandbox import SandboxUnderTest
+from tests.support.status_command import Shown, status
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
@@ -83,6 +85,48 @@ def test_engaged_lever_closes_the_record_of_a_healthy_primary_region(warm: Sandb
         assert dns_answer(warm, NAME) == load_balancer(warm, WEST)
     finally:
         pull(0)
+
+
+def test_status_names_the_recovery_region_as_serving_after_the_loss_of_the_primary_and_of_the_control_planes(
+    warm: SandboxUnderTest,
+) -> None:
+    warm.advance(5)
+    normal = wait_for(lambda: served_by_primary(warm), "a report of normal operation")
+    warm.lose(EAST)
+    warm.advance(5)
+    lost = wait_for(lambda: reported(warm, "replicas in us-west-2"), "a report with the replicas of us-west-2")
+
+    assert normal.report["silent"] == []
+    assert (lost.code, lost.report["exit_code"]) == (Exit.FAILED, 1)
+    assert (lost.report["read_from"], lost.report["silent"]) == (WEST, [EAST])
+    serving = lost.report["serving"]
+    assert serving["regions"] == [WEST]
+    assert normal.report["serving"]["measured"] < serving["since"] < serving["measured"] <= lost.report["at"]
+    assert "ml-dr-region-impaired" in {alarm["name"] for alarm in lost.report["alarms"]}
+    assert lost.finding("replicas in us-west-2")["measured"] == "3 ready of 3 wanted"
+    assert {lost.finding(name)["status"] for name in ("replicas in us-west-2", "model set digits")} == {"met"}
+    assert lost.finding("control bucket in us-east-1")["last_known"]["status"] == "met"
+
+    warm.lose(WEST)
+    both = status(warm)
+    assert (both.code, both.report["silent"]) == (Exit.UNKNOWN, [EAST, WEST])
+    assert both.report["serving"]["regions"] is None
+    assert both.finding("serving")["last_known"]["measured"].startswith("us-west-2 since ")
+    warm.repair()
+    warm.advance(5)
+
+
+def served_by_primary(sandbox: SandboxUnderTest) -> Shown | None:
+    """Return a report of normal operation; None if the machine was too busy to read everything before the deadline."""
+    shown = status(sandbox)
+    whole = shown.report["serving"]["regions"] == [EAST] and not shown.report["silent"]
+    return shown if whole else None
+
+
+def reported(sandbox: SandboxUnderTest, name: str) -> Shown | None:
+    """Return a report in which the recovery region answered everything before the deadline."""
+    shown = status(sandbox)
+    return shown if WEST not in shown.report["silent"] and shown.finding(name)["status"] != "unknown" else None
 
 
 @pytest.mark.parametrize("lost", [None, "us-west-2a"])
