@@ -6,7 +6,8 @@ it has none (its `MixedTemplateNodeInfoProvider`, and `getAsgTemplate` of its AW
 zones does not grow for a pod that must run in another zone. A scan grows one group, or several similar ones that are
 balanced (`--balance-similar-node-groups`).
 
-Pods wait for the nodes that a group lacks until `--max-node-provision-time`. A group in which a launch failed since it
+Pods wait for the nodes that a group lacks until `--max-node-provision-time`. A node that has never been ready is one of
+them (its `GetUpcomingNodes`). A group in which a launch failed since it
 grew is not grown for five minutes, and its missing nodes above the minimum are given up.
 
 A node with only DaemonSet pods for 10 minutes is removed, down to the group's minimum (cluster-autoscaler FAQ).
@@ -143,6 +144,8 @@ class Autoscaler:
         self._zones: dict[str, str] = {}
         self._lacking_since: dict[str, float] = {}
         self._failed_at: dict[str, float] = {}
+        self._started: set[str] = set()
+        """Names of nodes that have been ready."""
 
     def step(self) -> None:
         """Scan, if a scan is due."""
@@ -166,6 +169,8 @@ class Autoscaler:
         """Return a group with its missing nodes; give up those above its minimum whose launch failed."""
         name, found = about["nodegroupName"], self._nodes_of(about)
         ready = [node for node in found if _ready(node)]
+        self._started |= {node["metadata"]["name"] for node in ready}
+        started = [node for node in found if node["metadata"]["name"] in self._started]
         if ready:
             self._zones[name] = ready[0]["metadata"]["labels"][ZONE]
         desired, least = scaled.desired_capacity or 0, scaled.min_size or 0
@@ -174,7 +179,7 @@ class Autoscaler:
             if (fewer := max(least, len(found))) < desired:
                 desired = fewer
                 scaled.set_desired_capacity(desired)
-        lacking = max(0, desired - len(found))
+        lacking = max(0, desired - len(started))
         since = self._lacking_since.setdefault(name, now)
         if not lacking:
             del self._lacking_since[name]

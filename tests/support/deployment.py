@@ -30,7 +30,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnde
             assert set(sandbox.engine.up(stack).counts) == {"create"}
         sandbox.publish(train(tmp_path_factory.mktemp("model")).items)
         # With a published model set, every update waits for replicas, even without a change.
-        assert sandbox.engine.up("primary").none
+        again = sandbox.engine.up("primary")
+        assert again.none, again.changed
         yield sandbox
 
 

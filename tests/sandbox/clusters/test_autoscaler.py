@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from sandbox.clusters.autoscaler import Group, growth
+from sandbox.clusters.api import Watched
+from sandbox.clusters.autoscaler import Autoscaler, Group, growth
 from sandbox.clusters.placement import ZONE, Spot, place, template
+from sandbox.clusters.scaling import Scaling
 
 ZONES = ("a", "b", "c")
 SPREAD = {
@@ -183,3 +186,52 @@ def test_nodes_with_a_taint_that_the_pod_does_not_tolerate_are_no_zone_of_the_sp
     more = template(about("gpu-b"), "b")
 
     assert place(replicas(0, 2), [node, more, lost], [node, more]) == []
+
+
+# A cluster whose nodes start ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Starting:
+    """A group of one node, whose node registers before it is ready, and a replica that waits for it."""
+
+    ready: bool = False
+    grown: list[int] = field(default_factory=list)
+    group: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            desired_capacity=1, min_size=1, max_size=4, availability_zones=["a"], instance_states=[]
+        )
+    )
+
+    def groups(self) -> list[tuple[dict[str, Any], Any]]:
+        return [(about("gpu-a"), self.group)]
+
+    def launch_failed(self, scaled: Any) -> bool:
+        return False
+
+    def grow(self, scaled: Any, size: int) -> None:
+        self.grown.append(size)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        labels = {"eks.amazonaws.com/nodegroup": "gpu-a", ZONE: "a", "pool": "gpu"}
+        status = {"conditions": [{"type": "Ready", "status": "True" if self.ready else "False"}]}
+        return [{"metadata": {"name": "n0", "labels": labels}, "spec": {}, "status": status}]
+
+    def pods(self) -> list[dict[str, Any]]:
+        waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+        return [{**replica("r0"), "status": {"conditions": [waits]}}]
+
+
+def test_node_that_has_never_been_ready_is_expected_and_one_that_was_ready_is_not() -> None:
+    cluster = Starting()
+    nodes, pods = (cast(Watched, SimpleNamespace(all=each)) for each in (cluster.nodes, cluster.pods))
+    autoscaler = Autoscaler(cast(Scaling, cluster), nodes, pods, speed=1e9)
+
+    autoscaler.step()
+    assert cluster.grown == [], "the node that starts takes the replica"
+    cluster.ready = True
+    autoscaler.step()
+    cluster.ready = False
+    cluster.grown.clear()
+    autoscaler.step()
+    assert cluster.grown == [2], "a node that failed does not take it"
