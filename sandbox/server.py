@@ -50,6 +50,7 @@ class Running:
     clusters: Clusters
     sites: Sites
     emulator: Emulator
+    names: NameServer
 
     @property
     def front(self) -> Front:
@@ -62,6 +63,7 @@ class Running:
 
     def stop(self) -> None:
         """Stop all threads and processes of the components."""
+        self.names.stop()
         self.emulator.stop()
         self.clusters.stop()
         self.sites.stop()
@@ -79,7 +81,8 @@ def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
     client = functools.partial(client_of, endpoint)
     clusters = Clusters(endpoint, client, faults, binaries, folder)
     world = World(faults, Messages(faults), Functions(endpoint, authority), clusters, client)
-    return Running(endpoint, authority, clusters, Sites(folder / "charts", faults), Emulator(world))
+    sites, emulator = Sites(folder / "charts", faults), Emulator(world)
+    return Running(endpoint, authority, clusters, sites, emulator, NameServer(world))
 
 
 def client_of(endpoint: str, service: str, region: str, **options: Any) -> Any:
@@ -107,7 +110,6 @@ def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
     parts = compose(address(listening), Path(folder.name), binaries)
     parts.emulator.reset()
     server = serve(parts.front, listening)
-    names = NameServer(server.port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True)
     thread.start()
     parts.emulator.replication.start()
@@ -117,13 +119,12 @@ def running(port: int = 0, *, kubernetes: bool = False) -> Iterator[Running]:
         server.shutdown()
         server.server_close()
         thread.join()
-        names.stop()
         parts.stop()
         folder.cleanup()
 
 
 def main() -> None:
-    """Serve in the foreground until SIGTERM or SIGINT; write the server's address to DIR/emulator.json."""
+    """Serve in the foreground until SIGTERM or SIGINT; write the servers' addresses to DIR/emulator.json."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.server", description="Serve AWS until SIGTERM.")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where emulator.json is written")
     parser.add_argument("--port", type=int, default=0, help="default: a free port")
@@ -151,7 +152,6 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) ->
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     emulator.replication.start()
     emulator.minutes.start()
-    names = NameServer(server.port)
     forks = Local(folder, ROOT).forks
     forking = fork_server.start(forks)
     file = folder / "emulator.json"
@@ -159,6 +159,7 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) ->
         "pid": emulator.pid,
         "port": server.port,
         "endpoint": parts.endpoint,
+        "resolver": parts.names.address,
         "authority": str(parts.authority.file),
         "id": emulator.id,
         "started": emulator.started,
@@ -175,7 +176,6 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) ->
                 parts.authority.file.unlink()
         server.server_close()
         fork_server.stop(forking, forks)
-        names.stop()
         parts.stop()
 
 

@@ -33,12 +33,14 @@ class Server:
         endpoint: URL of the emulator.
         run: ID of this run; the emulator loses all its state when it stops.
         started: Start time, in ISO 8601 format.
+        resolver: Address of the DNS server, host:port.
     """
 
     pid: int
     endpoint: str
     run: str
     started: str
+    resolver: str = ""
 
 
 def find(local: Local) -> Server | None:
@@ -47,7 +49,7 @@ def find(local: Local) -> Server | None:
     if not said:
         return None
     process = _process(said["pid"], local)
-    return Server(said["pid"], said["endpoint"], said["id"], said["started"]) if process else None
+    return Server(said["pid"], said["endpoint"], said["id"], said["started"], said["resolver"]) if process else None
 
 
 def require(local: Local) -> Server:

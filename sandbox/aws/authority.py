@@ -46,6 +46,17 @@ class Authority:
                 self._authority.issue_cert(name).configure_cert(self._contexts[name])
             return self._contexts[name]
 
+    def any_name(self) -> ssl.SSLContext:
+        """TLS settings to serve as the name that a client asks for (server name indication)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+        def chosen(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+            if name:
+                connection.context = self.context(name)
+
+        context.sni_callback = chosen
+        return context
+
     @cached_property
     def _authority(self) -> trustme.CA:
         return trustme.CA(organization_name="sandbox", organization_unit_name="Endpoints")

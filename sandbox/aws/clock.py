@@ -22,6 +22,11 @@ def utcnow() -> datetime.datetime:
     return now().replace(tzinfo=None)
 
 
+def ahead() -> float:
+    """Seconds by which the clock is ahead of the machine's."""
+    return _offset.total_seconds()
+
+
 def move(seconds: float) -> None:
     """Advance the clock."""
     global _offset

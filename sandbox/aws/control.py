@@ -61,7 +61,7 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 _set_quota(content)
                 return Answer.of_json(content)
             case "GET", "dns":
-                return Answer.of_json(dns.resolve(emulator.world, arguments["name"], arguments.get("type", "A")))
+                return Answer.of_json(_resolved(emulator, arguments["name"], arguments.get("type", "A")))
             case "POST", "delegations":
                 delegations.delegate(content["domain"], content["name_servers"])
                 return Answer.of_json({name: sorted(servers) for name, servers in delegations.table().items()})
@@ -70,11 +70,11 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 emulator.world.kubernetes.access_changed(emulator.world.operator)
                 return Answer.of_json(content)
             case "GET", "clock":
-                return Answer.of_json({"now": clock.now().isoformat(timespec="seconds")})
+                return Answer.of_json(_time())
             case "POST", "clock":
                 emulator.minutes.follows = bool(content.get("follow", emulator.minutes.follows))
                 ran = emulator.minutes.advance(float(content.get("advance", 0)))
-                return Answer.of_json({"now": clock.now().isoformat(timespec="seconds"), "minutes": ran})
+                return Answer.of_json(_time() | {"minutes": ran})
             case "GET", "messages":
                 return Answer.of_json(emulator.world.messages.since(int(arguments.get("since", "0"))))
             case "POST", "reset":
@@ -83,6 +83,15 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
     except (ValueError, KeyError) as error:
         return Answer.of_json({"error": f"{method} {path}: {error}"}, 400)
     return Answer.of_json({"error": f"the control API of the sandbox has no {method} {path}"}, 404)
+
+
+def _resolved(emulator: Emulator, name: str, kind: str) -> dict[str, Any]:
+    reply = dns.resolve(emulator.world, name, kind)
+    return {"name": reply.chain[0], "type": kind, "code": reply.code, "data": reply.data, "chain": list(reply.chain)}
+
+
+def _time() -> dict[str, Any]:
+    return {"now": clock.now().isoformat(timespec="seconds"), "ahead": clock.ahead()}
 
 
 def _health(emulator: Emulator) -> dict[str, Any]:

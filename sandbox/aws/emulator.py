@@ -75,6 +75,7 @@ class Emulator:
             self.replication.forget()
         self.faults.clear()
         self.world.endpoints.clear()
+        self.world.addresses.forget()
         self.calls = CallRecord()
 
     def faults_changed(self) -> None:

@@ -7,9 +7,10 @@ import ssl
 from typing import Any, Protocol
 
 from sandbox.aws import control
-from sandbox.aws.answer import Answer, Connection, ConnectionCutError
+from sandbox.aws.answer import Answer, Connection
 from sandbox.aws.authority import Authority
 from sandbox.aws.behaviours import endpoints, health_checks
+from sandbox.aws.behaviours.addresses import is_address
 from sandbox.aws.behaviours.sources import source_of
 from sandbox.aws.emulator import Emulator
 from sandbox.aws.guard import is_loopback
@@ -65,7 +66,7 @@ class Front:
         """Open a tunnel to a host over TLS.
 
         Args:
-            host: Name and port.
+            host: Name or address, and port. At an address, the server's name is the one that the client asks for.
             source: Address from which it is opened.
 
         Returns:
@@ -82,20 +83,14 @@ class Front:
         return found
 
     def _tunnel(self, name: str, source: str) -> tuple[ssl.SSLContext, Connection | None] | None:
-        world = self._emulator.world
         if self._sites.knows(name):
             self._emulator.calls.hosts[name] += 1
         if site := self._sites.site(name):
             return self._authority.context(name), site
-        if world.kubernetes.on:
-            flow = endpoints.connect(world, name, source)
-            return (self._authority.context(name), flow) if flow else None
-        region = endpoints.region_serving(world, name)
-        if region is None:
+        connection = endpoints.connection(self._emulator.world, name, source)
+        if connection is None:
             return None
-        if world.faults.unreachable(region):
-            raise ConnectionCutError(f"{name}: {region} cannot be reached")
-        return self._authority.context(name), None
+        return self._authority.any_name() if is_address(name) else self._authority.context(name), connection
 
 
 def refusal(host: str) -> Answer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sandbox.aws.answer import Answer
+from sandbox.aws.behaviours.addresses import Addresses
 from sandbox.aws.behaviours.functions import Functions
 from sandbox.aws.behaviours.messages import Messages
 from sandbox.aws.faults import Faults
@@ -102,6 +103,7 @@ class World:
         client: Makes boto3 clients of the emulator.
         endpoints: Health of inference endpoints as set by hand, by DNS name.
         operator: Where calls of API servers come from.
+        addresses: IP addresses of load balancers.
     """
 
     faults: Faults
@@ -111,6 +113,7 @@ class World:
     client: Clients
     endpoints: dict[str, bool] = field(default_factory=dict)
     operator: Operator = field(default_factory=Operator)
+    addresses: Addresses = field(default_factory=Addresses)
 
     @contextmanager
     def inside(self) -> Iterator[None]:

@@ -13,15 +13,28 @@ from moto.elbv2.models import FakeTargetGroup, elbv2_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, ConnectionCutError
-from sandbox.aws.behaviours import sources, target_health
+from sandbox.aws.behaviours import checkers, sources, target_health
 from sandbox.aws.world import World
 
 HTTPS_PORT = 443
-CHECKERS_NEEDED = 0.18
-"""Share of Route 53's checkers above which an endpoint is healthy. Each checker's connection gets its own target.
 
-Source: Route 53 developer guide, "How Route 53 determines whether a health check is healthy".
-"""
+
+@dataclass(frozen=True)
+class Probed:
+    """What Route 53's checkers find at an endpoint in one round.
+
+    Args:
+        passes: Whether a connection passes, for each target that a connection can reach; () if none can be opened.
+        reason: Why.
+    """
+
+    passes: tuple[bool, ...]
+    reason: str
+
+    @property
+    def healthy(self) -> bool:
+        """Whether this round, alone, makes the endpoint healthy."""
+        return checkers.enough(sum(self.passes), len(self.passes))
 
 
 @dataclass(frozen=True)
@@ -58,19 +71,20 @@ class Balancer:
             raise ConnectionCutError(f"{self.name}: no targets")
         return Flow(self, target)
 
-    def verdict(self, path: str) -> tuple[bool, str]:
-        """Whether Route 53's checkers, which request a path, find the endpoint healthy, and why."""
+    def probe(self, path: str) -> Probed:
+        """What Route 53's checkers find, which request a path."""
         if self.world.faults.unreachable(self.region):
-            return False, f"{self.name} cannot be reached, as all of {self.region}"
+            return Probed((), f"{self.name} cannot be reached, as all of {self.region}")
         if not self.admits(sources.CHECKER):
-            return False, f"{self.name}: its security groups do not admit Route 53's health checkers"
+            return Probed((), f"{self.name}: its security groups do not admit Route 53's health checkers")
         found = self.health.candidates(self.answers)
-        answering = sum(self.world.kubernetes.answers(self.region, target, path) for target in found)
-        healthy = answering > CHECKERS_NEEDED * len(found)
-        return healthy, f"{self.name}: {answering} of {len(found)} targets answer {path} with 200"
+        passes = tuple(self.world.kubernetes.answers(self.region, target, path) for target in found)
+        return Probed(passes, f"{self.name}: {sum(passes)} of {len(found)} targets answer {path} with 200")
 
     def has_healthy_target(self) -> bool:
-        """The criterion of `EvaluateTargetHealth`."""
+        """The criterion of `EvaluateTargetHealth`: a healthy target. Without targets it is not met."""
+        if self.world.faults.unreachable(self.region):
+            return False
         return target_health.HEALTHY in self.health.look(self.answers).values()
 
 
@@ -114,6 +128,15 @@ def find(world: World, name: str) -> Balancer | None:
                 held = tuple(balancer.security_groups or ())
                 return Balancer(world, region, name, groups[0], held) if groups else None
     return None
+
+
+def zones_of(name: str) -> int:
+    """Number of zones of the load balancer with a DNS name; 0 without one."""
+    for backend in list(elbv2_backends[ACCOUNT].values()):
+        for balancer in list(backend.load_balancers.values()):
+            if balancer.dns_name.lower() == name.lower():
+                return len(balancer.subnets) or 1
+    return 0
 
 
 def _forwards(action: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
 """The sandbox's minutes, in real time or when advanced: each starts due schedules and backups, then evaluates all
 alarms.
 
-Between them, every ten seconds, suspended functions go on and alarms with a period below a minute are evaluated.
+Between them, every ten seconds, Route 53's health checks run, suspended functions go on, and alarms with a period below
+a minute are evaluated.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import traceback
 
 from sandbox.aws import clock
-from sandbox.aws.behaviours import alarms, backups, group_metrics, schedules
+from sandbox.aws.behaviours import alarms, backups, group_metrics, health_checks, schedules
 from sandbox.aws.world import World
 
 MINUTE = 60
@@ -85,6 +86,7 @@ class Minutes:
         time = datetime.datetime.fromtimestamp(self._done * TICK, datetime.UTC)
         whole = time.second == 0
         try:
+            health_checks.run(self._world, time)
             self._world.functions.wake(self._world.faults.unreachable)
             if whole:
                 schedules.run(self._world, time)

@@ -25,11 +25,6 @@ from sandbox.aws.extensions import Moto, answers
 ENDPOINT_DEFAULTS = {"RequestInterval": 30, "FailureThreshold": 3, "MeasureLatency": False}
 """Defaults of a check of an endpoint (Route 53 API reference, HealthCheckConfig)."""
 DEFAULT_PORT = {"HTTP": 80, "HTTP_STR_MATCH": 80, "HTTPS": 443, "HTTPS_STR_MATCH": 443}
-CHECKER_REGIONS = (
-    *("us-east-1", "us-west-1", "us-west-2", "eu-west-1"),
-    *("ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "sa-east-1"),
-)
-"""Regions of Route 53's health checkers (Route 53 API reference, HealthCheckConfig)."""
 ROUTING = ("Weight", "Failover", "Region", "GeoLocation", "MultiValueAnswer")
 
 
@@ -147,13 +142,12 @@ def get_health_check_count(call: Call, moto: Moto) -> dict[str, Any]:
 @answers("route53", "GetHealthCheckStatus")
 def get_health_check_status(call: Call, moto: Moto) -> dict[str, Any]:
     check = backend().get_health_check(call.parameters["HealthCheckId"])
-    healthy, reason = health_checks.evaluate(call.world, check)
+    healthy, reason = health_checks.observation(call.world, check)
     report = {"Status": f"{'Success' if healthy else 'Failure'}: {reason}", "CheckedTime": utcnow()}
-    checkers = health_checks.config_of(check).get("Regions") or CHECKER_REGIONS
-    seen_from = [region for region in checkers if not call.world.faults.unreachable(region)]
+    regions = health_checks.reporting(call.world, health_checks.config_of(check))
     return {
         "HealthCheckObservations": [
-            {"Region": region, "IPAddress": "127.0.0.1", "StatusReport": report} for region in seen_from
+            {"Region": region, "IPAddress": "127.0.0.1", "StatusReport": report} for region in regions
         ]
     }
 
@@ -162,14 +156,14 @@ def get_health_check_status(call: Call, moto: Moto) -> dict[str, Any]:
 def test_dns_answer(call: Call, moto: Moto) -> dict[str, Any]:
     zone = backend().get_hosted_zone(call.parameters["HostedZoneId"])
     name, kind = call.parameters["RecordName"], call.parameters["RecordType"]
-    code, data = dns.answer_for(call.world, zone, name, kind)
+    reply = dns.answer_for(call.world, zone, name, kind)
     server = zone.delegation_set.name_servers[0] if zone.delegation_set else "vpc"
     return {
         "Nameserver": server,
         "RecordName": name,
         "RecordType": kind,
-        "RecordData": data,
-        "ResponseCode": code,
+        "RecordData": reply.data,
+        "ResponseCode": reply.code,
         "Protocol": "UDP",
     }
 
@@ -261,7 +255,7 @@ def _routing(record: RecordSet) -> list[str]:
 
 def _completed(config: dict[str, Any]) -> dict[str, Any]:
     defaults: dict[str, Any] = {"Inverted": False, "Disabled": False}
-    if config["Type"] not in ("CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL"):
+    if config["Type"] not in health_checks.OF_OTHERS:
         defaults |= ENDPOINT_DEFAULTS | {"EnableSNI": config["Type"].startswith("HTTPS")}
         if config["Type"] in DEFAULT_PORT:
             defaults["Port"] = DEFAULT_PORT[config["Type"]]

@@ -117,6 +117,7 @@ def test_dns_resolves_to_the_primary_region_while_it_is_healthy(deployed: Sandbo
 def test_dns_keeps_a_lost_primary_region_if_the_recovery_region_has_no_replicas(deployed: SandboxUnderTest) -> None:
     primary = load_balancer(deployed, EAST)
     deployed.fault(kind="region", region=EAST, unreachable=True)
+    deployed.advance(1)
 
     assert dns_answer(deployed, "inference.ml.example.com") == primary
 

@@ -68,6 +68,7 @@ def test_change_from_pilot_to_warm_makes_the_recovery_region_serve_predictions(i
 
 def test_dns_resolves_to_the_recovery_region_when_the_primary_is_lost(warm: SandboxUnderTest) -> None:
     warm.fault(kind="region", region=EAST, unreachable=True)
+    warm.advance(1)
 
     assert dns_answer(warm, NAME) == load_balancer(warm, WEST)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.aws.authority import Authority
-from sandbox.aws.behaviours.balancers import Balancer
+from sandbox.aws.behaviours.balancers import Balancer, Probed
 from sandbox.aws.behaviours.functions import Functions
 from sandbox.aws.behaviours.messages import Messages
 from sandbox.aws.faults import Faults, RegionFault
@@ -46,13 +46,14 @@ def test_an_endpoint_is_healthy_while_more_than_18_percent_of_its_targets_answer
 ) -> None:
     balancer, _ = balancer_with(tmp_path, answering)
 
-    found, reason = balancer.verdict(READY)
-    assert found is healthy
-    assert reason.endswith(f"{answering} of 6 targets answer {READY} with 200")
+    found = balancer.probe(READY)
+    assert found.healthy is healthy
+    assert found.reason.endswith(f"{answering} of 6 targets answer {READY} with 200")
 
 
 def test_an_endpoint_in_an_unreachable_region_is_unhealthy(tmp_path: Path) -> None:
     balancer, faults = balancer_with(tmp_path, answering=6)
     faults.add(RegionFault(EAST, unreachable=True))
 
-    assert balancer.verdict(READY) == (False, f"{balancer.name} cannot be reached, as all of {EAST}")
+    assert not balancer.has_healthy_target()
+    assert balancer.probe(READY) == Probed((), f"{balancer.name} cannot be reached, as all of {EAST}")

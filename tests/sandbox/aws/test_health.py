@@ -14,6 +14,8 @@ from tests.support.buckets import PRIMARY, RECOVERY
 Control = Callable[..., Any]
 NAMES = {PRIMARY: "serving.us-east-1.example.com", RECOVERY: "serving.us-west-2.example.com"}
 GONE = {"kind": "region", "region": PRIMARY, "unreachable": True}
+UNTIL_DETECTED = {"advance": 90}
+"""Three checks of the usual interval, 30 s."""
 
 
 class Checks:
@@ -112,6 +114,7 @@ def test_a_calculated_check_counts_its_children(
     children = [checks.endpoint(region) for region in NAMES]
     both = checks.make(Type="CALCULATED", ChildHealthChecks=children, HealthThreshold=threshold)
     control("POST", "faults", GONE)
+    control("POST", "clock", UNTIL_DETECTED)
     assert checks.healthy(both) is healthy
 
 
@@ -184,8 +187,10 @@ def test_record_of_weight_0_is_returned_only_if_all_others_are_unhealthy(
     zone.weighted(RECOVERY, 0, checks.endpoint(RECOVERY))
     assert {str(zone.ask()) for _ in range(20)} == {str(("NOERROR", [NAMES[PRIMARY]]))}
     control("POST", "faults", GONE)
+    control("POST", "clock", UNTIL_DETECTED)
     assert zone.ask() == ("NOERROR", [NAMES[RECOVERY]])
     control("POST", "faults", GONE | {"region": RECOVERY})
+    control("POST", "clock", UNTIL_DETECTED)
     assert zone.ask() == ("NOERROR", [NAMES[PRIMARY]]), "all unhealthy: all count as healthy"
 
 
@@ -199,7 +204,54 @@ def test_a_record_without_a_check_is_always_healthy(checks: Checks, zone: Zone, 
     zone.weighted(PRIMARY, 100, None)
     zone.weighted(RECOVERY, 0, checks.endpoint(RECOVERY))
     control("POST", "faults", GONE)
+    control("POST", "clock", UNTIL_DETECTED)
     assert zone.ask() == ("NOERROR", [NAMES[PRIMARY]])
+
+
+def test_records_that_all_have_weight_0_are_all_returned(checks: Checks, zone: Zone) -> None:
+    for region in NAMES:
+        zone.weighted(region, 0, checks.endpoint(region))
+    assert {zone.ask()[1][0] for _ in range(100)} == set(NAMES.values())
+
+
+@pytest.mark.parametrize(("interval", "failures"), [(10, 2), (30, 3)])
+def test_a_record_is_withdrawn_and_returned_after_as_many_checks_as_the_threshold(
+    checks: Checks, zone: Zone, control: Control, interval: int, failures: int
+) -> None:
+    second = datetime.datetime.fromisoformat(control("GET", "clock")["now"]).second
+    control("POST", "clock", {"advance": 60 - second + 1})
+    zone.weighted(PRIMARY, 100, checks.endpoint(PRIMARY, RequestInterval=interval, FailureThreshold=failures))
+    zone.weighted(RECOVERY, 0, None)
+    for serving, other in ((PRIMARY, RECOVERY), (RECOVERY, PRIMARY)):
+        control("POST" if serving == PRIMARY else "DELETE", "faults", GONE if serving == PRIMARY else None)
+        control("POST", "clock", {"advance": interval * failures - 10})
+        assert zone.ask() == ("NOERROR", [NAMES[serving]])
+        control("POST", "clock", {"advance": 10})
+        assert zone.ask() == ("NOERROR", [NAMES[other]])
+
+
+def test_one_failed_check_changes_no_answer(checks: Checks, zone: Zone, control: Control) -> None:
+    zone.weighted(PRIMARY, 100, checks.endpoint(PRIMARY, RequestInterval=10, FailureThreshold=2))
+    zone.weighted(RECOVERY, 0, None)
+    for _ in range(3):
+        control("POST", "faults", GONE)
+        control("POST", "clock", {"advance": 10})
+        control("DELETE", "faults")
+        control("POST", "clock", {"advance": 10})
+        assert zone.ask() == ("NOERROR", [NAMES[PRIMARY]])
+
+
+def test_last_known_status_is_that_of_the_last_data_although_nothing_read_it(
+    aws: Running, checks: Checks, zone: Zone, control: Control
+) -> None:
+    cloudwatch, lever = _lever(aws, checks, "LastKnownStatus")
+    zone.weighted(PRIMARY, 100, lever)
+    zone.weighted(RECOVERY, 0, None)
+    _publish(cloudwatch, 1)
+    control("POST", "clock", {"advance": 60})
+    control("POST", "faults", GONE | {"region": RECOVERY})
+    control("POST", "clock", {"advance": 600})
+    assert zone.ask() == ("NOERROR", [NAMES[RECOVERY]])
 
 
 def test_an_alias_with_target_evaluation_fails_with_its_target(zone: Zone, control: Control) -> None:
@@ -207,9 +259,10 @@ def test_an_alias_with_target_evaluation_fails_with_its_target(zone: Zone, contr
         target = f"lb-1.{region}.elb.amazonaws.com"
         alias = {"HostedZoneId": "Z1H1FL5HABSF5", "DNSName": target, "EvaluateTargetHealth": True}
         zone.weighted(region, weight, None, Type="A", AliasTarget=alias)
-    assert zone.ask(kind="A") == ("NOERROR", ["lb-1.us-east-1.elb.amazonaws.com"])
+    by_region = {region: control("GET", f"dns?name=lb-1.{region}.elb.amazonaws.com")["data"] for region in NAMES}
+    assert zone.ask(kind="A") == ("NOERROR", by_region[PRIMARY])
     control("POST", "faults", GONE)
-    assert zone.ask(kind="A") == ("NOERROR", ["lb-1.us-west-2.elb.amazonaws.com"])
+    assert zone.ask(kind="A") == ("NOERROR", by_region[RECOVERY])
 
 
 def test_an_unknown_name_is_nxdomain(zone: Zone) -> None:
@@ -224,6 +277,7 @@ def test_names_resolve_while_the_control_plane_of_route_53_is_lost(
     for region, address in ((PRIMARY, "192.0.2.1"), (RECOVERY, "192.0.2.2")):
         zone.put({"Name": NAMES[region], "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": address}]})
     control("POST", "faults", GONE | {"with_global": True})
+    control("POST", "clock", UNTIL_DETECTED)
     answer = control("GET", "dns?name=inference.example.com&type=A")
     assert (answer["code"], answer["data"]) == ("NOERROR", ["192.0.2.2"])
     assert answer["chain"] == ["inference.example.com", NAMES[RECOVERY]]

@@ -56,7 +56,7 @@ def _alone_and_patient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def empty(aws: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty account, and the DNS server of the emulator."""
-    monkeypatch.setenv("DR_RESOLVER", aws.endpoint.partition("://")[2])
+    monkeypatch.setenv("DR_RESOLVER", aws.names.address)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def emulated() -> Iterator[Running]:
 def aws(emulated: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
     emulated.emulator.reset()
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulated.endpoint)
-    monkeypatch.setenv("DR_RESOLVER", emulated.endpoint.partition("://")[2])
+    monkeypatch.setenv("DR_RESOLVER", emulated.names.address)
     clients.forget()
     return emulated
 
