@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterator
 from typing import Any
 
-from moto.cloudwatch.models import cloudwatch_backends
+from moto.cloudwatch.models import Alarm, cloudwatch_backends
 from moto.core.utils import utcnow
 from moto.moto_api._internal import mock_random
 from moto.route53.exceptions import NoSuchHealthCheck
@@ -270,8 +270,27 @@ def _check_references(config: dict[str, Any]) -> None:
         alarm = config.get("AlarmIdentifier")
         if not alarm:
             raise _invalid("Invalid parameter: AlarmIdentifier must be specified for type CLOUDWATCH_METRIC.")
-        if alarm["Name"] not in cloudwatch_backends[ACCOUNT][alarm["Region"]].alarms:
+        found = cloudwatch_backends[ACCOUNT][alarm["Region"]].alarms.get(alarm["Name"])
+        if found is None:
             raise _invalid(f"Invalid parameter: the alarm {alarm['Name']} does not exist in {alarm['Region']}.")
+        if unsupported := _unsupported(found):
+            raise _invalid(f"Invalid parameter: the alarm {alarm['Name']} {unsupported}.")
+
+
+def _unsupported(alarm: Alarm) -> str | None:
+    """Why Route 53 cannot monitor an alarm; None if it can.
+
+    Sources: Route 53 API reference, AlarmIdentifier; developer guide, "Monitoring a CloudWatch alarm".
+    """
+    if alarm.rule or alarm.metric_data_queries:
+        return "is not an alarm on one metric"
+    if not alarm.statistic:
+        return "has an extended statistic"
+    if int(alarm.period) < 60:
+        return "is a high-resolution alarm"
+    if int(alarm.datapoints_to_alarm or alarm.evaluation_periods) != int(alarm.evaluation_periods):
+        return "needs M of N datapoints"
+    return None
 
 
 def _keep(check: HealthCheck, config: dict[str, Any]) -> None:

@@ -82,6 +82,22 @@ def test_an_unknown_alarm_is_refused(route53: Any) -> None:
         _create(route53, "a", Type="CLOUDWATCH_METRIC", AlarmIdentifier={"Region": RECOVERY, "Name": "engaged"})
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"Period": 10}, "is a high-resolution alarm"),
+        ({"EvaluationPeriods": 3, "DatapointsToAlarm": 2}, "needs M of N datapoints"),
+        ({"Statistic": None, "ExtendedStatistic": "p99"}, "has an extended statistic"),
+    ],
+)
+def test_an_alarm_that_route_53_cannot_monitor_is_refused(
+    aws: Running, route53: Any, changes: dict[str, Any], said: str
+) -> None:
+    _alarm(aws, **changes)
+    with pytest.raises(ClientError, match=said):
+        _create(route53, "a", Type="CLOUDWATCH_METRIC", AlarmIdentifier={"Region": RECOVERY, "Name": "engaged"})
+
+
 def test_a_check_in_use_can_be_deleted_as_on_aws(route53: Any, zone: str) -> None:
     check = _create(route53, "a", **ENDPOINT)["Id"]
     _change(route53, zone, "CREATE", _weighted("primary", 100, HealthCheckId=check))
@@ -182,15 +198,17 @@ def _records(route53: Any, zone: str) -> list[dict[str, Any]]:
     return [record for record in found if record["Type"] not in ("NS", "SOA")]
 
 
-def _alarm(aws: Running) -> None:
-    aws.client("cloudwatch", RECOVERY).put_metric_alarm(
-        AlarmName="engaged",
-        Namespace="DR/Levers",
-        MetricName="Engage",
-        Dimensions=[{"Name": "Deployment", "Value": "dr"}],
-        Statistic="Maximum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-    )
+def _alarm(aws: Running, **changes: Any) -> None:
+    alarm = {
+        "AlarmName": "engaged",
+        "Namespace": "DR/Levers",
+        "MetricName": "Engage",
+        "Dimensions": [{"Name": "Deployment", "Value": "dr"}],
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    }
+    wanted = {name: value for name, value in (alarm | changes).items() if value is not None}
+    aws.client("cloudwatch", RECOVERY).put_metric_alarm(**wanted)
