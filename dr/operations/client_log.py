@@ -35,7 +35,8 @@ class Request:
         address: IP address that DNS gave; "" if the name did not resolve.
         region: Region of the address; "" if it is unknown.
         status: HTTP status; None without a response.
-        seconds: Time from sending to the complete response or the error.
+        seconds: Time from sending to the complete response or the error, by the client's clock.
+        seconds_modelled: The same by the clock of the environment.
         version: Version of the model that answered; "" without one.
         right: Whether the answer is the published model's for this input; None if that is unknown.
         error: Why there is no response, or why `right` is unknown; "" otherwise.
@@ -49,6 +50,7 @@ class Request:
     region: str
     status: int | None
     seconds: float
+    seconds_modelled: float
     version: str
     right: bool | None
     error: str
@@ -77,6 +79,11 @@ class Clock(StrEnum):
     def sent(self, request: Request) -> datetime:
         """Return the time at which a request was sent."""
         return request.sent if self is Clock.MEASURED else request.sent_modelled
+
+    def answered(self, request: Request) -> datetime:
+        """Return the time at which the response to a request was complete."""
+        seconds = request.seconds if self is Clock.MEASURED else request.seconds_modelled
+        return self.sent(request) + timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -187,7 +194,7 @@ def outage(requests: Iterable[Request], fault: datetime, sustained: timedelta, c
             return Outage(
                 fault,
                 first_failure,
-                clock.sent(first) + timedelta(seconds=first.seconds),
+                clock.answered(first),
                 (clock.sent(first) - clock.sent(after[start - 1])).total_seconds(),
                 sum(not each.good for each in after[end + 1 :]),
             )

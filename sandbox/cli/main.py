@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -106,6 +107,7 @@ def status(as_json: Json = False) -> None:
         return
     copied = health["replication"]
     typer.echo(f"running   {server.endpoint}, pid {server.pid}, since {server.started}")
+    typer.echo(f"dns       {server.resolver}")
     typer.echo(f"buckets   {health['buckets']}")
     typer.echo(f"objects   {copied['copied']} replicated, {copied['pending']} pending, {copied['failed']} failed")
     for each in health["clusters"]:
@@ -219,22 +221,57 @@ def predict(
 
     with errors_shown(as_json):
         world = _ready(World(Local.from_environment()))
-        way = predictions.deployed_way(world, region, name is Name.PUBLIC)
-        found = predictions.ask(way, region, world.buckets(region), count)
+        endpoint = predictions.deployed_endpoint(world, region, name is Name.PUBLIC)
+        found = predictions.ask(endpoint, region, world.buckets(region), count)
     failed = [each for each in found if each.error]
     equal = all(each.equal for each in found if not each.error)
     if as_json:
         requests = [asdict(each) | {"equal": each.equal} for each in found]
-        answer = {"region": region, "name": way.name, "failed": len(failed), "equal": equal, "requests": requests}
+        answer = {"region": region, "name": endpoint.name, "failed": len(failed), "equal": equal, "requests": requests}
         typer.echo(json.dumps(answer, indent=2))
     else:
         for each in found:
             said = each.error or f"{each.answer} by version {each.version}, the model run here: {each.local}"
             typer.echo(f"row {each.row}: {said}")
         same = "all answers are the model's" if equal else "an answer is not the model's"
-        typer.echo(f"https://{way.name}: {len(found) - len(failed)} of {len(found)} answered; {same}")
+        typer.echo(f"https://{endpoint.name}: {len(found) - len(failed)} of {len(found)} answered; {same}")
     if failed or not equal:
         raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def client(
+    rate: Annotated[float, typer.Option(min=0.1, max=200, help="Requests a second.")],
+    out: Annotated[Path, typer.Option(help="The file for the log: a JSON line for each request. It must not exist.")],
+    seconds: Annotated[float | None, typer.Option(min=1, help="The duration; default: until SIGTERM.")] = None,
+    resolvers: Annotated[
+        int, typer.Option(min=1, help="The number of client populations, each with a caching resolver.")
+    ] = 8,
+    overshoot: Annotated[
+        float, typer.Option(min=0, help="Seconds beyond its TTL that a resolver keeps an answer.")
+    ] = 0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a request that gets no answer fails.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Send inference requests at a fixed rate by the public name, and log each answer.
+
+    Resolves the name with caching resolvers, which keep answers by the sandbox's clock, and connects to the address
+    that DNS gave. A slow answer does not delay the next request. Each answer is compared with the published model's.
+    After SIGTERM it sends no more, waits for the answers to what it sent, and logs them.
+    """
+    from sandbox.cli import client as population
+    from sandbox.up import World
+
+    with errors_shown(as_json):
+        world = _ready(World(Local.from_environment()))
+        plan = population.Plan(rate, seconds, out, resolvers, overshoot, timeout)
+        found = population.run(world, world.server, plan)
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), **asdict(found)}, indent=2))
+        return
+    regions = ", ".join(f"{count} by {region or 'an unknown region'}" for region, count in found.regions.items())
+    typer.echo(f"{found.sent} requests: {found.failed} failed, {found.wrong} wrong, {found.unknown} not compared")
+    typer.echo(f"answered: {regions or 'none'}. Log: {out}")
 
 
 @app.command()

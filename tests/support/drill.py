@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from dr.errors import Failed
-from sandbox.cli.predict import Way, ask, deployed_way
+from sandbox.cli.predict import ask, deployed_endpoint
+from sandbox.client import open_loop
+from sandbox.client.endpoint import ANSWER_SECONDS, Endpoint
+from sandbox.client.predictions import INFER_PATH, infer_request
 from sandbox.local import read_json
-from sandbox.model_set import NAME
 from sandbox.up import World
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import PATIENCE_SECONDS
@@ -26,8 +28,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 EVERY_SECONDS = 0.1
 REQUESTS_A_SECOND = 10
 NAMESPACE, APP = "ml-serving", "app=inference"
-ROW = {"inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP32", "data": [0.0] * 64}]}
-MODEL = f"/v2/models/{NAME}/infer"
+ROW = [0.0] * 64
 
 
 @dataclass(frozen=True)
@@ -186,9 +187,9 @@ def even_out(cluster: Cluster, most: int) -> None:
         cluster.core.create_namespaced_pod_eviction(name, NAMESPACE, eviction)
 
 
-def way_to(sandbox: SandboxUnderTest, name: str) -> Way:
-    """Return a client's TLS connection to a host name of the deployment."""
-    return Way(name, sandbox.server.endpoint, Path(read_json(sandbox.local.emulator)["authority"]))
+def endpoint_of(sandbox: SandboxUnderTest, name: str) -> Endpoint:
+    """Return the endpoint with a host name of the deployment."""
+    return Endpoint(name, sandbox.server.endpoint, Path(read_json(sandbox.local.emulator)["authority"]))
 
 
 @contextmanager
@@ -200,23 +201,24 @@ def drill(sandbox: SandboxUnderTest, region: str, name: str) -> Iterator[Drill]:
         region: The region to observe.
         name: Host name of the requests.
     """
-    timeline, cluster, way = Drill(sandbox, region), Cluster(sandbox, region), way_to(sandbox, name)
+    timeline, cluster, endpoint = Drill(sandbox, region), Cluster(sandbox, region), endpoint_of(sandbox, name)
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(EVERY_SECONDS):
             timeline.samples.append((timeline.now, cluster.sample()))
 
-    def send() -> None:
-        while not ended.wait(1 / REQUESTS_A_SECOND):
-            at = timeline.now
-            timeline.sent += 1
-            try:
-                way.send("POST", MODEL, ROW)
-            except Failed as error:
-                timeline.failed.append((at, error.problems[0].fact.rpartition(MODEL)[2].strip(": ")))
+    def send(number: int) -> None:
+        at, timeline.sent = timeline.now, max(timeline.sent, number + 1)
+        try:
+            endpoint.send("POST", INFER_PATH, infer_request(ROW))
+        except Failed as error:
+            timeline.failed.append((at, error.problems[0].fact.rpartition(INFER_PATH)[2].strip(": ")))
 
-    threads = [threading.Thread(target=work, daemon=True) for work in (watch, send)]
+    def load() -> None:
+        open_loop.run(send, REQUESTS_A_SECOND, ended, ANSWER_SECONDS)
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (watch, load)]
     for thread in threads:
         thread.start()
     try:
@@ -231,4 +233,4 @@ def drill(sandbox: SandboxUnderTest, region: str, name: str) -> Iterator[Drill]:
 def predicted(sandbox: SandboxUnderTest, region: str, count: int = 1) -> list[bool]:
     """Return whether the region's predictions equal those of the same model run here."""
     here = World(sandbox.local, sandbox.programs, server=sandbox.server, engine=sandbox.engine)
-    return [each.equal for each in ask(deployed_way(here, region, False), region, here.buckets(region), count)]
+    return [each.equal for each in ask(deployed_endpoint(here, region, False), region, here.buckets(region), count)]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from dr.errors import Exit
+from dr.operations import client_log
+from dr.operations.client_log import Clock, Request
+from tests.support.client import client
 from tests.support.drill import NAMESPACE, Cluster, drill, even_out, predicted, zones_with_nodes
 from tests.support.network import EAST, WEST, dns_answer, load_balancer
 from tests.support.sandbox import SandboxUnderTest
@@ -66,11 +71,36 @@ def test_change_from_pilot_to_warm_makes_the_recovery_region_serve_predictions(i
         assert alarms(inside, sent) == []
 
 
-def test_dns_resolves_to_the_recovery_region_when_the_primary_is_lost(warm: SandboxUnderTest) -> None:
-    warm.fault(kind="region", region=EAST, unreachable=True)
-    warm.advance(1)
+def test_clients_get_right_answers_of_the_recovery_region_after_the_primary_is_lost(
+    warm: SandboxUnderTest, tmp_path: Path
+) -> None:
+    lost, sustained = load_balancer(warm, EAST), timedelta(seconds=3)
+    with client(warm.local, tmp_path / "log.jsonl", 10) as logged:
+        wait_for(lambda: len(served_by(EAST, logged())) > 20)
+        warm.fault(kind="region", region=EAST, unreachable=True)
+        fault = datetime.now(UTC)
+        wait_for(lambda: any(each.failed and each.sent > fault for each in logged()))
+        assert dns_answer(warm, NAME) == lost, "the health checkers have not checked"
+        warm.advance(1)
+        assert dns_answer(warm, NAME) == load_balancer(warm, WEST)
+        # The caches expire at the latest a minute after the checkers have found the loss.
+        warm.advance(1)
+        wait_for(lambda: client_log.outage(logged(), fault, sustained).recovered)
+    requests = client_log.parse((tmp_path / "log.jsonl").read_text())
+    outage = client_log.outage(requests, fault, sustained)
+    modelled = next(each.sent_modelled for each in requests if each.sent > fault)
+    by_sandbox = client_log.outage(requests, modelled, sustained, Clock.MODELLED)
 
-    assert dns_answer(warm, NAME) == load_balancer(warm, WEST)
+    print(client_log.summary(requests), outage, by_sandbox)
+    assert client_log.summary(requests).wrong == client_log.summary(requests).unknown == 0
+    assert [each.number for each in requests] == list(range(len(requests))), "all that was sent is logged"
+    assert served_by(EAST, [each for each in requests if each.sent > fault]) == []
+    assert by_sandbox.seconds is not None
+    assert by_sandbox.seconds > 20, "three checks, ten seconds apart on the sandbox's clock"
+
+
+def served_by(region: str, requests: list[Request]) -> list[Request]:
+    return [each for each in requests if each.good and each.region == region]
 
 
 def test_engaged_lever_closes_the_record_of_a_healthy_primary_region(warm: SandboxUnderTest) -> None:

@@ -18,6 +18,7 @@ from dr import clients
 from dr.data import model_sets
 from dr.errors import Failed
 from sandbox.cli import predict
+from sandbox.client.endpoint import Endpoint
 from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
 from sandbox.server import running
@@ -196,8 +197,8 @@ def test_the_predict_command_compares_predictions_with_the_model(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", region.aws.endpoint)
     clients.forget()
-    way = predict.Way(region.name, region.aws.endpoint, region.aws.authority.file)
-    found = predict.ask(way, EAST, BUCKETS, 3)
+    endpoint = Endpoint(region.name, region.aws.endpoint, region.aws.authority.file)
+    found = predict.ask(endpoint, EAST, BUCKETS, 3)
 
     assert [each.row for each in found] == [0, 1, 2]
     assert all(each.equal for each in found)
@@ -205,7 +206,7 @@ def test_the_predict_command_compares_predictions_with_the_model(
 
     region.fault(kind="region", region=EAST, unreachable=True)
     with pytest.raises(Failed, match=r"nothing answers at https://inference\.example\.com/v2/models/digits/infer"):
-        predict.ask(way, EAST, BUCKETS, 2)
+        predict.ask(endpoint, EAST, BUCKETS, 2)
 
 
 @can_serve

@@ -9,15 +9,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
+import dns.resolver
 import psutil
 import pytest
 
+from dr.operations import client_log
 from dr.topology.topology import STANDARD_PAIRS
 from sandbox.local import ROOT, Local, read_json
 from sandbox.up import steps
+from tests.support.client import client
 from tests.support.sandbox import copy_project
 from tests.support.waiting import wait_for
 
@@ -144,8 +148,19 @@ def test_shell_variables_point_every_tool_at_the_sandbox(running: Checkout) -> N
     assert str(running.local.pulumi_home) == variables["PULUMI_HOME"]
 
 
+def test_dns_server_of_the_shell_variables_resolves_the_public_name(running: Checkout) -> None:
+    resolver = dns.resolver.Resolver(configure=False)
+    host, _, port = running.env()["DR_RESOLVER"].partition(":")
+    resolver.nameservers, resolver.port = [host], int(port)
+
+    for tcp in (False, True):
+        answer = resolver.resolve("inference.ml.example.com", "A", tcp=tcp)
+        assert ".elb.us-east-1.amazonaws.com." in str(answer.canonical_name)
+        assert answer.chaining_result.minimum_ttl == 60
+
+
 def test_commands_without_a_sandbox_name_the_command_that_starts_one(checkout: Checkout) -> None:
-    looks = (("env",), ("shell",), ("dns",), ("clock",), ("messages",))
+    looks = (("env",), ("shell",), ("dns",), ("clock",), ("messages",), ("client", "--rate", "1", "--out", "log"))
     for arguments in (*looks, ("fault", "list"), ("fault", "region", "us-east-1", "--heal")):
         assert "`make up` starts it" in checkout.run(*arguments, code=3)
     assert json.loads(checkout.run("status", "--json", code=1)) == {"running": False}
@@ -176,3 +191,25 @@ def test_faults_are_set_listed_and_cleared_and_the_clock_advances(running: Check
     before = running.run("clock")
     assert running.run("clock", "advance", "20m") > before
     assert '"soon" is not a valid duration' in running.run("clock", "advance", "soon", code=2)
+
+
+def test_client_logs_an_outage_and_all_requests_before_it_ends(running: Checkout, tmp_path: Path) -> None:
+    out = tmp_path / "log.jsonl"
+    with client(running.local, out, 5, "--json") as logged:
+        wait_for(lambda: sum(each.good for each in logged()) > 10)
+        running.run("fault", "region", "us-east-1", "--unreachable")
+        fault = datetime.now(UTC)
+        wait_for(lambda: sum(each.failed and each.sent > fault for each in logged()) > 10)
+        running.run("fault", "clear")
+        healed = datetime.now(UTC)
+        wait_for(lambda: sum(each.good and each.sent > healed for each in logged()) > 20)
+    requests = client_log.parse(out.read_text())
+    outage = client_log.outage(requests, fault, timedelta(seconds=3))
+
+    assert [each.number for each in requests] == list(range(len(requests)))
+    assert client_log.summary(requests).wrong == 0
+    assert {each.region for each in requests} == {"us-east-1"}
+    assert outage.seconds is not None
+    assert outage.seconds > 2
+    assert outage.relapses == 0
+    assert "exists" in running.run("client", "--rate", "1", "--out", str(out), code=2)

@@ -23,6 +23,7 @@ GOOD = Request(
     region="us-east-1",
     status=200,
     seconds=0.1,
+    seconds_modelled=0.1,
     version="v1",
     right=True,
     error="",
@@ -117,11 +118,12 @@ def test_order_of_the_lines_does_not_matter() -> None:
 
 def test_outage_by_the_modelled_clock() -> None:
     requests = [
-        replace(each, sent_modelled=START + (each.sent - START) * 60) for each in log(good=10, failed=5, good_2=10)
+        replace(each, sent_modelled=START + (each.sent - START) * 60, seconds_modelled=6.0)
+        for each in log(good=10, failed=5, good_2=10)
     ]
     found = client_log.outage(requests, at(600), timedelta(seconds=300), Clock.MODELLED)
 
-    assert found.seconds == pytest.approx(300.1)
+    assert found.seconds == pytest.approx(306), "an answer that took 0.1 s took 6 s of the modelled clock"
     assert found.resolution == 30
 
 
