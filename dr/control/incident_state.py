@@ -35,27 +35,46 @@ class Levers:
 class Incident:
     """An open incident.
 
-    id: Its ID, used as a tag on resources created for it.
+    id: Its ID, the ID of the run that opened it, used as a tag on resources created for it.
     opened: Time of opening, ISO 8601.
     reason: Reason, written by the operator.
+    operation: Operation that opened it: "failover" or "switchover".
     """
 
     id: str
     opened: str
     reason: str
+    operation: str = "failover"
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The operator's exclusive right to operate.
+    """The operator's exclusive right to operate (`dr.control.lease`).
 
     Args:
-        holder: User and machine.
-        expires: Time at which it expires, ISO 8601.
+        holder: User, machine and process; "" once it is released.
+        expires: Time at which it expires, ISO 8601, by the clock of S3.
+        generation: Number of the lease, increased whenever it changes hands.
+        run: ID of the run.
     """
 
     holder: str
     expires: str
+    generation: int = 0
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Automation:
+    """Whether anything but an operator may start a failover.
+
+    Args:
+        armed: Whether automation may start. A failover disarms it, and only failback arms it again.
+        paused: Reason of the operator who switched it off; "" while it is on.
+    """
+
+    armed: bool = True
+    paused: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,8 @@ class IncidentState:
         levers: The levers.
         activation: Tier to which the recovery region was raised; None if it was not.
         incident: The open incident; None in normal operation.
-        lease: The lease; None if no operator holds one.
+        lease: The last lease; None before the first one.
+        automation: Whether automation may act.
         version: Version of the document.
     """
 
@@ -74,6 +94,7 @@ class IncidentState:
     activation: Tier | None = None
     incident: Incident | None = None
     lease: Lease | None = None
+    automation: Automation = Automation()
     version: int = VERSION
 
     @property
@@ -110,6 +131,7 @@ def parse(text: str | bytes, source: str) -> IncidentState:
             activation=Tier(values["activation"]) if values["activation"] else None,
             incident=Incident(**values["incident"]) if values["incident"] else None,
             lease=Lease(**values["lease"]) if values["lease"] else None,
+            automation=Automation(**values.get("automation", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Invalid(

@@ -42,7 +42,7 @@ def up() -> None:
     Publishes a small model set in the primary region and verifies its replica in the recovery region. Steps that are
     done are skipped.
     """
-    from dr.control.journal import Journal
+    from dr.control.journal import LocalJournal
     from dr.operations.steps import Runner
     from sandbox.cli import summary
     from sandbox.cli.progress import Progress
@@ -56,7 +56,7 @@ def up() -> None:
         progress.console.print(str(machine), markup=False, soft_wrap=True)
         machine.require()
         try:
-            Runner[World](Journal(local.journal), progress).execute("up", steps(), world)
+            Runner[World](LocalJournal(local.journal), progress).execute("up", steps(), world)
         finally:
             progress.stop()
         show(summary.summary(world))

@@ -11,7 +11,7 @@ import joblib
 import pytest
 from sklearn.datasets import load_digits
 
-from dr.control.journal import Journal
+from dr.control.journal import LocalJournal
 from dr.data import model_sets
 from dr.operations.steps import Runner
 from sandbox import model_set
@@ -54,7 +54,7 @@ def world(aws: Running) -> World:
 
 
 def publish(world: World, folder: Path) -> list[bool]:
-    outcomes = Runner[Any](Journal(folder / "journal.jsonl")).execute("publish", model_set.steps(), world)
+    outcomes = Runner[Any](LocalJournal(folder / "journal.jsonl")).execute("publish", model_set.steps(), world)
     return [outcome.changed for outcome in outcomes]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dr.control.journal import Journal
+from dr.control.journal import LocalJournal
 from dr.errors import Failed, Problem
 from dr.operations.steps import Report, Runner, State, Step, Verdict
 
@@ -37,15 +37,15 @@ def step(**changes: object) -> Step[Lamp]:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal.jsonl")
+def journal(tmp_path: Path) -> LocalJournal:
+    return LocalJournal(tmp_path / "journal.jsonl")
 
 
-def events(journal: Journal) -> list[tuple[str, str]]:
+def events(journal: LocalJournal) -> list[tuple[str, str]]:
     return [(entry.event, entry.step) for entry in journal.entries()]
 
 
-def test_needed_step_acts_and_is_verified(journal: Journal) -> None:
+def test_needed_step_acts_and_is_verified(journal: LocalJournal) -> None:
     lamp = Lamp()
     (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
 
@@ -59,7 +59,7 @@ def test_needed_step_acts_and_is_verified(journal: Journal) -> None:
     ]
 
 
-def test_completed_step_is_skipped(journal: Journal) -> None:
+def test_completed_step_is_skipped(journal: LocalJournal) -> None:
     lamp = Lamp(on=True)
     (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
 
@@ -68,14 +68,14 @@ def test_completed_step_is_skipped(journal: Journal) -> None:
     assert ("step.skipped", "light") in events(journal)
 
 
-def test_step_in_unknown_state_acts(journal: Journal) -> None:
+def test_step_in_unknown_state_acts(journal: LocalJournal) -> None:
     lamp = Lamp(on=True, looks_until_on=2)
     (outcome,) = Runner[Lamp](journal).execute("test", [step()], lamp)
 
     assert outcome.changed
 
 
-def test_verification_polls_until_the_change_is_visible(journal: Journal) -> None:
+def test_verification_polls_until_the_change_is_visible(journal: LocalJournal) -> None:
     lamp = Lamp(looks_until_on=4)
     Runner[Lamp](journal).execute("test", [step()], lamp)
 
@@ -83,7 +83,7 @@ def test_verification_polls_until_the_change_is_visible(journal: Journal) -> Non
     assert lamp.looks_until_on == 1
 
 
-def test_ineffective_step_fails_with_the_observed_state(journal: Journal) -> None:
+def test_ineffective_step_fails_with_the_observed_state(journal: LocalJournal) -> None:
     broken = step(act=lambda lamp, report: None, timeout=timedelta(0))
     with pytest.raises(Failed, match="not done after 0 s: it is off"):
         Runner[Lamp](journal).execute("test", [broken, step(name="later")], Lamp())
@@ -91,7 +91,7 @@ def test_ineffective_step_fails_with_the_observed_state(journal: Journal) -> Non
     assert events(journal)[-1] == ("step.failed", "light")
 
 
-def test_interrupted_step_is_journaled_and_completed_by_the_next_run(journal: Journal) -> None:
+def test_interrupted_step_is_journaled_and_completed_by_the_next_run(journal: LocalJournal) -> None:
     def cut(lamp: Lamp, report: Report) -> None:
         raise KeyboardInterrupt
 
@@ -104,7 +104,7 @@ def test_interrupted_step_is_journaled_and_completed_by_the_next_run(journal: Jo
     assert lamp.on
 
 
-def test_dry_run_evaluates_every_step_and_changes_nothing(journal: Journal) -> None:
+def test_dry_run_evaluates_every_step_and_changes_nothing(journal: LocalJournal) -> None:
     lamp = Lamp()
     planned = Runner[Lamp](journal).plan([step(), step(name="again")], lamp)
 
@@ -113,7 +113,7 @@ def test_dry_run_evaluates_every_step_and_changes_nothing(journal: Journal) -> N
     assert events(journal) == []
 
 
-def test_error_of_a_step_ends_the_run(journal: Journal) -> None:
+def test_error_of_a_step_ends_the_run(journal: LocalJournal) -> None:
     def fail(lamp: Lamp, report: Report) -> None:
         raise Failed(Problem("lamp", "it is broken", "buy one"))
 
@@ -121,7 +121,7 @@ def test_error_of_a_step_ends_the_run(journal: Journal) -> None:
         Runner[Lamp](journal).execute("test", [step(act=fail)], Lamp())
 
 
-def test_incomplete_journal_line_is_ignored(journal: Journal) -> None:
+def test_incomplete_journal_line_is_ignored(journal: LocalJournal) -> None:
     journal.append("run", "run.started")
     with journal.path.open("a") as file:
         file.write('{"at": "2026-')
@@ -131,7 +131,7 @@ def test_incomplete_journal_line_is_ignored(journal: Journal) -> None:
 
 def test_run_stops_if_the_journal_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    journal = Journal(tmp_path / "file" / "journal.jsonl")
+    journal = LocalJournal(tmp_path / "file" / "journal.jsonl")
     lamp = Lamp()
     with pytest.raises(Failed, match="the journal cannot be written"):
         Runner[Lamp](journal).execute("test", [step()], lamp)

@@ -1,0 +1,107 @@
+"""The journal in the recovery region's control bucket: one object an entry, never overwritten.
+
+Entries of a run are numbered, and each number is written once, by a conditional write. So two processes cannot both go
+on with a run without noticing it, and any machine can read and continue it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from dr.clients import calls, client, read_object
+from dr.control.journal import Entry, LocalJournal, parsed
+from dr.control.state_store import CONFLICTS
+from dr.errors import Failed, Problem, Refused
+
+PREFIX = "journal/"
+READERS = 16
+
+
+class SharedJournal:
+    """A journal in a bucket, with a copy on disk.
+
+    Args:
+        region: The recovery region.
+        bucket: Its control bucket.
+        local: Copy on this machine, written first.
+    """
+
+    def __init__(self, region: str, bucket: str, local: LocalJournal) -> None:
+        self.region, self.bucket, self.local = region, bucket, local
+        self._lock = threading.Lock()
+        self._next: dict[str, int] = {}
+
+    def append(self, run: str, event: str, step: str = "", **data: Any) -> Entry:
+        """Write one entry to disk, then to the bucket.
+
+        Raises:
+            Refused: Another process wrote an entry with this number: it continues the run.
+            Unreachable: The region does not answer.
+            Failed: The entry cannot be written; the operation must not continue.
+        """
+        entry = Entry(datetime.now(UTC), run, event, step, data)
+        with self._lock:
+            number = self._next.get(run)
+            if number is None:
+                number = len(self._keys(run))
+            self.local.write(entry)
+            self._put(entry, number)
+            self._next[run] = number + 1
+        return entry
+
+    def runs(self) -> list[str]:
+        """Return the IDs of all runs. They begin with the time of their start, so the newest is the last.
+
+        Raises:
+            Unreachable: The region does not answer.
+        """
+        with calls(f"s3://{self.bucket}/{PREFIX}", self.region):
+            pages = client("s3", self.region).get_paginator("list_objects_v2")
+            found = [
+                each["Prefix"].removeprefix(PREFIX).rstrip("/")
+                for page in pages.paginate(Bucket=self.bucket, Prefix=PREFIX, Delimiter="/")
+                for each in page.get("CommonPrefixes", ())
+            ]
+        return sorted(found)
+
+    def entries(self, run: str) -> Iterator[Entry]:
+        """Yield the entries of a run in order.
+
+        Raises:
+            Unreachable: The region does not answer.
+        """
+        with ThreadPoolExecutor(max_workers=READERS) as pool:
+            for text in pool.map(lambda key: read_object(self.region, self.bucket, key), self._keys(run)):
+                if entry := parsed(text):
+                    yield entry
+
+    def _keys(self, run: str) -> list[str]:
+        with calls(f"s3://{self.bucket}/{PREFIX}{run}/", self.region):
+            pages = client("s3", self.region).get_paginator("list_objects_v2")
+            return [
+                each["Key"]
+                for page in pages.paginate(Bucket=self.bucket, Prefix=f"{PREFIX}{run}/")
+                for each in page.get("Contents", ())
+            ]
+
+    def _put(self, entry: Entry, number: int) -> None:
+        key, body = f"{PREFIX}{entry.run}/{number:06}.json", entry.to_json().encode()
+        try:
+            with calls(f"s3://{self.bucket}/{key}", self.region):
+                client("s3", self.region).put_object(
+                    Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+                )
+        except Failed as error:
+            if not any(code in error.problems[0].fact for code in CONFLICTS):
+                raise
+            # A write whose confirmation was lost is repeated by botocore, and finds itself.
+            if read_object(self.region, self.bucket, key) == body:
+                return
+            fact = f"entry {number} of run {entry.run} was written by another process, which continues the run"
+            raise Refused(
+                Problem("the journal", fact, "nothing more is done here; `dr journal` shows what the other one does")
+            ) from error
