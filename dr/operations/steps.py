@@ -1,22 +1,18 @@
-"""Steps: the single definition for readiness, dry runs, operations, drills, reports and runbooks.
+"""Steps: the single definition for readiness, plans, operations, drills, reports and runbooks.
 
 A step defines how to check whether it is needed (`evaluate`), what to do (`act`) and how to check the result
-(`verify`). Running a list of steps twice is safe: completed steps are skipped. Each step is recorded in the journal
-before and after its action.
+(`verify`). Running a list of steps twice is safe: completed steps are skipped. `dr.operations.step_runner` runs
+them.
 """
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
-
-from dr.control.journal import Journal
-from dr.errors import DrError, Failed, Problem
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Generic, TypeVar
 
 World = TypeVar("World")
 """Context of the steps of one operation: clients, contract, options."""
@@ -36,6 +32,17 @@ class State(StrEnum):
     """The state could not be measured. It is never treated as done."""
 
 
+class Phase(StrEnum):
+    """Parts of a recovery time."""
+
+    DETECT = "detect"
+    DECIDE = "decide"
+    CAPACITY = "capacity"
+    DATA = "data"
+    DNS = "DNS"
+    VERIFY = "verify"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The result of evaluating or verifying a step.
@@ -43,10 +50,29 @@ class Verdict:
     Args:
         state: Done, needed or unknown.
         detail: The measured fact, as text.
+        loses: Data that acting would lose, each by name and age.
     """
 
     state: State
     detail: str = ""
+    loses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Expected duration of a step.
+
+    Args:
+        p50: Half of the runs take at most this long.
+        p75: Three quarters of the runs do; a step that takes longer is shown as slow.
+        source: Origin of the figures: "3 earlier runs", or the source of a modelled one.
+        measured: Whether earlier runs measured them.
+    """
+
+    p50: timedelta
+    p75: timedelta
+    source: str
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,8 +86,13 @@ class Step(Generic[World]):
         act: Performs the step. It must be safe to repeat after an interruption at any point.
         verify: Read-only check of the result, polled until it returns done or the timeout ends. Defaults to `evaluate`.
         timeout: How long `verify` may take to return done, counted from the end of `act`.
-        expected: Typical duration, for progress and plans; an estimate unless a journal has a measured value.
+        expected: Typical duration, modelled: a journal's measured one replaces it.
+        source: Source of `expected`; "" for an estimate.
         poll: Pause between two calls of `verify`.
+        after: Names of the steps that must be done before; None: the step before it in the list.
+        phase: Part of the recovery time that the step belongs to.
+        slow: What to look at when the step takes longer than expected.
+        without: Consequence of skipping the step; "" if it cannot be skipped.
     """
 
     name: str
@@ -71,128 +102,53 @@ class Step(Generic[World]):
     verify: Callable[[World], Verdict] | None = None
     timeout: timedelta = timedelta(minutes=5)
     expected: timedelta = timedelta(seconds=1)
+    source: str = ""
     poll: timedelta = timedelta(milliseconds=200)
+    after: tuple[str, ...] | None = None
+    phase: Phase = Phase.DECIDE
+    slow: str = ""
+    without: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The result of one step.
+def dependencies(steps: Sequence[Step[Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the steps that each step waits for, by name, in an order in which they can run. Pure.
+
+    Raises:
+        ValueError: Two steps have one name, a dependency does not exist, or the dependencies form a circle.
+    """
+    names = [step.name for step in steps]
+    if len(set(names)) < len(names):
+        raise ValueError(f"step names are not unique: {', '.join(names)}")
+    found: dict[str, tuple[str, ...]] = {}
+    for position, step in enumerate(steps):
+        before = (names[position - 1],) if position else ()
+        found[step.name] = before if step.after is None else step.after
+        if unknown := set(found[step.name]) - set(names):
+            raise ValueError(f"step {step.name} waits for {', '.join(sorted(unknown))}, which does not exist")
+    try:
+        order = list(TopologicalSorter(found).static_order())
+    except CycleError as error:
+        raise ValueError(f"steps wait for each other: {' -> '.join(error.args[1])}") from error
+    return {name: found[name] for name in order}
+
+
+def modelled(step: Step[Any]) -> Expected:
+    """Return the modelled duration of a step. Its upper quartile is half as long again."""
+    return Expected(step.expected, step.expected * 1.5, step.source or "an estimate")
+
+
+def critical_path(steps: Sequence[Step[Any]], durations: Mapping[str, timedelta]) -> tuple[tuple[str, ...], timedelta]:
+    """Return the chain of steps that determines the duration of all, and that duration. Pure.
 
     Args:
-        step: Name of the step.
-        title: Title of the step.
-        changed: Whether the action ran.
-        detail: Detail of the last verdict.
-        duration: Measured time from the first check to the last.
+        steps: The steps.
+        durations: Duration by name.
     """
-
-    step: str
-    title: str
-    changed: bool
-    detail: str
-    duration: timedelta
-
-
-class Watcher(Protocol):
-    """Observer of a run, such as a progress bar."""
-
-    def started(self, step: Step[World], position: int, total: int) -> None:
-        """Called when a step starts; `position` counts from 1."""
-
-    def progress(self, text: str, share: float | None) -> None:
-        """Called when the running step reports progress."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """Called when a step is done or was skipped."""
-
-
-@dataclass
-class Quiet:
-    """A watcher without output."""
-
-    def started(self, step: Step[World], position: int, total: int) -> None:
-        """Shows nothing."""
-
-    def progress(self, text: str, share: float | None) -> None:
-        """Shows nothing."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """Shows nothing."""
-
-
-@dataclass
-class Runner(Generic[World]):
-    """Runs steps in order and records each in the journal.
-
-    Args:
-        journal: Journal of the steps.
-        watcher: Observer of the run.
-        run: ID of the run in the journal. Pass the ID of an interrupted run to resume it.
-    """
-
-    journal: Journal
-    watcher: Watcher = field(default_factory=Quiet)
-    run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-
-    def plan(self, steps: Iterable[Step[World]], world: World) -> list[tuple[Step[World], Verdict]]:
-        """Evaluate every step without acting (dry run)."""
-        return [(step, step.evaluate(world)) for step in steps]
-
-    def execute(self, operation: str, steps: Iterable[Step[World]], world: World) -> list[Outcome]:
-        """Run the steps that are needed, in order.
-
-        Raises:
-            DrError: A step raised it. The journal records the step and the error; later steps did not run.
-            Failed: `verify` of a step did not return done within its timeout.
-        """
-        listed = list(steps)
-        self.journal.append(self.run, "run.started", operation=operation, steps=[step.name for step in listed])
-        outcomes = []
-        for position, step in enumerate(listed, 1):
-            self.watcher.started(step, position, len(listed))
-            try:
-                outcome = self._execute_one(step, world)
-            except DrError as error:
-                self.journal.append(self.run, "step.failed", step.name, error=str(error))
-                raise
-            except BaseException as error:
-                # Includes KeyboardInterrupt: the journal must record which step was interrupted.
-                self.journal.append(self.run, "step.interrupted", step.name, error=f"{type(error).__name__}: {error}")
-                raise
-            self.watcher.finished(outcome)
-            outcomes.append(outcome)
-        self.journal.append(self.run, "run.finished", operation=operation)
-        return outcomes
-
-    def _execute_one(self, step: Step[World], world: World) -> Outcome:
-        began = time.monotonic()
-        verdict = step.evaluate(world)
-        changed = verdict.state is not State.DONE
-        if changed:
-            self.journal.append(self.run, "step.started", step.name, was=verdict.state, detail=verdict.detail)
-            step.act(world, self.watcher.progress)
-            verdict = self._verify(step, world)
-        duration = timedelta(seconds=time.monotonic() - began)
-        event = "step.done" if changed else "step.skipped"
-        self.journal.append(
-            self.run, event, step.name, detail=verdict.detail, seconds=round(duration.total_seconds(), 3)
-        )
-        return Outcome(step.name, step.title, changed, verdict.detail, duration)
-
-    def _verify(self, step: Step[World], world: World) -> Verdict:
-        look = step.verify or step.evaluate
-        deadline = time.monotonic() + step.timeout.total_seconds()
-        while True:
-            verdict = look(world)
-            if verdict.state is State.DONE:
-                return verdict
-            if time.monotonic() >= deadline:
-                raise Failed(
-                    Problem(
-                        step.title,
-                        f"not done after {step.timeout.total_seconds():.0f} s: {verdict.detail or verdict.state}",
-                        "fix the reported problem, then run the command again; completed steps are skipped",
-                    )
-                )
-            self.watcher.progress(verdict.detail or "waiting", None)
-            time.sleep(step.poll.total_seconds())
+    ends: dict[str, tuple[timedelta, tuple[str, ...]]] = {}
+    for name, before in dependencies(steps).items():
+        start, chain = max((ends[each] for each in before), default=(timedelta(0), ()))
+        ends[name] = (start + durations[name], (*chain, name))
+    if not ends:
+        return (), timedelta(0)
+    whole, chain = max(ends.values(), key=lambda end: end[0])
+    return chain, whole

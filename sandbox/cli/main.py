@@ -43,7 +43,7 @@ def up() -> None:
     done are skipped.
     """
     from dr.control.journal import LocalJournal
-    from dr.operations.steps import Runner
+    from dr.operations.step_runner import StepRunner
     from sandbox.cli import summary
     from sandbox.cli.progress import Progress
     from sandbox.up import World, measured, steps
@@ -56,7 +56,7 @@ def up() -> None:
         progress.console.print(str(machine), markup=False, soft_wrap=True)
         machine.require()
         try:
-            Runner[World](LocalJournal(local.journal), progress).execute("up", steps(), world)
+            StepRunner[World](LocalJournal(local.journal), progress).execute("up", steps(), world)
         finally:
             progress.stop()
         show(summary.summary(world))

@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from dr.operations.steps import Outcome, Step
+from dr.operations.step_runner import Outcome
+from dr.operations.steps import Expected, Step
 from dr.topology.tiers import describe_duration
 
 PLAIN_SECONDS = 5.0
@@ -38,7 +39,7 @@ class Progress:
             self._status = self.console.status(self._label)
             self._status.start()
 
-    def progress(self, text: str, share: float | None) -> None:
+    def progress(self, step: Step[Any], text: str, share: float | None) -> None:
         """Show the progress of the step and its estimated remaining time."""
         elapsed = time.monotonic() - self._began
         line = f"{self._label}: {text}{left(share, elapsed)}"
@@ -47,6 +48,9 @@ class Progress:
         elif time.monotonic() - self._last >= PLAIN_SECONDS:
             self._last = time.monotonic()
             self.console.print(line, markup=False, highlight=False)
+
+    def slow(self, step: Step[Any], running: timedelta, expected: Expected) -> None:
+        """Show nothing: the line of the running step shows its time."""
 
     def finished(self, outcome: Outcome) -> None:
         """Show the result of the step and its duration."""

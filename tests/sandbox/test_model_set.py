@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from dr.control.journal import LocalJournal
 from dr.data import model_sets
-from dr.operations.steps import Runner
+from dr.operations.step_runner import StepRunner
 from sandbox import model_set
 from sandbox.server import Running
 from tests.support.buckets import make_bucket
@@ -54,7 +54,7 @@ def world(aws: Running) -> World:
 
 
 def publish(world: World, folder: Path) -> list[bool]:
-    outcomes = Runner[Any](LocalJournal(folder / "journal.jsonl")).execute("publish", model_set.steps(), world)
+    outcomes = StepRunner[Any](LocalJournal(folder / "journal.jsonl")).execute("publish", model_set.steps(), world)
     return [outcome.changed for outcome in outcomes]
 
 
