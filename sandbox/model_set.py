@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dr.data import model_sets
-from dr.data.model_sets import Item
+from dr.data.model_sets import Item, Probe
 from dr.operations.steps import Report, State, Step, Verdict
 
-NAME = "digits"
+NAME, PROBE = "digits", "probe.json"
 PARAMETERS: Mapping[str, Any] = {
     "algorithm": "sklearn.svm.SVC",
     "C": 10.0,
@@ -64,6 +64,12 @@ class Trained:
             Item("model", "models", self.folder / "model.joblib"),
         ]
 
+    @property
+    def probe(self) -> Probe:
+        """A request with the answer of the trained model."""
+        found = json.loads((self.folder / PROBE).read_text())
+        return Probe(found["request"], tuple(found["outputs"]))
+
 
 def train(folder: Path) -> Trained:
     """Train the classifier and write data, parameters, metrics and model to a folder. The result is deterministic.
@@ -92,6 +98,10 @@ def train(folder: Path) -> Trained:
     metrics = {"accuracy": round(float(model.score(x_test, y_test)), 4), "test_samples": len(y_test)}
     for name, values in (("parameters", parameters), ("metrics", metrics)):
         (folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")
+    row = x_test[0].tolist()
+    inputs = {"name": "predict", "shape": [1, len(row)], "datatype": "FP32", "data": row}
+    probe = {"request": {"inputs": [inputs]}, "outputs": [model.predict([row]).tolist()]}
+    (folder / PROBE).write_text(json.dumps(probe) + "\n")
     return Trained(folder)
 
 
@@ -129,7 +139,7 @@ def _publish(world: HasRegions, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="ml-dr-") as folder:
         report("training a classifier of handwritten digits", None)
         trained = train(Path(folder))
-        model_sets.publish(world.primary_region, world.buckets(world.primary_region), NAME, trained.items, report)
+        model_sets.publish(world.primary_region, world.buckets(world.primary_region), NAME, trained.items, report, trained.probe)
 
 
 def _replicated(world: HasRegions) -> Verdict:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dr.cli import supply
+from dr.cli import operate, supply
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
@@ -17,8 +17,8 @@ from dr.topology.topology import Role
 
 app = application(
     "dr",
-    "Check the recovery of inference in another AWS region: what is deployed, its objectives and its health.\n\n"
-    "Not yet available: commands that fail over, fail back or run a drill.",
+    "Keep inference available when an AWS region is lost: check what is deployed, fail over and fail back.\n\n"
+    "Not yet available: drills.",
     completion=True,
 )
 
@@ -50,6 +50,7 @@ EXITS = {
         Exit.OK: "Nothing is pending; or the pending operations are listed; or, with --yes, adopted.",
         Exit.FAILED: "A pending operation could not be looked up; the state was not changed.",
     },
+    **operate.EXITS,
     **supply.EXITS,
     "eks-token": {Exit.FAILED: "There are no AWS credentials."},
 }
@@ -243,6 +244,7 @@ def adopt(
     print_result(as_json, lambda: data, lambda: adopted_text(stack, found, yes))
 
 
+operate.add_to(app)
 app.add_typer(supply.app)
 
 

@@ -31,6 +31,7 @@ REACH = (
     "it has to be inside the cluster's VPC, or in a network connected to it"
 )
 
+FIELD_MANAGER = "dr"
 Json = dict[str, Any]
 
 
@@ -93,6 +94,15 @@ class ClusterApi:
         """
         return dict(json.loads(self._ask("GET", f"{path}?{urlencode(query)}" if query else path)))
 
+    def merge(self, path: str, change: Mapping[str, Any]) -> Json:
+        """Change some fields of a resource by a merge patch, with the field manager `dr`. Raises the errors of `get`.
+
+        Args:
+            path: Path of the resource, or of its subresource: ".../deployments/name/scale".
+            change: The fields to set.
+        """
+        return dict(json.loads(self._ask("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", change)))
+
     def ready(self) -> None:
         """Check that the API server is ready. Raises the errors of `get`."""
         self._ask("GET", "/readyz")
@@ -120,7 +130,7 @@ class ClusterApi:
 
         headers = {"Authorization": f"Bearer {self._bearer()}", "Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
         address, began = self.address, time.monotonic()
         try:
             answer = self._connections().request(

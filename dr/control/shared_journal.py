@@ -79,6 +79,15 @@ class SharedJournal:
                 if entry := parsed(text):
                     yield entry
 
+    def last(self, run: str) -> Entry | None:
+        """Return the last entry of a run; None if it is incomplete.
+
+        Raises:
+            Unreachable: The region does not answer.
+        """
+        keys = self._keys(run)
+        return parsed(read_object(self.region, self.bucket, keys[-1])) if keys else None
+
     def _keys(self, run: str) -> list[str]:
         with calls(f"s3://{self.bucket}/{PREFIX}{run}/", self.region):
             pages = client("s3", self.region).get_paginator("list_objects_v2")

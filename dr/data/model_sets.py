@@ -61,6 +61,19 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """An inference request with its known answer, by which a region is validated.
+
+    Args:
+        request: Body of the request (Open Inference Protocol, `inputs`).
+        outputs: Data of each output, in order.
+    """
+
+    request: Mapping[str, Any]
+    outputs: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The manifest of one version of a set.
 
@@ -70,6 +83,7 @@ class Manifest:
         created: Publication time, ISO 8601.
         digest: Hash of the parts' hashes: equal content has an equal digest.
         entries: Its objects.
+        probe: A request with its known answer; None for a set that was published without one.
     """
 
     name: str
@@ -77,6 +91,7 @@ class Manifest:
     created: str
     digest: str
     entries: tuple[Entry, ...]
+    probe: Probe | None = None
     version: int = VERSION
 
     @property
@@ -120,7 +135,9 @@ def parse(text: str | bytes, source: str) -> Manifest:
                 Problem(source, f"the manifest has version {values['version']}, not {VERSION}", "update this checkout")
             )
         entries = tuple(Entry(**entry) for entry in values["entries"])
-        return Manifest(**{**values, "entries": entries})
+        found = values.get("probe")
+        probe = Probe(found["request"], tuple(found["outputs"])) if found else None
+        return Manifest(**{**values, "entries": entries, "probe": probe})
     except (ValueError, KeyError, TypeError) as error:
         raise Invalid(
             Problem(source, f"not a valid manifest: {type(error).__name__}: {error}", "publish the set again")
@@ -138,6 +155,7 @@ def publish(
     name: str,
     items: Sequence[Item],
     report: Callable[[str, float | None], None] = lambda text, share: None,
+    probe: Probe | None = None,
 ) -> Manifest:
     """Publish a set: upload its objects in parallel, then the manifest. An intact version with equal content is kept.
 
@@ -147,6 +165,7 @@ def publish(
         name: The set's name.
         items: Its files; each part once.
         report: Called with a text and the completed share, 0 to 1.
+        probe: A request with its known answer.
 
     Returns:
         The manifest; that of the newest version if it is intact and has the same content.
@@ -154,7 +173,8 @@ def publish(
     hashes = {item.part: hash_file(item.path) for item in items}
     digest = digest_of(hashes)
     before = newest(region, buckets, name)
-    if before and before.digest == digest and all(copy.intact for copy in read_copies(region, buckets, before)):
+    same = before and (before.digest, before.probe) == (digest, probe)
+    if before and same and all(copy.intact for copy in read_copies(region, buckets, before)):
         return before
     now = datetime.now(UTC)
     set_id = f"{now:%Y%m%dT%H%M%S.%fZ}-{digest[:8]}"
@@ -173,7 +193,7 @@ def publish(
         for entry in pool.map(upload, items):
             entries.append(entry)
             report(f"{len(entries)} of {len(items)} objects", len(entries) / (len(items) + 1))
-    manifest = Manifest(name, set_id, now.isoformat(timespec="seconds"), digest, tuple(entries))
+    manifest = Manifest(name, set_id, now.isoformat(timespec="seconds"), digest, tuple(entries), probe)
     with calls(f"s3://{buckets[REGISTRY]}/{manifest.key}", region):
         client("s3", region).put_object(
             Bucket=buckets[REGISTRY], Key=manifest.key, Body=manifest.to_json(), ContentType="application/json"

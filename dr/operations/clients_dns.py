@@ -35,10 +35,12 @@ class Answer:
     Args:
         names: Names of the chain of CNAME records, the query's first.
         addresses: The addresses.
+        ttl: Time to live in seconds: how long a resolver may keep the answer.
     """
 
     names: Sequence[str]
     addresses: frozenset[str] = frozenset()
+    ttl: int = 0
 
 
 def ask(name: str) -> Answer:
@@ -62,7 +64,8 @@ def ask(name: str) -> Answer:
             names += [str(each.target).rstrip(".").lower() for each in records]
         elif records.rdtype == dns.rdatatype.A:
             addresses |= {each.address for each in records}
-    return Answer(names, frozenset(addresses))
+    ttl = max((records.ttl for records in response.answer), default=0)
+    return Answer(names, frozenset(addresses), ttl)
 
 
 def region_of(answer: Answer, endpoints: Mapping[str, str]) -> Clients:

@@ -55,6 +55,7 @@ class Outcome:
         title: Title of the step.
         changed: Whether the action ran.
         detail: Detail of the last verdict.
+        started: When the first check started.
         duration: Measured time from the first check to the last.
         decision: The operator's decision that was applied; None without one.
     """
@@ -63,8 +64,14 @@ class Outcome:
     title: str
     changed: bool
     detail: str
+    started: datetime
     duration: timedelta
     decision: Decision | None = None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the action ran and its result was confirmed, so that its duration is a measurement."""
+        return self.changed and self.decision is None
 
 
 class Watcher(Protocol):
@@ -146,7 +153,8 @@ class StepRunner(Generic[World]):
         self._check_decisions(listed)
         self.journal.append(self.run, "run.started", operation=operation, steps=[step.name for step in listed])
         outcomes = _Run(self, listed, after, world).outcomes()
-        self.journal.append(self.run, "run.finished", operation=operation)
+        seconds = {each.step: round(each.duration.total_seconds(), 3) for each in outcomes if each.confirmed}
+        self.journal.append(self.run, "run.finished", operation=operation, seconds=seconds)
         return outcomes
 
     def _check_decisions(self, steps: Sequence[Step[World]]) -> None:
@@ -164,10 +172,10 @@ class StepRunner(Generic[World]):
 
     def one(self, step: Step[World], world: World, report: Report) -> Outcome:
         """Run one step."""
-        began, decision = time.monotonic(), self.decisions.get(step.name)
+        started, began, decision = datetime.now(UTC), time.monotonic(), self.decisions.get(step.name)
         if decision and decision.kind is Intervention.SKIP:
             self._note("step.skipped", step, by=decision.author, reason=decision.reason, without=step.without)
-            return Outcome(step.name, step.title, False, f"skipped: {decision.reason}", timedelta(0), decision)
+            return Outcome(step.name, step.title, False, f"skipped: {decision.reason}", started, timedelta(0), decision)
         verdict = step.evaluate(world)
         changed = verdict.state is not State.DONE
         if changed:
@@ -180,7 +188,7 @@ class StepRunner(Generic[World]):
         about = {"by": forced.author, "reason": forced.reason} if forced else {}
         event = "step.forced" if forced else "step.done" if changed else "step.unneeded"
         self._note(event, step, detail=verdict.detail, seconds=round(seconds, 3), **about)
-        return Outcome(step.name, step.title, changed, verdict.detail, timedelta(seconds=seconds), forced)
+        return Outcome(step.name, step.title, changed, verdict.detail, started, timedelta(seconds=seconds), forced)
 
     def _note(self, event: str, step: Step[World], **data: Any) -> None:
         self.journal.append(self.run, event, step.name, **{name: value for name, value in data.items() if value != []})

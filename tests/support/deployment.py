@@ -28,7 +28,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnde
         for stack in STACKS:
             sandbox.configure(stack, **BY_DIGEST)
             assert set(sandbox.engine.up(stack).counts) == {"create"}
-        sandbox.publish(train(tmp_path_factory.mktemp("model")).items)
+        sandbox.publish(train(tmp_path_factory.mktemp("model")))
         # With a published model set, every update waits for replicas, even without a change.
         again = sandbox.engine.up("primary")
         assert again.none, again.changed

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,13 @@ from unittest import mock
 
 from dr import clients
 from dr.data import model_sets
-from dr.data.model_sets import Item
 from sandbox import server_process
 from sandbox.emulator_client import ask
 from sandbox.engine.engine import Engine
 from sandbox.engine.environment import WITHOUT_CHECKPOINTS, environment
 from sandbox.engine.events import Changes
 from sandbox.local import ROOT, Local
-from sandbox.model_set import NAME
+from sandbox.model_set import NAME, Trained
 from sandbox.server import client_of
 from sandbox.server_process import Server
 from sandbox.toolchain.programs import Programs, ensure_programs
@@ -67,7 +66,7 @@ class SandboxUnderTest:
         finally:
             path.write_text(before)
 
-    def publish(self, items: Sequence[Item]) -> None:
+    def publish(self, trained: Trained) -> None:
         """Publish the model set in the primary region, and wait until it is replicated."""
         regions = ("us-east-1", "us-west-2")
         with mock.patch.dict(os.environ, self.engine.variables):
@@ -76,7 +75,7 @@ class SandboxUnderTest:
                 region: {pair: names[side] for pair, names in self.engine.outputs("primary")["buckets"].items()}
                 for side, region in enumerate(regions)
             }
-            published = model_sets.publish(regions[0], buckets[regions[0]], NAME, items)
+            published = model_sets.publish(regions[0], buckets[regions[0]], NAME, trained.items, probe=trained.probe)
             wait_for(lambda: model_sets.newest(regions[1], buckets[regions[1]], NAME) == published)
         clients.forget()
 

@@ -1,0 +1,225 @@
+"""Commands of an incident: fail over, switch over, fail back, their journal, and automation's off switch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dr.cli.command import Json, errors_shown, exits, print_result
+from dr.cli.options import Project, Stack
+from dr.errors import Exit, Invalid, Problem
+
+DONE = {
+    Exit.OK: "The operation is done; or, without --yes, its plan can be executed.",
+    Exit.FAILED: "A step failed. The same command resumes the run.",
+    Exit.REFUSED: "A guard is not met, or another process operates; nothing was changed.",
+}
+EXITS = {
+    "failover": DONE,
+    "switchover": DONE,
+    "failback": DONE,
+    "journal": {Exit.REFUSED: "The recovery region has no such run, or no stack is deployed."},
+    "pause": {Exit.REFUSED: "No stack is deployed."},
+    "resume": {Exit.REFUSED: "No stack is deployed."},
+}
+
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the journal and other operators.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Execute the plan without asking. No guard is skipped.")]
+Accept = Annotated[list[str] | None, typer.Option(metavar="GUARD", help="Accept the finding of a guard, by its name.")]
+Skip = Annotated[list[str] | None, typer.Option(metavar="STEP", help="Skip a step, by its name.")]
+Force = Annotated[
+    list[str] | None, typer.Option(metavar="STEP", help="Continue although a step's result is not confirmed.")
+]
+TakeOver = Annotated[str, typer.Option(metavar="HOLDER", help="Take the lease of this holder at once.")]
+Loss = Annotated[
+    int | None, typer.Option(metavar="SECONDS", help="Longest accepted loss of writes, in seconds.", min=0)
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to an application."""
+    for name, command in COMMANDS.items():
+        app.command(name, epilog=exits(EXITS[name]))(command)
+
+
+def failover(
+    as_json: Json = False,
+    yes: Yes = False,
+    reason: Reason = "",
+    accept: Accept = None,
+    accept_data_loss: Loss = None,
+    skip: Skip = None,
+    force: Force = None,
+    take_over: TakeOver = "",
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Serve from the recovery region because the primary region is lost.
+
+    Shows the plan: guards, steps with expected durations, the critical path, and the data that would be lost. With
+    --yes, or after a question, executes it. An interrupted run is resumed, on any machine. Calls nothing but the
+    recovery region.
+    """
+    _operate("failover", as_json, yes, reason, accept, skip, force, take_over, project, stack, accept_data_loss)
+
+
+def switchover(
+    as_json: Json = False,
+    yes: Yes = False,
+    reason: Reason = "",
+    accept: Accept = None,
+    skip: Skip = None,
+    force: Force = None,
+    take_over: TakeOver = "",
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Serve from the recovery region while the primary region is healthy, without losing data.
+
+    Brings capacity up first, and closes the primary region's record once the recovery region answers correctly.
+    """
+    _operate("switchover", as_json, yes, reason, accept, skip, force, take_over, project, stack)
+
+
+def failback(
+    as_json: Json = False,
+    yes: Yes = False,
+    reason: Reason = "",
+    accept: Accept = None,
+    skip: Skip = None,
+    force: Force = None,
+    take_over: TakeOver = "",
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Return to the primary region after a failover or a switchover.
+
+    Refused while the primary region is not healthy. Waits for replication, compares both regions object by object,
+    and opens the primary region's record once it answers correctly.
+    """
+    _operate("failback", as_json, yes, reason, accept, skip, force, take_over, project, stack)
+
+
+def _operate(
+    name: str,
+    as_json: bool,
+    yes: bool,
+    reason: str,
+    accept: list[str] | None,
+    skip: list[str] | None,
+    force: list[str] | None,
+    take_over: str,
+    project: Path,
+    stack: str,
+    accept_data_loss: int | None = None,
+) -> None:
+    from dr.cli.operation_report import plan_dict, plan_text, run_dict, run_text
+    from dr.cli.run_progress import RunProgress
+    from dr.config.project import load_topology
+    from dr.control.lease import holder
+    from dr.operations import prechecks
+    from dr.operations.operation import OPERATIONS, execute, plan
+    from dr.operations.scene import Options, read_scene
+    from dr.operations.step_runner import Decision, Intervention, new_run
+
+    operation = OPERATIONS[name]
+    with errors_shown(as_json):
+        if (yes or skip or force) and not reason:
+            raise Invalid(Problem("--reason", "it is empty", 'give the reason: --reason "us-east-1 is lost"'))
+        known = {guard.name for guard in operation.guards if guard.acceptable}
+        if unknown := sorted(set(accept or ()) - known):
+            remedy = f"use {', '.join(sorted(known))}"
+            raise Invalid(Problem("--accept", f"{', '.join(unknown)} cannot be accepted by {name}", remedy))
+        loss = None if accept_data_loss is None else timedelta(seconds=accept_data_loss)
+        options = Options(reason, new_run(), frozenset(accept or ()), loss)
+        scene = read_scene(load_topology(project, stack), options)
+        made = plan(scene, operation)
+        if not yes:
+            print_result(as_json, lambda: plan_dict(made), lambda: plan_text(made))
+            if not made.resumes:
+                prechecks.refuse(scene, operation.guards, made.findings)
+            if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+                return
+            typer.confirm(f"Execute this {name} now?", abort=True)
+        decisions = {
+            step: Decision(kind, holder(), reason)
+            for kind, names in ((Intervention.SKIP, skip), (Intervention.FORCE, force))
+            for step in names or ()
+        }
+        with RunProgress(quiet=as_json) as watcher:
+            outcomes = execute(scene, operation, made, watcher, decisions, take_over)
+    print_result(as_json, lambda: run_dict(made, outcomes), lambda: run_text(made, outcomes))
+
+
+def journal(
+    run: Annotated[str, typer.Argument(help="ID of a run; by default the newest.")] = "",
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Print the journal of a run, from the recovery region: every step, decision and error with its time."""
+    from dr.cli.operation_report import entry_dict, journal_text
+    from dr.config.project import load_topology
+    from dr.control.journal import LocalJournal
+    from dr.control.local_state import folder
+    from dr.control.shared_journal import SharedJournal
+    from dr.errors import Refused
+    from dr.names import CONTROL
+    from dr.topology.topology import Role
+
+    with errors_shown(as_json):
+        topology = load_topology(project, stack)
+        bucket = topology.bucket(CONTROL, Role.RECOVERY)
+        found = SharedJournal(topology.recovery.region, bucket, LocalJournal(folder() / "journal.jsonl"))
+        runs = found.runs()
+        if not runs or (run and run not in runs):
+            fact = f"s3://{bucket} has no run {run}" if run else f"s3://{bucket} has no run: nothing was ever operated"
+            remedy = f"the newest are {', '.join(runs[-3:])}" if runs else "`dr failover` shows a plan"
+            raise Refused(Problem("journal", fact, remedy))
+        entries = list(found.entries(run or runs[-1]))
+    print_result(as_json, lambda: [entry_dict(each) for each in entries], lambda: journal_text(entries))
+
+
+def pause(reason: Reason, as_json: Json = False, project: Project = Path(), stack: Stack = "dr") -> None:
+    """Switch automation off. Operators can still do everything."""
+    _set_automation(reason, as_json, project, stack)
+
+
+def resume(as_json: Json = False, project: Project = Path(), stack: Stack = "dr") -> None:
+    """Switch automation on again after `dr pause`."""
+    _set_automation("", as_json, project, stack)
+
+
+def _set_automation(reason: str, as_json: bool, project: Path, stack: str) -> None:
+    from dataclasses import asdict, replace
+
+    from dr.config.project import load_topology
+    from dr.control.control_bucket import read_control
+    from dr.control.state_store import StateStore
+    from dr.topology.topology import Role
+
+    with errors_shown(as_json):
+        control = read_control(load_topology(project, stack), Role.RECOVERY)
+        store = StateStore(control.region, control.bucket)
+        state = store.update(
+            lambda stored: replace(stored.state, automation=replace(stored.state.automation, paused=reason))
+        )
+    found = state.automation
+    text = f"automation is paused: {found.paused}" if found.paused else "automation is not paused"
+    armed = "" if found.armed else "; it is disarmed until failback has closed the incident"
+    print_result(as_json, lambda: asdict(found), lambda: f"{text}{armed}")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "failover": failover,
+    "switchover": switchover,
+    "failback": failback,
+    "journal": journal,
+    "pause": pause,
+    "resume": resume,
+}

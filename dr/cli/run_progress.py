@@ -1,0 +1,96 @@
+"""Progress of a run: a live list of the running steps on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from dr.operations.step_runner import Outcome
+from dr.operations.steps import Expected, Step
+from dr.topology.tiers import describe_duration
+
+PLAIN_SECONDS = 5.0
+"""Shortest time between two lines about one step where there is no terminal."""
+
+
+class RunProgress:
+    """A watcher of steps that may run together (`dr.operations.step_runner.Watcher`).
+
+    Args:
+        quiet: Whether to show nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True)
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        self._running: dict[str, tuple[Step[Any], float, str]] = {}
+        self._said: dict[str, float] = {}
+        self._live: Live | None = None
+
+    def __enter__(self) -> RunProgress:
+        """Start the live list on a terminal."""
+        if not self._quiet and self._console.is_terminal:
+            self._live = Live(console=self._console, get_renderable=self._lines, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the live list."""
+        if self._live:
+            self._live.stop()
+
+    def started(self, step: Step[Any], position: int, total: int) -> None:
+        """Show the title of a step."""
+        with self._lock:
+            self._running[step.name] = (step, time.monotonic(), "")
+        self._print(f"[{position}/{total}] {step.title} ...")
+
+    def progress(self, step: Step[Any], text: str, share: float | None) -> None:
+        """Show what a step waits for."""
+        now = time.monotonic()
+        with self._lock:
+            known, began, before = self._running.get(step.name, (step, now, ""))
+            self._running[step.name] = (known, began, text)
+            due = text != before and now - self._said.get(step.name, 0.0) >= PLAIN_SECONDS
+            if due:
+                self._said[step.name] = now
+        if due and not self._live:
+            self._print(f"    {step.title}: {text}")
+
+    def slow(self, step: Step[Any], running: timedelta, expected: Expected) -> None:
+        """Show that a step takes longer than expected, with what to look at."""
+        usual = f"usually at most {describe_duration(expected.p75)} ({expected.source})"
+        look = f". Look at: {step.slow}" if step.slow else ""
+        self._print(f"    slow: {step.title} has taken {describe_duration(running)}, {usual}{look}")
+
+    def finished(self, outcome: Outcome) -> None:
+        """Show the result of a step."""
+        with self._lock:
+            self._running.pop(outcome.step, None)
+        took = f" ({outcome.duration.total_seconds():.1f} s)" if outcome.changed else ""
+        self._print(f"{outcome.title}: {outcome.detail}{took}")
+
+    def _print(self, line: str) -> None:
+        if not self._quiet:
+            self._console.print(line, markup=False, highlight=False)
+
+    def _lines(self) -> Group:
+        with self._lock:
+            running = list(self._running.values())
+        now = time.monotonic()
+        return Group(
+            *(
+                Text(f"{step.title} ({describe_duration(timedelta(seconds=now - began))}) {text}")
+                for step, began, text in running
+            )
+        )

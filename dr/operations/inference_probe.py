@@ -1,0 +1,76 @@
+"""Inference requests with a known answer, by a region's own name.
+
+The answer is published with the model set (`dr.data.model_sets.Probe`). A status of 200 is not enough: a replica may
+answer with another model, or with none.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from dr.data.model_sets import Probe
+
+TOKEN = "DR_CLIENT_TOKEN"  # noqa: S105 - the name of a variable
+"""Environment variable with a client's token, where `dr:authentication` is `jwt`."""
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one request.
+
+    Args:
+        right: Whether it is the known answer.
+        fact: What was answered, as text.
+    """
+
+    right: bool
+    fact: str
+
+
+def ask(name: str, model: str, probe: Probe) -> Answer:
+    """Send the probe's request once.
+
+    Args:
+        name: DNS name of the endpoint.
+        model: Name of the model.
+        probe: The request and its known answer.
+    """
+    headers = {"Content-Type": "application/json"}
+    if token := os.environ.get(TOKEN):
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(
+        f"https://{name}/v2/models/{model}/infer", json.dumps(probe.request).encode(), headers, method="POST"
+    )
+    try:
+        with urllib.request.build_opener().open(request, timeout=ANSWER_SECONDS) as response:
+            outputs = [each["data"] for each in json.load(response)["outputs"]]
+    except urllib.error.HTTPError as error:
+        return Answer(False, f"{name} answers {error.code}")
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(False, f"{name} does not answer: {getattr(error, 'reason', error)}")
+    except (ValueError, KeyError, TypeError) as error:
+        return Answer(False, f"{name} answers what is not a prediction: {type(error).__name__}: {error}")
+    if outputs != list(probe.outputs):
+        return Answer(False, f"{name} predicts {outputs}; the published model predicts {list(probe.outputs)}")
+    return Answer(True, f"{name} predicts {outputs}, as published")
+
+
+def ask_all(name: str, model: str, probe: Probe, requests: int, together: int) -> list[Answer]:
+    """Send the request several times, some of them together, each on a connection of its own.
+
+    Args:
+        name: DNS name of the endpoint.
+        model: Name of the model.
+        probe: The request and its known answer.
+        requests: Number of requests.
+        together: Requests in flight.
+    """
+    with ThreadPoolExecutor(max_workers=together) as pool:
+        return list(pool.map(lambda _: ask(name, model, probe), range(requests)))

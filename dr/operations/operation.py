@@ -1,0 +1,280 @@
+"""The operations that move service between the regions, each as a list of steps and guards: plan, then execute.
+
+Fence first: `engage` precedes everything in which the regions could diverge, and only failback releases it. Steps that
+do not depend on each other run together, so the recovery time is that of the longest chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dr.control import levers, local_state
+from dr.control.journal import LocalJournal
+from dr.control.lease import Claim, acquire, holder
+from dr.control.shared_journal import SharedJournal
+from dr.errors import DrError, Problem, Refused
+from dr.findings import Finding, Status
+from dr.operations import capacity_steps, data_steps, prechecks, traffic_steps
+from dr.operations.incident_steps import close_incident, open_incident
+from dr.operations.prechecks import Named
+from dr.operations.scene import Scene
+from dr.operations.step_runner import (
+    Decision,
+    Outcome,
+    Quiet,
+    StepRunner,
+    Watcher,
+    measured_durations,
+)
+from dr.operations.steps import Expected, Phase, State, Step, Verdict, critical_path, modelled
+from dr.operations.validation_steps import validate
+from dr.topology.topology import Role
+
+EARLIER_RUNS = 10
+"""Runs whose durations are read."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation.
+
+    Args:
+        name: Its name, that of its command.
+        steps: Makes its steps.
+        guards: What is checked before the first change.
+    """
+
+    name: str
+    steps: Callable[[], list[Step[Scene]]]
+    guards: Sequence[Named]
+
+
+def _failover_steps() -> list[Step[Scene]]:
+    return [
+        open_incident("failover"),
+        traffic_steps.set_lever(
+            "engage", "Close the primary record", levers.ENGAGE, True, ("open-incident",), Phase.DNS
+        ),
+        data_steps.choose_set(("open-incident",)),
+        *_recovery_steps(("choose-set",)),
+    ]
+
+
+def _switchover_steps() -> list[Step[Scene]]:
+    """As a failover, and capacity comes first: nothing is closed before the recovery region answers."""
+    return [
+        open_incident("switchover"),
+        data_steps.choose_set(("open-incident",)),
+        capacity_steps.activate(("choose-set",)),
+        capacity_steps.nodes(("activate",)),
+        capacity_steps.replicas(("activate",)),
+        validate("validate", Role.RECOVERY, ("nodes", "replicas")),
+        traffic_steps.set_lever("admit", "Open the recovery record", levers.ADMIT, True, ("validate",), Phase.DNS),
+        traffic_steps.set_lever("engage", "Close the primary record", levers.ENGAGE, True, ("admit",), Phase.DNS),
+        traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("engage",)),
+        data_steps.arrived(("engage",)),
+    ]
+
+
+def _recovery_steps(after: tuple[str, ...]) -> list[Step[Scene]]:
+    return [
+        capacity_steps.activate(after),
+        capacity_steps.nodes(("activate",)),
+        capacity_steps.replicas(("activate",)),
+        validate("validate", Role.RECOVERY, ("nodes", "replicas")),
+        traffic_steps.set_lever(
+            "admit", "Open the recovery record", levers.ADMIT, True, ("engage", "validate"), Phase.DNS
+        ),
+        traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("admit",)),
+    ]
+
+
+def _failback_steps() -> list[Step[Scene]]:
+    return [
+        data_steps.catch_up(()),
+        data_steps.compare(("catch-up",)),
+        validate("validate-primary", Role.PRIMARY, ()),
+        traffic_steps.set_lever(
+            "release", "Open the primary record", levers.ENGAGE, False, ("compare-data", "validate-primary"), Phase.DNS
+        ),
+        traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.PRIMARY, ("release",)),
+        traffic_steps.set_lever(
+            "dismiss", "Return the lever admit to normal", levers.ADMIT, False, ("confirm-dns",), Phase.DNS
+        ),
+        capacity_steps.lower(("confirm-dns",)),
+        close_incident(("dismiss", "lower-capacity")),
+    ]
+
+
+FAILOVER = Operation("failover", _failover_steps, prechecks.FAILOVER)
+SWITCHOVER = Operation("switchover", _switchover_steps, prechecks.SWITCHOVER)
+FAILBACK = Operation("failback", _failback_steps, prechecks.FAILBACK)
+OPERATIONS = {each.name: each for each in (FAILOVER, SWITCHOVER, FAILBACK)}
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step of a plan.
+
+    Args:
+        step: The step.
+        verdict: Its evaluation; unknown if it could not be evaluated.
+        expected: Its expected duration.
+    """
+
+    step: Step[Scene]
+    verdict: Verdict
+    expected: Expected
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an operation would do.
+
+    Args:
+        operation: Its name.
+        run: ID of the run; that of the interrupted run if it would be resumed.
+        resumes: Whether an interrupted run would be resumed.
+        region: The recovery region.
+        findings: Findings of the guards; none when a run is resumed.
+        steps: The steps, evaluated.
+        chain: Names of the steps that determine the duration.
+        duration: Expected duration.
+    """
+
+    operation: str
+    run: str
+    resumes: bool
+    region: str
+    findings: tuple[Finding, ...]
+    steps: tuple[PlannedStep, ...]
+    chain: tuple[str, ...]
+    duration: timedelta
+
+    @property
+    def loses(self) -> tuple[str, ...]:
+        """Data that would be lost, by name and age."""
+        return tuple(each for planned in self.steps for each in planned.verdict.loses)
+
+
+def journal_of(scene: Scene) -> SharedJournal:
+    """Return the journal of the recovery region, with its copy on this machine."""
+    return SharedJournal(scene.region, scene.store.bucket, LocalJournal(local_state.folder() / "journal.jsonl"))
+
+
+def interrupted(scene: Scene, operation: Operation, journal: SharedJournal) -> str:
+    """Return the ID of the run that this operation has to resume; "" if it starts a new one.
+
+    Raises:
+        Refused: The operation is done already.
+        Unreachable: The recovery region does not answer.
+    """
+    incident = scene.state().incident
+    if incident is None or incident.operation != operation.name:
+        return ""
+    events = {entry.event for entry in journal.entries(incident.id)}
+    if "run.finished" in events:
+        raise Refused(
+            Problem(
+                operation.name,
+                f"it is done: incident {incident.id} is open since {incident.opened} ({incident.reason})",
+                "`dr status` says who serves; `dr failback` returns to the primary region",
+            )
+        )
+    return incident.id
+
+
+def plan(scene: Scene, operation: Operation) -> Plan:
+    """Evaluate guards and steps in parallel, without changing anything.
+
+    Raises:
+        Refused: The operation is done already.
+        Unreachable: The recovery region does not answer.
+    """
+    journal = journal_of(scene)
+    resumed = interrupted(scene, operation, journal)
+    steps = operation.steps()
+    with ThreadPoolExecutor(max_workers=2 + len(steps)) as pool:
+        guards = pool.submit(prechecks.run, scene, operation.guards) if not resumed else None
+        durations = pool.submit(earlier_durations, journal, operation)
+        verdicts = list(pool.map(lambda step: evaluated(step, scene), steps))
+        expected = durations.result()
+        findings = tuple(guards.result()) if guards else ()
+    planned = tuple(
+        PlannedStep(step, verdict, expected.get(step.name) or modelled(step))
+        for step, verdict in zip(steps, verdicts, strict=True)
+    )
+    needed = {
+        each.step.name: timedelta(0) if each.verdict.state is State.DONE else each.expected.p50 for each in planned
+    }
+    chain, duration = critical_path(steps, needed)
+    run = resumed or scene.options.run
+    return Plan(operation.name, run, bool(resumed), scene.region, findings, planned, chain, duration)
+
+
+def evaluated(step: Step[Scene], scene: Scene) -> Verdict:
+    """Evaluate a step; one that cannot be evaluated yet is unknown."""
+    try:
+        return step.evaluate(scene)
+    except DrError as error:
+        return Verdict(State.UNKNOWN, error.problems[0].fact)
+
+
+def earlier_durations(journal: SharedJournal, operation: Operation) -> Mapping[str, Expected]:
+    """Return the durations that the newest runs measured; none if the journal cannot be read."""
+    try:
+        with ThreadPoolExecutor(max_workers=EARLIER_RUNS) as pool:
+            ends = list(pool.map(journal.last, journal.runs()[-EARLIER_RUNS:]))
+    except DrError:
+        return {}
+    return measured_durations(
+        each.data["seconds"]
+        for each in ends
+        if each and each.event == "run.finished" and each.data["operation"] == operation.name
+    )
+
+
+def execute(
+    scene: Scene,
+    operation: Operation,
+    made: Plan,
+    watcher: Watcher | None = None,
+    decisions: Mapping[str, Decision] | None = None,
+    take_over: str = "",
+) -> list[Outcome]:
+    """Execute an operation that was planned.
+
+    Args:
+        scene: The recovery region.
+        operation: The operation.
+        made: Its plan.
+        watcher: Observer of the run.
+        decisions: Decisions of the operator by step's name.
+        take_over: Holder whose lease is taken at once.
+
+    Raises:
+        Refused: A guard is not met and not accepted, or another process operates. Nothing was changed.
+        DrError: A step failed. The same command resumes the run.
+    """
+    if not made.resumes:
+        prechecks.refuse(scene, operation.guards, made.findings)
+    scene.lease = acquire(scene.store, Claim(holder(), made.run, take_over))
+    try:
+        journal = journal_of(scene)
+        for finding in made.findings:
+            if finding.status not in (Status.MET, Status.INFO):
+                journal.append(made.run, "guard.accepted", by=holder(), guard=finding.name, fact=finding.measured)
+        runner = StepRunner[Scene](
+            journal,
+            watcher or Quiet(),
+            made.run,
+            scene.held.check,
+            {each.step.name: each.expected for each in made.steps},
+            decisions or {},
+        )
+        return runner.execute(operation.name, operation.steps(), scene)
+    finally:
+        scene.held.release()

@@ -1,0 +1,176 @@
+"""Guards of operations: what is checked before the first change, all at once.
+
+Each guard is a finding. A finding that is not met stops the operation, unless the operator accepts it by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from dr import clients
+from dr.errors import DrError, Problem, Refused
+from dr.findings import Finding, Status, unknown
+from dr.operations import data_steps, signals
+from dr.operations.scene import Scene
+from dr.operations.signals import Sight
+from dr.topology.tiers import describe_duration
+
+Guard = Callable[[Scene], Finding]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A guard.
+
+    Args:
+        name: Its name, for `--accept`.
+        look: Measures it.
+        acceptable: Whether an operator may accept a finding that is not met.
+    """
+
+    name: str
+    look: Guard
+    acceptable: bool = True
+
+
+def run(scene: Scene, guards: Sequence[Named]) -> list[Finding]:
+    """Run guards in parallel. One that cannot be measured is unknown."""
+
+    def one(guard: Named) -> Finding:
+        try:
+            return guard.look(scene)
+        except DrError as error:
+            return unknown(guard.name, error)
+
+    with ThreadPoolExecutor(max_workers=max(1, len(guards))) as pool:
+        return list(pool.map(one, guards))
+
+
+def refuse(scene: Scene, guards: Sequence[Named], findings: Sequence[Finding]) -> None:
+    """Refuse the operation unless each finding is met or accepted.
+
+    Raises:
+        Refused: Findings are not met, with the option that accepts each.
+    """
+    problems = []
+    for guard, finding in zip(guards, findings, strict=True):
+        if finding.status in (Status.MET, Status.INFO):
+            continue
+        if guard.acceptable and guard.name in scene.options.accept:
+            continue
+        accept = f"; or add `--accept {guard.name}`, if you know better" if guard.acceptable else ""
+        problems.append(Problem(guard.name, finding.measured, f"{finding.hint or 'correct it'}{accept}"))
+    if problems:
+        raise Refused(*problems)
+
+
+def account(scene: Scene) -> Finding:
+    """Check that the credentials are of the account that the stacks were deployed to."""
+    found = clients.account_id(scene.region)
+    wanted = scene.recovery.account
+    if found != wanted:
+        fact = f"the credentials are of account {found}; the stacks are deployed in {wanted}"
+        return Finding("account", Status.MISSED, fact, "use credentials of that account (`AWS_PROFILE`)")
+    return Finding("account", Status.MET, f"account {found}")
+
+
+def primary_lost(scene: Scene) -> Finding:
+    """Check that two of three signals see the primary region lost."""
+    found = signals.read(scene)
+    text = "; ".join(map(str, found))
+    match signals.judged(found):
+        case Sight.LOST:
+            return Finding("primary-lost", Status.MET, text)
+        case Sight.WELL:
+            hint = f"{scene.home} is healthy: `dr switchover` moves traffic without losing data"
+            return Finding("primary-lost", Status.MISSED, text, hint)
+        case Sight.UNKNOWN:
+            hint = "`dr status` again in a minute, or look at the region yourself"
+            return Finding("primary-lost", Status.UNKNOWN, text, hint)
+
+
+def primary_well(scene: Scene) -> Finding:
+    """Check that two of three signals see the primary region healthy."""
+    found = signals.read(scene)
+    text = "; ".join(map(str, found))
+    if signals.judged(found) is Sight.WELL:
+        return Finding("primary-well", Status.MET, text)
+    hint = f"wait until {scene.home} is healthy: its endpoint has to answer, and its writes have to be replicated"
+    status = Status.MISSED if signals.judged(found) is Sight.LOST else Status.UNKNOWN
+    return Finding("primary-well", status, text, hint)
+
+
+def recovery_ready(scene: Scene) -> Finding:
+    """Check that the recovery region can take over: its cluster answers, and it serves if its tier does."""
+    name = "recovery-ready"
+    scene.cluster.ready()
+    if scene.tier.spec.serves:
+        state = signals.alarm_state(scene, f"{scene.topology.bucket_prefix}-recovery-down")
+        if state == "ALARM":
+            fact = f"{scene.region} does not answer either: the alarm recovery-down is {state}"
+            return Finding(name, Status.MISSED, fact, "`dr rollout --role recovery` names what blocks its replicas")
+    return Finding(name, Status.MET, f"the cluster in {scene.region} is ready")
+
+
+def model_set(scene: Scene) -> Finding:
+    """Check that the recovery region holds a whole model set with a known answer."""
+    found, _ = data_steps.newest_whole(scene)
+    if found is None:
+        fact = f"no version of {scene.topology.serving.model_set} is whole in {scene.region}"
+        return Finding("model-set", Status.MISSED, fact, "wait for replication, or publish a set there")
+    if found.probe is None:
+        fact = f"{found.set_id} has no request with a known answer"
+        return Finding("model-set", Status.MISSED, fact, "publish the set with a probe")
+    return Finding("model-set", Status.MET, f"{found.set_id} is whole in {scene.region}")
+
+
+def data_loss(scene: Scene) -> Finding:
+    """Check that no more writes are lost than the objective, or than the operator accepts."""
+    state, since = signals.alarm_states(scene, signals.SILENT).get(signals.SILENT, ("", None))
+    lost = data_steps.loss(scene, since if state == "ALARM" else None)
+    objective = scene.tier.spec.rpo
+    accepted = scene.options.accept_data_loss or objective
+    fact = f"at most {describe_duration(lost)} of writes have not arrived (objective {describe_duration(objective)})"
+    if lost > accepted:
+        hint = f"accept it by `--accept-data-loss {round(lost.total_seconds()) + 1}`, in seconds"
+        return Finding("data-loss", Status.MISSED, fact, hint)
+    return Finding("data-loss", Status.MET, fact)
+
+
+def no_incident(scene: Scene) -> Finding:
+    """Check that no incident of another operation is open."""
+    open_ = scene.state().incident
+    if open_ is None or open_.id == scene.options.run:
+        return Finding("no-incident", Status.MET, "no other incident is open")
+    fact = f"{open_.operation} {open_.id} is open since {open_.opened} ({open_.reason})"
+    return Finding("no-incident", Status.MISSED, fact, "`dr failback` ends it; `dr journal` shows what was done")
+
+
+def incident_open(scene: Scene) -> Finding:
+    """Check that there is something to fail back from."""
+    state = scene.state()
+    if state.incident or state.levers.engaged:
+        return Finding("incident", Status.MET, f"incident {state.incident.id if state.incident else 'unknown'} is open")
+    fact = "no incident is open and the lever engage is off: clients are not kept away from the primary region"
+    return Finding("incident", Status.MISSED, fact, "nothing is to be done")
+
+
+ACCOUNT = Named("account", account, acceptable=False)
+FAILOVER = (
+    ACCOUNT,
+    Named("no-incident", no_incident, acceptable=False),
+    Named("primary-lost", primary_lost),
+    Named("recovery-ready", recovery_ready),
+    Named("model-set", model_set),
+    Named("data-loss", data_loss, acceptable=False),
+)
+SWITCHOVER = (
+    ACCOUNT,
+    Named("no-incident", no_incident, acceptable=False),
+    Named("primary-well", primary_well, acceptable=False),
+    Named("recovery-ready", recovery_ready),
+    Named("model-set", model_set),
+)
+FAILBACK = (ACCOUNT, Named("incident", incident_open, acceptable=False), Named("primary-well", primary_well))

@@ -1,0 +1,155 @@
+"""Context of an operation: the recovery region, what is deployed there, and the incident state.
+
+Everything is read from the recovery region. No call goes to the failed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+
+from dr.clusters.api_client import ClusterAddress, ClusterApi
+from dr.control.contract import Half
+from dr.control.control_bucket import read_control
+from dr.control.incident_state import IncidentState
+from dr.control.lease import HeldLease
+from dr.control.state_store import StateStore
+from dr.errors import Problem, Refused
+from dr.names import CONTROL
+from dr.topology.capacity import Capacity
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role, Topology
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the operator decided.
+
+    Args:
+        reason: Why the operation runs, for the journal and the incident.
+        accept: Names of guards whose finding is accepted.
+        accept_data_loss: Longest accepted loss of writes; None accepts the objective.
+        run: ID of the run.
+    """
+
+    reason: str
+    run: str
+    accept: frozenset[str] = frozenset()
+    accept_data_loss: timedelta | None = None
+
+
+@dataclass
+class Scene:
+    """The recovery region of a topology.
+
+    Args:
+        topology: The topology of the recovery stack.
+        halves: Halves of the contract.
+        store: The incident state.
+        options: What the operator decided.
+        lease: The lease, once the operation holds it; None while it is planned.
+    """
+
+    topology: Topology
+    halves: Mapping[Role, Half]
+    store: StateStore
+    options: Options
+    lease: HeldLease | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+    """Facts that steps leave for later ones and for the report, by name."""
+
+    @property
+    def region(self) -> str:
+        """The recovery region."""
+        return self.topology.recovery.region
+
+    @property
+    def home(self) -> str:
+        """The primary region."""
+        return self.topology.primary.region
+
+    @property
+    def primary(self) -> Half:
+        """What the primary stack deployed."""
+        return self.halves[Role.PRIMARY]
+
+    @property
+    def recovery(self) -> Half:
+        """What the recovery stack deployed."""
+        return self.halves[Role.RECOVERY]
+
+    @property
+    def tier(self) -> Tier:
+        """The deployed tier of the recovery region."""
+        return self.recovery.tier or self.topology.tier
+
+    @property
+    def serving_tier(self) -> Tier:
+        """The tier that the recovery region is raised to."""
+        return self.tier.serving_tier
+
+    @property
+    def needed(self) -> Capacity:
+        """Replicas and nodes that the recovery region needs to serve."""
+        return self.topology.with_activation(self.serving_tier).capacity_here
+
+    @property
+    def buckets(self) -> dict[str, str]:
+        """Buckets of the recovery region by pair."""
+        return {pair: sides.recovery for pair, sides in self.primary.buckets.items()}
+
+    @cached_property
+    def cluster(self) -> ClusterApi:
+        """Client of the recovery region's cluster.
+
+        Raises:
+            Refused: The tier has no cluster.
+        """
+        cluster = self.recovery.cluster
+        if cluster is None:
+            raise Refused(
+                Problem(
+                    f"tier {self.tier}",
+                    f"{self.region} has no cluster, and a cluster takes about ten minutes to create",
+                    "`pulumi config set dr:tier warm -s dr`, then `pulumi up -s dr`, then this command again",
+                )
+            )
+        return ClusterApi(ClusterAddress(cluster.name, self.region, cluster.endpoint, cluster.ca_data))
+
+    @property
+    def held(self) -> HeldLease:
+        """The lease, which an operation holds before its first act."""
+        if self.lease is None:
+            raise RuntimeError("the operation holds no lease")
+        return self.lease
+
+    def state(self) -> IncidentState:
+        """Return the incident state. Raises as `StateStore.read`."""
+        return self.store.read().state
+
+
+def read_scene(topology: Topology, options: Options) -> Scene:
+    """Read the contract from the recovery region.
+
+    Args:
+        topology: The topology of the recovery stack.
+        options: What the operator decided.
+
+    Raises:
+        Refused: A stack is not deployed.
+        Invalid: The contract is not valid, or of another version.
+        Unreachable: The recovery region does not answer.
+    """
+    control = read_control(topology, Role.RECOVERY)
+    if missing := [str(each) for each in Role if each not in control.halves]:
+        raise Refused(
+            Problem(
+                f"contract of {' and '.join(missing)}",
+                f"s3://{control.bucket} does not have it, so what is deployed is unknown",
+                "`pulumi up` of that stack; if it is deployed, wait for replication",
+            )
+        )
+    store = StateStore(topology.recovery.region, topology.bucket(CONTROL, Role.RECOVERY))
+    return Scene(topology, control.halves, store, options)

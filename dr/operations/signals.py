@@ -1,0 +1,121 @@
+"""Signals that the primary region is lost, as seen from the recovery region.
+
+Three independent ones are compared: the prober's witness of the endpoint, its witness of replication, and a request of
+this machine. Two of them decide, so that one fault of a measurement neither starts nor prevents a failover.
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+
+from dr.clients import calls, client
+from dr.errors import DrError
+from dr.operations.scene import Scene
+
+SILENT, STALE = "primary-silent", "sentinel-stale"
+"""Name suffixes of the witnesses' alarms."""
+QUORUM = 2
+ANSWER_SECONDS = 5.0
+
+
+class Sight(StrEnum):
+    """What a signal says of the primary region."""
+
+    LOST = "lost"
+    WELL = "well"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal.
+
+    Args:
+        name: Name of the signal.
+        sight: What it says.
+        fact: The measurement.
+    """
+
+    name: str
+    sight: Sight
+    fact: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.sight} ({self.fact})"
+
+
+def judged(signals: Sequence[Signal]) -> Sight:
+    """Return what a quorum of the signals says; unknown without a quorum. Pure."""
+    for sight in (Sight.LOST, Sight.WELL):
+        if sum(each.sight is sight for each in signals) >= QUORUM:
+            return sight
+    return Sight.UNKNOWN
+
+
+def read(scene: Scene) -> list[Signal]:
+    """Read all signals in parallel. A signal that cannot be read is unknown."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        alarms, asked = pool.submit(witnesses, scene), pool.submit(request, scene)
+        return [*alarms.result(), asked.result()]
+
+
+def witnesses(scene: Scene) -> list[Signal]:
+    """Return the signals of the prober's two witnesses."""
+    try:
+        found = alarm_states(scene, SILENT, STALE)
+    except DrError as error:
+        return [Signal(name, Sight.UNKNOWN, error.problems[0].fact) for name in (SILENT, STALE)]
+    sights = {"ALARM": Sight.LOST, "OK": Sight.WELL}
+    return [
+        Signal(name, sights.get(state, Sight.UNKNOWN), f"alarm {state} since {since:%H:%M:%S} UTC")
+        if (alarm := found.get(name)) and (state := alarm[0]) and (since := alarm[1])
+        else Signal(name, Sight.UNKNOWN, "the alarm does not exist")
+        for name in (SILENT, STALE)
+    ]
+
+
+def request(scene: Scene) -> Signal:
+    """Return the signal of a request of this machine to the primary region's endpoint."""
+    name = f"request to {scene.primary.dns.regional_name}"
+    url = f"https://{scene.primary.dns.regional_name}{scene.topology.serving.ready_path}"
+    try:
+        with urllib.request.build_opener().open(url, timeout=ANSWER_SECONDS) as answer:
+            well = answer.status == HTTPStatus.OK
+            return Signal(name, Sight.WELL if well else Sight.LOST, f"answered {answer.status}")
+    except urllib.error.HTTPError as error:
+        # An answer of the region: its endpoint exists, and does not serve.
+        return Signal(name, Sight.LOST, f"answered {error.code}")
+    except (OSError, http.client.HTTPException) as error:
+        return Signal(name, Sight.LOST, f"no answer: {getattr(error, 'reason', error)}")
+
+
+def alarm_state(scene: Scene, name: str) -> str:
+    """Return the state of one alarm in the recovery region, by its full name. Raises as `alarm_states`."""
+    found = alarm_states(scene, name.removeprefix(f"{scene.topology.bucket_prefix}-"))
+    return next((state for state, _ in found.values()), "missing")
+
+
+def alarm_states(scene: Scene, *names: str) -> Mapping[str, tuple[str, datetime]]:
+    """Return state and time of its last change of alarms in the recovery region, by name suffix.
+
+    Raises:
+        Unreachable: The region does not answer.
+        Failed: CloudWatch refused the call.
+    """
+    prefix = f"{scene.topology.bucket_prefix}-"
+    with calls("alarms", scene.region):
+        found = client("cloudwatch", scene.region).describe_alarms(
+            AlarmNames=[f"{prefix}{name}" for name in names], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+    return {
+        each["AlarmName"].removeprefix(prefix): (each["StateValue"], each["StateUpdatedTimestamp"])
+        for each in (*found["MetricAlarms"], *found["CompositeAlarms"])
+    }

@@ -1,0 +1,456 @@
+"""Failover, switchover and failback over the emulator's S3 and CloudWatch; the cluster and DNS are simulated.
+
+tests/integration/faults/test_failover.py runs them on a whole sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import botocore.client
+import pytest
+
+from dr import clients
+from dr.control import contract, lease
+from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.control.state_store import StateStore
+from dr.data import model_sets
+from dr.data.model_sets import Item, Probe
+from dr.errors import Failed, Refused
+from dr.names import SENTINEL_KEY
+from dr.operations import capacity_steps, dns_answers, inference_probe, signals, validation_steps
+from dr.operations.capacity_steps import GpuGroup
+from dr.operations.dns_answers import DnsAnswer
+from dr.operations.inference_probe import Answer
+from dr.operations.operation import FAILBACK, FAILOVER, SWITCHOVER, Operation, Plan, execute, journal_of, plan
+from dr.operations.scene import Options, Scene, read_scene
+from dr.operations.signals import Sight, Signal
+from dr.operations.step_runner import Decision, Intervention, new_run
+from dr.operations.steps import Step
+from dr.topology.tiers import Tier
+from dr.topology.topology import Role
+from sandbox.server import Running
+from tests.support.builders import DNS, half, topology
+
+EAST, WEST = "us-east-1", "us-west-2"
+REGIONS = {Role.PRIMARY: EAST, Role.RECOVERY: WEST}
+PAIRS = ("datasets", "models", "registry", "control")
+DNS_OF = {
+    Role.PRIMARY: {},
+    Role.RECOVERY: {
+        "lever": "admit",
+        "lever_alarm": "ml-dr-lever-admit",
+        "regional_name": "inference-dr.ml.example.com",
+    },
+}
+PROBE = Probe({"inputs": []}, ([7],))
+
+
+@dataclass
+class Region:
+    """The simulated part of a recovery region: cluster, DNS and endpoints."""
+
+    replicas: int = 0
+    nodes: dict[str, int] = field(default_factory=lambda: {f"{WEST}{zone}": 0 for zone in "abc"})
+    primary_well: bool = False
+    right: bool = True
+    acts: list[str] = field(default_factory=list)
+    ready_replicas: int | None = None
+    """Ready replicas; None: those that nodes can hold."""
+    state: Callable[[], IncidentState] = IncidentState
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        if path.endswith("/scale"):
+            return {"spec": {"replicas": self.replicas}}
+        if path == "/api/v1/nodes":
+            ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}, "spec": {}}
+            return {"items": [{"metadata": {"name": f"n{each}"}, **ready} for each in range(sum(self.nodes.values()))]}
+        ready_now = min(self.replicas, sum(self.nodes.values())) if self.ready_replicas is None else self.ready_replicas
+        return {"status": {"readyReplicas": ready_now}}
+
+    def merge(self, path: str, change: dict[str, Any]) -> None:
+        self.acts.append(f"replicas {change['spec']['replicas']}")
+        self.replicas = change["spec"]["replicas"]
+
+    def ready(self) -> None:
+        """Nothing: the API server is ready."""
+
+    def groups(self, scene: Scene) -> list[GpuGroup]:
+        return [GpuGroup(f"gpu-{zone[-1]}", zone, size, size, 4) for zone, size in self.nodes.items()]
+
+    def resize(self, scene: Scene, group: GpuGroup, least: int, desired: int) -> None:
+        self.acts.append(f"{group.name} {desired}")
+        self.nodes[group.zone] = desired
+
+    def alarm(self, scene: Scene, name: str) -> str:
+        both = self.state().levers
+        return "ALARM" if name.endswith("engage") and both.engaged else "OK"
+
+    def dns(self, scene: Scene) -> DnsAnswer:
+        role = Role.RECOVERY if self.state().levers.engaged else Role.PRIMARY
+        return DnsAnswer(role, 0, f"the public name is {REGIONS[role]}")
+
+    def signals(self, scene: Scene) -> list[Signal]:
+        sight = Sight.WELL if self.primary_well else Sight.LOST
+        return [Signal(name, sight, "simulated") for name in ("primary-silent", "sentinel-stale", "request")]
+
+    def answer(self, name: str, model: str, probe: Probe, requests: int, together: int) -> list[Answer]:
+        return [Answer(self.right, f"{name} predicts [[{7 if self.right else 3}]]")] * requests
+
+
+@pytest.fixture
+def there(monkeypatch: pytest.MonkeyPatch) -> Region:
+    made = Region()
+    monkeypatch.setattr(Scene, "cluster", made)
+    monkeypatch.setattr(capacity_steps, "gpu_groups", made.groups)
+    monkeypatch.setattr(capacity_steps, "resize", made.resize)
+    monkeypatch.setattr(signals, "alarm_state", made.alarm)
+    monkeypatch.setattr(signals, "alarm_states", lambda scene, *names: {})
+    monkeypatch.setattr(signals, "read", made.signals)
+    monkeypatch.setattr(dns_answers, "ask", made.dns)
+    monkeypatch.setattr(inference_probe, "ask_all", made.answer)
+    monkeypatch.setattr(validation_steps, "SUSTAINED", timedelta(0))
+    return made
+
+
+@pytest.fixture
+def deployed(aws: Running, there: Region, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Region:
+    """Both regions' buckets with the contract, a sentinel and a model set; tier pilot."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv(clients.IN_SANDBOX, raising=False)
+    file = tmp_path / "model.bin"
+    file.write_bytes(b"model")
+    for region in REGIONS.values():
+        s3 = aws.client("s3", region)
+        for pair in PAIRS:
+            where = {} if region == EAST else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            s3.create_bucket(Bucket=bucket(region, pair), **where)
+            s3.put_bucket_versioning(Bucket=bucket(region, pair), VersioningConfiguration={"Status": "Enabled"})
+        for role in Role:
+            body = json.dumps(half(role, dns=DNS | DNS_OF[role]).to_dict())
+            s3.put_object(Bucket=bucket(region, "control"), Key=contract.key_of(role), Body=body)
+    write_sentinel(aws, datetime.now(UTC))
+    buckets = {pair: bucket(WEST, pair) for pair in PAIRS}
+    model_sets.publish(WEST, buckets, "digits", [Item("model", "models", file)], probe=PROBE)
+    there.state = lambda: StateStore(WEST, bucket(WEST, "control")).read().state
+    return there
+
+
+def bucket(region: str, pair: str) -> str:
+    return f"ml-dr-123456789012-{region}-{pair}"
+
+
+def write_sentinel(aws: Running, at: datetime) -> None:
+    body = json.dumps({"written": at.isoformat()})
+    aws.client("s3", WEST).put_object(Bucket=bucket(WEST, "control"), Key=SENTINEL_KEY, Body=body)
+
+
+def scene(**options: Any) -> Scene:
+    return read_scene(topology(Role.RECOVERY), Options(**{"reason": "us-east-1 is lost", "run": new_run(), **options}))
+
+
+def run(operation: Operation, **options: Any) -> Plan:
+    here = scene(**options)
+    made = plan(here, operation)
+    execute(here, operation, made)
+    return made
+
+
+def quick(operation: Operation, *names: str) -> Operation:
+    """Return an operation in which some steps fail at their first look."""
+
+    def steps() -> list[Step[Scene]]:
+        return [replace(step, timeout=timedelta(0)) if step.name in names else step for step in operation.steps()]
+
+    return replace(operation, steps=steps)
+
+
+def events(run_id: str) -> list[tuple[str, str]]:
+    return [(each.event, each.step) for each in journal_of(scene()).entries(run_id)]
+
+
+def test_plan_of_a_failover_evaluates_every_step_and_changes_nothing(deployed: Region) -> None:
+    made = plan(scene(), FAILOVER)
+
+    assert {each.name: each.status.value for each in made.findings} == {
+        name: "met" for name in ("account", "no-incident", "primary-lost", "recovery-ready", "model-set", "data-loss")
+    }
+    assert made.chain == (
+        "open-incident", "choose-set", "activate", "replicas", "validate", "admit", "confirm-dns",
+    )  # fmt: skip
+    assert (deployed.acts, deployed.state()) == ([], IncidentState())
+
+
+def test_failover_brings_capacity_up_and_moves_traffic(deployed: Region) -> None:
+    made = run(FAILOVER)
+    state = deployed.state()
+
+    assert (deployed.replicas, list(deployed.nodes.values())) == (3, [1, 1, 1])
+    assert (state.levers, state.activation, state.automation.armed) == (Levers(True, True), Tier.WARM, False)
+    assert state.incident
+    assert (state.incident.id, state.incident.reason) == (made.run, "us-east-1 is lost")
+    assert state.lease
+    assert state.lease.holder == "", "the lease is released"
+    assert events(made.run)[-1] == ("run.finished", "")
+
+
+def test_failover_that_is_done_is_not_repeated(deployed: Region) -> None:
+    made = run(FAILOVER)
+    with pytest.raises(Refused, match=f"it is done: incident {made.run} is open"):
+        run(FAILOVER)
+
+
+def test_failover_without_a_right_answer_admits_no_client(deployed: Region) -> None:
+    deployed.right = False
+    with pytest.raises(Failed, match=r"8 of 8 answers are wrong: .* predicts \[\[3\]\]"):
+        run(quick(FAILOVER, "validate"))
+
+    assert deployed.state().levers == Levers(engaged=True, admitted=False)
+    deployed.right = True
+    assert run(FAILOVER).resumes
+    assert deployed.state().levers == Levers(True, True)
+
+
+# Guards ----------------------------------------------------------------------------------------------------------
+
+
+def broken(operation: Operation, guard: str, **options: Any) -> str:
+    """Return the problem of a guard that refuses an operation, which changed nothing."""
+    before = StateStore(WEST, bucket(WEST, "control")).read().state
+    with pytest.raises(Refused) as caught:
+        run(operation, **options)
+    assert StateStore(WEST, bucket(WEST, "control")).read().state == before
+    (found,) = [problem for problem in caught.value.problems if problem.subject == guard]
+    return f"{found.fact}; {found.remedy}"
+
+
+def test_unplanned_failover_of_a_healthy_primary_is_refused_unless_accepted(deployed: Region) -> None:
+    deployed.primary_well = True
+
+    assert "`dr switchover` moves traffic without losing data; or add `--accept primary-lost`" in broken(
+        FAILOVER, "primary-lost"
+    )
+    made = run(FAILOVER, accept=frozenset({"primary-lost"}))
+    assert ("guard.accepted", "") in events(made.run)
+
+
+def test_credentials_of_another_account_are_refused(deployed: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "account_id", lambda region: "999999999999")
+
+    said = broken(FAILOVER, "account", accept=frozenset({"account"}))
+    assert "the credentials are of account 999999999999; the stacks are deployed in 123456789012" in said
+    assert "--accept" not in said
+
+
+def test_region_without_a_whole_model_set_is_refused(deployed: Region, aws: Running) -> None:
+    s3 = aws.client("s3", WEST)
+    (version,) = s3.list_object_versions(Bucket=bucket(WEST, "models"))["Versions"]
+    s3.delete_object(Bucket=bucket(WEST, "models"), Key=version["Key"], VersionId=version["VersionId"])
+
+    assert "no version of digits is whole in us-west-2" in broken(FAILOVER, "model-set")
+    lost = plan(scene(), FAILOVER).loses
+    assert len(lost) == 1
+    assert lost[0].startswith("model set ")
+
+
+def test_loss_beyond_the_objective_has_to_be_accepted_in_seconds(deployed: Region, aws: Running) -> None:
+    write_sentinel(aws, datetime.now(UTC) - timedelta(hours=2))
+
+    said = broken(FAILOVER, "data-loss")
+    assert "at most 2 h of writes have not arrived (objective 1 h); accept it by `--accept-data-loss 72" in said
+    assert run(FAILOVER, accept_data_loss=timedelta(hours=3)).findings
+
+
+def test_incident_of_another_operation_is_refused(deployed: Region) -> None:
+    incident = Incident("20261128T000000Z-aaaaaa", "2026-11-28T00:00:00+00:00", "a test", "switchover")
+    StateStore(WEST, bucket(WEST, "control")).update(lambda stored: replace(stored.state, incident=incident))
+
+    assert "switchover 20261128T000000Z-aaaaaa is open" in broken(FAILOVER, "no-incident")
+
+
+def test_failback_without_an_incident_is_refused(deployed: Region) -> None:
+    deployed.primary_well = True
+    assert "no incident is open" in broken(FAILBACK, "incident")
+
+
+def test_failback_to_a_sick_primary_is_refused(deployed: Region) -> None:
+    run(FAILOVER)
+    assert "wait until us-east-1 is healthy" in broken(FAILBACK, "primary-well")
+
+
+def test_all_guards_are_reported_together(deployed: Region, aws: Running) -> None:
+    deployed.primary_well = True
+    write_sentinel(aws, datetime.now(UTC) - timedelta(hours=2))
+    with pytest.raises(Refused) as caught:
+        run(FAILOVER)
+
+    assert [each.subject for each in caught.value.problems] == ["primary-lost", "data-loss"]
+
+
+# There and back --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def replicated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both regions hold the same objects: the emulator of this test has no replication rules."""
+    from dr.operations import data_steps
+
+    monkeypatch.setattr(data_steps, "_newest", lambda region, name: {})
+    read = clients.read_object
+
+    def either(region: str, name: str, key: str) -> bytes:
+        return read(WEST, name.replace(EAST, WEST), key)
+
+    monkeypatch.setattr(data_steps, "read_object", either)
+    monkeypatch.setattr(model_sets, "newest", lambda region, buckets, name: replace(MANIFEST))
+
+
+MANIFEST = model_sets.Manifest("digits", "set", "2026-11-28T00:00:00+00:00", "0" * 64, (), PROBE)
+
+
+@pytest.mark.usefixtures("replicated")
+@pytest.mark.parametrize("there_by", [FAILOVER, SWITCHOVER], ids=["failover", "switchover"])
+def test_failback_returns_everything_to_normal_operation(deployed: Region, aws: Running, there_by: Operation) -> None:
+    deployed.primary_well = there_by is SWITCHOVER
+    write_sentinel(aws, datetime.now(UTC) + timedelta(hours=1))
+    run(there_by)
+    assert deployed.state().levers == Levers(True, True)
+    deployed.primary_well = True
+    run(FAILBACK)
+    state = deployed.state()
+
+    assert replace(state, lease=None) == IncidentState()
+    assert (deployed.replicas, sum(deployed.nodes.values())) == (0, 0)
+
+
+def test_failback_waits_while_the_regions_differ(
+    deployed: Region, replicated: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dr.operations import data_steps
+
+    monkeypatch.setattr(data_steps, "_newest", lambda region, name: {"weights.bin": region})
+    run(FAILOVER)
+    deployed.primary_well = True
+    with pytest.raises(Failed, match=r"4 objects differ, first datasets/weights\.bin"):
+        run(quick(FAILBACK, "compare-data"))
+
+    assert deployed.state().levers.engaged, "the primary record stays closed"
+
+
+# Whatever dies on the way ----------------------------------------------------------------------------------------
+
+
+class KilledError(BaseException):
+    """The process died: every later call dies too."""
+
+
+@pytest.fixture
+def die_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return what makes the process die after a number of API calls; 0 counts them only."""
+    real = botocore.client.BaseClient._make_api_call
+    limit, count = [0], [0]
+
+    def call(self: Any, operation: str, arguments: Any) -> Any:
+        if limit[0] and count[0] >= limit[0]:
+            raise KilledError
+        answer = real(self, operation, arguments)
+        count[0] += 1
+        if limit[0] and count[0] >= limit[0]:
+            raise KilledError
+        return answer
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
+
+    def set_limit(number: int) -> None:
+        limit[0], count[0] = number, 0
+
+    set_limit.count = count  # type: ignore[attr-defined]
+    return set_limit
+
+
+@pytest.mark.usefixtures("replicated")
+def test_failover_that_is_killed_after_any_api_call_is_completed_by_the_next_run(
+    deployed: Region, die_after: Any
+) -> None:
+    hasty = replace(FAILOVER, steps=lambda: [replace(step, poll=timedelta(0)) for step in FAILOVER.steps()])
+    here = scene()
+    made = plan(here, hasty)
+    die_after(0)
+    execute(here, hasty, made)
+    total = die_after.count[0]
+    wanted = deployed.state()
+    assert total > 20
+
+    for number in range(1, total + 1):
+        reset(deployed)
+        here = scene()
+        made = plan(here, hasty)
+        die_after(number)
+        with pytest.raises(BaseException) as caught:
+            execute(here, hasty, made)
+        die_after(0)
+        assert isinstance(caught.value, KilledError | Refused | Failed), number
+        if not finished(deployed):
+            again = plan(scene(), hasty)
+            execute(scene(run=again.run), hasty, again, take_over=lease.holder())
+        state = deployed.state()
+        assert (state.levers, state.activation, deployed.replicas) == (wanted.levers, wanted.activation, 3), number
+        assert state.incident, number
+        runs = [each for each in journal_of(scene()).entries(state.incident.id) if each.event == "step.started"]
+        assert fenced_first([each.step for each in runs]), number
+
+
+def finished(region: Region) -> bool:
+    incident = region.state().incident
+    return bool(incident and ("run.finished", "") in events(incident.id))
+
+
+def fenced_first(steps: list[str]) -> bool:
+    """Return whether the primary record was closed before the recovery record was opened."""
+    return "admit" not in steps or "engage" in steps[: steps.index("admit")]
+
+
+def reset(region: Region) -> None:
+    StateStore(WEST, bucket(WEST, "control")).update(lambda stored: IncidentState(lease=None))
+    region.replicas, region.nodes = 0, dict.fromkeys(region.nodes, 0)
+
+
+# Two operators ---------------------------------------------------------------------------------------------------
+
+
+def test_operator_who_is_taken_over_from_changes_nothing_more(
+    deployed: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspended = scene()
+    made = plan(suspended, FAILOVER)
+    original = deployed.merge
+
+    def taken_over(path: str, change: dict[str, Any]) -> None:
+        """Another operator takes over while the first one starts replicas."""
+        claim = lease.Claim("bob@server (process 8)", made.run, take_over=lease.holder())
+        suspended.store.update(lambda stored: lease.claimed(stored, claim))
+        original(path, change)
+
+    monkeypatch.setattr(deployed, "merge", taken_over)
+    with pytest.raises(Refused, match="it was taken over"):
+        execute(suspended, FAILOVER, made)
+
+    assert not deployed.state().levers.admitted
+
+
+def test_step_that_was_skipped_or_forced_is_in_the_journal_with_its_author(deployed: Region) -> None:
+    deployed.right = False
+    here = scene()
+    made = plan(here, FAILOVER)
+    decision = Decision(Intervention.SKIP, "ada@laptop", "I looked myself")
+    execute(here, FAILOVER, made, decisions={"validate": decision})
+
+    (entry,) = [each for each in journal_of(here).entries(made.run) if each.event == "step.skipped"]
+    assert (entry.step, entry.data["by"], entry.data["reason"]) == ("validate", "ada@laptop", "I looked myself")
+    assert entry.data["without"] == "clients may be sent to a region that answers wrongly"
+    assert deployed.state().levers.admitted
