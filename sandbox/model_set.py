@@ -139,7 +139,8 @@ def _publish(world: HasRegions, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="ml-dr-") as folder:
         report("training a classifier of handwritten digits", None)
         trained = train(Path(folder))
-        model_sets.publish(world.primary_region, world.buckets(world.primary_region), NAME, trained.items, report, trained.probe)
+        region = world.primary_region
+        model_sets.publish(region, world.buckets(region), NAME, trained.items, report, trained.probe)
 
 
 def _replicated(world: HasRegions) -> Verdict:

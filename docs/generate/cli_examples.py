@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console, RenderableType
 
-from dr.cli import report, status_report, supply_report
+from docs.generate import operation_examples
+from dr.cli import operation_report, report, status_report, supply_report
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
@@ -181,6 +182,13 @@ OUTPUTS: Mapping[str, str] = {
         report.contract_text([HALF], f"s3://{BUCKET.format(RECOVERY, 'control')} ({RECOVERY})"),
     ),
     "dr rollout": _output("dr rollout", report.rollouts_text(ROLLOUTS)),
+    **{
+        f"dr {name}": _output(f"dr {name}", operation_report.plan_text(plan))
+        for name, plan in operation_examples.PLANS.items()
+    },
+    "dr journal": _output("dr journal", operation_report.journal_text(operation_examples.JOURNAL)),
+    "dr pause": "$ dr pause --reason 'maintenance of us-west-2'\nautomation is paused: maintenance of us-west-2",
+    "dr resume": "$ dr resume\nautomation is not paused",
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
     "dr supply list": _output("dr supply list", supply_report.list_text(SUPPLY)),
     "dr supply sync": _output("dr supply sync", supply_report.sync_text(SYNCED)),

@@ -228,7 +228,7 @@ def adopt(
     stack: Annotated[str, typer.Option("--stack", "-s", help="The stack with the interrupted `pulumi up`.")] = "dr",
     yes: Annotated[bool, typer.Option("--yes", help="Write the result into the stack's state.")] = False,
 ) -> None:
-    """List or adopt operations that an interrupted update left pending.
+    """List or adopt what an interrupted update left pending.
 
     Looks up in AWS and in the clusters which of the pending resources exist, and with --yes writes those into the
     stack's state. Run `pulumi cancel` first if the stack is still locked, and `pulumi up` afterwards.

@@ -59,7 +59,7 @@ def failover(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Serve from the recovery region because the primary region is lost.
+    """Fail over to the recovery region: the primary is lost.
 
     Shows the plan: guards, steps with expected durations, the critical path, and the data that would be lost. With
     --yes, or after a question, executes it. An interrupted run is resumed, on any machine. Calls nothing but the
@@ -79,9 +79,10 @@ def switchover(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Serve from the recovery region while the primary region is healthy, without losing data.
+    """Move to the recovery region without losing data.
 
-    Brings capacity up first, and closes the primary region's record once the recovery region answers correctly.
+    The primary region is healthy. Brings capacity up first, and closes the primary region's record once the recovery
+    region answers correctly.
     """
     _operate("switchover", as_json, yes, reason, accept, skip, force, take_over, project, stack)
 
@@ -97,10 +98,10 @@ def failback(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Return to the primary region after a failover or a switchover.
+    """Return to the primary region.
 
-    Refused while the primary region is not healthy. Waits for replication, compares both regions object by object,
-    and opens the primary region's record once it answers correctly.
+    Ends a failover or a switchover. Refused while the primary region is not healthy. Waits for replication, compares
+    both regions object by object, and opens the primary region's record once it answers correctly.
     """
     _operate("failback", as_json, yes, reason, accept, skip, force, take_over, project, stack)
 
@@ -162,7 +163,10 @@ def journal(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Print the journal of a run, from the recovery region: every step, decision and error with its time."""
+    """Print the journal of a run.
+
+    It is in the recovery region, and has every step, decision and error with its time.
+    """
     from dr.cli.operation_report import entry_dict, journal_text
     from dr.config.project import load_topology
     from dr.control.journal import LocalJournal

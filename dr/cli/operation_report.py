@@ -37,14 +37,14 @@ def plan_text(plan: Plan) -> RenderableType:
         ("", "step", "state", "expected", "now"),
     )
     lost: list[RenderableType] = [Paragraph(f"- {each}", indent=2) for each in plan.loses or ("nothing by name",)]
-    judged: list[RenderableType] = [guards, Paragraph("")] if plan.findings else []
+    judged: list[RenderableType] = [guards, ""] if plan.findings else []
     total = describe_duration(plan.duration)
     return Group(
         Paragraph(f"{verb} {plan.operation} {plan.run} in {plan.region}; nothing has been changed."),
-        Paragraph(""),
+        "",
         *judged,
         steps,
-        Paragraph(""),
+        "",
         Paragraph(f"* Critical path: {' > '.join(plan.chain)}, about {total}."),
         Paragraph("Data that would be lost:"),
         *lost,
@@ -135,7 +135,7 @@ def run_text(plan: Plan, outcomes: Sequence[Outcome]) -> RenderableType:
             ],
             ("step", "outcome", "took", "evidence"),
         ),
-        Paragraph(""),
+        "",
         Paragraph(f"{plan.operation} {plan.run} is done, after {took}. `dr journal {plan.run}` has every event."),
     )
 

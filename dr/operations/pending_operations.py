@@ -21,6 +21,7 @@ AGAIN = frozenset(
     f"aws:{kind}"
     for kind in (
         *("acm/certificateValidation:CertificateValidation", "backup/vaultLockConfiguration:VaultLockConfiguration"),
+        *("lambda/invocation:Invocation",),
         *("backup/vaultPolicy:VaultPolicy", "cloudwatch/compositeAlarm:CompositeAlarm"),
         *("cloudwatch/metricAlarm:MetricAlarm", "ec2/defaultSecurityGroup:DefaultSecurityGroup"),
         *("ecr/lifecyclePolicy:LifecyclePolicy", "ecr/replicationConfiguration:ReplicationConfiguration"),
