@@ -57,3 +57,12 @@ def test_an_endpoint_in_an_unreachable_region_is_unhealthy(tmp_path: Path) -> No
 
     assert not balancer.has_healthy_target()
     assert balancer.probe(READY) == Probed((), f"{balancer.name} cannot be reached, as all of {EAST}")
+
+
+@pytest.mark.parametrize(("targets", "answering", "met"), [(6, 1, True), (6, 0, False), (0, 0, False)])
+def test_target_evaluation_needs_a_healthy_target(tmp_path: Path, targets: int, answering: int, met: bool) -> None:
+    balancer, _ = balancer_with(tmp_path, answering, targets)
+    group: Any = balancer.group
+    group.healthy_threshold_count = 0  # healthy with the first check
+
+    assert balancer.has_healthy_target() is met
