@@ -137,9 +137,10 @@ def _internet_cidr(value: str) -> tuple[str, str] | None:
     if found := _cidr(value):
         return found
     block = IPv4Network(value)
-    if reserved := next((each for each in NOT_INTERNET if block.subnet_of(each)), None):
+    if reserved := next((each for each in NOT_INTERNET if block.prefixlen and block.overlaps(each)), None):
         # EKS user guide, "Configure network access to cluster API server endpoint".
-        fact = f'"{value}" is in {reserved}, which EKS refuses: the blocks cannot include reserved addresses'
+        where = f"is in {reserved}" if block.subnet_of(reserved) else f"includes {reserved}"
+        fact = f'"{value}" {where}, which EKS refuses: the blocks cannot include reserved addresses'
         return (
             fact,
             "use the public address that your calls come from, such as 203.0.113.7/32; for calls from inside "

@@ -82,13 +82,23 @@ def _key_problems(region: str, pair: BucketPair, bucket: str) -> Iterator[tuple[
         default = rule.get("ApplyServerSideEncryptionByDefault", {})
         if not default.get("SSEAlgorithm", "").startswith("aws:kms"):
             continue
-        key = default.get("KMSMasterKeyID", "the AWS managed key aws/s3")
+        key = _key_arn(region, default.get("KMSMasterKeyID", ""))
         if key != pair.existing_key:
             yield (
                 f'"{bucket}" is encrypted with {key}, and existingKey is {pair.existing_key or "not set"}: S3 could '
                 "not decrypt its objects to replicate them",
                 "set `existingKey` to the ARN of that key",
             )
+
+
+def _key_arn(region: str, key: str) -> str:
+    """Return the ARN of a key that S3 reports by ARN, ID or alias (S3 API reference, ServerSideEncryptionByDefault)."""
+    if not key:
+        return "the AWS managed key aws/s3"
+    if ":key/" in key:
+        return key
+    with calls(f"key {key}", region):
+        return str(client("kms", region).describe_key(KeyId=key)["KeyMetadata"]["Arn"])
 
 
 def _setting(region: str, bucket: str, operation: str) -> dict[str, Any]:

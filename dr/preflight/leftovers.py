@@ -16,6 +16,8 @@ from dr.preflight.check import Subject
 NAME = "what a cluster left"
 POOL_TAG, VOLUME_TAG, BALANCER_TAG = "karpenter.sh/nodepool", "ebs.csi.aws.com/cluster", "elbv2.k8s.aws/cluster"
 """Tags of Karpenter's instances, of volumes of the EBS CSI driver, and of load balancers of the controller."""
+CLUSTER_TAG = "kubernetes.io/cluster/"
+"""Start of the tag with the cluster's name, which the EBS CSI driver sets with `--k8s-tag-cluster-id`."""
 GONE = "terminated"
 
 
@@ -34,21 +36,28 @@ def look(subject: Subject) -> Iterator[Finding]:
     if topology.tier_here.spec.cluster:
         yield Finding(NAME, Status.INFO, "not looked for: this tier has a cluster")
         return
-    owned = {"Name": f"tag:kubernetes.io/cluster/{cluster}", "Values": ["owned"]}
+    owned = {"Name": f"tag:{CLUSTER_TAG}{cluster}", "Values": ["owned"]}
     with calls(NAME, region):
         ec2, tags = client("ec2", region), client("resourcegroupstaggingapi", region)
         pages = ec2.get_paginator("describe_instances").paginate(
             Filters=[owned, {"Name": "tag-key", "Values": [POOL_TAG]}]
         )
         instances = [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
-        volumes = ec2.describe_volumes(
+        listed = ec2.describe_volumes(
             Filters=[{"Name": "tag-key", "Values": [VOLUME_TAG]}, {"Name": "status", "Values": ["available"]}]
         )["Volumes"]
+        volumes = [each for each in listed if not _of_another(each, cluster)]
         balancers = tags.get_resources(
             ResourceTypeFilters=["elasticloadbalancing:loadbalancer"],
             TagFilters=[{"Key": BALANCER_TAG, "Values": [cluster]}],
         )["ResourceTagMappingList"]
     yield from judge(instances, volumes, balancers, region)
+
+
+def _of_another(volume: Mapping[str, Any], cluster: str) -> bool:
+    """Return whether a volume's tags name another cluster than this one; without such a tag it may be of either."""
+    owners = {each["Key"] for each in volume.get("Tags", ()) if each["Key"].startswith(CLUSTER_TAG)}
+    return bool(owners) and f"{CLUSTER_TAG}{cluster}" not in owners
 
 
 def judge(
@@ -77,6 +86,6 @@ def judge(
     for name, (ids, command) in left.items():
         if ids:
             fact = f"{len(ids)} in {region}: {', '.join(ids)}"
-            yield Finding(name, Status.MISSED, fact, f"`{command} {ids[0]} --region {region}`, if they are not needed")
+            yield Finding(name, Status.MISSED, fact, f"`{command} {ids[0]} --region {region}`, if nothing needs them")
     if not any(ids for ids, _ in left.values()):
         yield Finding(NAME, Status.MET, "no instance, volume or load balancer")

@@ -61,7 +61,7 @@ def find(topology: Topology) -> OwnCluster:
             found = eks.describe_cluster(name=name)["cluster"]
             ids = found["resourcesVpcConfig"]["subnetIds"]
             subnets = client("ec2", region).describe_subnets(SubnetIds=ids)["Subnets"]
-            entries = set(eks.list_access_entries(clusterName=name, maxResults=100)["accessEntries"])
+            entries = set(_listed(eks, "list_access_entries", "accessEntries", name))
             foreign = [
                 role
                 for role in topology.operator_roles
@@ -79,11 +79,17 @@ def find(topology: Topology) -> OwnCluster:
     return OwnCluster(zones, tuple(foreign), versions.to_deploy(table, deployed), warnings)
 
 
+def _listed(eks: Any, operation: str, member: str, cluster: str) -> list[str]:
+    """Return all names that an operation lists for a cluster, from all its pages."""
+    pages = eks.get_paginator(operation).paginate(clusterName=cluster)
+    return [str(each) for page in pages for each in page[member]]
+
+
 def _versions(eks: Any, cluster: Mapping[str, Any]) -> Versions:
     """Return the deployed versions; of node groups, the newest release."""
     name = cluster["name"]
-    groups = eks.list_nodegroups(clusterName=name)["nodegroups"]
-    addons = [each for each in eks.list_addons(clusterName=name)["addons"] if each in versions.TABLE.addons]
+    groups = _listed(eks, "list_nodegroups", "nodegroups", name)
+    addons = [each for each in _listed(eks, "list_addons", "addons", name) if each in versions.TABLE.addons]
     with ThreadPoolExecutor(max_workers=8) as pool:
         nodes = pool.map(lambda each: eks.describe_nodegroup(clusterName=name, nodegroupName=each)["nodegroup"], groups)
         found = pool.map(lambda each: eks.describe_addon(clusterName=name, addonName=each)["addon"], addons)

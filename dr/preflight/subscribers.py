@@ -1,7 +1,7 @@
-"""Check that the alarm subscribers of the stack's region have confirmed their subscription.
+"""Check that the alarm subscribers of the stack's region are subscribed, and have confirmed.
 
 SNS sends no message to an e-mail address until its owner has confirmed by a link, which expires after two days (SNS
-developer guide, "Confirm the subscription").
+developer guide, "Confirm the subscription"). It then deletes the subscription (SNS API reference, Subscribe).
 """
 
 from __future__ import annotations
@@ -42,5 +42,13 @@ def look(subject: Subject) -> Iterator[Finding]:
     if waiting:
         fact = f"{', '.join(waiting)} did not confirm: no alarm reaches them"
         yield Finding(name, Status.MISSED, fact, "open the link that AWS Notifications sent; it expires after two days")
+        return
+    missing = [each for each in topology.alert_addresses if each not in found]
+    if missing:
+        fact = f"{', '.join(missing)} not subscribed: no alarm reaches them"
+        again = (
+            f"`pulumi up --refresh -s {subject.stack}` subscribes them again; each e-mail address then has to confirm"
+        )
+        yield Finding(name, Status.MISSED, fact, again)
         return
     yield Finding(name, Status.MET, f"{len(found)} subscribed")

@@ -95,6 +95,14 @@ def test_key_that_is_not_configured_is_refused(s3: Any) -> None:
     assert only(look(existingKey=KEY)).status is Status.MET
 
 
+def test_key_that_s3_reports_by_its_id_is_compared_by_its_arn(s3: Any, aws: Running) -> None:
+    made = aws.client("kms", PRIMARY).create_key()["KeyMetadata"]
+    encrypt(s3, KMSMasterKeyID=made["KeyId"])
+
+    assert only(look(existingKey=made["Arn"])).status is Status.MET
+    assert made["Arn"] in only(look(existingKey=KEY)).measured
+
+
 def test_key_that_aws_manages_is_refused(s3: Any) -> None:
     encrypt(s3)
 

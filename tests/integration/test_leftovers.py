@@ -58,6 +58,13 @@ def test_unattached_volume_of_a_claim_is_missed(aws: Running) -> None:
         Size=1,
         TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "ebs.csi.aws.com/cluster", "Value": "true"}]}],
     )
+    tags = [
+        {"Key": "ebs.csi.aws.com/cluster", "Value": "true"},
+        {"Key": "kubernetes.io/cluster/other", "Value": "owned"},
+    ]
+    aws.client("ec2", REGION).create_volume(
+        AvailabilityZone=f"{REGION}a", Size=1, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}]
+    )
     (finding,) = found()
 
     assert (finding.name, finding.measured) == ("volumes of claims", f"1 in us-west-2: {made['VolumeId']}")

@@ -22,6 +22,7 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.sts.models import sts_backends
 
+from dr.config.types import NOT_INTERNET
 from dr.errors import Failed
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import AwsError
@@ -40,7 +41,6 @@ ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPoli
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 ARNS = ("arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn")
 """Names of the ARN of a cluster, and of what belongs to it."""
-DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
 Things = dict[str, dict[str, Any]]
 
 
@@ -321,10 +321,9 @@ def _endpoints(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]
 
 
 def _reserved(block: str) -> bool:
-    """Return whether no client of the internet has these addresses; those of documentation (RFC 5737) pass."""
-    network = ipaddress.ip_network(block)
-    inner = network.prefixlen and (not network.is_global or network.is_multicast)
-    return bool(inner) and not any(network.subnet_of(ipaddress.ip_network(each)) for each in DOCUMENTATION)  # type: ignore[arg-type]
+    """Return whether a block includes addresses that no client of the internet has. EKS accepts the whole internet."""
+    network = ipaddress.IPv4Network(block)
+    return bool(network.prefixlen) and any(network.overlaps(each) for each in NOT_INTERNET)
 
 
 def _encryption(call: Call, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:

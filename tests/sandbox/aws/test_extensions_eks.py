@@ -394,7 +394,7 @@ def test_reset_removes_clusters(aws: Running, eks: Any) -> None:
     assert eks.list_clusters()["clusters"] == []
 
 
-@pytest.mark.parametrize("block", ["10.0.0.0/8", "100.64.0.0/10", "169.254.169.254/32"])
+@pytest.mark.parametrize("block", ["10.0.0.0/8", "10.0.0.0/7", "100.64.0.0/10", "169.254.169.254/32"])
 def test_reserved_addresses_in_public_access_cidrs_are_refused(eks: Any, wanted: dict[str, Any], block: str) -> None:
     wanted["resourcesVpcConfig"] |= {"endpointPublicAccess": True, "publicAccessCidrs": ["203.0.113.5/32", block]}
     code, message = refusal(lambda: eks.create_cluster(**wanted))

@@ -113,6 +113,12 @@ def test_tiers_from_pilot_light_up_differ_only_in_the_size_of_the_gpu_group() ->
             assert [key for key, value in tier[name].items() if value != made[0][name][key]] == ["scalingConfig"]
 
 
+def test_cluster_role_is_assumed_for_its_own_cluster_only() -> None:
+    (trust,) = json.loads(cluster().one("Role", "cluster-roles-cluster")["assumeRolePolicy"])["Statement"]
+
+    assert trust["Condition"]["ArnEquals"] == {"aws:SourceArn": "arn:aws:eks:us-west-2:123456789012:cluster/ml-dr"}
+
+
 def test_inference_pods_may_read_only_their_regions_models_and_set_manifests() -> None:
     cloud = cluster()
     trust = json.loads(cloud.one("Role", "cluster-roles-inference")["assumeRolePolicy"])["Statement"][0]

@@ -58,6 +58,17 @@ def test_reserved_addresses_are_refused_for_the_api_as_eks_does(block: str) -> N
     assert "which EKS refuses" in text
 
 
+@pytest.mark.parametrize(("block", "reserved"), [("10.0.0.0/7", "10.0.0.0/8"), ("192.168.0.0/15", "192.168.0.0/16")])
+def test_blocks_that_include_reserved_addresses_are_refused_for_the_api(block: str, reserved: str) -> None:
+    text = problems_of(settings(apiCidrs=f'["{block}"]'))
+
+    assert f'"{block}" includes {reserved}, which EKS refuses' in text
+
+
+def test_the_whole_internet_may_call_the_api() -> None:
+    assert topology(apiCidrs='["0.0.0.0/0"]').api_cidrs == ("0.0.0.0/0",)
+
+
 def test_unknown_tier_is_refused_with_the_nearest_tier() -> None:
     assert 'dr:tier: "wram" is not a valid tier' in (text := problems_of(settings(tier="wram")))
     assert 'did you mean "warm"?' in text

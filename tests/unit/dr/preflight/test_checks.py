@@ -14,7 +14,19 @@ from moto import mock_aws
 from dr.clients import Unreachable
 from dr.errors import Failed, Invalid, Problem, Problems, Refused
 from dr.findings import Finding, Status
-from dr.preflight import backup_settings, checks, command, credentials, global_planes, regions, state, subscribers
+from dr.preflight import (
+    backup_settings,
+    checks,
+    command,
+    credentials,
+    global_planes,
+    leftovers,
+    offered_versions,
+    regions,
+    state,
+    subscribers,
+    supply,
+)
 from dr.preflight.check import Check, Subject
 from dr.topology.topology import Role
 from stacks.preflight import judge
@@ -387,6 +399,22 @@ def test_subscriber_that_did_not_confirm_is_missed(monkeypatch: pytest.MonkeyPat
         Status.MISSED,
         "oncall@example.com did not confirm: no alarm reaches them",
     )
+
+
+def test_subscriber_whose_subscription_expired_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribed(monkeypatch, other="arn:aws:sns:us-west-2:123456789012:ml-dr-alerts:1")
+
+    found = only(subscribers.look(subject()))
+    assert (found.status, found.measured) == (Status.MISSED, "oncall@example.com not subscribed: no alarm reaches them")
+    assert "`pulumi up --refresh -s dr`" in found.hint
+
+
+def test_table_has_every_check() -> None:
+    assert {each.name for each in checks.CHECKS} == {
+        *("dr command", "regions", "existing buckets", "AWS Backup", "zones", "alarm subscribers", "delegation"),
+        *("global control planes", "credentials", "state backend", "secrets provider"),
+        *(offered_versions.NAME, leftovers.NAME, supply.NAME),
+    }
 
 
 def test_no_one_to_notify_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
