@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Annotated
@@ -266,4 +267,6 @@ def eks_token(
 
 def run() -> None:
     """Run `dr`."""
+    # Imports allocate hundreds of thousands of objects that live until the end: collections in between find nothing.
+    gc.set_threshold(100_000)
     run_application(app, "dr")

@@ -149,6 +149,8 @@ class _Inquiry:
         documents = {role: self._start_documents(role) for role in Role} if self.account else {}
         control = self._control(documents)
         halves = control.halves if control else {}
+        taker = halves.get(Role.RECOVERY)
+        self._tier = taker.tier if taker and taker.tier else self._topology.tier
         waiting = self._start_probes(halves, documents)
         known, lost = self._collect_alarms(alarms)
         now = known[self._recovery].at if self._recovery in known else datetime.now(UTC)
@@ -163,7 +165,6 @@ class _Inquiry:
         self._judge_alarms(known, halves, day, now)
         self._findings += lost
         self._control_findings(documents)
-        taker = halves.get(Role.RECOVERY)
         return StatusReport(
             primary=self._primary,
             recovery=self._recovery,
@@ -298,7 +299,7 @@ class _Inquiry:
             return [entry for pending in asked for entry in pending.result()]
 
         manifests = model_sets.manifests(self._recovery, there, name)
-        rpo = self._topology.tier.spec.rpo
+        rpo = self._tier.spec.rpo
         return [probes.newest_set(name, self._recovery, rpo, manifests, lacking, lambda: original.result(PRIMARY_BY))]
 
     def _running(self, half: Half, cluster: ClusterRecord) -> Findings:
@@ -328,7 +329,6 @@ class _Inquiry:
     ) -> Serving:
         """Append the findings about what the prober measured, and return which regions serve."""
         recovery, taker = self._recovery, halves.get(Role.RECOVERY)
-        tier = taker.tier if taker and taker.tier else self._topology.tier
         try:
             seen = metrics.result()
         except DrError as error:
@@ -337,16 +337,14 @@ class _Inquiry:
             return Serving(None, reason=error.problems[0].fact)
         expected = bool(taker and taker.serves) or bool(day and day.activation and day.activation.spec.serves)
         engaged = bool(day and day.levers.engaged)
-        weight = taker.dns.weight if taker else tier.spec.dns_weight
+        weight = taker.dns.weight if taker else self._tier.spec.dns_weight
         automatic = self._topology.dns.failover is DnsFailover.AUTOMATIC
         served = serving(seen, Records(self._primary, recovery, weight, expected, automatic), now)
         self._findings += [
             promises.serving_finding(served, now),
             promises.endpoint_finding(self._primary, seen.endpoints[self._primary], not engaged, now),
             promises.endpoint_finding(recovery, seen.endpoints[recovery], expected, now),
-            promises.data_finding(
-                seen.sentinel, recovery, (taker.tier if taker and taker.tier else tier).spec.rpo, now
-            ),
+            promises.data_finding(seen.sentinel, recovery, self._tier.spec.rpo, now),
             promises.copies_finding(seen.copies, recovery, now),
         ]
         return served
