@@ -127,11 +127,11 @@ def test_status_names_the_recovery_region_as_serving_after_the_loss_of_the_prima
     warm.advance(5)
     lost = wait_for(lambda: reported(warm, "replicas in us-west-2"), "a report with the replicas of us-west-2")
 
-    assert normal.report["silent"] == []
+    assert (normal.report["silent"], normal.report["clients"]["region"]) == ([], EAST)
     assert (lost.code, lost.report["exit_code"]) == (Exit.FAILED, 1)
     assert (lost.report["read_from"], lost.report["silent"]) == (WEST, [EAST])
     serving = lost.report["serving"]
-    assert serving["regions"] == [WEST]
+    assert (serving["regions"], lost.report["clients"]["region"]) == ([WEST], WEST)
     assert normal.report["serving"]["measured"] < serving["since"] < serving["measured"] <= lost.report["at"]
     assert "ml-dr-region-impaired" in {alarm["name"] for alarm in lost.report["alarms"]}
     assert lost.finding("replicas in us-west-2")["measured"] == "3 ready of 3 wanted"
