@@ -80,4 +80,5 @@ def region_of(answer: Answer, endpoints: Mapping[str, str]) -> Clients:
     if len(found) == 1:
         return Clients(name, found[0])
     led = answer.names[-1] if len(answer.names) > 1 else ", ".join(sorted(answer.addresses)) or "no address"
-    return Clients(name, reason=f"the DNS answer is {led}, which is not an endpoint of the contract")
+    known = "which is not an endpoint of the contract" if endpoints else "and the contract is not read"
+    return Clients(name, reason=f"the DNS answer is {led}, {known}")

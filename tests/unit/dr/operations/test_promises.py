@@ -133,4 +133,6 @@ def test_dns_answer_with_another_endpoint_is_unknown_with_the_answer() -> None:
 
     assert found.region == ""
     assert promises.clients_finding(found, Serving((WEST,))) is None
-    assert "other.example.com, which is not an endpoint of the contract" in found.reason
+    assert found.reason == "the DNS answer is other.example.com, which is not an endpoint of the contract"
+    unread = region_of(Answer([PUBLIC, "other.example.com"]), {})
+    assert unread.reason == "the DNS answer is other.example.com, and the contract is not read"
