@@ -66,8 +66,12 @@ def _incident(day: IncidentState | None, now: datetime) -> Iterator[tuple[str, s
         yield "levers", ", ".join(f"{name} {'set' if value else 'not set'}" for name, value in levers.items())
     if day.activation:
         yield "raised to", str(day.activation)
-    if day.lease:
-        yield "operator", f"{day.lease.holder} until {clock_text(datetime.fromisoformat(day.lease.expires), now)}"
+    if day.lease and day.lease.holder and (expires := datetime.fromisoformat(day.lease.expires)) > now:
+        yield "operator", f"{day.lease.holder} until {clock_text(expires, now)}"
+    if day.automation.paused:
+        yield "automation", f"paused: {day.automation.paused}"
+    elif not day.automation.armed:
+        yield "automation", "disarmed until failback"
 
 
 def _measured(finding: Finding) -> str:

@@ -19,7 +19,7 @@ from dr.control.control_bucket import KEYS, Control, parse_control, read_documen
 from dr.control.incident_state import IncidentState
 from dr.data import model_sets
 from dr.data.model_sets import Entry, Manifest
-from dr.errors import DrError, Exit
+from dr.errors import DrError, Exit, Problem
 from dr.findings import Finding, Status, exit_code, unknown
 from dr.names import CONTROL
 from dr.operations import clients_dns, last_known, probes, promises
@@ -212,6 +212,7 @@ class _Inquiry:
                 if role not in documents:
                     # Without an account, the name of the bucket is unknown.
                     self._accounts[region].result(PRIMARY_BY)
+                    raise Unreachable(Problem(region, f"{region} answered too late", "run the command again"))
                 found = self._parsed(role, documents[role], PRIMARY_BY)
             except Unreachable as error:
                 self._lookups.record(region, error)

@@ -17,7 +17,7 @@ from dr.cli import watch
 from dr.cli.main import app
 from dr.clients import Limits
 from dr.control import contract, incident_state
-from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.control.incident_state import Automation, Incident, IncidentState, Lease, Levers
 from dr.data import model_sets
 from dr.data.model_sets import Item
 from dr.errors import Exit
@@ -210,7 +210,12 @@ def test_model_set_that_lacks_an_object_is_missed(deployed: dict[Role, Any]) -> 
 
 
 def test_status_shows_an_open_incident(deployed: dict[Role, Any]) -> None:
-    day = IncidentState(Levers(engaged=True), incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "us-east-1 lost"))
+    day = IncidentState(
+        Levers(engaged=True),
+        incident=Incident("i-7", "2026-11-23T03:00:00+00:00", "us-east-1 lost"),
+        lease=Lease("ana@laptop", "2126-11-23T03:00:00+00:00", 1, "run"),
+        automation=Automation(armed=False),
+    )
     deployed[Role.RECOVERY].put_object(
         Bucket=bucket(Role.RECOVERY, "control"), Key=incident_state.KEY, Body=day.to_json()
     )
@@ -218,7 +223,9 @@ def test_status_shows_an_open_incident(deployed: dict[Role, Any]) -> None:
 
     assert "i-7 since 2026-11-23 03:00:00 UTC" in result.output
     assert "us-east-1 lost" in result.output
-    assert "levers    engage set, admit not set" in result.output
+    rows = {" ".join(line.split()) for line in result.output.splitlines()}
+    assert {"levers engage set, admit not set", "automation disarmed until failback"} <= rows
+    assert "operator ana@laptop until 2126-11-23 03:00:00 UTC" in rows
     assert "record of us-east-1 is open, not as in the incident state" in result.output
 
 
