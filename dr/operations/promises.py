@@ -15,7 +15,10 @@ from dr.topology.detection import COPY_SECONDS
 from dr.topology.tiers import describe_duration
 
 SERVING = "serving"
-PROBER_HINT = "look at the log of the function <prefix>-prober, and at the alarms prober-failing and unmeasured"
+PROBER_HINT = (
+    "a new prober measures within two minutes; if not, look at the log of the function <prefix>-prober, and at the "
+    "alarms prober-failing and unmeasured"
+)
 
 
 def clock_text(time: datetime, now: datetime) -> str:
