@@ -52,8 +52,8 @@ def ask(name: str) -> Answer:
     import dns.exception
     import dns.rdatatype
 
-    resolver, _ = resolver_and_port(SECONDS)
     try:
+        resolver, _ = resolver_and_port(SECONDS)
         response = resolver.resolve(name, "A", raise_on_no_answer=False).response
     except (dns.exception.DNSException, OSError) as error:
         remedy = f"check that this machine may query DNS, or set {RESOLVER}"

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Generic, TypeVar
 
 from dr.clients import Unreachable
-from dr.errors import Problem
+from dr.errors import DrError, Failed, Problem
 
 T = TypeVar("T")
 
@@ -130,8 +130,11 @@ class Lookups:
             except Unreachable as error:
                 self.record(place, error)
                 pending.future.set_exception(error)
-            except BaseException as error:  # noqa: BLE001 - raised again by `result`
+            except DrError as error:
                 pending.future.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - a defect in one lookup must not hide all others' results
+                fact, remedy = f"{type(error).__name__}: {error}", "report this defect; other values are not affected"
+                pending.future.set_exception(Failed(Problem(subject, fact, remedy)))
 
         threading.Thread(target=run, name=f"lookup {subject}", daemon=True).start()
         return pending

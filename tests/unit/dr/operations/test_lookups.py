@@ -72,6 +72,11 @@ def test_region_that_refused_a_call_is_called_again() -> None:
     assert lookups.start("an alarm", "us-east-1", lambda: 7).result() == 7
 
 
+def test_defect_in_one_lookup_is_its_own_failure() -> None:
+    with pytest.raises(Failed, match="an alarm: ZeroDivisionError"):
+        Lookups(LONG).start("an alarm", "us-east-1", lambda: 1 // 0).result()
+
+
 def test_lookup_after_one_that_failed_makes_no_call() -> None:
     lookups, called = Lookups(LONG), list[str]()
     first = lookups.start("a bucket", "us-east-1", refuse)
