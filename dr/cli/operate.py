@@ -141,9 +141,12 @@ def _operate(
         scene = read_scene(load_topology(project, stack), options)
         made = plan(scene, operation)
         if not yes:
-            print_result(as_json, lambda: plan_dict(made), lambda: plan_text(made))
-            if not made.resumes:
-                prechecks.refuse(scene, operation.guards, made.findings)
+            refusal = None if made.resumes else prechecks.refusal(scene, operation.guards, made.findings)
+            print_result(as_json, lambda: plan_dict(made, refusal), lambda: plan_text(made))
+            if refusal and as_json:
+                raise typer.Exit(refusal.exit_code)
+            if refusal:
+                raise refusal
             if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
                 return
             typer.confirm(f"Execute this {name} now?", abort=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from rich.console import Group
 
 from dr.cli.layout import Paragraph, Rows
 from dr.control.journal import Entry
+from dr.errors import Refused
 from dr.operations.operation import Plan
 from dr.operations.step_runner import Outcome
 from dr.operations.steps import Expected
@@ -51,8 +53,13 @@ def plan_text(plan: Plan) -> RenderableType:
     )
 
 
-def plan_dict(plan: Plan) -> dict[str, Any]:
-    """Return a plan as JSON values; `steps` has the keys of a run's steps."""
+def plan_dict(plan: Plan, refusal: Refused | None = None) -> dict[str, Any]:
+    """Return a plan as JSON values; `steps` has the keys of a run's steps.
+
+    Args:
+        plan: The plan.
+        refusal: Why it cannot be executed; None if it can.
+    """
     return {
         "operation": plan.operation,
         "run": plan.run,
@@ -80,6 +87,7 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "critical_path": list(plan.chain),
         "expected_seconds": plan.duration.total_seconds(),
         "loses": list(plan.loses),
+        "problems": [asdict(problem) for problem in refusal.problems] if refusal else [],
     }
 
 

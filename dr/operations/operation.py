@@ -259,8 +259,8 @@ def execute(
         Refused: A guard is not met and not accepted, or another process operates. Nothing was changed.
         DrError: A step failed. The same command resumes the run.
     """
-    if not made.resumes:
-        prechecks.refuse(scene, operation.guards, made.findings)
+    if not made.resumes and (refusal := prechecks.refusal(scene, operation.guards, made.findings)):
+        raise refusal
     scene.lease = acquire(scene.store, Claim(holder(), made.run, take_over))
     try:
         journal = journal_of(scene)

@@ -48,12 +48,8 @@ def run(scene: Scene, guards: Sequence[Named]) -> list[Finding]:
         return list(pool.map(one, guards))
 
 
-def refuse(scene: Scene, guards: Sequence[Named], findings: Sequence[Finding]) -> None:
-    """Refuse the operation unless each finding is met or accepted.
-
-    Raises:
-        Refused: Findings are not met, with the option that accepts each.
-    """
+def refusal(scene: Scene, guards: Sequence[Named], findings: Sequence[Finding]) -> Refused | None:
+    """Return the error of findings that are neither met nor accepted, with the option that accepts each. Pure."""
     problems = []
     for guard, finding in zip(guards, findings, strict=True):
         if finding.status in (Status.MET, Status.INFO):
@@ -62,8 +58,7 @@ def refuse(scene: Scene, guards: Sequence[Named], findings: Sequence[Finding]) -
             continue
         accept = f"; or add `--accept {guard.name}`, if you know better" if guard.acceptable else ""
         problems.append(Problem(guard.name, finding.measured, f"{finding.hint or 'correct it'}{accept}"))
-    if problems:
-        raise Refused(*problems)
+    return Refused(*problems) if problems else None
 
 
 def account(scene: Scene) -> Finding:

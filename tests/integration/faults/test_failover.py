@@ -1,0 +1,84 @@
+"""Failover and failback on a whole sandbox: us-east-1 and the global control planes are lost, then return."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dr.operations import clients_dns
+from tests.support.drill import predicted
+from tests.support.network import EAST, WEST, load_balancer
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+NAME = "inference.ml.example.com"
+CONTROL_PLANES = ("iam", "route53", "organizations", "globalaccelerator")
+FORBIDDEN = {
+    *("s3:PutBucketPolicy", "s3:PutBucketReplication", "s3:PutBucketVersioning", "s3:CreateBucket"),
+    *("route53:ChangeResourceRecordSets", "route53:UpdateHealthCheck"),
+}
+
+
+def dr(sandbox: SandboxUnderTest, *arguments: str) -> tuple[int, Any]:
+    """Run the command as an operator does, and return exit code and JSON."""
+    command = [sandbox.local.commands / "dr", *arguments, "--json"]
+    variables = {**os.environ, **sandbox.engine.variables}
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=500)
+    try:
+        return done.returncode, json.loads(done.stdout)
+    except ValueError:
+        pytest.fail(f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}")
+
+
+@pytest.fixture
+def restored(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    yield inside
+    inside.repair()
+
+
+def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(restored: SandboxUnderTest) -> None:
+    sandbox = restored
+    sandbox.advance(3)
+    code, planned = dr(sandbox, "failover")
+    assert (code, [each["subject"] for each in planned["problems"]]) == (3, ["primary-lost"])
+
+    sandbox.lose(EAST)
+    sandbox.advance(5)
+    code, planned = dr(sandbox, "failover")
+    assert code == 0, planned
+    assert {each["name"]: each["status"] for each in planned["guards"]}["primary-lost"] == "met"
+    since = sandbox.mark()
+    with sandbox.time_passes():
+        code, done = dr(sandbox, "failover", "--yes", "--reason", "us-east-1 is lost")
+
+    assert code == 0, done
+    assert {each["name"]: each["outcome"] for each in done["steps"]} == dict.fromkeys(
+        (each["name"] for each in planned["steps"]), "done"
+    ) | {"choose-set": "unneeded"}
+    assert clients_dns.ask(NAME).names[-1:] == load_balancer(sandbox, WEST)
+    assert predicted(sandbox, WEST, 3) == [True] * 3
+    calls = [call for call in sandbox.calls(since) if "app/ml-dr" in call["agent"]]
+    assert {call["region"] for call in calls} <= {WEST}
+    operations = {f"{call['service']}:{call['operation']}" for call in calls}
+    assert not operations & FORBIDDEN
+    assert not [each for each in operations if each.startswith(CONTROL_PLANES)]
+
+    code, again = dr(sandbox, "failover", "--yes", "--reason", "once more")
+    assert (code, "it is done" in again["problems"][0]["fact"]) == (3, True)
+
+    sandbox.repair()
+    sandbox.advance(5)
+    with sandbox.time_passes():
+        code, back = dr(sandbox, "failback", "--yes", "--reason", "us-east-1 is healthy again")
+    assert code == 0, back
+    assert clients_dns.ask(NAME).names[-1:] == load_balancer(sandbox, EAST)
+    sandbox.advance(5)
+    for stack in ("primary", "dr"):
+        changes = sandbox.engine.up(stack)
+        assert changes.none, (stack, changes.changed)
