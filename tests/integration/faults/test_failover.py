@@ -27,7 +27,7 @@ FORBIDDEN = {
 
 def dr(sandbox: SandboxUnderTest, *arguments: str) -> tuple[int, Any]:
     """Run the command as an operator does, and return exit code and JSON."""
-    command = [sandbox.local.commands / "dr", *arguments, "--json"]
+    command = [str(sandbox.local.commands / "dr"), *arguments, "--json"]
     variables = {**os.environ, **sandbox.engine.variables}
     done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=500)
     try:
