@@ -136,10 +136,14 @@ def answer(world: World, query: dns.message.Message) -> dns.message.Message:
             _add(response, world, route53.resolve(world, name.to_text(), kind))
     elif kind == "NS" and (zone is None or apex):
         _refer(response, name)
+        return response
     elif zone is None:
         response.set_rcode(dns.rcode.REFUSED)
     else:
         _add(response, world, route53.answer_for(world, zone, name.to_text(), kind))
+    if zone is not None:
+        # The flag is about the first name of an answer (RFC 1035), wherever a CNAME leads.
+        response.flags |= dns.flags.AA
     return response
 
 
@@ -147,10 +151,7 @@ def _add(response: dns.message.Message, world: World, reply: route53.Reply) -> N
     """Write a reply; without data, the zone's SOA record limits how long resolvers keep it (RFC 2308)."""
     response.set_rcode(dns.rcode.from_text(reply.code))
     response.answer += [_rrset(each) for each in reply.records]
-    if reply.zone is None:
-        return
-    response.flags |= dns.flags.AA
-    if not reply.records or reply.code != "NOERROR":
+    if reply.zone and (not reply.records or reply.code != "NOERROR"):
         zone = plain(reply.zone.name)
         for each in route53.answer_for(world, reply.zone, zone, "SOA").records:
             response.authority.append(_rrset(RecordSetAnswer(zone, "SOA", NEGATIVE_TTL_SECONDS, each.data)))

@@ -83,7 +83,8 @@ def answer_for(world: World, zone: FakeZone, name: str, kind: str, depth: int = 
     if depth and any(plain(record.name) == target for record in zone.rrsets):
         inside = answer_for(world, zone, target, kind, depth - 1)
         return replace(inside, records=tuple(replace(each, name=name) for each in inside.records), chain=(name,))
-    return Reply("NOERROR", tuple(_balancer(world, name, target, kind)), (name,), zone)
+    addresses = tuple(_balancer(world, name, target)) if kind == "A" else ()
+    return Reply("NOERROR", addresses, (name,), zone)
 
 
 def resolve(world: World, name: str, kind: str) -> Reply:
@@ -96,8 +97,9 @@ def resolve(world: World, name: str, kind: str) -> Reply:
         if not followed or len(chain) > LONGEST_CHAIN:
             return replace(reply, records=tuple(records), chain=tuple(chain))
         chain.append(plain(reply.records[-1].data[0]))
-    found = tuple(_balancer(world, chain[-1], chain[-1], kind))
-    return Reply("NOERROR" if found else "NXDOMAIN", (*records, *found), tuple(chain))
+    addresses = tuple(_balancer(world, chain[-1], chain[-1]))
+    found = addresses if kind == "A" else ()
+    return Reply("NOERROR" if addresses else "NXDOMAIN", (*records, *found), tuple(chain))
 
 
 def served_as(world: World, name: str) -> str:
@@ -116,13 +118,13 @@ def public_zone(name: str) -> FakeZone | None:
     return max(above, key=lambda zone: len(zone.name), default=None)
 
 
-def _balancer(world: World, name: str, target: str, kind: str) -> Iterator[RecordSetAnswer]:
+def _balancer(world: World, name: str, target: str) -> Iterator[RecordSetAnswer]:
     """The addresses of a load balancer under a name, one for each zone, in random order.
 
     Without Kubernetes, a name that contains a region's name stands for an endpoint in that region.
     """
     count = balancers.zones_of(target) or int(not world.kubernetes.on and region_of(target) is not None)
-    if count and kind == "A":
+    if count:
         addresses = world.addresses.of(target, count)
         yield RecordSetAnswer(name, "A", BALANCER_TTL_SECONDS, tuple(random.sample(addresses, count)))
 

@@ -71,6 +71,7 @@ def test_public_name_resolves_to_the_load_balancers_address_with_each_records_tt
 
     assert answer.rcode() == dns.rcode.NOERROR
     assert answer.flags & dns.flags.RA
+    assert answer.flags & dns.flags.AA
     cname, address = texts(answer)
     assert cname == f"{PUBLIC}. 30 IN CNAME {SERVING[PRIMARY]}."
     assert address.startswith(f"{SERVING[PRIMARY]}. 60 IN A 198.18.")
@@ -165,6 +166,16 @@ def test_name_without_records_of_the_type_exists_without_data(server: Dns) -> No
     for name, kind in (("a.b.ml.example.com", "TXT"), ("b.ml.example.com", "A")):
         answer = server.query(name, kind)
         assert (answer.rcode(), answer.answer) == (dns.rcode.NOERROR, [])
+
+
+def test_load_balancer_exists_without_ipv6_addresses(server: Dns) -> None:
+    server.weighted(PRIMARY, 100)
+    answer = server.query(PUBLIC, "AAAA")
+
+    assert answer.rcode() == dns.rcode.NOERROR
+    assert texts(answer) == [f"{PUBLIC}. 60 IN CNAME {SERVING[PRIMARY]}."]
+    server.put("gone.ml.example.com", "CNAME", ["www.example.org"])
+    assert server.query("gone.ml.example.com").rcode() == dns.rcode.NXDOMAIN
 
 
 def test_long_answer_over_udp_is_truncated_and_complete_over_tcp(server: Dns) -> None:
