@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from math import ceil
 
@@ -98,6 +98,7 @@ def newest_set(
     manifests: Iterable[Manifest],
     lacking: Callable[[Manifest], Sequence[Entry]],
     original: Callable[[], Manifest | None],
+    now: datetime,
 ) -> Finding:
     """Judge whether the recovery region holds the newest version of a model set completely.
 
@@ -108,6 +109,7 @@ def newest_set(
         manifests: Manifests in the recovery region, newest first.
         lacking: Returns the objects of a manifest that the recovery region lacks.
         original: Returns the primary region's newest manifest. Raises `Unreachable` if that region does not answer.
+        now: The time.
     """
     title, objective = f"model set {name}", f"whole in {recovery} within {describe_duration(rpo)}"
     newest: Manifest | None = None
@@ -127,20 +129,20 @@ def newest_set(
         return Finding(
             title, Status.MISSED, f"{lost}; {held}", "wait for replication, or use the set before", objective
         )
-    held = f"{newest.set_id} is whole, {describe_duration(_age(newest))} old"
+    held = f"{newest.set_id} is whole, {describe_duration(_age(newest, now))} old"
     try:
         other = original()
     except Unreachable:
         return Finding(title, Status.MET, f"{held}; the primary region's newest is not read", "", objective)
     if other and other.created > newest.created:
-        late = f"{held}; {other.set_id} of {describe_duration(_age(other))} ago has not arrived"
-        status = Status.MISSED if _age(other) > rpo else Status.MET
+        late = f"{held}; {other.set_id} of {describe_duration(_age(other, now))} ago has not arrived"
+        status = Status.MISSED if _age(other, now) > rpo else Status.MET
         return Finding(title, status, late, "`dr status` again in some minutes", objective)
     return Finding(title, Status.MET, held, "", objective)
 
 
-def _age(manifest: Manifest) -> timedelta:
-    return max(timedelta(0), datetime.now(UTC) - datetime.fromisoformat(manifest.created))
+def _age(manifest: Manifest, now: datetime) -> timedelta:
+    return max(timedelta(0), now - datetime.fromisoformat(manifest.created))
 
 
 @dataclass(frozen=True)

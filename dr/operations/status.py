@@ -301,7 +301,11 @@ class _Inquiry:
 
         manifests = model_sets.manifests(self._recovery, there, name)
         rpo = self._tier.spec.rpo
-        return [probes.newest_set(name, self._recovery, rpo, manifests, lacking, lambda: original.result(PRIMARY_BY))]
+        return [
+            probes.newest_set(
+                name, self._recovery, rpo, manifests, lacking, lambda: original.result(PRIMARY_BY), datetime.now(UTC)
+            )
+        ]
 
     def _running(self, half: Half, cluster: ClusterRecord) -> Findings:
         try:

@@ -166,7 +166,7 @@ def test_commands_without_a_sandbox_name_the_command_that_starts_one(checkout: C
     assert json.loads(checkout.run("status", "--json", code=1)) == {"running": False}
     assert "was never started" in checkout.run("logs")
     dead = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    assert "`make up` starts a stopped sandbox" in checkout.run("status", program="dr", code=1, **dead)
+    assert "`make up` starts a stopped sandbox" in checkout.run("status", program="dr", code=4, **dead)
 
 
 def test_faults_are_set_listed_and_cleared_and_the_clock_advances(running: Checkout) -> None:

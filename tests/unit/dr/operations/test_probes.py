@@ -83,8 +83,11 @@ def test_pair_of_two_empty_buckets_is_information() -> None:
     assert of_pair(arrived=False, source=False).status is Status.INFO
 
 
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+
+
 def manifest(set_id: str, age: timedelta) -> Manifest:
-    created = (datetime.now(UTC) - age).isoformat(timespec="seconds")
+    created = (NOW - age).isoformat(timespec="seconds")
     return Manifest("digits", set_id, created, "d", (Entry("model", "models", f"{set_id}/model", "v", 1, "h"),))
 
 
@@ -94,7 +97,9 @@ RPO = timedelta(minutes=15)
 
 def of_set(*here: Manifest, broken: tuple[Manifest, ...] = (), original: Manifest | None = NEW) -> Finding:
     """Judge a set of which the recovery region has manifests, newest first, and the primary region another newest."""
-    return newest_set("digits", WEST, RPO, here, lambda each: each.entries if each in broken else (), lambda: original)
+    return newest_set(
+        "digits", WEST, RPO, here, lambda each: each.entries if each in broken else (), lambda: original, NOW
+    )
 
 
 def test_newest_set_that_is_whole_is_met_with_its_age() -> None:
@@ -121,7 +126,7 @@ def test_whole_set_is_met_without_the_primary_region_and_says_what_is_not_read()
     def lost() -> Manifest:
         raise Unreachable(Problem("a set", "us-east-1 does not answer", "wait"))
 
-    found = newest_set("digits", WEST, RPO, [NEW], lambda _: (), lost)
+    found = newest_set("digits", WEST, RPO, [NEW], lambda _: (), lost, NOW)
 
     assert found.status is Status.MET
     assert found.measured == "2 is whole, 20 min old; the primary region's newest is not read"
