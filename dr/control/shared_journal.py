@@ -79,14 +79,17 @@ class SharedJournal:
                 if entry := parsed(text):
                     yield entry
 
-    def last(self, run: str) -> Entry | None:
-        """Return the last entry of a run; None if it is incomplete.
+    def ends(self, run: str) -> tuple[Entry | None, Entry | None]:
+        """Return the first and the last entry of a run; None for one that is missing or incomplete.
 
         Raises:
             Unreachable: The region does not answer.
         """
         keys = self._keys(run)
-        return parsed(read_object(self.region, self.bucket, keys[-1])) if keys else None
+        if not keys:
+            return None, None
+        first, last = (parsed(read_object(self.region, self.bucket, key)) for key in (keys[0], keys[-1]))
+        return first, last
 
     def _keys(self, run: str) -> list[str]:
         with calls(f"s3://{self.bucket}/{PREFIX}{run}/", self.region):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -168,15 +169,22 @@ def journal_of(scene: Scene) -> SharedJournal:
 def interrupted(scene: Scene, operation: Operation, journal: SharedJournal) -> str:
     """Return the ID of the run that this operation has to resume; "" if it starts a new one.
 
+    A failover also starts within an open incident: when the primary region is lost during a switchover or a failback.
+
     Raises:
         Refused: The operation is done already.
         Unreachable: The recovery region does not answer.
     """
-    incident = scene.state().incident
-    if incident is None or incident.operation != operation.name:
+    state = scene.state()
+    incident = state.incident
+    if incident is None or state.lease is None:
         return ""
-    events = {entry.event for entry in journal.entries(incident.id)}
-    if "run.finished" in events:
+    first, last = journal.ends(state.lease.run)
+    if first is None or first.data.get("operation") != operation.name:
+        return ""
+    if last and last.event == "run.finished":
+        if not state.levers.engaged:
+            return ""
         raise Refused(
             Problem(
                 operation.name,
@@ -184,7 +192,7 @@ def interrupted(scene: Scene, operation: Operation, journal: SharedJournal) -> s
                 "`dr status` says who serves; `dr failback` returns to the primary region",
             )
         )
-    return incident.id
+    return state.lease.run
 
 
 def plan(scene: Scene, operation: Operation) -> Plan:
@@ -227,7 +235,7 @@ def earlier_durations(journal: SharedJournal, operation: Operation) -> Mapping[s
     """Return the durations that the newest runs measured; none if the journal cannot be read."""
     try:
         with ThreadPoolExecutor(max_workers=EARLIER_RUNS) as pool:
-            ends = list(pool.map(journal.last, journal.runs()[-EARLIER_RUNS:]))
+            ends = [last for _, last in pool.map(journal.ends, journal.runs()[-EARLIER_RUNS:])]
     except DrError:
         return {}
     return measured_durations(
@@ -277,4 +285,6 @@ def execute(
         )
         return runner.execute(operation.name, operation.steps(), scene)
     finally:
-        scene.held.release()
+        # A lease that cannot be released expires; the error of a step is not to be lost.
+        with suppress(DrError):
+            scene.held.release()

@@ -123,10 +123,16 @@ def model_set(scene: Scene) -> Finding:
 
 def data_loss(scene: Scene) -> Finding:
     """Check that no more writes are lost than the objective, or than the operator accepts."""
-    state, since = signals.alarm_states(scene, signals.SILENT).get(signals.SILENT, ("", None))
-    lost = data_steps.loss(scene, since if state == "ALARM" else None)
-    objective = scene.tier.spec.rpo
-    accepted = scene.options.accept_data_loss or objective
+    objective, accepts = scene.tier.spec.rpo, scene.options.accept_data_loss
+    try:
+        state, since = signals.alarm_states(scene, signals.SILENT).get(signals.SILENT, ("", None))
+        lost = data_steps.loss(scene, since if state == "ALARM" else None)
+    except DrError as error:
+        if accepts is not None:
+            return Finding("data-loss", Status.INFO, f"unknown, and accepted: {error.problems[0].fact}")
+        hint = "find it by other means, then accept it by `--accept-data-loss SECONDS`"
+        return Finding("data-loss", Status.UNKNOWN, error.problems[0].fact, hint)
+    accepted = objective if accepts is None else accepts
     fact = f"at most {describe_duration(lost)} of writes have not arrived (objective {describe_duration(objective)})"
     if lost > accepted:
         hint = f"accept it by `--accept-data-loss {round(lost.total_seconds()) + 1}`, in seconds"
@@ -155,7 +161,6 @@ def incident_open(scene: Scene) -> Finding:
 ACCOUNT = Named("account", account, acceptable=False)
 FAILOVER = (
     ACCOUNT,
-    Named("no-incident", no_incident, acceptable=False),
     Named("primary-lost", primary_lost),
     Named("recovery-ready", recovery_ready),
     Named("model-set", model_set),

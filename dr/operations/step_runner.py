@@ -74,6 +74,10 @@ class Outcome:
         return self.changed and self.decision is None
 
 
+class StoppedError(Exception):
+    """A step stopped waiting for its confirmation, because another one failed or the run was interrupted."""
+
+
 class Watcher(Protocol):
     """Observer of a run, such as a progress bar. Steps that run together call it from several threads."""
 
@@ -135,13 +139,14 @@ class StepRunner(Generic[World]):
     fence: Callable[[], None] = _no_fence
     expected: Mapping[str, Expected] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    interrupted: threading.Event = field(default_factory=threading.Event)
-    """Set by Ctrl-C: waiting steps end."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set by an error or by Ctrl-C: steps that wait for a confirmation end."""
 
     def execute(self, operation: str, steps: Iterable[Step[World]], world: World) -> list[Outcome]:
         """Run the steps that are needed. A step starts when all steps that it waits for are done.
 
-        After an error no further step starts; those that run together with the failed one end first.
+        After an error no further step starts. Those that run beside the failed one complete their action, and do not
+        wait for its confirmation.
 
         Raises:
             Refused: A decision names a step that does not exist or cannot be skipped; nothing has run.
@@ -206,8 +211,8 @@ class StepRunner(Generic[World]):
                 fact = f"not confirmed after {seconds:.0f} s: {verdict.detail or verdict.state}"
                 raise Failed(Problem(step.title, fact, remedy))
             report(verdict.detail or "waiting", None)
-            if self.interrupted.wait(step.poll.total_seconds()):
-                raise KeyboardInterrupt
+            if self.stopping.wait(step.poll.total_seconds()):
+                raise StoppedError(verdict.detail)
 
 
 class _Run(Generic[World]):
@@ -235,8 +240,7 @@ class _Run(Generic[World]):
                     self._go_on(pool)
                 except KeyboardInterrupt as error:
                     # Steps that run end at their next look, so that the journal says which were interrupted.
-                    self._errors.append(error)
-                    self._runner.interrupted.set()
+                    self._fail(error)
         if self._errors:
             raise self._error()
         return [self._done[name] for name in self._steps]
@@ -263,14 +267,21 @@ class _Run(Generic[World]):
         step, _ = self._running.pop(future)
         try:
             outcome = future.result()
+        except StoppedError as stopped:
+            self._runner.journal.append(self._runner.run, "step.stopped", step.name, detail=str(stopped))
+            return
         except BaseException as error:  # noqa: BLE001 - raised by `_error`, once the other steps have ended
-            self._errors.append(error)
+            self._fail(error)
             event = "step.failed" if isinstance(error, DrError) else "step.interrupted"
             text = str(error) if isinstance(error, DrError) else f"{type(error).__name__}: {error}"
             self._runner.journal.append(self._runner.run, event, step.name, error=text)
             return
         self._done[step.name] = outcome
         self._runner.watcher.finished(outcome)
+
+    def _fail(self, error: BaseException) -> None:
+        self._errors.append(error)
+        self._runner.stopping.set()
 
     def _look(self) -> None:
         """Report steps that take longer than expected."""

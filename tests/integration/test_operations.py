@@ -178,7 +178,7 @@ def test_plan_of_a_failover_evaluates_every_step_and_changes_nothing(deployed: R
     made = plan(scene(), FAILOVER)
 
     assert {each.name: each.status.value for each in made.findings} == {
-        name: "met" for name in ("account", "no-incident", "primary-lost", "recovery-ready", "model-set", "data-loss")
+        name: "met" for name in ("account", "primary-lost", "recovery-ready", "model-set", "data-loss")
     }
     assert made.chain == (
         "open-incident", "choose-set", "activate", "replicas", "validate", "admit", "confirm-dns",
@@ -266,11 +266,39 @@ def test_loss_beyond_the_objective_has_to_be_accepted_in_seconds(deployed: Regio
     assert run(FAILOVER, accept_data_loss=timedelta(hours=3)).findings
 
 
-def test_incident_of_another_operation_is_refused(deployed: Region) -> None:
+def test_switchover_during_an_incident_is_refused(deployed: Region) -> None:
+    made = run(FAILOVER)
+    deployed.primary_well = True
+
+    assert f"failover {made.run} is open" in broken(SWITCHOVER, "no-incident")
+
+
+def test_failover_takes_over_from_a_switchover_during_which_the_primary_is_lost(deployed: Region) -> None:
     incident = Incident("20261128T000000Z-aaaaaa", "2026-11-28T00:00:00+00:00", "a test", "switchover")
     StateStore(WEST, bucket(WEST, "control")).update(lambda stored: replace(stored.state, incident=incident))
+    run(FAILOVER)
+    state = deployed.state()
 
-    assert "switchover 20261128T000000Z-aaaaaa is open" in broken(FAILOVER, "no-incident")
+    assert (state.incident, state.levers) == (incident, Levers(True, True))
+
+
+def test_failover_runs_again_when_the_primary_is_lost_during_a_failback(deployed: Region) -> None:
+    run(FAILOVER)
+    released = Levers(engaged=False, admitted=True)
+    StateStore(WEST, bucket(WEST, "control")).update(lambda stored: replace(stored.state, levers=released))
+    deployed.right = False
+    with pytest.raises(Failed, match="answers are wrong"):
+        run(quick(FAILOVER, "validate"))
+    assert deployed.state().levers.engaged
+    deployed.right = True
+    assert run(FAILOVER).resumes, "the second run, although the first one is finished"
+
+
+def test_loss_that_cannot_be_measured_has_to_be_accepted(deployed: Region, aws: Running) -> None:
+    aws.client("s3", WEST).delete_object(Bucket=bucket(WEST, "control"), Key=SENTINEL_KEY)
+
+    assert "NoSuchKey" in broken(FAILOVER, "data-loss")
+    assert run(FAILOVER, accept_data_loss=timedelta(0)).findings[-1].measured.startswith("unknown, and accepted")
 
 
 def test_failback_without_an_incident_is_refused(deployed: Region) -> None:

@@ -209,6 +209,25 @@ def test_error_of_one_step_lets_those_beside_it_end_and_starts_no_other(journal:
     assert ("step.started", "later") not in events(journal)
 
 
+def test_error_of_one_step_ends_the_waiting_of_another(journal: LocalJournal) -> None:
+    waiting = threading.Event()
+
+    def fail(lamp: Lamp, report: Report) -> None:
+        assert waiting.wait(60)
+        raise Failed(Problem("lamp", "it is broken", "buy one"))
+
+    def never(lamp: Lamp) -> Verdict:
+        waiting.set()
+        return Verdict(State.NEEDED, "it is still dark")
+
+    steps = [step(act=fail), step(name="beside", evaluate=never, timeout=timedelta(hours=1), after=())]
+    with pytest.raises(Failed, match="it is broken"):
+        StepRunner[Lamp](journal).execute("test", steps, Lamp())
+
+    (stopped,) = [each for each in journal.entries() if each.event == "step.stopped"]
+    assert (stopped.step, stopped.data["detail"]) == ("beside", "it is still dark")
+
+
 # The operator's decisions ----------------------------------------------------------------------------------------
 
 SKIP = Decision(Intervention.SKIP, "ada@laptop", "the light is not needed by day")
