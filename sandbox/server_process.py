@@ -49,7 +49,11 @@ def find(local: Local) -> Server | None:
     if not said:
         return None
     process = _process(said["pid"], local)
-    return Server(said["pid"], said["endpoint"], said["id"], said["started"], said["resolver"]) if process else None
+    return (
+        Server(said["pid"], said["endpoint"], said["id"], said["started"], said.get("resolver", ""))
+        if process
+        else None
+    )
 
 
 def require(local: Local) -> Server:

@@ -116,6 +116,9 @@ def alarm_states(scene: Scene, *names: str) -> Mapping[str, tuple[str, datetime]
             AlarmNames=[f"{prefix}{name}" for name in names], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
     return {
-        each["AlarmName"].removeprefix(prefix): (each["StateValue"], each["StateUpdatedTimestamp"])
+        each["AlarmName"].removeprefix(prefix): (
+            each["StateValue"],
+            each.get("StateTransitionedTimestamp", each["StateUpdatedTimestamp"]),
+        )
         for each in (*found["MetricAlarms"], *found["CompositeAlarms"])
     }
