@@ -11,6 +11,7 @@ import hmac
 import http.client
 import json
 import re
+import select
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ READY = Serving().ready_path
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1, 64], "datatype": "FP64", "data": ROW}]}).encode()
 UNLOAD = f"/v2/repository/models/{NAME}/unload"
 SECONDS = 20.0
+DRIP_SECONDS = 0.3
 ISSUER, AUDIENCE = "https://login.example.com", "inference"
 KEY = ECKey.generate_key("P-256", {"kid": "one"}, private=True)
 OTHER = ECKey.generate_key("P-256", {"kid": "one"}, private=True)
@@ -300,6 +302,35 @@ def test_slow_clients_are_disconnected_and_do_not_keep_others_out(
         for connection in (headers, body):
             assert connection.recv(1024).startswith(b"HTTP/1.1 408 ")
             connection.close()
+    finally:
+        limited.proxy.stop()
+
+
+@pytest.mark.parametrize(
+    ("limit", "start", "drip"),
+    [
+        ("HEADER_SECONDS", "GET /v2/health/live HTTP/1.1\r\nHost: a\r\nX-Slow: ", "a"),
+        ("REQUEST_SECONDS", f"{START}Content-Length: 1000\r\n\r\n", " "),
+    ],
+)
+def test_client_that_sends_a_byte_at_a_time_is_disconnected_although_it_is_never_silent(
+    limit: str, start: str, drip: str, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit of one second in place of the one deployed; the other limits are too long to answer."""
+    for each in ("HEADER_SECONDS", "REQUEST_SECONDS"):
+        monkeypatch.setattr(proxy_spec, each, 1 if each == limit else 600)
+    limited = Endpoint(server, Serving())
+    try:
+        connection = limited.proxy.connect(LISTENER, SECONDS)
+        connection.sendall(start.encode())
+        answered = False
+        for _ in range(int(SECONDS / DRIP_SECONDS)):
+            if answered := bool(select.select([connection], [], [], DRIP_SECONDS)[0]):
+                break
+            connection.sendall(drip.encode())
+        assert answered
+        assert connection.recv(1024).startswith(b"HTTP/1.1 408 ")
+        connection.close()
     finally:
         limited.proxy.stop()
 

@@ -177,6 +177,10 @@ class RecordedResource:
     delete_before_replace: bool = False
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """URNs of the resources from which an input is made, by the input's name."""
+    dependencies: frozenset[str] = frozenset()
+    """Names of the resources that it waits for."""
+    aliases: tuple[str, ...] = ()
+    """Types that it had in earlier versions of the program."""
 
 
 @dataclass
@@ -185,6 +189,8 @@ class Cloud(mocks.Mocks):
 
     outputs_of_primary: Mapping[str, Any] = field(default_factory=dict)
     resources: list[RecordedResource] = field(default_factory=list)
+    components: dict[str, RecordedResource] = field(default_factory=dict)
+    """Components by name, without inputs."""
     exports: dict[str, Any] = field(default_factory=dict)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
@@ -227,11 +233,16 @@ def _options_recorded(cloud: Cloud) -> Iterator[None]:
 
     with mock.patch.object(mocks.MockMonitor, "RegisterResource", register):
         yield
-    for made in cloud.resources:
+    for (type, name), request in options.items():
+        if not request.custom:
+            cloud.components[name] = RecordedResource(type, name, {})
+    for made in (*cloud.resources, *cloud.components.values()):
         request = options[made.type, made.name]
         made.protect, made.retain_on_delete, made.parent = request.protect, request.retainOnDelete, request.parent
         made.delete_before_replace = request.deleteBeforeReplace
         made.sources = {name: list(sources.urns) for name, sources in request.propertyDependencies.items()}
+        made.dependencies = frozenset(urn.rpartition("::")[2] for urn in request.dependencies)
+        made.aliases = tuple(alias.spec.type for alias in request.aliases)
 
 
 def deploy(build: Callable[[], object], stack: str = "primary", cloud: Cloud | None = None) -> Cloud:

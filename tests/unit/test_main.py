@@ -102,6 +102,18 @@ def test_the_primary_half_is_written_to_the_primarys_control_bucket() -> None:
     assert contract.parse(written["content"], "test").dns.lever == "engage"
 
 
+def test_configured_delegation_set_is_that_of_the_hosted_zone() -> None:
+    assert first_deployment("primary", delegationSet="N0EXAMPLE").one("Zone", "zone")["delegationSetId"] == "N0EXAMPLE"
+
+
+@pytest.mark.parametrize(("stack", "role"), [("primary", "primary"), ("dr", "recovery")])
+def test_load_balancer_and_health_checker_request_the_path_that_needs_the_model(stack: str, role: str) -> None:
+    cloud = first_deployment(stack)
+
+    assert cloud.one("TargetGroup", "inference-pods")["healthCheck"]["path"] == "/v2/models/digits/ready"
+    assert cloud.one("HealthCheck", f"{role}-endpoint")["resourcePath"] == "/v2/models/digits/ready"
+
+
 @pytest.mark.parametrize("tier", list(Tier))
 def test_the_tier_changes_nothing_in_the_primary_stack(tier: Tier) -> None:
     def inputs(cloud: Cloud) -> dict[tuple[str, str], object]:
@@ -219,6 +231,35 @@ def test_replicas_have_a_tag_of_their_own_that_no_selection_names_in_normal_oper
     assert {tags[name] for name in tags if name.endswith("-replica")} == {"replica"}
     selections = {**cloud.of("Selection"), **first_deployment("dr", tier="active").of("Selection")}
     assert selections.keys() == {"backup-selection"}
+
+
+@pytest.mark.parametrize(
+    ("clients", "target"),
+    [
+        ("203.0.113.0/24", "dns:status-{}.ml.example.com"),
+        ("0.0.0.0/0", "https://inference-{}.ml.example.com/v2/models/digits/ready"),
+    ],
+)
+def test_prober_that_the_endpoints_do_not_admit_asks_dns_for_the_result_of_the_health_checkers(
+    clients: str, target: str
+) -> None:
+    prober = first_deployment("dr", clientCidrs=json.dumps([clients])).one("Function", "prober")
+    variables = prober["environment"]["variables"]
+
+    assert variables["PRIMARY_TARGET"] == target.format("primary")
+    assert variables["RECOVERY_TARGET"] == target.format("dr")
+
+
+def test_alarms_are_created_after_the_first_run_of_each_function_that_they_measure() -> None:
+    alarms = first_deployment("dr", tier="pilot").components["alarms"]
+
+    assert {"prober-first-run", "republisher-first-run", "inference-tls", "cluster"} <= alarms.dependencies
+
+
+def test_heartbeat_keeps_the_resources_that_an_earlier_version_deployed_under_another_type() -> None:
+    heartbeat = first_deployment("primary").components["heartbeat"]
+
+    assert (heartbeat.type, heartbeat.aliases) == ("dr:monitoring:ScheduledFunction", ("dr:monitoring:Heartbeat",))
 
 
 @pytest.mark.parametrize(("stack", "region"), [("primary", "us-east-1"), ("dr", "us-west-2")])

@@ -1,7 +1,8 @@
 """The whole program of both stacks against a cloud in memory: its reaction to deployed state and to problems."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -10,16 +11,19 @@ import pytest
 from moto import mock_aws
 
 from dr.clusters import rollout_wait
+from dr.clusters.versions import TABLE
 from dr.control import contract, incident_state
 from dr.control.incident_state import Incident, IncidentState
 from dr.errors import Failed, Problem
 from dr.operations.pulumi_cli import PulumiStack
-from dr.preflight import cluster_reachability, quotas, running_nodes
+from dr.preflight import cluster_reachability, guards, own_cluster, quotas, running_nodes, supply
 from dr.preflight.cluster_reachability import Answer
+from dr.preflight.own_cluster import OwnCluster
 from dr.preflight.running_nodes import RunningNodes, Size
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
 from tests.support.builders import half
+from tests.support.mirror import DIGEST, HOST, mirror
 from tests.support.mocks import Cloud
 from tests.support.program import CONTROL, run
 
@@ -78,6 +82,63 @@ def test_node_count_raised_by_the_autoscaler_is_kept_in_tiers_with_nodes(
     assert sizes(run("primary", monkeypatch)) == (2, 3, 5)
 
 
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Replace what a deployment keeps of the deployed cluster."""
+
+    def keep(**changes: Any) -> None:
+        monkeypatch.setattr(own_cluster, "find", lambda topology: OwnCluster(**changes))
+
+    return keep
+
+
+@pytest.mark.usefixtures("control")
+def test_operator_role_with_an_entry_of_eks_gets_no_second_entry(
+    monkeypatch: pytest.MonkeyPatch, kept: Callable[..., None]
+) -> None:
+    creator, other = (f"arn:aws:iam::123456789012:role/{name}" for name in ("creator", "other"))
+    kept(foreign_roles=(creator,))
+    cloud = run("dr", monkeypatch, operatorRoles=json.dumps([creator, other]))
+
+    entries = {made.inputs["principalArn"] for made in cloud.of("AccessEntry").values()}
+    assert entries & {creator, other} == {other}
+
+
+@pytest.mark.usefixtures("control")
+def test_control_plane_stays_in_its_zones_and_nodes_use_all(
+    monkeypatch: pytest.MonkeyPatch, kept: Callable[..., None]
+) -> None:
+    kept(zones=("us-west-2a", "us-west-2b"))
+    cloud = run("dr", monkeypatch)
+
+    private = [f"subnet-network-private-{zone}-subnet" for zone in "abc"]
+    assert cloud.one("Cluster", "cluster")["vpcConfig"]["subnetIds"] == private[:2]
+    assert cloud.one("NodeGroup", "cluster-system")["subnetIds"] == private
+
+
+@pytest.mark.usefixtures("control")
+def test_newer_version_that_eks_runs_is_deployed_in_place_of_the_tables(
+    monkeypatch: pytest.MonkeyPatch, kept: Callable[..., None]
+) -> None:
+    kept(versions=replace(TABLE, kubernetes="1.36"))
+
+    assert run("dr", monkeypatch).one("Cluster", "cluster")["version"] == "1.36"
+
+
+@pytest.mark.usefixtures("control")
+def test_with_a_mirror_every_image_of_pods_and_every_chart_is_of_the_regions_registry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supply, "find", lambda *_: mirror())
+    cloud = run("dr", monkeypatch, tier="warm")
+    pod = cloud.one("Deployment", "serving-deployment")["spec"]["template"]["spec"]
+
+    images = [each["image"] for each in (*pod["initContainers"], *pod["containers"])]
+    assert images == [f"{HOST}/ml-dr/serving@{DIGEST}"] * 3
+    charts = {made.inputs["chart"].partition("/")[0] for made in cloud.of("Release").values()}
+    assert charts == {".local"}
+
+
 @pytest.mark.usefixtures("control")
 def test_missing_existing_vpc_stops_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pulumi.RunError, match="dr:existingVpc: vpc-0123456789abcdef0 is not in us-west-2"):
@@ -121,6 +182,40 @@ def test_activated_tier_is_not_lowered_by_an_update(control: Any, monkeypatch: p
     assert cloud.exports["tier"] == "warm"
     assert len(cloud.of("NatGateway")) == 3
     assert weight(cloud) == 0
+
+
+def test_replicas_are_backed_up_while_the_recovery_region_is_activated(
+    control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=IncidentState(activation=Tier.WARM).to_json())
+    selections = run("dr", monkeypatch, tier="pilot").of("Selection")
+
+    tags = {name: made.inputs["conditions"][0]["stringEquals"][0]["value"] for name, made in selections.items()}
+    assert tags == {"backup-selection": "enabled", "backup-replicas": "replica"}
+
+
+def test_existing_bucket_is_selected_by_its_name_since_it_has_the_tags_of_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    boto3.client("s3", "us-east-1").create_bucket(Bucket="their-datasets")
+    cloud = run("primary", monkeypatch, buckets='[{"name": "datasets", "existing": "their-datasets"}]')
+
+    assert cloud.one("Selection", "backup-adopted")["resources"] == ["arn:aws:s3:::their-datasets"]
+    assert cloud.of("Selection").keys() == {"backup-selection", "backup-adopted"}
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize(("wanted", "serves", "first"), [("pilot", False, {"serving"}), ("warm", True, set())])
+def test_region_is_not_expected_to_serve_before_its_replicas_are_stopped(
+    wanted: str, serves: bool, first: set[str], control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed = half(Role.RECOVERY, tier="warm")
+    control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
+    monkeypatch.setattr(guards, "alarm_states", lambda *_: {guards.PRIMARY_DOWN: guards.OK})
+    cloud = run("dr", monkeypatch, tier=wanted)
+
+    assert json.loads(cloud.one("BucketObjectv2", "serving")["content"]) == {"serves": serves}
+    assert cloud.components["cluster"].dependencies & {"serving"} == first
 
 
 def test_lowering_the_tier_during_an_incident_is_refused(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,6 +260,18 @@ def test_the_version_of_nodes_is_raised_up_to_the_control_plane_only(eks: Any, g
     assert "from Kubernetes version 1.35" in refusal(lambda: eks.update_nodegroup_version(**named, version="1.34"))[1]
 
 
+def test_the_release_of_nodes_is_not_lowered(eks: Any, group: dict[str, Any]) -> None:
+    named = {"clusterName": "ml-dr", "nodegroupName": "gpu"}
+    made = eks.create_nodegroup(**group, releaseVersion="1.34.2-20260304")["nodegroup"]
+    older = refusal(lambda: eks.update_nodegroup_version(**named, releaseVersion="1.34.2-20260217"))
+    eks.update_nodegroup_version(**named, releaseVersion="1.34.10-20260304")
+
+    assert made["releaseVersion"] == "1.34.2-20260304"
+    assert older[0] == "InvalidParameterException"
+    assert "from release version 1.34.2-20260304 to 1.34.2-20260217" in older[1]
+    assert eks.describe_nodegroup(**named)["nodegroup"]["releaseVersion"] == "1.34.10-20260304"
+
+
 def test_a_launch_template_exists_and_its_version_changes_in_place(
     aws: Running, eks: Any, group: dict[str, Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,10 @@ from components.kubernetes.node_pool_spec import NodePoolSpec, node_class, node_
 from dr.clusters import charts, versions
 from dr.clusters.charts import CHARTS
 from dr.clusters.versions import TABLE
+from dr.supply.catalog import images_of
+from dr.supply.mirror import Mirror
 from tests.support.kubernetes import POOL
+from tests.support.mirror import HEX, HOST, mirror
 from tests.support.mocks import Cloud, deploy
 
 TOPIC = "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"
@@ -109,8 +113,15 @@ def test_the_autoscaler_discovers_groups_by_tag_and_keeps_the_floor() -> None:
 
     assert (values_["autoDiscovery"], values_["awsRegion"]) == ({"clusterName": "ml-dr"}, "us-west-2")
     assert values_["extraArgs"]["enforce-node-group-min-size"] is True
+    assert values_["extraArgs"]["balance-similar-node-groups"] is True
     assert charts.__doc__ is not None
     assert f"9.59.0 has autoscaler {TABLE.kubernetes}." in versions.__doc__
+
+
+def test_after_the_loss_of_a_zone_the_autoscaler_adds_nodes_in_the_others_within_minutes() -> None:
+    extra = values("cluster-autoscaler")["extraArgs"]
+
+    assert (extra["max-node-provision-time"], extra["max-total-unready-percentage"]) == ("5m", 60)
 
 
 def test_load_balancer_controller_has_region_and_vpc_and_no_service_webhook() -> None:
@@ -166,14 +177,14 @@ def test_alertmanager_has_a_receiver_for_every_route_merged_with_the_charts_defa
     assert used <= {each["name"] for each in config["receivers"]}
 
 
-def addons(pool: NodePoolSpec | None = None, **changes: Any) -> Cloud:
+def addons(pool: NodePoolSpec | None = None, mirror: Mirror | None = None, **changes: Any) -> Cloud:
     def build() -> None:
         there = pulumi.ComponentResource("dr:test:There", "there")
         access = ClusterAccess(
             "access",
             ClusterAccessArgs("ml-dr", "us-west-2", "arn:cluster", "https://cluster", "Q0E=", None, [there]),
         )
-        Addons("addons", AddonsArgs(access, replace(CLUSTER, **changes), pool))
+        Addons("addons", AddonsArgs(access, replace(CLUSTER, **changes), pool, mirror=mirror))
 
     return deploy(build)
 
@@ -192,6 +203,16 @@ def test_a_chart_from_a_registry_has_no_repository() -> None:
 
     assert made["chart"] == "oci://public.ecr.aws/karpenter/karpenter"
     assert "repositoryOpts" not in made
+
+
+def test_with_a_mirror_every_release_is_an_archive_of_its_chart_and_names_images_of_the_regions_registry() -> None:
+    releases = addons(POOL, mirror(), karpenter=True, mesh=True).of("Release")
+
+    for chart in installed(replace(CLUSTER, karpenter=True, mesh=True)):
+        made = releases[f"addons-{chart.name}"].inputs
+        assert made["chart"] == f".local/charts/{chart.name}-{chart.version}-{HEX[:12]}.tgz"
+        assert "repositoryOpts" not in made
+        assert json.dumps(made.get("values", {})).count(HOST) == len(images_of(chart)), chart.name
 
 
 def requirement(pool: dict[str, Any], key: str) -> list[str]:

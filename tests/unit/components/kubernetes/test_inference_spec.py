@@ -218,6 +218,11 @@ def test_containers_have_a_restricted_security_context(container: Any) -> None:
     assert context["runAsUser"] == context["fsGroup"] != 0
 
 
+@pytest.mark.parametrize("container", [server, fetcher, proxy])
+def test_restarted_container_does_not_need_the_registry_while_the_node_has_its_image(container: Any) -> None:
+    assert container()["imagePullPolicy"] == "IfNotPresent"
+
+
 def test_pods_have_their_own_service_account_without_an_api_token() -> None:
     made = pod()
 

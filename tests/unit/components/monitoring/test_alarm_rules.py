@@ -1,5 +1,6 @@
 from components.monitoring.alarm_rules import (
     AlarmRule,
+    alerting_silent,
     busy_nodes,
     composites,
     missing_nodes,
@@ -76,6 +77,13 @@ def test_busy_nodes_are_above_75_percent_for_two_periods_of_120_seconds() -> Non
     assert rule.description.startswith("GPU nodes of zone b have used more than 75 % CPU for 4 minutes")
     assert (rule.threshold, rule.period, rule.periods) == (75, 120, 2)
     assert rule.dimensions == {"AutoScalingGroupName": "eks-gpu"}
+
+
+def test_watchdog_that_does_not_arrive_is_missing_data_and_notifies() -> None:
+    rule = alerting_silent("ml-dr-watchdog")
+
+    assert (rule.metric, rule.dimensions) == ("NumberOfMessagesPublished", {"TopicName": "ml-dr-watchdog"})
+    assert (rule.missing, rule.unknown_notifies) == ("missing", True)
 
 
 def test_missing_nodes_are_reported_after_five_minutes_and_missing_data_as_unknown() -> None:

@@ -9,30 +9,15 @@ import pytest
 from components.kubernetes import addons_spec
 from components.kubernetes.addons_spec import Cluster
 from dr.clusters.charts import BACKUP, BALANCER, CHARTS, MESH, NODE_MAKER, PROMETHEUS, Chart
-from dr.supply.catalog import chart_key, images_of
-from dr.supply.lock import Lock, LockedChart
-from dr.supply.mirror import Mirror, placed
-from dr.supply.region_registry import RegionRegistry
+from dr.supply.catalog import images_of
+from dr.supply.mirror import placed
 from dr.topology.serving import Serving
 from sandbox.charts.schema import values_schema
+from tests.support.mirror import DIGEST, HEX, HOST, mirror
 
-HOST = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
-HEX = "ab" * 32
-DIGEST = f"sha256:{HEX}"
 CLUSTER = Cluster(
     "ml-dr", "us-west-2", "vpc-1", "arn:topic", "arn:watchdog", device_plugin=True, mesh=True, karpenter=True
 )
-
-
-def locked(chart: Chart) -> LockedChart:
-    return LockedChart(DIGEST, DIGEST, {image.path: f"{image.name}:v1" for image in images_of(chart)})
-
-
-def mirror() -> Mirror:
-    images = {f"{image.name}:v1": DIGEST for chart in CHARTS for image in images_of(chart)}
-    serving = dict.fromkeys(Serving().images.values(), DIGEST)
-    registry = RegionRegistry("123456789012", "us-west-2", "ml-dr")
-    return Mirror(registry, Lock({**images, **serving}, {chart_key(chart): locked(chart) for chart in CHARTS}))
 
 
 def at(values: Any, path: str) -> Any:
