@@ -469,6 +469,7 @@ def test_preflight_lists_each_finding_with_its_status_without_an_engine(
     assert (result.exit_code, report["exit_code"], report["region"]) == (Exit.FAILED, 1, "us-west-2")
     assert {found[name]["status"] for name in ("configuration", "account", "region us-east-1")} == {"met"}
     assert {found[name]["status"] for name in ("dr command", "state backend")} == {"missed"}
+    assert {"network", "tier", "quotas", "model set", "API server", "GPU nodes"} <= found.keys()
     text = run("preflight").output
     assert "missed   state backend" in text
     assert "-> copy the state to a bucket in us-west-2" in text
