@@ -74,7 +74,8 @@ def test_health_checkers_and_prober_measure_an_endpoint_that_admits_only_some_ad
 
 
 def primary_health(deployed: SandboxUnderTest) -> float:
-    """Return what the prober measures of the primary region's endpoint now."""
+    """Return what the prober measures of the primary region's endpoint, after three checks of the health checkers."""
+    deployed.advance(1)
     answer = deployed.client("lambda", WEST).invoke(FunctionName="ml-dr-prober", Payload=b"{}")
     return float(json.loads(answer["Payload"].read())["values"][f"EndpointHealthy {EAST}"])
 
