@@ -119,6 +119,12 @@ def _forget_clients() -> None:
         _client.cache_clear()
 
 
+class Conflict(Failed):
+    """Another writer was faster: the condition of a conditional write does not hold."""
+
+
+CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict"}
+"""Codes of a conditional write that lost against another one (S3 API, PutObject)."""
 NOT_FOUND = {
     *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone", "NoSuchDelegationSet"),
     *("404", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException", "ImageNotFoundException"),
@@ -136,6 +142,7 @@ def calls(subject: str, region: str) -> Iterator[None]:
     Raises:
         Unreachable: The region does not answer.
         Missing: The resource does not exist.
+        Conflict: The condition of a conditional write does not hold.
         Failed: The API refused the call, with its code and message; or credentials are missing.
     """
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, NoCredentialsError
@@ -144,7 +151,7 @@ def calls(subject: str, region: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        kind = Missing if code in NOT_FOUND else Failed
+        kind = Missing if code in NOT_FOUND else Conflict if code in CONFLICTS else Failed
         refused = f"{error.operation_name} was refused; see {code} in the AWS documentation"
         remedy = "check its name and the region" if kind is Missing else refused
         raise kind(Problem(subject, f"{code} in {region}: {message}", remedy)) from error

@@ -71,6 +71,11 @@ class Trained:
         return Probe(found["request"], tuple(found["outputs"]))
 
 
+def infer_request(row: list[float]) -> dict[str, Any]:
+    """Return the body of an inference request (Open Inference Protocol, version 2)."""
+    return {"inputs": [{"name": "predict", "shape": [1, len(row)], "datatype": "FP32", "data": row}]}
+
+
 def train(folder: Path) -> Trained:
     """Train the classifier and write data, parameters, metrics and model to a folder. The result is deterministic.
 
@@ -99,8 +104,7 @@ def train(folder: Path) -> Trained:
     for name, values in (("parameters", parameters), ("metrics", metrics)):
         (folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")
     row = x_test[0].tolist()
-    inputs = {"name": "predict", "shape": [1, len(row)], "datatype": "FP32", "data": row}
-    probe = {"request": {"inputs": [inputs]}, "outputs": [model.predict([row]).tolist()]}
+    probe = {"request": infer_request(row), "outputs": [model.predict([row]).tolist()]}
     (folder / PROBE).write_text(json.dumps(probe) + "\n")
     return Trained(folder)
 

@@ -200,7 +200,7 @@ def witnesses(workload: str, primary: str) -> list[AlarmRule]:
     """
     dimensions = {"Workload": workload}
     endpoint = AlarmRule(
-        SILENT,
+        detection.SILENT,
         f"inference in {primary} does not respond to probes; one of the two witnesses of region-impaired",
         NAMESPACE,
         ENDPOINT_METRIC,
@@ -209,7 +209,7 @@ def witnesses(workload: str, primary: str) -> list[AlarmRule]:
         dimensions={**dimensions, "Region": primary},
     )
     replicated = AlarmRule(
-        STALE,
+        detection.STALE,
         f"no object written in {primary} in the last {detection.STALE_SECONDS} s has been replicated; one of the two "
         "witnesses of region-impaired",
         NAMESPACE,
@@ -239,7 +239,6 @@ def function_failing(subject: str, description: str, name: str) -> AlarmRule:
 
 
 SENTINEL, COPIES = "sentinel-late", "copies-late"
-SILENT, STALE = "primary-silent", "sentinel-stale"
 UNMEASURED = "unmeasured"
 PROBER, LEVERS = "prober", "levers"
 
@@ -355,7 +354,7 @@ def composites(primary: str, recovery: str) -> list[CompositeRule]:
         CompositeRule(
             "region-impaired",
             f"{primary} neither serves inference nor replicates data: decide on a failover to {recovery}",
-            all_of=[SILENT, STALE],
+            all_of=[detection.SILENT, detection.STALE],
             none_of=[PROBER_FAILING],
         ),
     ]

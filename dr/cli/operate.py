@@ -172,18 +172,12 @@ def journal(
     """
     from dr.cli.operation_report import entry_dict, journal_text
     from dr.config.project import load_topology
-    from dr.control.journal import LocalJournal
-    from dr.control.local_state import folder
-    from dr.control.shared_journal import SharedJournal
+    from dr.control import shared_journal
     from dr.errors import Refused
-    from dr.names import CONTROL
-    from dr.topology.topology import Role
 
     with errors_shown(as_json):
-        topology = load_topology(project, stack)
-        bucket = topology.bucket(CONTROL, Role.RECOVERY)
-        found = SharedJournal(topology.recovery.region, bucket, LocalJournal(folder() / "journal.jsonl"))
-        runs = found.runs()
+        found = shared_journal.of_topology(load_topology(project, stack))
+        bucket, runs = found.bucket, found.runs()
         if not runs or (run and run not in runs):
             fact = f"s3://{bucket} has no run {run}" if run else f"s3://{bucket} has no run: nothing was ever operated"
             remedy = f"the newest are {', '.join(runs[-3:])}" if runs else "`dr failover` shows a plan"

@@ -17,7 +17,7 @@ from dr.operations.steps import Expected, Step
 from dr.topology.tiers import describe_duration
 
 PLAIN_SECONDS = 5.0
-"""Shortest time between two lines about one step where there is no terminal."""
+"""Shortest time between two lines about one step, without a terminal."""
 
 
 class RunProgress:

@@ -13,6 +13,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -64,7 +65,7 @@ class Claim:
     Args:
         holder: User, machine and process.
         run: ID of its run.
-        take_over: Holder whose lease is taken at once; "" waits for no one.
+        take_over: Holder from which the lease is taken at once; "" takes only a free one.
     """
 
     holder: str
@@ -157,16 +158,14 @@ class HeldLease:
         self._store.update(given_up)
 
     def _renew(self) -> None:
-        while not self._ended.wait(RENEWAL.total_seconds()):
-            try:
-                self._store.update(lambda stored: claimed(stored, self._claim_of(stored)))
-            except DrError:
-                # The next check before an act reports it; a region that does not answer may answer again.
-                continue
+        def renewed(stored: Stored) -> IncidentState:
+            checked(stored.state, self.generation)
+            return claimed(stored, self._claim)
 
-    def _claim_of(self, stored: Stored) -> Claim:
-        checked(stored.state, self.generation)
-        return self._claim
+        while not self._ended.wait(RENEWAL.total_seconds()):
+            # The next check before an act reports an error; a region that does not answer may answer again.
+            with suppress(DrError):
+                self._store.update(renewed)
 
 
 def acquire(store: StateStore, claim: Claim) -> HeldLease:

@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from dr.clients import calls, client, read_object
+from dr.clients import Conflict, calls, client, read_object
+from dr.control import local_state
 from dr.control.journal import Entry, LocalJournal, parsed
-from dr.control.state_store import CONFLICTS
-from dr.errors import Failed, Problem, Refused
+from dr.errors import Problem, Refused
+from dr.names import CONTROL
+from dr.topology.topology import Role, Topology
 
 PREFIX = "journal/"
 READERS = 16
@@ -107,13 +109,17 @@ class SharedJournal:
                 client("s3", self.region).put_object(
                     Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
                 )
-        except Failed as error:
-            if not any(code in error.problems[0].fact for code in CONFLICTS):
-                raise
-            # A write whose confirmation was lost is repeated by botocore, and finds itself.
+        except Conflict as error:
+            # botocore repeats a write if its confirmation is lost, and the entry is then there already.
             if read_object(self.region, self.bucket, key) == body:
                 return
             fact = f"entry {number} of run {entry.run} was written by another process, which continues the run"
             raise Refused(
                 Problem("the journal", fact, "nothing more is done here; `dr journal` shows what the other one does")
             ) from error
+
+
+def of_topology(topology: Topology) -> SharedJournal:
+    """Return the journal of a topology: in the recovery region's control bucket, with a copy on this machine."""
+    local = LocalJournal(local_state.folder() / "journal.jsonl")
+    return SharedJournal(topology.recovery.region, topology.bucket(CONTROL, Role.RECOVERY), local)

@@ -12,15 +12,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from dr.clients import Missing, calls, client
+from dr.clients import Conflict, Missing, calls, client
 from dr.control import incident_state
 from dr.control.incident_state import IncidentState
 from dr.errors import Failed, Problem
 
 ATTEMPTS = 8
 """Writers are few: an operator, automation, and whoever takes over."""
-CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
-"""Codes of a write that lost against another one (S3 API, PutObject)."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class StateStore:
     def update(self, change: Callable[[Stored], IncidentState]) -> IncidentState:
         """Change the state, on top of whatever other writers wrote meanwhile.
 
-        A write whose confirmation was lost is read back: the change then returns the state as it is.
+        If the confirmation of a write is lost, the next attempt reads the new state, and writes nothing.
 
         Args:
             change: Returns the new state, and the same one if nothing is to change. It may be called several times.
@@ -107,10 +105,8 @@ class StateStore:
                     ContentType="application/json",
                     **condition,
                 )
-        except Failed as error:
-            if any(code in error.problems[0].fact for code in CONFLICTS):
-                return False
-            raise
+        except Conflict:
+            return False
         return True
 
     def _now(self) -> datetime:

@@ -291,7 +291,7 @@ def absent(region: str, pair: str, bucket: str, manifest: Manifest) -> list[Entr
 
     Args:
         region: The region to check.
-        pair: The bucket pair whose entries are checked.
+        pair: The bucket pair of the entries to check.
         bucket: The region's bucket of that pair.
         manifest: Manifest of the set.
     """

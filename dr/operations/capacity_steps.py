@@ -6,23 +6,19 @@ first, so that a `pulumi up` meanwhile keeps them. Replicas of inference preempt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from dr.clients import calls, client
 from dr.errors import Failed, Problem
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
-from dr.preflight.running_nodes import GPU
+from dr.preflight.running_nodes import GPU, is_gpu_group, node_groups
 from dr.topology.capacity import capacity
 from dr.topology.serving import NAMESPACE, SERVICE
+from dr.topology.tiers import highest
 
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{SERVICE}"
-AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{SERVICE}"
-ZONE = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,12 @@ def activate(after: tuple[str, ...]) -> Step[Scene]:
 
     def evaluate(scene: Scene) -> Verdict:
         now = scene.state().activation
-        wanted = scene.serving_tier
         detail = f"activation {now or 'none'}, deployed tier {scene.tier}"
-        return Verdict(State.DONE if (now or scene.tier) >= wanted else State.NEEDED, detail)
+        return Verdict(State.DONE if highest(scene.tier, now).spec.serves else State.NEEDED, detail)
 
     def act(scene: Scene, report: Report) -> None:
         wanted = scene.serving_tier
-        scene.held.update(lambda state: replace(state, activation=max(wanted, state.activation or wanted)))
+        scene.held.update(lambda state: replace(state, activation=highest(wanted, state.activation)))
 
     return Step(
         name="activate",
@@ -106,16 +101,14 @@ def replicas(after: tuple[str, ...]) -> Step[Scene]:
     """Return the step that scales inference up to the floor."""
 
     def evaluate(scene: Scene) -> Verdict:
-        scale = scene.cluster.get(f"{DEPLOYMENT}/scale")
-        wanted, now = scene.needed.replicas, int(scale["spec"].get("replicas", 0))
+        wanted, now = scene.needed.replicas, _requested(scene)
         if now < wanted:
             return Verdict(State.NEEDED, f"{now} of {wanted} replicas are requested")
         return verify(scene)
 
     def act(scene: Scene, report: Report) -> None:
         wanted = scene.needed.replicas
-        now = int(scene.cluster.get(f"{DEPLOYMENT}/scale")["spec"].get("replicas", 0))
-        if now < wanted:
+        if _requested(scene) < wanted:
             scene.cluster.merge(f"{DEPLOYMENT}/scale", {"spec": {"replicas": wanted}})
 
     def verify(scene: Scene) -> Verdict:
@@ -150,7 +143,7 @@ def lower(after: tuple[str, ...]) -> Step[Scene]:
         if scene.tier.spec.serves:
             return Verdict(State.DONE, f"tier {scene.tier} serves in normal operation; the autoscaler lowers it")
         least, zone_nodes = wanted(scene)
-        requested = int(scene.cluster.get(f"{DEPLOYMENT}/scale")["spec"].get("replicas", 0))
+        requested = _requested(scene)
         groups = gpu_groups(scene)
         size = sum(group.desired for group in groups)
         done = requested <= least and size <= sum(zone_nodes) and all(group.least == 0 for group in groups)
@@ -176,8 +169,13 @@ def lower(after: tuple[str, ...]) -> Step[Scene]:
     )
 
 
+def _requested(scene: Scene) -> int:
+    """Return the number of replicas that are requested. Raises as `ClusterApi.get`."""
+    return int(scene.cluster.get(f"{DEPLOYMENT}/scale")["spec"].get("replicas", 0))
+
+
 def _to_raise(scene: Scene) -> dict[GpuGroup, int]:
-    """Return the groups whose floor or size is less than needed, each with the size that it needs.
+    """Return the groups with a floor or a size below the need, each with the size that it needs.
 
     Raises:
         Failed: The cluster has no GPU node group in some zone.
@@ -203,30 +201,26 @@ def gpu_groups(scene: Scene) -> list[GpuGroup]:
         Failed: EKS refused the call.
     """
     name = scene.cluster.address.name
-    eks = client("eks", scene.region)
     with calls(f"node groups of {name}", scene.region):
-        pages = eks.get_paginator("list_nodegroups").paginate(clusterName=name)
-        names = [each for page in pages for each in page["nodegroups"]]
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            described = pool.map(
-                lambda each: eks.describe_nodegroup(clusterName=name, nodegroupName=each)["nodegroup"], names
-            )
-            found = [_group(each, scene) for each in described if _is_gpu(each, scene)]
-    return found
-
-
-def _is_gpu(group: Mapping[str, Any], scene: Scene) -> bool:
-    tags = group.get("tags", {})
-    return bool(group.get("labels", {}).get("pool") == GPU and tags.get("workload") == scene.topology.bucket_prefix)
-
-
-def _group(group: Mapping[str, Any], scene: Scene) -> GpuGroup:
-    """Return a group; its size is that of its Auto Scaling group, since EKS reports an outdated one for a while."""
-    scaling = group["resources"]["autoScalingGroups"][0]["name"]
-    found = client("autoscaling", scene.region).describe_auto_scaling_groups(AutoScalingGroupNames=[scaling])
-    live = found["AutoScalingGroups"][0]
-    zone = str(live["AvailabilityZones"][0])
-    return GpuGroup(group["nodegroupName"], zone, live["MinSize"], live["DesiredCapacity"], live["MaxSize"])
+        groups = {
+            group["resources"]["autoScalingGroups"][0]["name"]: group["nodegroupName"]
+            for group in node_groups(client("eks", scene.region), name)
+            if is_gpu_group(group, scene.topology.bucket_prefix)
+        }
+        if not groups:
+            return []
+        # EKS reports an outdated size for a while after the autoscaler changes it.
+        found = client("autoscaling", scene.region).describe_auto_scaling_groups(AutoScalingGroupNames=list(groups))
+    return [
+        GpuGroup(
+            groups[each["AutoScalingGroupName"]],
+            str(each["AvailabilityZones"][0]),
+            each["MinSize"],
+            each["DesiredCapacity"],
+            each["MaxSize"],
+        )
+        for each in found["AutoScalingGroups"]
+    ]
 
 
 def resize(scene: Scene, group: GpuGroup, least: int, desired: int) -> None:

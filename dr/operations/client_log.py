@@ -39,7 +39,7 @@ class Request:
         seconds_modelled: The same by the clock of the environment.
         version: Version of the model that answered; "" without one.
         right: Whether the answer is the published model's for this input; None if that is unknown.
-        error: Why there is no response, or why `right` is unknown; "" otherwise.
+        error: Reason of a missing response, or of an unknown `right`; "" otherwise.
     """
 
     number: int
@@ -174,7 +174,7 @@ def outage(requests: Iterable[Request], fault: datetime, sustained: timedelta, c
     """Return the outage after a fault.
 
     It ends with the first good answer of a sustained run, which begins after the first failure: good answers before the
-    fault has an effect, such as from a cached address, are no recovery.
+    fault has an effect, such as from a cached address, do not count.
 
     Args:
         requests: The requests of a log.

@@ -21,11 +21,13 @@ class Clients:
         name: The public name.
         region: Region of the endpoint that it leads to; "" if it is unknown.
         reason: Why it is unknown.
+        ttl: Time to live of the answer in seconds.
     """
 
     name: str
     region: str = ""
     reason: str = ""
+    ttl: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def region_of(answer: Answer, endpoints: Mapping[str, str]) -> Clients:
     name, chain = answer.names[0], {each.lower() for each in answer.names}
     found = [region for region, endpoint in endpoints.items() if endpoint.rstrip(".").lower() in chain]
     if len(found) == 1:
-        return Clients(name, found[0])
+        return Clients(name, found[0], ttl=answer.ttl)
     led = answer.names[-1] if len(answer.names) > 1 else ", ".join(sorted(answer.addresses)) or "no address"
     known = "which is not an endpoint of the contract" if endpoints else "and the contract is not read"
     return Clients(name, reason=f"the DNS answer is {led}, {known}")

@@ -9,9 +9,11 @@ from dr.clients import calls, client, read_object
 from dr.data import model_sets
 from dr.data.model_sets import Manifest
 from dr.errors import DrError, Failed, Problem
-from dr.names import SENTINEL_KEY
+from dr.functions.prober import sentinel_age
+from dr.names import CONTROL
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
+from dr.pods.copy_registry import current
 from dr.topology.tiers import describe_duration
 from dr.topology.topology import Role
 
@@ -42,7 +44,6 @@ def choose_set(after: tuple[str, ...]) -> Step[Scene]:
         if found is None:
             name = scene.topology.serving.model_set
             return Verdict(State.NEEDED, f"no version of {name} is whole in {scene.region}", lost)
-        scene.notes["model set"] = found.set_id
         return Verdict(State.DONE, f"{found.set_id} is whole in {scene.region}", lost)
 
     def act(scene: Scene, report: Report) -> None:
@@ -60,40 +61,39 @@ def choose_set(after: tuple[str, ...]) -> Step[Scene]:
     )
 
 
-def loss(scene: Scene, lost_at: datetime | None) -> timedelta:
+def loss(scene: Scene, lost_at: datetime) -> timedelta:
     """Return the longest period of acknowledged writes that may not have arrived in the recovery region.
 
     Args:
         scene: The recovery region.
-        lost_at: When the primary region was lost; None: now.
+        lost_at: When the primary region was lost.
 
     Raises:
         Missing: No sentinel has ever arrived.
+        Invalid: The newest one cannot be read.
         Unreachable: The region does not answer.
     """
-    text = read_object(scene.region, scene.topology.bucket("control", Role.RECOVERY), SENTINEL_KEY)
-    written = datetime.fromisoformat(json.loads(text)["written"])
-    return max(timedelta(0), (lost_at or datetime.now(UTC)) - written)
+    return timedelta(seconds=sentinel_age(scene.region, scene.topology.bucket(CONTROL, Role.RECOVERY), lost_at))
 
 
 def arrived(after: tuple[str, ...]) -> Step[Scene]:
     """Return the step that waits until a write after the switch has arrived: everything before it has, too."""
-    key = "switched at"
+    name = "arrived"
 
     def evaluate(scene: Scene) -> Verdict:
-        return verify(scene) if key in scene.notes else Verdict(State.NEEDED, "the switch is not done yet")
+        return verify(scene) if name in scene.times else Verdict(State.NEEDED, "the switch is not done yet")
 
     def act(scene: Scene, report: Report) -> None:
-        scene.notes[key] = datetime.now(UTC).isoformat()
+        scene.times[name] = datetime.now(UTC)
 
     def verify(scene: Scene) -> Verdict:
-        lacking = loss(scene, datetime.fromisoformat(scene.notes[key]))
+        lacking = loss(scene, scene.times[name])
         if lacking:
             return Verdict(State.NEEDED, f"writes of the last {describe_duration(lacking)} have not arrived")
         return Verdict(State.DONE, f"every write of {scene.home} before the switch has arrived")
 
     return Step(
-        name="arrived",
+        name=name,
         title="Wait for the last writes of the primary region",
         evaluate=evaluate,
         act=act,
@@ -111,38 +111,37 @@ def arrived(after: tuple[str, ...]) -> Step[Scene]:
 
 def catch_up(after: tuple[str, ...]) -> Step[Scene]:
     """Return the step that waits until what the recovery region wrote has arrived in the primary region."""
+    name = "catch-up"
 
     def evaluate(scene: Scene) -> Verdict:
-        if "reverse sentinel" not in scene.notes:
-            return Verdict(State.NEEDED, "not measured yet")
-        return verify(scene)
+        return verify(scene) if name in scene.times else Verdict(State.NEEDED, "not measured yet")
 
     def act(scene: Scene, report: Report) -> None:
-        written = datetime.now(UTC).isoformat()
-        bucket = scene.topology.bucket("control", Role.RECOVERY)
+        written = datetime.now(UTC)
+        bucket = scene.topology.bucket(CONTROL, Role.RECOVERY)
         with calls(f"s3://{bucket}/{REVERSE_KEY}", scene.region):
             client("s3", scene.region).put_object(
-                Bucket=bucket, Key=REVERSE_KEY, Body=json.dumps({"written": written}).encode()
+                Bucket=bucket, Key=REVERSE_KEY, Body=json.dumps({"written": written.isoformat()}).encode()
             )
-        scene.notes["reverse sentinel"] = written
+        scene.times[name] = written
 
     def verify(scene: Scene) -> Verdict:
-        wanted = scene.notes["reverse sentinel"]
+        wanted = scene.times[name]
         try:
-            found = json.loads(read_object(scene.home, scene.topology.bucket("control", Role.PRIMARY), REVERSE_KEY))[
+            found = json.loads(read_object(scene.home, scene.topology.bucket(CONTROL, Role.PRIMARY), REVERSE_KEY))[
                 "written"
             ]
         except DrError as error:
             return Verdict(State.NEEDED, f"not arrived in {scene.home}: {error.problems[0].fact}")
-        if found != wanted:
+        if found != wanted.isoformat():
             return Verdict(State.NEEDED, f"the newest object in {scene.home} was written {found}")
-        took = datetime.now(UTC) - datetime.fromisoformat(wanted)
+        took = datetime.now(UTC) - wanted
         return Verdict(
             State.DONE, f"an object of {scene.region} arrived in {scene.home} after {describe_duration(took)}"
         )
 
     return Step(
-        name="catch-up",
+        name=name,
         title="Wait for replication to the primary region",
         evaluate=evaluate,
         act=act,
@@ -164,7 +163,7 @@ def compare(after: tuple[str, ...]) -> Step[Scene]:
     def evaluate(scene: Scene) -> Verdict:
         differing = []
         for pair, sides in scene.primary.buckets.items():
-            if pair == "control":
+            if pair == CONTROL:
                 continue  # its documents change while they are compared
             here, there = _newest(scene.region, sides.recovery), _newest(scene.home, sides.primary)
             differing += [
@@ -189,9 +188,5 @@ def compare(after: tuple[str, ...]) -> Step[Scene]:
 
 
 def _newest(region: str, bucket: str) -> dict[str, str]:
-    """Return the version of each object that is current in a bucket. A replica has its source's version ID."""
-    with calls(f"s3://{bucket}", region):
-        pages = client("s3", region).get_paginator("list_object_versions").paginate(Bucket=bucket)
-        return {
-            each["Key"]: each["VersionId"] for page in pages for each in page.get("Versions", ()) if each["IsLatest"]
-        }
+    """Return the ID of each object's current version. A replica has its source's version ID."""
+    return {key: live.version_id for key, live in current(region, bucket).items()}

@@ -39,7 +39,7 @@ class Pending(Generic[T]):
                 place is then still called.
 
         Raises:
-            Unreachable: There is no answer in time.
+            Unreachable: No answer arrived in time.
             DrError: The lookup failed.
         """
         try:

@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dr.control import levers, local_state
-from dr.control.journal import LocalJournal
+from dr.control import levers, shared_journal
 from dr.control.lease import Claim, acquire, holder
 from dr.control.shared_journal import SharedJournal
 from dr.errors import DrError, Problem, Refused
@@ -59,20 +58,19 @@ def _failover_steps() -> list[Step[Scene]]:
         traffic_steps.set_lever(
             "engage", "Close the primary record", levers.ENGAGE, True, ("open-incident",), Phase.DNS
         ),
-        data_steps.choose_set(("open-incident",)),
-        *_recovery_steps(("choose-set",)),
+        *_recovery_ready(),
+        traffic_steps.set_lever(
+            "admit", "Open the recovery record", levers.ADMIT, True, ("engage", "validate"), Phase.DNS
+        ),
+        traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("admit",)),
     ]
 
 
 def _switchover_steps() -> list[Step[Scene]]:
-    """As a failover, and capacity comes first: nothing is closed before the recovery region answers."""
+    """As a failover, but nothing is closed before the recovery region answers."""
     return [
         open_incident("switchover"),
-        data_steps.choose_set(("open-incident",)),
-        capacity_steps.activate(("choose-set",)),
-        capacity_steps.nodes(("activate",)),
-        capacity_steps.replicas(("activate",)),
-        validate("validate", Role.RECOVERY, ("nodes", "replicas")),
+        *_recovery_ready(),
         traffic_steps.set_lever("admit", "Open the recovery record", levers.ADMIT, True, ("validate",), Phase.DNS),
         traffic_steps.set_lever("engage", "Close the primary record", levers.ENGAGE, True, ("admit",), Phase.DNS),
         traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("engage",)),
@@ -80,16 +78,14 @@ def _switchover_steps() -> list[Step[Scene]]:
     ]
 
 
-def _recovery_steps(after: tuple[str, ...]) -> list[Step[Scene]]:
+def _recovery_ready() -> list[Step[Scene]]:
+    """Return the steps from the open incident to right answers of the recovery region."""
     return [
-        capacity_steps.activate(after),
+        data_steps.choose_set(("open-incident",)),
+        capacity_steps.activate(("choose-set",)),
         capacity_steps.nodes(("activate",)),
         capacity_steps.replicas(("activate",)),
         validate("validate", Role.RECOVERY, ("nodes", "replicas")),
-        traffic_steps.set_lever(
-            "admit", "Open the recovery record", levers.ADMIT, True, ("engage", "validate"), Phase.DNS
-        ),
-        traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("admit",)),
     ]
 
 
@@ -161,11 +157,6 @@ class Plan:
         return tuple(each for planned in self.steps for each in planned.verdict.loses)
 
 
-def journal_of(scene: Scene) -> SharedJournal:
-    """Return the journal of the recovery region, with its copy on this machine."""
-    return SharedJournal(scene.region, scene.store.bucket, LocalJournal(local_state.folder() / "journal.jsonl"))
-
-
 def interrupted(scene: Scene, operation: Operation, journal: SharedJournal) -> str:
     """Return the ID of the run that this operation has to resume; "" if it starts a new one.
 
@@ -202,7 +193,7 @@ def plan(scene: Scene, operation: Operation) -> Plan:
         Refused: The operation is done already.
         Unreachable: The recovery region does not answer.
     """
-    journal = journal_of(scene)
+    journal = shared_journal.of_topology(scene.topology)
     resumed = interrupted(scene, operation, journal)
     steps = operation.steps()
     with ThreadPoolExecutor(max_workers=2 + len(steps)) as pool:
@@ -271,7 +262,7 @@ def execute(
         raise refusal
     scene.lease = acquire(scene.store, Claim(holder(), made.run, take_over))
     try:
-        journal = journal_of(scene)
+        journal = shared_journal.of_topology(scene.topology)
         for finding in made.findings:
             if finding.status not in (Status.MET, Status.INFO):
                 journal.append(made.run, "guard.accepted", by=holder(), guard=finding.name, fact=finding.measured)

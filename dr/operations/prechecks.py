@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from dr import clients
 from dr.errors import DrError, Problem, Refused
-from dr.findings import Finding, Status, unknown
+from dr.findings import Finding, Status, measured
 from dr.operations import data_steps, signals
 from dr.operations.scene import Scene
 from dr.operations.signals import Sight
+from dr.preflight.guards import RECOVERY_DOWN
+from dr.topology.detection import SILENT
 from dr.topology.tiers import describe_duration
 
 Guard = Callable[[Scene], Finding]
@@ -38,14 +41,8 @@ class Named:
 def run(scene: Scene, guards: Sequence[Named]) -> list[Finding]:
     """Run guards in parallel. One that cannot be measured is unknown."""
 
-    def one(guard: Named) -> Finding:
-        try:
-            return guard.look(scene)
-        except DrError as error:
-            return unknown(guard.name, error)
-
     with ThreadPoolExecutor(max_workers=max(1, len(guards))) as pool:
-        return list(pool.map(one, guards))
+        return list(pool.map(lambda guard: measured(guard.name, lambda: guard.look(scene)), guards))
 
 
 def refusal(scene: Scene, guards: Sequence[Named], findings: Sequence[Finding]) -> Refused | None:
@@ -102,9 +99,9 @@ def recovery_ready(scene: Scene) -> Finding:
     name = "recovery-ready"
     scene.cluster.ready()
     if scene.tier.spec.serves:
-        state = signals.alarm_state(scene, f"{scene.topology.bucket_prefix}-recovery-down")
-        if state == "ALARM":
-            fact = f"{scene.region} does not answer either: the alarm recovery-down is {state}"
+        alarm = scene.alarms().named(scene.alarm_name(RECOVERY_DOWN))
+        if alarm and alarm.state == "ALARM":
+            fact = f"{scene.region} does not answer either: the alarm {RECOVERY_DOWN} is {alarm.state}"
             return Finding(name, Status.MISSED, fact, "`dr rollout --role recovery` names what blocks its replicas")
     return Finding(name, Status.MET, f"the cluster in {scene.region} is ready")
 
@@ -125,8 +122,8 @@ def data_loss(scene: Scene) -> Finding:
     """Check that no more writes are lost than the objective, or than the operator accepts."""
     objective, accepts = scene.tier.spec.rpo, scene.options.accept_data_loss
     try:
-        state, since = signals.alarm_states(scene, signals.SILENT).get(signals.SILENT, ("", None))
-        lost = data_steps.loss(scene, since if state == "ALARM" else None)
+        alarm = scene.alarms().named(scene.alarm_name(SILENT))
+        lost = data_steps.loss(scene, alarm.since if alarm and alarm.state == "ALARM" else datetime.now(UTC))
     except DrError as error:
         if accepts is not None:
             return Finding("data-loss", Status.INFO, f"unknown, and accepted: {error.problems[0].fact}")
@@ -143,7 +140,7 @@ def data_loss(scene: Scene) -> Finding:
 def no_incident(scene: Scene) -> Finding:
     """Check that no incident of another operation is open."""
     open_ = scene.state().incident
-    if open_ is None or open_.id == scene.options.run:
+    if open_ is None:
         return Finding("no-incident", Status.MET, "no other incident is open")
     fact = f"{open_.operation} {open_.id} is open since {open_.opened} ({open_.reason})"
     return Finding("no-incident", Status.MISSED, fact, "`dr failback` ends it; `dr journal` shows what was done")

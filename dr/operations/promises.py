@@ -48,7 +48,6 @@ def serving_finding(found: Serving, now: datetime) -> Finding:
 
     Args:
         found: The regions.
-        recovery: The recovery region.
         now: Time of the report.
     """
     text, at = serving_text(found, now), found.measured.isoformat(timespec="seconds") if found.measured else ""

@@ -5,19 +5,25 @@ Everything is read from the recovery region. No call goes to the failed one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
+from dr.clients import Unreachable
 from dr.clusters.api_client import ClusterAddress, ClusterApi
 from dr.control.contract import Half
 from dr.control.control_bucket import read_control
 from dr.control.incident_state import IncidentState
 from dr.control.lease import HeldLease
 from dr.control.state_store import StateStore
+from dr.data.model_sets import Probe
 from dr.errors import Problem, Refused
 from dr.names import CONTROL
+from dr.operations import clients_dns
+from dr.operations.clients_dns import Clients
+from dr.operations.measurements import Alarms, read_alarms
 from dr.topology.capacity import Capacity
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role, Topology
@@ -57,8 +63,11 @@ class Scene:
     store: StateStore
     options: Options
     lease: HeldLease | None = None
-    notes: dict[str, str] = field(default_factory=dict)
-    """Facts that steps leave for later ones and for the report, by name."""
+    times: dict[str, datetime] = field(default_factory=dict)
+    """Times that a step's action leaves for its confirmation, by the step's name."""
+    probes: dict[Role, Probe] = field(default_factory=dict)
+    """The request by which the region of a role is validated."""
+    _since: dict[str, float] = field(default_factory=dict)
 
     @property
     def region(self) -> str:
@@ -124,6 +133,36 @@ class Scene:
         if self.lease is None:
             raise RuntimeError("the operation holds no lease")
         return self.lease
+
+    def lasts(self, name: str, holds: bool) -> float:
+        """Return for how many seconds something has held at each call; 0 when it does not hold.
+
+        Args:
+            name: Name of what holds.
+            holds: Whether it holds now.
+        """
+        if not holds:
+            self._since.pop(name, None)
+            return 0.0
+        now = time.monotonic()
+        return now - self._since.setdefault(name, now)
+
+    def clients(self) -> Clients:
+        """Return the region that clients reach, by DNS; unknown with the reason if DNS does not answer."""
+        name = self.primary.dns.public_name
+        try:
+            answer = clients_dns.ask(name)
+        except Unreachable as error:
+            return Clients(name, reason=error.problems[0].fact)
+        return clients_dns.region_of(answer, {half.region: half.dns.endpoint for half in self.halves.values()})
+
+    def alarm_name(self, suffix: str) -> str:
+        """Return the full name of an alarm."""
+        return f"{self.topology.bucket_prefix}-{suffix}"
+
+    def alarms(self) -> Alarms:
+        """Return the alarms of the recovery region. Raises as `read_alarms`."""
+        return read_alarms(self.region, self.topology.bucket_prefix)
 
     def state(self) -> IncidentState:
         """Return the incident state. Raises as `StateStore.read`."""

@@ -9,19 +9,16 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
-from dr.clients import calls, client
 from dr.errors import DrError
 from dr.operations.scene import Scene
+from dr.topology.detection import SILENT, STALE
 
-SILENT, STALE = "primary-silent", "sentinel-stale"
-"""Name suffixes of the witnesses' alarms."""
 QUORUM = 2
 ANSWER_SECONDS = 5.0
 
@@ -70,13 +67,13 @@ def read(scene: Scene) -> list[Signal]:
 def witnesses(scene: Scene) -> list[Signal]:
     """Return the signals of the prober's two witnesses."""
     try:
-        found = alarm_states(scene, SILENT, STALE)
+        alarms = scene.alarms()
     except DrError as error:
         return [Signal(name, Sight.UNKNOWN, error.problems[0].fact) for name in (SILENT, STALE)]
     sights = {"ALARM": Sight.LOST, "OK": Sight.WELL}
     return [
-        Signal(name, sights.get(state, Sight.UNKNOWN), f"alarm {state} since {since:%H:%M:%S} UTC")
-        if (alarm := found.get(name)) and (state := alarm[0]) and (since := alarm[1])
+        Signal(name, sights.get(alarm.state, Sight.UNKNOWN), f"alarm {alarm.state} since {alarm.since:%H:%M:%S} UTC")
+        if (alarm := alarms.named(scene.alarm_name(name)))
         else Signal(name, Sight.UNKNOWN, "the alarm does not exist")
         for name in (SILENT, STALE)
     ]
@@ -95,30 +92,3 @@ def request(scene: Scene) -> Signal:
         return Signal(name, Sight.LOST, f"answered {error.code}")
     except (OSError, http.client.HTTPException) as error:
         return Signal(name, Sight.LOST, f"no answer: {getattr(error, 'reason', error)}")
-
-
-def alarm_state(scene: Scene, name: str) -> str:
-    """Return the state of one alarm in the recovery region, by its full name. Raises as `alarm_states`."""
-    found = alarm_states(scene, name.removeprefix(f"{scene.topology.bucket_prefix}-"))
-    return next((state for state, _ in found.values()), "missing")
-
-
-def alarm_states(scene: Scene, *names: str) -> Mapping[str, tuple[str, datetime]]:
-    """Return state and time of its last change of alarms in the recovery region, by name suffix.
-
-    Raises:
-        Unreachable: The region does not answer.
-        Failed: CloudWatch refused the call.
-    """
-    prefix = f"{scene.topology.bucket_prefix}-"
-    with calls("alarms", scene.region):
-        found = client("cloudwatch", scene.region).describe_alarms(
-            AlarmNames=[f"{prefix}{name}" for name in names], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
-    return {
-        each["AlarmName"].removeprefix(prefix): (
-            each["StateValue"],
-            each.get("StateTransitionedTimestamp", each["StateUpdatedTimestamp"]),
-        )
-        for each in (*found["MetricAlarms"], *found["CompositeAlarms"])
-    }

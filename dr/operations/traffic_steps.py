@@ -6,13 +6,12 @@ record follows within the period of its alarm. No record is edited.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import timedelta
 
 from dr.control import levers
 from dr.control.incident_state import IncidentState, Levers
-from dr.operations import dns_answers, signals
+from dr.operations.clients_dns import Clients
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
 from dr.topology.topology import DnsFailover, Role
@@ -34,31 +33,21 @@ def set_lever(name: str, title: str, lever: str, wanted: bool, after: tuple[str,
     """
 
     def evaluate(scene: Scene) -> Verdict:
-        now = position(scene.state().levers, lever)
-        if now is not wanted:
+        state = scene.state()
+        if (now := position(state.levers, lever)) is not wanted:
             return Verdict(State.NEEDED, f"lever {lever} is {_word(now)}")
-        return verify(scene)
+        return _followed(scene, state.levers, lever)
 
     def act(scene: Scene, report: Report) -> None:
-        scene.held.update(lambda state: with_lever(state, lever, wanted))
+        state = scene.held.update(lambda state: with_lever(state, lever, wanted))
         report(f"publish lever {lever}: {_word(wanted)}", None)
-        publish(scene)
-
-    def verify(scene: Scene) -> Verdict:
-        alarm = scene.primary.dns.lever_alarm if lever == levers.ENGAGE else scene.recovery.dns.lever_alarm
-        published = levers.values(scene.state().levers, scene.topology.dns.failover is DnsFailover.AUTOMATIC)[lever]
-        closes = bool(published) if lever == levers.ENGAGE else not published
-        expected = "ALARM" if closes else "OK"
-        found = signals.alarm_state(scene, alarm)
-        detail = f"lever {lever} is {_word(wanted)}, its alarm is {found}"
-        return Verdict(State.DONE if found == expected else State.NEEDED, detail)
+        levers.publish(scene.region, scene.topology.bucket_prefix, _published(scene, state.levers))
 
     return Step(
         name=name,
         title=title,
         evaluate=evaluate,
         act=act,
-        verify=verify,
         timeout=FOLLOWS,
         expected=timedelta(seconds=60),
         source="period of the lever's alarm",
@@ -73,19 +62,16 @@ def confirm_dns(name: str, title: str, role: Role, after: tuple[str, ...]) -> St
     """Return the step that asks DNS until every answer within a time to live is the region of a role."""
 
     def evaluate(scene: Scene) -> Verdict:
-        return Verdict(State.NEEDED, dns_answers.ask(scene).text)
+        return Verdict(State.NEEDED, _clients_text(scene.clients()))
 
     def verify(scene: Scene) -> Verdict:
-        answer = dns_answers.ask(scene)
-        region = scene.topology.site(role).region
-        if answer.role is not role:
-            scene.notes.pop(name, None)
-            return Verdict(State.UNKNOWN if answer.role is None else State.NEEDED, answer.text)
-        now = time.monotonic()
-        held = now - float(scene.notes.setdefault(name, repr(now)))
-        if held < answer.ttl:
-            return Verdict(State.NEEDED, f"{region} for {held:.0f} of {answer.ttl} s, the time to live")
-        return Verdict(State.DONE, f"{answer.text}; no resolver keeps the other answer")
+        found, region = scene.clients(), scene.topology.site(role).region
+        lasts = scene.lasts(name, found.region == region)
+        if found.region != region:
+            return Verdict(State.NEEDED if found.region else State.UNKNOWN, _clients_text(found))
+        if lasts < found.ttl:
+            return Verdict(State.NEEDED, f"{region} for {lasts:.0f} of {found.ttl} s, the time to live")
+        return Verdict(State.DONE, f"{_clients_text(found)}; no resolver keeps the other answer")
 
     return Step(
         name=name,
@@ -119,7 +105,21 @@ def with_lever(state: IncidentState, lever: str, wanted: bool) -> IncidentState:
     return replace(state, levers=replace(state.levers, **{field: wanted}))
 
 
-def publish(scene: Scene) -> None:
-    """Publish both levers, as the function does every minute. Raises as `levers.publish`."""
-    values = levers.values(scene.state().levers, scene.topology.dns.failover is DnsFailover.AUTOMATIC)
-    levers.publish(scene.region, scene.topology.bucket_prefix, values)
+def _published(scene: Scene, both: Levers) -> dict[str, int]:
+    """Return the value of each lever's metric, as the function publishes it every minute."""
+    return levers.values(both, scene.topology.dns.failover is DnsFailover.AUTOMATIC)
+
+
+def _followed(scene: Scene, both: Levers, lever: str) -> Verdict:
+    """Return whether a lever's alarm follows its position: done if it does."""
+    half = scene.primary if lever == levers.ENGAGE else scene.recovery
+    value = _published(scene, both)[lever]
+    closes = bool(value) if lever == levers.ENGAGE else not value
+    alarm = scene.alarms().named(half.dns.lever_alarm)
+    found = alarm.state if alarm else "missing"
+    detail = f"lever {lever} is {_word(position(both, lever))}, its alarm is {found}"
+    return Verdict(State.DONE if found == ("ALARM" if closes else "OK") else State.NEEDED, detail)
+
+
+def _clients_text(found: Clients) -> str:
+    return f"{found.name} leads to {found.region}" if found.region else f"{found.name}: {found.reason}"

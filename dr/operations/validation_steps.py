@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from dr.data import model_sets
+from dr.data.model_sets import Probe
 from dr.errors import Failed, Problem
 from dr.operations import inference_probe
 from dr.operations.data_steps import newest_whole
@@ -27,53 +27,36 @@ def validate(name: str, role: Role, after: tuple[str, ...]) -> Step[Scene]:
         role: Role of the region.
         after: Steps before it.
     """
-    key = f"{name} since"
-
-    def look(scene: Scene) -> Verdict:
-        half = scene.halves[role]
-        # The primary region may serve a newer set than the recovery region holds.
-        manifest = (
-            newest_whole(scene)[0]
-            if role is Role.RECOVERY
-            else model_sets.newest(
-                scene.home,
-                {pair: sides.primary for pair, sides in scene.primary.buckets.items()},
-                scene.topology.serving.model_set,
-            )
-        )
-        if manifest is None or manifest.probe is None:
-            what = f"model set {manifest.set_id}" if manifest else "no model set"
-            raise Failed(
-                Problem(
-                    f"validation of {half.region}",
-                    f"{what} has no request with a known answer, so no answer can be judged",
-                    f"publish the set with a probe, or look yourself and add `--skip {name}`",
-                )
-            )
-        serving = scene.topology.serving
-        model = serving.model or serving.model_set
-        answers = inference_probe.ask_all(half.dns.regional_name, model, manifest.probe, REQUESTS, TOGETHER)
-        if wrong := [each for each in answers if not each.right]:
-            scene.notes.pop(key, None)
-            return Verdict(State.NEEDED, f"{len(wrong)} of {len(answers)} answers are wrong: {wrong[0].fact}")
-        now = time.monotonic()
-        held = now - float(scene.notes.setdefault(key, repr(now)))
-        if held < SUSTAINED.total_seconds():
-            return Verdict(State.NEEDED, f"every answer right for {held:.0f} of {SUSTAINED.total_seconds():.0f} s")
-        return Verdict(State.DONE, f"{answers[0].fact}; right for {held:.0f} s, {TOGETHER} requests at a time")
 
     def evaluate(scene: Scene) -> Verdict:
         return Verdict(State.NEEDED, f"{scene.halves[role].region} has to be asked")
 
     def act(scene: Scene, report: Report) -> None:
-        scene.notes.pop(key, None)
+        scene.probes[role] = probe_of(scene, role, name)
+
+    def verify(scene: Scene) -> Verdict:
+        serving = scene.topology.serving
+        answers = inference_probe.ask_all(
+            scene.halves[role].dns.regional_name,
+            serving.model or serving.model_set,
+            scene.probes[role],
+            REQUESTS,
+            TOGETHER,
+        )
+        wrong = [each for each in answers if not each.right]
+        lasts = scene.lasts(name, not wrong)
+        if wrong:
+            return Verdict(State.NEEDED, f"{len(wrong)} of {len(answers)} answers are wrong: {wrong[0].fact}")
+        if lasts < SUSTAINED.total_seconds():
+            return Verdict(State.NEEDED, f"every answer right for {lasts:.0f} of {SUSTAINED.total_seconds():.0f} s")
+        return Verdict(State.DONE, f"{answers[0].fact}; right for {lasts:.0f} s, {TOGETHER} requests at a time")
 
     return Step(
         name=name,
         title=f"Validate inference in the {role} region",
         evaluate=evaluate,
         act=act,
-        verify=look,
+        verify=verify,
         timeout=timedelta(minutes=5),
         expected=SUSTAINED,
         source="the time for which answers have to be right",
@@ -81,4 +64,33 @@ def validate(name: str, role: Role, after: tuple[str, ...]) -> Step[Scene]:
         phase=Phase.VERIFY,
         slow="`dr rollout`, and the log of a replica",
         without="clients may be sent to a region that answers wrongly",
+    )
+
+
+def probe_of(scene: Scene, role: Role, step: str) -> Probe:
+    """Return the request with a known answer of the model set that a region serves.
+
+    Args:
+        scene: The recovery region.
+        role: Role of the region. The primary region may serve a newer set than the recovery region holds.
+        step: Name of the step that needs it, for the message.
+
+    Raises:
+        Failed: The region has no set, or its set has no such request.
+        Unreachable: The region does not answer.
+    """
+    if role is Role.RECOVERY:
+        manifest, _ = newest_whole(scene)
+    else:
+        buckets = {pair: sides.primary for pair, sides in scene.primary.buckets.items()}
+        manifest = model_sets.newest(scene.home, buckets, scene.topology.serving.model_set)
+    if manifest and manifest.probe:
+        return manifest.probe
+    what = f"model set {manifest.set_id}" if manifest else "no model set"
+    raise Failed(
+        Problem(
+            f"validation of {scene.halves[role].region}",
+            f"{what} has no request with a known answer, so no answer can be judged",
+            f"publish the set with a probe, or look yourself and add `--skip {step}`",
+        )
     )

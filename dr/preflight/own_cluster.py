@@ -21,6 +21,7 @@ from dr.clients import Missing, calls, client
 from dr.clusters import versions
 from dr.clusters.versions import Versions
 from dr.errors import Problem, Refused
+from dr.preflight.running_nodes import node_groups
 from dr.topology.topology import Topology
 
 
@@ -88,12 +89,11 @@ def _listed(eks: Any, operation: str, member: str, cluster: str) -> list[str]:
 def _versions(eks: Any, cluster: Mapping[str, Any]) -> Versions:
     """Return the deployed versions; of node groups, the newest release."""
     name = cluster["name"]
-    groups = _listed(eks, "list_nodegroups", "nodegroups", name)
     addons = [each for each in _listed(eks, "list_addons", "addons", name) if each in versions.TABLE.addons]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        nodes = pool.map(lambda each: eks.describe_nodegroup(clusterName=name, nodegroupName=each)["nodegroup"], groups)
+        nodes = pool.submit(node_groups, eks, name)
         found = pool.map(lambda each: eks.describe_addon(clusterName=name, addonName=each)["addon"], addons)
-        releases = [str(each.get("releaseVersion", "")) for each in nodes]
+        releases = [str(each.get("releaseVersion", "")) for each in nodes.result()]
         of_addons = {str(each["addonName"]): str(each["addonVersion"]) for each in found}
     return Versions(str(cluster["version"]), max(releases, key=versions.compared, default=""), of_addons)
 

@@ -118,9 +118,7 @@ def find(cluster: str, workload: str, region: str) -> RunningNodes:
     eks = client("eks", region)
     try:
         with calls(f"node groups of {cluster}", region):
-            names = [name for page in _pages(eks, cluster) for name in page["nodegroups"]]
-            with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-                groups = list(pool.map(lambda name: _describe(eks, cluster, name), names))
+            groups = node_groups(eks, cluster)
             pools = {
                 scaling["name"]: group.get("labels", {}).get("pool")
                 for group in groups
@@ -150,10 +148,21 @@ def _by_zone(group: Mapping[str, Any]) -> Iterator[tuple[str, Size]]:
     yield from zip(zones, map(Size, floors, nodes), strict=True)
 
 
-def _pages(eks: Any, cluster: str) -> Any:
-    return eks.get_paginator("list_nodegroups").paginate(clusterName=cluster)
+def node_groups(eks: Any, cluster: str) -> list[dict[str, Any]]:
+    """Return the descriptions of all node groups of a cluster. Errors of the client are not mapped.
+
+    Args:
+        eks: Client of EKS.
+        cluster: Name of the cluster.
+    """
+    pages = eks.get_paginator("list_nodegroups").paginate(clusterName=cluster)
+    names = [name for page in pages for name in page["nodegroups"]]
+    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+        return list(
+            pool.map(lambda name: eks.describe_nodegroup(clusterName=cluster, nodegroupName=name)["nodegroup"], names)
+        )
 
 
-def _describe(eks: Any, cluster: str, name: str) -> dict[str, Any]:
-    group: dict[str, Any] = eks.describe_nodegroup(clusterName=cluster, nodegroupName=name)["nodegroup"]
-    return group
+def is_gpu_group(group: Mapping[str, Any], workload: str) -> bool:
+    """Return whether a node group has GPU nodes of a workload."""
+    return bool(group.get("labels", {}).get("pool") == GPU and group.get("tags", {}).get("workload") == workload)

@@ -33,6 +33,9 @@ STATUS_TTL_SECONDS = 10
 """Time to live of the DNS record that shows what Route 53's health checkers find; shorter than the interval between two
 samples, so that each is a new one."""
 
+SILENT, STALE = "primary-silent", "sentinel-stale"
+"""Name suffixes of the witnesses' alarms: the endpoint does not answer; no recent sentinel is replicated."""
+
 _LONGEST_GAP = SCHEDULE_PRECISION_SECONDS + SAMPLE_SECONDS
 _BREACHING = (PERIODS - 1) * SAMPLE_SECONDS + EVALUATION_SECONDS
 BY_PROBE = timedelta(seconds=max(_LONGEST_GAP + ANSWER_SECONDS, STALE_SECONDS + SAMPLE_SECONDS) + _BREACHING)

@@ -15,8 +15,9 @@ from typing import Any
 from dr.control import contract
 from dr.errors import Failed, Invalid, Problem
 from sandbox.client.endpoint import Endpoint
-from sandbox.client.predictions import INFER_PATH, Predictions, infer_request
+from sandbox.client.predictions import INFER_PATH, Predictions
 from sandbox.local import read_json
+from sandbox.model_set import infer_request
 from sandbox.up import PRIMARY, RECOVERY, World
 
 

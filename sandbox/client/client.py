@@ -15,8 +15,9 @@ from typing import IO
 from dr.errors import DrError
 from dr.operations.client_log import Request
 from sandbox.client.endpoint import Endpoint
-from sandbox.client.predictions import INFER_PATH, Predictions, infer_request
+from sandbox.client.predictions import INFER_PATH, Predictions
 from sandbox.client.resolver import CachingResolver, LookupFailedError
+from sandbox.model_set import infer_request
 
 LONGEST_ERROR = 300
 

@@ -16,11 +16,6 @@ from sandbox.model_set import NAME
 INFER_PATH = f"/v2/models/{NAME}/infer"
 
 
-def infer_request(row: list[float]) -> dict[str, Any]:
-    """Return the body of an inference request (Open Inference Protocol, version 2)."""
-    return {"inputs": [{"name": "predict", "shape": [1, len(row)], "datatype": "FP32", "data": row}]}
-
-
 class Predictions:
     """Predictions by version of the model, for each row of the training data. A version is read once.
 

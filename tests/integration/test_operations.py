@@ -6,7 +6,7 @@ tests/integration/faults/test_failover.py runs them on a whole sandbox.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,18 +16,20 @@ import botocore.client
 import pytest
 
 from dr import clients
-from dr.control import contract, lease
+from dr.control import contract, lease, shared_journal
 from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.control.journal import Entry
 from dr.control.state_store import StateStore
 from dr.data import model_sets
 from dr.data.model_sets import Item, Probe
 from dr.errors import Failed, Refused
 from dr.names import SENTINEL_KEY
-from dr.operations import capacity_steps, dns_answers, inference_probe, signals, validation_steps
+from dr.operations import capacity_steps, inference_probe, signals, validation_steps
 from dr.operations.capacity_steps import GpuGroup
-from dr.operations.dns_answers import DnsAnswer
+from dr.operations.clients_dns import Clients
 from dr.operations.inference_probe import Answer
-from dr.operations.operation import FAILBACK, FAILOVER, SWITCHOVER, Operation, Plan, execute, journal_of, plan
+from dr.operations.measurements import Alarm, Alarms
+from dr.operations.operation import FAILBACK, FAILOVER, SWITCHOVER, Operation, Plan, execute, plan
 from dr.operations.scene import Options, Scene, read_scene
 from dr.operations.signals import Sight, Signal
 from dr.operations.step_runner import Decision, Intervention, new_run
@@ -89,13 +91,14 @@ class Region:
         self.acts.append(f"{group.name} {desired}")
         self.nodes[group.zone] = desired
 
-    def alarm(self, scene: Scene, name: str) -> str:
-        both = self.state().levers
-        return "ALARM" if name.endswith("engage") and both.engaged else "OK"
+    def alarms(self) -> Alarms:
+        engaged = "ALARM" if self.state().levers.engaged else "OK"
+        states = {"ml-dr-lever-engage": engaged, "ml-dr-lever-admit": "OK"}
+        now = datetime.now(UTC)
+        return Alarms(now, tuple(Alarm(name, WEST, state, now) for name, state in states.items()))
 
-    def dns(self, scene: Scene) -> DnsAnswer:
-        role = Role.RECOVERY if self.state().levers.engaged else Role.PRIMARY
-        return DnsAnswer(role, 0, f"the public name is {REGIONS[role]}")
+    def clients(self) -> Clients:
+        return Clients("inference.ml.example.com", WEST if self.state().levers.engaged else EAST)
 
     def signals(self, scene: Scene) -> list[Signal]:
         sight = Sight.WELL if self.primary_well else Sight.LOST
@@ -111,10 +114,9 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Region:
     monkeypatch.setattr(Scene, "cluster", made)
     monkeypatch.setattr(capacity_steps, "gpu_groups", made.groups)
     monkeypatch.setattr(capacity_steps, "resize", made.resize)
-    monkeypatch.setattr(signals, "alarm_state", made.alarm)
-    monkeypatch.setattr(signals, "alarm_states", lambda scene, *names: {})
+    monkeypatch.setattr(Scene, "alarms", lambda scene: made.alarms())
+    monkeypatch.setattr(Scene, "clients", lambda scene: made.clients())
     monkeypatch.setattr(signals, "read", made.signals)
-    monkeypatch.setattr(dns_answers, "ask", made.dns)
     monkeypatch.setattr(inference_probe, "ask_all", made.answer)
     monkeypatch.setattr(validation_steps, "SUSTAINED", timedelta(0))
     return made
@@ -172,8 +174,12 @@ def quick(operation: Operation, *names: str) -> Operation:
     return replace(operation, steps=steps)
 
 
+def entries(run_id: str) -> Iterator[Entry]:
+    return shared_journal.of_topology(topology(Role.RECOVERY)).entries(run_id)
+
+
 def events(run_id: str) -> list[tuple[str, str]]:
-    return [(each.event, each.step) for each in journal_of(scene()).entries(run_id)]
+    return [(each.event, each.step) for each in entries(run_id)]
 
 
 def test_plan_of_a_failover_evaluates_every_step_and_changes_nothing(deployed: Region) -> None:
@@ -431,7 +437,7 @@ def test_failover_that_is_killed_after_any_api_call_is_completed_by_the_next_run
         state = deployed.state()
         assert (state.levers, state.activation, deployed.replicas) == (wanted.levers, wanted.activation, 3), number
         assert state.incident, number
-        runs = [each for each in journal_of(scene()).entries(state.incident.id) if each.event == "step.started"]
+        runs = [each for each in entries(state.incident.id) if each.event == "step.started"]
         assert fenced_first([each.step for each in runs]), number
 
 
@@ -480,7 +486,7 @@ def test_step_that_was_skipped_or_forced_is_in_the_journal_with_its_author(deplo
     decision = Decision(Intervention.SKIP, "ada@laptop", "I looked myself")
     execute(here, FAILOVER, made, decisions={"validate": decision})
 
-    (entry,) = [each for each in journal_of(here).entries(made.run) if each.event == "step.skipped"]
+    (entry,) = [each for each in entries(made.run) if each.event == "step.skipped"]
     assert (entry.step, entry.data["by"], entry.data["reason"]) == ("validate", "ada@laptop", "I looked myself")
     assert entry.data["without"] == "clients may be sent to a region that answers wrongly"
     assert deployed.state().levers.admitted

@@ -19,8 +19,9 @@ from dr.errors import Failed
 from sandbox.cli.predict import ask, deployed_endpoint
 from sandbox.client import open_loop
 from sandbox.client.endpoint import ANSWER_SECONDS, Endpoint
-from sandbox.client.predictions import INFER_PATH, infer_request
+from sandbox.client.predictions import INFER_PATH
 from sandbox.local import read_json
+from sandbox.model_set import infer_request
 from sandbox.up import World
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import PATIENCE_SECONDS

@@ -3,7 +3,7 @@ import socket
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from dr.clients import Missing, Unreachable, calls, client
+from dr.clients import Conflict, Missing, Unreachable, calls, client
 from dr.errors import Exit, Failed
 
 
@@ -41,6 +41,19 @@ def error(code: str) -> ClientError:
 def test_missing_resource_raises_missing(code: str) -> None:
     with pytest.raises(Missing, match=f"{code} in us-east-1: said so"), calls("s3://bucket", "us-east-1"):
         raise error(code)
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict"])
+def test_conditional_write_that_lost_raises_conflict(code: str) -> None:
+    with pytest.raises(Conflict, match=code), calls("s3://bucket", "us-east-1"):
+        raise error(code)
+
+
+def test_refusal_of_a_name_with_a_status_code_in_it_is_not_a_conflict() -> None:
+    with pytest.raises(Failed) as caught, calls("s3://ml-dr-412409412409-control", "us-east-1"):
+        raise error("AccessDenied")
+
+    assert not isinstance(caught.value, Conflict)
 
 
 def test_denied_request_is_reported_with_error_code_and_operation() -> None:
