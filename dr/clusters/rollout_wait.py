@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from dr.clusters import rollout_report, rollouts
-from dr.clusters.api_client import ClusterApi
+from dr.clusters.api_client import FIELD_MANAGER, ClusterApi
 from dr.clusters.rollouts import Limits, Look, Patience, Phase, Rollout
 from dr.errors import Failed
 from dr.topology.serving import NAMESPACE, SERVICE
@@ -89,10 +90,29 @@ def wait(
 def _judged(api: ClusterApi, floor: int, limits: Limits, before: Rollout | None) -> Rollout | Failed:
     """Return the state of the rollout, or the error that prevents reading it."""
     try:
-        brief = rollouts.judge(look(api, pods=False), floor, limits)
+        seen = look(api, pods=False)
+        if floor and _lowered_by_failback(seen.deployment):
+            api.merge(f"{DEPLOYMENT}/scale", {"spec": {"replicas": 1}})
+            seen = look(api, pods=False)
+        brief = rollouts.judge(seen, floor, limits)
         return brief if brief.phase is Phase.COMPLETE else rollouts.judge(look(api), floor, limits, before)
     except Failed as error:
         return error
+
+
+def _lowered_by_failback(deployment: Mapping[str, Any]) -> bool:
+    """Return whether a failback scaled the Deployment to 0.
+
+    The failback to a tier without replicas owns `spec.replicas` from then on. A later `pulumi up` to a serving tier no
+    longer declares the field, which then keeps the failback's 0 instead of the default 1. Zero from anyone else is an
+    operator's decision, and is reported.
+    """
+    if deployment["spec"].get("replicas") != 0:
+        return False
+    updates = [each for each in deployment["metadata"].get("managedFields", ()) if each["operation"] == "Update"]
+    return any(
+        each["manager"] == FIELD_MANAGER and "f:replicas" in each["fieldsV1"].get("f:spec", ()) for each in updates
+    )
 
 
 def _enough(found: Rollout, patience: Patience) -> bool:

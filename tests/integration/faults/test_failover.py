@@ -82,3 +82,12 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     for stack in ("primary", "dr"):
         changes = sandbox.engine.up(stack)
         assert changes.none, (stack, changes.changed)
+
+    # The failback owns the Deployment's number of replicas now.
+    sandbox.measure()
+    sandbox.configure("dr", tier="warm")
+    sandbox.engine.up("dr")
+    assert predicted(sandbox, WEST, 3) == [True] * 3
+    with sandbox.time_passes():
+        sandbox.configure("dr", tier="pilot")
+        sandbox.engine.up("dr")

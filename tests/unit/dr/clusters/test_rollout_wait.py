@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -32,7 +32,7 @@ class Script(ClusterApi):
 
     def __init__(self, looks: Sequence[Look | Failed]) -> None:
         super().__init__(ADDRESS)
-        self.looks, self.seconds = list(looks), 0.0
+        self.looks, self.seconds, self.merged = list(looks), 0.0, list[Any]()
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         now = self.looks[0]
@@ -44,6 +44,11 @@ class Script(ClusterApi):
             if "replicasets" in path
             else ({"items": now.pods} if path.endswith("/pods") else dict(now.deployment))
         )
+
+    def merge(self, path: str, change: Mapping[str, Any]) -> dict[str, Any]:
+        self.merged.append((path.rpartition("/")[2], change))
+        self.looks.pop(0)
+        return {}
 
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
@@ -62,6 +67,29 @@ def test_complete_rollout_is_read_once() -> None:
     found, lines, seconds = waited(DONE)
 
     assert (str(found.phase), lines, seconds) == ("complete", [], 0.0)
+
+
+def scaled_to_zero(manager: str) -> Look:
+    found = deployment(replicas=0, updatedReplicas=0, availableReplicas=0, readyReplicas=0)
+    fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
+    found["spec"]["replicas"] = 0
+    found["metadata"]["managedFields"] = [{"manager": manager, "operation": "Update", "fieldsV1": fields}]
+    return Look(NOW, found)
+
+
+def test_deployment_that_a_failback_scaled_to_zero_is_started_again() -> None:
+    script = Script([scaled_to_zero("dr"), DONE])
+    found = rollout_wait.wait(script, FLOOR, Patience(600.0, Limits(), 4), lambda line: None)
+
+    assert (str(found.phase), script.merged) == ("complete", [("scale", {"spec": {"replicas": 1}})])
+
+
+def test_deployment_that_an_operator_scaled_to_zero_is_reported_and_not_started() -> None:
+    script = Script([scaled_to_zero("kubectl-patch")] * 2)
+    with pytest.raises(Failed, match="scale deployment inference-service --replicas=1"):
+        rollout_wait.wait(script, FLOOR, Patience(600.0, Limits(), 4), lambda line: None, sleep=script.sleep)
+
+    assert script.merged == []
 
 
 def test_progress_is_reported_only_when_it_changes() -> None:
