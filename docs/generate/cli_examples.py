@@ -72,6 +72,11 @@ STATUS = StatusReport(
         Finding("model set digits", Status.MET, "20261128T122442Z-61832178 is whole, 16 min old"),
         Finding(f"alarms in {RECOVERY}", Status.MISSED, "1 of 18 fires, the first since 12:04:40 UTC (36 min)"),
     ),
+    proof=Finding(
+        "proof",
+        Status.STALE,
+        "region-loss met on 2026-11-20 09:14 UTC: RTO 62 s, RPO 3 s; changed since then: model set",
+    ),
     last={
         f"replicas in {PRIMARY}": Finding(
             f"replicas in {PRIMARY}", Status.MET, "6 ready of 6 wanted", at="2026-11-28T12:01:10+00:00"

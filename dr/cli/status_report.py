@@ -49,6 +49,7 @@ def _head(report: StatusReport) -> Iterator[tuple[str, str | Text]]:
     yield "clients", f"{clients.region}, by DNS" if clients.region else f"unknown: {clients.reason}"
     yield "tier", objective_text(report.tier) if report.tier else "unknown: the contract of the dr stack is not read"
     yield from _incident(report.day, now)
+    yield "proof", f"{report.proof.status}: {report.proof.measured}"
     for role, region in (("primary", report.primary), ("recovery", report.recovery)):
         yield role, f"{region}, does not answer" if region in report.silent else region
     yield "as of", f"{now:%Y-%m-%d %H:%M:%S} UTC, contract from {report.read_from or 'neither region'}"
@@ -111,6 +112,7 @@ def status_dict(report: StatusReport) -> dict[str, Any]:
         else None,
         "read_from": report.read_from or None,
         "day": json.loads(report.day.to_json()) if report.day else None,
+        "proof": asdict(report.proof),
         "alarms": [{**asdict(alarm), "since": _iso(alarm.since)} for alarm in report.alarms],
         "findings": [
             {

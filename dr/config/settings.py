@@ -8,6 +8,7 @@ the first value of a wrong type, before the program starts, while `dr.config.rea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -379,6 +380,14 @@ class StackSettings(Settings):
         "resizes the node groups",
         stack=For.EACH,
     )
+    drill_every: Days = setting(
+        30,
+        "Age at which the verdict of the last drill is stale. It is stale earlier once code, configuration, tier or "
+        "model set change",
+        unit="days",
+        stack=For.RECOVERY,
+        see="how-to/check.md",
+    )
     tags: Mapping[str, str] = setting({}, "Additional tags for every resource", example={"team": "ml"})
 
     @property
@@ -410,6 +419,11 @@ class StackSettings(Settings):
             shared_mesh=self.shared_mesh,
             rollout_grace_seconds=self.rollout_grace_seconds,
         )
+
+    @property
+    def proof_lasts(self) -> timedelta:
+        """Age at which the verdict of a drill is stale."""
+        return timedelta(days=self.drill_every)
 
     @property
     def regions(self) -> Mapping[Role, str]:

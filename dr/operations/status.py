@@ -17,15 +17,17 @@ from dr.config.settings import StackSettings
 from dr.control.contract import BucketRecord, ClusterRecord, Half
 from dr.control.control_bucket import KEYS, Control, parse_control, read_document
 from dr.control.incident_state import IncidentState
+from dr.control.state_store import StateStore
 from dr.data import model_sets
 from dr.data.model_sets import Entry, Manifest
 from dr.errors import DrError, Exit, Problem
-from dr.findings import Finding, Status, exit_code, unknown
+from dr.findings import Finding, Status, exit_code, measured, unknown
 from dr.names import CONTROL
-from dr.operations import clients_dns, last_known, probes, promises
+from dr.operations import clients_dns, last_known, probes, promises, proven
 from dr.operations.clients_dns import Clients
 from dr.operations.lookups import Lookups, Pending
 from dr.operations.measurements import Alarm, Alarms, Measurements, read_alarms, read_measurements
+from dr.operations.scene import Options, Scene
 from dr.operations.serving import Records, Serving, serving
 from dr.topology.tiers import Tier
 from dr.topology.topology import DnsFailover, Role
@@ -57,6 +59,7 @@ class StatusReport:
         silent: Regions that do not answer.
         alarms: Alarms that fire.
         findings: Findings of all probes.
+        proof: What the last drill proves. It does not count in the exit code, which is about the present.
         last: The last known result of each unknown or stale finding, by name.
     """
 
@@ -71,6 +74,7 @@ class StatusReport:
     silent: tuple[str, ...]
     alarms: tuple[Alarm, ...]
     findings: tuple[Finding, ...]
+    proof: Finding
     last: Mapping[str, Finding] = field(default_factory=dict)
 
     @property
@@ -152,6 +156,7 @@ class _Inquiry:
         taker = halves.get(Role.RECOVERY)
         self._tier = taker.tier if taker and taker.tier else self._topology.tier
         waiting = self._start_probes(halves, documents)
+        proof = self._start_proof(halves)
         known, lost = self._collect_alarms(alarms)
         now = known[self._recovery].at if self._recovery in known else datetime.now(UTC)
         day = control.state if control else None
@@ -177,6 +182,7 @@ class _Inquiry:
             silent=tuple(each for each in (self._primary, self._recovery) if self._lookups.failed(each)),
             alarms=tuple(alarm for each in known.values() for alarm in each.firing),
             findings=tuple(self._findings),
+            proof=measured(proven.NAME, proof.result),
         )
 
     def _find_account(self) -> None:
@@ -256,6 +262,17 @@ class _Inquiry:
             rule = self._lookups.start(f"s3://{names.primary}", self._primary, look, after=gate)
             start(self._recovery, partial(self._replica, pair, names, rule), f"replica of {pair}")
         return waiting
+
+    def _start_proof(self, halves: Mapping[Role, Half]) -> Pending[Finding]:
+        def read() -> Finding:
+            if missing := [str(each) for each in Role if each not in halves]:
+                fact = f"the contract of {' and '.join(missing)} is not read, so what is deployed is unknown"
+                return Finding(proven.NAME, Status.UNKNOWN, fact)
+            store = StateStore(self._recovery, self._topology.bucket(CONTROL, Role.RECOVERY))
+            scene = Scene(self._topology, halves, store, Options("status", ""))
+            return proven.read(scene, self._settings.proof_lasts, datetime.now(UTC))
+
+        return self._lookups.start("proofs of drills", self._recovery, read)
 
     def _replica(self, pair: str, names: BucketRecord, rule: Pending[bool]) -> Findings:
         arrived = probes.holds(self._recovery, names.recovery)

@@ -16,8 +16,9 @@ from typer.testing import CliRunner, Result
 from dr.cli import watch
 from dr.cli.main import app
 from dr.clients import Limits
-from dr.control import contract, incident_state
+from dr.control import contract, incident_state, proofs
 from dr.control.incident_state import Automation, Incident, IncidentState, Lease, Levers
+from dr.control.proofs import Proof
 from dr.data import model_sets
 from dr.data.model_sets import Item
 from dr.errors import Exit
@@ -25,6 +26,7 @@ from dr.operations import last_known, status
 from dr.preflight import running_nodes
 from dr.topology.topology import Role
 from sandbox.server import Running
+from tests.support import builders
 from tests.support.buckets import make_bucket
 from tests.support.builders import half
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
@@ -167,6 +169,22 @@ def test_status_is_met_if_everything_is_as_deployed() -> None:
     assert (data["measured"], data["objective"]) == ("5 s behind", "at most 1 h")
     assert data["at"] <= report["at"]
     assert " is whole, " in findings["model set digits"]["measured"]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_status_shows_what_the_last_drill_proves_and_does_not_count_it() -> None:
+    proof = Proof("region-loss", "run", "met", "pilot", "2026-11-20T09:14:00+00:00", "a-b-c-d", 61.7, 3.0)
+    before = run("status", "--json")
+    proofs.write(builders.topology(Role.RECOVERY), proof)
+    after = run("status", "--json")
+
+    assert (before.exit_code, after.exit_code) == (Exit.OK, Exit.OK)
+    found = [json.loads(result.output)["proof"] for result in (before, after)]
+    assert [(each["status"], each["measured"].partition(";")[0]) for each in found] == [
+        ("unknown", "no drill has run"),
+        ("stale", "region-loss met on 2026-11-20 09:14 UTC: RTO 62 s, RPO 3 s"),
+    ]
+    assert "proof     stale: region-loss met on 2026-11-20 09:14 UTC" in run("status").output
 
 
 @pytest.mark.usefixtures("deployed")
