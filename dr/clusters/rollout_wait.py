@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dr.clusters import rollout_report, rollouts
-from dr.clusters.api_client import FIELD_MANAGER, ClusterApi
+from dr.clusters.api_client import ClusterApi
 from dr.clusters.rollouts import Limits, Look, Patience, Phase, Rollout
 from dr.errors import Failed
 from dr.topology.serving import NAMESPACE, SERVICE
@@ -91,7 +91,7 @@ def _judged(api: ClusterApi, floor: int, limits: Limits, before: Rollout | None)
     """Return the state of the rollout, or the error that prevents reading it."""
     try:
         seen = look(api, pods=False)
-        if floor and _lowered_by_failback(seen.deployment):
+        if floor and _left_at_zero(seen.deployment):
             api.merge(f"{DEPLOYMENT}/scale", {"spec": {"replicas": 1}})
             seen = look(api, pods=False)
         brief = rollouts.judge(seen, floor, limits)
@@ -100,19 +100,18 @@ def _judged(api: ClusterApi, floor: int, limits: Limits, before: Rollout | None)
         return error
 
 
-def _lowered_by_failback(deployment: Mapping[str, Any]) -> bool:
-    """Return whether a failback scaled the Deployment to 0.
+def _left_at_zero(deployment: Mapping[str, Any]) -> bool:
+    """Return whether the Deployment has `replicas: 0`, and no field manager declares it.
 
-    The failback to a tier without replicas owns `spec.replicas` from then on. A later `pulumi up` to a serving tier no
-    longer declares the field, which then keeps the failback's 0 instead of the default 1. Zero from anyone else is an
+    A failback to a tier without replicas scales to 0. From then on no manager owns `spec.replicas`: the API server does
+    not record ownership of a zero that is set through the subresource `scale`. A later `pulumi up` to a serving tier no
+    longer declares the field, which then keeps the 0 instead of the default 1. A 0 that a manager declares is an
     operator's decision, and is reported.
     """
     if deployment["spec"].get("replicas") != 0:
         return False
-    updates = [each for each in deployment["metadata"].get("managedFields", ()) if each["operation"] == "Update"]
-    return any(
-        each["manager"] == FIELD_MANAGER and "f:replicas" in each["fieldsV1"].get("f:spec", ()) for each in updates
-    )
+    owned = (each.get("fieldsV1", {}).get("f:spec", {}) for each in deployment["metadata"].get("managedFields", ()))
+    return not any("f:replicas" in fields for fields in owned)
 
 
 def _enough(found: Rollout, patience: Patience) -> bool:

@@ -73,6 +73,8 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 return Answer.of_json(_time())
             case "POST", "clock":
                 emulator.minutes.follows = bool(content.get("follow", emulator.minutes.follows))
+                if "speed" in content:
+                    clock.run_at(float(content["speed"]))
                 ran = emulator.minutes.advance(float(content.get("advance", 0)))
                 return Answer.of_json(_time() | {"minutes": ran})
             case "GET", "messages":
@@ -91,7 +93,7 @@ def _resolved(emulator: Emulator, name: str, kind: str) -> dict[str, Any]:
 
 
 def _time() -> dict[str, Any]:
-    return {"now": clock.now().isoformat(timespec="seconds"), "ahead": clock.ahead()}
+    return {"now": clock.now().isoformat(timespec="milliseconds"), "ahead": clock.ahead(), "speed": clock.speed()}
 
 
 def _health(emulator: Emulator) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from sandbox.local import Local
 
 app = application("sandbox", "Run a local AWS that the real Pulumi engine deploys to.")
 app.add_typer(fault_commands.app, name="fault")
-clock = typer.Typer(help="Show or advance the clock of the sandbox.")
+clock = typer.Typer(help="Show, advance or speed up the clock of the sandbox.")
 app.add_typer(clock, name="clock")
 CLOCK_STEP_SECONDS = 300
 """Step in seconds by which the clock advances; the progress bar moves after each step."""
@@ -196,6 +196,16 @@ def clock_advance(by: Annotated[str, typer.Argument(help="The time to advance by
                 left -= step
                 bar.advance(task, step)
         typer.echo(answer["now"])
+
+
+@clock.command("speed")
+def clock_speed(
+    speed: Annotated[float, typer.Argument(help="Seconds of the clock in a second, from 1 to 60.")],
+) -> None:
+    """Set the speed of the clock."""
+    with errors_shown():
+        answer = ask(_running(), "POST", "clock", {"speed": speed})
+    typer.echo(f"{answer['now']}, {answer['speed']:g} s in a second")
 
 
 class Name(StrEnum):

@@ -17,9 +17,9 @@ READ_SECONDS = 0.1
 
 
 class SandboxClock:
-    """The machine's time plus what was added by `clock advance`.
+    """The machine's time plus what `clock advance` added and what a higher speed adds.
 
-    A thread reads the addition, so that an emulator that answers late delays no caller.
+    A thread reads both, so that an emulator that answers late delays no caller.
 
     Args:
         server: The running emulator.
@@ -27,11 +27,13 @@ class SandboxClock:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._ahead = self._read()
+        self._pace = self._read()
 
     def time(self) -> float:
         """Return the time in seconds since 1970."""
-        return time.time() + self._ahead
+        read, ahead, speed = self._pace
+        now = time.time()
+        return now + ahead + (now - read) * (speed - 1)
 
     def now(self) -> datetime:
         """Return the time, with time zone."""
@@ -45,7 +47,7 @@ class SandboxClock:
         def follow() -> None:
             while not ended.wait(READ_SECONDS):
                 with contextlib.suppress(DrError):
-                    self._ahead = self._read()
+                    self._pace = self._read()
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
@@ -55,5 +57,8 @@ class SandboxClock:
             ended.set()
             thread.join()
 
-    def _read(self) -> float:
-        return float(ask(self._server, "GET", "clock")["ahead"])
+    def _read(self) -> tuple[float, float, float]:
+        """Return the machine's time, the seconds by which the clock is ahead then, and its speed."""
+        asked = time.time()
+        found = ask(self._server, "GET", "clock")
+        return (asked + time.time()) / 2, float(found["ahead"]), float(found["speed"])

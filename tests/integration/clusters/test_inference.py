@@ -15,6 +15,7 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ConflictError
 
 from components.kubernetes import inference_spec
+from dr.clusters import rollout_wait
 from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE
 from dr.topology.tiers import Tier
 from sandbox.clusters import addon_definitions
@@ -223,3 +224,19 @@ def lost(taken: Any, wanted: Any, path: str = "") -> list[str]:
         pairs = zip(taken, wanted, strict=True)
         return [each for number, pair in enumerate(pairs) for each in lost(*pair, f"{path}[{number}]")]
     return [] if taken == wanted else [f"{path}: {wanted!r} became {taken!r}"]
+
+
+def test_zero_that_a_failback_leaves_is_declared_by_no_manager_in_a_serving_tier(cluster: Cluster) -> None:
+    pilot = at_once(inference_spec.deployment(spec(Tier.PILOT)))
+    fill(cluster, Tier.PILOT)
+    for replicas in (4, 0):
+        AppsV1Api(cluster.plane.api()).patch_namespaced_deployment_scale(
+            "inference-service", "ml-serving", {"spec": {"replicas": replicas}}, field_manager="dr"
+        )
+    cluster.apply(at_once(inference_spec.deployment(spec(Tier.WARM))))
+    left = cluster.plane.api().sanitize_for_serialization(cluster.deployment())
+    assert left["spec"]["replicas"] == 0
+    assert rollout_wait._left_at_zero(left)
+
+    cluster.apply(pilot)
+    assert not rollout_wait._left_at_zero(cluster.plane.api().sanitize_for_serialization(cluster.deployment()))

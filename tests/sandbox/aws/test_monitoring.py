@@ -8,13 +8,16 @@ import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.aws.behaviours import schedules
 from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
+from tests.support.waiting import wait_for
 
 ACCOUNT = "123456789012"
 TOPIC = f"arn:aws:sns:{RECOVERY}:{ACCOUNT}:alerts"
@@ -83,6 +86,25 @@ def messages(control: Control) -> list[dict[str, Any]]:
 
 
 # The clock and alarms --------------------------------------------------------------------------------------------
+
+
+def test_clock_at_a_higher_speed_runs_every_minute_once(
+    aws: Running, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = list[datetime]()
+    monkeypatch.setattr(schedules, "run", lambda world, minute: ran.append(minute))
+    ticks = aws.emulator.minutes
+    ticks.start()
+    try:
+        control("POST", "clock", {"speed": 60})
+        wait_for(lambda: len(ran) > 3)
+        control("POST", "clock", {"speed": 1})
+    finally:
+        ticks.stop()
+
+    assert {after - before for before, after in pairwise(ran)} == {timedelta(minutes=1)}
+    assert control("GET", "clock")["ahead"] > 120
+    assert "a speed from 1 to 60; got 61" in control("POST", "clock", {"speed": 61})["error"]
 
 
 def test_clock_advances_minute_by_minute_and_never_goes_back(control: Control) -> None:

@@ -24,6 +24,17 @@ def test_clock_follows_what_is_added_to_the_sandboxs_clock(aws: Running, control
     assert abs(now.timestamp() - clock.time()) < 60
 
 
+def test_clock_follows_the_sandboxs_speed(aws: Running, control: Callable[..., Any]) -> None:
+    clock = SandboxClock(Server(os.getpid(), aws.endpoint, "", ""))
+    with clock.followed():
+        control("POST", "clock", {"speed": 30})
+        wait_for(lambda: clock.time() - time.time() > 30)
+        control("POST", "clock", {"speed": 1})
+        wait_for(lambda: clock._pace[2] == 1)
+
+    assert abs(clock.time() - time.time() - control("GET", "clock")["ahead"]) < 0.5
+
+
 def test_clock_keeps_the_last_value_while_the_emulator_does_not_answer(
     aws: Running, control: Callable[..., Any]
 ) -> None:

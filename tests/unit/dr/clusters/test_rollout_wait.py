@@ -69,23 +69,25 @@ def test_complete_rollout_is_read_once() -> None:
     assert (str(found.phase), lines, seconds) == ("complete", [], 0.0)
 
 
-def scaled_to_zero(manager: str) -> Look:
+def at_zero(*managers: str) -> Look:
+    """Return a Deployment with no replicas, whose number these managers declare."""
     found = deployment(replicas=0, updatedReplicas=0, availableReplicas=0, readyReplicas=0)
-    fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     found["spec"]["replicas"] = 0
-    found["metadata"]["managedFields"] = [{"manager": manager, "operation": "Update", "fieldsV1": fields}]
+    found["metadata"]["managedFields"] = [
+        {"manager": each, "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}} for each in managers
+    ]
     return Look(NOW, found)
 
 
-def test_deployment_that_a_failback_scaled_to_zero_is_started_again() -> None:
-    script = Script([scaled_to_zero("dr"), DONE])
+def test_deployment_that_a_failback_left_at_zero_is_started_again() -> None:
+    script = Script([at_zero(), DONE])
     found = rollout_wait.wait(script, FLOOR, Patience(600.0, Limits(), 4), lambda line: None)
 
     assert (str(found.phase), script.merged) == ("complete", [("scale", {"spec": {"replicas": 1}})])
 
 
-def test_deployment_that_an_operator_scaled_to_zero_is_reported_and_not_started() -> None:
-    script = Script([scaled_to_zero("kubectl-patch")] * 2)
+def test_deployment_whose_zero_an_operator_declares_is_reported_and_not_started() -> None:
+    script = Script([at_zero("kubectl-edit")] * 2)
     with pytest.raises(Failed, match="scale deployment inference-service --replicas=1"):
         rollout_wait.wait(script, FLOOR, Patience(600.0, Limits(), 4), lambda line: None, sleep=script.sleep)
 
