@@ -14,11 +14,13 @@ from dr.control.journal import Entry
 from dr.errors import Refused
 from dr.operations.operation import Plan
 from dr.operations.step_runner import Outcome
-from dr.operations.steps import Expected
 from dr.topology.tiers import describe_duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+LISTS = ("steps", "expected")
+"""Facts of a journal that the text leaves out: they have a value for each step."""
 
 
 def plan_text(plan: Plan) -> RenderableType:
@@ -78,7 +80,7 @@ def plan_dict(plan: Plan, refusal: Refused | None = None) -> dict[str, Any]:
                 "started": None,
                 "ended": None,
                 "outcome": each.verdict.state.value,
-                "expected": expected_dict(each.expected),
+                "expected": each.expected.to_dict(),
                 "evidence": each.verdict.detail,
                 "loses": list(each.verdict.loses),
             }
@@ -88,16 +90,6 @@ def plan_dict(plan: Plan, refusal: Refused | None = None) -> dict[str, Any]:
         "expected_seconds": plan.duration.total_seconds(),
         "loses": list(plan.loses),
         "problems": [asdict(problem) for problem in refusal.problems] if refusal else [],
-    }
-
-
-def expected_dict(expected: Expected) -> dict[str, Any]:
-    """Return an expected duration as JSON values."""
-    return {
-        "p50_seconds": expected.p50.total_seconds(),
-        "p75_seconds": expected.p75.total_seconds(),
-        "source": expected.source,
-        "measured": expected.measured,
     }
 
 
@@ -122,7 +114,7 @@ def run_dict(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "started": each.started.isoformat(timespec="milliseconds"),
                 "ended": (each.started + each.duration).isoformat(timespec="milliseconds"),
                 "outcome": outcome_word(each),
-                "expected": expected_dict(expected[each.step]),
+                "expected": expected[each.step].to_dict(),
                 "evidence": each.detail,
             }
             for each in outcomes
@@ -167,7 +159,7 @@ def journal_text(entries: Sequence[Entry]) -> RenderableType:
                 f"{entry.at:%H:%M:%S}",
                 entry.event,
                 entry.step,
-                "; ".join(f"{name} {value}" for name, value in entry.data.items() if name != "steps"),
+                "; ".join(f"{name} {value}" for name, value in entry.data.items() if name not in LISTS),
             )
             for entry in entries
         ],

@@ -265,7 +265,14 @@ def execute(
         journal = shared_journal.of_topology(scene.topology)
         for finding in made.findings:
             if finding.status not in (Status.MET, Status.INFO):
-                journal.append(made.run, "guard.accepted", by=holder(), guard=finding.name, fact=finding.measured)
+                journal.append(
+                    made.run,
+                    "guard.accepted",
+                    by=holder(),
+                    reason=scene.options.reason,
+                    guard=finding.name,
+                    fact=finding.measured,
+                )
         runner = StepRunner[Scene](
             journal,
             watcher or Quiet(),
@@ -273,6 +280,7 @@ def execute(
             scene.held.check,
             {each.step.name: each.expected for each in made.steps},
             decisions or {},
+            {"region": scene.region, "by": holder(), "reason": scene.options.reason},
         )
         return runner.execute(operation.name, operation.steps(), scene)
     finally:

@@ -131,6 +131,7 @@ class StepRunner(Generic[World]):
         fence: Called before each act; raises if this process may not act any more.
         expected: Expected durations by step's name, measured by earlier runs; the others are modelled.
         decisions: Decisions of the operator by step's name.
+        about: Facts about the run for its first entry: region, author, reason.
     """
 
     journal: Journal
@@ -139,6 +140,7 @@ class StepRunner(Generic[World]):
     fence: Callable[[], None] = _no_fence
     expected: Mapping[str, Expected] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set by an error or by Ctrl-C: steps that wait for a confirmation end."""
 
@@ -156,11 +158,17 @@ class StepRunner(Generic[World]):
         listed = list(steps)
         after = dependencies(listed)
         self._check_decisions(listed)
-        self.journal.append(self.run, "run.started", operation=operation, steps=[step.name for step in listed])
+        expected = {step.name: self.expected_of(step).to_dict() for step in listed}
+        names = [step.name for step in listed]
+        self.journal.append(self.run, "run.started", operation=operation, steps=names, expected=expected, **self.about)
         outcomes = _Run(self, listed, after, world).outcomes()
         seconds = {each.step: round(each.duration.total_seconds(), 3) for each in outcomes if each.confirmed}
         self.journal.append(self.run, "run.finished", operation=operation, seconds=seconds)
         return outcomes
+
+    def expected_of(self, step: Step[World]) -> Expected:
+        """Return the expected duration of a step: measured by earlier runs, else modelled."""
+        return self.expected.get(step.name) or modelled(step)
 
     def _check_decisions(self, steps: Sequence[Step[World]]) -> None:
         known = {step.name: step for step in steps}
@@ -286,7 +294,7 @@ class _Run(Generic[World]):
     def _look(self) -> None:
         """Report steps that take longer than expected."""
         for step, began in self._running.values():
-            expected = self._runner.expected.get(step.name) or modelled(step)
+            expected = self._runner.expected_of(step)
             running = timedelta(seconds=time.monotonic() - began)
             if running > max(expected.p75, timedelta(seconds=1)) and step.name not in self._slow:
                 self._slow.add(step.name)

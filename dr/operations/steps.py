@@ -74,6 +74,24 @@ class Expected:
     source: str
     measured: bool = False
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the duration as JSON values: in a journal, a plan and a report."""
+        return {
+            "p50_seconds": self.p50.total_seconds(),
+            "p75_seconds": self.p75.total_seconds(),
+            "source": self.source,
+            "measured": self.measured,
+        }
+
+
+def expected_from(values: Mapping[str, Any]) -> Expected | None:
+    """Return an expected duration from its JSON values; None if they are not complete."""
+    try:
+        p50, p75 = (timedelta(seconds=float(values[name])) for name in ("p50_seconds", "p75_seconds"))
+        return Expected(p50, p75, str(values["source"]), values["measured"] is True)
+    except (KeyError, TypeError, ValueError):
+        return None
+
 
 @dataclass(frozen=True)
 class Step(Generic[World]):

@@ -10,7 +10,17 @@ import pytest
 from dr.control.journal import LocalJournal
 from dr.errors import Failed, Problem, Refused
 from dr.operations.step_runner import Decision, Intervention, Quiet, StepRunner, measured_durations, new_run
-from dr.operations.steps import Expected, Report, State, Step, Verdict, critical_path, dependencies
+from dr.operations.steps import (
+    Expected,
+    Report,
+    State,
+    Step,
+    Verdict,
+    critical_path,
+    dependencies,
+    expected_from,
+    modelled,
+)
 
 
 @dataclass
@@ -61,6 +71,20 @@ def test_needed_step_acts_and_is_verified(journal: LocalJournal) -> None:
         ("step.done", "light"),
         ("run.finished", ""),
     ]
+
+
+def test_first_entry_of_a_run_has_its_author_reason_and_expected_durations(journal: LocalJournal) -> None:
+    about = {"by": "ada@laptop", "reason": "us-east-1 is lost", "region": "us-west-2"}
+    StepRunner[Lamp](journal, about=about).execute("test", [step(expected=timedelta(seconds=4))], Lamp())
+    first = next(journal.entries())
+
+    assert about.items() <= first.data.items()
+    assert expected_from(first.data["expected"]["light"]) == modelled(step(expected=timedelta(seconds=4)))
+
+
+@pytest.mark.parametrize("values", [{}, {"p50_seconds": "?"}, {"p50_seconds": 1, "p75_seconds": 2}])
+def test_incomplete_expected_duration_is_unknown(values: dict[str, object]) -> None:
+    assert expected_from(values) is None
 
 
 def test_completed_step_is_skipped(journal: LocalJournal) -> None:
