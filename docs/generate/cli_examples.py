@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from rich.console import Console, RenderableType
 
 from docs.generate import operation_examples
-from dr.cli import operation_report, report, status_report, supply_report
+from dr.cli import check_report, operation_report, report, status_report, supply_report
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
@@ -18,12 +18,13 @@ from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.control.contract import BucketRecord, DnsRecord, Half
 from dr.control.incident_state import Incident, IncidentState, Levers
 from dr.findings import Finding, Status
-from dr.operations import probes, promises
+from dr.operations import probes, promises, readiness_capacity
 from dr.operations.adopt import Found
 from dr.operations.clients_dns import Clients
 from dr.operations.measurements import Alarm, Sample
 from dr.operations.pending_operations import Pending
 from dr.operations.preflight import PreflightReport
+from dr.operations.readiness import ReadinessReport
 from dr.operations.rollout import RegionRollout
 from dr.operations.serving import Serving
 from dr.operations.status import StatusReport
@@ -82,6 +83,29 @@ STATUS = StatusReport(
             f"replicas in {PRIMARY}", Status.MET, "6 ready of 6 wanted", at="2026-11-28T12:01:10+00:00"
         )
     },
+)
+
+CHECK = ReadinessReport(
+    primary=PRIMARY,
+    recovery=RECOVERY,
+    tier=Tier.PILOT,
+    operation="",
+    at=NOW,
+    findings=(
+        Finding("account", Status.MET, "account 123456789012"),
+        Finding(f"inference in {RECOVERY}", Status.INFO, readiness_capacity.idle(Tier.PILOT)),
+        Finding(
+            f"quota L-DB2E81BA in {RECOVERY}",
+            Status.MISSED,
+            "64 vCPUs of Running On-Demand G and VT instances",
+            "`aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-DB2E81BA "
+            f"--desired-value 80 --region {RECOVERY}`, which takes days",
+            "at least 80 vCPUs: a failover to 10 nodes takes 80",
+        ),
+        Finding("model-set", Status.MET, f"20261128T122442Z-61832178 is whole in {RECOVERY}"),
+        promises.data_finding((Sample(_at("12:41:20"), 4.0),), RECOVERY, Tier.PILOT.spec.rpo, NOW),
+        Finding("journal and lease", Status.MET, "written in 38 ms", "", "a conditional write"),
+    ),
 )
 
 PREFLIGHT = PreflightReport(
@@ -194,6 +218,7 @@ OUTPUTS: Mapping[str, str] = {
     "dr journal": _output("dr journal", operation_report.journal_text(operation_examples.JOURNAL)),
     "dr pause": "$ dr pause --reason 'maintenance of us-west-2'\nautomation is paused: maintenance of us-west-2",
     "dr resume": "$ dr resume\nautomation is not paused",
+    "dr check": _output("dr check", check_report.check_text(CHECK)),
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
     "dr supply list": _output("dr supply list", supply_report.list_text(SUPPLY)),
     "dr supply sync": _output("dr supply sync", supply_report.sync_text(SYNCED)),

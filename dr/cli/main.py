@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dr.cli import operate, supply
+from dr.cli import check_command, operate, supply
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
@@ -51,6 +51,7 @@ EXITS = {
         Exit.OK: "Nothing is pending; or the pending operations are listed; or, with --yes, adopted.",
         Exit.FAILED: "A pending operation could not be looked up; the state was not changed.",
     },
+    **check_command.EXITS,
     **operate.EXITS,
     **supply.EXITS,
     "eks-token": {Exit.FAILED: "There are no AWS credentials."},
@@ -245,6 +246,7 @@ def adopt(
     print_result(as_json, lambda: data, lambda: adopted_text(stack, found, yes))
 
 
+check_command.add_to(app)
 operate.add_to(app)
 app.add_typer(supply.app)
 

@@ -107,16 +107,20 @@ class ClusterApi:
         """Check that the API server is ready. Raises the errors of `get`."""
         self._ask("GET", "/readyz")
 
-    def allows(self, verb: str, group: str, resource: str, namespace: str) -> bool:
+    def allows(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
         """Return whether the credentials have a permission (SelfSubjectAccessReview). Raises the errors of `get`.
 
         Args:
             verb: "get", "patch", ...
             group: API group; "" for the core group.
             resource: Resource type in the plural: "deployments".
-            namespace: Namespace of the resource.
+            namespace: Namespace of the resource; "" for one without a namespace.
+            subresource: Subresource: "scale"; "" for the resource itself.
         """
-        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        attributes = {
+            **{"verb": verb, "group": group, "resource": resource, "namespace": namespace},
+            **({"subresource": subresource} if subresource else {}),
+        }
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",

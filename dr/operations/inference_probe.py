@@ -34,13 +34,14 @@ class Answer:
     fact: str
 
 
-def ask(name: str, model: str, probe: Probe) -> Answer:
+def ask(name: str, model: str, probe: Probe, seconds: float = ANSWER_SECONDS) -> Answer:
     """Send the probe's request once.
 
     Args:
         name: DNS name of the endpoint.
         model: Name of the model.
         probe: The request and its known answer.
+        seconds: Time limit of the answer, in seconds.
     """
     headers = {"Content-Type": "application/json"}
     if token := os.environ.get(TOKEN):
@@ -49,7 +50,7 @@ def ask(name: str, model: str, probe: Probe) -> Answer:
         f"https://{name}/v2/models/{model}/infer", json.dumps(probe.request).encode(), headers, method="POST"
     )
     try:
-        with urllib.request.build_opener().open(request, timeout=ANSWER_SECONDS) as response:
+        with urllib.request.build_opener().open(request, timeout=seconds) as response:
             outputs = [each["data"] for each in json.load(response)["outputs"]]
     except urllib.error.HTTPError as error:
         return Answer(False, f"{name} answers {error.code}")
@@ -62,7 +63,9 @@ def ask(name: str, model: str, probe: Probe) -> Answer:
     return Answer(True, f"{name} predicts {outputs}, as published")
 
 
-def ask_all(name: str, model: str, probe: Probe, requests: int, together: int) -> list[Answer]:
+def ask_all(
+    name: str, model: str, probe: Probe, requests: int, together: int, seconds: float = ANSWER_SECONDS
+) -> list[Answer]:
     """Send the request several times, some of them together, each on a connection of its own.
 
     Args:
@@ -71,6 +74,7 @@ def ask_all(name: str, model: str, probe: Probe, requests: int, together: int) -
         probe: The request and its known answer.
         requests: Number of requests.
         together: Requests in flight.
+        seconds: Time limit of each answer, in seconds.
     """
     with ThreadPoolExecutor(max_workers=together) as pool:
-        return list(pool.map(lambda _: ask(name, model, probe), range(requests)))
+        return list(pool.map(lambda _: ask(name, model, probe, seconds), range(requests)))

@@ -80,11 +80,11 @@ def check(capacity: Capacity, region: str, system_zones: int = 0) -> list[str]:
     """
     wanted = list(needs(capacity, system_zones))
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        found = list(pool.map(lambda need: _value(need.quota, region), wanted))
+        found = list(pool.map(lambda need: value_of(need.quota, region), wanted))
     wrong, warnings = [], []
     for need, value in zip(wanted, found, strict=True):
         named = f'quota {need.quota.code}, "{need.quota.name}", in {region}'
-        request = _request(need.quota, region, need.most)
+        request = request_for(need.quota, region, need.most)
         if isinstance(value, Failed):
             warnings.append(f"{named}: unknown, {value.problems[0].fact}; a failover needs {need.most} vCPUs of it")
         elif value < need.now:
@@ -100,7 +100,8 @@ def check(capacity: Capacity, region: str, system_zones: int = 0) -> list[str]:
     return warnings
 
 
-def _value(quota: Quota, region: str) -> float | Failed:
+def value_of(quota: Quota, region: str) -> float | Failed:
+    """Return the value of a quota in vCPUs, or why it is unknown."""
     try:
         with calls(f"quota {quota.code}", region):
             answer = client("service-quotas", region).get_service_quota(ServiceCode="ec2", QuotaCode=quota.code)
@@ -109,7 +110,8 @@ def _value(quota: Quota, region: str) -> float | Failed:
         return error
 
 
-def _request(quota: Quota, region: str, vcpus: int) -> str:
+def request_for(quota: Quota, region: str, vcpus: int) -> str:
+    """Return the command that requests a higher quota. Pure."""
     return (
         "aws service-quotas request-service-quota-increase --service-code ec2 "
         f"--quota-code {quota.code} --desired-value {vcpus} --region {region}"
