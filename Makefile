@@ -1,7 +1,7 @@
 # Commands of the project. They write to .local/ only; built programs are in the user's cache.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down shell status test test-unit lint format docs lock clean install
+.PHONY: help up down shell status test test-unit bench lint format docs lock clean install
 
 python := .local/venv/bin/python
 parallel := -n auto --dist loadfile --no-loadscope-reorder
@@ -30,6 +30,9 @@ test: install ## prove the product, with the real engine (more than 10 minutes);
 
 test-unit: install ## the unit tests (1 minute)
 	@$(python) -m pytest $(parallel) tests/unit $(ARGS)
+
+bench: install ## print benchmarks with their objectives (1 minute)
+	@$(python) -m tests.bench
 
 lint: install ## check format, types and workflows
 	@$(python) -m ruff check

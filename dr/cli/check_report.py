@@ -22,9 +22,9 @@ def check_text(report: ReadinessReport) -> RenderableType:
     findings = sorted(report.findings, key=lambda each: each.status not in ADVISED)
     rows = [(Text(each.status, style=STYLES[each.status]), each.name, _measured(each)) for each in findings]
     fixes: list[RenderableType] = []
-    for each in findings:
-        if each.hint and each.status in ADVISED:
-            fixes += [Paragraph(f"{each.name}:"), Paragraph(f"-> {each.hint}", "bold", INDENT)]
+    for hint in dict.fromkeys(each.hint for each in findings if each.hint and each.status in ADVISED):
+        names = [each.name for each in findings if each.hint == hint]
+        fixes += [Paragraph(f"{', '.join(names)}:"), Paragraph(f"-> {hint}", "bold", INDENT)]
     tier = objective_text(report.tier) if report.tier else f"unknown: {report.recovery} does not answer"
     what = f"guards of {report.operation}" if report.operation else f"readiness of {report.recovery}"
     head = Rows([("checked", what), ("tier", tier), ("result", _result(report))])

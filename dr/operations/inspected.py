@@ -13,7 +13,7 @@ from dr.preflight.check import Subject
 
 T = TypeVar("T")
 
-PRIMARY_BY = 3.0
+PRIMARY_BY = 2.7
 """Seconds after the start until which the primary region is waited for."""
 
 

@@ -62,7 +62,7 @@ def _stale(at: datetime, changed: tuple[str, ...], every: timedelta, now: dateti
     if changed:
         yield f"changed since then: {', '.join(name.replace('_', ' ') for name in changed)}"
     if now - at > every:
-        yield f"{(now - at).days} days ago"
+        yield f"{(now - at).days} d old"
 
 
 def _figures(found: Proof) -> str:

@@ -37,7 +37,7 @@ from dr.preflight import credentials, state, supply, zones
 from dr.preflight.check import Subject
 from dr.topology.tiers import Tier
 
-SECONDS = 3.8
+SECONDS = 3.5
 """Time until the deadline, so that the whole command ends within 5 seconds."""
 OPERATION_SECONDS = 6.5
 """The same for the guards of an operation: a request to a primary region that hangs takes 5 seconds (signals.py)."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from dr.operations import clients_dns
+from tests.support.dr_command import dr
 from tests.support.drill import predicted
 from tests.support.network import EAST, WEST, load_balancer
 from tests.support.sandbox import SandboxUnderTest
@@ -23,17 +20,6 @@ FORBIDDEN = {
     *("s3:PutBucketPolicy", "s3:PutBucketReplication", "s3:PutBucketVersioning", "s3:CreateBucket"),
     *("route53:ChangeResourceRecordSets", "route53:UpdateHealthCheck"),
 }
-
-
-def dr(sandbox: SandboxUnderTest, *arguments: str) -> tuple[int, Any]:
-    """Run the command as an operator does, and return exit code and JSON."""
-    command = [str(sandbox.local.commands / "dr"), *arguments, "--json"]
-    variables = {**os.environ, **sandbox.engine.variables}
-    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=500)
-    try:
-        return done.returncode, json.loads(done.stdout)
-    except ValueError:
-        pytest.fail(f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}")
 
 
 @pytest.fixture

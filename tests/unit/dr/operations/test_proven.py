@@ -61,6 +61,6 @@ def test_proof_is_stale_once_a_part_of_what_it_proved_has_changed(part: str, nam
 
 def test_proof_is_stale_once_it_is_older_than_the_setting() -> None:
     found = proven.judge(PROOF, DEPLOYED, timedelta(days=8), NOW)
-    assert (found.status, found.measured) == (Status.STALE, f"{MET}; 8 days ago")
+    assert (found.status, found.measured) == (Status.STALE, f"{MET}; 8 d old")
 
     assert proven.judge(PROOF, DEPLOYED, timedelta(days=9), NOW).status is Status.MET

@@ -1,0 +1,111 @@
+"""`dr check` on a whole sandbox: healthy, and with us-east-1 and the global control planes lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dr.config.project import load_topology
+from dr.control import proofs
+from dr.control.proofs import REGION_LOSS, Proof
+from dr.names import CONTROL
+from dr.operations import fingerprint
+from dr.operations.scene import Options, Scene, read_scene
+from dr.topology.topology import Role
+from tests.support.dr_command import dr
+from tests.support.network import EAST, WEST
+from tests.support.sandbox import SandboxUnderTest
+
+pytestmark = pytest.mark.engine
+
+Findings = dict[str, dict[str, Any]]
+ADDED = {"contract", "Kubernetes version", "images of inference"}
+"""Findings that compare both regions."""
+SIMULATED = "permissions in AWS"
+"""The sandbox does not simulate policies."""
+UPSTREAM = "images and charts"
+"""Missed until `dr:supply` is `mirror`."""
+
+
+def scene(sandbox: SandboxUnderTest) -> Scene:
+    return read_scene(load_topology(sandbox.local.project, "dr"), Options("a test", ""))
+
+
+@pytest.fixture
+def measured(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    """The sandbox with measurements of the prober; proofs are removed after the test."""
+    inside.advance(3)
+    yield inside
+    inside.repair()
+    s3, bucket = inside.client("s3", WEST), scene(inside).topology.bucket(CONTROL, Role.RECOVERY)
+    for each in s3.list_object_versions(Bucket=bucket, Prefix=proofs.PREFIX).get("Versions", ()):
+        s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+
+
+def checked(sandbox: SandboxUnderTest, *arguments: str) -> tuple[int, Findings]:
+    """Return the exit code, and the findings by name."""
+    code, found = dr(sandbox, "check", *arguments)
+    return code, {each["name"]: each for each in found["findings"]}
+
+
+def of_status(findings: Findings, status: str) -> set[str]:
+    return {name for name, each in findings.items() if each["status"] == status}
+
+
+def test_healthy_region_meets_all_that_is_measured_and_a_lost_primary_region_makes_only_comparisons_unknown(
+    measured: SandboxUnderTest,
+) -> None:
+    code, healthy = checked(measured)
+
+    assert (of_status(healthy, "missed"), code) == ({UPSTREAM}, 1)
+    assert of_status(healthy, "unknown") == {SIMULATED, "proof"}
+    assert {*ADDED, "model-set", "journal and lease", f"cluster in {WEST}"} <= of_status(healthy, "met")
+    assert {f"certificate in {WEST}", f"data in {WEST}", f"newest copy in {WEST}"} <= of_status(healthy, "met")
+    assert healthy[f"inference in {WEST}"]["measured"].startswith("tier pilot runs none")
+    assert all(each["fix"] for each in healthy.values() if each["status"] in ("missed", "unknown"))
+
+    measured.lose(EAST)
+    since = measured.mark()
+    code, lost = checked(measured)
+
+    assert (of_status(lost, "missed"), code) == ({UPSTREAM}, 1)
+    assert of_status(lost, "unknown") == {SIMULATED, "proof", *ADDED}
+    assert of_status(lost, "met") == of_status(healthy, "met") - ADDED
+    assert all("not compared" in lost[name]["measured"] for name in ADDED)
+    calls = [call for call in measured.calls(since) if "app/ml-dr" in call["agent"]]
+    answered = {call["region"] for call in calls if call["status"]}  # 0 is a cut connection
+    assert answered == {WEST}
+
+
+def test_guards_of_one_operation_are_checked_alone(measured: SandboxUnderTest) -> None:
+    code, healthy = checked(measured, "--operation", "failover")
+    assert (code, of_status(healthy, "missed")) == (1, {"primary-lost"})
+
+    measured.lose(EAST)
+    measured.advance(5)
+    code, lost = checked(measured, "--operation", "failover")
+
+    assert (code, of_status(lost, "met")) == (
+        0,
+        {"account", "primary-lost", "recovery-ready", "model-set", "data-loss"},
+    )
+
+
+def test_proof_is_met_until_what_it_proved_has_changed(measured: SandboxUnderTest) -> None:
+    found = scene(measured)
+    value, at = fingerprint.of(found).value, datetime.now(UTC) - timedelta(days=1)
+    proof = Proof(REGION_LOSS, "20261128T120000Z-a1b2c3", "met", str(found.tier), at.isoformat(), value, 61.0, 2.0)
+    proofs.write(found.topology, proof)
+    proven = [checked(measured)[1]["proof"], dr(measured, "status")[1]["proof"]]
+    with measured.configured("dr", runbookUrl="https://wiki.example.com/ml-dr"):
+        changed = checked(measured)[1]["proof"]
+    with measured.configured("dr", drillEvery=1):
+        old = dr(measured, "status")[1]["proof"]
+
+    assert [each["status"] for each in proven] == ["met", "met"], proven
+    assert [each["status"] for each in (changed, old)] == ["stale", "stale"]
+    assert changed["measured"].endswith("; changed since then: configuration")
+    assert old["measured"].endswith("; 1 d old")
