@@ -1,0 +1,1 @@
+"""Evidence of runs: a folder for each run, and the report that is made from it."""
