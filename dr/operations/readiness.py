@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from dr.clients import Unreachable, account_id, limited
+from dr.clusters.api_client import ClusterAddress, ClusterApi
 from dr.config.settings import StackSettings
 from dr.errors import Exit
 from dr.findings import Finding, exit_code
@@ -31,7 +32,7 @@ from dr.operations.operation import OPERATIONS
 from dr.operations.prechecks import Named
 from dr.operations.preflight import subject_of
 from dr.operations.scene import Options, Scene, read_scene
-from dr.operations.status import LIMITS
+from dr.operations.status import CLUSTER_CONNECT, CLUSTER_READ, LIMITS
 from dr.operations.steps import Report
 from dr.preflight import credentials, state, supply, zones
 from dr.preflight.check import Subject
@@ -144,6 +145,9 @@ def run(
         except Unreachable as error:
             findings = [finding for check in checks for finding in check_runner.of_error(check, error)]
             return ReadinessReport(primary, recovery, None, operation, datetime.now(UTC), tuple(findings))
+        if cluster := scene.recovery.cluster:
+            address = ClusterAddress(cluster.name, recovery, cluster.endpoint, cluster.ca_data)
+            scene.cluster = ClusterApi(address, CLUSTER_CONNECT, CLUSTER_READ)
         deployment = subject_of(scene.topology, folder, stack, "")
         inspected = Inspected(scene, deployment, settings.proof_lasts, lookups)
         found = check_runner.run(checks, inspected, lookups.left(), report=report)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -103,17 +102,16 @@ def cluster_permissions(inspected: Inspected) -> Iterable[Finding]:
     if scene.recovery.cluster is None:
         return [Finding(name, Status.INFO, f"tier {scene.tier} has no cluster")]
 
-    def denied(verb: str, group: str, resource: str, subresource: str, namespace: str) -> bool:
-        return not scene.cluster.allows(verb, group, resource, namespace, subresource)
-
-    with ThreadPoolExecutor(max_workers=len(IN_CLUSTER)) as pool:
-        answers = pool.map(lambda one: denied(*one), IN_CLUSTER)
-        lacking = [_action(*one) for one, lacks in zip(IN_CLUSTER, answers, strict=True) if lacks]
+    lacking = [
+        _action(verb, resource, subresource, namespace)
+        for verb, group, resource, subresource, namespace in IN_CLUSTER
+        if not scene.cluster.allows(verb, group, resource, namespace, subresource)
+    ]
     met = f"{len(IN_CLUSTER)} actions are allowed"
     return [judge_permissions(name, "all that an operation does in it", lacking, met, "the role in dr:operatorRoles")]
 
 
-def _action(verb: str, group: str, resource: str, subresource: str, namespace: str) -> str:
+def _action(verb: str, resource: str, subresource: str, namespace: str) -> str:
     what = f"{resource}/{subresource}" if subresource else resource
     return f"{verb} {what} in {namespace}" if namespace else f"{verb} {what}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dr.clients import Missing, calls, client
@@ -16,6 +15,7 @@ from dr.operations.data_steps import newest_whole
 from dr.operations.inference_probe import Answer
 from dr.operations.inspected import Inspected
 from dr.operations.measurements import read_measurements
+from dr.operations.status import CLUSTER_CONNECT, CLUSTER_READ
 from dr.preflight import quotas
 from dr.preflight.quotas import Need
 from dr.topology.tiers import Tier, highest
@@ -23,7 +23,6 @@ from dr.topology.tiers import Tier, highest
 REQUESTS = 4
 """Inference requests, sent together on connections of their own, so that more than one replica is asked."""
 ANSWER_SECONDS = 2.5
-CONNECT_SECONDS, READ_SECONDS = 1.5, 2.0
 
 
 def inference(inspected: Inspected) -> Iterator[Finding]:
@@ -73,7 +72,7 @@ def replicas(inspected: Inspected) -> Iterable[Finding]:
     if cluster is None:
         return _without_cluster(probes.running_names(inspected.region)[0], scene.tier)
     try:
-        found = probes.running(cluster, inspected.region, scene.recovery.serves, CONNECT_SECONDS, READ_SECONDS)
+        found = probes.running(cluster, inspected.region, scene.recovery.serves, CLUSTER_CONNECT, CLUSTER_READ)
     except Missing as error:
         name, hint = probes.running_names(inspected.region)[0], f"`pulumi up -s {scene.recovery.stack}` creates it"
         return [Finding(name, Status.MISSED, error.problems[0].fact, hint, "a Deployment of inference")]
@@ -121,11 +120,8 @@ def vcpus(inspected: Inspected) -> Iterator[Finding]:
     """Check the vCPU quotas against what a failover needs, up to the most that the region may scale to."""
     scene = inspected.scene
     topology = scene.topology.with_activation(scene.serving_tier)
-    needs = list(quotas.needs(topology.capacity_here, topology.system_zones))
-    with ThreadPoolExecutor(max_workers=max(1, len(needs))) as pool:
-        values = pool.map(lambda need: quotas.value_of(need.quota, inspected.region), needs)
-        for need, value in zip(needs, values, strict=True):
-            yield judge_quota(need, value, inspected.region)
+    for need in quotas.needs(topology.capacity_here, topology.system_zones):
+        yield judge_quota(need, quotas.value_of(need.quota, inspected.region), inspected.region)
 
 
 def judge_quota(need: Need, value: float | Failed, region: str) -> Finding:

@@ -12,7 +12,7 @@ from dr.control.contract import ClusterRecord, Half
 from dr.control.control_bucket import read_control
 from dr.findings import Finding, Status
 from dr.operations.inspected import PRIMARY_BY, Inspected
-from dr.operations.readiness_capacity import CONNECT_SECONDS, READ_SECONDS
+from dr.operations.status import CLUSTER_CONNECT, CLUSTER_READ
 from dr.topology.tiers import highest
 from dr.topology.topology import Role, Topology
 
@@ -121,9 +121,9 @@ def images(inspected: Inspected) -> Iterable[Finding]:
     here, there = scene.recovery.cluster, scene.primary.cluster
     if here is None or there is None:
         return [Finding(name, Status.INFO, "not compared: one region has no cluster of this project")]
-    other = inspected.ask_primary(name, lambda: _images(scene.home, there, scene.primary.account))
+    other = inspected.ask_primary(name, lambda: read_images(scene.home, there, scene.primary.account))
     try:
-        found = _images(inspected.region, here, scene.recovery.account)
+        found = read_images(inspected.region, here, scene.recovery.account)
     except Missing as error:
         fact = f"{inspected.region}: {error.problems[0].fact}"
         return [Finding(name, Status.MISSED, fact, f"`pulumi up -s {scene.recovery.stack}`", objective)]
@@ -133,10 +133,10 @@ def images(inspected: Inspected) -> Iterable[Finding]:
         return [not_compared(name, f"{len(found)} in {inspected.region}", error, objective)]
 
 
-def _images(region: str, cluster: ClusterRecord, account: str) -> dict[str, str]:
+def read_images(region: str, cluster: ClusterRecord, account: str) -> dict[str, str]:
     """Return the images of inference by container, without the host of the region's own registry."""
     address = ClusterAddress(cluster.name, region, cluster.endpoint, cluster.ca_data)
-    api = ClusterApi(address, CONNECT_SECONDS, READ_SECONDS)
+    api = ClusterApi(address, CLUSTER_CONNECT, CLUSTER_READ)
     deployment = api.get(f"/apis/apps/v1/namespaces/{cluster.namespace}/deployments/{cluster.deployment}")
     spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
     host = f"{account}.dkr.ecr.{region}.amazonaws.com/"

@@ -15,8 +15,11 @@ from moto import mock_aws
 from dr.clients import Unreachable
 from dr.clusters.api_client import ClusterApi
 from dr.control.contract import ClusterRecord
+from dr.control.incident_state import IncidentState
+from dr.data.model_sets import Manifest, Probe
 from dr.errors import Failed, Problem
 from dr.findings import Finding, Status
+from dr.operations import inference_probe
 from dr.operations import (
     readiness_access as access,
 )
@@ -26,7 +29,7 @@ from dr.operations import (
 from dr.operations import (
     readiness_equality as equality,
 )
-from dr.operations.capacity_steps import GpuGroup
+from dr.operations.capacity_steps import DEPLOYMENT, GpuGroup
 from dr.operations.inference_probe import Answer
 from dr.operations.inspected import Inspected
 from dr.operations.lookups import Lookups
@@ -34,6 +37,8 @@ from dr.preflight.check import Subject
 from dr.preflight.quotas import needs
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
+from tests.support.api_server import ApiServer
+from tests.support.api_server import serving as serve_api
 from tests.support.buckets import make_bucket
 from tests.support.builders import half, topology
 from tests.support.scenes import scene
@@ -144,6 +149,38 @@ def test_tier_without_a_cluster_claims_nothing(look: Any) -> None:
         Status.INFO,
         "tier backup has no cluster: a failover first deploys one, with `pulumi up`",
     )
+
+
+WITH_PROBE = Manifest("digits", "set", "2026-11-28T12:00:00+00:00", "", (), Probe({"inputs": []}, ([1],)))
+
+
+@pytest.fixture
+def serving(monkeypatch: pytest.MonkeyPatch) -> Inspected:
+    """A recovery region of tier `warm` with a model set, which answers as published."""
+    made = inspected(halves={Role.PRIMARY: half(), Role.RECOVERY: half(Role.RECOVERY, tier="warm")})
+    monkeypatch.setattr(type(made.scene), "state", lambda scene: IncidentState())
+    monkeypatch.setattr(capacity, "newest_whole", lambda scene: (WITH_PROBE, []))
+    monkeypatch.setattr(inference_probe, "ask_all", lambda *asked: [RIGHT] * asked[3])
+    return made
+
+
+def test_serving_region_that_answers_as_published_is_met(serving: Inspected) -> None:
+    assert [facts(each) for each in capacity.inference(serving)] == [(Status.MET, "4 of 4 answers are right")]
+
+
+def test_region_that_was_raised_to_a_serving_tier_is_asked(serving: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
+    pilot = replace(serving, scene=scene())
+    assert [each.status for each in capacity.inference(pilot)] == [Status.INFO]
+
+    monkeypatch.setattr(type(pilot.scene), "state", lambda scene: IncidentState(activation=Tier.WARM))
+    assert [each.status for each in capacity.inference(pilot)] == [Status.MET]
+
+
+def test_answers_cannot_be_judged_without_a_known_one(serving: Inspected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "newest_whole", lambda scene: (replace(WITH_PROBE, probe=None), []))
+    (found,) = capacity.inference(serving)
+
+    assert (found.status, found.hint) == (Status.UNKNOWN, "publish the set with a probe")
 
 
 # Access --------------------------------------------------------------------------------------------------------------
@@ -397,3 +434,42 @@ def test_versions_that_differ_are_missed(monkeypatch: pytest.MonkeyPatch) -> Non
         Status.MISSED,
         "the cluster: 1.35 in the recovery region, 1.34 in the primary region",
     )
+
+
+@pytest.fixture
+def clusters(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """One API server for the clusters of both regions, with inference of two containers."""
+    monkeypatch.setattr("dr.clusters.api_client._trust", lambda ca_data: None)
+    with serve_api() as api:
+        containers = [{"name": name, "image": image} for name, image in IMAGES.items()]
+        api.answers[DEPLOYMENT] = (200, {"spec": {"template": {"spec": {"containers": containers}}}})
+        yield api
+
+
+def with_cluster(api: ApiServer) -> Inspected:
+    cluster = {"name": "ml-dr", "endpoint": api.endpoint, "ca_data": "UEVN"}
+    return inspected(halves={role: half(role, cluster=cluster) for role in Role})
+
+
+def test_images_of_both_regions_are_compared(clusters: ApiServer) -> None:
+    (found,) = equality.images(with_cluster(clusters))
+
+    assert facts(found) == (Status.MET, "server ml-dr/serving@sha256:1, proxy ml-dr/serving@sha256:2")
+
+
+def test_images_are_compared_without_the_host_of_the_regions_own_registry(clusters: ApiServer) -> None:
+    image = "123456789012.dkr.ecr.us-west-2.amazonaws.com/ml-dr/serving@sha256:1"
+    pod = {"initContainers": [{"name": "fetch-models", "image": image}], "containers": []}
+    clusters.answers[DEPLOYMENT] = (200, {"spec": {"template": {"spec": pod}}})
+    record = ClusterRecord("ml-dr", clusters.endpoint, "UEVN")
+
+    assert equality.read_images(WEST, record, "123456789012") == {"fetch-models": "ml-dr/serving@sha256:1"}
+
+
+def test_missing_deployment_is_missed_with_the_command_that_creates_it(clusters: ApiServer) -> None:
+    clusters.answers[DEPLOYMENT] = (404, {"kind": "Status"})
+    (found,) = equality.images(with_cluster(clusters))
+    (running, *_) = capacity.replicas(with_cluster(clusters))
+
+    assert (found.status, found.hint) == (Status.MISSED, "`pulumi up -s recovery`")
+    assert (running.status, running.hint) == (Status.MISSED, "`pulumi up -s recovery` creates it")
