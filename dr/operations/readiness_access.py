@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from dr.clients import Conflict, Missing, calls, client
+from dr.clients import Conflict, Missing, Unreachable, calls, client
+from dr.clusters.api_client import ClusterApi, Denied
 from dr.control import incident_state
-from dr.errors import DrError
+from dr.errors import DrError, Failed
 from dr.findings import Finding, Status
 from dr.names import CONTROL, GLOBAL_REGION
 from dr.operations.inspected import PRIMARY_BY, Inspected
@@ -102,13 +103,21 @@ def cluster_permissions(inspected: Inspected) -> Iterable[Finding]:
     if scene.recovery.cluster is None:
         return [Finding(name, Status.INFO, f"tier {scene.tier} has no cluster")]
 
-    lacking = [
+    objective = "all that an operation does in it"
+    try:
+        lacking = _denied(scene.cluster)
+    except Denied as error:
+        return [Finding(name, Status.MISSED, error.problems[0].fact, error.problems[0].remedy, objective)]
+    met = f"{len(IN_CLUSTER)} actions are allowed"
+    return [judge_permissions(name, objective, lacking, met, "the role in dr:operatorRoles")]
+
+
+def _denied(cluster: ClusterApi) -> list[str]:
+    return [
         _action(verb, resource, subresource, namespace)
         for verb, group, resource, subresource, namespace in IN_CLUSTER
-        if not scene.cluster.allows(verb, group, resource, namespace, subresource)
+        if not cluster.allows(verb, group, resource, namespace, subresource)
     ]
-    met = f"{len(IN_CLUSTER)} actions are allowed"
-    return [judge_permissions(name, "all that an operation does in it", lacking, met, "the role in dr:operatorRoles")]
 
 
 def _action(verb: str, resource: str, subresource: str, namespace: str) -> str:
@@ -191,5 +200,11 @@ def writes(inspected: Inspected) -> Iterator[Finding]:
             s3.put_object(Bucket=bucket, Key=PROBE_KEY, Body=body, ContentType="application/json", **condition)
     except Conflict:
         yield Finding(name, Status.MET, "refused, as another check wrote at the same time", "", objective)
+        return
+    except Unreachable:
+        raise
+    except Failed as error:
+        hint = "no run could be recorded, so none would start: allow s3:PutObject and the use of the bucket's key"
+        yield Finding(name, Status.MISSED, f"{source}: {error.problems[0].fact}", hint, objective)
         return
     yield Finding(name, Status.MET, f"written in {1000 * (time.monotonic() - began):.0f} ms", "", objective)

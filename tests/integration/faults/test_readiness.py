@@ -15,6 +15,7 @@ from dr.names import CONTROL
 from dr.operations import fingerprint
 from dr.operations.scene import Options, Scene, read_scene
 from dr.topology.topology import Role
+from sandbox.emulator_client import ask
 from tests.support.dr_command import dr
 from tests.support.network import EAST, WEST
 from tests.support.sandbox import SandboxUnderTest
@@ -78,6 +79,21 @@ def test_healthy_region_meets_all_that_is_measured_and_a_lost_primary_region_mak
     calls = [call for call in measured.calls(since) if "app/ml-dr" in call["agent"]]
     answered = {call["region"] for call in calls if call["status"]}  # 0 is a cut connection
     assert answered == {WEST}
+
+
+def test_quota_below_a_failover_and_a_control_bucket_that_refuses_writes_are_found(measured: SandboxUnderTest) -> None:
+    quota = {"region": WEST, "service": "ec2", "code": "L-DB2E81BA"}
+    ask(measured.server, "POST", "quotas", {**quota, "value": 8})
+    measured.fault(kind="operation", operation="s3:PutObject", error="AccessDenied", times=4)
+    code, found = checked(measured)
+    ask(measured.server, "POST", "quotas", {**quota, "value": 768})
+
+    assert (code, of_status(found, "missed")) == (
+        1,
+        {UPSTREAM, f"quota L-DB2E81BA in {WEST}", "journal and lease"},
+    )
+    assert "--desired-value 80" in found[f"quota L-DB2E81BA in {WEST}"]["fix"]
+    assert "AccessDenied" in found["journal and lease"]["measured"]
 
 
 def test_guards_of_one_operation_are_checked_alone(measured: SandboxUnderTest) -> None:

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from dr.clients import Unreachable
-from dr.clusters.api_client import ClusterApi
+from dr.clusters.api_client import ClusterApi, Denied
 from dr.control.contract import ClusterRecord
 from dr.control.incident_state import IncidentState
 from dr.data.model_sets import Manifest, Probe
@@ -234,9 +234,35 @@ def test_conditional_write_is_measured_and_keeps_one_object(bucket: Any) -> None
     assert [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]] == [access.PROBE_KEY]
 
 
-def test_missing_control_bucket_is_an_error() -> None:
-    with mock_aws(), pytest.raises(Failed, match="NoSuchBucket"):
+def test_refused_write_is_missed() -> None:
+    with mock_aws():
+        (found,) = access.writes(inspected())
+
+    assert found.status is Status.MISSED
+    assert found.measured.startswith(f"s3://{BUCKET}/readiness/write.json: NoSuchBucket in us-west-2")
+
+
+def test_write_that_gets_no_answer_is_an_error(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "calls", lost)
+    with pytest.raises(Unreachable, match="us-east-1 does not answer"):
         list(access.writes(inspected()))
+
+
+def test_write_that_another_check_was_faster_with_is_met(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Faster:
+        """A client whose object does not exist when it is looked up, and does when it is written."""
+
+        def head_object(self, **_: str) -> Any:
+            return bucket.head_object(Bucket=BUCKET, Key="other")
+
+        def put_object(self, **asked: Any) -> Any:
+            bucket.put_object(Bucket=BUCKET, Key=access.PROBE_KEY, Body=b"")
+            return bucket.put_object(**asked)
+
+    monkeypatch.setattr(access, "client", lambda service, region: Faster())
+    (found,) = access.writes(inspected())
+
+    assert facts(found) == (Status.MET, "refused, as another check wrote at the same time")
 
 
 def test_certificates_of_other_names_are_not_judged() -> None:
@@ -329,6 +355,16 @@ def test_permissions_in_the_cluster_are_those_that_it_simulates(
     made.scene.cluster = cast(ClusterApi, SimpleNamespace(allows=lambda verb, *rest: verb not in denied))
 
     assert [facts(each) for each in access.cluster_permissions(made)] == [(status, fact)]
+
+
+def test_credentials_that_the_cluster_refuses_are_missed() -> None:
+    def refuse(*_: str) -> bool:
+        raise Denied(Problem("cluster", "401 Unauthorized", "use others"))
+
+    made = inspected(halves=WITH_CLUSTERS)
+    made.scene.cluster = cast(ClusterApi, SimpleNamespace(allows=refuse))
+
+    assert [facts(each) for each in access.cluster_permissions(made)] == [(Status.MISSED, "401 Unauthorized")]
 
 
 # Equality ------------------------------------------------------------------------------------------------------------
