@@ -23,7 +23,7 @@ EXITS = {
 
 
 class Checked(StrEnum):
-    """Operations whose guards are checked alone."""
+    """Operations with guards that can be checked alone."""
 
     FAILOVER = "failover"
     SWITCHOVER = "switchover"

@@ -96,7 +96,7 @@ class ReadinessReport:
         primary: The primary region.
         recovery: The recovery region.
         tier: The deployed tier; None if the recovery region does not answer.
-        operation: The operation whose guards are checked; "" for readiness.
+        operation: The operation with the checked guards; "" for readiness.
         at: Time of the report.
         findings: Findings of all checks.
     """
@@ -127,7 +127,7 @@ def run(
         settings: Configuration of the recovery stack.
         folder: The project's folder.
         stack: Name of the recovery stack.
-        operation: Operation whose guards are checked; "" for readiness.
+        operation: Operation, if only its guards are checked; "" for readiness.
         report: Called with a text and the completed share, 0 to 1.
 
     Raises:

@@ -133,7 +133,7 @@ def judge_permissions(name: str, objective: str, denied: Sequence[str], met: str
         objective: Its objective.
         denied: The actions.
         met: The fact if none is denied.
-        principal: To whom they have to be allowed.
+        principal: The principal that needs them.
     """
     if denied:
         return Finding(name, Status.MISSED, f"denied: {', '.join(denied)}", f"allow them to {principal}", objective)

@@ -250,7 +250,7 @@ def test_write_that_gets_no_answer_is_an_error(bucket: Any, monkeypatch: pytest.
 
 def test_write_that_another_check_was_faster_with_is_met(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Faster:
-        """A client whose object does not exist when it is looked up, and does when it is written."""
+        """A client for which the object appears between the lookup and the write."""
 
         def head_object(self, **_: str) -> Any:
             return bucket.head_object(Bucket=BUCKET, Key="other")
