@@ -352,7 +352,7 @@ def composites(primary: str, recovery: str) -> list[CompositeRule]:
             any_of=risks,
         ),
         CompositeRule(
-            "region-impaired",
+            detection.IMPAIRED,
             f"{primary} neither serves inference nor replicates data: decide on a failover to {recovery}",
             all_of=[detection.SILENT, detection.STALE],
             none_of=[PROBER_FAILING],

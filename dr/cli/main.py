@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dr.cli import check_command, operate, supply
+from dr.cli import check_command, drill, operate, supply
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
@@ -18,8 +18,7 @@ from dr.topology.topology import Role
 
 app = application(
     "dr",
-    "Keep inference available when an AWS region is lost: check what is deployed, fail over and fail back.\n\n"
-    "Not yet available: drills.",
+    "Keep inference available when an AWS region is lost: check what is deployed, drill, fail over and fail back.",
     completion=True,
 )
 
@@ -53,6 +52,7 @@ EXITS = {
     },
     **check_command.EXITS,
     **operate.EXITS,
+    **drill.EXITS,
     **supply.EXITS,
     "eks-token": {Exit.FAILED: "There are no AWS credentials."},
 }
@@ -248,6 +248,7 @@ def adopt(
 
 check_command.add_to(app)
 operate.add_to(app)
+drill.add_to(app)
 app.add_typer(supply.app)
 
 

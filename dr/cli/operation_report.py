@@ -93,13 +93,6 @@ def plan_dict(plan: Plan, refusal: Refused | None = None) -> dict[str, Any]:
     }
 
 
-def outcome_word(outcome: Outcome) -> str:
-    """Return the result of a step in one word."""
-    if outcome.decision:
-        return "skipped" if outcome.decision.kind == "skip" else "forced"
-    return "done" if outcome.changed else "unneeded"
-
-
 def run_dict(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return a finished run as JSON values."""
     expected = {each.step.name: each.expected for each in plan.steps}
@@ -113,7 +106,7 @@ def run_dict(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "title": each.title,
                 "started": each.started.isoformat(timespec="milliseconds"),
                 "ended": (each.started + each.duration).isoformat(timespec="milliseconds"),
-                "outcome": outcome_word(each),
+                "outcome": each.word,
                 "expected": expected[each.step].to_dict(),
                 "evidence": each.detail,
             }
@@ -129,10 +122,7 @@ def run_text(plan: Plan, outcomes: Sequence[Outcome]) -> RenderableType:
     took = describe_duration(timedelta(seconds=round((ended - started).total_seconds())))
     return Group(
         Rows(
-            [
-                (each.step, outcome_word(each), f"{each.duration.total_seconds():.1f} s", each.detail)
-                for each in outcomes
-            ],
+            [(each.step, each.word, f"{each.duration.total_seconds():.1f} s", each.detail) for each in outcomes],
             ("step", "outcome", "took", "evidence"),
         ),
         "",

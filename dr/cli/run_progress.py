@@ -80,6 +80,10 @@ class RunProgress:
         took = f" ({outcome.duration.total_seconds():.1f} s)" if outcome.changed else ""
         self._print(f"{outcome.title}: {outcome.detail}{took}")
 
+    def say(self, line: str) -> None:
+        """Show a line about the run as a whole."""
+        self._print(line)
+
     def _print(self, line: str) -> None:
         if not self._quiet:
             self._console.print(line, markup=False, highlight=False)

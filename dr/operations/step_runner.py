@@ -73,6 +73,13 @@ class Outcome:
         """Whether the action ran and its result was confirmed, so that its duration is a measurement."""
         return self.changed and self.decision is None
 
+    @property
+    def word(self) -> str:
+        """The result in one word."""
+        if self.decision:
+            return "skipped" if self.decision.kind is Intervention.SKIP else "forced"
+        return "done" if self.changed else "unneeded"
+
 
 class StoppedError(Exception):
     """A step stopped waiting for its confirmation, because another one failed or the run was interrupted."""

@@ -36,6 +36,9 @@ samples, so that each is a new one."""
 SILENT, STALE = "primary-silent", "sentinel-stale"
 """Name suffixes of the witnesses' alarms: the endpoint does not answer; no recent sentinel is replicated."""
 
+IMPAIRED = "region-impaired"
+"""Name suffix of the alarm that a failover is decided on."""
+
 _LONGEST_GAP = SCHEDULE_PRECISION_SECONDS + SAMPLE_SECONDS
 _BREACHING = (PERIODS - 1) * SAMPLE_SECONDS + EVALUATION_SECONDS
 BY_PROBE = timedelta(seconds=max(_LONGEST_GAP + ANSWER_SECONDS, STALE_SECONDS + SAMPLE_SECONDS) + _BREACHING)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from moto.s3.models import s3_backends
 
+from sandbox import timings
 from sandbox.aws import clock, faults
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import Answer
@@ -93,7 +94,9 @@ def _resolved(emulator: Emulator, name: str, kind: str) -> dict[str, Any]:
 
 
 def _time() -> dict[str, Any]:
-    return {"now": clock.now().isoformat(timespec="milliseconds"), "ahead": clock.ahead(), "speed": clock.speed()}
+    """The clock, its speed, and the factor by which modelled durations are shorter that pass in the machine's time."""
+    time = {"now": clock.now().isoformat(timespec="milliseconds"), "ahead": clock.ahead(), "speed": clock.speed()}
+    return time | {"durations": min(timings.speed(), clock.FASTEST)}
 
 
 def _health(emulator: Emulator) -> dict[str, Any]:

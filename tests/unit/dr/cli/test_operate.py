@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from docs.generate.operation_examples import PLANS
 from dr.cli.layout import show
 from dr.cli.main import app
-from dr.cli.operation_report import outcome_word, plan_dict, plan_text, run_dict, run_text
+from dr.cli.operation_report import plan_dict, plan_text, run_dict, run_text
 from dr.control import incident_state
 from dr.errors import Exit, Problem, Refused
 from dr.operations.step_runner import Decision, Intervention, Outcome
@@ -109,7 +109,7 @@ FORCED = Decision(Intervention.FORCE, "ada@laptop", "the alarm is late")
     [(True, None, "done"), (False, None, "unneeded"), (False, SKIPPED, "skipped"), (True, FORCED, "forced")],
 )
 def test_outcome_of_a_step_is_one_word(changed: bool, decision: Decision | None, word: str) -> None:
-    assert outcome_word(Outcome("engage", "Close", changed, "", AT, timedelta(0), decision)) == word
+    assert Outcome("engage", "Close", changed, "", AT, timedelta(0), decision).word == word
 
 
 def test_run_has_times_outcomes_and_expected_durations() -> None:

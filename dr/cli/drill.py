@@ -1,0 +1,98 @@
+"""The command `dr drill`: rehearse a loss with a stopwatch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dr.cli.command import Json, errors_shown, exits, print_result
+from dr.cli.options import Project, Stack
+from dr.errors import Exit, Invalid, Problem
+
+EXITS = {
+    "drill": {
+        Exit.OK: "Every objective is met; or `stop` has cleaned up.",
+        Exit.FAILED: "An objective is missed, or a step failed.",
+        Exit.REFUSED: "The starting point is not healthy; nothing was changed.",
+        Exit.UNKNOWN: "An objective could not be measured, and none is known to be missed.",
+    },
+}
+STOP, LIST = "stop", "list"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to an application."""
+    app.command("drill", epilog=exits(EXITS["drill"]))(drill)
+
+
+def drill(
+    name: Annotated[str, typer.Argument(help="The drill; or list, or stop.")] = LIST,
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Rehearse a loss: break something, fail over, fail back, and compare with the objectives.
+
+    Runs the same steps as `dr failover`, while clients outside both regions send requests and an object is written
+    each second. Works on the sandbox, whose clock it runs faster while modelled durations pass. Leaves an evidence
+    folder with a report. Whatever fails, it ends the fault and fails back; `dr drill stop` does so after a drill that
+    was killed. Without a name, lists the drills.
+    """
+    from dr.drills.catalog import DRILLS
+    from dr.spelling import did_you_mean
+
+    with errors_shown(as_json):
+        if name == LIST:
+            from dr.cli.drill_report import list_dict, list_text
+
+            print_result(as_json, lambda: list_dict(DRILLS.values()), lambda: list_text(DRILLS.values()))
+            return
+        if name == STOP:
+            _stop(as_json, project, stack)
+            return
+        if name not in DRILLS:
+            known = [*DRILLS, LIST, STOP]
+            raise Invalid(Problem("drill", f'"{name}" does not exist', did_you_mean(name, known, "`dr drill list`")))
+        _run(name, as_json, project, stack)
+
+
+def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
+    from dr.cli.drill_report import result_text
+    from dr.cli.run_progress import RunProgress
+    from dr.config.project import load_topology
+    from dr.drills import evidence
+    from dr.drills.catalog import DRILLS
+    from dr.drills.environment import sandbox
+    from dr.drills.rehearsal import Rehearsal
+    from dr.operations.step_runner import new_run
+
+    topology, place, run = load_topology(project, stack), sandbox(name), new_run()
+    with RunProgress(quiet=as_json) as watcher:
+        rehearsal = Rehearsal(topology, DRILLS[name], place, evidence.log_of(run), watcher, watcher.say, run)
+        record = rehearsal.execute()
+        found = evidence.write(rehearsal.scene, record)
+    if as_json:
+        typer.echo(found.document.to_json())
+    else:
+        print_result(False, lambda: None, lambda: result_text(found))
+    if code := {"missed": Exit.FAILED, "unknown": Exit.UNKNOWN}.get(found.document.verdict.value):
+        raise typer.Exit(code)
+
+
+def _stop(as_json: bool, project: Path, stack: str) -> None:
+    from dr.cli.run_progress import RunProgress
+    from dr.config.project import load_topology
+    from dr.drills import cleanup
+    from dr.drills.environment import sandbox
+    from dr.operations.scene import Options, read_scene
+    from dr.operations.step_runner import new_run
+
+    place = sandbox(STOP)
+    scene = read_scene(load_topology(project, stack), Options("drill stop", new_run()))
+    scene.clock = place.seconds
+    with RunProgress(quiet=as_json) as watcher:
+        done = cleanup.stop(scene, place, watcher, watcher.say)
+    text = f"Cleaned up: {', '.join(done)}." if done else "Nothing was left of a drill."
+    print_result(as_json, lambda: {"cleaned": done}, lambda: text)

@@ -1,0 +1,43 @@
+"""Guards of a drill: a healthy starting point, so that whatever is seen afterwards is an effect of the drill."""
+
+from __future__ import annotations
+
+from dr.drills.catalog import Drill
+from dr.drills.environment import Sandbox
+from dr.errors import Problem, Refused
+from dr.operations.scene import Scene
+from dr.topology.detection import IMPAIRED
+
+
+def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
+    """Check the starting point of a drill.
+
+    Raises:
+        Refused: It is not healthy; all problems are reported. Nothing was changed.
+        Unreachable: The recovery region does not answer.
+    """
+    problems = []
+    state = scene.state()
+    if state.incident or state.levers.engaged:
+        reason = f" ({state.incident.reason})" if state.incident else ""
+        fact = f"incident {state.incident.id if state.incident else 'unknown'} is open{reason}"
+        problems.append(Problem("no-incident", fact, "`dr failback` ends it; `dr drill stop` ends that of a drill"))
+    if faults := place.faults():
+        fact = f"{len(faults)} faults are injected already, the first of kind {faults[0]['kind']}"
+        problems.append(Problem("faults", fact, "`python -m sandbox fault clear`"))
+    if scene.recovery.cluster is None:
+        fact = f"{scene.region} has no cluster, and a drill lasts minutes: creating one takes longer"
+        remedy = "`pulumi config set dr:tier pilot -s dr` or higher, then `pulumi up -s dr`"
+        problems.append(Problem(f"tier {scene.tier}", fact, remedy))
+    if drill.shortage and scene.tier.spec.serves:
+        fact = f"its GPU nodes run already, so a shortage in {scene.region} would hit nothing"
+        problems.append(Problem(f"tier {scene.tier}", fact, "drill it in a tier without GPU nodes: pilot"))
+    if drill.shortage and len(scene.topology.workload.gpu_types) < 2:
+        fact = f"{', '.join(scene.topology.workload.gpu_types)} is the only type, so there is nothing to fall back to"
+        problems.append(Problem("dr:gpuInstanceTypes", fact, "add a type"))
+    alarm = scene.alarms().named(scene.alarm_name(IMPAIRED))
+    if alarm is None or alarm.state == "ALARM":
+        fact = f"it is in ALARM since {alarm.since:%H:%M:%S} UTC" if alarm else "it does not exist"
+        problems.append(Problem(f"alarm {IMPAIRED}", fact, "`dr status` shows what is wrong; drill once it is OK"))
+    if problems:
+        raise Refused(*problems)

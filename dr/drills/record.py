@@ -1,0 +1,63 @@
+"""What a drill has seen, from which its result is calculated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from dr.drills.catalog import Drill
+from dr.drills.timeline import Pace
+from dr.drills.writes import Write
+from dr.operations.measurements import Alarm
+from dr.operations.operation import Plan
+from dr.operations.step_runner import Outcome
+from dr.topology.tiers import Tier
+
+
+@dataclass
+class Record:
+    """What a drill has seen so far. Times are those of the machine unless they say otherwise.
+
+    Args:
+        drill: The drill.
+        run: ID of the run.
+        tier: Deployed tier of the recovery region.
+        home: The primary region.
+        bucket: Bucket of the primary region that the drill writes to.
+        ttl: Time to live of the public name's DNS answer.
+        started: Start of the drill.
+        paces: How the environment's clock ran.
+    """
+
+    drill: Drill
+    run: str
+    tier: Tier
+    home: str
+    bucket: str
+    ttl: timedelta
+    started: datetime
+    paces: list[Pace]
+    fault_at: datetime | None = None
+    detected: datetime | None = None
+    """When an alarm detected the loss, by the environment's clock; None if none did."""
+    closed: datetime | None = None
+    """When the primary record was closed; None if it was not."""
+    failback_at: datetime | None = None
+    failed_back: bool = False
+    made: Plan | None = None
+    """The failover's plan."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Steps of the failover that have ended."""
+    writes: list[Write] = field(default_factory=list)
+    before: Sequence[Alarm] | None = None
+    after: Sequence[Alarm] | None = None
+    """Alarms of the recovery region before and after the drill; None if they were not read."""
+    firing: Sequence[str] | None = None
+    """Alarms that fire at the end and did not before; None if they were not read."""
+    problems: list[str] = field(default_factory=list)
+    """Errors, as text."""
+
+    def clock(self, machine: datetime) -> datetime:
+        """Return the environment's time at a time of the machine."""
+        return Pace.of(self.paces, machine).at(machine)

@@ -1,0 +1,232 @@
+"""The run of a drill: healthy clients, the fault, detection, the same failover as for real, and the failback.
+
+Whatever fails, the fault is ended and the failback is tried. Each error is a part of the record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from dr.drills import guards, killed, pacing, result, running, writes
+from dr.drills.catalog import Drill
+from dr.drills.environment import Clients, Sandbox
+from dr.drills.pacing import Paced
+from dr.drills.record import Record
+from dr.drills.running import Process, Running
+from dr.drills.watching import Noted
+from dr.drills.writes import Writer
+from dr.errors import DrError, Failed, Problem
+from dr.names import CONTROL
+from dr.operations import client_log, prechecks
+from dr.operations.operation import FAILBACK, FAILOVER, execute, plan
+from dr.operations.scene import Options, Scene, read_scene
+from dr.operations.step_runner import Outcome, Watcher, new_run
+from dr.topology.detection import IMPAIRED
+from dr.topology.topology import RECORD_TTL_SECONDS, Role, Topology
+
+BASELINE = timedelta(seconds=5)
+"""How long all answers have to be right before the fault, by the machine's clock."""
+PATIENCE = timedelta(minutes=1)
+"""Time limit for right answers before the fault and after the failover, by the machine's clock."""
+DETECTION_PATIENCE = 2
+"""The drill waits for the alarm for so many detection budgets, and then goes on without it."""
+ALARMS_PATIENCE = timedelta(minutes=20)
+HOME_PATIENCE = timedelta(minutes=10)
+"""Time limits for alarms to end, and for the primary region to be healthy again, by the environment's clock."""
+POLL_SECONDS = 0.3
+
+
+@dataclass
+class Rehearsal:
+    """One run of a drill.
+
+    Args:
+        topology: The topology of the recovery stack.
+        drill: The drill.
+        place: The environment.
+        log: File for the clients' requests; it must not exist.
+        watcher: Observer of the steps.
+        say: Shows a line of progress.
+        run: ID of the run.
+    """
+
+    topology: Topology
+    drill: Drill
+    place: Sandbox
+    log: Path
+    watcher: Watcher
+    say: Callable[[str], None]
+    run: str = field(default_factory=new_run)
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The recovery region, for the failover. Raises as `read_scene`."""
+        return self._scene(self.run)
+
+    @cached_property
+    def record(self) -> Record:
+        """What the drill has seen."""
+        return Record(
+            self.drill,
+            self.run,
+            self.scene.tier,
+            self.scene.home,
+            self.topology.bucket(CONTROL, Role.PRIMARY),
+            timedelta(seconds=RECORD_TTL_SECONDS),
+            datetime.now(UTC),
+            self.place.paces,
+        )
+
+    def execute(self) -> Record:
+        """Run the drill, and return what it has seen.
+
+        Raises:
+            Refused: A guard of the drill is not met. Nothing was changed.
+            DrError: The starting point cannot be read.
+        """
+        running.check()
+        guards.check(self.scene, self.drill, self.place)
+        self.record.before = self.scene.alarms().alarms
+        mine = Running(self.drill.name, self.run, Process.this())
+        mine.note()
+        self.place.run_at(pacing.MACHINE)
+        clients = self.place.start_clients(self.log)
+        Running(mine.drill, mine.run, mine.process, Process.of(clients.pid)).note()
+        writer = Writer(self.scene.home, self.record.bucket, self.run)
+        writer.start()
+        try:
+            self._attempt(lambda: self._lose_and_recover(clients, writer))
+        finally:
+            writer.stop()
+            self._attempt(lambda: self._return(clients))
+            self._attempt(self._settle)
+            clients.stop()
+            self._attempt(lambda: self.place.run_at(pacing.MACHINE))
+            self._attempt(lambda: writes.remove(self.scene.home, self.record.bucket, self.run))
+        running.forget()
+        return self.record
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        """Do a part of the drill. Its error is a part of the record."""
+        try:
+            act()
+        except DrError as error:
+            self.record.problems.append(str(error))
+            self.say(str(error))
+
+    def _scene(self, run: str) -> Scene:
+        scene = read_scene(self.topology, Options(f"drill {self.drill.name}", run))
+        scene.clock = self.place.seconds
+        return scene
+
+    def _lose_and_recover(self, clients: Clients, writer: Writer) -> None:
+        self.say("clients send requests; every answer has to be right")
+        self._until("clients with right answers", lambda: self._healthy(clients), PATIENCE)
+        if self.drill.shortage:
+            kind = self.topology.workload.gpu_types[0]
+            self.place.fault({"kind": "capacity", "region": self.scene.region, "instance_type": kind})
+        self.record.fault_at = datetime.now(UTC)
+        self.place.fault({"kind": "region", "region": self.scene.home, "unreachable": True, "with_global": True})
+        self.say(f"{self.scene.home} and the global control planes are lost")
+        self._detect()
+        self.record.writes = writer.stop()
+        self._fail_over()
+        self.place.run_at(pacing.MACHINE)
+        self._until("clients with right answers again", lambda: self._recovered(clients), PATIENCE)
+        replica = self.topology.bucket(CONTROL, Role.RECOVERY)
+        self.record.writes = writes.judged(self.scene.region, replica, self.run, self.record.writes)
+
+    def _healthy(self, clients: Clients) -> bool:
+        requests = client_log.parse(clients.text())
+        if not requests or requests[-1].sent - requests[0].sent < BASELINE:
+            return False
+        since = requests[-1].sent - BASELINE
+        return all(each.good for each in requests if each.sent >= since)
+
+    def _recovered(self, clients: Clients) -> bool:
+        return result.outage(self.record, client_log.parse(clients.text())).recovered is not None
+
+    def _detect(self) -> None:
+        """Wait for the alarm on which a failover is decided. Without it, the guards of the failover decide."""
+        name, began = self.scene.alarm_name(IMPAIRED), self.place.now()
+        self.place.run_at(pacing.WAITING)
+        self.say(f"waiting for the alarm {name}; the clock runs {pacing.WAITING:g} times as fast")
+        limit = began + self.record.tier.spec.detection * DETECTION_PATIENCE
+        while self.place.now() < limit:
+            alarm = self.scene.alarms().named(name)
+            if alarm and alarm.state == "ALARM":
+                self.record.detected = max(alarm.since, began)
+                self.say(f"the loss is detected, after {(self.record.detected - began).total_seconds():.0f} s")
+                break
+            time.sleep(POLL_SECONDS)
+        else:
+            self.say("no alarm detected the loss")
+        self.place.run_at(pacing.MACHINE)
+
+    def _fail_over(self) -> None:
+        if self.drill.killed:
+            killed.start_and_kill(self.scene, self.drill.name, self.say)
+        made = self.record.made = plan(self.scene, FAILOVER)
+        execute(self.scene, FAILOVER, made, Paced(Noted(self.watcher, self._ended), self.place))
+
+    def _ended(self, outcome: Outcome) -> None:
+        """Note a step. In a split brain, the primary region returns once its record is closed."""
+        self.record.outcomes.append(outcome)
+        if outcome.step != "engage":
+            return
+        self.record.closed = outcome.started + outcome.duration
+        if self.drill.returns:
+            self.place.repair()
+            self.say(f"{self.scene.home} returns while the failover runs")
+
+    def _return(self, clients: Clients) -> None:
+        """End the fault, and fail back if an incident is open."""
+        self.place.repair()
+        scene = self._scene(new_run())
+        state = scene.state()
+        if state.incident or state.levers.engaged:
+            self.say(f"{scene.home} is back; waiting until it is healthy")
+            self.place.run_at(pacing.STEADY)
+            limit = self.place.now() + HOME_PATIENCE
+            while (refusal := self._not_yet(scene)) and self.place.now() < limit:
+                time.sleep(POLL_SECONDS)
+            self.place.run_at(pacing.MACHINE)
+            if refusal:
+                raise refusal
+            self.record.failback_at = datetime.now(UTC)
+            execute(scene, FAILBACK, plan(scene, FAILBACK), Paced(self.watcher, self.place))
+        self.record.failed_back = True
+        clients.stop()
+
+    def _not_yet(self, scene: Scene) -> DrError | None:
+        """Return why a failback would be refused now."""
+        return prechecks.refusal(scene, FAILBACK.guards, prechecks.run(scene, FAILBACK.guards))
+
+    def _settle(self) -> None:
+        """Wait until no alarm fires that did not fire before, for long enough."""
+        before = {each.name for each in self.record.before or () if each.state == "ALARM"}
+        before |= {half.dns.lever_alarm for half in self.scene.halves.values()}
+        self.say("waiting until no alarm fires")
+        self.place.run_at(pacing.STEADY)
+        began = fired = self.place.now()
+        while True:
+            found, now = self.scene.alarms(), self.place.now()
+            self.record.after = found.alarms
+            self.record.firing = [each.name for each in found.firing if each.name not in before]
+            fired = now if self.record.firing else fired
+            if now - fired >= result.STEADY or now - began >= ALARMS_PATIENCE:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _until(self, what: str, met: Callable[[], bool], limit: timedelta) -> None:
+        deadline = time.monotonic() + limit.total_seconds()
+        while not met():
+            if time.monotonic() > deadline:
+                fact = f"not within {limit.total_seconds():.0f} s"
+                raise Failed(Problem(what, fact, "`dr status` shows what is wrong"))
+            time.sleep(POLL_SECONDS)

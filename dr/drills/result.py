@@ -1,0 +1,126 @@
+"""The document of a drill, calculated from what it has seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from dr.drills import judgements, writes
+from dr.drills.document import DrillDocument, DrillStep, Judgement, Objectives, Requests, Verdict, overall
+from dr.drills.record import Record
+from dr.drills.timeline import Span, phases
+from dr.operations import client_log
+from dr.operations.client_log import Clock, Outage, Request
+from dr.operations.step_runner import Outcome
+
+SUSTAINED = timedelta(seconds=10)
+"""How long all answers have to be right for a recovery, by the environment's clock."""
+STEADY = timedelta(minutes=4)
+"""How long no alarm may fire at the end, by the environment's clock: longer than the alarms' periods."""
+MODELLED = ("rto_seconds", "phases", "steps")
+"""Figures by the environment's clock, in which modelled durations pass."""
+MEASURED = ("rpo_seconds", "requests", "lost_writes")
+"""Figures by the machine's clock, and counts."""
+
+
+def outage(record: Record, requests: Sequence[Request]) -> Outage:
+    """Return the outage that the clients saw between the fault and the failback, by the environment's clock."""
+    until = record.failback_at
+    counted = [each for each in requests if until is None or each.sent < until]
+    fault = record.clock(record.fault_at or record.started)
+    return client_log.outage(counted, fault, SUSTAINED, Clock.MODELLED)
+
+
+def document(
+    record: Record, requests: Sequence[Request], fingerprint: str, versions: Mapping[str, str], ended: datetime
+) -> DrillDocument:
+    """Return the result of a drill.
+
+    Args:
+        record: What it has seen.
+        requests: The clients' requests.
+        fingerprint: What was proven.
+        versions: Versions of what ran, by name.
+        ended: Its end.
+    """
+    spec = record.tier.spec
+    objectives = Objectives(spec.rto.total_seconds(), spec.rpo.total_seconds())
+    summary, seen = client_log.summary(requests), outage(record, requests)
+    counted = Requests(summary.sent, summary.failed, summary.wrong)
+    fault = record.fault_at or record.started
+    lost = writes.lost(record.writes, record.bucket, fault)
+    point = writes.recovery_point(record.writes, fault)
+    late = sum(not each.good for each in requests if record.failback_at and each.sent >= record.failback_at)
+    found = [
+        judgements.effect(seen),
+        judgements.detection(record.clock(fault), record.detected, spec.detection),
+        judgements.recovery_time(seen, objectives),
+        judgements.recovery_point(point, lost, len(record.writes), objectives),
+        judgements.answers(counted, summary.unknown, seen.relapses + late),
+        _operation(record),
+        judgements.alarms(record.firing, STEADY),
+    ]
+    if record.drill.returns:
+        away = [each for each in requests if record.failback_at is None or each.sent < record.failback_at]
+        closed = record.clock(record.closed) if record.closed else None
+        found.append(judgements.one_region(away, record.home, closed, record.ttl))
+    return DrillDocument(
+        drill=record.drill.name,
+        run=record.run,
+        verdict=overall(tuple(found)),
+        tier=str(record.tier),
+        fingerprint=fingerprint,
+        started=_text(record.started),
+        ended=_text(ended),
+        fault=record.drill.title,
+        fault_at=_text(fault),
+        rto_seconds=None if seen.seconds is None else round(seen.seconds, 3),
+        rto_error_seconds=None if seen.resolution is None else round(seen.resolution, 3),
+        rpo_seconds=point,
+        objectives=objectives,
+        requests=counted,
+        judgements=tuple(found),
+        lost_writes=lost,
+        phases=phases(record.clock(fault), record.detected, _spans(record), seen.recovered),
+        steps=tuple(_step(record, each) for each in record.outcomes),
+        modelled=MODELLED,
+        measured=MEASURED,
+        versions=dict(versions),
+        problems=tuple(record.problems),
+    )
+
+
+def _operation(record: Record) -> Judgement:
+    objective = "failover and failback are done without an error"
+    if record.problems:
+        return Judgement("operation", Verdict.MISSED, record.problems[0].splitlines()[0], objective)
+    if not record.made or len(record.outcomes) < len(record.made.steps) or not record.failed_back:
+        return Judgement("operation", Verdict.MISSED, "it was not completed", objective)
+    return Judgement("operation", Verdict.MET, f"{len(record.outcomes)} steps, and the failback", objective)
+
+
+def _spans(record: Record) -> list[Span]:
+    phase = {each.step.name: each.step.phase for each in record.made.steps} if record.made else {}
+    return [
+        Span(phase[each.step], record.clock(each.started), record.clock(each.started + each.duration))
+        for each in record.outcomes
+    ]
+
+
+def _step(record: Record, outcome: Outcome) -> DrillStep:
+    planned = {each.step.name: each for each in record.made.steps} if record.made else {}
+    about = planned[outcome.step]
+    return DrillStep(
+        name=outcome.step,
+        title=outcome.title,
+        started=_text(record.clock(outcome.started)),
+        ended=_text(record.clock(outcome.started + outcome.duration)),
+        outcome=outcome.word,
+        expected=about.expected.to_dict(),
+        evidence=outcome.detail,
+        phase=about.step.phase.value,
+    )
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")

@@ -1,0 +1,39 @@
+"""Watchers of a drill's operations: they note the outcomes, and react to one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from dr.operations.step_runner import Outcome, Watcher
+from dr.operations.steps import Expected, Step
+
+
+class Noted:
+    """A watcher that passes every outcome to a function, and everything on.
+
+    Args:
+        inner: The watcher that shows the run.
+        note: Called with each outcome, in the thread of the step.
+    """
+
+    def __init__(self, inner: Watcher, note: Callable[[Outcome], None]) -> None:
+        self._inner, self._note = inner, note
+
+    def started(self, step: Step[Any], position: int, total: int) -> None:
+        """Pass the start on."""
+        self._inner.started(step, position, total)
+
+    def progress(self, step: Step[Any], text: str, share: float | None) -> None:
+        """Pass progress on."""
+        self._inner.progress(step, text, share)
+
+    def slow(self, step: Step[Any], running: timedelta, expected: Expected) -> None:
+        """Pass a slow step on."""
+        self._inner.slow(step, running, expected)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Note the outcome, and pass it on."""
+        self._note(outcome)
+        self._inner.finished(outcome)
