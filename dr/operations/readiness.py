@@ -15,8 +15,10 @@ from pathlib import Path
 from dr.clients import Unreachable, account_id, limited
 from dr.clusters.api_client import ClusterAddress, ClusterApi
 from dr.config.settings import StackSettings
+from dr.control.control_bucket import KEYS, parse_control, read_document
 from dr.errors import Exit
 from dr.findings import Finding, exit_code
+from dr.names import CONTROL
 from dr.operations import (
     check_runner,
     prechecks,
@@ -31,12 +33,13 @@ from dr.operations.lookups import Lookups
 from dr.operations.operation import OPERATIONS
 from dr.operations.prechecks import Named
 from dr.operations.preflight import subject_of
-from dr.operations.scene import Options, Scene, read_scene
+from dr.operations.scene import Options, Scene, scene_of
 from dr.operations.status import CLUSTER_CONNECT, CLUSTER_READ, LIMITS
 from dr.operations.steps import Report
 from dr.preflight import credentials, state, supply, zones
 from dr.preflight.check import Subject
 from dr.topology.tiers import Tier
+from dr.topology.topology import Role
 
 SECONDS = 3.5
 """Time until the deadline, so that the whole command ends within 5 seconds."""
@@ -141,7 +144,7 @@ def run(
     with limited(LIMITS):
         lookups = Lookups(seconds)
         try:
-            scene = lookups.start(f"contract in {recovery}", recovery, partial(_scene, settings)).result()
+            scene = _scene(settings, lookups)
         except Unreachable as error:
             findings = [finding for check in checks for finding in check_runner.of_error(check, error)]
             return ReadinessReport(primary, recovery, None, operation, datetime.now(UTC), tuple(findings))
@@ -154,6 +157,14 @@ def run(
     return ReadinessReport(primary, recovery, scene.tier, operation, datetime.now(UTC), tuple(found))
 
 
-def _scene(settings: StackSettings) -> Scene:
-    topology = settings.topology(account_id(settings.recovery_region))
-    return read_scene(topology, Options("check", ""))
+def _scene(settings: StackSettings, lookups: Lookups) -> Scene:
+    """Return the scene of the recovery region; the documents of its control bucket are read at the same time."""
+    region = settings.recovery_region
+    account = lookups.start("the AWS account", region, partial(account_id, region)).result()
+    topology = settings.topology(account)
+    bucket = topology.bucket(CONTROL, Role.RECOVERY)
+    started = {
+        key: lookups.start(f"s3://{bucket}/{key}", region, partial(read_document, region, bucket, key)) for key in KEYS
+    }
+    texts = {key: pending.result() for key, pending in started.items()}
+    return scene_of(topology, parse_control(topology, Role.RECOVERY, texts), Options("check", ""))

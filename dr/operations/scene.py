@@ -14,7 +14,7 @@ from functools import cached_property
 from dr.clients import Unreachable
 from dr.clusters.api_client import ClusterAddress, ClusterApi
 from dr.control.contract import Half
-from dr.control.control_bucket import read_control
+from dr.control.control_bucket import Control, read_control
 from dr.control.incident_state import IncidentState
 from dr.control.lease import HeldLease
 from dr.control.state_store import StateStore
@@ -183,7 +183,20 @@ def read_scene(topology: Topology, options: Options) -> Scene:
         Invalid: The contract is not valid, or of another version.
         Unreachable: The recovery region does not answer.
     """
-    control = read_control(topology, Role.RECOVERY)
+    return scene_of(topology, read_control(topology, Role.RECOVERY), options)
+
+
+def scene_of(topology: Topology, control: Control, options: Options) -> Scene:
+    """Return the scene of a control bucket that was read.
+
+    Args:
+        topology: The topology of the recovery stack.
+        control: Content of the recovery region's control bucket.
+        options: What the operator decided.
+
+    Raises:
+        Refused: A stack is not deployed.
+    """
     if missing := [str(each) for each in Role if each not in control.halves]:
         raise Refused(
             Problem(
