@@ -6,11 +6,12 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from docs.generate import operation_examples
-from dr.cli import check_report, operation_report, report, status_report, supply_report
+from docs.generate import evidence_examples, operation_examples
+from dr.cli import check_report, evidence_report, operation_report, report, status_report, supply_report
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
@@ -216,6 +217,13 @@ OUTPUTS: Mapping[str, str] = {
         for name, plan in operation_examples.PLANS.items()
     },
     "dr journal": _output("dr journal", operation_report.journal_text(operation_examples.JOURNAL)),
+    "dr report": _output(
+        f"dr report {operation_examples.RUN}",
+        evidence_report.report_text(
+            evidence_examples.PAGE, Path("~/.local/state/ml-dr/evidence", operation_examples.RUN, "report.html")
+        ),
+    ),
+    "dr incidents": _output("dr incidents", evidence_report.incidents_text(evidence_examples.RUNS)),
     "dr pause": "$ dr pause --reason 'maintenance of us-west-2'\nautomation is paused: maintenance of us-west-2",
     "dr resume": "$ dr resume\nautomation is not paused",
     "dr check": _output("dr check", check_report.check_text(CHECK)),

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dr.cli.command import Json, errors_shown, exits, print_result
+from dr.cli.command import Json, errors_shown, exits, print_result, version
 from dr.cli.options import Project, Stack
 from dr.errors import Exit, Invalid, Problem
+
+if TYPE_CHECKING:
+    from dr.evidence.recording import Recording
 
 DONE = {
     Exit.OK: "The operation is done; or, without --yes, its plan can be executed.",
@@ -123,6 +126,7 @@ def _operate(
     from dr.cli.run_progress import RunProgress
     from dr.config.project import load_topology
     from dr.control.lease import holder
+    from dr.evidence.recording import Recording
     from dr.operations import prechecks
     from dr.operations.operation import OPERATIONS, execute, plan
     from dr.operations.scene import Options, read_scene
@@ -155,9 +159,27 @@ def _operate(
             for kind, names in ((Intervention.SKIP, skip), (Intervention.FORCE, force))
             for step in names or ()
         }
-        with RunProgress(quiet=as_json) as watcher:
-            outcomes = execute(scene, operation, made, watcher, decisions, take_over)
-    print_result(as_json, lambda: run_dict(made, outcomes), lambda: run_text(made, outcomes))
+        expected = {each.step.name: each.expected for each in made.steps}
+        recording = Recording(scene, made.run, {"dr": version()})
+        try:
+            with recording, RunProgress(expected, quiet=as_json) as watcher:
+                outcomes = execute(scene, operation, made, watcher, decisions, take_over)
+        except BaseException:
+            if not as_json:
+                _print_report(recording, failed=True)
+            raise
+    result = {"report": str(recording.page) if recording.page else None}
+    print_result(as_json, lambda: run_dict(made, outcomes) | result, lambda: run_text(made, outcomes))
+    if not as_json:
+        _print_report(recording)
+
+
+def _print_report(recording: Recording, failed: bool = False) -> None:
+    """Print where the report of an operation is, or why there is none."""
+    if recording.page:
+        typer.echo(f"Report: {recording.page}", err=failed)
+    elif recording.problem:
+        typer.echo(f"Report: not written: {recording.problem}", err=True)
 
 
 def journal(

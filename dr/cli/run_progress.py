@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
@@ -18,16 +19,20 @@ from dr.topology.tiers import describe_duration
 
 PLAIN_SECONDS = 5.0
 """Shortest time between two lines about one step, without a terminal."""
+BAR = 12
+"""Characters of a step's bar, which is full at the expected duration of three quarters of the runs."""
 
 
 class RunProgress:
     """A watcher of steps that may run together (`dr.operations.step_runner.Watcher`).
 
     Args:
+        expected: Expected durations by step's name.
         quiet: Whether to show nothing.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, expected: Mapping[str, Expected] | None = None, quiet: bool = False) -> None:
+        self._expected = expected or {}
         self._console = Console(stderr=True)
         self._quiet = quiet
         self._lock = threading.Lock()
@@ -93,8 +98,24 @@ class RunProgress:
             running = list(self._running.values())
         now = time.monotonic()
         return Group(
-            *(
-                Text(f"{step.title} ({describe_duration(timedelta(seconds=now - began))}) {text}")
-                for step, began, text in running
-            )
+            *(running_line(step, now - began, self._expected.get(step.name), text) for step, began, text in running)
         )
+
+
+def running_line(step: Step[Any], seconds: float, expected: Expected | None, text: str) -> Text:
+    """Return the line of a running step: its elapsed time against the expected one. Pure.
+
+    Args:
+        step: The step.
+        seconds: Elapsed time in seconds.
+        expected: Its expected duration; None if it is unknown.
+        text: What it waits for.
+    """
+    took = describe_duration(timedelta(seconds=seconds))
+    if expected is None:
+        return Text(f"{step.title} ({took}) {text}")
+    limit = max(expected.p75.total_seconds(), 1.0)
+    full = min(BAR, round(BAR * seconds / limit))
+    usual = f"{took} of {describe_duration(expected.p50)}, p75 {describe_duration(expected.p75)}"
+    style = "yellow" if seconds > limit else "green"
+    return Text.assemble(("━" * full, style), ("─" * (BAR - full), "dim"), f" {step.title}: {usual}  ", (text, "dim"))

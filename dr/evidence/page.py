@@ -38,7 +38,7 @@ def page_of(evidence: Evidence) -> Page:
     run = recorded_run(evidence)
     rows = _rows(run.steps, drill.steps if drill else ())
     versions = dict(drill.versions if drill else {}) | dict(evidence.versions or {})
-    tier = drill.tier if drill else versions.get("tier", "")
+    tier = drill.tier if drill else run.tier or versions.get("tier", "")
     figures = _figures(drill, run, tier)
     writes = _writes(evidence, run)
     judgements = drill.judgements if drill else ()

@@ -132,6 +132,7 @@ class RunRecord:
         run: Its ID.
         operation: Its operation; "" if it is unknown.
         region: The recovery region; "" if it is unknown.
+        tier: Deployed tier at its start; "" if it is unknown.
         reason: Reason that the operator gave; "" if it is unknown.
         processes: Process and time of each start: the first one, then those that resumed the run.
         started: Its first entry; None without one.
@@ -145,6 +146,7 @@ class RunRecord:
     run: str
     operation: str = ""
     region: str = ""
+    tier: str = ""
     reason: str = ""
     processes: tuple[tuple[datetime, str], ...] = ()
     started: datetime | None = None
@@ -180,6 +182,7 @@ def record(run: str, entries: Sequence[Entry], definitions: Mapping[str, Step[An
         run=run,
         operation=str(facts.get("operation", "")),
         region=str(facts.get("region", "")),
+        tier=str(facts.get("tier", "")),
         reason=str(facts.get("reason", "")),
         processes=tuple((each.at, str(each.data.get("by", ""))) for each in starts),
         started=own[0].at,

@@ -268,6 +268,7 @@ def execute(
                 journal.append(
                     made.run,
                     "guard.accepted",
+                    operation=operation.name,
                     by=holder(),
                     reason=scene.options.reason,
                     guard=finding.name,
@@ -280,7 +281,12 @@ def execute(
             scene.held.check,
             {each.step.name: each.expected for each in made.steps},
             decisions or {},
-            {"region": scene.region, "by": holder(), "reason": scene.options.reason},
+            {
+                "region": scene.region,
+                "tier": scene.tier.value,
+                "by": holder(),
+                "reason": scene.options.reason,
+            },
         )
         return runner.execute(operation.name, operation.steps(), scene)
     finally:

@@ -103,7 +103,7 @@ def journal(**changes: Sequence[Entry]) -> list[Entry]:
     """
     steps = FAILOVER.steps()
     expected = {step.name: modelled(step).to_dict() for step in steps}
-    facts = {"operation": "failover", "region": RECOVERY, "by": BY, "reason": REASON}
+    facts = {"operation": "failover", "region": RECOVERY, "tier": "warm", "by": BY, "reason": REASON}
     names = [step.name for step in steps]
     started = Entry(at(18.1), RUN, "run.started", data={**facts, "steps": names, "expected": expected})
     entries: list[Entry] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,15 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     operations = {f"{call['service']}:{call['operation']}" for call in calls}
     assert not operations & FORBIDDEN
     assert not [each for each in operations if each.startswith(CONTROL_PLANES)]
+
+    page = Path(done["report"])
+    assert "us-east-1 is lost" in page.read_text(encoding="utf-8")
+    code, report = dr(sandbox, "report", done["run"])
+    assert (code, report["report"], report["result"]) == (0, str(page), "done")
+    assert report["alarms"]
+    assert {"dr", "tier", "model set"} <= report["versions"].keys()
+    code, runs = dr(sandbox, "incidents")
+    assert (code, runs[0]["run"], runs[0]["open"]) == (0, done["run"], True)
 
     code, again = dr(sandbox, "failover", "--yes", "--reason", "once more")
     assert (code, "it is done" in again["problems"][0]["fact"]) == (3, True)

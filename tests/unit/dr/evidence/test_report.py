@@ -245,11 +245,18 @@ def test_report_of_an_operation_is_made_from_its_journal_alone(operated: Path) -
 
 
 def test_objectives_of_an_operation_are_those_of_its_tier(operated: Path) -> None:
-    folder.write_versions(operated, {"tier": "warm", "fingerprint": "a-b-c-d"})
+    folder.write_versions(operated, {"fingerprint": "a-b-c-d"})
     found = page(operated)
 
-    assert all(each.objective for each in found.figures[1:])
+    assert [each.objective for each in found.figures[1:]] == ["5 min", "15 min"]
     assert found.fingerprint == "a-b-c-d"
+
+
+def test_objectives_of_an_unknown_tier_are_unknown(operated: Path) -> None:
+    entries = [replace(each, data={**each.data, "tier": "lukewarm"}) for each in journal()]
+    folder.write_journal(operated, entries)
+
+    assert [each.objective for each in page(operated).figures[1:]] == ["", ""]
 
 
 def test_failed_run_says_how_to_resume_it(operated: Path) -> None:
