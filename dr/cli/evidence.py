@@ -36,9 +36,9 @@ def report(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Make the report of a run: an HTML page with its verdict, timeline and evidence.
+    """Make the report of a run, as an HTML page.
 
-    Works for drills and operations, on any machine: without an evidence folder, the report is made from the journal in
+    It has the verdict, the timeline, what to do next, and the evidence. Works for drills and operations, on any machine: without an evidence folder, the report is made from the journal in
     the recovery region. What was not recorded is unknown. Prints the steps as a timeline, and the path of the page.
     """
     from dr.cli.evidence_report import report_dict, report_text

@@ -117,5 +117,7 @@ def running_line(step: Step[Any], seconds: float, expected: Expected | None, tex
     limit = max(expected.p75.total_seconds(), 1.0)
     full = min(BAR, round(BAR * seconds / limit))
     usual = f"{took} of {describe_duration(expected.p50)}, p75 {describe_duration(expected.p75)}"
-    style = "yellow" if seconds > limit else "green"
-    return Text.assemble(("━" * full, style), ("─" * (BAR - full), "dim"), f" {step.title}: {usual}  ", (text, "dim"))
+    style, late = ("yellow", "slow, ") if seconds > limit else ("green", "")
+    return Text.assemble(
+        ("━" * full, style), ("─" * (BAR - full), "dim"), f" {step.title}: {late}{usual}  ", (text, "dim")
+    )

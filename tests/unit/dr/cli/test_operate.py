@@ -17,9 +17,11 @@ from docs.generate.operation_examples import PLANS
 from dr.cli.layout import show
 from dr.cli.main import app
 from dr.cli.operation_report import plan_dict, plan_text, run_dict, run_text
+from dr.cli.run_progress import running_line
 from dr.control import incident_state
 from dr.errors import Exit, Problem, Refused
 from dr.operations.step_runner import Decision, Intervention, Outcome
+from dr.operations.steps import Expected
 from tests.support.buckets import make_bucket
 
 ROOT = Path(__file__).parents[4]
@@ -110,6 +112,26 @@ FORCED = Decision(Intervention.FORCE, "ada@laptop", "the alarm is late")
 )
 def test_outcome_of_a_step_is_one_word(changed: bool, decision: Decision | None, word: str) -> None:
     assert Outcome("engage", "Close", changed, "", AT, timedelta(0), decision).word == word
+
+
+@pytest.mark.parametrize(
+    ("seconds", "full", "style"), [(0, 0, "green"), (60, 6, "green"), (120, 12, "green"), (500, 12, "yellow")]
+)
+def test_running_step_is_shown_against_its_expected_duration(seconds: float, full: int, style: str) -> None:
+    step = PLANS["failover"].steps[4].step
+    expected = Expected(timedelta(seconds=80), timedelta(seconds=120), "3 earlier runs", measured=True)
+    line = running_line(step, seconds, expected, "2 of 3 nodes")
+
+    assert line.plain.startswith("━" * full + "─" * (12 - full))
+    assert line.plain.endswith("of 80 s, p75 2 min  2 of 3 nodes")
+    assert (": slow, " in line.plain) == (style == "yellow")
+    assert style in {str(span.style) for span in line.spans} or not full
+
+
+def test_running_step_without_an_expected_duration_shows_its_time() -> None:
+    step = PLANS["failover"].steps[4].step
+
+    assert running_line(step, 3, None, "waiting").plain == f"{step.title} (3 s) waiting"
 
 
 def test_run_has_times_outcomes_and_expected_durations() -> None:
