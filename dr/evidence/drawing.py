@@ -252,7 +252,8 @@ class _Canvas:
 
     def _bar(self, period: Period) -> tuple[float, float]:
         x, x2 = self._x(period.start), self._x(period.start + self.timeline.width)
-        return x, round(max(x2 - x - (0.5 if x2 - x > 6 else 0), 0.8), 1)
+        # Bars overlap, so that no seam is visible at another scale.
+        return x, round(min(x2 - x + 0.8, self.layout.width - x), 1)
 
     def _middle(self, period: Period) -> float:
         return self._x(period.start + self.timeline.width / 2)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from dr.control.journal import Entry
+from dr.errors import Failed
 from dr.operations.steps import Expected, Step, expected_from
 
 
@@ -203,7 +204,7 @@ def _result(entries: Sequence[Entry]) -> tuple[Result, str]:
     for event, result in (("step.failed", Result.FAILED), ("step.interrupted", Result.INTERRUPTED)):
         errors = [each for each in since if each.event == event]
         if errors:
-            return result, str(errors[-1].data.get("error", ""))
+            return result, str(errors[-1].data.get("error", "")).removeprefix(f"{Failed.kind}: ")
     return Result.RUNNING, ""
 
 
@@ -221,7 +222,9 @@ class _Open:
 
     def end(self, entry: Entry) -> None:
         facts = entry.data
-        detail = str(facts.get("error") or facts.get("detail") or facts.get("reason") or "")
+        # The text of an error begins with its family.
+        error = str(facts.get("error", "")).removeprefix(f"{Failed.kind}: ")
+        detail = error or str(facts.get("detail") or facts.get("reason") or "")
         is_open = bool(self.attempts) and self.attempts[-1].outcome == OPEN
         before = self.attempts.pop() if is_open else None
         started = before.started if before else entry.at

@@ -262,21 +262,21 @@ def test_objectives_of_an_unknown_tier_are_unknown(operated: Path) -> None:
 def test_failed_run_says_how_to_resume_it(operated: Path) -> None:
     failed = [
         entry(20.5, "step.started", "nodes"),
-        entry(30, "step.failed", "nodes", error="no capacity in us-west-2a"),
+        entry(30, "step.failed", "nodes", error="failed: no capacity in us-west-2a"),
     ]
     entries = [each for each in journal(nodes=failed) if each.at <= at(30)]
     folder.write_journal(operated, entries)
     found = page(operated)
 
     assert (found.result, found.verdict) == ("failed", Verdict.MISSED)
-    assert "no capacity in us-west-2a" in advised(found)["failover"]
+    assert advised(found)["failover"].startswith("no capacity in us-west-2a -> fix the reported problem; then")
     assert "`dr failover` shows what is left, and resumes this run" in advised(found)["failover"]
 
 
 def test_resumed_step_shows_its_earlier_attempts(operated: Path) -> None:
     attempts = [
         entry(20.5, "step.started", "nodes"),
-        entry(30, "step.failed", "nodes", error="no capacity in us-west-2a"),
+        entry(30, "step.failed", "nodes", error="failed: no capacity in us-west-2a"),
         entry(31, "run.started", operation="failover", by="grace@desk", reason="again"),
         entry(31.2, "step.started", "nodes"),
         entry(41, "step.done", "nodes", detail="3 nodes are ready", seconds=9.9),
