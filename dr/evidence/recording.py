@@ -85,7 +85,7 @@ class Recording:
 
     def _fingerprint(self) -> dict[str, str]:
         found = fingerprint.of(self._scene)
-        return {"fingerprint": found.value, "tier": found.parts["tier"], "model set": found.parts["model_set"]}
+        return {**found.parts, "fingerprint": found.value}
 
 
 def _value(pending: Future[Value]) -> Value | None:

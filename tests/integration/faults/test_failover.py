@@ -61,7 +61,7 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     code, report = dr(sandbox, "report", done["run"])
     assert (code, report["report"], report["result"]) == (0, str(page), "done")
     assert report["alarms"]
-    assert {"dr", "tier", "model set"} <= report["versions"].keys()
+    assert {"dr", "tier", "model_set"} <= report["versions"].keys()
     code, runs = dr(sandbox, "incidents")
     assert (code, runs[0]["run"], runs[0]["open"]) == (0, done["run"], True)
 

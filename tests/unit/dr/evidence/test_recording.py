@@ -66,7 +66,7 @@ def test_finished_operation_leaves_a_report_with_alarms_and_versions(scene: Scen
     assert (found.result, found.reason) == ("done", REASON)
     assert found.alarms
     assert (found.alarms[0].before, found.alarms[0].after) == ("OK", "ALARM")
-    assert found.versions == {"dr": "0.1.0", "tier": "warm", "model set": "set-1"}
+    assert found.versions == {"dr": "0.1.0", **PARTS}
     assert found.fingerprint == Fingerprint(PARTS).value
 
 
