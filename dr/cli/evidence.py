@@ -38,8 +38,9 @@ def report(
 ) -> None:
     """Make the report of a run, as an HTML page.
 
-    It has the verdict, the timeline, what to do next, and the evidence. Works for drills and operations, on any machine: without an evidence folder, the report is made from the journal in
-    the recovery region. What was not recorded is unknown. Prints the steps as a timeline, and the path of the page.
+    It has the verdict, the timeline, what to do next, and the evidence. Works for drills and operations, on any
+    machine: without an evidence folder, the report is made from the journal in the recovery region. What was not
+    recorded is unknown. Prints the steps as a timeline, and the path of the page.
     """
     from dr.cli.evidence_report import report_dict, report_text
     from dr.cli.report import progress

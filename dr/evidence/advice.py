@@ -20,6 +20,10 @@ PHASES = {
 }
 """What shortens each phase of a recovery time."""
 MISSED = {
+    "effect": "the fault hit nothing: repeat the drill while `dr status` shows that the primary region serves",
+    "detection": "what the prober measures (`dr status`), its log group, and its alarms",
+    "operation": "the step that failed, in the table of steps and in the journal",
+    "one-region": "the lever `engage` (`dr status`), and what `dig` gets for the public name",
     "rpo": "`dr status` shows the age of the newest data that arrived; look at the replication of the primary region",
     "answers": "compare the model sets of both regions (`dr status`), then look at the log of a replica",
     "alarms": "the alarms below that are not OK, each with its meaning",
@@ -50,7 +54,7 @@ def advice(
         drill: Document of the drill; None without one.
     """
     return (
-        *_of_result(run),
+        *_of_result(run, drill is not None),
         *(Advice("the drill", each, "fix this, then repeat the drill") for each in (drill.problems if drill else ())),
         *_of_judgements(judgements, phases),
         *_of_writes(lost, unknown_writes),
@@ -61,16 +65,17 @@ def advice(
     )
 
 
-def _of_result(run: RunRecord) -> Iterator[Advice]:
+def _of_result(run: RunRecord, drilled: bool) -> Iterator[Advice]:
     again = f"`dr {run.operation}` shows what is left, and resumes this run" if run.operation else "`dr incidents`"
+    if drilled:
+        again = "`dr drill stop` cleans up; then repeat the drill"
     if run.result is Result.FAILED:
         yield Advice(run.operation, run.error or "a step failed", f"fix the reported problem; then {again}")
     elif run.result is Result.INTERRUPTED:
         yield Advice(run.operation, "the run was interrupted", again)
     elif run.started and run.result is Result.RUNNING:
-        yield Advice(
-            run.operation, "the journal has no end of this run", f"`dr incidents` says whether it runs; {again}"
-        )
+        fact = "the journal has no end of this run"
+        yield Advice(run.operation, fact, f"`dr incidents` says whether it runs; {again}")
 
 
 def _of_open_incident(run: RunRecord) -> Iterator[Advice]:

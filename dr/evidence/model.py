@@ -164,6 +164,7 @@ class Page:
         requests: Numbers of requests: sent, failed, wrong; None if no client ran.
         writes: Writes.
         steps: Steps.
+        steps_source: Clock of their actual durations: "measured" or "modelled".
         decisions: What was skipped, forced or accepted.
         processes: Time and process of each start of the run.
         alarms: Alarms before and after; None if both are unknown.
@@ -197,6 +198,7 @@ class Page:
     requests: Mapping[str, int] | None
     writes: Writes
     steps: tuple[StepRow, ...]
+    steps_source: str
     decisions: tuple[DecisionRecord, ...]
     processes: tuple[tuple[datetime, str], ...]
     alarms: tuple[AlarmRow, ...] | None

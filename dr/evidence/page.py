@@ -71,6 +71,7 @@ def page_of(evidence: Evidence) -> Page:
         requests=requests,
         writes=writes,
         steps=rows,
+        steps_source=_clock(drill, "steps") if drill and drill.steps else MEASURED,
         decisions=run.decisions,
         processes=run.processes,
         alarms=alarms,

@@ -15,6 +15,7 @@ from dr.control.journal import Entry
 from dr.drills.document import Judgement, LostWrite, Verdict
 from dr.errors import Failed
 from dr.evidence import folder
+from dr.evidence.advice import MISSED
 from dr.evidence.model import Page
 from dr.evidence.page import page_of
 from dr.evidence.reading import FileState, read
@@ -312,6 +313,21 @@ def test_missed_recovery_time_names_the_longest_phase(evidence: Path) -> None:
     assert found.headline == "Missed: rto."
     assert "the longest phase is capacity (24.6 s)" in advised(found)["rto"]
     assert found.figures[0].verdict is Verdict.MISSED
+
+
+@pytest.mark.parametrize("name", ["effect", "detection", "operation", "one-region", "answers", "alarms"])
+def test_each_missed_condition_says_what_to_look_at(evidence: Path, name: str) -> None:
+    judgements = (Judgement(name, Verdict.MISSED, "it was not so", "it is so"),)
+    folder.write(evidence, "drill.json", drill_document(verdict=Verdict.MISSED, judgements=judgements).to_json())
+
+    assert advised(page(evidence))[name] == f"it was not so; objective it is so -> {MISSED[name]}"
+
+
+def test_failed_operation_of_a_drill_is_cleaned_up_first(evidence: Path) -> None:
+    failed = [entry(20.5, "step.started", "nodes"), entry(30, "step.failed", "nodes", error="failed: no capacity")]
+    folder.write_journal(evidence, [each for each in journal(nodes=failed) if each.at <= at(30)])
+
+    assert "`dr drill stop` cleans up; then repeat the drill" in advised(page(evidence))["failover"]
 
 
 def test_unmeasured_condition_is_unknown_and_to_be_repeated(evidence: Path) -> None:
