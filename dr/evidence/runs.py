@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dr.control.lease import held_by
@@ -14,7 +15,9 @@ from dr.control.state_store import Stored
 from dr.drills import document
 from dr.errors import DrError, Problem, Refused
 from dr.evidence import folder
+from dr.evidence.clock import moment
 from dr.evidence.run_record import Result, record, with_lease
+from dr.operations.step_runner import new_run
 
 READERS = 16
 """Runs that are read at the same time."""
@@ -99,11 +102,11 @@ def collect(journal_of: Callable[[], SharedJournal], run: str) -> Path:
         there = journal.runs()
     except DrError:
         # On the day, evidence of this machine is worth more than the reason why the journal cannot be read.
-        wanted = run or max(here, default="")
+        wanted = run or _newest(here, [])
         if wanted not in here:
             raise
         return folder.of_run(wanted)
-    wanted = run or max((*here, *there), default="")
+    wanted = run or _newest(here, there)
     if wanted not in (*here, *there):
         fact = f"s3://{journal.bucket} and this machine have no run{f' {run}' if run else ''}"
         newest = sorted({*here, *there})[-3:]
@@ -114,3 +117,18 @@ def collect(journal_of: Callable[[], SharedJournal], run: str) -> Path:
     if wanted in there and not (place / document.FILE).exists():
         folder.write_journal(place, journal.entries(wanted))
     return place
+
+
+def _newest(here: Sequence[str], there: Sequence[str]) -> str:
+    """Return the newest run; "" without one. A drill is newer than the operations that it ran.
+
+    Args:
+        here: Runs with an evidence folder.
+        there: Runs in the journal.
+    """
+    newest = max((*here, *there), default="")
+    for run in sorted(here, reverse=True):
+        with suppress(OSError, DrError, ValueError):
+            ended = moment(document.read(folder.of_run(run)).ended)
+            return run if run <= newest <= new_run(ended.astimezone(UTC)) else newest
+    return newest

@@ -166,6 +166,16 @@ def test_report_without_a_run_is_that_of_the_newest(s3: Any) -> None:
     assert json.loads(run("report", "--json").stdout)["run"] == NEWER
 
 
+@pytest.mark.parametrize(
+    ("other", "newest"), [("20261128T120640Z-cccccc", RUN), ("20261128T120800Z-cccccc", "20261128T120800Z-cccccc")]
+)
+def test_operation_that_a_drill_ran_is_not_newer_than_the_drill(s3: Any, other: str, newest: str) -> None:
+    write_example(folder.root())
+    record(s3, other, journal())
+
+    assert json.loads(run("report", "--json").stdout)["run"] == newest
+
+
 def test_report_has_the_entries_that_were_written_since_the_last_one(s3: Any) -> None:
     record(s3, RUN, FAILED)
     assert json.loads(run("report", "--json").stdout)["result"] == "failed"
