@@ -5,7 +5,7 @@ A drill that hit nothing proves nothing, so the effect of the fault is a conditi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dr.drills.document import Judgement, LostWrite, Objectives, Requests, Verdict
@@ -88,19 +88,49 @@ def alarms(firing: Sequence[str] | None, steady: timedelta) -> Judgement:
     return Judgement("alarms", Verdict.MET, f"none for {describe_duration(steady)}", objective)
 
 
-def one_region(requests: Sequence[Request], primary: str, closed: datetime | None, ttl: timedelta) -> Judgement:
+def resumed(run: str | None) -> Judgement:
+    """Judge whether the run of a killed operator was resumed.
+
+    Args:
+        run: ID of the run that was resumed; None if a new one was started.
+    """
+    objective = "the run of the killed process is resumed"
+    if run is None:
+        return Judgement("resumed", Verdict.MISSED, "a new run was started", objective)
+    return Judgement("resumed", Verdict.MET, f"run {run}", objective)
+
+
+def fallback(nodes: Mapping[str, int] | None, short: str) -> Judgement:
+    """Judge whether GPU nodes of another type were started.
+
+    Args:
+        nodes: Number of GPU nodes in the recovery region by instance type; None if they could not be read.
+        short: The type without capacity.
+    """
+    objective = f"nodes of another type than {short}"
+    if nodes is None:
+        return Judgement("fallback", Verdict.UNKNOWN, "the nodes could not be read", objective)
+    text = ", ".join(f"{count} of {kind}" for kind, count in sorted(nodes.items())) or "no node"
+    fell_back = bool(nodes) and short not in nodes
+    return Judgement("fallback", Verdict.MET if fell_back else Verdict.MISSED, text, objective)
+
+
+def one_region(requests: Sequence[Request], primary: str, confirmed: datetime | None) -> Judgement:
     """Judge whether clients are kept away from a primary region that returns.
+
+    Until the recovery record opens, both records are closed, and Route 53 then answers as if both were open (Route 53
+    developer guide, "How Route 53 chooses records when health checking is configured"). A primary region that returns
+    in that time answers clients, and nothing has diverged yet.
 
     Args:
         requests: Requests that were sent before the failback.
         primary: The primary region.
-        closed: When the primary record was closed, by the environment's clock; None if it was not.
-        ttl: Time to live of the DNS answer: so long resolvers may keep the earlier one.
+        confirmed: When it was confirmed that no resolver keeps the primary region's address; None if it was not.
     """
-    objective = f"no answer of {primary} once its record is closed"
-    if closed is None:
-        return Judgement("one-region", Verdict.MISSED, "the primary record was not closed", objective)
-    late = [each for each in requests if each.sent_modelled > closed + ttl]
+    objective = f"no answer of {primary} once DNS is confirmed"
+    if confirmed is None:
+        return Judgement("one-region", Verdict.MISSED, "DNS was not confirmed", objective)
+    late = [each for each in requests if each.sent > confirmed]
     of_primary = sum(each.region == primary and not each.failed for each in late)
     if not late:
         return Judgement("one-region", Verdict.UNKNOWN, "no request was sent after that", objective)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dr.drills.catalog import Drill
 from dr.drills.timeline import Pace
@@ -25,7 +25,7 @@ class Record:
         tier: Deployed tier of the recovery region.
         home: The primary region.
         bucket: Bucket of the primary region that the drill writes to.
-        ttl: Time to live of the public name's DNS answer.
+        short: The instance type without capacity, in a drill of a shortage.
         started: Start of the drill.
         paces: How the environment's clock ran.
     """
@@ -35,20 +35,20 @@ class Record:
     tier: Tier
     home: str
     bucket: str
-    ttl: timedelta
+    short: str
     started: datetime
     paces: list[Pace]
     fault_at: datetime | None = None
     detected: datetime | None = None
     """When an alarm detected the loss, by the environment's clock; None if none did."""
-    closed: datetime | None = None
-    """When the primary record was closed; None if it was not."""
     failback_at: datetime | None = None
     failed_back: bool = False
     made: Plan | None = None
     """The failover's plan."""
     outcomes: list[Outcome] = field(default_factory=list)
     """Steps of the failover that have ended."""
+    nodes: Mapping[str, int] | None = None
+    """Number of GPU nodes in the recovery region after the failover, by instance type; None if they were not read."""
     writes: list[Write] = field(default_factory=list)
     before: Sequence[Alarm] | None = None
     after: Sequence[Alarm] | None = None

@@ -6,6 +6,7 @@ Whatever fails, the fault is ended and the failback is tried. Each error is a pa
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,17 +23,19 @@ from dr.drills.watching import Noted
 from dr.drills.writes import Writer
 from dr.errors import DrError, Failed, Problem
 from dr.names import CONTROL
-from dr.operations import client_log, prechecks
+from dr.operations import capacity_steps, client_log, prechecks
 from dr.operations.operation import FAILBACK, FAILOVER, execute, plan
 from dr.operations.scene import Options, Scene, read_scene
 from dr.operations.step_runner import Outcome, Watcher, new_run
 from dr.topology.detection import IMPAIRED
-from dr.topology.topology import RECORD_TTL_SECONDS, Role, Topology
+from dr.topology.topology import Role, Topology
 
 BASELINE = timedelta(seconds=5)
 """How long all answers have to be right before the fault, by the machine's clock."""
 PATIENCE = timedelta(minutes=1)
 """Time limit for right answers before the fault and after the failover, by the machine's clock."""
+AFTERWARDS = timedelta(seconds=5)
+"""How long clients go on after the recovery, by the machine's clock, so that a relapse shows."""
 DETECTION_PATIENCE = 2
 """The drill waits for the alarm for so many detection budgets, and then goes on without it."""
 ALARMS_PATIENCE = timedelta(minutes=20)
@@ -77,7 +80,7 @@ class Rehearsal:
             self.scene.tier,
             self.scene.home,
             self.topology.bucket(CONTROL, Role.PRIMARY),
-            timedelta(seconds=RECORD_TTL_SECONDS),
+            self.topology.workload.gpu_types[0],
             datetime.now(UTC),
             self.place.paces,
         )
@@ -128,8 +131,8 @@ class Rehearsal:
         self.say("clients send requests; every answer has to be right")
         self._until("clients with right answers", lambda: self._healthy(clients), PATIENCE)
         if self.drill.shortage:
-            kind = self.topology.workload.gpu_types[0]
-            self.place.fault({"kind": "capacity", "region": self.scene.region, "instance_type": kind})
+            short = {"kind": "capacity", "region": self.scene.region, "instance_type": self.record.short}
+            self.place.fault(short)
         self.record.fault_at = datetime.now(UTC)
         self.place.fault({"kind": "region", "region": self.scene.home, "unreachable": True, "with_global": True})
         self.say(f"{self.scene.home} and the global control planes are lost")
@@ -138,6 +141,7 @@ class Rehearsal:
         self._fail_over()
         self.place.run_at(pacing.MACHINE)
         self._until("clients with right answers again", lambda: self._recovered(clients), PATIENCE)
+        time.sleep(AFTERWARDS.total_seconds())
         replica = self.topology.bucket(CONTROL, Role.RECOVERY)
         self.record.writes = writes.judged(self.scene.region, replica, self.run, self.record.writes)
 
@@ -173,14 +177,12 @@ class Rehearsal:
             killed.start_and_kill(self.scene, self.drill.name, self.say)
         made = self.record.made = plan(self.scene, FAILOVER)
         execute(self.scene, FAILOVER, made, Paced(Noted(self.watcher, self._ended), self.place))
+        self.record.nodes = Counter(capacity_steps.ready_gpu_nodes(self.scene).values())
 
     def _ended(self, outcome: Outcome) -> None:
         """Note a step. In a split brain, the primary region returns once its record is closed."""
         self.record.outcomes.append(outcome)
-        if outcome.step != "engage":
-            return
-        self.record.closed = outcome.started + outcome.duration
-        if self.drill.returns:
+        if outcome.step == "engage" and self.drill.returns:
             self.place.repair()
             self.say(f"{self.scene.home} returns while the failover runs")
 

@@ -17,6 +17,8 @@ SUSTAINED = timedelta(seconds=10)
 """How long all answers have to be right for a recovery, by the environment's clock."""
 STEADY = timedelta(minutes=4)
 """How long no alarm may fire at the end, by the environment's clock: longer than the alarms' periods."""
+CONFIRMED = "confirm-dns"
+"""The step after which no resolver keeps the address of the primary region."""
 MODELLED = ("rto_seconds", "phases", "steps")
 """Figures by the environment's clock, in which modelled durations pass."""
 MEASURED = ("rpo_seconds", "requests", "lost_writes")
@@ -60,10 +62,14 @@ def document(
         _operation(record),
         judgements.alarms(record.firing, STEADY),
     ]
+    if record.drill.killed:
+        found.append(judgements.resumed(record.made.run if record.made and record.made.resumes else None))
+    if record.drill.shortage:
+        found.append(judgements.fallback(record.nodes, record.short))
     if record.drill.returns:
         away = [each for each in requests if record.failback_at is None or each.sent < record.failback_at]
-        closed = record.clock(record.closed) if record.closed else None
-        found.append(judgements.one_region(away, record.home, closed, record.ttl))
+        confirmed = [each.started + each.duration for each in record.outcomes if each.step == CONFIRMED]
+        found.append(judgements.one_region(away, record.home, confirmed[0] if confirmed else None))
     return DrillDocument(
         drill=record.drill.name,
         run=record.run,

@@ -18,6 +18,7 @@ from dr.topology.capacity import capacity
 from dr.topology.serving import NAMESPACE, SERVICE
 from dr.topology.tiers import highest
 
+INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{SERVICE}"
 
 
@@ -234,12 +235,12 @@ def resize(scene: Scene, group: GpuGroup, least: int, desired: int) -> None:
         )
 
 
-def ready_gpu_nodes(scene: Scene) -> list[str]:
-    """Return the names of ready GPU nodes that take pods. Raises as `ClusterApi.get`."""
+def ready_gpu_nodes(scene: Scene) -> dict[str, str]:
+    """Return the instance types of ready GPU nodes that take pods, by name. Raises as `ClusterApi.get`."""
     listed = scene.cluster.get("/api/v1/nodes", labelSelector=f"pool={GPU}")["items"]
-    return [
-        each["metadata"]["name"]
+    return {
+        each["metadata"]["name"]: each["metadata"]["labels"].get(INSTANCE_TYPE, "unknown")
         for each in listed
         if not each["spec"].get("unschedulable")
         and any(one["type"] == "Ready" and one["status"] == "True" for one in each["status"].get("conditions", ()))
-    ]
+    }

@@ -15,7 +15,6 @@ FAULT = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 OBJECTIVES = Objectives(rto_seconds=300, rpo_seconds=60)
 RECOVERED = Outage(FAULT, FAULT + timedelta(seconds=1), FAULT + timedelta(seconds=200), 1.0)
 BUDGET = timedelta(seconds=220)
-TTL = timedelta(seconds=60)
 
 
 def answered(seconds: float, region: str = "us-west-2", status: int | None = 200) -> Request:
@@ -88,27 +87,45 @@ def test_alarms_are_met_if_none_fires_at_the_end(firing: list[str] | None, verdi
     assert judgements.alarms(firing, timedelta(minutes=4)).verdict is verdict
 
 
-def test_primary_region_that_answers_only_while_resolvers_keep_its_address_is_no_split_brain() -> None:
+def test_primary_region_that_answers_only_before_dns_is_confirmed_is_no_split_brain() -> None:
     requests = [answered(70, "us-east-1"), answered(90)]
 
-    assert judgements.one_region(requests, "us-east-1", FAULT + timedelta(seconds=10), TTL).verdict is Verdict.MET
+    assert judgements.one_region(requests, "us-east-1", FAULT + timedelta(seconds=80)).verdict is Verdict.MET
 
 
 @pytest.mark.parametrize(
-    ("requests", "closed", "verdict"),
+    ("requests", "confirmed", "verdict"),
     [
-        ([answered(71, "us-east-1"), answered(90)], 10, Verdict.MISSED),
-        ([answered(71, "us-east-1", status=None), answered(90)], 10, Verdict.MET),
-        ([answered(60)], 10, Verdict.UNKNOWN),
+        ([answered(81, "us-east-1"), answered(90)], 80, Verdict.MISSED),
+        ([answered(81, "us-east-1", status=None), answered(90)], 80, Verdict.MET),
+        ([answered(60)], 80, Verdict.UNKNOWN),
         ([answered(90)], None, Verdict.MISSED),
     ],
 )
-def test_answer_of_the_primary_region_after_its_record_is_closed_is_a_split_brain(
-    requests: list[Request], closed: int | None, verdict: Verdict
+def test_answer_of_the_primary_region_after_dns_is_confirmed_is_a_split_brain(
+    requests: list[Request], confirmed: int | None, verdict: Verdict
 ) -> None:
-    at = None if closed is None else FAULT + timedelta(seconds=closed)
+    at = None if confirmed is None else FAULT + timedelta(seconds=confirmed)
 
-    assert judgements.one_region(requests, "us-east-1", at, TTL).verdict is verdict
+    assert judgements.one_region(requests, "us-east-1", at).verdict is verdict
+
+
+def test_killed_operator_whose_run_was_not_resumed_is_missed() -> None:
+    assert judgements.resumed("20261129T120000Z-a1b2c3").verdict is Verdict.MET
+    assert judgements.resumed(None).verdict is Verdict.MISSED
+
+
+@pytest.mark.parametrize(
+    ("nodes", "verdict"),
+    [
+        ({"g6.2xlarge": 3}, Verdict.MET),
+        ({"g6.2xlarge": 2, "g5.2xlarge": 1}, Verdict.MISSED),
+        ({}, Verdict.MISSED),
+        (None, Verdict.UNKNOWN),
+    ],
+)
+def test_shortage_is_met_if_all_nodes_are_of_another_type(nodes: dict[str, int] | None, verdict: Verdict) -> None:
+    assert judgements.fallback(nodes, "g5.2xlarge").verdict is verdict
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""`dr drill` on a whole sandbox: every verdict is compared with what the clients' log and AWS show."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dr.drills.catalog import DRILLS
+from dr.operations import client_log
+from sandbox.emulator_client import ask
+from tests.support.dr_command import dr
+from tests.support.network import EAST, WEST
+from tests.support.sandbox import SandboxUnderTest
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.engine
+
+USUAL = {"effect", "detection", "rto", "rpo", "answers", "operation", "alarms"}
+OWN = {"capacity-shortage": {"fallback"}, "operator-killed": {"resumed"}, "split-brain": {"one-region"}}
+FORBIDDEN = ("iam", "route53", "organizations", "globalaccelerator")
+
+
+@pytest.fixture
+def running(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    """The sandbox with its clock running, as for a user; tests otherwise advance it themselves."""
+    inside.advance(4)
+    yield inside
+    dr(inside, "drill", "stop")
+    ask(inside.server, "POST", "clock", {"speed": 1, "follow": False})
+    inside.repair()
+
+
+def evidence(sandbox: SandboxUnderTest, run: str) -> Path:
+    return sandbox.local.folder / "dr" / "evidence" / run
+
+
+def verdicts(document: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["verdict"] for each in document["judgements"]}
+
+
+def nothing_is_left(sandbox: SandboxUnderTest) -> bool:
+    """Return whether faults, a faster clock, an incident, clients and objects of a drill are gone."""
+    bucket = next(each["Name"] for each in sandbox.client("s3", EAST).list_buckets()["Buckets"] if EAST in each["Name"])
+    control = f"{bucket.rpartition(EAST)[0]}{EAST}-control"
+    left = sandbox.client("s3", EAST).list_objects_v2(Bucket=control, Prefix="drill/").get("KeyCount", 0)
+    _, status = dr(sandbox, "status")
+    clients = subprocess.run(["pgrep", "-f", str(sandbox.local.folder)], capture_output=True, text=True, check=False)
+    return (
+        ask(sandbox.server, "GET", "faults") == []
+        and ask(sandbox.server, "GET", "clock")["speed"] == 1
+        and status["incident"] is None
+        and left == 0
+        and "sandbox client" not in clients.stdout
+    )
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
+    running: SandboxUnderTest, everything: bool, name: str
+) -> None:
+    if name != "region-loss" and not everything:
+        pytest.skip("another drill: with --all")
+    since = running.mark()
+    code, found = dr(running, "drill", name)
+
+    assert (code, found["verdict"]) == (0, "met"), found
+    assert verdicts(found) == dict.fromkeys(USUAL | OWN.get(name, set()), "met")
+    requests = client_log.parse((evidence(running, found["run"]) / "requests.jsonl").read_text())
+    assert found["requests"] == {
+        "sent": len(requests),
+        "failed": sum(each.status != 200 for each in requests),
+        "wrong": sum(each.right is False for each in requests),
+    }
+    assert found["rto_seconds"] == pytest.approx(sum(found["phases"].values()), abs=0.1)
+    assert 0 < found["rto_seconds"] <= found["objectives"]["rto_seconds"]
+    assert found["rto_error_seconds"] <= 2
+    assert {each["outcome"] for each in found["steps"]} <= {"done", "unneeded"}
+    assert {each.region for each in requests if not each.failed} == {EAST, WEST}
+    writes = (evidence(running, found["run"]) / "writes.jsonl").read_text().splitlines()
+    assert len(found["lost_writes"]) == sum(json.loads(each)["survived"] is False for each in writes)
+    assert (evidence(running, found["run"]) / "report.html").stat().st_size > 10_000
+    asked = {call["service"] for call in running.calls(since) if "app/ml-dr" in call["agent"]}
+    assert not asked & set(FORBIDDEN)
+    assert nothing_is_left(running)
+
+
+def test_proof_of_a_drill_is_shown_by_status(running: SandboxUnderTest) -> None:
+    _, found = dr(running, "status")
+
+    assert found["proof"]["status"] == "met", found["proof"]
+
+
+def test_drill_during_an_incident_or_beside_a_fault_is_refused_and_changes_nothing(running: SandboxUnderTest) -> None:
+    running.fault(kind="zone", zone=f"{EAST}a")
+    code, found = dr(running, "drill", "region-loss")
+
+    assert (code, [each["subject"] for each in found["problems"]]) == (3, ["faults"])
+    assert "the first of kind zone" in found["problems"][0]["fact"]
+    assert len(ask(running.server, "GET", "faults")) == 1
+
+
+def test_drill_whose_loss_no_alarm_detects_is_missed(running: SandboxUnderTest, everything: bool) -> None:
+    if not everything:
+        pytest.skip("with --all")
+    scheduler = running.client("scheduler", WEST)
+    prober = next(each for each in scheduler.list_schedules()["Schedules"] if "prober" in each["Name"])
+    schedule = scheduler.get_schedule(GroupName=prober["GroupName"], Name=prober["Name"])
+    wanted = {key: schedule[key] for key in ("GroupName", "Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+    scheduler.update_schedule(**wanted, State="DISABLED")
+    try:
+        code, found = dr(running, "drill", "region-loss")
+    finally:
+        scheduler.update_schedule(**wanted, State="ENABLED")
+    ask(running.server, "POST", "clock", {"advance": 600})
+
+    assert (code, found["verdict"]) == (1, "missed")
+    assert verdicts(found)["detection"] == "missed"
+
+
+def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(
+    running: SandboxUnderTest, everything: bool
+) -> None:
+    if not everything:
+        pytest.skip("with --all")
+    command = [str(running.local.commands / "dr"), "drill", "region-loss", "--json"]
+    variables = {**os.environ, **running.engine.variables}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as drill:
+        wait_for(lambda: ask(running.server, "GET", "faults"), "the fault")
+        time.sleep(1)
+        drill.send_signal(signal.SIGKILL)
+    code, refused = dr(running, "drill", "region-loss")
+    assert (code, "its process died" in refused["problems"][0]["fact"]) == (3, True)
+    code, cleaned = dr(running, "drill", "stop")
+
+    assert (code, {"its clients", "the faults"} <= set(cleaned["cleaned"])) == (0, True), cleaned
+    assert nothing_is_left(running)
