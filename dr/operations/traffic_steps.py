@@ -59,7 +59,10 @@ def set_lever(name: str, title: str, lever: str, wanted: bool, after: tuple[str,
 
 
 def confirm_dns(name: str, title: str, role: Role, after: tuple[str, ...]) -> Step[Scene]:
-    """Return the step that asks DNS until every answer within a time to live is the region of a role."""
+    """Return the step that asks DNS until every answer within a time to live is the region of a role.
+
+    In a tier in which both regions answer in normal operation, one answer of the primary region confirms a failback.
+    """
 
     def evaluate(scene: Scene) -> Verdict:
         return Verdict(State.NEEDED, _clients_text(scene.clients()))
@@ -67,6 +70,8 @@ def confirm_dns(name: str, title: str, role: Role, after: tuple[str, ...]) -> St
     def verify(scene: Scene) -> Verdict:
         found, region = scene.clients(), scene.topology.site(role).region
         lasts = scene.lasts(name, found.region == region)
+        if found.region == region and role is Role.PRIMARY and scene.tier.spec.dns_weight:
+            return Verdict(State.DONE, f"{_clients_text(found)}; in tier {scene.tier} both regions answer")
         if found.region != region:
             return Verdict(State.NEEDED if found.region else State.UNKNOWN, _clients_text(found))
         if lasts < found.ttl:

@@ -56,7 +56,7 @@ def nothing_is_left(sandbox: SandboxUnderTest) -> bool:
     return (
         ask(sandbox.server, "GET", "faults") == []
         and ask(sandbox.server, "GET", "clock")["speed"] == 1
-        and status["incident"] is None
+        and status["day"]["incident"] is None
         and left == 0
         and "sandbox client" not in clients.stdout
     )
