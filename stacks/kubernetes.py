@@ -26,11 +26,13 @@ from components.kubernetes.node_pool_spec import NodePoolSpec
 from components.kubernetes.protection import Protection, ProtectionArgs
 from components.kubernetes.protection_spec import ProtectionSpec
 from components.kubernetes.registry_backup_spec import RegistryBackupSpec
+from components.kubernetes.runbook import Runbook, RunbookArgs
 from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
 from components.pod_code import pod_code
 from components.tagging import tags_of
 from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
 from dr.names import DATASETS, MODELS, REGISTRY, VELERO
+from dr.operations import runbook
 from dr.supply.mirror import Mirror
 from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.network import zone_blocks
@@ -89,6 +91,8 @@ def cluster_contents(
         regions = (topology.primary.region, topology.recovery.region)
         Mesh("mesh", MeshArgs(access, regions, topology.serving.shared_mesh, [*spaces.ready, *after(MESH_BASE)]))
     Alerts("cluster-alerts", AlertsArgs(access, watched(topology), [*spaces.ready, *after(PROMETHEUS)]))
+    files = {runbook.FILE: runbook.render(topology)}
+    Runbook("runbook", RunbookArgs(access, runbook.CONFIG_MAP, files, spaces.ready))
     return inference.rollout.apply(lambda phase: spec.awaited)
 
 

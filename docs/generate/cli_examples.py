@@ -16,10 +16,11 @@ from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
 from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
+from dr.config.project import load_settings
 from dr.control.contract import BucketRecord, DnsRecord, Half
 from dr.control.incident_state import Incident, IncidentState, Levers
 from dr.findings import Finding, Status
-from dr.operations import probes, promises, readiness_capacity
+from dr.operations import probes, promises, readiness_capacity, runbook
 from dr.operations.adopt import Found
 from dr.operations.clients_dns import Clients
 from dr.operations.measurements import Alarm, Sample
@@ -205,6 +206,9 @@ REGISTRIES = (
     RegionSupply(Role.RECOVERY, RECOVERY, 22, ((SUPPLY[0], Lack.MISSING),)),
 )
 
+RUNBOOK = runbook.render(load_settings(Path(__file__).parents[2], "dr").topology("123456789012"))
+RUNBOOK_LINES = [line for line in RUNBOOK.splitlines() if line.startswith("dr ")]
+
 OUTPUTS: Mapping[str, str] = {
     "dr status": _output("dr status", status_report.status_text(STATUS)),
     "dr contract": _output(
@@ -224,6 +228,7 @@ OUTPUTS: Mapping[str, str] = {
         ),
     ),
     "dr incidents": _output("dr incidents", evidence_report.incidents_text(evidence_examples.RUNS)),
+    "dr runbook": "\n".join(("$ dr runbook | grep '^dr '", *RUNBOOK_LINES)),
     "dr pause": "$ dr pause --reason 'maintenance of us-west-2'\nautomation is paused: maintenance of us-west-2",
     "dr resume": "$ dr resume\nautomation is not paused",
     "dr check": _output("dr check", check_report.check_text(CHECK)),

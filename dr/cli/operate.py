@@ -1,4 +1,4 @@
-"""Commands of an incident: fail over, switch over, fail back, their journal, and automation's off switch."""
+"""Commands of an incident: the operations, their journal, the runbook, and automation's off switch."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ EXITS = {
     "switchover": DONE,
     "failback": DONE,
     "journal": {Exit.REFUSED: "The recovery region has no such run, or no stack is deployed."},
+    "runbook": {Exit.OK: "The runbook is printed."},
     "pause": {Exit.REFUSED: "No stack is deployed."},
     "resume": {Exit.REFUSED: "No stack is deployed."},
 }
+NO_ACCOUNT = "000000000000"
+"""For what does not depend on the account, so that AWS is not called."""
 
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the journal and other operators.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Execute the plan without asking. No guard is skipped.")]
@@ -208,6 +211,23 @@ def journal(
     print_result(as_json, lambda: [entry_dict(each) for each in entries], lambda: journal_text(entries))
 
 
+def runbook(as_json: Json = False, project: Project = Path(), stack: Stack = "dr") -> None:
+    """Print the runbook for the loss of a region.
+
+    It has what to type, and what each step does. It is made of the steps that the commands run, and of the
+    configuration. AWS is not called. Each cluster has the same text in the ConfigMap dr-runbook.
+    """
+    from dr.config.project import load_settings
+    from dr.operations.runbook import render
+
+    with errors_shown(as_json):
+        text = render(load_settings(project, stack).topology(NO_ACCOUNT))
+    if as_json:
+        print_result(as_json, lambda: {"runbook": text}, lambda: text)
+    else:
+        typer.echo(text, nl=False)
+
+
 def pause(reason: Reason, as_json: Json = False, project: Project = Path(), stack: Stack = "dr") -> None:
     """Switch automation off. Operators can still do everything."""
     _set_automation(reason, as_json, project, stack)
@@ -243,6 +263,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "switchover": switchover,
     "failback": failback,
     "journal": journal,
+    "runbook": runbook,
     "pause": pause,
     "resume": resume,
 }

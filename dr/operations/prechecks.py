@@ -31,11 +31,13 @@ class Named:
         name: Its name, for `--accept`.
         look: Measures it.
         acceptable: Whether an operator may accept a finding that is not met.
+        title: What has to be true, as text.
     """
 
     name: str
     look: Guard
     acceptable: bool = True
+    title: str = ""
 
 
 def run(scene: Scene, guards: Sequence[Named]) -> list[Finding]:
@@ -155,19 +157,26 @@ def incident_open(scene: Scene) -> Finding:
     return Finding("incident", Status.MISSED, fact, "nothing is to be done")
 
 
-ACCOUNT = Named("account", account, acceptable=False)
+ACCOUNT = Named("account", account, acceptable=False, title="the credentials are of the account of the stacks")
+READY = Named("recovery-ready", recovery_ready, title="the recovery region can serve")
+MODEL_SET = Named("model-set", model_set, title="the recovery region has a whole model set with a known answer")
+WELL = "two of three signals see the primary region healthy"
 FAILOVER = (
     ACCOUNT,
-    Named("primary-lost", primary_lost),
-    Named("recovery-ready", recovery_ready),
-    Named("model-set", model_set),
-    Named("data-loss", data_loss, acceptable=False),
+    Named("primary-lost", primary_lost, title="two of three signals see the primary region lost"),
+    READY,
+    MODEL_SET,
+    Named("data-loss", data_loss, acceptable=False, title="no more writes are lost than the objective"),
 )
 SWITCHOVER = (
     ACCOUNT,
-    Named("no-incident", no_incident, acceptable=False),
-    Named("primary-well", primary_well, acceptable=False),
-    Named("recovery-ready", recovery_ready),
-    Named("model-set", model_set),
+    Named("no-incident", no_incident, acceptable=False, title="no other incident is open"),
+    Named("primary-well", primary_well, acceptable=False, title=WELL),
+    READY,
+    MODEL_SET,
 )
-FAILBACK = (ACCOUNT, Named("incident", incident_open, acceptable=False), Named("primary-well", primary_well))
+FAILBACK = (
+    ACCOUNT,
+    Named("incident", incident_open, acceptable=False, title="an incident is open"),
+    Named("primary-well", primary_well, title=WELL),
+)

@@ -11,6 +11,7 @@ from dr.operations import clients_dns
 from tests.support.dr_command import dr
 from tests.support.drill import predicted
 from tests.support.network import EAST, WEST, load_balancer
+from tests.support.runbook import written
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
@@ -42,7 +43,7 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     assert {each["name"]: each["status"] for each in planned["guards"]}["primary-lost"] == "met"
     since = sandbox.mark()
     with sandbox.time_passes():
-        code, done = dr(sandbox, "failover", "--yes", "--reason", "us-east-1 is lost")
+        code, done = dr(sandbox, *written("failover", "--yes"))
 
     assert code == 0, done
     assert {each["name"]: each["outcome"] for each in done["steps"]} == dict.fromkeys(
@@ -71,7 +72,7 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     sandbox.repair()
     sandbox.advance(5)
     with sandbox.time_passes():
-        code, back = dr(sandbox, "failback", "--yes", "--reason", "us-east-1 is healthy again")
+        code, back = dr(sandbox, *written("failback", "--yes"))
     assert code == 0, back
     assert clients_dns.ask(NAME).names[-1:] == load_balancer(sandbox, EAST)
     sandbox.advance(5)
