@@ -73,7 +73,8 @@ class Region:
             return {"spec": {"replicas": self.replicas}}
         if path == "/api/v1/nodes":
             ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}, "spec": {}}
-            return {"items": [{"metadata": {"name": f"n{each}"}, **ready} for each in range(sum(self.nodes.values()))]}
+            made = [{"name": f"n{each}", "labels": {"pool": "gpu"}} for each in range(sum(self.nodes.values()))]
+            return {"items": [{"metadata": each, **ready} for each in made]}
         ready_now = min(self.replicas, sum(self.nodes.values())) if self.ready_replicas is None else self.ready_replicas
         return {"status": {"readyReplicas": ready_now}}
 
