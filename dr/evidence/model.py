@@ -77,7 +77,8 @@ class StepRow:
         title: Its title.
         phase: Phase of the recovery time; "" if it is unknown.
         outcome: Its outcome in one word (`dr.evidence.run_record`).
-        seconds: Actual duration in seconds; None if it is unknown.
+        seconds: Actual duration in seconds, by the clock of the expected ones; None if it is unknown.
+        source: That clock: "measured", "modelled" or "unknown".
         p50_seconds: Expected duration that half of the runs do not exceed; None if it is unknown.
         p75_seconds: The same of three quarters of the runs.
         expected_source: Origin of the expected durations.
@@ -94,6 +95,7 @@ class StepRow:
     phase: str
     outcome: str
     seconds: float | None
+    source: str
     p50_seconds: float | None
     p75_seconds: float | None
     expected_source: str
@@ -164,7 +166,6 @@ class Page:
         requests: Numbers of requests: sent, failed, wrong; None if no client ran.
         writes: Writes.
         steps: Steps.
-        steps_source: Clock of their actual durations: "measured" or "modelled".
         decisions: What was skipped, forced or accepted.
         processes: Time and process of each start of the run.
         alarms: Alarms before and after; None if both are unknown.
@@ -198,7 +199,6 @@ class Page:
     requests: Mapping[str, int] | None
     writes: Writes
     steps: tuple[StepRow, ...]
-    steps_source: str
     decisions: tuple[DecisionRecord, ...]
     processes: tuple[tuple[datetime, str], ...]
     alarms: tuple[AlarmRow, ...] | None

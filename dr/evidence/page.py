@@ -16,7 +16,7 @@ from dr.evidence.alarm_changes import alarm_rows
 from dr.evidence.clock import moment_or_none
 from dr.evidence.model import Figure, Lost, Page, PhaseShare, StepRow, Writes
 from dr.evidence.reading import Evidence
-from dr.evidence.run_record import Result, RunRecord, StepRecord, record
+from dr.evidence.run_record import Attempt, Result, RunRecord, StepRecord, record
 from dr.evidence.text import seconds_text
 from dr.evidence.timeline import timeline
 from dr.operations.operation import OPERATIONS
@@ -36,7 +36,7 @@ def page_of(evidence: Evidence) -> Page:
     """Return the content of the report of a run."""
     drill = evidence.document
     run = recorded_run(evidence)
-    rows = _rows(run.steps, drill.steps if drill else ())
+    rows = _rows(run.steps, drill)
     versions = dict(drill.versions if drill else {}) | dict(evidence.versions or {})
     tier = drill.tier if drill else run.tier or versions.get("tier", "")
     figures = _figures(drill, run, tier)
@@ -71,7 +71,6 @@ def page_of(evidence: Evidence) -> Page:
         requests=requests,
         writes=writes,
         steps=rows,
-        steps_source=_clock(drill, "steps") if drill and drill.steps else MEASURED,
         decisions=run.decisions,
         processes=run.processes,
         alarms=alarms,
@@ -179,25 +178,25 @@ def _writes(evidence: Evidence, run: RunRecord) -> Writes:
     return Writes(acknowledged, sum(each.survived is None for each in writes), lost, expected)
 
 
-def _rows(steps: Sequence[StepRecord], drilled: Sequence[DrillStep]) -> tuple[StepRow, ...]:
-    """Return the rows of all steps. Durations of a drill's document go before the journal's: they name their clock."""
+def _rows(steps: Sequence[StepRecord], drill: DrillDocument | None) -> tuple[StepRow, ...]:
+    """Return the rows of all steps: those of the journal and those of a drill's document."""
     records = {each.name: each for each in steps}
-    documents = {each.name: each for each in drilled}
+    documents = {each.name: each for each in (drill.steps if drill else ())}
+    clock = _clock(drill, "steps") if drill else UNKNOWN
     names = list(dict.fromkeys((*records, *documents)))
-    return tuple(_row(number, records.get(name), documents.get(name)) for number, name in enumerate(names, start=1))
-
-
-def _row(number: int, step: StepRecord | None, drilled: DrillStep | None) -> StepRow:
-    known: Any = step or drilled
-    expected: Expected | None = (expected_from(drilled.expected) if drilled else None) or (
-        step.expected if step else None
+    return tuple(
+        _row(number, records.get(name), documents.get(name), clock) for number, name in enumerate(names, start=1)
     )
-    seconds = _drilled_seconds(drilled)
+
+
+def _row(number: int, step: StepRecord | None, drilled: DrillStep | None, clock: str) -> StepRow:
+    known: Any = step or drilled
     decisive = step.decisive if step else None
-    if seconds is None and decisive:
-        seconds = decisive.seconds
-    outcome = step.outcome if step and decisive else drilled.outcome if drilled else known.outcome
-    late = outcome == "done" and seconds is not None and expected is not None
+    expected = (expected_from(drilled.expected) if drilled else None) or (step.expected if step else None)
+    seconds, source = _actual(decisive, drilled, expected, clock)
+    outcome = decisive.outcome if decisive else drilled.outcome if drilled else known.outcome
+    limit = max(1.0, expected.p75.total_seconds()) if expected else None
+    late = outcome == "done" and seconds is not None and limit is not None and seconds > limit
     return StepRow(
         number=number,
         name=known.name,
@@ -205,12 +204,12 @@ def _row(number: int, step: StepRecord | None, drilled: DrillStep | None) -> Ste
         phase=drilled.phase if drilled and drilled.phase else step.phase if step else "",
         outcome=outcome,
         seconds=seconds,
+        source=source,
         p50_seconds=expected.p50.total_seconds() if expected else None,
         p75_seconds=expected.p75.total_seconds() if expected else None,
         expected_source=expected.source if expected else "",
         expected_measured=expected.measured if expected else False,
-        slow=bool(step and step.reported_slow)
-        or (late and seconds is not None and expected is not None and seconds > max(1.0, expected.p75.total_seconds())),
+        slow=late or bool(step and step.reported_slow),
         evidence=(decisive.detail if decisive else "") or (drilled.evidence if drilled else ""),
         look=step.look if step else "",
         earlier=tuple(
@@ -219,6 +218,20 @@ def _row(number: int, step: StepRecord | None, drilled: DrillStep | None) -> Ste
             if each is not decisive and each.outcome != "unneeded"
         ),
     )
+
+
+def _actual(
+    decisive: Attempt | None, drilled: DrillStep | None, expected: Expected | None, clock: str
+) -> tuple[float | None, str]:
+    """Return the actual duration of a step, and its clock.
+
+    A drill's document has durations by its own clock, which modelled durations are compared with. Earlier runs were
+    measured by the machine's clock, as the journal is.
+    """
+    modelled, measured = _drilled_seconds(drilled), decisive.seconds if decisive else None
+    if modelled is not None and (measured is None or not (expected and expected.measured)):
+        return modelled, clock
+    return measured, UNKNOWN if measured is None else MEASURED
 
 
 def _drilled_seconds(drilled: DrillStep | None) -> float | None:

@@ -220,6 +220,10 @@ class _Open:
         self.loses = tuple(map(str, entry.data.get("loses", ()))) or self.loses
         self.attempts.append(Attempt(entry.at, None, OPEN, str(entry.data.get("detail", ""))))
 
+    def cut(self, at: datetime) -> None:
+        if self.attempts and self.attempts[-1].outcome == OPEN:
+            self.attempts[-1] = replace(self.attempts[-1], ended=at, outcome=ENDS["step.interrupted"])
+
     def end(self, entry: Entry) -> None:
         facts = entry.data
         # The text of an error begins with its family.
@@ -239,6 +243,10 @@ def _steps(
     listed = [str(each) for each in facts.get("steps", ())]
     found: dict[str, _Open] = {name: _Open() for name in listed}
     for entry in entries:
+        if entry.event == "run.started":
+            # The process before was killed, and its attempts have no entry of their end.
+            for step in found.values():
+                step.cut(entry.at)
         if not entry.step:
             continue
         step = found.setdefault(entry.step, _Open())

@@ -15,9 +15,21 @@ from typing import Any, Generic, Protocol
 
 from dr.control.journal import Journal
 from dr.errors import DrError, Failed, Problem, Refused
-from dr.operations.steps import Expected, Report, State, Step, Verdict, World, dependencies, modelled
+from dr.operations.steps import (
+    UPPER_QUARTILE,
+    Expected,
+    Report,
+    State,
+    Step,
+    Verdict,
+    World,
+    dependencies,
+    modelled,
+)
 
 WORKERS = 8
+ENOUGH_RUNS = 4
+"""Runs that measure an upper quartile. With fewer, every second step would be reported as slow by a fraction."""
 LOOK_SECONDS = 0.5
 """Interval at which running steps are compared with their expected duration."""
 
@@ -335,4 +347,7 @@ def _quartiles(seconds: Sequence[float]) -> Expected:
     def at(share: float) -> timedelta:
         return timedelta(seconds=seconds[min(len(seconds) - 1, round(share * (len(seconds) - 1)))])
 
-    return Expected(at(0.5), at(0.75), f"{len(seconds)} earlier run{'s'[: len(seconds) > 1]}", measured=True)
+    p50, p75 = at(0.5), at(0.75)
+    if len(seconds) < ENOUGH_RUNS:
+        p75 = max(p75, p50 * UPPER_QUARTILE)
+    return Expected(p50, p75, f"{len(seconds)} earlier run{'s'[: len(seconds) > 1]}", measured=True)

@@ -14,6 +14,8 @@ from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Generic, TypeVar
 
+UPPER_QUARTILE = 1.5
+"""Upper quartile of a step's duration as a multiple of its median, where it is not measured: an estimate."""
 World = TypeVar("World")
 """Context of the steps of one operation: clients, contract, options."""
 
@@ -152,7 +154,7 @@ def dependencies(steps: Sequence[Step[Any]]) -> dict[str, tuple[str, ...]]:
 
 def modelled(step: Step[Any]) -> Expected:
     """Return the modelled duration of a step. Its upper quartile is half as long again."""
-    return Expected(step.expected, step.expected * 1.5, step.source or "an estimate")
+    return Expected(step.expected, step.expected * UPPER_QUARTILE, step.source or "an estimate")
 
 
 def critical_path(steps: Sequence[Step[Any]], durations: Mapping[str, timedelta]) -> tuple[tuple[str, ...], timedelta]:

@@ -292,6 +292,25 @@ def test_resumed_step_shows_its_earlier_attempts(operated: Path) -> None:
     assert [by for _, by in found.processes] == [example.BY, "grace@desk"]
 
 
+def test_attempt_of_a_killed_process_ends_where_the_next_one_starts(operated: Path) -> None:
+    attempts = [
+        entry(20.5, "step.started", "nodes"),
+        entry(31, "run.started", operation="failover", by="grace@desk"),
+        entry(31.2, "step.started", "nodes"),
+        entry(41, "step.done", "nodes", seconds=9.9),
+    ]
+    folder.write_journal(operated, journal(nodes=attempts))
+    found = page(operated)
+    assert found.timeline
+    spans = found.timeline.tracks[4].spans
+
+    assert [(each.outcome, round(each.end - spans[0].start, 1)) for each in spans] == [
+        ("interrupted", 10.5),
+        ("done", 20.5),
+    ]
+    assert found.steps[4].earlier == ("interrupted",)
+
+
 def test_run_without_an_end_is_not_called_failed(operated: Path) -> None:
     folder.write_journal(operated, [each for each in journal() if each.at < at(20)])
     found = page(operated)
@@ -412,6 +431,17 @@ def test_slow_step_is_marked_with_what_to_look_at(evidence: Path) -> None:
 
     assert [each.name for each in found.steps if each.slow] == ["nodes"]
     assert "slow: took 8 min 20 s; expected at most 3 min (p75) -> activities of the Auto" in advised(found)["nodes"]
+
+
+def test_step_is_compared_by_the_clock_of_its_expected_duration(evidence: Path) -> None:
+    measured = {"p50_seconds": 18.0, "p75_seconds": 19.0, "source": "2 earlier runs", "measured": True}
+    steps = [replace(each, ended=iso(500)) for each in drill_document().steps]
+    steps[4] = replace(steps[4], expected=measured)
+    folder.write(evidence, "drill.json", drill_document(steps=tuple(steps), modelled=("steps",), measured=()).to_json())
+    modelled, compared = page(evidence).steps[3:5]
+
+    assert (modelled.source, modelled.slow, compared.source, compared.slow) == ("modelled", True, "measured", False)
+    assert [modelled.seconds, compared.seconds] == pytest.approx([480.4, 18.5])
 
 
 def test_alarm_that_fires_after_the_drill_comes_first(evidence: Path) -> None:

@@ -311,6 +311,13 @@ def test_durations_of_earlier_runs_give_the_expected_ones() -> None:
     assert found["light"].measured
 
 
+def test_upper_quartile_of_few_runs_is_an_estimate() -> None:
+    few, enough = ([{"light": 2.0}] * count for count in (3, 4))
+
+    assert measured_durations(few)["light"].p75 == timedelta(seconds=3)
+    assert measured_durations(enough)["light"].p75 == timedelta(seconds=2)
+
+
 def test_step_that_takes_longer_than_expected_is_reported_as_slow_once(journal: LocalJournal) -> None:
     done = threading.Event()
 
