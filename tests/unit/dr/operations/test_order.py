@@ -1,0 +1,61 @@
+"""Order of the steps of the operations: what precedes what, through all dependencies."""
+
+from __future__ import annotations
+
+import pytest
+
+from dr.operations.operation import FAILBACK, FAILOVER, OPERATIONS, SWITCHOVER, Operation
+from dr.operations.steps import dependencies
+
+
+def before(operation: Operation, step: str) -> set[str]:
+    """Return all steps that end before a step starts."""
+    after = dependencies(operation.steps())
+    found: set[str] = set()
+    waiting = [step]
+    while waiting:
+        for name in after[waiting.pop()]:
+            if name not in found:
+                found.add(name)
+                waiting.append(name)
+    return found
+
+
+def test_failover_closes_the_primary_record_before_the_recovery_record_opens() -> None:
+    assert {"open-incident", "engage", "validate"} <= before(FAILOVER, "admit")
+
+
+def test_failover_closes_the_primary_record_at_once() -> None:
+    assert before(FAILOVER, "engage") == {"open-incident"}
+
+
+@pytest.mark.parametrize("operation", [FAILOVER, SWITCHOVER], ids=lambda each: each.name)
+def test_no_client_is_admitted_before_a_right_answer_of_a_whole_set(operation: Operation) -> None:
+    assert {"choose-set", "nodes", "replicas", "validate"} <= before(operation, "admit")
+
+
+def test_switchover_closes_the_primary_record_only_when_the_recovery_region_answers_clients() -> None:
+    assert "admit" in before(SWITCHOVER, "engage")
+
+
+def test_failback_opens_the_primary_record_only_with_equal_data_and_right_answers() -> None:
+    assert {"catch-up", "compare-data", "validate-primary"} <= before(FAILBACK, "release")
+
+
+@pytest.mark.parametrize("step", ["dismiss", "lower-capacity", "close-incident"])
+def test_failback_keeps_record_capacity_and_incident_until_no_client_uses_the_recovery_region(step: str) -> None:
+    assert "confirm-dns" in before(FAILBACK, step)
+
+
+def test_incident_is_closed_last() -> None:
+    names = {step.name for step in FAILBACK.steps()}
+
+    assert before(FAILBACK, "close-incident") == names - {"close-incident"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda each: each.name)
+def test_each_step_is_reached_and_says_what_skipping_it_means_or_cannot_be_skipped(operation: Operation) -> None:
+    steps = operation.steps()
+
+    assert len(dependencies(steps)) == len(steps)
+    assert all(step.title and step.expected.total_seconds() > 0 for step in steps)
