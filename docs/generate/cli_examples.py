@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from docs.generate import evidence_examples, operation_examples
-from dr.cli import check_report, evidence_report, operation_report, report, status_report, supply_report
+from dr.cli import check_report, drill_report, evidence_report, operation_report, report, status_report, supply_report
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
@@ -19,6 +19,7 @@ from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.config.project import load_settings
 from dr.control.contract import BucketRecord, DnsRecord, Half
 from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.drills.catalog import DRILLS
 from dr.findings import Finding, Status
 from dr.operations import probes, promises, readiness_capacity, runbook
 from dr.operations.adopt import Found
@@ -221,6 +222,7 @@ OUTPUTS: Mapping[str, str] = {
         for name, plan in operation_examples.PLANS.items()
     },
     "dr journal": _output("dr journal", operation_report.journal_text(operation_examples.JOURNAL)),
+    "dr drill": _output("dr drill list", drill_report.list_text(DRILLS.values())),
     "dr report": _output(
         f"dr report {operation_examples.RUN}",
         evidence_report.report_text(
