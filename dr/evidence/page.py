@@ -67,7 +67,7 @@ def page_of(evidence: Evidence) -> Page:
         phases=phases,
         phases_of=phases_of,
         phases_source=phases_source,
-        timeline=timeline(evidence, run),
+        timeline=timeline(evidence, run, {each.name for each in rows if each.slow}),
         requests=requests,
         writes=writes,
         steps=rows,
@@ -196,7 +196,10 @@ def _row(number: int, step: StepRecord | None, drilled: DrillStep | None, clock:
     seconds, source = _actual(decisive, drilled, expected, clock)
     outcome = decisive.outcome if decisive else drilled.outcome if drilled else known.outcome
     limit = max(1.0, expected.p75.total_seconds()) if expected else None
-    late = outcome == "done" and seconds is not None and limit is not None and seconds > limit
+    slow = bool(step and step.reported_slow)
+    if outcome == "done" and seconds is not None and limit is not None:
+        # The duration of a step that is done counts, not what was reported while it ran.
+        slow = seconds > limit
     return StepRow(
         number=number,
         name=known.name,
@@ -209,7 +212,7 @@ def _row(number: int, step: StepRecord | None, drilled: DrillStep | None, clock:
         p75_seconds=expected.p75.total_seconds() if expected else None,
         expected_source=expected.source if expected else "",
         expected_measured=expected.measured if expected else False,
-        slow=late or bool(step and step.reported_slow),
+        slow=slow,
         evidence=(decisive.detail if decisive else "") or (drilled.evidence if drilled else ""),
         look=step.look if step else "",
         earlier=tuple(

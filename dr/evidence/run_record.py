@@ -98,13 +98,6 @@ class StepRecord:
         """Its outcome: one of `ENDS`, "unfinished" or "not started"."""
         return self.decisive.outcome if self.decisive else WAITING
 
-    @property
-    def slow(self) -> bool:
-        """Whether it took longer than three quarters of the earlier runs, or than modelled."""
-        took = self.decisive.seconds if self.decisive and self.decisive.outcome == "done" else None
-        late = took is not None and self.expected is not None and took > max(1.0, self.expected.p75.total_seconds())
-        return self.reported_slow or late
-
 
 @dataclass(frozen=True)
 class DecisionRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,8 +82,14 @@ class Timeline:
     marks: tuple[Mark, ...]
 
 
-def timeline(evidence: Evidence, run: RunRecord) -> Timeline | None:
-    """Return the timeline of a run; None if neither a request nor a step is known."""
+def timeline(evidence: Evidence, run: RunRecord, slow: Collection[str] = ()) -> Timeline | None:
+    """Return the timeline of a run; None if neither a request nor a step is known.
+
+    Args:
+        evidence: The evidence of the run.
+        run: The run, as its journal records it.
+        slow: Names of steps that took longer than expected.
+    """
     drill, requests = evidence.document, evidence.requests
     moments = [each.sent for each in requests]
     moments += [time for step in run.steps for each in step.attempts for time in (each.started, each.ended) if time]
@@ -112,12 +119,12 @@ def timeline(evidence: Evidence, run: RunRecord) -> Timeline | None:
         end=end,
         width=width,
         periods=periods(requests, origin, width),
-        tracks=_tracks(run, origin, end),
+        tracks=_tracks(run, origin, end, slow),
         marks=tuple(Mark(at(time), name) for name, time in marked),
     )
 
 
-def _tracks(run: RunRecord, origin: datetime, end: float) -> tuple[Track, ...]:
+def _tracks(run: RunRecord, origin: datetime, end: float, slow: Collection[str]) -> tuple[Track, ...]:
     found = []
     for number, step in enumerate(run.steps, start=1):
         spans = tuple(
@@ -132,5 +139,5 @@ def _tracks(run: RunRecord, origin: datetime, end: float) -> tuple[Track, ...]:
         expected = step.expected
         p75 = expected.p75.total_seconds() if expected and expected.measured else None
         if spans:
-            found.append(Track(number, step.name, step.slow, p75, spans))
+            found.append(Track(number, step.name, step.name in slow, p75, spans))
     return tuple(found)

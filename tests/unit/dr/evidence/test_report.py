@@ -433,6 +433,17 @@ def test_slow_step_is_marked_with_what_to_look_at(evidence: Path) -> None:
     assert "slow: took 8 min 20 s; expected at most 3 min (p75) -> activities of the Auto" in advised(found)["nodes"]
 
 
+def test_report_of_a_slow_step_counts_until_its_duration_is_known(evidence: Path) -> None:
+    slow = entry(36, "step.slow", "nodes", seconds=15.6)
+    folder.write_journal(evidence, sorted([*journal(), slow], key=lambda each: each.at))
+    assert not page(evidence).steps[4].slow
+
+    (evidence / "drill.json").unlink()
+    folder.write_journal(evidence, [*[each for each in journal() if each.at <= at(36)], slow])
+    assert page(evidence).steps[4].slow
+    assert "slow: still running; expected at most 3 min" in advised(page(evidence))["nodes"]
+
+
 def test_step_is_compared_by_the_clock_of_its_expected_duration(evidence: Path) -> None:
     measured = {"p50_seconds": 18.0, "p75_seconds": 19.0, "source": "2 earlier runs", "measured": True}
     steps = [replace(each, ended=iso(500)) for each in drill_document().steps]
