@@ -15,9 +15,9 @@ from dr.drills.watching import Noted
 from dr.operations.step_runner import Watcher
 from dr.operations.steps import Phase, Step
 
-WAITING = 10.0
+WAITING = 5.0
 """Speed while alarms, health checks and the time to live of DNS answers pass. With ten requests a second, two requests
-are a second of the clock apart."""
+are half a second of the clock apart; on a busy machine more, and 2 s is the largest error of a recovery time."""
 STEADY = 30.0
 """Speed while no recovery time is measured."""
 MACHINE = 1.0

@@ -46,17 +46,20 @@ def verdicts(document: dict[str, Any]) -> dict[str, str]:
     return {each["name"]: each["verdict"] for each in document["judgements"]}
 
 
+def status(sandbox: SandboxUnderTest) -> dict[str, Any]:
+    return dict(dr(sandbox, "status")[1])
+
+
 def nothing_is_left(sandbox: SandboxUnderTest) -> bool:
     """Return whether faults, a faster clock, an incident, clients and objects of a drill are gone."""
     bucket = next(each["Name"] for each in sandbox.client("s3", EAST).list_buckets()["Buckets"] if EAST in each["Name"])
     control = f"{bucket.rpartition(EAST)[0]}{EAST}-control"
     left = sandbox.client("s3", EAST).list_objects_v2(Bucket=control, Prefix="drill/").get("KeyCount", 0)
-    _, status = dr(sandbox, "status")
     clients = subprocess.run(["pgrep", "-f", str(sandbox.local.folder)], capture_output=True, text=True, check=False)
     return (
         ask(sandbox.server, "GET", "faults") == []
         and ask(sandbox.server, "GET", "clock")["speed"] == 1
-        and status["day"]["incident"] is None
+        and status(sandbox)["day"]["incident"] is None
         and left == 0
         and "sandbox client" not in clients.stdout
     )
@@ -70,6 +73,9 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
         pytest.skip("another drill: with --all")
     since = running.mark()
     code, found = dr(running, "drill", name)
+    if verdicts(found)["rto"] == "unknown":
+        # The machine was too busy to measure the time within two seconds.
+        code, found = dr(running, "drill", name)
 
     assert (code, found["verdict"]) == (0, "met"), found
     assert verdicts(found) == dict.fromkeys(USUAL | OWN.get(name, set()), "met")
@@ -90,12 +96,9 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
     asked = {call["service"] for call in running.calls(since) if "app/ml-dr" in call["agent"]}
     assert not asked & set(FORBIDDEN)
     assert nothing_is_left(running)
-
-
-def test_proof_of_a_drill_is_shown_by_status(running: SandboxUnderTest) -> None:
-    _, found = dr(running, "status")
-
-    assert found["proof"]["status"] == "met", found["proof"]
+    if name == "region-loss":
+        proof = status(running)["proof"]
+        assert proof["status"] == "met", proof
 
 
 def test_drill_during_an_incident_or_beside_a_fault_is_refused_and_changes_nothing(running: SandboxUnderTest) -> None:
