@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from docs.generate import evidence_examples, operation_examples
 from dr.cli import check_report, drill_report, evidence_report, operation_report, report, status_report, supply_report
+from dr.cli.automate import automate_text
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
 from dr.clusters.rollout_report import problem
@@ -231,6 +232,7 @@ OUTPUTS: Mapping[str, str] = {
     ),
     "dr incidents": _output("dr incidents", evidence_report.incidents_text(evidence_examples.RUNS)),
     "dr runbook": "\n".join(("$ dr runbook | grep '^dr '", *RUNBOOK_LINES)),
+    "dr automate": _output("dr automate", automate_text(operation_examples.CONSIDERED, [])),
     "dr pause": "$ dr pause --reason 'maintenance of us-west-2'\nautomation is paused: maintenance of us-west-2",
     "dr resume": "$ dr resume\nautomation is not paused",
     "dr check": _output("dr check", check_report.check_text(CHECK)),

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from dr.control.incident_state import IncidentState
 from dr.control.journal import Entry
 from dr.findings import Finding, Status
+from dr.operations.automatic import Considered
+from dr.operations.automation import Facts, decide
 from dr.operations.operation import FAILBACK, FAILOVER, SWITCHOVER, Operation, Plan, PlannedStep
+from dr.operations.signals import Sight, Signal
 from dr.operations.steps import State, Verdict, critical_path, modelled
+from dr.topology.topology import AutomationMode
 
 RUN, REGION = "20261128T120510Z-6f1c2a", "us-west-2"
 NOW: Mapping[str, Verdict] = {
@@ -59,6 +64,13 @@ def plan_of(operation: Operation) -> Plan:
     return Plan(operation.name, RUN, False, REGION, findings, planned, chain, duration)
 
 
+SIGNALS = (
+    Signal("primary-silent", Sight.LOST, "alarm ALARM since 12:04:40 UTC", timedelta(seconds=50)),
+    Signal("sentinel-stale", Sight.LOST, "alarm ALARM since 12:05:00 UTC", timedelta(seconds=30)),
+    Signal("request to inference-primary.ml.example.com", Sight.LOST, "no answer: timed out"),
+)
+FACTS = Facts(AutomationMode.AUTOMATIC, SIGNALS, IncidentState())
+CONSIDERED = Considered(FACTS, decide(FACTS))
 PLANS = {each.name: plan_of(each) for each in (FAILOVER, SWITCHOVER, FAILBACK)}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dr.cli import check_command, drill, evidence, operate, supply
+from dr.cli import automate, check_command, drill, evidence, operate, supply
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
@@ -52,6 +52,7 @@ EXITS = {
     },
     **check_command.EXITS,
     **operate.EXITS,
+    **automate.EXITS,
     **drill.EXITS,
     **evidence.EXITS,
     **supply.EXITS,
@@ -249,6 +250,7 @@ def adopt(
 
 check_command.add_to(app)
 operate.add_to(app)
+automate.add_to(app)
 drill.add_to(app)
 evidence.add_to(app)
 app.add_typer(supply.app)

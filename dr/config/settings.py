@@ -51,7 +51,7 @@ from dr.topology.capacity import Workload
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.supply import Supply
 from dr.topology.tiers import DEFAULT_TIER
-from dr.topology.topology import EVERYWHERE, ApiAccess, Dns, DnsFailover, Role, Site, Topology
+from dr.topology.topology import EVERYWHERE, ApiAccess, AutomationMode, Dns, DnsFailover, Role, Site, Topology
 
 NAMESPACE = "dr"
 MOST_CLIENT_BLOCKS = 60 - 25
@@ -380,6 +380,13 @@ class StackSettings(Settings):
         "resizes the node groups",
         stack=For.EACH,
     )
+    automation: AutomationMode = setting(
+        Topology.automation,
+        "What `dr automate` does when the primary region is lost. `notify`: nothing, an operator decides. `prepare`: "
+        "it brings up capacity in the recovery region. `automatic`: it fails over",
+        stack=For.RECOVERY,
+        see="how-to/automate.md",
+    )
     drill_every: Days = setting(
         30,
         "Age at which the verdict of the last drill is stale. It is stale earlier once code, configuration, tier or "
@@ -488,6 +495,7 @@ class StackSettings(Settings):
             runbook_url=self.runbook_url,
             karpenter=self.karpenter,
             supply=self.supply,
+            automation=self.automation,
             primary_stack=self.primary_stack,
             protect_data=self.protect_data,
             backup_retention_days=self.backup_retention_days,

@@ -38,7 +38,7 @@ class Incident:
     id: Its ID, the ID of the run that opened it, used as a tag on resources created for it.
     opened: Time of opening, ISO 8601.
     reason: Reason, written by the operator.
-    operation: Operation that opened it: "failover" or "switchover".
+    operation: Operation that opened it: "failover", "switchover" or "prepare".
     """
 
     id: str

@@ -33,9 +33,13 @@ Change = Callable[[IncidentState], IncidentState]
 """A change of the incident state; it may be called several times."""
 
 
-def holder() -> str:
-    """Return user, machine and process, as other operators see them."""
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
+def holder(user: str = "") -> str:
+    """Return user, machine and process, as other operators see them.
+
+    Args:
+        user: Name of the user; "": that of the process.
+    """
+    return f"{user or getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
 
 
 def has_ended(holder: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dr.control import levers, shared_journal
-from dr.control.lease import Claim, acquire, holder
+from dr.control.lease import Claim, acquire
 from dr.control.shared_journal import SharedJournal
 from dr.errors import DrError, Problem, Refused
 from dr.findings import Finding, Status
@@ -82,10 +82,26 @@ def _recovery_ready() -> list[Step[Scene]]:
     """Return the steps from the open incident to right answers of the recovery region."""
     return [
         data_steps.choose_set(("open-incident",)),
+        *_capacity(),
+        validate("validate", Role.RECOVERY, ("nodes", "replicas")),
+    ]
+
+
+def _prepare_steps() -> list[Step[Scene]]:
+    """Capacity only: the part of a failover that moves no client. `dr failover` goes on, `dr failback` undoes it."""
+    return [
+        open_incident("prepare"),
+        data_steps.choose_set(("open-incident",)),
+        *_capacity(),
+    ]
+
+
+def _capacity() -> list[Step[Scene]]:
+    """Return the steps that raise the recovery region to the tier that serves."""
+    return [
         capacity_steps.activate(("choose-set",)),
         capacity_steps.nodes(("activate",)),
         capacity_steps.replicas(("activate",)),
-        validate("validate", Role.RECOVERY, ("nodes", "replicas")),
     ]
 
 
@@ -109,6 +125,8 @@ def _failback_steps() -> list[Step[Scene]]:
 FAILOVER = Operation("failover", _failover_steps, prechecks.FAILOVER)
 SWITCHOVER = Operation("switchover", _switchover_steps, prechecks.SWITCHOVER)
 FAILBACK = Operation("failback", _failback_steps, prechecks.FAILBACK)
+PREPARE = Operation("prepare", _prepare_steps, prechecks.PREPARE)
+"""Started by automation only (`dr.operations.automation`)."""
 OPERATIONS = {each.name: each for each in (FAILOVER, SWITCHOVER, FAILBACK)}
 
 
@@ -243,6 +261,7 @@ def execute(
     watcher: Watcher | None = None,
     decisions: Mapping[str, Decision] | None = None,
     take_over: str = "",
+    confirm: Callable[[Scene], None] = lambda scene: None,
 ) -> list[Outcome]:
     """Execute an operation that was planned.
 
@@ -253,6 +272,7 @@ def execute(
         watcher: Observer of the run.
         decisions: Decisions of the operator by step's name.
         take_over: Holder whose lease is taken at once.
+        confirm: Called once the lease is held, before anything is changed; raises `Refused` if the plan is void.
 
     Raises:
         Refused: A guard is not met and not accepted, or another process operates. Nothing was changed.
@@ -260,8 +280,9 @@ def execute(
     """
     if not made.resumes and (refusal := prechecks.refusal(scene, operation.guards, made.findings)):
         raise refusal
-    scene.lease = acquire(scene.store, Claim(holder(), made.run, take_over))
+    scene.lease = acquire(scene.store, Claim(scene.options.by, made.run, take_over))
     try:
+        confirm(scene)
         journal = shared_journal.of_topology(scene.topology)
         for finding in made.findings:
             if finding.status not in (Status.MET, Status.INFO):
@@ -269,7 +290,7 @@ def execute(
                     made.run,
                     "guard.accepted",
                     operation=operation.name,
-                    by=holder(),
+                    by=scene.options.by,
                     reason=scene.options.reason,
                     guard=finding.name,
                     fact=finding.measured,
@@ -284,7 +305,7 @@ def execute(
             {
                 "region": scene.region,
                 "tier": scene.tier.value,
-                "by": holder(),
+                "by": scene.options.by,
                 "reason": scene.options.reason,
             },
         )

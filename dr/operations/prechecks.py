@@ -168,6 +168,8 @@ FAILOVER = (
     MODEL_SET,
     Named("data-loss", data_loss, acceptable=False, title="no more writes are lost than the objective"),
 )
+PREPARE = FAILOVER[:-1]
+"""No write is lost by capacity."""
 SWITCHOVER = (
     ACCOUNT,
     Named("no-incident", no_incident, acceptable=False, title="no other incident is open"),

@@ -60,9 +60,10 @@ def render(topology: Topology) -> str:
         "- `--force STEP` continues although the result of a step is not confirmed.\n"
         "- `--take-over HOLDER` takes the lease of another operator at once. The refusal names the holder.",
         "Each of them is written to the journal, with the author and the reason.",
-        "## Switch automation off and on",
-        "Operators can still do everything.",
-        _block('dr pause --reason "an operator decides"', "dr resume"),
+        "## Automation",
+        "`dr automate` shows what automation would do, and why. A pause switches it off; operators can still do "
+        "everything.",
+        _block("dr automate", 'dr pause --reason "an operator decides"', "dr resume"),
         "## Rehearse",
         _block("dr drill region-loss", "dr drill stop"),
     )

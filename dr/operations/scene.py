@@ -16,7 +16,7 @@ from dr.clusters.api_client import ClusterAddress, ClusterApi
 from dr.control.contract import Half
 from dr.control.control_bucket import Control, read_control
 from dr.control.incident_state import IncidentState
-from dr.control.lease import HeldLease
+from dr.control.lease import HeldLease, holder
 from dr.control.state_store import StateStore
 from dr.data.model_sets import Probe
 from dr.errors import Problem, Refused
@@ -38,12 +38,14 @@ class Options:
         accept: Names of guards whose finding is accepted.
         accept_data_loss: Longest accepted loss of writes; None accepts the objective.
         run: ID of the run.
+        by: Author, and holder of the lease: user, machine and process.
     """
 
     reason: str
     run: str
     accept: frozenset[str] = frozenset()
     accept_data_loss: timedelta | None = None
+    by: str = field(default_factory=holder)
 
 
 @dataclass

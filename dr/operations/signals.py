@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -39,11 +40,13 @@ class Signal:
         name: Name of the signal.
         sight: What it says.
         fact: The measurement.
+        lasts: For how long it has said so; 0 if it was measured only now.
     """
 
     name: str
     sight: Sight
     fact: str
+    lasts: timedelta = timedelta(0)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.sight} ({self.fact})"
@@ -55,6 +58,12 @@ def judged(signals: Sequence[Signal]) -> Sight:
         if sum(each.sight is sight for each in signals) >= QUORUM:
             return sight
     return Sight.UNKNOWN
+
+
+def lost_for(signals: Sequence[Signal]) -> timedelta | None:
+    """Return for how long a quorum of the signals has seen the primary region lost; None without a quorum. Pure."""
+    lasting = sorted((each.lasts for each in signals if each.sight is Sight.LOST), reverse=True)
+    return lasting[QUORUM - 1] if len(lasting) >= QUORUM else None
 
 
 def read(scene: Scene) -> list[Signal]:
@@ -72,7 +81,12 @@ def witnesses(scene: Scene) -> list[Signal]:
         return [Signal(name, Sight.UNKNOWN, error.problems[0].fact) for name in (SILENT, STALE)]
     sights = {"ALARM": Sight.LOST, "OK": Sight.WELL}
     return [
-        Signal(name, sights.get(alarm.state, Sight.UNKNOWN), f"alarm {alarm.state} since {alarm.since:%H:%M:%S} UTC")
+        Signal(
+            name,
+            sights.get(alarm.state, Sight.UNKNOWN),
+            f"alarm {alarm.state} since {alarm.since:%H:%M:%S} UTC",
+            alarms.at - alarm.since,
+        )
         if (alarm := alarms.named(scene.alarm_name(name)))
         else Signal(name, Sight.UNKNOWN, "the alarm does not exist")
         for name in (SILENT, STALE)

@@ -36,6 +36,17 @@ class DnsFailover(StrEnum):
     """An operator: it stays closed until it is admitted."""
 
 
+class AutomationMode(StrEnum):
+    """What automation does when the primary region is lost."""
+
+    NOTIFY = "notify"
+    """Nothing but the alarms; an operator decides."""
+    PREPARE = "prepare"
+    """It brings up the capacity of the recovery region; an operator moves traffic."""
+    AUTOMATIC = "automatic"
+    """It fails over."""
+
+
 class ApiAccess(StrEnum):
     """From where operators call the Kubernetes API."""
 
@@ -200,6 +211,7 @@ class Topology:
         runbook_url: URL of the runbook that alerts link to; empty: none.
         karpenter: Whether Karpenter, instead of the Cluster Autoscaler, adds GPU nodes beyond the floor.
         supply: Where nodes pull images and the program reads charts.
+        automation: What automation does when the primary region is lost.
     """
 
     role: Role
@@ -232,6 +244,7 @@ class Topology:
     runbook_url: str = ""
     karpenter: bool = False
     supply: Supply = Supply.UPSTREAM
+    automation: AutomationMode = AutomationMode.NOTIFY
 
     @property
     def open_to_all(self) -> bool:

@@ -6,7 +6,9 @@ tests/integration/faults/test_failover.py runs them on a whole sandbox.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,14 +19,15 @@ import pytest
 
 from dr import clients
 from dr.control import contract, lease, shared_journal
-from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.control.incident_state import Automation, Incident, IncidentState, Levers
 from dr.control.journal import Entry
-from dr.control.state_store import StateStore
+from dr.control.state_store import StateStore, Stored
 from dr.data import model_sets
 from dr.data.model_sets import Item, Probe
 from dr.errors import Failed, Refused
 from dr.names import SENTINEL_KEY
-from dr.operations import capacity_steps, inference_probe, signals, validation_steps
+from dr.operations import automatic, capacity_steps, inference_probe, signals, validation_steps
+from dr.operations.automation import Action
 from dr.operations.capacity_steps import GpuGroup
 from dr.operations.clients_dns import Clients
 from dr.operations.inference_probe import Answer
@@ -103,7 +106,8 @@ class Region:
 
     def signals(self, scene: Scene) -> list[Signal]:
         sight = Sight.WELL if self.primary_well else Sight.LOST
-        return [Signal(name, sight, "simulated") for name in ("primary-silent", "sentinel-stale", "request")]
+        names = ("primary-silent", "sentinel-stale", "request")
+        return [Signal(name, sight, "simulated", timedelta(minutes=5)) for name in names]
 
     def answer(self, name: str, model: str, probe: Probe, requests: int, together: int) -> list[Answer]:
         return [Answer(self.right, f"{name} predicts [[{7 if self.right else 3}]]")] * requests
@@ -377,6 +381,140 @@ def test_failback_waits_while_the_regions_differ(
         run(quick(FAILBACK, "compare-data"))
 
     assert deployed.state().levers.engaged, "the primary record stays closed"
+
+
+# Automation ------------------------------------------------------------------------------------------------------
+
+
+def started(mode: str = "automatic") -> tuple[Scene, automatic.Considered]:
+    """Return what automation finds when it is started."""
+    here = automatic.scene_of(topology(Role.RECOVERY, automation=mode))
+    return here, automatic.consider(here)
+
+
+def runs_started() -> list[str]:
+    found = shared_journal.of_topology(topology(Role.RECOVERY)).runs()
+    return [each for each in found for entry in entries(each) if entry.event == "run.started"]
+
+
+def test_automation_runs_the_failover_as_an_author_of_its_own(deployed: Region) -> None:
+    here, found = started()
+    assert found.plan
+    outcomes = automatic.act(here, found)
+    state = deployed.state()
+
+    assert [each.step for each in outcomes] == [step.name for step in FAILOVER.steps()]
+    assert (state.levers, state.automation.armed) == (Levers(True, True), False)
+    assert state.incident
+    assert (state.incident.id, state.incident.operation) == (found.plan.run, "failover")
+    assert state.incident.reason.startswith("automation: primary-silent: lost (simulated)")
+    first = next(entries(found.plan.run))
+    assert str(first.data["by"]).startswith("automation@")
+
+
+def test_automation_does_nothing_while_a_guard_is_not_met(deployed: Region, aws: Running) -> None:
+    write_sentinel(aws, datetime.now(UTC) - timedelta(hours=2))
+    here, found = started()
+
+    assert found.decision.action is Action.NOTHING
+    assert found.decision.reasons[0].startswith("data-loss is missed: ")
+    assert automatic.act(here, found) == []
+    assert deployed.state() == IncidentState()
+
+
+def test_several_starts_at_once_make_one_incident(deployed: Region) -> None:
+    starts = [started() for _ in range(4)]
+    assert {found.decision.action for _, found in starts} == {Action.FAILOVER}
+
+    def act(start: tuple[Scene, automatic.Considered]) -> bool:
+        try:
+            return bool(automatic.act(*start))
+        except Refused:
+            return False
+
+    with ThreadPoolExecutor(max_workers=len(starts)) as pool:
+        assert sum(pool.map(act, starts)) == 1
+    assert len(runs_started()) == 1
+    assert deployed.state().incident
+
+
+def test_start_that_decided_before_another_one_ended_changes_nothing(deployed: Region) -> None:
+    first, late = started(), started()
+    automatic.act(*first)
+    before = deployed.state()
+
+    with pytest.raises(Refused, match=r"automation: failover .* is open since"):
+        automatic.act(*late)
+    assert replace(deployed.state(), lease=None) == replace(before, lease=None)
+    assert len(runs_started()) == 1
+
+
+def test_operator_who_pauses_automation_meanwhile_stops_it(deployed: Region) -> None:
+    start = started()
+    StateStore(WEST, bucket(WEST, "control")).update(
+        lambda stored: replace(stored.state, automation=Automation(paused="stop"))
+    )
+
+    with pytest.raises(Refused, match="an operator paused automation"):
+        automatic.act(*start)
+    assert deployed.state().incident is None
+
+
+@pytest.mark.usefixtures("replicated")
+def test_prepare_brings_up_capacity_only_and_failover_goes_on(deployed: Region) -> None:
+    automatic.act(*started("prepare"))
+    state = deployed.state()
+    assert (deployed.replicas, state.levers, state.activation) == (3, Levers(), Tier.WARM)
+    assert state.incident
+    assert state.incident.operation == "prepare"
+    assert started("prepare")[1].decision.action is Action.NOTHING
+
+    run(FAILOVER)
+    assert deployed.state().levers == Levers(True, True)
+
+
+@pytest.mark.usefixtures("replicated")
+@pytest.mark.parametrize("mode", ["prepare", "automatic"])
+def test_failback_arms_automation_which_waits_for_the_delay_between_runs(
+    deployed: Region, aws: Running, mode: str
+) -> None:
+    automatic.act(*started(mode))
+    write_sentinel(aws, datetime.now(UTC) + timedelta(hours=1))
+    deployed.primary_well = True
+    run(FAILBACK)
+    assert replace(deployed.state(), lease=None) == IncidentState()
+
+    deployed.primary_well = False
+    (reason,) = started(mode)[1].decision.reasons
+    assert re.fullmatch(r"the last automatic run started \d+ s ago; the next one may start after 1 h", reason)
+
+
+def test_automatic_run_whose_process_died_is_resumed_by_the_next_start(
+    deployed: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*arguments: Any) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as context:
+        # A process that dies does not give its lease up.
+        context.setattr(lease.HeldLease, "release", lambda held: held._ended.set())
+        context.setattr(deployed, "merge", die)
+        with pytest.raises(KilledError):
+            automatic.act(*started())
+    assert started()[1].decision.reasons[0].endswith(" operates")
+    StateStore(WEST, bucket(WEST, "control")).update(expired)
+    here, found = started()
+
+    assert found.decision.resumes
+    automatic.act(here, found)
+    assert deployed.state().levers == Levers(True, True)
+    assert len(set(runs_started())) == 1
+
+
+def expired(stored: Stored) -> IncidentState:
+    """Return the state with a lease that has expired."""
+    assert stored.state.lease
+    return replace(stored.state, lease=replace(stored.state.lease, expires="2026-11-28T00:00:00+00:00"))
 
 
 # Whatever dies on the way ----------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ IN_NORMAL_OPERATION = {
     ("check",): 1,  # findings of this sandbox; test_readiness.py
     ("rollout",): 0,
     ("rollout", "--role", "recovery"): 0,
+    ("automate",): 0,
     ("pause",): 0,
     ("resume",): 0,
     ("failover",): 3,
