@@ -12,6 +12,8 @@ from dr.drills.document import Judgement, LostWrite, Objectives, Requests, Verdi
 from dr.operations.client_log import Outage, Request
 from dr.topology.tiers import describe_duration
 
+RESUMED_SECONDS = 5.0
+"""Longest time until another operator continues a run."""
 LARGEST_ERROR = 2.0
 """Largest error of a recovery time, in seconds."""
 
@@ -88,16 +90,20 @@ def alarms(firing: Sequence[str] | None, steady: timedelta) -> Judgement:
     return Judgement("alarms", Verdict.MET, f"none for {describe_duration(steady)}", objective)
 
 
-def resumed(run: str | None) -> Judgement:
-    """Judge whether the run of a killed operator was resumed.
+def resumed(run: str | None, seconds: float | None) -> Judgement:
+    """Judge whether the run of a killed operator was resumed in time.
 
     Args:
         run: ID of the run that was resumed; None if a new one was started.
+        seconds: Time from the second operator's start to the first step; None if no step started.
     """
-    objective = "the run of the killed process is resumed"
-    if run is None:
-        return Judgement("resumed", Verdict.MISSED, "a new run was started", objective)
-    return Judgement("resumed", Verdict.MET, f"run {run}", objective)
+    objective = f"the run of the killed process is resumed within {RESUMED_SECONDS:g} s"
+    if run is None or seconds is None:
+        return Judgement(
+            "resumed", Verdict.MISSED, "a new run was started" if seconds else "no step started", objective
+        )
+    verdict = Verdict.MET if seconds <= RESUMED_SECONDS else Verdict.MISSED
+    return Judgement("resumed", verdict, f"run {run}, after {seconds:.1f} s", objective)
 
 
 def fallback(nodes: Mapping[str, int] | None, short: str) -> Judgement:

@@ -45,6 +45,8 @@ class Record:
     failed_back: bool = False
     made: Plan | None = None
     """The failover's plan."""
+    resumed_seconds: float | None = None
+    """Time from the start of the failover to its first step, in seconds; None if no step started."""
     outcomes: list[Outcome] = field(default_factory=list)
     """Steps of the failover that have ended."""
     nodes: Mapping[str, int] | None = None

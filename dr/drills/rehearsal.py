@@ -175,8 +175,12 @@ class Rehearsal:
     def _fail_over(self) -> None:
         if self.drill.killed:
             killed.start_and_kill(self.scene, self.drill.name, self.say)
+        watcher, began = Paced(Noted(self.watcher, self._ended), self.place), time.monotonic()
         made = self.record.made = plan(self.scene, FAILOVER)
-        execute(self.scene, FAILOVER, made, Paced(Noted(self.watcher, self._ended), self.place))
+        try:
+            execute(self.scene, FAILOVER, made, watcher)
+        finally:
+            self.record.resumed_seconds = watcher.first - began if watcher.first else None
         self.record.nodes = Counter(capacity_steps.ready_gpu_nodes(self.scene).values())
 
     def _ended(self, outcome: Outcome) -> None:

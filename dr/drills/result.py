@@ -63,7 +63,8 @@ def document(
         judgements.alarms(record.firing, STEADY),
     ]
     if record.drill.killed:
-        found.append(judgements.resumed(record.made.run if record.made and record.made.resumes else None))
+        run = record.made.run if record.made and record.made.resumes else None
+        found.append(judgements.resumed(run, record.resumed_seconds))
     if record.drill.shortage:
         found.append(judgements.fallback(record.nodes, record.short))
     if record.drill.returns:

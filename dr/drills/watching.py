@@ -1,7 +1,8 @@
-"""Watchers of a drill's operations: they note the outcomes, and react to one step."""
+"""Watchers of a drill's operations: they note when the first step starts, and each outcome."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,14 +16,17 @@ class Noted:
 
     Args:
         inner: The watcher that shows the run.
-        note: Called with each outcome, in the thread of the step.
+        note: Called with each outcome.
     """
 
     def __init__(self, inner: Watcher, note: Callable[[Outcome], None]) -> None:
         self._inner, self._note = inner, note
+        self.first: float | None = None
+        """When the first step started, by the monotonic clock in seconds."""
 
     def started(self, step: Step[Any], position: int, total: int) -> None:
-        """Pass the start on."""
+        """Note the first start, and pass it on."""
+        self.first = self.first or time.monotonic()
         self._inner.started(step, position, total)
 
     def progress(self, step: Step[Any], text: str, share: float | None) -> None:

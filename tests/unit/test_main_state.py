@@ -342,7 +342,7 @@ def test_all_problems_are_reported_together_before_the_first_resource(
     control.put_object(Bucket=CONTROL, Key=contract.key_of(Role.RECOVERY), Body=json.dumps(deployed.to_dict()))
     day = IncidentState(incident=Incident("i-1", "2026-11-23T03:00:00+00:00", "drill"))
     control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
-    monkeypatch.setattr(quotas, "_value", lambda quota, region: 0.0)
+    monkeypatch.setattr(quotas, "value_of", lambda quota, region: 0.0)
     cloud = Cloud()
     with pytest.raises(pulumi.RunError) as caught:
         run("dr", monkeypatch, cloud, tier="warm", existingVpc="vpc-0123456789abcdef0")

@@ -110,9 +110,19 @@ def test_answer_of_the_primary_region_after_dns_is_confirmed_is_a_split_brain(
     assert judgements.one_region(requests, "us-east-1", at).verdict is verdict
 
 
-def test_killed_operator_whose_run_was_not_resumed_is_missed() -> None:
-    assert judgements.resumed("20261129T120000Z-a1b2c3").verdict is Verdict.MET
-    assert judgements.resumed(None).verdict is Verdict.MISSED
+@pytest.mark.parametrize(
+    ("run", "seconds", "verdict"),
+    [
+        ("20261129T120000Z-a1b2c3", 5.0, Verdict.MET),
+        ("20261129T120000Z-a1b2c3", 5.1, Verdict.MISSED),
+        ("20261129T120000Z-a1b2c3", None, Verdict.MISSED),
+        (None, 1.0, Verdict.MISSED),
+    ],
+)
+def test_run_of_a_killed_operator_has_to_be_resumed_within_five_seconds(
+    run: str | None, seconds: float | None, verdict: Verdict
+) -> None:
+    assert judgements.resumed(run, seconds).verdict is verdict
 
 
 @pytest.mark.parametrize(
