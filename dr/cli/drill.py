@@ -35,10 +35,10 @@ def drill(
 ) -> None:
     """Rehearse a loss, and compare it with the objectives.
 
-    Breaks something, fails over and fails back. Runs the same steps as `dr failover`, while clients outside both regions send requests and an object is written
-    each second. Works on the sandbox, whose clock it runs faster while modelled durations pass. Leaves an evidence
-    folder with a report. Whatever fails, it ends the fault and fails back; `dr drill stop` does so after a drill that
-    was killed. Without a name, lists the drills.
+    Breaks something, fails over and fails back. Runs the same steps as `dr failover`, while clients outside both regions
+    send requests and an object is written each second. Works on the sandbox, whose clock it runs faster while modelled
+    durations pass. Leaves an evidence folder with a report. Whatever fails, it ends the fault and fails back; `dr drill
+    stop` does so after a drill that was killed. Without a name, lists the drills.
     """
     from dr.drills.catalog import DRILLS
     from dr.spelling import did_you_mean
