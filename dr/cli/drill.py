@@ -35,7 +35,7 @@ def drill(
 ) -> None:
     """Rehearse a loss, and compare it with the objectives.
 
-    Breaks something, fails over and fails back. Runs the same steps as `dr failover`, while clients outside both regions
+    Breaks something, fails over and fails back. Runs the steps of `dr failover`, while clients outside both regions
     send requests and an object is written each second. Works on the sandbox, whose clock it runs faster while modelled
     durations pass. Leaves an evidence folder with a report. Whatever fails, it ends the fault and fails back; `dr drill
     stop` does so after a drill that was killed. Without a name, lists the drills.
