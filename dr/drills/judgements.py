@@ -27,7 +27,10 @@ def effect(outage: Outage) -> Judgement:
 
 
 def detection(fault: datetime, detected: datetime | None, budget: timedelta) -> Judgement:
-    """Judge whether the loss was detected within the tier's budget, by the environment's clock."""
+    """Judge whether an alarm detected the loss within its budget, by the environment's clock.
+
+    Where health checks move clients, operators still need the alarm.
+    """
     objective = f"at most {describe_duration(budget)}"
     if detected is None:
         return Judgement("detection", Verdict.MISSED, "no alarm detected the loss", objective)

@@ -28,6 +28,7 @@ from dr.operations.operation import FAILBACK, FAILOVER, execute, plan
 from dr.operations.scene import Options, Scene, read_scene
 from dr.operations.step_runner import Outcome, Watcher, new_run
 from dr.topology.detection import IMPAIRED
+from dr.topology.tiers import BY_ALARM
 from dr.topology.topology import Role, Topology
 
 BASELINE = timedelta(seconds=5)
@@ -37,7 +38,7 @@ PATIENCE = timedelta(minutes=1)
 AFTERWARDS = timedelta(seconds=5)
 """How long clients go on after the recovery, by the machine's clock, so that a relapse shows."""
 DETECTION_PATIENCE = 2
-"""The drill waits for the alarm for so many detection budgets, and then goes on without it."""
+"""The drill waits for the alarm for so many times its budget, and then goes on without it."""
 ALARMS_PATIENCE = timedelta(minutes=20)
 HOME_PATIENCE = timedelta(minutes=10)
 """Time limits for alarms to end, and for the primary region to be healthy again, by the environment's clock."""
@@ -160,7 +161,7 @@ class Rehearsal:
         name, began = self.scene.alarm_name(IMPAIRED), self.place.now()
         self.place.run_at(pacing.WAITING)
         self.say(f"waiting for the alarm {name}; the clock runs {pacing.WAITING:g} times as fast")
-        limit = began + self.record.tier.spec.detection * DETECTION_PATIENCE
+        limit = began + BY_ALARM * DETECTION_PATIENCE
         while self.place.now() < limit:
             alarm = self.scene.alarms().named(name)
             if alarm and alarm.state == "ALARM":

@@ -12,6 +12,7 @@ from dr.drills.timeline import Span, phases
 from dr.operations import client_log
 from dr.operations.client_log import Clock, Outage, Request
 from dr.operations.step_runner import Outcome
+from dr.topology.tiers import BY_ALARM
 
 SUSTAINED = timedelta(seconds=10)
 """How long all answers have to be right for a recovery, by the environment's clock."""
@@ -55,7 +56,7 @@ def document(
     late = sum(not each.good for each in requests if record.failback_at and each.sent >= record.failback_at)
     found = [
         judgements.effect(seen),
-        judgements.detection(record.clock(fault), record.detected, spec.detection),
+        judgements.detection(record.clock(fault), record.detected, BY_ALARM),
         judgements.recovery_time(seen, objectives),
         judgements.recovery_point(point, lost, len(record.writes), objectives),
         judgements.answers(counted, summary.unknown, seen.relapses + late),

@@ -117,6 +117,9 @@ class TierSpec:
         return self.floor is not Floor.NONE
 
 
+BY_ALARM = detection.by_dns(interval=30, failures=3)
+"""Longest time until the alarm `region-impaired` fires, for the longest health check interval that is accepted."""
+
 TIERS = {
     Tier.BACKUP: TierSpec(
         spellings=("backup-restore", "backup-and-restore"),
@@ -124,7 +127,7 @@ TIERS = {
         rto=timedelta(hours=8),
         rpo=timedelta(hours=24),
         decision=Decision.OPERATOR,
-        detection=detection.by_dns(interval=30, failures=3),
+        detection=BY_ALARM,
         cluster=False,
         floor=Floor.NONE,
         nat=Nat.NONE,
@@ -137,7 +140,7 @@ TIERS = {
         rto=timedelta(minutes=30),
         rpo=timedelta(hours=1),
         decision=Decision.OPERATOR,
-        detection=detection.by_dns(interval=30, failures=3),
+        detection=BY_ALARM,
         cluster=True,
         floor=Floor.NONE,
         nat=Nat.ONE,
@@ -150,7 +153,7 @@ TIERS = {
         rto=timedelta(minutes=5),
         rpo=timedelta(minutes=15),
         decision=Decision.OPERATOR,
-        detection=detection.by_dns(interval=30, failures=3),
+        detection=BY_ALARM,
         cluster=True,
         floor=Floor.FRACTION,
         nat=Nat.ZONE,
