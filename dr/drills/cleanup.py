@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from dr.drills import pacing, running, writes
+from dr.drills import failback, pacing, running, writes
 from dr.drills.environment import Sandbox
-from dr.drills.pacing import Paced
-from dr.errors import DrError
 from dr.names import CONTROL
-from dr.operations import prechecks
-from dr.operations.operation import FAILBACK, execute, plan
 from dr.operations.scene import Scene
 from dr.operations.step_runner import Watcher
 from dr.topology.topology import Role
 
 STOP_SECONDS = 240.0
 """Time limit in seconds for a running drill to end by itself: it fails back first."""
-HOME_SECONDS = 60.0
-"""Time limit in seconds for the primary region to be healthy; the clock runs faster meanwhile."""
 
 
 def stop(scene: Scene, place: Sandbox, watcher: Watcher, say: Callable[[str], None]) -> list[str]:
@@ -52,7 +45,7 @@ def stop(scene: Scene, place: Sandbox, watcher: Watcher, say: Callable[[str], No
     state = scene.state()
     incident = state.incident
     if incident and incident.reason.startswith("drill "):
-        _fail_back(scene, place, watcher)
+        failback.fail_back(scene, place, watcher)
         done.append(f"incident {incident.id}")
     place.run_at(pacing.MACHINE)
     if found:
@@ -60,16 +53,3 @@ def stop(scene: Scene, place: Sandbox, watcher: Watcher, say: Callable[[str], No
         done.append("its objects")
     running.forget()
     return done
-
-
-def _fail_back(scene: Scene, place: Sandbox, watcher: Watcher) -> None:
-    place.run_at(pacing.STEADY)
-    deadline = time.monotonic() + HOME_SECONDS
-    refusal: DrError | None
-    while refusal := prechecks.refusal(scene, FAILBACK.guards, prechecks.run(scene, FAILBACK.guards)):
-        if time.monotonic() > deadline:
-            place.run_at(pacing.MACHINE)
-            raise refusal
-        time.sleep(0.3)
-    place.run_at(pacing.MACHINE)
-    execute(scene, FAILBACK, plan(scene, FAILBACK), Paced(watcher, place))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from dr.drills import guards, killed, pacing, result, running, writes
+from dr.drills import failback, guards, killed, pacing, result, running, writes
 from dr.drills.catalog import Drill
 from dr.drills.environment import Clients, Sandbox
 from dr.drills.pacing import Paced
@@ -23,8 +23,8 @@ from dr.drills.watching import Noted
 from dr.drills.writes import Writer
 from dr.errors import DrError, Failed, Problem
 from dr.names import CONTROL
-from dr.operations import capacity_steps, client_log, prechecks
-from dr.operations.operation import FAILBACK, FAILOVER, execute, plan
+from dr.operations import capacity_steps, client_log
+from dr.operations.operation import FAILOVER, execute, plan
 from dr.operations.scene import Options, Scene, read_scene
 from dr.operations.step_runner import Outcome, Watcher, new_run
 from dr.topology.detection import IMPAIRED
@@ -40,8 +40,7 @@ AFTERWARDS = timedelta(seconds=5)
 DETECTION_PATIENCE = 2
 """The drill waits for the alarm for so many times its budget, and then goes on without it."""
 ALARMS_PATIENCE = timedelta(minutes=20)
-HOME_PATIENCE = timedelta(minutes=10)
-"""Time limits for alarms to end, and for the primary region to be healthy again, by the environment's clock."""
+"""Time limit for alarms to end, by the environment's clock."""
 POLL_SECONDS = 0.3
 
 
@@ -195,24 +194,14 @@ class Rehearsal:
         """End the fault, and fail back if an incident is open."""
         self.place.repair()
         scene = self._scene(new_run())
-        state = scene.state()
-        if state.incident or state.levers.engaged:
+        if failback.needed(scene):
             self.say(f"{scene.home} is back; waiting until it is healthy")
-            self.place.run_at(pacing.STEADY)
-            limit = self.place.now() + HOME_PATIENCE
-            while (refusal := self._not_yet(scene)) and self.place.now() < limit:
-                time.sleep(POLL_SECONDS)
-            self.place.run_at(pacing.MACHINE)
-            if refusal:
-                raise refusal
-            self.record.failback_at = datetime.now(UTC)
-            execute(scene, FAILBACK, plan(scene, FAILBACK), Paced(self.watcher, self.place))
+            failback.fail_back(scene, self.place, self.watcher, self._failback_begins)
         self.record.failed_back = True
         clients.stop()
 
-    def _not_yet(self, scene: Scene) -> DrError | None:
-        """Return why a failback would be refused now."""
-        return prechecks.refusal(scene, FAILBACK.guards, prechecks.run(scene, FAILBACK.guards))
+    def _failback_begins(self) -> None:
+        self.record.failback_at = datetime.now(UTC)
 
     def _settle(self) -> None:
         """Wait until no alarm fires that did not fire before, for long enough."""
