@@ -114,7 +114,7 @@ def control_plane(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) 
         yield plane
 
 
-FOLDERS = tuple(f"tests/integration/{name}/" for name in ("changes", "faults", "primary"))
+FOLDERS = tuple(f"tests/integration/{name}/" for name in ("changes", "faults", "incidents", "primary"))
 """Folders with one deployment for all their files, which therefore run on one worker. They take minutes and start
 first: started last, one would occupy a single worker at the end."""
 LATER = (

@@ -39,7 +39,7 @@ AFTERWARDS = timedelta(seconds=5)
 """How long clients go on after the recovery, by the machine's clock, so that a relapse shows."""
 DETECTION_PATIENCE = 2
 """The drill waits for the alarm for so many times its budget, and then goes on without it."""
-ALARMS_PATIENCE = timedelta(minutes=20)
+ALARMS_PATIENCE = timedelta(minutes=12)
 """Time limit for alarms to end, by the environment's clock."""
 POLL_SECONDS = 0.3
 

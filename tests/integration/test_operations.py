@@ -1,6 +1,6 @@
 """Failover, switchover and failback over the emulator's S3 and CloudWatch; the cluster and DNS are simulated.
 
-tests/integration/faults/test_failover.py runs them on a whole sandbox.
+tests/integration/incidents/test_failover.py runs them on a whole sandbox.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def dr(sandbox: SandboxUnderTest, *arguments: str) -> tuple[int, Any]:
     """Run the command with `--json`, and return its exit code and its document."""
     command = [str(sandbox.local.commands / "dr"), *arguments, "--json"]
     variables = {**os.environ, **sandbox.engine.variables}
-    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=500)
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=900)
     try:
         return done.returncode, json.loads(done.stdout)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The runbook against the steps and guards of the operations; tests/integration/faults/test_runbook.py runs it."""
+"""The runbook against the steps and guards of the operations; tests/integration/incidents/test_runbook.py runs it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,11 @@ pytestmark = pytest.mark.engine
 NAME = "inference.ml.example.com"
 
 
-def test_two_starts_after_the_loss_of_a_region_fail_over_once_and_failback_arms_again(inside: SandboxUnderTest) -> None:
+def test_two_starts_after_the_loss_of_a_region_fail_over_once_and_failback_arms_again(
+    inside: SandboxUnderTest, everything: bool
+) -> None:
+    if not everything:
+        pytest.skip("tests/integration/test_operations.py tests automation, too; with --all")
     sandbox = inside
     with sandbox.configured("dr", automation="automatic"):
         sandbox.advance(3)
