@@ -16,7 +16,7 @@ import pytest
 from dr.drills.catalog import DRILLS
 from dr.operations import client_log
 from sandbox.emulator_client import ask
-from tests.support.dr_command import dr
+from tests.support.dr_command import dr, forget_proofs
 from tests.support.network import EAST, WEST
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
@@ -36,6 +36,7 @@ def running(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     dr(inside, "drill", "stop")
     ask(inside.server, "POST", "clock", {"speed": 1, "follow": False})
     inside.repair()
+    forget_proofs(inside)
 
 
 def evidence(sandbox: SandboxUnderTest, run: str) -> Path:

@@ -11,12 +11,10 @@ import pytest
 from dr.config.project import load_topology
 from dr.control import proofs
 from dr.control.proofs import REGION_LOSS, Proof
-from dr.names import CONTROL
 from dr.operations import fingerprint
 from dr.operations.scene import Options, Scene, read_scene
-from dr.topology.topology import Role
 from sandbox.emulator_client import ask
-from tests.support.dr_command import dr
+from tests.support.dr_command import dr, forget_proofs
 from tests.support.network import EAST, WEST
 from tests.support.sandbox import SandboxUnderTest
 
@@ -37,13 +35,12 @@ def scene(sandbox: SandboxUnderTest) -> Scene:
 
 @pytest.fixture
 def measured(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
-    """The sandbox with measurements of the prober; proofs are removed after the test."""
+    """The sandbox with measurements of the prober; proofs are removed before and after the test."""
+    forget_proofs(inside)
     inside.advance(3)
     yield inside
     inside.repair()
-    s3, bucket = inside.client("s3", WEST), scene(inside).topology.bucket(CONTROL, Role.RECOVERY)
-    for each in s3.list_object_versions(Bucket=bucket, Prefix=proofs.PREFIX).get("Versions", ()):
-        s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+    forget_proofs(inside)
 
 
 def checked(sandbox: SandboxUnderTest, *arguments: str) -> tuple[int, Findings]:
