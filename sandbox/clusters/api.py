@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Thing = dict[str, Any]
 RETRY_SECONDS = 0.5
 """Delay in seconds between attempts to reach an API server that does not answer."""
-WATCH_SECONDS = 300
-"""Duration of a watch in seconds; then the next one starts."""
+WATCH_SECONDS = 60
+"""Duration of a watch in seconds; then the list is read again, so that a stream that stalls delays a pod by at most as
+long."""
 ANSWER_SECONDS = 10.0
 MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 
