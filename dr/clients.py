@@ -177,6 +177,37 @@ def read_object(region: str, bucket: str, key: str) -> bytes:
         return body
 
 
+def object_keys(region: str, bucket: str, prefix: str) -> list[str]:
+    """Return the keys of a bucket that begin with a prefix, in S3's order.
+
+    Raises:
+        Missing: The bucket does not exist.
+        Unreachable: The region does not answer.
+    """
+    with calls(f"s3://{bucket}/{prefix}", region):
+        pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+
+def write_once(region: str, bucket: str, key: str, body: bytes) -> None:
+    """Write a JSON object that does not exist yet. One with the same content is kept.
+
+    botocore repeats a write if its confirmation is lost, and the object is then there already.
+
+    Raises:
+        Conflict: The object has another content.
+        Unreachable: The region does not answer.
+    """
+    try:
+        with calls(f"s3://{bucket}/{key}", region):
+            client("s3", region).put_object(
+                Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+    except Conflict:
+        if read_object(region, bucket, key) != body:
+            raise
+
+
 def account_id(region: str) -> str:
     """Return the AWS account ID of the current credentials, from the region's own STS endpoint."""
     with calls("the AWS account", region):

@@ -42,6 +42,11 @@ class Finding:
     objective: str = ""
     at: str = ""
 
+    @property
+    def passes(self) -> bool:
+        """Whether nothing speaks against it: the objective is met, or there is none."""
+        return self.status in (Status.MET, Status.INFO)
+
 
 def measured(name: str, look: Callable[[], Finding]) -> Finding:
     """Run a probe and return its finding; a probe that fails is an unknown finding with the reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,7 @@ def drill(
     """Rehearse a loss, and compare it with the objectives.
 
     Breaks something, fails over and fails back. Runs the steps of `dr failover`, while clients outside both regions
-    send requests and an object is written each second. Works on the sandbox, whose clock it runs faster while modelled
+    send requests and an object is written each second. Works on the sandbox, and runs its clock faster while modelled
     durations pass. Leaves an evidence folder with a report. Whatever fails, it ends the fault and fails back; `dr drill
     stop` does so after a drill that was killed. Without a name, lists the drills.
     """
@@ -73,10 +74,7 @@ def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
         rehearsal = Rehearsal(topology, DRILLS[name], place, evidence.log_of(run), watcher, watcher.say, run)
         record = rehearsal.execute()
         found = evidence.write(rehearsal.scene, record)
-    if as_json:
-        typer.echo(found.document.to_json())
-    else:
-        print_result(False, lambda: None, lambda: result_text(found))
+    print_result(as_json, lambda: asdict(found.document), lambda: result_text(found))
     if code := {"missed": Exit.FAILED, "unknown": Exit.UNKNOWN}.get(found.document.verdict.value):
         raise typer.Exit(code)
 

@@ -16,7 +16,7 @@ EXITS = {
     "report": {
         Exit.OK: "The report is written, whatever the verdict of the run.",
         Exit.FAILED: "The recovery region does not answer, and this machine has no evidence of the run.",
-        Exit.REFUSED: "There is no such run, or no stack is deployed.",
+        Exit.REFUSED: "The run does not exist, or no stack is deployed.",
     },
     "incidents": {Exit.REFUSED: "No stack is deployed."},
 }

@@ -7,11 +7,10 @@ object a run. It is never overwritten, so that the history of drills remains.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from dr.clients import Conflict, calls, client, read_object
+from dr.clients import Conflict, object_keys, read_object, write_once
 from dr.errors import Invalid, Problem, Refused
 from dr.names import CONTROL
 from dr.topology.topology import Role, Topology
@@ -64,16 +63,11 @@ def write(topology: Topology, proof: Proof) -> None:
     """
     region, bucket, body = *_place(topology), json.dumps(asdict(proof), indent=2).encode()
     try:
-        with calls(f"s3://{bucket}/{proof.key}", region):
-            client("s3", region).put_object(
-                Bucket=bucket, Key=proof.key, Body=body, ContentType="application/json", IfNoneMatch="*"
-            )
+        write_once(region, bucket, proof.key, body)
     except Conflict as error:
-        # botocore repeats a write if its confirmation is lost, and the proof is then there already.
-        if read_object(region, bucket, proof.key) != body:
-            fact = f"run {proof.run} of {proof.drill} has another proof"
-            remedy = "proofs are not overwritten: run the drill again"
-            raise Refused(Problem(f"s3://{bucket}/{proof.key}", fact, remedy)) from error
+        fact = f"run {proof.run} of {proof.drill} has another proof"
+        remedy = "proofs are not overwritten: run the drill again"
+        raise Refused(Problem(f"s3://{bucket}/{proof.key}", fact, remedy)) from error
 
 
 def read(topology: Topology) -> dict[str, Proof]:
@@ -88,7 +82,8 @@ def read(topology: Topology) -> dict[str, Proof]:
         Unreachable: The region does not answer.
     """
     region, bucket = _place(topology)
-    newest = {key.split("/")[1]: key for key in sorted(_keys(region, bucket))}
+    keys = [key for key in object_keys(region, bucket, PREFIX) if key.count("/") == 2]
+    newest = {key.split("/")[1]: key for key in sorted(keys)}
     with ThreadPoolExecutor(max_workers=max(1, len(newest))) as pool:
         found = pool.map(lambda key: parse(read_object(region, bucket, key), f"s3://{bucket}/{key}"), newest.values())
         return dict(zip(newest, found, strict=True))
@@ -111,10 +106,3 @@ def parse(text: str | bytes, source: str) -> Proof:
 def _place(topology: Topology) -> tuple[str, str]:
     """Return the recovery region and its control bucket."""
     return topology.recovery.region, topology.bucket(CONTROL, Role.RECOVERY)
-
-
-def _keys(region: str, bucket: str) -> Iterator[str]:
-    with calls(f"s3://{bucket}/{PREFIX}", region):
-        pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX)
-        for page in pages:
-            yield from (each["Key"] for each in page.get("Contents", ()) if each["Key"].count("/") == 2)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from dr.clients import Conflict, calls, client, read_object
+from dr.clients import Conflict, calls, client, object_keys, read_object, write_once
 from dr.control import local_state
 from dr.control.journal import Entry, LocalJournal, parsed
 from dr.errors import Problem, Refused
@@ -94,25 +94,12 @@ class SharedJournal:
         return first, last
 
     def _keys(self, run: str) -> list[str]:
-        with calls(f"s3://{self.bucket}/{PREFIX}{run}/", self.region):
-            pages = client("s3", self.region).get_paginator("list_objects_v2")
-            return [
-                each["Key"]
-                for page in pages.paginate(Bucket=self.bucket, Prefix=f"{PREFIX}{run}/")
-                for each in page.get("Contents", ())
-            ]
+        return object_keys(self.region, self.bucket, f"{PREFIX}{run}/")
 
     def _put(self, entry: Entry, number: int) -> None:
-        key, body = f"{PREFIX}{entry.run}/{number:06}.json", entry.to_json().encode()
         try:
-            with calls(f"s3://{self.bucket}/{key}", self.region):
-                client("s3", self.region).put_object(
-                    Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
-                )
+            write_once(self.region, self.bucket, f"{PREFIX}{entry.run}/{number:06}.json", entry.to_json().encode())
         except Conflict as error:
-            # botocore repeats a write if its confirmation is lost, and the entry is then there already.
-            if read_object(self.region, self.bucket, key) == body:
-                return
             fact = f"entry {number} of run {entry.run} was written by another process, which continues the run"
             raise Refused(
                 Problem("the journal", fact, "nothing more is done here; `dr journal` shows what the other one does")

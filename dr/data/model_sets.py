@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dr.clients import Missing, Unreachable, calls, client, read_object
+from dr.clients import Missing, Unreachable, calls, client, object_keys, read_object
 from dr.errors import Failed, Invalid, Problem
 from dr.names import REGISTRY, SETS
 
@@ -209,10 +209,8 @@ def newest(region: str, buckets: Mapping[str, str], name: str) -> Manifest | Non
 def manifests(region: str, buckets: Mapping[str, str], name: str) -> Iterator[Manifest]:
     """Yield the manifests of a set in a region, newest first; each is read when it is needed."""
     registry, prefix = buckets[REGISTRY], f"{SETS}{name}/"
-    with calls(f"s3://{registry}/{prefix}", region):
-        pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=registry, Prefix=prefix)
-        keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    for key in sorted((key for key in keys if key.endswith("/manifest.json")), reverse=True):
+    keys = (key for key in object_keys(region, registry, prefix) if key.endswith("/manifest.json"))
+    for key in sorted(keys, reverse=True):
         yield parse(read_object(region, registry, key), f"s3://{registry}/{key}")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dr.clients import calls, client, read_object
+from dr.clients import object_keys, read_object
 from dr.data import model_sets
 from dr.data.model_sets import Copy, Entry
 from dr.errors import Invalid, Problem
@@ -90,9 +90,7 @@ def parse(text: str | bytes, source: str) -> Backup:
 
 def manifests(region: str, bucket: str) -> list[str]:
     """Return the keys of the manifests in a region, newest first."""
-    with calls(f"s3://{bucket}/{MANIFESTS}", region):
-        pages = client("s3", region).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=MANIFESTS)
-        return sorted((found["Key"] for page in pages for found in page.get("Contents", [])), reverse=True)
+    return sorted(object_keys(region, bucket, MANIFESTS), reverse=True)
 
 
 def read(region: str, bucket: str, key: str) -> Backup:

@@ -1,4 +1,4 @@
-"""Clean-up after a drill whose process died: clients, faults, the clock, the incident, and the drill's objects."""
+"""Clean-up after the process of a drill died: clients, faults, the clock, the incident, and the drill's objects."""
 
 from __future__ import annotations
 

@@ -12,11 +12,10 @@ from dr.drills import document, result
 from dr.drills.document import DrillDocument
 from dr.drills.record import Record
 from dr.evidence import folder as evidence
+from dr.evidence.reading import REQUESTS, WRITES
 from dr.operations import client_log, fingerprint
 from dr.operations.client_log import Request
 from dr.operations.scene import Scene
-
-REQUESTS, WRITES = "requests.jsonl", "writes.jsonl"
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,11 @@ def write(scene: Scene, record: Record) -> Evidence:
     """
     folder = evidence.of_run(record.run)
     marks = fingerprint.of(scene)
-    versions = {**marks.parts, "fingerprint": marks.value}
-    found = result.document(record, _requests(folder), marks.value, versions, datetime.now(UTC))
+    found = result.document(record, _requests(folder), marks.value, marks.versions, datetime.now(UTC))
     evidence.write(folder, document.FILE, found.to_json())
     evidence.write(folder, WRITES, "".join(each.line(record.bucket) for each in record.writes))
     evidence.write_alarms(folder, record.before, record.after)
-    evidence.write_versions(folder, versions)
+    evidence.write_versions(folder, marks.versions)
     if record.made:
         journal = shared_journal.of_topology(scene.topology)
         evidence.write_journal(folder, journal.entries(record.made.run))

@@ -1,4 +1,4 @@
-"""An operator whose process is killed during a failover, so that another one has to resume the run."""
+"""Kill the process of an operator during a failover, so that another one has to resume the run."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Span:
-    """A period in which a step ran, by the environment's clock.
+    """A period in which a step ran.
 
     Args:
         phase: Phase of the step.
@@ -44,9 +44,15 @@ class Span:
         end: Its end.
     """
 
-    phase: Phase
+    phase: str
     start: datetime
     end: datetime
+
+
+def decisive(spans: Iterable[Span], moment: datetime) -> Span | None:
+    """Return the span that a moment belongs to: of those that run, the one that ends last; None if none runs."""
+    running = (each for each in spans if each.start <= moment < each.end)
+    return max(running, key=lambda each: (each.end, each.phase), default=None)
 
 
 def phases(
@@ -69,16 +75,15 @@ def phases(
     known = detected if detected and detected < recovered else recovered
     edges = {fault, known, recovered, *(each.start for each in steps), *(each.end for each in steps)}
     moments = sorted(each for each in edges if fault <= each <= recovered)
-    found = dict.fromkeys(Phase, 0.0)
+    found = {phase.value: 0.0 for phase in Phase}
     for start, end in itertools.pairwise(moments):
         found[_phase(start, known, steps)] += (end - start).total_seconds()
-    return {phase.value: round(seconds, 3) for phase, seconds in found.items()}
+    return {phase: round(seconds, 3) for phase, seconds in found.items()}
 
 
-def _phase(start: datetime, known: datetime, steps: Sequence[Span]) -> Phase:
+def _phase(start: datetime, known: datetime, steps: Sequence[Span]) -> str:
     if start < known:
         return Phase.DETECT
-    running = [each for each in steps if each.start <= start < each.end]
-    if running:
-        return max(running, key=lambda each: each.end).phase
+    if running := decisive(steps, start):
+        return running.phase
     return Phase.DNS if steps and all(each.end <= start for each in steps) else Phase.DECIDE

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from dr.clients import calls, client
+from dr.clients import calls, client, object_keys
 from dr.drills.document import LostWrite
 from dr.errors import DrError
 
@@ -102,7 +102,7 @@ def judged(region: str, bucket: str, run: str, writes: Iterable[Write]) -> list[
         Unreachable: The region does not answer.
         Failed: It refused the call.
     """
-    present = set(_keys(region, bucket, f"{PREFIX}{run}/"))
+    present = set(object_keys(region, bucket, f"{PREFIX}{run}/"))
     return [replace(each, survived=each.key in present) for each in writes]
 
 
@@ -144,16 +144,8 @@ def recovery_point(writes: Sequence[Write], fault: datetime) -> float | None:
 
 def remove(region: str, bucket: str, run: str) -> None:
     """Delete the objects of a drill. Raises as `judged`."""
-    keys = list(_keys(region, bucket, f"{PREFIX}{run}/"))
+    keys = object_keys(region, bucket, f"{PREFIX}{run}/")
     with calls(f"s3://{bucket}/{PREFIX}{run}/", region):
         for start in range(0, len(keys), BATCH):
             objects: list[dict[str, Any]] = [{"Key": key} for key in keys[start : start + BATCH]]
             client("s3", region).delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-
-
-def _keys(region: str, bucket: str, prefix: str) -> Iterable[str]:
-    with calls(f"s3://{bucket}/{prefix}", region):
-        pages = client("s3", region).get_paginator("list_objects_v2")
-        return [
-            each["Key"] for page in pages.paginate(Bucket=bucket, Prefix=prefix) for each in page.get("Contents", ())
-        ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import pairwise
 
+from dr.drills.timeline import Span, decisive
 from dr.evidence.run_record import StepRecord
 
 IDLE = "no step"
@@ -21,19 +21,15 @@ def phases(steps: Sequence[StepRecord]) -> dict[str, float]:
         steps: The steps of the run.
     """
     spans = [
-        (attempt.started, attempt.ended, step.phase or "other")
+        Span(step.phase or "other", attempt.started, attempt.ended)
         for step in steps
         for attempt in step.attempts
         if attempt.started and attempt.ended and attempt.ended > attempt.started
     ]
-    moments = sorted({time for start, end, _ in spans for time in (start, end)})
+    moments = sorted({time for each in spans for time in (each.start, each.end)})
     found: dict[str, float] = {}
     for begin, until in pairwise(moments):
-        phase = _dominant(spans, begin, until)
+        running = decisive(spans, begin)
+        phase = running.phase if running else IDLE
         found[phase] = found.get(phase, 0.0) + (until - begin).total_seconds()
     return {phase: round(seconds, 3) for phase, seconds in found.items()}
-
-
-def _dominant(spans: Sequence[tuple[datetime, datetime, str]], begin: datetime, until: datetime) -> str:
-    running = [(end, phase) for start, end, phase in spans if start <= begin and end >= until]
-    return max(running)[1] if running else IDLE

@@ -41,7 +41,7 @@ class Recording:
         self.page: Path | None = None
         """The report; None if it could not be written, or if nothing ran."""
         self.problem = ""
-        """Why there is no report; "" without an error."""
+        """Reason of a missing report; "" without an error."""
 
     def __enter__(self) -> Recording:
         """Read the alarms, while the operation starts."""
@@ -84,8 +84,7 @@ class Recording:
         return list(shared_journal.of_topology(self._scene.topology).local.entries(self._run))
 
     def _fingerprint(self) -> dict[str, str]:
-        found = fingerprint.of(self._scene)
-        return {**found.parts, "fingerprint": found.value}
+        return fingerprint.of(self._scene).versions
 
 
 def _value(pending: Future[Value]) -> Value | None:

@@ -92,7 +92,7 @@ def collect(journal_of: Callable[[], SharedJournal], run: str) -> Path:
         run: ID of the run; "" for the newest.
 
     Raises:
-        Refused: There is no such run.
+        Refused: The run does not exist.
         Unreachable: The region does not answer, and this machine has no evidence of the run.
         Failed: The folder cannot be written.
     """

@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from dr.control.incident_state import IncidentState
-from dr.findings import Finding, Status
+from dr.findings import Finding
 from dr.operations.signals import QUORUM, Sight, Signal, lost_for
 from dr.topology.detection import SAMPLE_SECONDS
 from dr.topology.tiers import describe_duration
@@ -67,7 +67,7 @@ class Decision:
     Args:
         action: What it does.
         reasons: Why: all that prevents an action, or the signals that allow it.
-        resumes: Whether it continues a run of automation whose process died.
+        resumes: Whether it continues a run of automation after its process died.
     """
 
     action: Action
@@ -89,7 +89,7 @@ def decide(facts: Facts) -> Decision:
 def interrupted(facts: Facts) -> Action:
     """Return the operation of an automatic run that has to be resumed.
 
-    A process that died has not given its lease up. One whose step failed has; then an operator decides.
+    A process that died has not given its lease up. After a failed step it has, and an operator decides.
     """
     incident, lease = facts.state.incident, facts.state.lease
     if not incident or not lease or facts.held or lease.run != incident.id or not is_automatic(lease.holder):
@@ -110,11 +110,7 @@ def state_forbids(state: IncidentState) -> tuple[str, ...]:
 
 def unmet(findings: Sequence[Finding]) -> Decision | None:
     """Return the decision to do nothing because of guards; None if all are met. Automation accepts no finding."""
-    reasons = tuple(
-        f"{each.name} is {each.status}: {each.measured}"
-        for each in findings
-        if each.status not in (Status.MET, Status.INFO)
-    )
+    reasons = tuple(f"{each.name} is {each.status}: {each.measured}" for each in findings if not each.passes)
     return Decision(Action.NOTHING, reasons) if reasons else None
 
 

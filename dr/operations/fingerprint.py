@@ -40,6 +40,11 @@ class Fingerprint:
         """Hashes of the parts in their order, so that `changed` can name the part that differs."""
         return "-".join(_hash(part.encode()) for part in self.parts.values())
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """The parts and the value by name, for the evidence of a run."""
+        return {**self.parts, "fingerprint": self.value}
+
     def changed(self, before: str) -> tuple[str, ...]:
         """Return the names of the parts that differ from an earlier fingerprint.
 

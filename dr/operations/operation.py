@@ -16,7 +16,7 @@ from dr.control import levers, shared_journal
 from dr.control.lease import Claim, acquire
 from dr.control.shared_journal import SharedJournal
 from dr.errors import DrError, Problem, Refused
-from dr.findings import Finding, Status
+from dr.findings import Finding
 from dr.operations import capacity_steps, data_steps, prechecks, traffic_steps
 from dr.operations.incident_steps import close_incident, open_incident
 from dr.operations.prechecks import Named
@@ -285,7 +285,7 @@ def execute(
         confirm(scene)
         journal = shared_journal.of_topology(scene.topology)
         for finding in made.findings:
-            if finding.status not in (Status.MET, Status.INFO):
+            if not finding.passes:
                 journal.append(
                     made.run,
                     "guard.accepted",

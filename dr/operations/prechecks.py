@@ -51,7 +51,7 @@ def refusal(scene: Scene, guards: Sequence[Named], findings: Sequence[Finding]) 
     """Return the error of findings that are neither met nor accepted, with the option that accepts each. Pure."""
     problems = []
     for guard, finding in zip(guards, findings, strict=True):
-        if finding.status in (Status.MET, Status.INFO):
+        if finding.passes:
             continue
         if guard.acceptable and guard.name in scene.options.accept:
             continue

@@ -8,13 +8,11 @@ import pytest
 
 from dr.operations import clients_dns
 from tests.support.dr_command import dr
+from tests.support.failback import NAME, fail_back_without_a_change
 from tests.support.network import EAST, WEST, load_balancer
-from tests.support.runbook import written
-from tests.support.sandbox import STACKS, SandboxUnderTest
+from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
-
-NAME = "inference.ml.example.com"
 
 
 def test_two_starts_after_the_loss_of_a_region_fail_over_once_and_failback_arms_again(
@@ -39,13 +37,4 @@ def test_two_starts_after_the_loss_of_a_region_fail_over_once_and_failback_arms_
         code, runs = dr(sandbox, "incidents")
         assert [each["run"] for each in runs if each["open"]] == [done["run"]]
 
-        sandbox.repair()
-        sandbox.advance(5)
-        with sandbox.time_passes():
-            code, back = dr(sandbox, *written("failback", "--yes"))
-        assert code == 0, back
-        assert clients_dns.ask(NAME).names[-1:] == load_balancer(sandbox, EAST)
-        sandbox.advance(5)
-        for stack in STACKS:
-            changes = sandbox.engine.up(stack)
-            assert changes.none, (stack, changes.changed)
+        fail_back_without_a_change(sandbox)

@@ -10,13 +10,13 @@ import pytest
 from dr.operations import clients_dns
 from tests.support.dr_command import dr
 from tests.support.drill import predicted
+from tests.support.failback import NAME, fail_back_without_a_change
 from tests.support.network import EAST, WEST, load_balancer
 from tests.support.runbook import written
 from tests.support.sandbox import SandboxUnderTest
 
 pytestmark = pytest.mark.engine
 
-NAME = "inference.ml.example.com"
 CONTROL_PLANES = ("iam", "route53", "organizations", "globalaccelerator")
 FORBIDDEN = {
     *("s3:PutBucketPolicy", "s3:PutBucketReplication", "s3:PutBucketVersioning", "s3:CreateBucket"),
@@ -69,16 +69,7 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     code, again = dr(sandbox, "failover", "--yes", "--reason", "once more")
     assert (code, "it is done" in again["problems"][0]["fact"]) == (3, True)
 
-    sandbox.repair()
-    sandbox.advance(5)
-    with sandbox.time_passes():
-        code, back = dr(sandbox, *written("failback", "--yes"))
-    assert code == 0, back
-    assert clients_dns.ask(NAME).names[-1:] == load_balancer(sandbox, EAST)
-    sandbox.advance(5)
-    for stack in ("primary", "dr"):
-        changes = sandbox.engine.up(stack)
-        assert changes.none, (stack, changes.changed)
+    fail_back_without_a_change(sandbox)
 
     # The failback owns the Deployment's number of replicas now.
     sandbox.measure()

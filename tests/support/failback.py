@@ -1,0 +1,25 @@
+"""The return to normal operation, as an operator does it."""
+
+from __future__ import annotations
+
+from dr.operations import clients_dns
+from tests.support.dr_command import dr
+from tests.support.network import EAST, load_balancer
+from tests.support.runbook import written
+from tests.support.sandbox import STACKS, SandboxUnderTest
+
+NAME = "inference.ml.example.com"
+
+
+def fail_back_without_a_change(sandbox: SandboxUnderTest) -> None:
+    """End all faults, fail back, and check that DNS leads to the primary region and no update shows a change."""
+    sandbox.repair()
+    sandbox.advance(5)
+    with sandbox.time_passes():
+        code, back = dr(sandbox, *written("failback", "--yes"))
+    assert code == 0, back
+    assert clients_dns.ask(NAME).names[-1:] == load_balancer(sandbox, EAST)
+    sandbox.advance(5)
+    for stack in STACKS:
+        changes = sandbox.engine.up(stack)
+        assert changes.none, (stack, changes.changed)
