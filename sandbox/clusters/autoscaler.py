@@ -7,8 +7,9 @@ zones does not grow for a pod that must run in another zone. A scan grows one gr
 balanced (`--balance-similar-node-groups`).
 
 Pods wait for the nodes that a group lacks until `--max-node-provision-time`. A node that has never been ready is one of
-them (its `GetUpcomingNodes`). A group in which a launch failed since it
-grew is not grown for five minutes, and its missing nodes above the minimum are given up.
+them (its `GetUpcomingNodes`). A node is not ready while it has a taint that the node controller removes after the
+kubelet reported (its `GetReadinessState`). A group in which a launch failed since it grew is not grown for five
+minutes, and its missing nodes above the minimum are given up.
 
 A node with only DaemonSet pods for 10 minutes is removed, down to the group's minimum (cluster-autoscaler FAQ).
 
@@ -27,6 +28,9 @@ from sandbox.aws.extensions.eks_nodes import NodeScalingGroup
 from sandbox.clusters.api import Thing, Watched
 from sandbox.clusters.placement import ZONE, Spot, fits, place, template
 from sandbox.clusters.scaling import Scaling
+
+NOT_READY = frozenset(f"node.kubernetes.io/{state}" for state in ("not-ready", "disk-pressure", "network-unavailable"))
+"""Keys of taints with which cluster-autoscaler takes a node for unready, whatever its conditions say."""
 
 
 def unschedulable(pod: Thing) -> bool:
@@ -231,7 +235,10 @@ class Autoscaler:
 
 
 def _ready(node: Thing) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", ()))
+    reported = any(
+        each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", ())
+    )
+    return reported and NOT_READY.isdisjoint(taint["key"] for taint in node["spec"].get("taints", ()))
 
 
 def _daemon(pod: Thing) -> bool:

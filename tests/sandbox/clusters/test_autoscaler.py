@@ -196,6 +196,7 @@ class Starting:
     """A group of one node, whose node registers before it is ready, and a replica that waits for it."""
 
     ready: bool = False
+    taints: list[dict[str, str]] = field(default_factory=list)
     grown: list[int] = field(default_factory=list)
     group: Any = field(
         default_factory=lambda: SimpleNamespace(
@@ -215,17 +216,21 @@ class Starting:
     def nodes(self) -> list[dict[str, Any]]:
         labels = {"eks.amazonaws.com/nodegroup": "gpu-a", ZONE: "a", "pool": "gpu"}
         status = {"conditions": [{"type": "Ready", "status": "True" if self.ready else "False"}]}
-        return [{"metadata": {"name": "n0", "labels": labels}, "spec": {}, "status": status}]
+        return [{"metadata": {"name": "n0", "labels": labels}, "spec": {"taints": self.taints}, "status": status}]
 
     def pods(self) -> list[dict[str, Any]]:
         waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
         return [{**replica("r0"), "status": {"conditions": [waits]}}]
 
 
+def autoscaler_of(cluster: Starting) -> Autoscaler:
+    nodes, pods = (cast(Watched, SimpleNamespace(all=each)) for each in (cluster.nodes, cluster.pods))
+    return Autoscaler(cast(Scaling, cluster), nodes, pods, speed=1e9)
+
+
 def test_node_that_has_never_been_ready_is_expected_and_one_that_was_ready_is_not() -> None:
     cluster = Starting()
-    nodes, pods = (cast(Watched, SimpleNamespace(all=each)) for each in (cluster.nodes, cluster.pods))
-    autoscaler = Autoscaler(cast(Scaling, cluster), nodes, pods, speed=1e9)
+    autoscaler = autoscaler_of(cluster)
 
     autoscaler.step()
     assert cluster.grown == [], "the node that starts takes the replica"
@@ -235,3 +240,15 @@ def test_node_that_has_never_been_ready_is_expected_and_one_that_was_ready_is_no
     cluster.grown.clear()
     autoscaler.step()
     assert cluster.grown == [2], "a node that failed does not take it"
+
+
+def test_node_that_reported_ready_is_expected_until_the_node_controller_removes_its_taint() -> None:
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    cluster = Starting(ready=True, taints=[taint])
+    autoscaler = autoscaler_of(cluster)
+
+    autoscaler.step()
+    assert cluster.grown == [], "the replica waits for the node that it cannot use yet"
+    cluster.taints.clear()
+    autoscaler.step()
+    assert cluster.grown == [], "the replica goes to the node"
