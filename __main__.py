@@ -30,7 +30,7 @@ def primary(plan: Plan) -> None:
     zone = hosted_zone(topology)
     certificate = region_certificate(topology, zone.zone_id)
     here = region(topology, plan.found, certificate, stored.keys.source_arn)
-    cluster_contents(topology, here, plan.found.published, plan.found.mirror)
+    cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
     heartbeat(topology, here, stored.control_bucket, stored.keys.source_arn)
     early_warnings(topology, here)
     failover = record(topology, here, zone.zone_id)
@@ -54,7 +54,7 @@ def recovery(plan: Plan) -> None:
     # Replicas are expected to serve once they are ready, and until the moment before they are stopped.
     withdrawn = [expectation(topology, False)] if plan.stops_serving else []
     here = region(topology, plan.found, region_certificate(topology), key_arn, withdrawn)
-    serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror)
+    serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
     if not plan.stops_serving:
         expectation(topology, serves)
     watch(topology, here, key_arn)

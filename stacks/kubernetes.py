@@ -10,7 +10,7 @@ import pulumi
 from components.compute.cluster_iam import REGISTRY_BACKUP
 from components.compute.gpu_inference_cluster import reservation_name
 from components.compute.node_groups import GPU_IMAGE, GPU_LABELS, IMAGES_WITHOUT_PLUGIN, ROOT_DEVICE
-from components.kubernetes import jobs_spec, protection_spec, registry_backup_spec
+from components.kubernetes import jobs_spec, registry_backup_spec
 from components.kubernetes.addons import Addons, AddonsArgs
 from components.kubernetes.addons_spec import Cluster
 from components.kubernetes.alert_rules import CronJob, MonitoredWorkloads
@@ -34,14 +34,15 @@ from dr.clusters.charts import BACKUP, BALANCER, MESH_BASE, PROMETHEUS, Chart
 from dr.names import DATASETS, MODELS, REGISTRY, VELERO
 from dr.operations import runbook
 from dr.supply.mirror import Mirror
+from dr.topology import writers
 from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.network import zone_blocks
-from dr.topology.topology import Role, Topology
+from dr.topology.topology import Topology
 from stacks.region import Region
 
 
 def cluster_contents(
-    topology: Topology, here: Region, published: bool, mirror: Mirror | None = None
+    topology: Topology, here: Region, published: bool, mirror: Mirror | None = None, backs_up: bool = False
 ) -> pulumi.Output[bool]:
     """Deploy Kubernetes objects and Helm releases into the region's cluster, if its tier has one.
 
@@ -52,6 +53,7 @@ def cluster_contents(
         here: Components of the region.
         published: Whether the region has the model set to serve, or serves none.
         mirror: The region's registry, of which charts and images are used; None: those of their publishers.
+        backs_up: Whether backups are written in this region: clients use it.
     """
     if mirror:
         topology = replace(topology, serving=mirror.serving(topology.serving))
@@ -72,10 +74,10 @@ def cluster_contents(
         """Return the Helm release that installs the chart's CRDs; none in an existing cluster."""
         return [releases[chart.name]] if chart.name in releases else []
 
-    scheduled(topology, access, spaces)
+    scheduled(topology, access, spaces, backs_up)
     # An existing cluster has its own default storage class, snapshots and Velero.
     if not topology.existing_cluster:
-        protect(topology, access, spaces, after(BACKUP))
+        protect(topology, access, spaces, after(BACKUP), backs_up)
     inference = Inference(
         "serving",
         InferenceArgs(
@@ -90,7 +92,7 @@ def cluster_contents(
     if topology.serving.mesh:
         regions = (topology.primary.region, topology.recovery.region)
         Mesh("mesh", MeshArgs(access, regions, topology.serving.shared_mesh, [*spaces.ready, *after(MESH_BASE)]))
-    Alerts("cluster-alerts", AlertsArgs(access, watched(topology), [*spaces.ready, *after(PROMETHEUS)]))
+    Alerts("cluster-alerts", AlertsArgs(access, watched(topology, backs_up), [*spaces.ready, *after(PROMETHEUS)]))
     files = {runbook.FILE: runbook.render(topology)}
     Runbook("runbook", RunbookArgs(access, runbook.CONFIG_MAP, files, spaces.ready))
     return inference.rollout.apply(lambda phase: spec.awaited)
@@ -139,28 +141,37 @@ def node_pool(topology: Topology, here: Region) -> NodePoolSpec:
     )
 
 
-def watched(topology: Topology) -> MonitoredWorkloads:
+def watched(topology: Topology, backs_up: bool) -> MonitoredWorkloads:
     """Return the workloads that alerts monitor in this stack's region.
 
-    Backups are monitored in the primary region only; in the recovery region they are suspended.
+    Args:
+        topology: The topology to deploy.
+        backs_up: Whether backups are written in this region. In the other one they are stopped, and not monitored.
     """
-    capacity, backed_up = topology.capacity_here, topology.role is Role.PRIMARY
+    capacity = topology.capacity_here
     return MonitoredWorkloads(
         region=topology.here.region,
         zones=topology.here.zones,
         replicas=capacity.replicas,
         min_available=capacity.min_available,
-        registry_backup=CronJob(REGISTRY_BACKUP.namespace, REGISTRY_BACKUP.service_account) if backed_up else None,
-        backup_schedule=protection_spec.SCHEDULE if backed_up else None,
+        registry_backup=CronJob(REGISTRY_BACKUP.namespace, REGISTRY_BACKUP.service_account) if backs_up else None,
+        backup_schedule=writers.BACKUP_SCHEDULE if backs_up else None,
         runbook_url=topology.runbook_url,
     )
 
 
-def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces) -> None:
-    """Create the CronJob for registry backups and the CronJob template for dataset processing."""
+def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces, backs_up: bool) -> None:
+    """Create the CronJob for registry backups and the CronJob template for dataset processing.
+
+    Args:
+        topology: The topology to deploy.
+        access: Access to the cluster.
+        spaces: Its namespaces.
+        backs_up: Whether backups are written in this region.
+    """
     region, image = topology.here.region, topology.serving.tools_image
     registry, datasets = (topology.bucket(pair, topology.role) for pair in (REGISTRY, DATASETS))
-    backup = RegistryBackupSpec(topology.role, region, registry, image, pod_code("copy_registry"))
+    backup = RegistryBackupSpec(backs_up, region, registry, image, pod_code("copy_registry"))
     batch = ProcessingSpec(region, datasets, image, pod_code("process_shard"))
     for name, pod, cron_job in (
         ("registry-backup", backup.pod, registry_backup_spec.cron_job(backup)),
@@ -170,13 +181,20 @@ def scheduled(topology: Topology, access: ClusterAccess, spaces: Namespaces) -> 
 
 
 def protect(
-    topology: Topology, access: ClusterAccess, spaces: Namespaces, velero: Sequence[pulumi.Resource]
+    topology: Topology, access: ClusterAccess, spaces: Namespaces, velero: Sequence[pulumi.Resource], backs_up: bool
 ) -> Protection:
     """Create backups of volumes and cluster state with Velero.
 
     The snapshot controller is an EKS add-on, installed with the cluster.
+
+    Args:
+        topology: The topology to deploy.
+        access: Access to the cluster.
+        spaces: Its namespaces.
+        velero: Velero's release.
+        backs_up: Whether backups are written in this region.
     """
-    spec = ProtectionSpec(topology.role, topology.here.region, topology.bucket(VELERO, topology.role))
+    spec = ProtectionSpec(backs_up, topology.here.region, topology.bucket(VELERO, topology.role))
     return Protection("protection", ProtectionArgs(access, spec, spaces.ready, velero))
 
 

@@ -38,12 +38,14 @@ class Plan:
         found: Facts of AWS that the deployment depends on.
         stops_serving: Whether the deployment stops all replicas of a region that serves.
         replicas_written: Whether applications may write to the recovery region's data.
+        backs_up: Whether backups are written in this stack's region: in the recovery region while clients use it.
     """
 
     topology: Topology
     found: Found
     stops_serving: bool = False
     replicas_written: bool = False
+    backs_up: bool = True
 
 
 def run() -> Plan:
@@ -85,7 +87,8 @@ def run() -> Plan:
     for warning in (*images, *local, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):
         pulumi.warn(warning)
     served = deployed is not None and deployed.tier is not None and deployed.tier.spec.serves
-    return Plan(topology, found, served and not topology.tier_here.spec.serves, day.replicas_written)
+    stops = served and not topology.tier_here.spec.serves
+    return Plan(topology, found, stops, day.replicas_written, day.levers.engaged is (topology.role is Role.RECOVERY))
 
 
 def local_backups(topology: Topology) -> str:

@@ -10,6 +10,7 @@ from components.iam import EncryptedBucket, document, use_key
 from dr.clusters import charts
 from dr.data.registry_backup import PREFIX as BACKUPS_PREFIX
 from dr.names import MLFLOW, TRAINING
+from dr.topology import writers
 from dr.topology.serving import NAMESPACE as SERVING
 from dr.topology.serving import SERVICE
 
@@ -44,7 +45,7 @@ NETWORK_PLUGIN = PodRole("network-plugin", SYSTEM, "aws-node", ("AmazonEKS_CNI_P
 VOLUMES = PodRole("volumes", SYSTEM, "ebs-csi-controller-sa", ("service-role/AmazonEBSCSIDriverPolicy",))
 ALERTING = PodRole("alerting", charts.MONITORING, "alertmanager")
 KARPENTER = PodRole("karpenter", SYSTEM, "karpenter")
-REGISTRY_BACKUP = PodRole("registry-backup", MLFLOW, "registry-backup")
+REGISTRY_BACKUP = PodRole("registry-backup", MLFLOW, writers.REGISTRY_BACKUP)
 BATCH = PodRole("batch", TRAINING, "process-datasets")
 BACKUPS = PodRole("backups", charts.VELERO, "velero-server")
 """Velero's server and its node agents, which move the data; Velero's chart gives both one service account."""

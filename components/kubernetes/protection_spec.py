@@ -15,10 +15,10 @@ does not replicate deletes, and other roles read from it.
 
 **Other region**: a backup location with the same name, with its own bucket and its own region in `config`, because
 Velero fails on the redirect from another region's bucket (velero-io/velero issue 6732). It is read-only: two clusters
-that write to one repository would delete each other's data as garbage. After a failover it is made writable and its
-schedule is resumed. The repository is encrypted with Velero's default, publicly known password; if an operator changes
-it in one cluster, the other cannot read the backups (issue 7613). The bucket protects the data: by its KMS key, its
-policy, and Velero's role.
+that write to one repository would delete each other's data as garbage. A failover makes it writable and resumes its
+schedule (`dr.topology.writers`). The repository is encrypted with Velero's default, publicly known password; if an
+operator changes it in one cluster, the other cannot read the backups (issue 7613). The bucket protects the data: by its
+KMS key, its policy, and Velero's role.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ from typing import Any
 
 from components.kubernetes.labels import REGISTRY, SERVING, TRAINING, VELERO, metadata
 from components.tagging import BACKUP_TAG
-from dr.topology.topology import Role
+from dr.topology import writers
 
-LOCATION, SCHEDULE, STORAGE, SNAPSHOTS = "default", "ml-backup-daily", "gp3", "ebs"
-"""Object names. A backup names its location, and so does a restore in the other region."""
+STORAGE, SNAPSHOTS = "gp3", "ebs"
 DAILY, KEPT = "0 2 * * *", "720h0m0s"
 """docs/requirements.md, "Cluster backup": at 02:00 UTC, retention 720 hours."""
 NAMESPACES = (SERVING, TRAINING, REGISTRY)
@@ -44,12 +43,12 @@ class ProtectionSpec:
     """Specification of a cluster's protection.
 
     Args:
-        role: Role of the region.
+        serves: Whether clients use the region.
         region: The region.
         bucket: Name of the region's bucket of the pair "velero".
     """
 
-    role: Role
+    serves: bool
     region: str
     bucket: str
 
@@ -91,11 +90,11 @@ def location(spec: ProtectionSpec) -> dict[str, Any]:
     return {
         "apiVersion": "velero.io/v1",
         "kind": "BackupStorageLocation",
-        "metadata": metadata(LOCATION, VELERO),
+        "metadata": metadata(writers.BACKUP_LOCATION, VELERO),
         "spec": {
             "provider": "aws",
             "default": True,
-            "accessMode": "ReadWrite" if spec.role is Role.PRIMARY else "ReadOnly",
+            **writers.LOCATION.fields(spec.serves),
             "backupSyncPeriod": "1m0s",
             "objectStorage": {"bucket": spec.bucket},
             "config": {"region": spec.region},
@@ -108,17 +107,17 @@ def schedule(spec: ProtectionSpec) -> dict[str, Any]:
     return {
         "apiVersion": "velero.io/v1",
         "kind": "Schedule",
-        "metadata": metadata(SCHEDULE, VELERO),
+        "metadata": metadata(writers.BACKUP_SCHEDULE, VELERO),
         "spec": {
             "schedule": DAILY,
-            "paused": spec.role is Role.RECOVERY,
+            **writers.SCHEDULE.fields(spec.serves),
             # Deleting the Schedule by mistake must not delete its backups.
             "useOwnerReferencesInBackup": False,
             "template": {
                 "includedNamespaces": list(NAMESPACES),
                 "includedResources": list(RESOURCES),
                 "labelSelector": {"matchLabels": dict(BACKUP_TAG)},
-                "storageLocation": LOCATION,
+                "storageLocation": writers.BACKUP_LOCATION,
                 "snapshotVolumes": True,
                 "snapshotMoveData": True,
                 "defaultVolumesToFsBackup": False,

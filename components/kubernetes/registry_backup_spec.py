@@ -1,9 +1,9 @@
 """The CronJob that backs up the model registry (docs/requirements.md, "Registry backup"). Pure.
 
-It runs only in the primary region, in every tier, because the registry has one writer. Replication copies the backups
-to the recovery region's bucket. A run there would list a replica that lags behind, and write into the bucket that
-receives the primary's backups. So the CronJob is suspended there, and is resumed after a failover, when the recovery
-region's bucket is the one that applications write to.
+It runs only in the region that serves, in every tier, because the registry has one writer. Replication copies the
+backups to the other region's bucket. A run there would list a replica that lags behind, and write into the bucket that
+receives the backups. So the CronJob is suspended there. A failover resumes it (`dr.topology.writers`), since
+applications then write to the recovery region's bucket.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from components.compute.cluster_iam import REGISTRY_BACKUP
 from components.kubernetes.code_pod_spec import CodePod, failure_policy, template
 from components.kubernetes.labels import metadata
 from components.pod_code import PodCode
-from dr.topology.topology import Role
+from dr.topology import writers
 
 SCHEDULE = "0 */6 * * *"
 """docs/requirements.md, "Registry backup"."""
@@ -31,14 +31,14 @@ class RegistryBackupSpec:
     """Specification of a region's registry backup.
 
     Args:
-        role: Role of the region.
+        serves: Whether clients use the region.
         region: The region.
         bucket: Name of its registry bucket.
         image: Image with Python and boto3.
         code: Code that copies the registry.
     """
 
-    role: Role
+    serves: bool
     region: str
     bucket: str
     image: str
@@ -66,7 +66,7 @@ def cron_job(spec: RegistryBackupSpec) -> dict[str, Any]:
         "spec": {
             "schedule": SCHEDULE,
             "timeZone": "Etc/UTC",
-            "suspend": spec.role is Role.RECOVERY,
+            **writers.REGISTRY.fields(spec.serves),
             "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": LATE_SECONDS,
             "successfulJobsHistoryLimit": KEPT,

@@ -23,6 +23,7 @@ TIMES = {
     "validate": (305, 316),
     "admit": (316, 372),
     "confirm-dns": (372, 448),
+    "hand-over": (372, 374),
 }
 """Start and end of each step, in seconds."""
 

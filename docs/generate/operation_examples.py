@@ -25,6 +25,10 @@ NOW: Mapping[str, Verdict] = {
     "replicas": Verdict(State.NEEDED, "0 of 3 replicas are requested"),
     "release": Verdict(State.NEEDED, "lever engage is on"),
     "lower-capacity": Verdict(State.NEEDED, "3 replicas, 3 GPU nodes"),
+    "hand-over": Verdict(State.NEEDED, "start backup location, cluster backup, registry backup"),
+    "hand-back": Verdict(State.NEEDED, "stop backup location, cluster backup, registry backup"),
+    "stop-backups": Verdict(State.NEEDED, "stop backup location, cluster backup, registry backup"),
+    "start-backups": Verdict(State.DONE, "active: backup location, cluster backup, registry backup"),
     "close-incident": Verdict(State.NEEDED, f"incident {RUN}"),
 }
 FINDINGS: Mapping[str, Finding] = {

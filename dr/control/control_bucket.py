@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dr.clients import Missing, read_object
+from dr.clients import Missing, Unreachable, read_object
 from dr.control import contract, incident_state
 from dr.control.contract import Half
-from dr.control.incident_state import IncidentState
+from dr.control.incident_state import IncidentState, Levers
 from dr.errors import Problem, Refused
 from dr.names import CONTROL
 from dr.topology.topology import Role, Topology
@@ -62,6 +62,22 @@ def read_own_half(topology: Topology) -> Half | None:
         return read_half(topology.here.region, topology.bucket(CONTROL, topology.role), topology.role)
     except Refused:
         return None
+
+
+def read_levers(topology: Topology) -> Levers:
+    """Return the levers from the recovery region; those of normal operation before its first deployment.
+
+    A recovery region that does not answer serves no client, so the levers are then those of normal operation, too.
+
+    Raises:
+        Invalid: The incident state is not valid.
+    """
+    bucket = topology.bucket(CONTROL, Role.RECOVERY)
+    try:
+        text = read_document(topology.recovery.region, bucket, incident_state.KEY)
+    except (Refused, Unreachable):
+        return Levers()
+    return incident_state.parse(text, f"s3://{bucket}/{incident_state.KEY}").levers if text is not None else Levers()
 
 
 def read_control(topology: Topology, role: Role) -> Control:

@@ -18,6 +18,7 @@ from dr.control.shared_journal import SharedJournal
 from dr.errors import DrError, Problem, Refused
 from dr.findings import Finding
 from dr.operations import capacity_steps, data_steps, prechecks, traffic_steps
+from dr.operations.handover_steps import hand_over
 from dr.operations.incident_steps import close_incident, open_incident
 from dr.operations.prechecks import Named
 from dr.operations.scene import Scene
@@ -63,6 +64,7 @@ def _failover_steps() -> list[Step[Scene]]:
             "admit", "Open the recovery record", levers.ADMIT, True, ("engage", "validate"), Phase.DNS
         ),
         traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("admit",)),
+        hand_over("hand-over", Role.RECOVERY, True, ("admit",)),
     ]
 
 
@@ -74,7 +76,9 @@ def _switchover_steps() -> list[Step[Scene]]:
         traffic_steps.set_lever("admit", "Open the recovery record", levers.ADMIT, True, ("validate",), Phase.DNS),
         traffic_steps.set_lever("engage", "Close the primary record", levers.ENGAGE, True, ("admit",), Phase.DNS),
         traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("engage",)),
-        data_steps.arrived(("engage",)),
+        hand_over("stop-backups", Role.PRIMARY, False, ("engage",)),
+        data_steps.arrived(("stop-backups",)),
+        hand_over("hand-over", Role.RECOVERY, True, ("arrived",)),
     ]
 
 
@@ -107,7 +111,8 @@ def _capacity() -> list[Step[Scene]]:
 
 def _failback_steps() -> list[Step[Scene]]:
     return [
-        data_steps.catch_up(()),
+        hand_over("hand-back", Role.RECOVERY, False, ()),
+        data_steps.catch_up(("hand-back",)),
         data_steps.compare(("catch-up",)),
         validate("validate-primary", Role.PRIMARY, ()),
         traffic_steps.set_lever(
@@ -118,7 +123,8 @@ def _failback_steps() -> list[Step[Scene]]:
             "dismiss", "Return the lever admit to normal", levers.ADMIT, False, ("confirm-dns",), Phase.DNS
         ),
         capacity_steps.lower(("confirm-dns",)),
-        close_incident(("dismiss", "lower-capacity")),
+        hand_over("start-backups", Role.PRIMARY, True, ("release",)),
+        close_incident(("dismiss", "lower-capacity", "start-backups")),
     ]
 
 

@@ -18,6 +18,7 @@ from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.preflight.cluster_reachability import principal_of
 from dr.topology.serving import NAMESPACE
 from dr.topology.topology import Role
+from dr.topology.writers import WRITERS
 
 IAM = "IAM"
 PROBE_KEY = "readiness/write.json"
@@ -28,6 +29,7 @@ IN_CLUSTER = (
     ("get", "apps", "deployments", "", NAMESPACE),
     ("patch", "apps", "deployments", "scale", NAMESPACE),
     ("list", "", "nodes", "", ""),
+    *(("patch", each.group, each.resource, "", each.namespace) for each in WRITERS),
 )
 """What an operation does in the cluster: verb, API group, resource, subresource, namespace ("" for all)."""
 

@@ -131,6 +131,13 @@ class Scene:
             )
         return ClusterApi(ClusterAddress(cluster.name, self.region, cluster.endpoint, cluster.ca_data))
 
+    def cluster_of(self, role: Role) -> ClusterApi:
+        """Return a client of a region's cluster. Raises as `cluster`."""
+        cluster = self.halves[role].cluster
+        if role is Role.RECOVERY or cluster is None:
+            return self.cluster
+        return ClusterApi(ClusterAddress(cluster.name, self.home, cluster.endpoint, cluster.ca_data))
+
     @property
     def held(self) -> HeldLease:
         """The lease, which an operation holds before its first act."""

@@ -64,6 +64,8 @@ class Found:
 def read_deployed(topology: Topology) -> tuple[Half | None, IncidentState]:
     """Return this stack's half of the contract, None before its first deployment, and the incident state.
 
+    Of the incident state, the primary stack knows the levers only: whether clients use the recovery region.
+
     Args:
         topology: The topology to deploy.
 
@@ -73,7 +75,7 @@ def read_deployed(topology: Topology) -> tuple[Half | None, IncidentState]:
         Unreachable: The region does not answer.
     """
     if topology.role is Role.PRIMARY:
-        return control_bucket.read_own_half(topology), IncidentState()
+        return control_bucket.read_own_half(topology), IncidentState(levers=control_bucket.read_levers(topology))
     control = control_bucket.read_control(topology, Role.RECOVERY)
     return control.halves.get(Role.RECOVERY), control.state
 

@@ -18,13 +18,14 @@ import botocore.client
 import pytest
 
 from dr import clients
+from dr.clients import Missing
 from dr.control import contract, lease, shared_journal
 from dr.control.incident_state import Automation, Incident, IncidentState, Levers
 from dr.control.journal import Entry
 from dr.control.state_store import StateStore, Stored
 from dr.data import model_sets
 from dr.data.model_sets import Item, Probe
-from dr.errors import Failed, Refused
+from dr.errors import Failed, Problem, Refused
 from dr.names import SENTINEL_KEY
 from dr.operations import automatic, capacity_steps, inference_probe, signals, validation_steps
 from dr.operations.automation import Action
@@ -39,6 +40,7 @@ from dr.operations.step_runner import Decision, Intervention, new_run
 from dr.operations.steps import Step
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
+from dr.topology.writers import LOCATION, REGISTRY, SCHEDULE, WRITERS
 from sandbox.server import Running
 from tests.support.builders import DNS, half, topology
 
@@ -53,9 +55,37 @@ DNS_OF = {
         "regional_name": "inference-dr.ml.example.com",
     },
 }
+CLUSTER = {"name": "ml-dr", "endpoint": "https://cluster.example.com", "ca_data": ""}
 SAMPLE = 9
 """Without --all, the failover is killed after every ninth API call."""
 PROBE = Probe({"inputs": []}, ([7],))
+
+
+class Backups:
+    """What writes backups in a cluster.
+
+    Args:
+        role: Role of the region.
+        serves: Whether clients use the region.
+    """
+
+    def __init__(self, role: Role, serves: bool, acts: list[str]) -> None:
+        self.role, self.acts = role, acts
+        self.fields = {each.path: each.fields(serves) for each in WRITERS}
+
+    @property
+    def active(self) -> list[str]:
+        return [each.title for each in WRITERS if self.fields.get(each.path) == each.active]
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        if path not in self.fields:
+            raise Missing(Problem(path, "404 Not Found", "check the name"))
+        return {"spec": {"other": 1, **self.fields[path]}}
+
+    def merge(self, path: str, change: dict[str, Any]) -> None:
+        self.fields[path] |= change["spec"]
+        (title,) = (each.title for each in WRITERS if each.path == path)
+        self.acts.append(f"{self.role}: {title}")
 
 
 @dataclass
@@ -71,7 +101,15 @@ class Region:
     """Ready replicas; None: those that nodes can hold."""
     state: Callable[[], IncidentState] = IncidentState
 
+    def __post_init__(self) -> None:
+        self.handed: list[str] = []
+        """What was handed over, in order."""
+        self.backups = Backups(Role.RECOVERY, serves=False, acts=self.handed)
+        self.backups_of_primary = Backups(Role.PRIMARY, serves=True, acts=self.handed)
+
     def get(self, path: str, **query: str) -> dict[str, Any]:
+        if path in {each.path for each in WRITERS}:
+            return self.backups.get(path)
         if path.endswith("/scale"):
             return {"spec": {"replicas": self.replicas}}
         if path == "/api/v1/nodes":
@@ -81,7 +119,13 @@ class Region:
         ready_now = min(self.replicas, sum(self.nodes.values())) if self.ready_replicas is None else self.ready_replicas
         return {"status": {"readyReplicas": ready_now}}
 
+    def cluster_of(self, role: Role) -> Any:
+        return self.backups_of_primary if role is Role.PRIMARY else self
+
     def merge(self, path: str, change: dict[str, Any]) -> None:
+        if path in self.backups.fields:
+            self.backups.merge(path, change)
+            return
         self.acts.append(f"replicas {change['spec']['replicas']}")
         self.replicas = change["spec"]["replicas"]
 
@@ -117,6 +161,7 @@ class Region:
 def there(monkeypatch: pytest.MonkeyPatch) -> Region:
     made = Region()
     monkeypatch.setattr(Scene, "cluster", made)
+    monkeypatch.setattr(Scene, "cluster_of", lambda scene, role: made.cluster_of(role))
     monkeypatch.setattr(capacity_steps, "gpu_groups", made.groups)
     monkeypatch.setattr(capacity_steps, "resize", made.resize)
     monkeypatch.setattr(Scene, "alarms", lambda scene: made.alarms())
@@ -141,7 +186,7 @@ def deployed(aws: Running, there: Region, tmp_path: Path, monkeypatch: pytest.Mo
             s3.create_bucket(Bucket=bucket(region, pair), **where)
             s3.put_bucket_versioning(Bucket=bucket(region, pair), VersioningConfiguration={"Status": "Enabled"})
         for role in Role:
-            body = json.dumps(half(role, dns=DNS | DNS_OF[role]).to_dict())
+            body = json.dumps(half(role, dns=DNS | DNS_OF[role], cluster=CLUSTER).to_dict())
             s3.put_object(Bucket=bucket(region, "control"), Key=contract.key_of(role), Body=body)
     write_sentinel(aws, datetime.now(UTC))
     buckets = {pair: bucket(WEST, pair) for pair in PAIRS}
@@ -210,6 +255,30 @@ def test_failover_brings_capacity_up_and_moves_traffic(deployed: Region) -> None
     assert state.lease
     assert state.lease.holder == "", "the lease is released"
     assert events(made.run)[-1] == ("run.finished", "")
+    assert deployed.backups.active == [each.title for each in WRITERS]
+    assert [each for each in deployed.handed if each.startswith("primary")] == [], "the lost region is not called"
+
+
+def test_switchover_stops_backups_in_the_primary_region_before_they_start_in_the_other(
+    deployed: Region, aws: Running
+) -> None:
+    deployed.primary_well = True
+    write_sentinel(aws, datetime.now(UTC) + timedelta(hours=1))
+    run(SWITCHOVER)
+
+    assert deployed.handed == [
+        *("primary: registry backup", "primary: cluster backup", "primary: backup location"),
+        *("recovery: backup location", "recovery: cluster backup", "recovery: registry backup"),
+    ]
+    assert (deployed.backups_of_primary.active, len(deployed.backups.active)) == ([], 3)
+
+
+def test_cluster_with_backups_of_its_own_hands_over_the_rest(deployed: Region) -> None:
+    for each in (LOCATION, SCHEDULE):
+        del deployed.backups.fields[each.path]
+
+    run(FAILOVER)
+    assert deployed.handed == [f"recovery: {REGISTRY.title}"]
 
 
 def test_failover_that_is_done_is_not_repeated(deployed: Region) -> None:
@@ -366,6 +435,7 @@ def test_failback_returns_everything_to_normal_operation(deployed: Region, aws: 
     state = deployed.state()
 
     assert replace(state, lease=None) == IncidentState()
+    assert (deployed.backups.active, len(deployed.backups_of_primary.active)) == ([], 3)
     assert (deployed.replicas, sum(deployed.nodes.values())) == (0, 0)
 
 
@@ -468,6 +538,7 @@ def test_prepare_brings_up_capacity_only_and_failover_goes_on(deployed: Region) 
     assert state.incident
     assert state.incident.operation == "prepare"
     assert started("prepare")[1].decision.action is Action.NOTHING
+    assert deployed.handed == [], "backups go on in the primary region"
 
     run(FAILOVER)
     assert deployed.state().levers == Levers(True, True)

@@ -37,6 +37,7 @@ TIMES: dict[str, tuple[float, float]] = {
     "validate": (44.2, 54.6),
     "admit": (54.6, 59.1),
     "confirm-dns": (59.1, 66.8),
+    "hand-over": (59.1, 61.0),
 }
 """Start and end of each step, in seconds after the fault."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dr.operations import clients_dns
 from tests.support.dr_command import dr
-from tests.support.network import EAST, load_balancer
+from tests.support.network import EAST, WEST, load_balancer
 from tests.support.runbook import written
 from tests.support.sandbox import STACKS, SandboxUnderTest
+from tests.support.waiting import wait_for
 
 NAME = "inference.ml.example.com"
 
@@ -20,6 +21,10 @@ def fail_back_without_a_change(sandbox: SandboxUnderTest) -> None:
     assert code == 0, back
     assert clients_dns.ask(NAME).names[-1:] == load_balancer(sandbox, EAST)
     sandbox.advance(5)
+    wait_for(
+        lambda: all(len(set(sandbox.gpu_nodes(region))) == 1 for region in (EAST, WEST)),
+        "each region with its minimum of GPU nodes",
+    )
     for stack in STACKS:
         changes = sandbox.engine.up(stack)
         assert changes.none, (stack, changes.changed)

@@ -78,7 +78,7 @@ CUSTOM = ("elbv2.k8s.aws", "networking.istio.io", "snapshot.storage.k8s.io", "ve
 
 def registry_backup(role: Role = Role.PRIMARY) -> RegistryBackupSpec:
     """Return the specification of a region's registry backup."""
-    return RegistryBackupSpec(role, "us-west-2", "ml-dr-123456789012-us-west-2-registry", IMAGE, CODE)
+    return RegistryBackupSpec(role is Role.PRIMARY, "us-west-2", "ml-dr-123456789012-us-west-2-registry", IMAGE, CODE)
 
 
 def processing(**changes: Any) -> ProcessingSpec:
@@ -88,7 +88,7 @@ def processing(**changes: Any) -> ProcessingSpec:
 
 def protection(role: Role = Role.PRIMARY) -> ProtectionSpec:
     """Return the specification of a cluster's protection."""
-    return ProtectionSpec(role, "us-west-2", "ml-dr-123456789012-us-west-2-velero")
+    return ProtectionSpec(role is Role.PRIMARY, "us-west-2", "ml-dr-123456789012-us-west-2-velero")
 
 
 def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mapping[str, Any]]:

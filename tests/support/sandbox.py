@@ -43,6 +43,12 @@ class SandboxUnderTest:
         """Return a boto3 client for the emulator."""
         return client_of(self.server.endpoint, service, region)
 
+    def gpu_nodes(self, region: str) -> tuple[int, int]:
+        """Return the minimum and the desired number of GPU nodes of all zones."""
+        groups = self.client("autoscaling", region).describe_auto_scaling_groups()["AutoScalingGroups"]
+        found = [each for each in groups if each["AutoScalingGroupName"].startswith("eks-cluster-gpu-")]
+        return sum(each["MinSize"] for each in found), sum(each["DesiredCapacity"] for each in found)
+
     def configure(self, stack: str, **values: object) -> None:
         """Set keys of the `dr` namespace in a stack's file, as `pulumi config set` does; None removes one."""
         import yaml

@@ -13,7 +13,7 @@ from moto import mock_aws
 from dr.clusters import rollout_wait
 from dr.clusters.versions import TABLE
 from dr.control import contract, incident_state
-from dr.control.incident_state import Incident, IncidentState
+from dr.control.incident_state import Incident, IncidentState, Levers
 from dr.errors import Failed, Problem
 from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import cluster_reachability, guards, own_cluster, quotas, running_nodes, supply
@@ -22,6 +22,7 @@ from dr.preflight.own_cluster import OwnCluster
 from dr.preflight.running_nodes import RunningNodes, Size
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
+from dr.topology.writers import WRITERS
 from tests.support.builders import half
 from tests.support.mirror import DIGEST, HOST, mirror
 from tests.support.mocks import Cloud
@@ -192,6 +193,25 @@ def test_replicas_are_backed_up_while_the_recovery_region_is_activated(
 
     tags = {name: made.inputs["conditions"][0]["stringEquals"][0]["value"] for name, made in selections.items()}
     assert tags == {"backup-selection": "enabled", "backup-replicas": "replica"}
+
+
+@pytest.mark.parametrize("stack", ["primary", "dr"])
+@pytest.mark.parametrize("engaged", [False, True], ids=["normal", "engaged"])
+def test_backups_are_written_in_the_region_that_clients_use(
+    stack: str, engaged: bool, control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = IncidentState(levers=Levers(engaged=engaged))
+    control.put_object(Bucket=CONTROL, Key=incident_state.KEY, Body=day.to_json())
+    made = [each.inputs for each in run(stack, monkeypatch).resources if each.type.startswith("kubernetes:")]
+    specs = {
+        (about.get("namespace"), about["name"]): each.get("spec", {})
+        for each in made
+        if (about := each.get("metadata"))
+    }
+
+    for each in WRITERS:
+        spec = specs[each.namespace, each.name]
+        assert {name: spec[name] for name in each.active} == each.fields(serves=engaged is (stack == "dr"))
 
 
 def test_existing_bucket_is_selected_by_its_name_since_it_has_the_tags_of_its_owner(

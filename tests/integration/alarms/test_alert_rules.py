@@ -243,17 +243,17 @@ def test_no_alert_fires_for_workloads_that_a_tier_does_not_run(tmp_path: Path, t
 def test_prometheus_accepts_the_rules_of_every_tier_and_role(
     tmp_path: Path, role: Role, tier: Tier, alerts: int
 ) -> None:
-    of = program.watched(topology(role, tier=str(tier)))
+    of = program.watched(topology(role, tier=str(tier)), role is Role.PRIMARY)
     output = promtool.run(tmp_path, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml", rules=spec(of))
 
     assert f"SUCCESS: {alerts} rules found" in output
 
 
 def test_backup_rules_exist_where_backups_run_and_use_their_names() -> None:
-    primary, recovery = (program.watched(topology(role)) for role in (Role.PRIMARY, Role.RECOVERY))
+    active, idle = (program.watched(topology(Role.RECOVERY), backs_up) for backs_up in (True, False))
 
-    assert (primary.registry_backup, primary.backup_schedule) == (REGISTRY, SCHEDULE)
-    assert (recovery.registry_backup, recovery.backup_schedule) == (None, None)
+    assert (active.registry_backup, active.backup_schedule) == (REGISTRY, SCHEDULE)
+    assert (idle.registry_backup, idle.backup_schedule) == (None, None)
 
 
 def test_a_backup_is_late_since_its_last_success_or_its_creation(tmp_path: Path) -> None:

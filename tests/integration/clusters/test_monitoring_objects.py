@@ -60,7 +60,7 @@ def create(objects: CustomObjectsApi, manifest: dict[str, Any]) -> dict[str, Any
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("tier", ["pilot", "warm", "active"])
 def test_prometheus_rules_of_every_tier_and_role_are_accepted(objects: CustomObjectsApi, role: Role, tier: str) -> None:
-    rule = prometheus_rule(watched(topology(role, tier=tier, runbookUrl="https://runbooks.example.com/ml-dr")))
+    rule = prometheus_rule(watched(topology(role, tier=tier, runbookUrl="https://runbooks.example.com/ml-dr"), True))
 
     assert create(objects, rule)["spec"] == rule["spec"]
 
@@ -76,7 +76,7 @@ def test_karpenters_node_class_and_node_pool_are_accepted(objects: CustomObjects
 
 
 def test_object_with_an_unknown_field_is_refused(objects: CustomObjectsApi) -> None:
-    wrong = prometheus_rule(watched(topology()))
+    wrong = prometheus_rule(watched(topology(), True))
     wrong["spec"]["groups"][0]["rules"][0]["severity"] = "critical"
     with pytest.raises(ApiException, match="severity"):
         create(objects, wrong)

@@ -43,30 +43,23 @@ def pods(inside: SandboxUnderTest) -> Iterator[client.CoreV1Api]:
     api.delete_collection_namespaced_pod(SPACE, grace_period_seconds=0)
 
 
-def size(deployed: SandboxUnderTest) -> tuple[int, int]:
-    """Return the minimum and the desired number of GPU nodes of all zones."""
-    groups = deployed.client("autoscaling", EAST).describe_auto_scaling_groups()["AutoScalingGroups"]
-    found = [each for each in groups if each["AutoScalingGroupName"].startswith("eks-cluster-gpu-")]
-    return sum(each["MinSize"] for each in found), sum(each["DesiredCapacity"] for each in found)
-
-
 def test_update_keeps_nodes_that_the_autoscaler_added_and_the_autoscaler_removes_them(
     deployed: SandboxUnderTest, pods: client.CoreV1Api
 ) -> None:
-    wait_for(lambda: size(deployed) == (6, 6))
+    wait_for(lambda: deployed.gpu_nodes(EAST) == (6, 6))
     deployed.engine.up("primary")  # an earlier test may have left other desired sizes in the state
     for name in JOBS:
         pods.create_namespaced_pod(SPACE, {"metadata": {"name": name}, "spec": JOB})
-    wait_for(lambda: size(deployed) == (6, 8))
+    wait_for(lambda: deployed.gpu_nodes(EAST) == (6, 8))
 
     for changes in (deployed.engine.preview("primary"), deployed.engine.up("primary")):
         updated = [urn for done, urn, _ in changes.changed if done == "update" and "aws:eks/nodeGroup" in urn]
         assert len(updated) == 2, "the groups of two zones grew"
     assert deployed.engine.up("primary").none
-    assert size(deployed) == (6, 8)
+    assert deployed.gpu_nodes(EAST) == (6, 8)
 
     pods.delete_collection_namespaced_pod(SPACE, grace_period_seconds=0)
-    wait_for(lambda: size(deployed) == (6, 6))
+    wait_for(lambda: deployed.gpu_nodes(EAST) == (6, 6))
     assert deployed.engine.up("primary").counts["update"] == 2
-    assert size(deployed) == (6, 6)
+    assert deployed.gpu_nodes(EAST) == (6, 6)
     assert deployed.engine.up("primary").none

@@ -60,7 +60,7 @@ def test_the_recovery_regions_location_is_read_only_and_its_schedule_paused() ->
 
 
 def test_locations_of_both_regions_share_a_name_and_use_their_own_bucket() -> None:
-    here, there = spec.location(PRIMARY), spec.location(spec.ProtectionSpec(Role.RECOVERY, "eu-west-1", "there"))
+    here, there = spec.location(PRIMARY), spec.location(spec.ProtectionSpec(False, "eu-west-1", "there"))
 
     assert here["metadata"] == there["metadata"]
     assert spec.schedule(PRIMARY)["spec"]["template"]["storageLocation"] == here["metadata"]["name"]

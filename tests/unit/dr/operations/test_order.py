@@ -59,3 +59,10 @@ def test_each_step_is_reached_and_says_what_skipping_it_means_or_cannot_be_skipp
 
     assert len(dependencies(steps)) == len(steps)
     assert all(step.title and step.expected.total_seconds() > 0 for step in steps)
+
+
+def test_backups_start_in_a_region_only_when_clients_use_it_and_stop_in_the_other_one_first() -> None:
+    assert "admit" in before(FAILOVER, "hand-over")
+    assert {"engage", "stop-backups", "arrived"} <= before(SWITCHOVER, "hand-over")
+    assert "hand-back" in before(FAILBACK, "catch-up"), "the last backup is compared, too"
+    assert {"hand-back", "release"} <= before(FAILBACK, "start-backups")

@@ -343,8 +343,13 @@ WITH_CLUSTERS = {role: half(role, cluster=CLUSTER) for role in Role}
 @pytest.mark.parametrize(
     ("denied", "status", "fact"),
     [
-        ((), Status.MET, "3 actions are allowed"),
-        (("patch",), Status.MISSED, "denied: patch deployments/scale in ml-serving"),
+        ((), Status.MET, "6 actions are allowed"),
+        (
+            ("patch",),
+            Status.MISSED,
+            "denied: patch deployments/scale in ml-serving, patch backupstoragelocations in velero, "
+            "patch schedules in velero, patch cronjobs in mlflow",
+        ),
         (("list", "get"), Status.MISSED, "denied: get deployments in ml-serving, list nodes"),
     ],
 )
