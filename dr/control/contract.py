@@ -93,6 +93,7 @@ class Half:
         dns: DNS records of the region.
         buckets: Bucket pairs by name; only in the primary half, because its stack owns both buckets.
         tier: The deployed tier; only in the recovery half.
+        configured: `dr:tier`; only in the recovery half. A deployment during an incident may be of a higher tier.
         network: CIDR block of a new VPC, or ID of an existing one.
         cluster: The cluster; None if none runs.
         version: Version of the document.
@@ -107,6 +108,7 @@ class Half:
     tier: Tier | None = None
     network: str = ""
     cluster: ClusterRecord | None = None
+    configured: Tier | None = None
     version: int = VERSION
 
     @property
@@ -117,7 +119,9 @@ class Half:
     def to_dict(self) -> dict[str, Any]:
         """Return the half as JSON values."""
         document = asdict(self)
-        document["tier"] = self.tier.value if self.tier else None
+        for name in ("tier", "configured"):
+            tier = document[name]
+            document[name] = tier.value if tier else None
         return document
 
 
@@ -147,6 +151,7 @@ def document(
         tier=None if is_primary else topology.running_tier,
         network=topology.network_here,
         cluster=ClusterRecord(**cluster) if cluster else None,
+        configured=None if is_primary else topology.tier,
     ).to_dict()
 
 
@@ -181,6 +186,7 @@ def parse(text: str | bytes, source: str) -> Half:
             tier=Tier(values["tier"]) if values["tier"] else None,
             network=values.get("network", ""),
             cluster=ClusterRecord(**cluster) if (cluster := values.get("cluster")) else None,
+            configured=Tier(configured) if (configured := values.get("configured")) else None,
             version=version,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

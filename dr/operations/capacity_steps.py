@@ -137,12 +137,12 @@ def lower(after: tuple[str, ...]) -> Step[Scene]:
     """Return the step that returns the recovery region to its deployed tier."""
 
     def wanted(scene: Scene) -> tuple[int, tuple[int, ...]]:
-        sizes = capacity(scene.topology.workload, scene.tier, len(scene.topology.recovery.zones))
+        sizes = capacity(scene.topology.workload, scene.normal_tier, len(scene.topology.recovery.zones))
         return sizes.replicas, sizes.zone_nodes
 
     def evaluate(scene: Scene) -> Verdict:
-        if scene.tier.spec.serves:
-            return Verdict(State.DONE, f"tier {scene.tier} serves in normal operation; the autoscaler lowers it")
+        if scene.normal_tier.spec.serves:
+            return Verdict(State.DONE, f"tier {scene.normal_tier} serves in normal operation; the autoscaler lowers it")
         least, zone_nodes = wanted(scene)
         requested = _requested(scene)
         groups = gpu_groups(scene)

@@ -99,6 +99,11 @@ class Scene:
         return self.recovery.tier or self.topology.tier
 
     @property
+    def normal_tier(self) -> Tier:
+        """The tier of normal operation: a deployment during an incident raises the region above it."""
+        return self.recovery.configured or self.tier
+
+    @property
     def serving_tier(self) -> Tier:
         """The tier that the recovery region is raised to."""
         return self.tier.serving_tier

@@ -439,6 +439,20 @@ def test_failback_returns_everything_to_normal_operation(deployed: Region, aws: 
     assert (deployed.replicas, sum(deployed.nodes.values())) == (0, 0)
 
 
+@pytest.mark.usefixtures("replicated")
+def test_failback_returns_to_the_configured_tier_after_a_deployment_during_the_incident(
+    deployed: Region, aws: Running
+) -> None:
+    run(FAILOVER)
+    raised = half(Role.RECOVERY, dns=DNS | DNS_OF[Role.RECOVERY], cluster=CLUSTER, tier="warm", configured="pilot")
+    body = json.dumps(raised.to_dict())
+    aws.client("s3", WEST).put_object(Bucket=bucket(WEST, "control"), Key=contract.key_of(Role.RECOVERY), Body=body)
+    deployed.primary_well = True
+    run(FAILBACK)
+
+    assert (deployed.replicas, sum(deployed.nodes.values())) == (0, 0)
+
+
 def test_failback_waits_while_the_regions_differ(
     deployed: Region, replicated: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,13 @@ from tests.support.waiting import wait_for
 NAME = "inference.ml.example.com"
 
 
-def fail_back_without_a_change(sandbox: SandboxUnderTest) -> None:
-    """End all faults, fail back, and check that DNS leads to the primary region and no update shows a change."""
+def fail_back_without_a_change(sandbox: SandboxUnderTest, updated: bool = False) -> None:
+    """End all faults, fail back, and check that DNS leads to the primary region and no update shows a change.
+
+    Args:
+        sandbox: The sandbox.
+        updated: Whether the recovery stack was deployed during the incident: the next update returns it to its tier.
+    """
     sandbox.repair()
     sandbox.advance(5)
     with sandbox.time_passes():
@@ -25,6 +30,9 @@ def fail_back_without_a_change(sandbox: SandboxUnderTest) -> None:
         lambda: all(len(set(sandbox.gpu_nodes(region))) == 1 for region in (EAST, WEST)),
         "each region with its minimum of GPU nodes",
     )
+    if updated:
+        with sandbox.time_passes():
+            sandbox.engine.up("dr")
     for stack in STACKS:
         changes = sandbox.engine.up(stack)
         assert changes.none, (stack, changes.changed)

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes import config
+from kubernetes.client import CustomObjectsApi
 
 from dr.operations import clients_dns
+from dr.topology.writers import WRITERS
 from tests.support.dr_command import dr
 from tests.support.drill import predicted
 from tests.support.failback import NAME, fail_back_without_a_change
@@ -28,6 +31,21 @@ FORBIDDEN = {
 def restored(inside: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     yield inside
     inside.repair()
+
+
+def active_backups(sandbox: SandboxUnderTest, region: str) -> list[str]:
+    """Return what writes backups in a region's cluster."""
+    path = str(sandbox.local.kubeconfig)
+    api = CustomObjectsApi(config.new_client_from_config(config_file=path, context=region))
+    specs = (
+        api.get_namespaced_custom_object(each.group, each.version, each.namespace, each.resource, each.name)["spec"]
+        for each in WRITERS
+    )
+    return [
+        each.title
+        for each, spec in zip(WRITERS, specs, strict=True)
+        if {name: spec.get(name) for name in each.active} == each.active
+    ]
 
 
 def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(restored: SandboxUnderTest) -> None:
@@ -57,6 +75,8 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     assert not operations & FORBIDDEN
     assert not [each for each in operations if each.startswith(CONTROL_PLANES)]
 
+    assert active_backups(sandbox, WEST) == [each.title for each in WRITERS]
+
     page = Path(done["report"])
     assert "us-east-1 is lost" in page.read_text(encoding="utf-8")
     code, report = dr(sandbox, "report", done["run"])
@@ -69,7 +89,13 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     code, again = dr(sandbox, "failover", "--yes", "--reason", "once more")
     assert (code, "it is done" in again["problems"][0]["fact"]) == (3, True)
 
-    fail_back_without_a_change(sandbox)
+    # An update during the incident keeps what the failover started.
+    with sandbox.time_passes():
+        sandbox.engine.up("dr")
+    assert predicted(sandbox, WEST, 3) == [True] * 3
+    assert active_backups(sandbox, WEST) == [each.title for each in WRITERS]
+    fail_back_without_a_change(sandbox, updated=True)
+    assert (len(active_backups(sandbox, EAST)), active_backups(sandbox, WEST)) == (len(WRITERS), [])
 
     # The failback owns the Deployment's number of replicas now.
     sandbox.measure()

@@ -6,7 +6,7 @@ from dr.control import contract
 from dr.errors import Invalid
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
-from tests.support.builders import half
+from tests.support.builders import DNS, half, topology
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -20,6 +20,10 @@ def test_only_the_primary_half_has_bucket_pairs_and_only_the_recovery_half_the_t
     assert set(half(Role.PRIMARY).buckets) == {"datasets", "models", "registry", "control", "velero"}
     assert half(Role.PRIMARY).tier is None
     assert half(Role.RECOVERY).tier is Tier.PILOT
+    assert (half(Role.RECOVERY).configured, half(Role.PRIMARY).configured) == (Tier.PILOT, None)
+    raised = topology(Role.RECOVERY).with_activation(Tier.WARM)
+    document = contract.document(raised, "dr", DNS)
+    assert (document["tier"], document["configured"]) == ("warm", "pilot")
     assert not half(Role.RECOVERY).buckets
 
 
