@@ -11,7 +11,7 @@ from dr.findings import Finding, Status
 from dr.operations.automatic import Considered
 from dr.operations.automation import Facts, decide
 from dr.operations.operation import FAILBACK, FAILOVER, SWITCHOVER, Operation, Plan, PlannedStep
-from dr.operations.signals import Sight, Signal
+from dr.operations.quorum import Sight, Signal
 from dr.operations.steps import State, Verdict, critical_path, modelled
 from dr.topology.topology import AutomationMode
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from dr.control import shared_journal
 from dr.control.lease import held_by, holder
 from dr.errors import Problem, Refused
 from dr.operations import automation, signals
-from dr.operations.automation import APART, AUTHOR, Action, Decision, Facts
+from dr.operations.automatic_runs import last_run
+from dr.operations.automation import AUTHOR, Action, Decision, Facts
 from dr.operations.operation import FAILOVER, PREPARE, Operation, Plan, execute, plan
 from dr.operations.scene import Options, Scene, read_scene
 from dr.operations.step_runner import Outcome, Watcher, new_run
@@ -95,7 +95,7 @@ def look(scene: Scene) -> Facts:
         seen = pool.submit(signals.read, scene)
         stored = scene.store.read()
         held = held_by(stored)
-        last = last_run(scene, stored.now)
+        last = last_run(shared_journal.of_topology(scene.topology), stored.now)
         return Facts(
             scene.topology.automation,
             tuple(seen.result()),
@@ -103,22 +103,3 @@ def look(scene: Scene) -> Facts:
             held.holder if held else "",
             stored.now - last if last else None,
         )
-
-
-def last_run(scene: Scene, now: datetime) -> datetime | None:
-    """Return when the last automatic run within `APART` started; None if none did.
-
-    A run that did not open its incident has changed nothing, and does not count.
-
-    Args:
-        scene: The recovery region.
-        now: Time by the clock of S3.
-    """
-    journal = shared_journal.of_topology(scene.topology)
-    oldest = f"{now - APART:%Y%m%dT%H%M%SZ}"
-    for run in reversed([each for each in journal.runs() if each >= oldest]):
-        entries = list(journal.entries(run))
-        opened = any((each.event, each.step) == ("step.done", "open-incident") for each in entries)
-        if opened and automation.is_automatic(str(entries[0].data.get("by", ""))):
-            return entries[0].at
-    return None

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from dr.control.incident_state import IncidentState
 from dr.findings import Finding
-from dr.operations.signals import QUORUM, Sight, Signal, lost_for
+from dr.operations.quorum import QUORUM, Sight, Signal, lost_for
 from dr.topology.detection import SAMPLE_SECONDS
 from dr.topology.tiers import describe_duration
 from dr.topology.topology import AutomationMode

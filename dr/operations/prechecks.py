@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from dr import clients
 from dr.errors import DrError, Problem, Refused
 from dr.findings import Finding, Status, measured
-from dr.operations import data_steps, signals
+from dr.operations import data_steps, quorum, signals
+from dr.operations.quorum import Sight
 from dr.operations.scene import Scene
-from dr.operations.signals import Sight
 from dr.preflight.guards import RECOVERY_DOWN
 from dr.topology.detection import SILENT
 from dr.topology.tiers import describe_duration
@@ -74,7 +74,7 @@ def primary_lost(scene: Scene) -> Finding:
     """Check that two of three signals see the primary region lost."""
     found = signals.read(scene)
     text = "; ".join(map(str, found))
-    match signals.judged(found):
+    match quorum.judged(found):
         case Sight.LOST:
             return Finding("primary-lost", Status.MET, text)
         case Sight.WELL:
@@ -89,10 +89,10 @@ def primary_well(scene: Scene) -> Finding:
     """Check that two of three signals see the primary region healthy."""
     found = signals.read(scene)
     text = "; ".join(map(str, found))
-    if signals.judged(found) is Sight.WELL:
+    if quorum.judged(found) is Sight.WELL:
         return Finding("primary-well", Status.MET, text)
     hint = f"wait until {scene.home} is healthy: its endpoint has to answer, and its writes have to be replicated"
-    status = Status.MISSED if signals.judged(found) is Sight.LOST else Status.UNKNOWN
+    status = Status.MISSED if quorum.judged(found) is Sight.LOST else Status.UNKNOWN
     return Finding("primary-well", status, text, hint)
 
 

@@ -1,7 +1,7 @@
-"""Signals that the primary region is lost, as seen from the recovery region.
+"""Reads the signals that the primary region is lost, as seen from the recovery region.
 
 Three independent ones are compared: the prober's witness of the endpoint, its witness of replication, and a request of
-this machine. Two of them decide, so that one fault of a measurement neither starts nor prevents a failover.
+this machine. `dr.operations.quorum` decides.
 """
 
 from __future__ import annotations
@@ -9,61 +9,15 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
 from http import HTTPStatus
 
 from dr.errors import DrError
+from dr.operations.quorum import Sight, Signal, of_alarms
 from dr.operations.scene import Scene
 from dr.topology.detection import SILENT, STALE
 
-QUORUM = 2
 ANSWER_SECONDS = 5.0
-
-
-class Sight(StrEnum):
-    """What a signal says of the primary region."""
-
-    LOST = "lost"
-    WELL = "well"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Signal:
-    """One signal.
-
-    Args:
-        name: Name of the signal.
-        sight: What it says.
-        fact: The measurement.
-        lasts: For how long it has said so; 0 if it was measured only now.
-    """
-
-    name: str
-    sight: Sight
-    fact: str
-    lasts: timedelta = timedelta(0)
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.sight} ({self.fact})"
-
-
-def judged(signals: Sequence[Signal]) -> Sight:
-    """Return what a quorum of the signals says; unknown without a quorum. Pure."""
-    for sight in (Sight.LOST, Sight.WELL):
-        if sum(each.sight is sight for each in signals) >= QUORUM:
-            return sight
-    return Sight.UNKNOWN
-
-
-def lost_for(signals: Sequence[Signal]) -> timedelta | None:
-    """Return for how long a quorum of the signals has seen the primary region lost; None without a quorum. Pure."""
-    lasting = sorted((each.lasts for each in signals if each.sight is Sight.LOST), reverse=True)
-    return lasting[QUORUM - 1] if len(lasting) >= QUORUM else None
 
 
 def read(scene: Scene) -> list[Signal]:
@@ -76,21 +30,9 @@ def read(scene: Scene) -> list[Signal]:
 def witnesses(scene: Scene) -> list[Signal]:
     """Return the signals of the prober's two witnesses."""
     try:
-        alarms = scene.alarms()
+        return of_alarms(scene.alarms(), scene.topology.bucket_prefix)
     except DrError as error:
         return [Signal(name, Sight.UNKNOWN, error.problems[0].fact) for name in (SILENT, STALE)]
-    sights = {"ALARM": Sight.LOST, "OK": Sight.WELL}
-    return [
-        Signal(
-            name,
-            sights.get(alarm.state, Sight.UNKNOWN),
-            f"alarm {alarm.state} since {alarm.since:%H:%M:%S} UTC",
-            alarms.at - alarm.since,
-        )
-        if (alarm := alarms.named(scene.alarm_name(name)))
-        else Signal(name, Sight.UNKNOWN, "the alarm does not exist")
-        for name in (SILENT, STALE)
-    ]
 
 
 def request(scene: Scene) -> Signal:

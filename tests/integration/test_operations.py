@@ -34,8 +34,8 @@ from dr.operations.clients_dns import Clients
 from dr.operations.inference_probe import Answer
 from dr.operations.measurements import Alarm, Alarms
 from dr.operations.operation import FAILBACK, FAILOVER, SWITCHOVER, Operation, Plan, execute, plan
+from dr.operations.quorum import Sight, Signal
 from dr.operations.scene import Options, Scene, read_scene
-from dr.operations.signals import Sight, Signal
 from dr.operations.step_runner import Decision, Intervention, new_run
 from dr.operations.steps import Step
 from dr.topology.tiers import Tier

@@ -10,7 +10,7 @@ import pytest
 from dr.control.incident_state import Automation, Incident, IncidentState, Lease
 from dr.findings import Finding, Status
 from dr.operations.automation import APART, LASTS, Action, Facts, decide, state_forbids, unmet
-from dr.operations.signals import Sight, Signal
+from dr.operations.quorum import Sight, Signal
 from dr.topology.topology import AutomationMode
 
 RUN = "20261128T120510Z-6f1c2a"

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from dr.operations import signals
+from dr.operations import quorum, signals
+from dr.operations.quorum import Sight, Signal
 from dr.operations.scene import Scene
-from dr.operations.signals import Sight, Signal
 
 LOST, WELL, UNKNOWN = Sight.LOST, Sight.WELL, Sight.UNKNOWN
 
@@ -30,7 +30,7 @@ LOST, WELL, UNKNOWN = Sight.LOST, Sight.WELL, Sight.UNKNOWN
     ],
 )
 def test_two_signals_of_three_decide(sights: tuple[Sight, ...], decided: Sight) -> None:
-    assert signals.judged([Signal(str(number), sight, "") for number, sight in enumerate(sights)]) is decided
+    assert quorum.judged([Signal(str(number), sight, "") for number, sight in enumerate(sights)]) is decided
 
 
 class Opener:
