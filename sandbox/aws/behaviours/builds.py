@@ -27,6 +27,13 @@ CHECKOUT = Path(__file__).parents[3]
 PASSED_ON = ("PATH", "HOME", "XDG_CACHE_HOME", "DR_TOOLCHAIN_CACHE", "DR_SANDBOX_STATE")
 """Variables of this process by which a build finds the sandbox's programs."""
 
+NETWORK = (
+    "unset http_proxy https_proxy no_proxy",
+    'export HTTP_PROXY="$AWS_ENDPOINT_URL" HTTPS_PROXY="$AWS_ENDPOINT_URL" NO_PROXY=127.0.0.1,localhost',
+    'export SSL_CERT_FILE="$DR_SANDBOX_STATE/authority.pem"',
+)
+"""The emulator as the only network of a build, as for the command `dr` (sandbox/engine/launchers.py)."""
+
 
 class Build:
     """One build.
@@ -43,6 +50,7 @@ class Build:
         self.id, self.region, self.project = id, region, str(project["name"])
         self._about, self._overrides, self._world = project, overrides, world
         self._status, self._started = "IN_PROGRESS", datetime.datetime.now(datetime.UTC)
+        self._ended_at: datetime.datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -65,6 +73,7 @@ class Build:
             "buildComplete": self.ended,
             "currentPhase": "COMPLETED" if self.ended else "BUILD",
             "startTime": self._started,
+            **({"endTime": self._ended_at} if self._ended_at else {}),
             "logs": {"groupName": group, "streamName": self.id.partition(":")[2]},
         }
 
@@ -74,18 +83,23 @@ class Build:
                 self._download(Path(folder))
                 code, text = self._commands(Path(folder))
             self._log(text)
-            self._status = "SUCCEEDED" if code == 0 else "FAILED"
+            self._end("SUCCEEDED" if code == 0 else "FAILED")
         except Exception as error:  # noqa: BLE001 - the build reports it
             self._log(f"{type(error).__name__}: {error}")
-            self._status = "FAULT"
+            self._end("FAULT")
+
+    def _end(self, status: str) -> None:
+        self._ended_at = datetime.datetime.now(datetime.UTC)
+        self._status = status
 
     def _client(self, service: str) -> Any:
         return self._world.client(service, self.region)
 
     def _download(self, folder: Path) -> None:
-        if self._overrides.get("sourceTypeOverride") != "S3":
+        source = self._about["source"]
+        if self._overrides.get("sourceTypeOverride", source["type"]) != "S3":
             return
-        bucket, _, key = self._overrides["sourceLocationOverride"].partition("/")
+        bucket, _, key = self._overrides.get("sourceLocationOverride", source.get("location", "")).partition("/")
         content = self._client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
 
@@ -96,7 +110,9 @@ class Build:
         credentials = self._client("sts").assume_role(
             RoleArn=self._about["serviceRole"], RoleSessionName="AWSCodeBuild"
         )["Credentials"]
-        given = {each["name"]: each["value"] for each in self._overrides.get("environmentVariablesOverride", ())}
+        declared = self._about["environment"].get("environmentVariables", ())
+        overridden = self._overrides.get("environmentVariablesOverride", ())
+        given = {each["name"]: each["value"] for each in (*declared, *overridden)}
         variables = {
             **given,
             "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
@@ -111,6 +127,7 @@ class Build:
         script = [
             "set -e",
             f'eval "$({image})"',
+            *NETWORK,
             *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
             *commands,
         ]

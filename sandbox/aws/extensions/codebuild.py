@@ -118,6 +118,14 @@ def start(call: Call, moto: Moto) -> dict[str, Any]:
     return {"build": build.described()}
 
 
+@answers("codebuild", "ListBuildsForProject")
+def list_builds(call: Call, moto: Moto) -> dict[str, Any]:
+    """List the IDs of a project's builds, the newest first unless the order is ascending."""
+    project = _project(call, call.parameters["projectName"])
+    found = [each.id for each in _builds(call.region).values() if each.project == project["name"]]
+    return {"ids": found if call.parameters.get("sortOrder") == "ASCENDING" else found[::-1]}
+
+
 @answers("codebuild", "BatchGetBuilds")
 def read_builds(call: Call, moto: Moto) -> dict[str, Any]:
     kept, ids = _builds(call.region), call.parameters["ids"]

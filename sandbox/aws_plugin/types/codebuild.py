@@ -50,7 +50,8 @@ PROJECT = ResourceType(
     shape="CreateProjectInput",
     properties="""name! description serviceRole! buildTimeout=timeoutInMinutes concurrentBuildLimit
                   source{type! location buildspec} artifacts{type! location}
-                  environment{type! computeType! image! imagePullCredentialsType}
+                  environment{type! computeType! image! imagePullCredentialsType
+                              environmentVariables{name! value! type}}
                   vpcConfig{vpcId! subnets:set! securityGroupIds:set!}
                   logsConfig{cloudwatchLogs=cloudWatchLogs{status groupName streamName}}""",
     outputs="arn=arn:string",

@@ -7,54 +7,15 @@ the real plugin wraps (terraform-provider-aws).
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from sandbox.aws_plugin.archives import same_archive, zipped
 from sandbox.aws_plugin.calls import Call, tagged
 from sandbox.aws_plugin.check import between, matches
 from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType
 from sandbox.aws_plugin.plugin import SandboxError
-
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""The key of an object's kind in the engine's protocol (pulumi/sdk, resource/properties.go)."""
-ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
-FIRST_DAY = (1980, 1, 1, 0, 0, 0)
-"""The earliest time of the zip format, so that the same files give the same bytes."""
-READABLE = 0o644 << 16
-
-
-def _files(archive: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, bytes]]:
-    """The files of an archive of texts and files."""
-    if archive.get(SIGNATURE) != ARCHIVE or "assets" not in archive:
-        raise SandboxError("code: the sandbox takes an AssetArchive of StringAssets and FileAssets")
-    for name, part in archive["assets"].items():
-        if part.get(SIGNATURE) == ARCHIVE:
-            yield from _files(part, f"{prefix}{name}/")
-        elif "text" in part:
-            yield f"{prefix}{name}", part["text"].encode()
-        elif "path" in part:
-            yield f"{prefix}{name}", Path(part["path"]).read_bytes()
-        else:
-            raise SandboxError(f"code: {prefix}{name} is neither a text nor a file")
-
-
-def zipped(archive: Mapping[str, Any]) -> bytes:
-    """An archive's zip file: the same bytes for the same files."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
-        for name, content in sorted(_files(archive)):
-            about = zipfile.ZipInfo(name, FIRST_DAY)
-            about.external_attr = READABLE
-            target.writestr(about, content)
-    return buffer.getvalue()
-
-
-def _same_archive(one: Any, other: Any) -> bool:
-    return bool(one and other and one.get("hash") == other.get("hash"))
 
 
 def _create_function(function: Resource) -> None:
@@ -110,7 +71,7 @@ FUNCTION = ResourceType(
     computed=frozenset({"architectures", "loggingConfig", "loggingConfig.logGroup"}),
     replace_on=frozenset({"name"}),
     renewed=frozenset({"lastModified", "codeSha256"}),
-    equal={"code": _same_archive},
+    equal={"code": same_archive},
     needs={"": ("code",)},
     checks=(
         matches("name", r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ and -"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from sandbox.aws_plugin.archives import same_archive, zipped
 from sandbox.aws_plugin.check import matches
 from sandbox.aws_plugin.connections import Refused
 from sandbox.aws_plugin.model import AutoName, Problem, Resource, ResourceType, Tags
@@ -134,7 +135,8 @@ BUCKET = ResourceType(
 
 def _put_object(resource: Resource) -> None:
     arguments = resource.arguments("put_object")
-    arguments["Body"] = resource.wanted.get("content", "").encode()
+    source = resource.wanted.get("source")
+    arguments["Body"] = zipped(source) if source else resource.wanted.get("content", "").encode()
     if "SSEKMSKeyId" in arguments:
         arguments["ServerSideEncryption"] = "aws:kms"
     # Tags of an object belong to the version that is uploaded.
@@ -149,7 +151,9 @@ def _read_object(resource: Resource) -> dict[str, Any]:
     head = resource.send("head_object", **place)
     tag = head["ETag"].strip('"')
     arn = f"arn:aws:s3:::{place['Bucket']}/{place['Key']}"
-    return {"StorageClass": "STANDARD", **head, **place, "ETag": tag, "Arn": arn}
+    # S3 has the zip file only; the archive is the program's.
+    archive = {"Source": resource["source"]} if resource["source"] else {}
+    return {"StorageClass": "STANDARD", **head, **place, **archive, "ETag": tag, "Arn": arn}
 
 
 def _delete_object(resource: Resource) -> None:
@@ -170,13 +174,14 @@ def _write_object_tags(resource: Resource, _set: dict[str, str], _removed: list[
     resource.send("put_object_tagging", **resource.identity(), Tagging={"TagSet": tag_set})
 
 
-OBJECT_CONTENT = """content contentType cacheControl contentEncoding metadata storageClass
+OBJECT_CONTENT = """content source contentType cacheControl contentEncoding metadata storageClass
                     serverSideEncryption kmsKeyId bucketKeyEnabled"""
 OBJECT = ResourceType(
     token="aws:s3/bucketObjectv2:BucketObjectv2",
     service="s3",
     shape="PutObjectRequest",
-    properties="""bucket! key! content:string contentType cacheControl contentEncoding metadata storageClass
+    properties="""bucket! key! content:string source=Source:archive contentType cacheControl contentEncoding metadata
+                  storageClass
                   serverSideEncryption kmsKeyId=SSEKMSKeyId bucketKeyEnabled forceDestroy:boolean""",
     outputs="arn=Arn:string etag=ETag:string versionId=VersionId:string",
     identity="{Bucket}/{Key}",
@@ -185,6 +190,7 @@ OBJECT = ResourceType(
     computed=frozenset({"contentType", "storageClass", "serverSideEncryption", "kmsKeyId", "bucketKeyEnabled"}),
     renewed=frozenset({"etag", "versionId"}),
     replace_on=frozenset({"bucket", "key"}),
+    equal={"source": same_archive},
     checks=(matches("kmsKeyId", r"arn:aws[\w-]*:kms:.+", "the ARN of a key"),),
     create=_put_object,
     read=_read_object,

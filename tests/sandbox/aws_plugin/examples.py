@@ -27,6 +27,8 @@ ZONE = "aws:route53/zone:Zone"
 HEALTH_CHECK = "aws:route53/healthCheck:HealthCheck"
 RECORD = "aws:route53/record:Record"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key of an object's kind in the engine's protocol (pulumi/sdk, resource/properties.go)."""
 
 Inputs = dict[str, Any]
 TAGS = {"team": "ml", "dr:role": "primary"}
@@ -135,6 +137,22 @@ def _object(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     engine.make(VERSIONING, name, bucket=bucket, versioningConfiguration={"status": "Enabled"})
     plain = {"bucket": bucket, "key": "contract/primary.json", "contentType": "application/json", "tags": TAGS}
     return {**plain, "content": '{"a": 1}'}, {**plain, "content": '{"a": 2}'}
+
+
+def archive(**files: str) -> Inputs:
+    """Return an archive of texts in the engine's format."""
+    assets = {
+        name: {SIGNATURE: "c44067f5952c0a294b673a41bacd8c17", "text": text, "hash": str(hash(text))}
+        for name, text in files.items()
+    }
+    return {SIGNATURE: "0def7320c3a5731c473e5ecbe6d01bc7", "assets": assets, "hash": str(sorted(files.items()))}
+
+
+def _archived(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    bucket = engine.make(BUCKET, name).id
+    engine.make(VERSIONING, name, bucket=bucket, versioningConfiguration={"status": "Enabled"})
+    plain = {"bucket": bucket, "key": "source.zip", "contentType": "application/zip", "tags": TAGS}
+    return {**plain, "source": archive(**{"a.py": "1"})}, {**plain, "source": archive(**{"a.py": "2"})}
 
 
 def _alias(engine: Any, name: str) -> tuple[Inputs, Inputs]:
@@ -254,6 +272,7 @@ EXAMPLES = {
         stays=True,
     ),
     "object": Example(OBJECT, _object, frozenset({"content"})),
+    "archived-object": Example(OBJECT, _archived, frozenset({"source"})),
     "key": Example(KEY, _plain(_KEY, {**_KEY, "description": "models"}), frozenset({"description"})),
     "alias": Example(ALIAS, _alias, frozenset({"targetKeyId"})),
     "role": Example(

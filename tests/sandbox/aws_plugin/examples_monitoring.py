@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.sandbox.aws_plugin.examples import ALARM, KEY, ROLE, TAGS, Example, Inputs, document, trust
+from tests.sandbox.aws_plugin.examples import ALARM, KEY, ROLE, TAGS, Example, Inputs, archive, document, trust
 from tests.sandbox.aws_plugin.examples import _alarm as metric_alarm
 
 TOPIC = "aws:sns/topic:Topic"
@@ -14,8 +14,6 @@ FUNCTION = "aws:lambda/function:Function"
 INVOCATION = "aws:lambda/invocation:Invocation"
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
-
-SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
 def _topic(engine: Any, name: str) -> tuple[Inputs, Inputs]:
@@ -34,15 +32,6 @@ def _subscription(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     topic = engine.make(TOPIC, name, name=name).id
     plain = {"topic": topic, "protocol": "email", "endpoint": "oncall@example.com"}
     return plain, {**plain, "rawMessageDelivery": True}
-
-
-def archive(**files: str) -> Inputs:
-    """Return an archive of texts in the engine's format."""
-    assets = {
-        name: {SIGNATURE: "c44067f5952c0a294b673a41bacd8c17", "text": text, "hash": str(hash(text))}
-        for name, text in files.items()
-    }
-    return {SIGNATURE: "0def7320c3a5731c473e5ecbe6d01bc7", "assets": assets, "hash": str(sorted(files.items()))}
 
 
 def function(engine: Any, name: str) -> Inputs:

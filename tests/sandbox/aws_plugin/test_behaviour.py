@@ -26,10 +26,11 @@ from tests.sandbox.aws_plugin.examples import (
     ROLE_POLICY,
     VERSIONING,
     ZONE,
+    archive,
     document,
     trust,
 )
-from tests.sandbox.aws_plugin.examples_monitoring import FUNCTION, INVOCATION, archive, function
+from tests.sandbox.aws_plugin.examples_monitoring import FUNCTION, INVOCATION, function
 from tests.sandbox.aws_plugin.harness import Engine, Managed, urn
 
 
