@@ -10,20 +10,19 @@ existing VPC has to have a way to the AWS APIs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_aws import cloudwatch, codebuild, iam, vpc
+from pulumi_aws import iam, vpc
 from pulumi_aws.ec2 import SecurityGroup
 
+from components.compute.build_project import BuildProjectArgs, BuildRole, build_logs, build_project, build_role
 from components.compute.runner_iam import run_deployments
-from components.iam import EncryptedBucket, trust_service
+from components.iam import EncryptedBucket
 from dr.names import runner_role_name
-from dr.operations.runner import BUILD_MINUTES, BUILDSPEC, project_name
+from dr.operations.runner import project_name
 
-LOG_DAYS = 90
 SIZE = "BUILD_GENERAL1_MEDIUM"
 """4 vCPUs and 8 GiB (CodeBuild user guide, "Build environment compute modes and types"); an engine takes 2.6 GB."""
 HTTPS = 443
@@ -75,15 +74,7 @@ class Runner(pulumi.ComponentResource):
         super().__init__("dr:compute:Runner", name, None, opts)
         own = pulumi.ResourceOptions(parent=self)
         project = project_name(args.name)
-        logs = cloudwatch.LogGroup(
-            f"{name}-logs",
-            name=f"/{project}",
-            retention_in_days=LOG_DAYS,
-            kms_key_id=args.log_key_arn,
-            region=args.region,
-            tags=dict(args.tags),
-            opts=own,
-        )
+        logs = build_logs(name, project, args.region, args.log_key_arn, args.tags, self)
         policy = iam.RolePolicy(
             f"{name}-policy",
             role=role.name,
@@ -123,38 +114,29 @@ class Runner(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=own,
         )
-        codebuild.Project(
+        build_project(
             name,
-            name=project,
-            description=f"Runs pulumi and dr inside the VPC of {args.name} in {args.region}",
-            service_role=role.arn,
-            build_timeout=BUILD_MINUTES,
-            # Two updates of one stack would wait for each other's lock.
-            concurrent_build_limit=1,
-            source=codebuild.ProjectSourceArgs(type="NO_SOURCE", buildspec=json.dumps(BUILDSPEC)),
-            artifacts=codebuild.ProjectArtifactsArgs(type="NO_ARTIFACTS"),
-            environment=codebuild.ProjectEnvironmentArgs(
-                type="LINUX_CONTAINER",
-                compute_type=SIZE,
+            BuildProjectArgs(
+                project=project,
+                description=f"Runs pulumi and dr inside the VPC of {args.name} in {args.region}",
+                region=args.region,
+                vpc_id=args.vpc_id,
+                private_subnet_ids=args.private_subnet_ids,
+                security_group_id=group.id,
                 image=args.image,
-                image_pull_credentials_type="SERVICE_ROLE",
+                size=SIZE,
+                tags=args.tags,
             ),
-            vpc_config=codebuild.ProjectVpcConfigArgs(
-                vpc_id=args.vpc_id, subnets=args.private_subnet_ids, security_group_ids=[group.id]
-            ),
-            logs_config=codebuild.ProjectLogsConfigArgs(
-                cloudwatch_logs=codebuild.ProjectLogsConfigCloudwatchLogsArgs(status="ENABLED", group_name=logs.name)
-            ),
-            region=args.region,
-            tags=dict(args.tags),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, *attached]),
+            role,
+            logs,
+            pulumi.ResourceOptions(parent=self, depends_on=[policy, *attached]),
         )
         self.security_group_id = group.id
         self.register_outputs({"security_group_id": self.security_group_id})
 
 
 def runner_role(name: str, account: str, region: str, label: str, tags: Mapping[str, str]) -> iam.Role:
-    """Create the role of a runner, which has access to the cluster as a role of operators.
+    """Create the role of a runner.
 
     Args:
         name: Logical name.
@@ -163,13 +145,5 @@ def runner_role(name: str, account: str, region: str, label: str, tags: Mapping[
         label: Name of the deployment: "ml-dr".
         tags: Tags of the role.
     """
-    # CodeBuild user guide, "Cross-service confused deputy prevention".
-    arn = f"arn:aws:codebuild:{region}:{account}:project/{project_name(label)}"
-    return iam.Role(
-        f"{name}-role",
-        # A fixed name, because the access entry of the cluster and the preflight know the role by it.
-        name=runner_role_name(label, region),
-        assume_role_policy=trust_service("codebuild.amazonaws.com", account, arn),
-        description=f"{label}: runner in {region}",
-        tags=dict(tags),
-    )
+    role = BuildRole(runner_role_name(label, region), project_name(label), f"{label}: runner in {region}")
+    return build_role(f"{name}-role", role, account, region, tags)
