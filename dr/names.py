@@ -38,3 +38,27 @@ def runner_role_name(prefix: str, region: str) -> str:
         region: The region.
     """
     return f"{prefix}-{region}-runner"
+
+
+def automation_role_name(prefix: str, region: str) -> str:
+    """Return the name of the IAM role of automation in the recovery region.
+
+    Args:
+        prefix: Prefix of names of the deployment.
+        region: The recovery region.
+    """
+    return f"{prefix}-{region}-automation"
+
+
+def automation_project_name(prefix: str) -> str:
+    """Return the name of the CodeBuild project that runs automation."""
+    return f"{prefix}-automation"
+
+
+TRIGGER = "failover-trigger"
+"""Last part of the name of the function that starts automation, and name of its resources."""
+
+
+def trigger_name(prefix: str) -> str:
+    """Return the name of the function that starts automation."""
+    return f"{prefix}-{TRIGGER}"

@@ -9,6 +9,8 @@ import pulumi
 from pulumi_aws import s3
 
 from components import iam
+from components.compute.automation import Automation
+from components.compute.automation_iam import start_builds
 from components.data.replicated_bucket import rule_id
 from components.monitoring import alarm_rules
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
@@ -17,9 +19,9 @@ from components.monitoring.scheduled_function import ScheduledFunction, Schedule
 from components.tagging import tags_of
 from dr.control import incident_state, levers
 from dr.functions import prober
-from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY
+from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY, TRIGGER, automation_project_name
 from dr.topology.topology import Role, Topology
-from stacks.region import Region
+from stacks.region import Region, place_of
 
 
 def heartbeat(topology: Topology, here: Region, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]) -> None:
@@ -92,6 +94,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
             lambda key: [*iam.read_documents(iam.EncryptedBucket(control, region_here, str(key)), *documents), *more]
         )
 
+    primary, recovery_ = topology.primary.region, topology.recovery.region
     functions = {
         alarm_rules.PROBER: scheduled(
             topology,
@@ -114,10 +117,42 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
             here.key_arn,
         ),
     }
-    primary, recovery_ = topology.primary.region, topology.recovery.region
+    if here.automation:
+        functions[alarm_rules.AUTOMATION] = failover_trigger(topology, here, here.automation, key_arn)
     names = {subject: function.name for subject, function in functions.items()}
     rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, names)
-    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_), list(functions.values()))
+    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_, names), list(functions.values()))
+
+
+def failover_trigger(
+    topology: Topology, here: Region, automation: Automation, key_arn: pulumi.Output[str]
+) -> ScheduledFunction:
+    """Create the function that starts automation.
+
+    Args:
+        topology: The topology to deploy.
+        here: Components of the recovery region.
+        automation: What it starts.
+        key_arn: ARN of the KMS key that encrypts the region's data.
+    """
+    control, project = topology.bucket(CONTROL, Role.RECOVERY), automation_project_name(topology.bucket_prefix)
+    return scheduled(
+        topology,
+        TRIGGER,
+        {
+            "WORKLOAD": topology.bucket_prefix,
+            "CONTROL_BUCKET": control,
+            "PROJECT": automation.project,
+            "AUTOMATION": str(topology.automation),
+            "TIER": str(topology.running_tier),
+        },
+        key_arn.apply(
+            lambda key: start_builds(
+                place_of(topology), project, iam.EncryptedBucket(control, topology.here.region, str(key))
+            )
+        ),
+        here.key_arn,
+    )
 
 
 def target(topology: Topology, role: Role) -> str:
@@ -144,7 +179,7 @@ def scheduled(
     return ScheduledFunction(
         function,
         ScheduledFunctionArgs(
-            function=function,
+            function=function.replace("-", "_"),
             name=f"{topology.bucket_prefix}-{function}",
             account=topology.account,
             log_key_arn=log_key_arn,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import iam, vpc
 
+from components.compute.automation import Automation, AutomationArgs, automation_role
+from components.compute.automation_iam import Place
 from components.compute.cluster_roles import DataBucket
 from components.compute.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
 from components.compute.runner import HTTPS, Runner, RunnerArgs, runner_role
@@ -17,7 +19,7 @@ from components.network.network import Network, NetworkArgs
 from components.tagging import tags_of
 from components.traffic.certificate import Certificate
 from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
-from dr.names import CONTROL
+from dr.names import CONTROL, VELERO
 from dr.preflight.deployment import Found
 from dr.preflight.existing_vpc import ExistingVpc
 from dr.topology.topology import Role, Topology
@@ -33,6 +35,8 @@ class Region:
     alerts: AlertTopic
     key_arn: pulumi.Output[str]
     """ARN of the KMS key for data that stays in the region."""
+    automation: Automation | None = None
+    """What the failover trigger starts; None if automation only notifies."""
 
 
 def region(
@@ -81,9 +85,11 @@ def region(
         # AWS creates an internet-facing load balancer only in a VPC with an internet gateway.
         pulumi.ResourceOptions(depends_on=[network]),
     )
-    role = None
-    if topology.runner:
-        role = runner_role("runner", topology.account, here.region, topology.bucket_prefix, tags)
+    makers = {"runner": runner_role} if topology.runner else {}
+    makers |= {"automation": automation_role} if topology.automates else {}
+    roles = {
+        name: make(name, topology.account, here.region, topology.bucket_prefix, tags) for name, make in makers.items()
+    }
     cluster = GpuInferenceCluster(
         "cluster",
         GpuInferenceClusterArgs(
@@ -116,10 +122,13 @@ def region(
             tags=tags,
         ),
         # Nodes that start before their route to the internet exists cannot join the cluster.
-        pulumi.ResourceOptions(depends_on=[network, *after, *([role] if role else ())]),
+        pulumi.ResourceOptions(depends_on=[network, *after, *roles.values()]),
     )
-    if role:
-        region_runner(topology, role, network, cluster, key.arn, key_arn)
+    automation = None
+    if "runner" in roles:
+        runner = region_runner(topology, roles["runner"], network, cluster, key.arn, key_arn)
+        if "automation" in roles:
+            automation = region_automation(topology, roles["automation"], network, runner, key.arn, key_arn)
     topics = {
         topic: AlertTopic(
             topic,
@@ -138,7 +147,7 @@ def region(
             ("watchdog", topology.watchdog_topic, ()),
         )
     }
-    return Region(network, endpoint, cluster, topics["alerts"], key.arn)
+    return Region(network, endpoint, cluster, topics["alerts"], key.arn, automation)
 
 
 def control_plane_subnets(network: Network, found: Found) -> pulumi.Input[Sequence[pulumi.Input[str]]]:
@@ -155,7 +164,7 @@ def region_runner(
     cluster: GpuInferenceCluster,
     log_key_arn: pulumi.Input[str],
     data_key_arn: pulumi.Input[str],
-) -> None:
+) -> Runner:
     """Create the runner, and let it call the cluster's API.
 
     Args:
@@ -197,6 +206,56 @@ def region_runner(
             region=here.region,
             tags=tags,
         )
+    return runner
+
+
+def region_automation(
+    topology: Topology,
+    role: iam.Role,
+    network: Network,
+    runner: Runner,
+    log_key_arn: pulumi.Input[str],
+    data_key_arn: pulumi.Input[str],
+) -> Automation:
+    """Create automation, with the image and the network access of the runner.
+
+    Args:
+        topology: The topology to deploy.
+        role: The role of automation.
+        network: Network of the region.
+        runner: Runner of the region.
+        log_key_arn: ARN of the KMS key that encrypts logs.
+        data_key_arn: ARN of the KMS key that encrypts data in this region.
+    """
+    return Automation(
+        "automation",
+        AutomationArgs(
+            name=topology.bucket_prefix,
+            place=place_of(topology),
+            stack=pulumi.get_stack(),
+            config=pulumi.runtime.get_config_env(),
+            vpc_id=network.vpc_id,
+            private_subnet_ids=network.private_subnet_ids,
+            security_group_id=runner.security_group_id,
+            image=topology.runner_image,
+            control=topology.bucket(CONTROL, topology.role),
+            # Cluster backups hold Secrets, and a failover does not read them.
+            data={
+                pair.name: topology.bucket(pair, topology.role)
+                for pair in topology.pairs
+                if pair.name not in (CONTROL, VELERO)
+            },
+            data_key_arn=data_key_arn,
+            log_key_arn=log_key_arn,
+            tags=tags_of(topology),
+        ),
+        role,
+    )
+
+
+def place_of(topology: Topology) -> Place:
+    """Return where automation of a topology runs."""
+    return Place(topology.here.region, topology.account, topology.existing_cluster or topology.bucket_prefix)
 
 
 def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:

@@ -8,7 +8,7 @@ outage: a new alarm has no data yet. A prober that publishes nothing is reported
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dr.control.levers import NAMESPACE
@@ -240,7 +240,7 @@ def function_failing(subject: str, description: str, name: str) -> AlarmRule:
 
 SENTINEL, COPIES = "sentinel-late", "copies-late"
 UNMEASURED = "unmeasured"
-PROBER, LEVERS = "prober", "levers"
+PROBER, LEVERS, AUTOMATION = "prober", "levers", "automation"
 
 
 def recovery_region_rules(workload: str, primary: str, recovery: str, functions: Mapping[str, str]) -> list[AlarmRule]:
@@ -252,7 +252,7 @@ def recovery_region_rules(workload: str, primary: str, recovery: str, functions:
         workload: Value of the metrics' dimension `Workload`: `dr:bucketPrefix`.
         primary: The primary region.
         recovery: The recovery region.
-        functions: Names of the functions, by `PROBER` and `LEVERS`.
+        functions: Names of the functions, by `PROBER`, `LEVERS` and, where it is deployed, `AUTOMATION`.
     """
     dimensions = {"Workload": workload}
     return [
@@ -300,6 +300,18 @@ def recovery_region_rules(workload: str, primary: str, recovery: str, functions:
         ),
         function_failing(PROBER, "the prober fails or does not run: its metrics are unknown", functions[PROBER]),
         function_failing(LEVERS, "levers are not published: DNS records keep their last status", functions[LEVERS]),
+        *(
+            [
+                function_failing(
+                    AUTOMATION,
+                    "automation cannot decide or start, or its last build failed: on a loss of "
+                    f"{primary}, an operator runs dr failover. The logs of the function and the builds name the cause",
+                    functions[AUTOMATION],
+                )
+            ]
+            if AUTOMATION in functions
+            else []
+        ),
     ]
 
 
@@ -331,11 +343,16 @@ class CompositeRule:
         return " AND ".join(parts)
 
 
-def composites(primary: str, recovery: str) -> list[CompositeRule]:
+def composites(primary: str, recovery: str, functions: Iterable[str] = ()) -> list[CompositeRule]:
     """Return the composite alarms, on which the decision to fail over is based.
 
     An impaired region is reported by two independent alarms, on its endpoint and on its replication, while the prober
     works. One of them alone may be caused by a faulty deployment or by the prober.
+
+    Args:
+        primary: The primary region.
+        recovery: The recovery region.
+        functions: Subjects of the deployed functions.
     """
     risks = [
         SENTINEL,
@@ -344,6 +361,7 @@ def composites(primary: str, recovery: str) -> list[CompositeRule]:
         PROBER_FAILING,
         f"{LEVERS}-failing",
         RECOVERY_DOWN,
+        *([f"{AUTOMATION}-failing"] if AUTOMATION in functions else []),
     ]
     return [
         CompositeRule(

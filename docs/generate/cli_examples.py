@@ -19,16 +19,17 @@ from dr.clusters.rollout_report import problem
 from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.config.project import load_settings
 from dr.control.contract import BucketRecord, DnsRecord, Half
-from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.control.incident_state import Automation, Incident, IncidentState, Levers
 from dr.drills.catalog import DRILLS
 from dr.findings import Finding, Status
-from dr.operations import probes, promises, readiness_capacity, runbook
+from dr.operations import probes, promises, readiness_automation, readiness_capacity, runbook
 from dr.operations.adopt import Found
 from dr.operations.clients_dns import Clients
 from dr.operations.measurements import Alarm, Sample
 from dr.operations.pending_operations import Pending
 from dr.operations.preflight import PreflightReport
 from dr.operations.readiness import ReadinessReport
+from dr.operations.readiness_automation import Trigger
 from dr.operations.rollout import RegionRollout
 from dr.operations.serving import Serving
 from dr.operations.status import StatusReport
@@ -37,7 +38,7 @@ from dr.supply.items import Item
 from dr.supply.sync import Copied, Synced
 from dr.topology import supply
 from dr.topology.tiers import Tier
-from dr.topology.topology import Role
+from dr.topology.topology import AutomationMode, Role
 
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
 BUCKET = "ml-dr-123456789012-{}-{}"
@@ -60,7 +61,9 @@ STATUS = StatusReport(
     tier=Tier.WARM,
     read_from=RECOVERY,
     day=IncidentState(
-        Levers(engaged=True, admitted=True), incident=Incident("i-7", "2026-11-28T12:05:10+00:00", "us-east-1 lost")
+        Levers(engaged=True, admitted=True),
+        incident=Incident("i-7", "2026-11-28T12:05:10+00:00", "us-east-1 lost"),
+        automation=Automation(armed=False),
     ),
     at=NOW,
     serving=SERVED,
@@ -77,6 +80,7 @@ STATUS = StatusReport(
         Finding("model set digits", Status.MET, "20261128T122442Z-61832178 is whole, 16 min old"),
         Finding(f"alarms in {RECOVERY}", Status.MISSED, "1 of 18 fires, the first since 12:04:40 UTC (36 min)"),
     ),
+    automation=AutomationMode.AUTOMATIC,
     proof=Finding(
         "proof",
         Status.STALE,
@@ -109,6 +113,12 @@ CHECK = ReadinessReport(
         Finding("model-set", Status.MET, f"20261128T122442Z-61832178 is whole in {RECOVERY}"),
         promises.data_finding((Sample(_at("12:41:20"), 4.0),), RECOVERY, Tier.PILOT.spec.rpo, NOW),
         Finding("journal and lease", Status.MET, "written in 38 ms", "", "a conditional write"),
+        readiness_automation.judge(
+            AutomationMode.AUTOMATIC,
+            Trigger("ml-dr-failover-trigger", "automatic", 5),
+            IncidentState(automation=Automation(paused="maintenance of us-west-2")),
+            Tier.PILOT,
+        ),
     ),
 )
 

@@ -40,7 +40,7 @@ def automate(
     `dr:automation` says what it does when the primary region is lost: nothing, capacity only, or a failover. It acts
     when two of three signals have seen the primary region lost for a minute, no signal is unknown, every guard is met,
     no incident is open, and no operator has paused it. It runs the steps that an operator would run. Several starts at
-    once open one incident.
+    once open one incident. A function in the recovery region starts it when the region is lost.
     """
     from dr.cli.run_progress import RunProgress
     from dr.config.project import load_topology

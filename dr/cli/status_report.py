@@ -17,6 +17,7 @@ from dr.control.incident_state import IncidentState
 from dr.findings import Finding, Status
 from dr.operations.promises import SERVING, clock_text, serving_text, since_text
 from dr.operations.status import StatusReport
+from dr.topology.topology import AutomationMode
 
 VERSION = 1
 """Version of the JSON document; increased when a field is removed or changes its meaning."""
@@ -49,6 +50,7 @@ def _head(report: StatusReport) -> Iterator[tuple[str, str | Text]]:
     yield "clients", f"{clients.region}, by DNS" if clients.region else f"unknown: {clients.reason}"
     yield "tier", objective_text(report.tier) if report.tier else "unknown: the contract of the dr stack is not read"
     yield from _incident(report.day, now)
+    yield "automation", _automation(report)
     yield "proof", f"{report.proof.status}: {report.proof.measured}"
     for role, region in (("primary", report.primary), ("recovery", report.recovery)):
         yield role, f"{region}, does not answer" if region in report.silent else region
@@ -69,10 +71,18 @@ def _incident(day: IncidentState | None, now: datetime) -> Iterator[tuple[str, s
         yield "raised to", str(day.activation)
     if day.lease and day.lease.holder and (expires := datetime.fromisoformat(day.lease.expires)) > now:
         yield "operator", f"{day.lease.holder} until {clock_text(expires, now)}"
-    if day.automation.paused:
-        yield "automation", f"paused: {day.automation.paused}"
-    elif not day.automation.armed:
-        yield "automation", "disarmed until failback"
+
+
+def _automation(report: StatusReport) -> str:
+    """Return the mode of automation, and whether it may act."""
+    mode = report.automation
+    if report.day is None:
+        return f"{mode}; unknown whether it is armed"
+    if paused := report.day.automation.paused:
+        return f"{mode}, paused: {paused}"
+    if not report.day.automation.armed:
+        return f"{mode}, disarmed until failback"
+    return f"{mode}: an operator decides" if mode is AutomationMode.NOTIFY else f"{mode}, armed"
 
 
 def _measured(finding: Finding) -> str:
@@ -112,6 +122,11 @@ def status_dict(report: StatusReport) -> dict[str, Any]:
         else None,
         "read_from": report.read_from or None,
         "day": json.loads(report.day.to_json()) if report.day else None,
+        "automation": {
+            "mode": str(report.automation),
+            "armed": report.day.automation.armed if report.day else None,
+            "paused": report.day.automation.paused if report.day else None,
+        },
         "proof": asdict(report.proof),
         "alarms": [{**asdict(alarm), "since": _iso(alarm.since)} for alarm in report.alarms],
         "findings": [
@@ -147,6 +162,7 @@ def changes(report: StatusReport, before: StatusReport | None) -> list[str]:
         lines.append(f"clients: {report.clients.region or f'unknown: {report.clients.reason}'}")
     if before is None or before.day != report.day:
         lines += [f"{name}: {text}" for name, text in _incident(report.day, report.at)]
+        lines.append(f"automation: {_automation(report)}")
     earlier = {each.name: each.status for each in before.findings} if before else {}
     lines += [
         f"{each.status}: {each.name}: {_measured(each)}"

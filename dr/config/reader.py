@@ -19,12 +19,11 @@ from dr.config.alert_addresses import NO_ONE
 from dr.config.buckets import PairSettings
 from dr.config.settings import NAMESPACE, SETTINGS, StackSettings
 from dr.errors import Invalid, Problem
-from dr.names import runner_role_name
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
 from dr.topology.serving import AuthenticationMode, ImageDigests
 from dr.topology.supply import Supply
-from dr.topology.topology import ApiAccess, Role
+from dr.topology.topology import ApiAccess, AutomationMode, Role
 
 LISTS = frozenset(key for key, field in SETTINGS.items() if isinstance(field.default, (tuple, Mapping)))
 """Keys with a list or a map as their value, which the engine hands over as JSON."""
@@ -208,10 +207,29 @@ def _runner(settings: StackSettings) -> Iterator[Problem]:
     if settings.runner and not settings.runner_image:
         fact = "is not set and dr:runner is true: an image has to have Pulumi, its plugins and the Python packages"
         yield Problem("dr:runnerImage", fact, "build one as docs/how-to/runner.md says, and set its name")
-    name = runner_role_name(settings.bucket_prefix, settings.regions[settings.role])
-    if settings.runner and len(name) > ROLE_NAME_LENGTH:
-        fact = f'is true, and the role\'s name "{name}" has more than {ROLE_NAME_LENGTH} characters'
-        yield Problem("dr:runner", fact, "use a shorter dr:bucketPrefix, or deploy without a runner")
+    for name in settings.build_roles if settings.runner else ():
+        if len(name) > ROLE_NAME_LENGTH:
+            fact = f'is true, and the role\'s name "{name}" has more than {ROLE_NAME_LENGTH} characters'
+            yield Problem("dr:runner", fact, "use a shorter dr:bucketPrefix, or deploy without a runner")
+
+
+def _automation(settings: StackSettings) -> Iterator[Problem]:
+    if settings.automates and not settings.runner:
+        yield Problem(
+            "dr:automation",
+            f"is {settings.automation}, and dr:runner is false: automation runs in CodeBuild, with the image and the "
+            "network access of the runner",
+            "`pulumi config set dr:runner true`, and dr:runnerImage as docs/how-to/runner.md says; or "
+            "`pulumi config set dr:automation notify`",
+        )
+    automatic = settings.automates and settings.automation is AutomationMode.AUTOMATIC
+    if automatic and settings.authentication is AuthenticationMode.JWT:
+        yield Problem(
+            "dr:automation",
+            "is automatic, and dr:authentication is jwt: a failover validates the recovery region by requests, and a "
+            "build has no client's token",
+            "`pulumi config set dr:automation prepare`, and an operator runs `dr failover` with DR_CLIENT_TOKEN",
+        )
 
 
 def _mesh(settings: StackSettings) -> Iterator[Problem]:
@@ -285,6 +303,7 @@ WORKLOAD = (
     *("peakRequests", "requestsPerReplica", "maxReplicas", "warmFraction", "minAvailable"),
     *("gpuInstanceTypes", "gpusPerReplica", "modelMemoryGib"),
 )
+RUNNER = ("runner", "runnerImage", "automation", "bucketPrefix", "role")
 RULES = (
     Rule(("primaryRegion", "recoveryRegion"), _regions),
     Rule(("primaryCidr", "recoveryCidr"), _networks),
@@ -292,7 +311,8 @@ RULES = (
     Rule(("existingVpc", "nat", "privateEndpoints"), _vpc),
     Rule(("existingVpc", "existingCluster"), _cluster),
     Rule(("apiAccess", "apiCidrs"), _api),
-    Rule(("runner", "runnerImage", "bucketPrefix", "role", "primaryRegion", "recoveryRegion"), _runner),
+    Rule((*RUNNER, "primaryRegion", "recoveryRegion"), _runner),
+    Rule(("runner", "automation", "authentication", "role"), _automation),
     Rule(("mesh", "sharedMesh"), _mesh),
     Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
     Rule(("alertAddresses",), _alerts),

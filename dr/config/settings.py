@@ -46,7 +46,7 @@ from dr.config.types import (
     VpcCidr,
     setting,
 )
-from dr.names import runner_role_name
+from dr.names import automation_role_name, runner_role_name
 from dr.topology.capacity import Workload
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.supply import Supply
@@ -382,8 +382,8 @@ class StackSettings(Settings):
     )
     automation: AutomationMode = setting(
         Topology.automation,
-        "What `dr automate` does when the primary region is lost. `notify`: nothing, an operator decides. `prepare`: "
-        "it brings up capacity in the recovery region. `automatic`: it fails over",
+        "What happens without an operator when the primary region is lost. `notify`: the alarm alone. `prepare`: "
+        "capacity is brought up in the recovery region. `automatic`: the failover is executed. Needs `dr:runner`",
         stack=For.RECOVERY,
         see="how-to/automate.md",
     )
@@ -452,14 +452,17 @@ class StackSettings(Settings):
             for role, region in self.regions.items()
         }
 
-    def runner_roles(self, account: str) -> tuple[str, ...]:
-        """Return the ARN of the role of this stack's runner; it administers the cluster like a role of operators.
+    @property
+    def automates(self) -> bool:
+        """Whether this stack has a function that starts automation."""
+        return self.role is Role.RECOVERY and self.automation is not AutomationMode.NOTIFY
 
-        Args:
-            account: The AWS account that is deployed to, twelve digits.
-        """
-        name = runner_role_name(self.bucket_prefix, self.regions[self.role])
-        return (f"arn:aws:iam::{account}:role/{name}",) if self.runner else ()
+    @property
+    def build_roles(self) -> tuple[str, ...]:
+        """Names of the roles of this stack's builds: the runner, and automation."""
+        prefix, region = self.bucket_prefix, self.regions[self.role]
+        runner = (runner_role_name(prefix, region),) if self.runner else ()
+        return (*runner, *((automation_role_name(prefix, region),) if self.automates else ()))
 
     def topology(self, account: str) -> Topology:
         """Return the topology that these settings describe in an account.
@@ -490,7 +493,11 @@ class StackSettings(Settings):
             runner=self.runner,
             runner_image=self.runner_image,
             runner_policies=self.runner_policies,
-            operator_roles=(*self.operator_roles, *self.runner_roles(account)),
+            # Builds administer the cluster like an operator.
+            operator_roles=(
+                *self.operator_roles,
+                *(f"arn:aws:iam::{account}:role/{each}" for each in self.build_roles),
+            ),
             alert_addresses=() if self.alert_addresses == (NO_ONE,) else self.alert_addresses,
             runbook_url=self.runbook_url,
             karpenter=self.karpenter,

@@ -24,6 +24,7 @@ from dr.operations import (
     prechecks,
     proven,
     readiness_access,
+    readiness_automation,
     readiness_capacity,
     readiness_equality,
 )
@@ -84,6 +85,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     Check("images of inference", readiness_equality.images),
     Check("journal and lease", readiness_access.writes),
     _guard(Named("no-incident", prechecks.no_incident)),
+    Check(readiness_automation.NAME, readiness_automation.look),
     _deployment(state.BACKEND, state.backend),
     _deployment(state.SECRETS, state.secrets),
     Check(proven.NAME, lambda each: [proven.read(each.scene, each.proof_lasts, datetime.now(UTC))]),

@@ -30,7 +30,7 @@ from dr.operations.measurements import Alarm, Alarms, Measurements, read_alarms,
 from dr.operations.scene import Options, Scene
 from dr.operations.serving import Records, Serving, serving
 from dr.topology.tiers import Tier
-from dr.topology.topology import DnsFailover, Role
+from dr.topology.topology import AutomationMode, DnsFailover, Role
 
 SECONDS = 3.8
 """Time until the deadline, so that the whole command ends within 5 seconds."""
@@ -59,6 +59,7 @@ class StatusReport:
         silent: Regions that do not answer.
         alarms: Alarms that fire.
         findings: Findings of all probes.
+        automation: `dr:automation` as configured.
         proof: What the last drill proves. It does not count in the exit code, which is about the present.
         last: The last known result of each unknown or stale finding, by name.
     """
@@ -74,6 +75,7 @@ class StatusReport:
     silent: tuple[str, ...]
     alarms: tuple[Alarm, ...]
     findings: tuple[Finding, ...]
+    automation: AutomationMode
     proof: Finding
     last: Mapping[str, Finding] = field(default_factory=dict)
 
@@ -182,6 +184,7 @@ class _Inquiry:
             silent=tuple(each for each in (self._primary, self._recovery) if self._lookups.failed(each)),
             alarms=tuple(alarm for each in known.values() for alarm in each.firing),
             findings=tuple(self._findings),
+            automation=self._topology.automation,
             proof=measured(proven.NAME, proof.result),
         )
 

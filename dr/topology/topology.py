@@ -247,6 +247,11 @@ class Topology:
     automation: AutomationMode = AutomationMode.NOTIFY
 
     @property
+    def automates(self) -> bool:
+        """Whether this stack has a function that starts automation."""
+        return self.role is Role.RECOVERY and self.automation is not AutomationMode.NOTIFY
+
+    @property
     def open_to_all(self) -> bool:
         """Whether every address may call the inference endpoint, the prober's changing one too."""
         return EVERYWHERE in self.client_cidrs

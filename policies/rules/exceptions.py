@@ -93,6 +93,48 @@ EXCEPTIONS: tuple[Exemption, ...] = (
         reason="PutMetricData has no resource-level permissions; a condition limits it to one namespace.",
     ),
     Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="failover-trigger-policy",
+        fact='statement Alarms has Resource "[*]"',
+        reason="DescribeAlarms returns composite alarms only with this resource; a condition limits it to one region.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="automation-policy",
+        fact='statement Measure has Resource "[*]"',
+        reason="These reads have no resource-level permissions, or return composite alarms only with this resource.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="automation-policy",
+        fact='statement Publish has Resource "[*]"',
+        reason="PutMetricData has no resource-level permissions; a condition limits it to one namespace.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="automation-policy",
+        fact='statement ResizeNodes has Resource "arn:aws:eks:*:nodegroup/*/[*]"',
+        reason="EKS generates the last part of the ARNs of the cluster's node groups.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="automation-policy",
+        fact='statement SignIn has Resource "[*]"',
+        reason="ecr:GetAuthorizationToken has no resource-level permissions.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="automation-policy",
+        fact='statement JoinVpc has Resource "[*]"',
+        reason="CodeBuild documents these actions with this resource; a condition limits them to one region.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="automation-policy",
+        fact='statement PermitVpc has Resource "arn:aws:ec2:*:network-interface/[*]"',
+        reason="CodeBuild creates the network interfaces; a condition limits the permission to CodeBuild.",
+    ),
+    Exemption(
         rule="cloudwatch-alarm-outside-primary-region",
         fact="an alarm on AWS/*",
         reason="AWS publishes these metrics only in their own region; such an alarm is an early warning.",

@@ -472,7 +472,8 @@ def test_failback_waits_while_the_regions_differ(
 
 def started(mode: str = "automatic") -> tuple[Scene, automatic.Considered]:
     """Return what automation finds when it is started."""
-    here = automatic.scene_of(topology(Role.RECOVERY, automation=mode))
+    runner = {"runner": "true", "runnerImage": "registry.example.com/runner:1"}
+    here = automatic.scene_of(topology(Role.RECOVERY, automation=mode, **runner))
     return here, automatic.consider(here)
 
 

@@ -256,6 +256,34 @@ def test_alarms_are_created_after_the_first_run_of_each_function_that_they_measu
     assert {"prober-first-run", "republisher-first-run", "inference-tls", "cluster"} <= alarms.dependencies
 
 
+AUTOMATED = {"automation": "prepare", "runner": "true", "runnerImage": "registry.example.com/runner:1"}
+
+
+@pytest.mark.parametrize("tier", [Tier.BACKUP, Tier.WARM])
+def test_automation_adds_its_project_its_function_and_an_alarm_in_every_tier(tier: Tier) -> None:
+    runner = {key: value for key, value in AUTOMATED.items() if key != "automation"}
+    with_runner = first_deployment("dr", tier=str(tier), **runner)
+    automated = first_deployment("dr", tier=str(tier), **AUTOMATED)
+
+    access = {"cluster-operator-ml-dr-us-west-2-automation", "cluster-operator-ml-dr-us-west-2-automation-admin"}
+    assert in_aws(automated) - in_aws(with_runner) == {
+        *("automation", "automation-source", "automation-logs", "automation-role", "automation-policy"),
+        *("failover-trigger", "failover-trigger-first-run", "failover-trigger-logs", "failover-trigger-role"),
+        *("failover-trigger-policy", "failover-trigger-schedule", "failover-trigger-schedule-role"),
+        *("failover-trigger-schedule-policy", "alarms-automation-failing"),
+        *(access if tier.spec.cluster else ()),
+    }
+    variables = automated.one("Function", "failover-trigger")["environment"]["variables"]
+    assert (variables["AUTOMATION"], variables["TIER"]) == ("prepare", str(tier))
+    assert variables["PROJECT"] == automated.one("Project", "automation")["name"]
+    at_risk = automated.one("CompositeAlarm", "alarms-recovery-at-risk")["alarmRule"]
+    assert 'ALARM("ml-dr-automation-failing")' in at_risk
+
+
+def test_automation_does_nothing_in_the_primary_stack() -> None:
+    assert "automation" not in in_aws(first_deployment("primary", **AUTOMATED))
+
+
 def test_heartbeat_keeps_the_resources_that_an_earlier_version_deployed_under_another_type() -> None:
     heartbeat = first_deployment("primary").components["heartbeat"]
 

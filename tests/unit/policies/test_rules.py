@@ -152,6 +152,10 @@ def publisher(function: str) -> Given:
     return granted(f"{function}-policy", "Publish", "cloudwatch:PutMetricData", "*")
 
 
+def reads_alarms(name: str, sid: str) -> Given:
+    return granted(name, sid, "cloudwatch:DescribeAlarms", "*")
+
+
 def witness(name: str) -> Given:
     """Return an alarm without actions that serves a composite alarm."""
     return Given(ALARM.type, f"alarms-{name}", {**ALARM.props, "alarmActions": []})
@@ -164,6 +168,9 @@ STATUS = Given(
 )
 NODE_GROUPS = "arn:aws:eks:us-east-1:123456789012:nodegroup/ml-dr/*"
 SCALING_GROUPS = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*"
+RESIZE = granted("automation-policy", "ResizeNodes", "eks:UpdateNodegroupConfig", NODE_GROUPS)
+INTERFACES = "arn:aws:ec2:us-west-2:123456789012:network-interface/*"
+PERMIT = granted("automation-policy", "PermitVpc", "ec2:CreateNetworkInterfacePermission", INTERFACES)
 REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableMetricsCollection", SCALING_GROUPS)
 
 EXCEPTED = (
@@ -175,6 +182,13 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (REPORT,)),
     ("iam-policy-no-wildcard-resource", (publisher("prober"),)),
     ("iam-policy-no-wildcard-resource", (publisher("republisher"),)),
+    ("iam-policy-no-wildcard-resource", (reads_alarms("failover-trigger-policy", "Alarms"),)),
+    ("iam-policy-no-wildcard-resource", (reads_alarms("automation-policy", "Measure"),)),
+    ("iam-policy-no-wildcard-resource", (publisher("automation"),)),
+    ("iam-policy-no-wildcard-resource", (RESIZE,)),
+    ("iam-policy-no-wildcard-resource", (granted("automation-policy", "SignIn", "ecr:GetAuthorizationToken", "*"),)),
+    ("iam-policy-no-wildcard-resource", (granted("automation-policy", "JoinVpc", "ec2:DescribeVpcs", "*"),)),
+    ("iam-policy-no-wildcard-resource", (PERMIT,)),
     ("cloudwatch-alarm-outside-primary-region", (ALARM.but("region", EAST).but("namespace", "AWS/S3"), provider())),
     ("cloudwatch-alarm-has-action", (witness("primary-silent"),)),
     ("cloudwatch-alarm-has-action", (witness("sentinel-stale"),)),

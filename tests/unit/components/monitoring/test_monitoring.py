@@ -76,7 +76,7 @@ def test_a_functions_role_has_its_statements_and_may_write_its_log() -> None:
     assert cloud.one("Function", "prober")["loggingConfig"]["logGroup"] == "/ml-dr-prober"
 
 
-@pytest.mark.parametrize("name", ["heartbeat", "prober", "republisher"])
+@pytest.mark.parametrize("name", ["heartbeat", "prober", "republisher", "failover_trigger"])
 def test_the_archive_of_a_function_contains_every_import(name: str, tmp_path: Path) -> None:
     archive = archive_of(name)
     for file, asset in archive.assets.items():
@@ -87,7 +87,7 @@ def test_the_archive_of_a_function_contains_every_import(name: str, tmp_path: Pa
     module = handler_of(name).rpartition(".")[0].replace("/", ".")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {module} as m; assert callable(m.handler); "
-        "print(sorted(n for n in sys.modules if n in ('pydantic', 'pulumi', 'typer', 'boto3', 'moto')))"
+        "print(sorted(n for n in sys.modules if n in ('pydantic', 'pulumi', 'yaml', 'typer', 'boto3', 'moto')))"
     )
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
 

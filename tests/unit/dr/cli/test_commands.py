@@ -4,6 +4,7 @@ import json
 import threading
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from dr.cli import watch
+from docs.generate import cli_examples
+from dr.cli import status_report, watch
 from dr.cli.main import app
 from dr.clients import Limits
 from dr.control import contract, incident_state, proofs
@@ -192,7 +194,7 @@ def test_status_shows_what_the_last_drill_proves_and_does_not_count_it() -> None
 def test_status_as_text_shows_the_expected_lines() -> None:
     output = run("status").output
 
-    assert "serving   us-east-1 for more than" in output
+    assert "serving     us-east-1 for more than" in output
     assert "pilot (objectives: RTO 30 min, RPO 1 h)" in output
     assert "5 s behind (objective: at most 1 h)" in output
 
@@ -243,9 +245,33 @@ def test_status_shows_an_open_incident(deployed: dict[Role, Any]) -> None:
     assert "i-7 since 2026-11-23 03:00:00 UTC" in result.output
     assert "us-east-1 lost" in result.output
     rows = {" ".join(line.split()) for line in result.output.splitlines()}
-    assert {"levers engage set, admit not set", "automation disarmed until failback"} <= rows
+    assert {"levers engage set, admit not set", "automation notify, disarmed until failback"} <= rows
     assert "operator ana@laptop until 2126-11-23 03:00:00 UTC" in rows
     assert "record of us-east-1 is open, not as in the incident state" in result.output
+
+
+@pytest.mark.usefixtures("deployed")
+def test_status_shows_the_mode_of_automation_and_whether_it_may_act() -> None:
+    report, _ = report_of(run("status", "--json"))
+
+    assert report["automation"] == {"mode": "notify", "armed": True, "paused": ""}
+    rows = {" ".join(line.split()) for line in run("status").output.splitlines()}
+    assert "automation notify: an operator decides" in rows
+
+
+@pytest.mark.parametrize(
+    ("day", "text"),
+    [
+        (IncidentState(), "automatic, armed"),
+        (IncidentState(automation=Automation(paused="maintenance")), "automatic, paused: maintenance"),
+        (IncidentState(automation=Automation(armed=False)), "automatic, disarmed until failback"),
+        (None, "automatic; unknown whether it is armed"),
+    ],
+)
+def test_status_says_whether_automation_may_act(day: IncidentState | None, text: str) -> None:
+    shown = status_report.changes(replace(cli_examples.STATUS, day=day), None)
+
+    assert any(line.endswith(f"  automation: {text}") for line in shown)
 
 
 Control = Callable[..., Any]

@@ -492,6 +492,49 @@ def test_role_of_the_runner_administers_the_cluster() -> None:
     assert made.operator_roles == (f"arn:aws:iam::{ACCOUNT}:role/ml-dr-us-east-1-runner",)
 
 
+RUNNER = {"runner": "true", "runnerImage": "registry.example.com/runner:1"}
+
+
+@pytest.mark.parametrize("mode", ["prepare", "automatic"])
+def test_automation_needs_the_runner(mode: str) -> None:
+    text = problems_of(settings(Role.RECOVERY, automation=mode))
+
+    assert f"dr:automation: is {mode}, and dr:runner is false: automation runs in CodeBuild" in text
+    assert "`pulumi config set dr:runner true`" in text
+    assert topology(Role.RECOVERY, automation=mode, **RUNNER).automates
+
+
+def test_automatic_failover_needs_clients_without_tokens() -> None:
+    tokens = {"authentication": "jwt", "jwtIssuer": "https://id.example.com", "jwtAudiences": '["ml"]', **RUNNER}
+    text = problems_of(settings(Role.RECOVERY, automation="automatic", **tokens))
+
+    assert "dr:automation: is automatic, and dr:authentication is jwt" in text
+    assert "`pulumi config set dr:automation prepare`" in text
+    assert "dr:automation" not in problems_of(settings(Role.RECOVERY, automation="prepare", **tokens))
+
+
+def test_automation_that_only_notifies_needs_no_runner() -> None:
+    assert not topology(Role.RECOVERY, automation="notify").automates
+
+
+def test_primary_stack_starts_no_automation() -> None:
+    assert not topology(Role.PRIMARY, automation="automatic").automates
+
+
+def test_role_of_automation_administers_the_cluster_of_the_recovery_region() -> None:
+    made = topology(Role.RECOVERY, automation="automatic", **RUNNER)
+
+    roles = [f"arn:aws:iam::{ACCOUNT}:role/ml-dr-us-west-2-{name}" for name in ("runner", "automation")]
+    assert list(made.operator_roles) == roles
+
+
+def test_name_of_automations_role_has_to_fit() -> None:
+    # The role of the runner has 64 characters, that of automation has 68.
+    text = problems_of(settings(Role.RECOVERY, automation="automatic", bucketPrefix="a" * 47, **RUNNER))
+
+    assert "has more than 64 characters" in text
+
+
 def test_name_of_the_runners_role_has_to_fit() -> None:
     text = problems_of(settings(runner="true", runnerImage="registry.example.com/runner:1", bucketPrefix="a" * 50))
 

@@ -69,6 +69,15 @@ def counted(cloud: Cloud) -> dict[str, float]:
     return units
 
 
+def test_automation_costs_its_alarm() -> None:
+    runner = {"runner": "true", "runnerImage": "registry.example.com/runner:1"}
+    without, automated = (
+        stack_cost(topology(Role.RECOVERY, automation=mode, **runner)) for mode in ("notify", "automatic")
+    )
+
+    assert quantity(automated, "metric alarm") == quantity(without, "metric alarm") + 1
+
+
 @pytest.mark.usefixtures("_deployable")
 @pytest.mark.parametrize("tier", Tier)
 def test_the_cost_model_counts_the_resources_of_the_dr_stack(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
