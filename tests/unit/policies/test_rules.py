@@ -21,6 +21,7 @@ from tests.support.kubernetes import manifests
 from tests.support.policies import NOT_KNOWN, POLICIES, Given, provider, violations
 from tests.support.policy_examples import ALARM, EXAMPLES, FLOW_LOG, LEVER_CHECK, SUBNETS, ZONE_NODES, of_kind
 from tests.support.policy_examples_storage import BUCKET, EAST, WEST, Example, setting
+from tests.support.program import first_deployment
 
 ROOT = Path(__file__).parents[3]
 REMEDIES = {rule.name: rule.remedy for rule in RULES}
@@ -170,6 +171,8 @@ NODE_GROUPS = "arn:aws:eks:us-east-1:123456789012:nodegroup/ml-dr/*"
 SCALING_GROUPS = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*"
 RESIZE = granted("automation-policy", "ResizeNodes", "eks:UpdateNodegroupConfig", NODE_GROUPS)
 INTERFACES = "arn:aws:ec2:us-west-2:123456789012:network-interface/*"
+KEY_ARN = "arn:aws:kms:us-west-2:123456789012:key/one"
+ANY_ZONE = ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/*")
 PERMIT = granted("automation-policy", "PermitVpc", "ec2:CreateNetworkInterfacePermission", INTERFACES)
 REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableMetricsCollection", SCALING_GROUPS)
 
@@ -182,6 +185,15 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (REPORT,)),
     ("iam-policy-no-wildcard-resource", (publisher("prober"),)),
     ("iam-policy-no-wildcard-resource", (publisher("republisher"),)),
+    ("iam-policy-no-wildcard-action", (granted("runner-policy", "Deploy", "eks:*", KEY_ARN),)),
+    ("iam-policy-no-wildcard-action", (granted("runner-policy", "ReadGlobal", "iam:Get*", KEY_ARN),)),
+    ("iam-policy-no-wildcard-resource", (granted("runner-policy", "Deploy", "eks:CreateCluster", "*"),)),
+    ("iam-policy-no-wildcard-resource", (granted("runner-policy", "ReadGlobal", "iam:GetRole", "*"),)),
+    ("iam-policy-no-wildcard-resource", (granted("runner-policy", "ChangeRecords", *ANY_ZONE),)),
+    (
+        "iam-policy-no-wildcard-resource",
+        (granted("runner-policy", "JoinVpc", "ec2:Attach", INTERFACES),),
+    ),
     ("iam-policy-no-wildcard-resource", (reads_alarms("failover-trigger-policy", "Alarms"),)),
     ("iam-policy-no-wildcard-resource", (reads_alarms("automation-policy", "Measure"),)),
     ("iam-policy-no-wildcard-resource", (publisher("automation"),)),
@@ -199,6 +211,16 @@ EXCEPTED = (
 @pytest.mark.parametrize(("rule", "stack"), EXCEPTED, ids=[rule for rule, _ in EXCEPTED])
 def test_a_recorded_exception_is_not_reported(rule: str, stack: tuple[Given, ...]) -> None:
     assert violations(rule, *stack) == []
+
+
+@pytest.mark.parametrize("rule", ["iam-policy-no-wildcard-action", "iam-policy-no-wildcard-resource"])
+def test_policies_of_runner_and_automation_violate_no_rule(rule: str) -> None:
+    image = "123456789012.dkr.ecr.us-west-2.amazonaws.com/ml-dr/runner:1"
+    made = first_deployment("dr", tier="pilot", automation="automatic", runner="true", runnerImage=image)
+
+    policies = [Given(each.type, name, each.inputs) for name, each in made.of("RolePolicy").items()]
+    assert {"runner-policy", "automation-policy", "failover-trigger-policy"} <= {each.name for each in policies}
+    assert violations(rule, *policies) == []
 
 
 def test_every_exception_has_a_rule_a_reason_and_a_test() -> None:
