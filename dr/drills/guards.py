@@ -7,6 +7,7 @@ from dr.drills.environment import Sandbox
 from dr.errors import Problem, Refused
 from dr.operations.scene import Scene
 from dr.topology.detection import IMPAIRED
+from dr.topology.topology import AutomationMode
 
 
 def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
@@ -35,6 +36,10 @@ def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
     if drill.shortage and len(scene.topology.workload.gpu_types) < 2:
         fact = f"{', '.join(scene.topology.workload.gpu_types)} is the only type, so there is nothing to fall back to"
         problems.append(Problem("dr:gpuInstanceTypes", fact, "add a type"))
+    mode = scene.topology.automation
+    if mode is not AutomationMode.NOTIFY and not state.automation.paused:
+        fact = f"it is {mode}, and could act on the loss before the drill does"
+        problems.append(Problem("dr:automation", fact, "`dr pause --reason drill`, and `dr resume` after the drill"))
     alarm = scene.alarms().named(scene.alarm_name(IMPAIRED))
     if alarm is None or alarm.state == "ALARM":
         fact = f"it is in ALARM since {alarm.since:%H:%M:%S} UTC" if alarm else "it does not exist"

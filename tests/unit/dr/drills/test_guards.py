@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dr.control.contract import ClusterRecord
-from dr.control.incident_state import Incident, IncidentState, Levers
+from dr.control.incident_state import Automation, Incident, IncidentState, Levers
 from dr.drills import guards
 from dr.drills.catalog import DRILLS
 from dr.errors import Refused
@@ -17,7 +17,7 @@ from dr.operations.measurements import Alarm, Alarms
 from dr.operations.scene import Scene
 from dr.topology.detection import IMPAIRED
 from dr.topology.tiers import Tier
-from dr.topology.topology import Role
+from dr.topology.topology import AutomationMode, Role
 from tests.support.builders import half
 from tests.support.scenes import scene
 
@@ -45,8 +45,10 @@ def check(
     state: IncidentState | None = None,
     alarm: str | None = "OK",
     faults: tuple[dict[str, Any], ...] = (),
+    automation: AutomationMode = AutomationMode.NOTIFY,
 ) -> None:
     here = scene(halves={Role.PRIMARY: half(), Role.RECOVERY: replace(half(Role.RECOVERY), tier=tier, cluster=cluster)})
+    here.topology = replace(here.topology, automation=automation)
     known = (Alarm(here.alarm_name(IMPAIRED), "us-west-2", alarm, NOW),) if alarm else ()
     monkeypatch.setattr(Scene, "alarms", lambda self: Alarms(NOW, known))
     monkeypatch.setattr(Scene, "state", lambda self: state or IncidentState())
@@ -71,6 +73,7 @@ def test_healthy_starting_point_is_accepted(drill: str, monkeypatch: pytest.Monk
         ({"alarm": "ALARM"}, "alarm region-impaired: it is in ALARM since 12:00:00 UTC"),
         ({"alarm": None}, "alarm region-impaired: it does not exist"),
         ({"drill": "capacity-shortage", "tier": Tier.WARM}, "its GPU nodes run already"),
+        ({"automation": AutomationMode.AUTOMATIC}, "dr:automation: it is automatic, and could act on the loss"),
     ],
 )
 def test_unhealthy_starting_point_is_refused(
@@ -85,3 +88,9 @@ def test_all_problems_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> 
         check(monkeypatch, state=IncidentState(incident=INCIDENT), alarm="ALARM", faults=({"kind": "region"},))
 
     assert [each.subject for each in caught.value.problems] == ["no-incident", "faults", "alarm region-impaired"]
+
+
+def test_paused_automation_allows_a_drill(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused = IncidentState(automation=Automation(paused="drill"))
+
+    check(monkeypatch, automation=AutomationMode.AUTOMATIC, state=paused)
