@@ -43,11 +43,8 @@ def ask(name: str, model: str, probe: Probe, seconds: float = ANSWER_SECONDS) ->
         probe: The request and its known answer.
         seconds: Time limit of the answer, in seconds.
     """
-    headers = {"Content-Type": "application/json"}
-    if token := os.environ.get(TOKEN):
-        headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(
-        f"https://{name}/v2/models/{model}/infer", json.dumps(probe.request).encode(), headers, method="POST"
+        f"https://{name}/v2/models/{model}/infer", json.dumps(probe.request).encode(), headers(), method="POST"
     )
     try:
         with urllib.request.build_opener().open(request, timeout=seconds) as response:
@@ -61,6 +58,12 @@ def ask(name: str, model: str, probe: Probe, seconds: float = ANSWER_SECONDS) ->
     if outputs != list(probe.outputs):
         return Answer(False, f"{name} predicts {outputs}; the published model predicts {list(probe.outputs)}")
     return Answer(True, f"{name} predicts {outputs}, as published")
+
+
+def headers() -> dict[str, str]:
+    """Return the headers of a prediction, with the token of this process's client if it has one."""
+    token = os.environ.get(TOKEN)
+    return {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
 def ask_all(

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dr.errors import Failed, Problem
+from dr.operations.inference_probe import headers
 
 ANSWER_SECONDS = 120.0
 """Response timeout in seconds; the first request waits for a model server to start."""
@@ -53,6 +54,8 @@ class Endpoint:
     ) -> tuple[int, str]:
         """Send one request on a new connection, because the load balancer distributes connections, not requests.
 
+        It has the client's token, if `DR_CLIENT_TOKEN` is set.
+
         Args:
             method: HTTP method.
             path: Path of the URL.
@@ -70,9 +73,7 @@ class Endpoint:
         connection = _Connection(self.proxy, self.name, self._context, timeout)
         connection.set_tunnel(address or self.name, HTTPS_PORT)
         try:
-            connection.request(
-                method, path, json.dumps(content), {"Content-Type": "application/json", "Host": self.name}
-            )
+            connection.request(method, path, json.dumps(content), {**headers(), "Host": self.name})
             answer = connection.getresponse()
             return answer.status, answer.read().decode(errors="replace")
         finally:

@@ -17,6 +17,7 @@ import pytest
 
 from dr.errors import Failed, Problem
 from dr.operations import client_log
+from dr.operations.inference_probe import TOKEN
 from sandbox.aws.authority import Authority
 from sandbox.client.client import Client
 from sandbox.client.endpoint import Endpoint
@@ -35,6 +36,7 @@ class Proxy:
     status: int = 200
     body: str = json.dumps(SEVEN)
     tunnels: list[str] = field(default_factory=list)
+    authorized: list[str | None] = field(default_factory=list)
     endpoint: Endpoint | None = None
 
 
@@ -82,6 +84,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
+            made.authorized.append(self.headers["Authorization"])
             body = made.body.encode()
             self.send_response_only(made.status)
             self.send_header("Content-Length", str(len(body)))
@@ -128,6 +131,14 @@ def test_right_answer_is_logged_with_its_address_region_and_both_times(proxy: Pr
     assert found.good
     assert found.seconds > 0
     assert proxy.tunnels == [f"{ADDRESS}:443"], "the address that DNS gave, with TLS for the name"
+
+
+def test_client_sends_its_token_where_one_is_set(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    client(proxy).send(1)
+    monkeypatch.setenv(TOKEN, "abc")
+    client(proxy).send(2)
+
+    assert proxy.authorized == [None, "Bearer abc"]
 
 
 @pytest.mark.parametrize(
