@@ -74,6 +74,8 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                 return Answer.of_json(_time())
             case "POST", "clock":
                 emulator.minutes.follows = bool(content.get("follow", emulator.minutes.follows))
+                kubernetes = emulator.world.kubernetes
+                kubernetes.targets_follow = bool(content.get("targets", kubernetes.targets_follow))
                 if "speed" in content:
                     clock.run_at(float(content["speed"]))
                 ran = emulator.minutes.advance(float(content.get("advance", 0)))
@@ -111,10 +113,11 @@ def _health(emulator: Emulator) -> dict[str, Any]:
 
 
 def _place(arguments: dict[str, str]) -> tuple[str, ...]:
-    """The fault to clear: of a region, a zone, or a region's instance type; without arguments, all faults."""
-    if arguments.keys() not in ({"region"}, {"zone"}, {"region", "instance_type"}, {"kind"}, set()):
+    """The fault to clear: of a region, a zone, a region's instance type or inference; without arguments, all faults."""
+    if arguments.keys() not in ({"region"}, {"zone"}, {"region", "instance_type"}, {"region", "kind"}, {"kind"}, set()):
         raise ValueError(
-            f"give a region, a zone, a region and an instance_type, a kind, or nothing to clear all; got {arguments}"
+            "give a region, a zone, a region and an instance_type or a kind, a kind, or nothing to clear all; "
+            f"got {arguments}"
         )
     return tuple(arguments[name] for name in ("region", "zone", "instance_type", "kind") if name in arguments)
 

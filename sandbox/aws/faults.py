@@ -1,4 +1,4 @@
-"""Faults of the emulated AWS: an unreachable region, a dead zone, lack of capacity, a failing operation."""
+"""Faults of the emulated AWS: a lost region or zone, slow inference, lack of capacity, failing operations."""
 
 from __future__ import annotations
 
@@ -83,9 +83,15 @@ class OperationFault:
 
 @dataclass
 class ZoneFault:
-    """A zone in which all machines are dead. The region's APIs also run in other zones, and answer."""
+    """A zone in which all machines are dead. The region's APIs also run in other zones, and answer.
+
+    Args:
+        zone: The zone.
+        unnoticed: Seconds for which Kubernetes does not notice it, by the machine's clock: leases of nodes are renewed.
+    """
 
     zone: str
+    unnoticed: float = 0.0
     kind: str = "zone"
 
     @property
@@ -103,6 +109,22 @@ class CapacityFault:
 
 
 @dataclass
+class InferenceFault:
+    """Slow inference in a region whose health checks pass: a grey failure.
+
+    Args:
+        region: The region.
+        slow: Seconds by which answers to inference requests are delayed.
+        share: Share of the requests that are slow, above 0 and up to 1, evenly distributed.
+    """
+
+    region: str
+    slow: float
+    share: float = 1.0
+    kind: str = "inference"
+
+
+@dataclass
 class PublishersFault:
     """Unreachable publishers of charts and images: only the account's own registries answer."""
 
@@ -110,10 +132,10 @@ class PublishersFault:
     region: None = None
 
 
-Fault = RegionFault | OperationFault | ZoneFault | CapacityFault | PublishersFault
+Fault = RegionFault | OperationFault | ZoneFault | CapacityFault | InferenceFault | PublishersFault
 KINDS: dict[str, type[Fault]] = {
     **{"region": RegionFault, "operation": OperationFault},
-    **{"zone": ZoneFault, "capacity": CapacityFault, "publishers": PublishersFault},
+    **{"zone": ZoneFault, "capacity": CapacityFault, "inference": InferenceFault, "publishers": PublishersFault},
 }
 
 
@@ -131,6 +153,7 @@ def parse(document: Any) -> Fault:
         raise ValueError(f"the {document['kind']} fault {document!r} is incomplete: {error}") from error
     if isinstance(fault, ZoneFault):
         _check_zone(str(fault.zone))
+        fault.unnoticed = float(fault.unnoticed)
     elif fault.region is not None and not REGION.fullmatch(str(fault.region)):
         raise ValueError(f"{fault.region!r} is not a region; us-east-1 is one")
     if isinstance(fault, RegionFault):
@@ -138,6 +161,13 @@ def parse(document: Any) -> Fault:
         if fault.slow < 0 or not (fault.unreachable or fault.slow):
             raise ValueError(
                 f'region fault of {fault.region} does nothing: give "unreachable": true or "slow": seconds'
+            )
+    elif isinstance(fault, InferenceFault):
+        fault.slow, fault.share = float(fault.slow), float(fault.share)
+        if fault.slow <= 0 or not 0 < fault.share <= 1:
+            raise ValueError(
+                f'inference fault of {fault.region} does nothing: "slow" is a number of seconds above 0, '
+                f'and "share" is above 0 and up to 1; got {fault.slow:g} and {fault.share:g}'
             )
     elif isinstance(fault, CapacityFault):
         _check_type(str(fault.instance_type))
@@ -180,11 +210,14 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._placed: dict[tuple[str, ...], RegionFault | ZoneFault | CapacityFault | PublishersFault] = {}
+        self._placed: dict[tuple[str, ...], RegionFault | ZoneFault | CapacityFault | InferenceFault | PublishersFault]
+        self._placed = {}
+        self._zones: dict[str, float] = {}
         self._operations: list[OperationFault] = []
+        self._inferences = 0
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force; it replaces an earlier one of the same region, zone, or region and type."""
+        """Put a fault in force; it replaces an earlier one of the same kind and place."""
         with self._lock:
             if isinstance(fault, OperationFault):
                 self._operations.append(fault)
@@ -192,13 +225,16 @@ class Faults:
                 self._placed[fault.region,] = fault
             elif isinstance(fault, ZoneFault):
                 self._placed[fault.zone,] = fault
+                self._zones[fault.zone] = time.monotonic()
             elif isinstance(fault, PublishersFault):
                 self._placed[fault.kind,] = fault
+            elif isinstance(fault, InferenceFault):
+                self._placed[fault.region, fault.kind] = fault
             else:
                 self._placed[fault.region, fault.instance_type] = fault
 
     def clear(self, *place: str) -> None:
-        """Clear the fault of a region, a zone, or a region and instance type; without arguments, all faults."""
+        """Clear the fault of a region, a zone, or a region and an instance type or a kind; without arguments, all."""
         with self._lock:
             if place:
                 self._placed.pop(place, None)
@@ -227,10 +263,26 @@ class Faults:
         with self._lock:
             return (zone,) in self._placed
 
+    def zone_noticed(self, zone: str) -> bool:
+        """Whether a zone's machines are dead, and Kubernetes and EC2 can notice it."""
+        with self._lock:
+            fault = self._placed.get((zone,))
+            return isinstance(fault, ZoneFault) and time.monotonic() - self._zones[zone] >= fault.unnoticed
+
     def no_capacity(self, region: str, instance_type: str) -> bool:
         """Whether a region lacks capacity for an instance type."""
         with self._lock:
             return (region, instance_type) in self._placed
+
+    def inference_delay(self, region: str) -> float:
+        """Count an inference request of a region, and return the seconds by which its answer is delayed."""
+        with self._lock:
+            fault = self._placed.get((region, "inference"))
+            if not isinstance(fault, InferenceFault):
+                return 0.0
+            self._inferences += 1
+            hit = int(self._inferences * fault.share) > int((self._inferences - 1) * fault.share)
+            return fault.slow if hit else 0.0
 
     def _regions(self) -> list[RegionFault]:
         with self._lock:

@@ -46,6 +46,9 @@ class ControlPlane(Protocol):
 class Kubernetes(Protocol):
     """The clusters behind EKS."""
 
+    targets_follow: bool
+    """Whether the load balancers' health checks of targets follow the clock."""
+
     @property
     def on(self) -> bool:
         """Whether clusters have a control plane. If not, an endpoint is healthy while its region is reachable."""
@@ -53,6 +56,10 @@ class Kubernetes(Protocol):
     @property
     def speed(self) -> float:
         """Modelled seconds per real second."""
+
+    @property
+    def target_speed(self) -> float:
+        """Modelled seconds per real second of the load balancers' health checks of targets."""
 
     def start(self, region: str, name: str) -> ControlPlane | None:
         """Start a cluster's control plane and wait until it is ready; None without Kubernetes. Raises Failed."""

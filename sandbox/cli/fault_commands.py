@@ -97,6 +97,23 @@ def fault_capacity(
         _change(none, content, f"region={region}&instance_type={instance_type}")
 
 
+@app.command("inference")
+def fault_inference(
+    region: Annotated[str, typer.Argument(help="The region, such as us-east-1.")],
+    slow: Annotated[str, typer.Option(help="Delay answers to inference requests by this time: 4s, 500ms.")] = "",
+    share: Annotated[float, typer.Option(help="The share of the requests that are slow, above 0 and up to 1.")] = 1.0,
+    heal: Annotated[bool, typer.Option("--heal", help="End the fault.")] = False,
+) -> None:
+    """Make a region's inference slow while its health checks pass, or end that."""
+    with errors_shown():
+        if bool(slow) + heal != 1:
+            raise Invalid(Problem("fault inference", "exactly one of these options is needed", "--slow or --heal"))
+        _known_region(region)
+        content: dict[str, Any] = {"kind": "inference", "region": region, "share": share}
+        content |= {"slow": _seconds(slow)} if slow else {}
+        _change(not heal, content, f"region={region}&kind=inference")
+
+
 @app.command("operation")
 def fault_operation(
     operation: Annotated[str, typer.Argument(help="service:Operation, such as s3:PutObject.")],
@@ -149,6 +166,8 @@ def describe(each: dict[str, Any]) -> str:
         return f"{each['zone']} is down: its nodes are stopped"
     if each["kind"] == "capacity":
         return f"{each['region']} has no capacity of {each['instance_type']}"
+    if each["kind"] == "inference":
+        return f"inference in {each['region']} is {each['slow']:g} s slower, {each['share']:.0%} of the requests"
     if each["kind"] == "operation":
         where = f" in {each['region']}" if each.get("region") else ""
         return f"{each['operation']} answers {each['error']}{where}, {each['times']} more times"

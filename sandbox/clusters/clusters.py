@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dr.clusters.kubeconfig import kubeconfig
 from sandbox import timings
+from sandbox.aws import clock
 from sandbox.aws.answer import Answer, ConnectionCutError
 from sandbox.aws.extensions.eks import clusters
 from sandbox.aws.faults import Faults
@@ -47,12 +48,18 @@ class Clusters:
         self._endpoint, self._client, self._faults, self._binaries = endpoint, client, faults, binaries
         self._folder, self._kubeconfig = folder / "kubernetes", folder / "kubeconfig"
         self.on, self.speed = binaries is not None, timings.speed()
+        self.targets_follow = False
         self._lock = threading.Lock()
         self._planes: dict[tuple[str, str], ControlPlane] = {}
         self._traffic: dict[tuple[str, str], Traffic] = {}
         self._predicts = False
         shutil.rmtree(self._folder, ignore_errors=True)  # left by a killed emulator
         self._write_kubeconfig()
+
+    @property
+    def target_speed(self) -> float:
+        """Speed of the load balancers' health checks: the usual one, or that of the clock while they follow it."""
+        return clock.speed() if self.targets_follow else self.speed
 
     def of(self, region: str) -> dict[str, ControlPlane]:
         """Return the control planes of a region, by cluster name."""
@@ -122,7 +129,7 @@ class Clusters:
         with self._lock:
             places = list(self._planes)
         _together(lambda place: self.end(*place), places)
-        self._predicts = False
+        self._predicts = self.targets_follow = False
 
     def stop(self) -> None:
         """Stop all control planes and delete all files."""

@@ -108,8 +108,8 @@ class Scaling:
         return life.dead_since is None and time.monotonic() >= life.ready_at
 
     def dead(self, state: InstanceState) -> bool:
-        """Return whether an instance's zone is down."""
-        return self._faults.zone_down(str(state.availability_zone))
+        """Return whether an instance's zone is down, and EC2 and the kubelet's lease show it."""
+        return self._faults.zone_noticed(str(state.availability_zone))
 
     def grow(self, scaled: NodeScalingGroup, size: int) -> None:
         """Set a group's desired size, as the autoscaler does."""

@@ -5,6 +5,7 @@ A connection keeps its target. It fails if the target does not answer, without a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from sandbox.aws.behaviours import checkers, sources, target_health
 from sandbox.aws.world import World
 
 HTTPS_PORT = 443
+INFERENCE = "/infer"
+"""End of the path of an inference request (Open Inference Protocol)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Balancer:
     @property
     def health(self) -> target_health.TargetHealth:
         """The checks of its targets."""
-        return target_health.of(self.group, self.world.kubernetes.speed)
+        return target_health.of(self.group, self.world.kubernetes.target_speed)
 
     def answers(self, target: str) -> bool:
         """Whether a target answers the target group's own health check."""
@@ -105,6 +108,8 @@ class Flow:
             headers["Content-Type"] = kind
         # Unchanged, as a load balancer of connections passes it on: not the decoded PATH_INFO.
         path = environ["REQUEST_URI"]
+        if path.partition("?")[0].endswith(INFERENCE):
+            time.sleep(world.faults.inference_delay(region))
         return world.kubernetes.ask(region, self.target, environ["REQUEST_METHOD"], path, headers, body)
 
 

@@ -67,11 +67,11 @@ class TargetHealth:
 
     Args:
         group: The target group.
-        speed: Modelled seconds per real second.
+        speed: Modelled seconds per real second. A change counts for checks that are under way, too.
     """
 
     def __init__(self, group: FakeTargetGroup, speed: float) -> None:
-        self._group, self._speed = group, speed
+        self._group, self.speed = group, speed
         self._checked: dict[str, Checked] = {}
         self._turn = 0
         self._lock = threading.Lock()
@@ -87,9 +87,9 @@ class TargetHealth:
 
     def _look(self, answers: Answers) -> dict[str, str]:
         now, group = time.monotonic(), self._group
-        interval = float(group.health_check_interval_seconds) / self._speed
+        interval = float(group.health_check_interval_seconds) / self.speed
         up, down = (interval * int(count) for count in (group.healthy_threshold_count, group.unhealthy_threshold_count))
-        delay = float(str(group.attributes["deregistration_delay.timeout_seconds"])) / self._speed
+        delay = float(str(group.attributes["deregistration_delay.timeout_seconds"])) / self.speed
         targets = dict(group.targets)
         for id, target in targets.items():
             one = self._checked.get(id)
@@ -139,4 +139,5 @@ def of(group: FakeTargetGroup, speed: float) -> TargetHealth:
     kept: TargetHealth | None = vars(group).get("sandbox_health")
     if kept is None:
         kept = vars(group)["sandbox_health"] = TargetHealth(group, speed)
+    kept.speed = speed
     return kept

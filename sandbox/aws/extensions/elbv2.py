@@ -85,7 +85,7 @@ def describe_target_health(call: Call, moto: Moto) -> Answer | dict[str, Any]:
     group = elbv2_backends[ACCOUNT][call.region].target_groups.get(arn)
     if not kubernetes.on or group is None or group.target_type != "ip":
         return moto()
-    found = target_health.of(group, kubernetes.speed).describe(
+    found = target_health.of(group, kubernetes.target_speed).describe(
         lambda target: kubernetes.answers(call.region, target, group.health_check_path or "/"),
         call.parameters.get("Targets", []),
     )

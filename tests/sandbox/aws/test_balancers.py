@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from sandbox.aws.answer import Answer
 from sandbox.aws.authority import Authority
-from sandbox.aws.behaviours.balancers import Balancer, Probed
+from sandbox.aws.behaviours.balancers import Balancer, Flow, Probed
 from sandbox.aws.behaviours.functions import Functions
 from sandbox.aws.behaviours.messages import Messages
-from sandbox.aws.faults import Faults, RegionFault
+from sandbox.aws.faults import Faults, InferenceFault, RegionFault
 from sandbox.aws.world import World
 
 EAST, READY = "us-east-1", "/v2/models/digits/ready"
@@ -32,6 +34,8 @@ def balancer_with(tmp_path: Path, answering: int, targets: int = 6) -> tuple[Bal
     kubernetes: Any = SimpleNamespace(
         on=True,
         speed=1.0,
+        target_speed=1.0,
+        ask=lambda region, address, method, path, headers, body: Answer.of_text(path),
         answers=lambda region, address, path: path == READY and int(address.rpartition(".")[2]) < answering,
     )
     faults = Faults()
@@ -66,3 +70,36 @@ def test_target_evaluation_needs_a_healthy_target(tmp_path: Path, targets: int, 
     group.healthy_threshold_count = 0  # healthy with the first check
 
     assert balancer.has_healthy_target() is met
+
+
+def test_slow_inference_delays_its_share_of_the_predictions_and_no_health_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    balancer, faults = balancer_with(tmp_path, answering=6)
+    faults.add(InferenceFault(EAST, slow=4.0, share=0.5))
+
+    def send(method: str, path: str) -> None:
+        Flow(balancer, "10.0.0.1").send({"REQUEST_METHOD": method, "REQUEST_URI": path}, b"")
+
+    for _ in range(4):
+        send("POST", "/v2/models/digits/infer")
+    assert waited == [0.0, 4.0, 0.0, 4.0]
+    waited.clear()
+    send("GET", READY)
+    assert waited == []
+    assert balancer.probe(READY).healthy
+
+
+def test_health_checks_of_targets_follow_a_change_of_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    balancer, _ = balancer_with(tmp_path, answering=6)
+    kubernetes: Any = balancer.world.kubernetes
+    assert not balancer.has_healthy_target()
+    now[0] += 15.0  # five checks of 30 s are due after 150 s
+
+    assert not balancer.has_healthy_target()
+    kubernetes.target_speed = 10.0
+    assert balancer.has_healthy_target()

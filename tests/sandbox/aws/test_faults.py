@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
+from sandbox.aws.faults import Faults, ZoneFault
 from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY, Pair, once
 
@@ -111,6 +112,9 @@ def test_an_injected_error_is_in_the_protocol_of_the_service(
         ({"kind": "zone", "zone": "us-east-1z"}, "'us-east-1z' is not a zone; us-east-1 has us-east-1a"),
         ({"kind": "zone", "zone": "us-est-1a"}, "'us-est-1a' is not a zone"),
         ({"kind": "zone"}, "incomplete"),
+        ({"kind": "inference", "region": "us-est-1", "slow": 4}, "'us-est-1' is not a region"),
+        ({"kind": "inference", "region": PRIMARY, "slow": 0}, "does nothing"),
+        ({"kind": "inference", "region": PRIMARY, "slow": 4, "share": 0}, "does nothing"),
         ({"kind": "capacity", "region": "us-est-1", "instance_type": "g5.2xlarge"}, "'us-est-1' is not a region"),
         ({"kind": "capacity", "region": PRIMARY, "instance_type": "g5.2xlarg"}, "nearest is g5.2xlarge"),
         ({"kind": "operation", "operation": "s3:PutObjekt", "error": "SlowDown"}, "nearest is PutObject"),
@@ -124,8 +128,26 @@ def test_an_invalid_fault_is_refused(control: Control, fault: dict[str, Any], sa
     assert control("GET", "faults") == []
 
 
+def test_slow_inference_of_a_region_is_cleared_by_its_kind(aws: Running, control: Control) -> None:
+    slow = {"kind": "inference", "region": PRIMARY, "slow": 4.0, "share": 0.5}
+    assert control("POST", "faults", slow) == [slow]
+
+    assert control("DELETE", f"faults?region={PRIMARY}&kind=inference") == []
+
+
+def test_zone_is_dead_at_once_and_noticed_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    faults = Faults()
+    faults.add(ZoneFault(f"{PRIMARY}a", unnoticed=8.0))
+
+    assert (faults.zone_down(f"{PRIMARY}a"), faults.zone_noticed(f"{PRIMARY}a")) == (True, False)
+    now[0] += 8.0
+    assert faults.zone_noticed(f"{PRIMARY}a")
+
+
 def test_faults_of_a_zone_and_an_instance_type_are_cleared_separately(aws: Running, control: Control) -> None:
-    zone = {"kind": "zone", "zone": f"{PRIMARY}a"}
+    zone = {"kind": "zone", "zone": f"{PRIMARY}a", "unnoticed": 0.0}
     capacity = {"kind": "capacity", "region": RECOVERY, "instance_type": "g5.2xlarge"}
     control("POST", "faults", zone)
     assert control("POST", "faults", capacity) == [zone, capacity]

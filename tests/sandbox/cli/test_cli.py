@@ -33,6 +33,8 @@ def run(*arguments: str) -> Result:
         (("zone", "us-east-1a", "--down", "--heal"), "exactly one of these options is needed"),
         (("zone", "us-east-1", "--down"), '"us-east-1" is not a valid availability zone'),
         (("zone", "us-esat-1a", "--down"), '"us-esat-1" is not an AWS region'),
+        (("inference", "us-east-1"), "exactly one of these options is needed"),
+        (("inference", "us-east-1", "--slow=4s", "--heal"), "exactly one of these options is needed"),
         (("capacity", "us-west-2", "g5.2xlarge"), "exactly one of these options is needed"),
         (("capacity", "us-wets-2", "g5.2xlarge", "--none"), '"us-wets-2" is not an AWS region'),
     ],
