@@ -18,7 +18,11 @@ from dr.data.model_sets import Probe
 
 TOKEN = "DR_CLIENT_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable with a client's token, where `dr:authentication` is `jwt`."""
+REFUSED = (401, 403)
+"""HTTP statuses of a caller without a valid token."""
 ANSWER_SECONDS = 10.0
+TIMELY_SECONDS = 2.0
+"""Time in seconds after which a client gives up, so that a later answer is a failure."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,14 @@ class Answer:
     Args:
         right: Whether it is the known answer.
         fact: What was answered, as text.
+        predicted: Whether it is a prediction, right or not.
+        refused: Whether the caller is not allowed to ask.
     """
 
     right: bool
     fact: str
+    predicted: bool = True
+    refused: bool = False
 
 
 def ask(name: str, model: str, probe: Probe, seconds: float = ANSWER_SECONDS) -> Answer:
@@ -50,11 +58,12 @@ def ask(name: str, model: str, probe: Probe, seconds: float = ANSWER_SECONDS) ->
         with urllib.request.build_opener().open(request, timeout=seconds) as response:
             outputs = [each["data"] for each in json.load(response)["outputs"]]
     except urllib.error.HTTPError as error:
-        return Answer(False, f"{name} answers {error.code}")
+        return Answer(False, f"{name} answers {error.code}", predicted=False, refused=error.code in REFUSED)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(False, f"{name} does not answer: {getattr(error, 'reason', error)}")
+        return Answer(False, f"{name} does not answer: {getattr(error, 'reason', error)}", predicted=False)
     except (ValueError, KeyError, TypeError) as error:
-        return Answer(False, f"{name} answers what is not a prediction: {type(error).__name__}: {error}")
+        fact = f"{name} answers what is not a prediction: {type(error).__name__}: {error}"
+        return Answer(False, fact, predicted=False)
     if outputs != list(probe.outputs):
         return Answer(False, f"{name} predicts {outputs}; the published model predicts {list(probe.outputs)}")
     return Answer(True, f"{name} predicts {outputs}, as published")

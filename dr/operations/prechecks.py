@@ -79,6 +79,11 @@ def primary_lost(scene: Scene) -> Finding:
             return Finding("primary-lost", Status.MET, text)
         case Sight.WELL:
             hint = f"{scene.home} is healthy: `dr switchover` moves traffic without losing data"
+            if any(each.grey for each in found):
+                hint = (
+                    f"a grey failure: health checks of {scene.home} pass, and clients get no predictions in time; "
+                    "`dr switchover` loses no data, and waits for what that region still replicates"
+                )
             return Finding("primary-lost", Status.MISSED, text, hint)
         case Sight.UNKNOWN:
             hint = "`dr status` again in a minute, or look at the region yourself"

@@ -34,12 +34,14 @@ class Signal:
         sight: What it says.
         fact: The measurement.
         lasts: For how long it has said so; 0 if it was measured only now.
+        grey: Whether readiness answers, and inference does not.
     """
 
     name: str
     sight: Sight
     fact: str
     lasts: timedelta = timedelta(0)
+    grey: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}: {self.sight} ({self.fact})"

@@ -1,18 +1,16 @@
 """Reads the signals that the primary region is lost, as seen from the recovery region.
 
 Three independent ones are compared: the prober's witness of the endpoint, its witness of replication, and a request of
-this machine. `dr.operations.quorum` decides.
+this machine, which also asks for predictions. `dr.operations.quorum` decides.
 """
 
 from __future__ import annotations
 
-import http.client
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 
+from dr.data.model_sets import Probe
 from dr.errors import DrError
+from dr.operations import data_steps, grey
 from dr.operations.quorum import Sight, Signal, of_alarms
 from dr.operations.scene import Scene
 from dr.topology.detection import SILENT, STALE
@@ -36,15 +34,16 @@ def witnesses(scene: Scene) -> list[Signal]:
 
 
 def request(scene: Scene) -> Signal:
-    """Return the signal of a request of this machine to the primary region's endpoint."""
-    name = f"request to {scene.primary.dns.regional_name}"
-    url = f"https://{scene.primary.dns.regional_name}{scene.topology.serving.ready_path}"
+    """Return the signal of requests of this machine to the primary region's endpoint: readiness, then inference."""
+    dns = scene.primary.dns
     try:
-        with urllib.request.build_opener().open(url, timeout=ANSWER_SECONDS) as answer:
-            well = answer.status == HTTPStatus.OK
-            return Signal(name, Sight.WELL if well else Sight.LOST, f"answered {answer.status}")
-    except urllib.error.HTTPError as error:
-        # An answer of the region: its endpoint exists, and does not serve.
-        return Signal(name, Sight.LOST, f"answered {error.code}")
-    except (OSError, http.client.HTTPException) as error:
-        return Signal(name, Sight.LOST, f"no answer: {getattr(error, 'reason', error)}")
+        seen = grey.look(dns.regional_name, scene.topology.serving, lambda: _probe(scene), ANSWER_SECONDS)
+    except DrError as error:
+        return Signal(f"request to {dns.regional_name}", Sight.UNKNOWN, error.problems[0].fact)
+    sight = Sight.WELL if seen.ready and not seen.failing else Sight.LOST
+    return Signal(f"request to {dns.regional_name}", sight, seen.fact, grey=seen.grey)
+
+
+def _probe(scene: Scene) -> Probe | None:
+    found, _ = data_steps.newest_whole(scene)
+    return found.probe if found else None

@@ -19,11 +19,11 @@ from dr.control.control_bucket import KEYS, Control, parse_control, read_documen
 from dr.control.incident_state import IncidentState
 from dr.control.state_store import StateStore
 from dr.data import model_sets
-from dr.data.model_sets import Entry, Manifest
+from dr.data.model_sets import Entry, Manifest, Probe
 from dr.errors import DrError, Exit, Problem
 from dr.findings import Finding, Status, exit_code, measured, unknown
 from dr.names import CONTROL
-from dr.operations import clients_dns, last_known, probes, promises, proven
+from dr.operations import clients_dns, grey, last_known, probes, promises, proven
 from dr.operations.clients_dns import Clients
 from dr.operations.lookups import Lookups, Pending
 from dr.operations.measurements import Alarm, Alarms, Measurements, read_alarms, read_measurements
@@ -37,6 +37,8 @@ SECONDS = 3.8
 CONTROL_BY, PRIMARY_BY = 2.4, 3.0
 """Seconds after the start until which the recovery region's control bucket, and the primary region, are waited for."""
 LIMITS = Limits(connect=1.5, read=3.0)
+READY_SECONDS = 1.0
+"""Time limit of an endpoint's answer about its readiness; inference is asked afterwards."""
 CLUSTER_CONNECT, CLUSTER_READ = 1.5, 2.0
 """Time limits of a request to a cluster's API, in seconds."""
 
@@ -158,13 +160,14 @@ class _Inquiry:
         taker = halves.get(Role.RECOVERY)
         self._tier = taker.tier if taker and taker.tier else self._topology.tier
         waiting = self._start_probes(halves, documents)
+        inference = self._start_inference(halves, control.state if control else None)
         proof = self._start_proof(halves)
         known, lost = self._collect_alarms(alarms)
         now = known[self._recovery].at if self._recovery in known else datetime.now(UTC)
         day = control.state if control else None
         served = self._judge_measurements(metrics, halves, day, now)
         clients = self._judge_clients(dns, halves, served)
-        for names, pending in waiting:
+        for names, pending in (*waiting, *inference):
             try:
                 self._findings += pending.result()
             except DrError as error:
@@ -266,6 +269,35 @@ class _Inquiry:
             start(self._recovery, partial(self._replica, pair, names, rule), f"replica of {pair}")
         return waiting
 
+    def _start_inference(
+        self, halves: Mapping[Role, Half], day: IncidentState | None
+    ) -> list[tuple[tuple[str, ...], Pending[Findings]]]:
+        """Ask each region that is to serve for predictions, from this machine."""
+        owner, serving = halves.get(Role.PRIMARY), self._topology.serving
+        if owner is None:
+            return []
+
+        def probe() -> Probe | None:
+            here = {pair: sides.recovery for pair, sides in owner.buckets.items()}
+            found = model_sets.newest(self._recovery, here, serving.model_set)
+            return found.probe if found else None
+
+        def look(half: Half) -> Findings:
+            return [grey.finding(half.region, grey.look(half.dns.regional_name, serving, probe, READY_SECONDS))]
+
+        return [
+            ((name,), self._lookups.start(name, name, partial(look, half)))
+            for role, half in halves.items()
+            if half.cluster and self._is_to_serve(role, half, day)
+            for name in (f"inference in {half.region}",)
+        ]
+
+    @staticmethod
+    def _is_to_serve(role: Role, half: Half | None, day: IncidentState | None) -> bool:
+        if role is Role.PRIMARY:
+            return not (day and day.levers.engaged)
+        return bool(half and half.serves) or bool(day and day.activation and day.activation.spec.serves)
+
     def _start_proof(self, halves: Mapping[Role, Half]) -> Pending[Finding]:
         def read() -> Finding:
             if missing := [str(each) for each in Role if each not in halves]:
@@ -360,7 +392,7 @@ class _Inquiry:
             names = (promises.SERVING, f"data in {recovery}", f"newest copy in {recovery}")
             self._findings += [unknown(name, error) for name in names]
             return Serving(None, reason=error.problems[0].fact)
-        expected = bool(taker and taker.serves) or bool(day and day.activation and day.activation.spec.serves)
+        expected = self._is_to_serve(Role.RECOVERY, taker, day)
         engaged = bool(day and day.levers.engaged)
         weight = taker.dns.weight if taker else self._tier.spec.dns_weight
         automatic = self._topology.dns.failover is DnsFailover.AUTOMATIC

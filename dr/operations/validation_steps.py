@@ -1,4 +1,4 @@
-"""Step that validates a region: sustained right answers under load, by the region's own name."""
+"""Step that validates a region: sustained right answers in time under load, by the region's own name."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def validate(name: str, role: Role, after: tuple[str, ...]) -> Step[Scene]:
             scene.probes[role],
             REQUESTS,
             TOGETHER,
+            inference_probe.TIMELY_SECONDS,
         )
         wrong = [each for each in answers if not each.right]
         lasts = scene.lasts(name, not wrong)

@@ -153,7 +153,7 @@ class Region:
         names = ("primary-silent", "sentinel-stale", "request")
         return [Signal(name, sight, "simulated", timedelta(minutes=5)) for name in names]
 
-    def answer(self, name: str, model: str, probe: Probe, requests: int, together: int) -> list[Answer]:
+    def answer(self, name: str, model: str, probe: Probe, requests: int, together: int, seconds: float) -> list[Answer]:
         return [Answer(self.right, f"{name} predicts [[{7 if self.right else 3}]]")] * requests
 
 

@@ -80,9 +80,17 @@ def test_any_other_answer_is_wrong(server: Server, answer: Any, fact: str) -> No
 
     assert not found.right
     assert found.fact.startswith(fact)
+    assert found.predicted is (b"outputs" in answer if isinstance(answer, bytes) else False)
 
 
 def test_every_request_of_a_load_is_judged(server: Server) -> None:
     found = inference_probe.ask_all(NAME, "digits", PROBE, requests=8, together=4)
 
     assert [each.right for each in found] == [True] * 8
+
+
+@pytest.mark.parametrize(("code", "refused"), [(401, True), (403, True), (404, False), (503, False)])
+def test_caller_without_a_valid_token_is_refused_which_is_no_failure(server: Server, code: int, refused: bool) -> None:
+    server.answer = urllib.error.HTTPError("", code, "", Message(), None)
+
+    assert inference_probe.ask(NAME, "digits", PROBE).refused is refused

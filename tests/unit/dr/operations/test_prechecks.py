@@ -11,8 +11,9 @@ from dr.clusters.api_client import ClusterApi
 from dr.control.contract import ClusterRecord
 from dr.errors import Failed, Problem
 from dr.findings import Status, measured
-from dr.operations import prechecks
+from dr.operations import prechecks, signals
 from dr.operations.measurements import Alarm, Alarms
+from dr.operations.quorum import Sight, Signal
 from dr.operations.scene import Scene
 from dr.preflight.guards import RECOVERY_DOWN
 from dr.topology.tiers import Tier
@@ -78,3 +79,33 @@ def test_region_whose_cluster_does_not_answer_is_unknown_and_refused(
     assert refusal
     assert "the API server does not answer: timed out" in str(refusal)
     assert "`--accept recovery-ready`" in str(refusal)
+
+
+def signalled(monkeypatch: pytest.MonkeyPatch, *found: Signal) -> None:
+    monkeypatch.setattr(signals, "read", lambda scene: list(found))
+
+
+WITNESSES = (Signal("primary-silent", Sight.WELL, "alarm OK"), Signal("sentinel-stale", Sight.WELL, "alarm OK"))
+
+
+def test_healthy_primary_region_refuses_a_failover_and_names_the_switchover(
+    here: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signalled(monkeypatch, *WITNESSES, Signal("request", Sight.WELL, "answered 200"))
+    found = prechecks.primary_lost(here)
+
+    assert found.status is Status.MISSED
+    assert found.hint == "us-east-1 is healthy: `dr switchover` moves traffic without losing data"
+
+
+def test_grey_failure_is_named_where_health_checks_refuse_a_failover(
+    here: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fact = "answered 200, but 3 of 6 inference requests got no prediction within 2 s"
+    signalled(monkeypatch, *WITNESSES, Signal("request", Sight.LOST, fact, grey=True))
+    found = prechecks.primary_lost(here)
+    guards = [each for each in prechecks.FAILOVER if each.name == "primary-lost"]
+
+    assert (found.status, fact in found.measured) == (Status.MISSED, True)
+    assert found.hint.startswith("a grey failure: health checks of us-east-1 pass")
+    assert "`--accept primary-lost`" in str(prechecks.refusal(here, guards, [found]))
