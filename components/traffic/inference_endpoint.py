@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_aws import ec2, lb, vpc
 
+from dr.topology.detection import TARGET_ANSWER_SECONDS, TARGET_CHECK_SECONDS, TARGET_CHECKS
+
 HTTPS_PORT, SERVING_PORT = 443, 8080
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.3, and 1.2 with forward secrecy (ELB user guide, "Security policies for your Network Load Balancer")."""
-CHECK_SECONDS, CHECK_TIMES = 10, 2
-"""Interval in seconds and threshold of target health checks. An unhealthy pod is removed within 20 s, before Route 53's
-30 s, so that it does not make the region unhealthy."""
 DRAIN_SECONDS = 60
 """Deregistration delay: how long a removed pod may finish its requests; at most the pod's own grace period."""
 
@@ -170,9 +169,10 @@ class InferenceEndpoint(pulumi.ComponentResource):
             health_check=lb.TargetGroupHealthCheckArgs(
                 protocol="HTTP",
                 path=args.ready_path,
-                interval=CHECK_SECONDS,
-                healthy_threshold=CHECK_TIMES,
-                unhealthy_threshold=CHECK_TIMES,
+                interval=TARGET_CHECK_SECONDS,
+                timeout=TARGET_ANSWER_SECONDS,
+                healthy_threshold=TARGET_CHECKS,
+                unhealthy_threshold=TARGET_CHECKS,
             ),
             region=args.region,
             tags=dict(args.tags),

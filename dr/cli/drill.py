@@ -28,18 +28,25 @@ def add_to(app: typer.Typer) -> None:
     app.command("drill", epilog=exits(EXITS["drill"]))(drill)
 
 
+def _names(incomplete: str) -> list[str]:
+    """Return the arguments that begin with a text, for the completion of the shell."""
+    from dr.drills.catalog import DRILLS
+
+    return [each for each in (*DRILLS, LIST, STOP) if each.startswith(incomplete)]
+
+
 def drill(
-    name: Annotated[str, typer.Argument(help="The drill; or list, or stop.")] = LIST,
+    name: Annotated[str, typer.Argument(help="The drill; or list, or stop.", autocompletion=_names)] = LIST,
     as_json: Json = False,
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
     """Rehearse a loss, and compare it with the objectives.
 
-    Breaks something, fails over and fails back. Runs the steps of `dr failover`, while clients outside both regions
-    send requests and an object is written each second. Works on the sandbox, and runs its clock faster while modelled
-    durations pass. Leaves an evidence folder with a report. Whatever fails, it ends the fault and fails back; `dr drill
-    stop` does so after a drill that was killed. Without a name, lists the drills.
+    Breaks something, and runs the steps of `dr failover` and `dr failback` if the fault needs them, while clients
+    outside both regions send requests and an object is written each second. Works on the sandbox, and runs its clock
+    faster while modelled durations pass. Leaves an evidence folder with a report. Whatever fails, it ends the fault and
+    fails back; `dr drill stop` does so after a drill that was killed. Without a name, lists the drills.
     """
     from dr.drills.catalog import DRILLS
     from dr.spelling import did_you_mean
@@ -66,12 +73,13 @@ def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
     from dr.drills import evidence
     from dr.drills.catalog import DRILLS
     from dr.drills.environment import sandbox
-    from dr.drills.rehearsal import Rehearsal
+    from dr.drills.rehearsals import REHEARSALS
     from dr.operations.step_runner import new_run
 
     topology, place, run = load_topology(project, stack), sandbox(name), new_run()
     with RunProgress(quiet=as_json) as watcher:
-        rehearsal = Rehearsal(topology, DRILLS[name], place, evidence.log_of(run), watcher, watcher.say, run)
+        drill, log = DRILLS[name], evidence.log_of(run)
+        rehearsal = REHEARSALS[drill.fault](topology, drill, place, log, watcher, watcher.say, run)
         record = rehearsal.execute()
         found = evidence.write(rehearsal.scene, record)
     print_result(as_json, lambda: asdict(found.document), lambda: result_text(found))

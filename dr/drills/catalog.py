@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """What a drill breaks."""
+
+    REGION = "region"
+    """The primary region and the global control planes."""
+    ZONE = "zone"
+    """A zone of the primary region. Clients stay there."""
+    INFERENCE = "inference"
+    """Inference in the primary region, whose health checks pass: a grey failure."""
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A drill of the loss of the primary region.
+    """A drill of a fault of the primary region.
 
     Args:
         name: Its name, the argument of `dr drill`.
@@ -15,6 +27,8 @@ class Drill:
         shortage: Whether the recovery region has no capacity of the first GPU type.
         killed: Whether the operator's process is killed during the failover.
         returns: Whether the primary region returns during the failover.
+        fault: What it breaks.
+        accepts: Guards of the failover whose finding the operator accepts.
     """
 
     name: str
@@ -22,6 +36,8 @@ class Drill:
     shortage: bool = False
     killed: bool = False
     returns: bool = False
+    fault: Fault = Fault.REGION
+    accepts: tuple[str, ...] = ()
 
 
 DRILLS = {
@@ -31,5 +47,12 @@ DRILLS = {
         Drill("capacity-shortage", "as region-loss, and the first GPU type has no capacity", shortage=True),
         Drill("operator-killed", "as region-loss, and the operator's process is killed", killed=True),
         Drill("split-brain", "the primary region returns while the failover runs", returns=True),
+        Drill("zone-loss", "a zone of the primary region is lost; clients stay there", fault=Fault.ZONE),
+        Drill(
+            "grey-failure",
+            "half of the predictions are slow, and health checks pass",
+            fault=Fault.INFERENCE,
+            accepts=("primary-lost",),
+        ),
     )
 }

@@ -21,13 +21,12 @@ from typing import Any
 from dr.clients import CHECK_SANDBOX, IN_SANDBOX
 from dr.drills.timeline import Pace
 from dr.errors import Failed, Problem, Refused
+from dr.operations.inference_probe import TIMELY_SECONDS
 
 ANSWER_SECONDS = 30.0
 """Time limit of a call of the control API; a step of the clock runs what is due in it first."""
 CLIENT_RATE = 10
 """Requests a second of the clients: the gap between two of them is the largest error of a recovery time."""
-CLIENT_TIMEOUT = 2.0
-"""Time limit in seconds of each step of a client's connection."""
 STOP_SECONDS = 15.0
 """Time limit for the clients to end: that of their last requests, and to start an interpreter on a busy machine."""
 
@@ -58,14 +57,16 @@ class Sandbox:
         """Return the faults. Raises as `fault`."""
         return list(self._ask("GET", "faults"))
 
-    def run_at(self, speed: float) -> None:
+    def run_at(self, speed: float, targets: bool = False) -> None:
         """Set the speed of the clock. Raises as `fault`.
 
         Args:
             speed: Seconds of the clock in a second of the machine.
+            targets: Whether the load balancers' health checks of targets follow the clock. Otherwise they pass at
+                `boot_speed`.
         """
         if self.paces[-1].speed != speed:
-            self._ask("POST", "clock", {"speed": speed, "follow": True})
+            self._ask("POST", "clock", {"speed": speed, "follow": True, "targets": targets})
             self.paces.append(self._pace())
 
     def time_at(self, machine: datetime) -> datetime:
@@ -87,7 +88,7 @@ class Sandbox:
             log: File of the log; it must not exist.
         """
         command = [sys.executable, "-m", "sandbox", "client", "--rate", str(CLIENT_RATE), "--out", str(log)]
-        command += ["--timeout", str(CLIENT_TIMEOUT)]
+        command += ["--timeout", str(TIMELY_SECONDS)]
         errors = log.with_suffix(".errors").open("w", encoding="utf-8")
         with errors:
             process = subprocess.Popen(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dr.drills.catalog import Drill
+from dr.drills.catalog import Drill, Fault
 from dr.drills.environment import Sandbox
 from dr.errors import Problem, Refused
 from dr.operations.scene import Scene
@@ -26,7 +26,7 @@ def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
     if faults := place.faults():
         fact = f"{len(faults)} faults are injected already, the first of kind {faults[0]['kind']}"
         problems.append(Problem("faults", fact, "`python -m sandbox fault clear`"))
-    if scene.recovery.cluster is None:
+    if scene.recovery.cluster is None and drill.fault is not Fault.ZONE:
         fact = f"{scene.region} has no cluster, and a drill lasts minutes: creating one takes longer"
         remedy = "`pulumi config set dr:tier pilot -s dr` or higher, then `pulumi up -s dr`"
         problems.append(Problem(f"tier {scene.tier}", fact, remedy))

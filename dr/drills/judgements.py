@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dr.drills.document import Judgement, LostWrite, Objectives, Requests, Verdict
+from dr.drills.zones import Zones
 from dr.operations.client_log import Outage, Request
+from dr.operations.measurements import Alarm
+from dr.operations.quorum import Signal
 from dr.topology.tiers import describe_duration
 
 RESUMED_SECONDS = 5.0
@@ -18,8 +21,14 @@ LARGEST_ERROR = 2.0
 """Largest error of a recovery time, in seconds."""
 
 
-def effect(outage: Outage) -> Judgement:
-    """Judge whether the fault hit the clients."""
+def effect(outage: Outage | None) -> Judgement:
+    """Judge whether the fault hit the clients.
+
+    Args:
+        outage: The outage; None if the drill ended before the fault.
+    """
+    if outage is None:
+        return Judgement("effect", Verdict.MISSED, "the drill ended before the fault", "the fault hits requests")
     if outage.first_failure is None:
         return Judgement("effect", Verdict.MISSED, "no request failed after the fault", "the fault hits requests")
     after = (outage.first_failure - outage.fault).total_seconds()
@@ -145,3 +154,69 @@ def one_region(requests: Sequence[Request], primary: str, confirmed: datetime | 
         return Judgement("one-region", Verdict.UNKNOWN, "no request was sent after that", objective)
     verdict = Verdict.MISSED if of_primary else Verdict.MET
     return Judgement("one-region", verdict, f"{of_primary} of {len(late)} answers are of {primary}", objective)
+
+
+def shown(fault: datetime, detected: datetime | None, signals: Sequence[Signal]) -> Judgement:
+    """Judge whether the product showed a grey failure to an operator who asked.
+
+    Args:
+        fault: Time of the fault, by the environment's clock.
+        detected: When a signal showed it, by the same clock; None if none did.
+        signals: The signals at that time.
+    """
+    objective = "`dr failover` shows that inference fails while readiness answers"
+    grey = [each for each in signals if each.grey]
+    if detected is None or not grey:
+        return Judgement("detection", Verdict.MISSED, "; ".join(map(str, signals)) or "no signal was read", objective)
+    took = max(timedelta(0), detected - fault).total_seconds()
+    return Judgement("detection", Verdict.MET, f"after {took:.0f} s: {grey[0].fact}", objective)
+
+
+def health_checks(fault: datetime, witnesses: Mapping[str, Alarm | None] | None) -> Judgement:
+    """Judge whether health checks passed during a grey failure: otherwise it was none.
+
+    Args:
+        fault: Time of the fault, by the environment's clock.
+        witnesses: Alarms of health checks during the whole fault, by name; None if they were not read.
+    """
+    objective = "pass during the whole fault, else it is no grey failure"
+    if witnesses is None or None in witnesses.values():
+        return Judgement("health-checks", Verdict.UNKNOWN, "their alarms were not read", objective)
+    alarms = [each for each in witnesses.values() if each]
+    if changed := [each for each in alarms if each.state != "OK" or each.since > fault]:
+        text = ", ".join(f"{each.name} is {each.state} since {each.since:%H:%M:%S} UTC" for each in changed)
+        return Judgement("health-checks", Verdict.MISSED, f"{text}; the fault was at {fault:%H:%M:%S} UTC", objective)
+    return Judgement("health-checks", Verdict.MET, f"{', '.join(sorted(witnesses))}: OK all the time", objective)
+
+
+def in_region(requests: Sequence[Request], recovery: str, standby: bool, fault: datetime, seen: Zones) -> Judgement:
+    """Judge whether clients stayed in the primary region when it lost a zone.
+
+    Args:
+        requests: Requests after the fault.
+        recovery: The recovery region.
+        standby: Whether the recovery region answers clients only after a failover.
+        fault: Time of the fault, by the environment's clock.
+        seen: What the drill has seen.
+    """
+    name, objective = "no-failover", "no client is moved, no incident is opened, and region-impaired does not fire"
+    if seen.incident is None or seen.impaired is None:
+        return Judgement(name, Verdict.UNKNOWN, "incident and alarm were not read", objective)
+    moved = sum(each.region == recovery for each in requests) if standby else 0
+    state, since = seen.impaired
+    found = [f"{moved} of {len(requests)} requests went to {recovery}"] if moved else []
+    found += [f"incident {seen.incident} is open"] if seen.incident else []
+    found += [f"region-impaired is {state} since {since:%H:%M:%S} UTC"] if state != "OK" or since > fault else []
+    if found:
+        return Judgement(name, Verdict.MISSED, "; ".join(found), objective)
+    text = f"0 of {len(requests)} requests went to {recovery}; no incident; region-impaired is OK"
+    return Judgement(name, Verdict.MET, text if standby else text.partition("; ")[2], objective)
+
+
+def replicas(seen: Zones) -> Judgement:
+    """Judge whether replicas were ready as wanted without the zone, and again once it was back."""
+    objective = "all replicas ready in the other zones, and with a node in each zone afterwards"
+    text = f"without {seen.zone}: {seen.lost or 'not read'}; afterwards: {seen.after or 'not read'}"
+    if seen.lost is None or seen.after is None:
+        return Judgement("replicas", Verdict.UNKNOWN, text, objective)
+    return Judgement("replicas", Verdict.MET if seen.replaced and seen.returned else Verdict.MISSED, text, objective)

@@ -9,8 +9,10 @@ from datetime import datetime
 from dr.drills.catalog import Drill
 from dr.drills.timeline import Pace
 from dr.drills.writes import Write
+from dr.drills.zones import Zones
 from dr.operations.measurements import Alarm
 from dr.operations.operation import Plan
+from dr.operations.quorum import Signal
 from dr.operations.step_runner import Outcome
 from dr.topology.tiers import Tier
 
@@ -24,6 +26,7 @@ class Record:
         run: ID of the run.
         tier: Deployed tier of the recovery region.
         home: The primary region.
+        recovery: The recovery region.
         bucket: Bucket of the primary region that the drill writes to.
         short: The instance type without capacity, in a drill of a shortage.
         started: Start of the drill.
@@ -34,6 +37,7 @@ class Record:
     run: str
     tier: Tier
     home: str
+    recovery: str
     bucket: str
     short: str
     started: datetime
@@ -41,6 +45,14 @@ class Record:
     fault_at: datetime | None = None
     detected: datetime | None = None
     """When an alarm detected the loss, by the environment's clock; None if none did."""
+    stopped_at: datetime | None = None
+    """When writes stopped, if that was not by the fault: in a grey failure the region goes on to accept them."""
+    shown: Sequence[Signal] = ()
+    """Signals by which the product showed a grey failure."""
+    witnesses: Mapping[str, Alarm | None] | None = None
+    """Alarms of health checks during the whole fault, by name; None if they were not read."""
+    zones: Zones | None = None
+    """What a drill of a zone has seen."""
     failback_at: datetime | None = None
     failed_back: bool = False
     made: Plan | None = None

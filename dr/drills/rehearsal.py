@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -24,6 +24,7 @@ from dr.drills.writes import Writer
 from dr.errors import DrError, Failed, Problem
 from dr.names import CONTROL
 from dr.operations import capacity_steps, client_log
+from dr.operations.measurements import Alarm
 from dr.operations.operation import FAILOVER, execute, plan
 from dr.operations.scene import Options, Scene, read_scene
 from dr.operations.step_runner import Outcome, Watcher, new_run
@@ -79,6 +80,7 @@ class Rehearsal:
             self.run,
             self.scene.tier,
             self.scene.home,
+            self.scene.region,
             self.topology.bucket(CONTROL, Role.PRIMARY),
             self.topology.workload.gpu_types[0],
             datetime.now(UTC),
@@ -94,7 +96,7 @@ class Rehearsal:
         """
         running.check()
         guards.check(self.scene, self.drill, self.place)
-        self.record.before = self.scene.alarms().alarms
+        self.record.before = self._alarms()
         mine = Running(self.drill.name, self.run, Process.this())
         mine.note()
         self.place.run_at(pacing.MACHINE)
@@ -123,7 +125,8 @@ class Rehearsal:
             self.say(str(error))
 
     def _scene(self, run: str) -> Scene:
-        scene = read_scene(self.topology, Options(f"drill {self.drill.name}", run))
+        options = Options(f"drill {self.drill.name}", run, accept=frozenset(self.drill.accepts))
+        scene = read_scene(self.topology, options)
         scene.clock = self.place.seconds
         return scene
 
@@ -133,9 +136,7 @@ class Rehearsal:
         if self.drill.shortage:
             short = {"kind": "capacity", "region": self.scene.region, "instance_type": self.record.short}
             self.place.fault(short)
-        self.record.fault_at = datetime.now(UTC)
-        self.place.fault({"kind": "region", "region": self.scene.home, "unreachable": True, "with_global": True})
-        self.say(f"{self.scene.home} and the global control planes are lost")
+        self._break()
         self._detect()
         self.record.writes = writer.stop()
         self._fail_over()
@@ -144,6 +145,15 @@ class Rehearsal:
         time.sleep(AFTERWARDS.total_seconds())
         replica = self.topology.bucket(CONTROL, Role.RECOVERY)
         self.record.writes = writes.judged(self.scene.region, replica, self.run, self.record.writes)
+
+    def _break(self) -> None:
+        """Inject the fault."""
+        self._inject({"kind": "region", "region": self.scene.home, "unreachable": True, "with_global": True})
+        self.say(f"{self.scene.home} and the global control planes are lost")
+
+    def _inject(self, fault: Mapping[str, object]) -> None:
+        self.record.fault_at = datetime.now(UTC)
+        self.place.fault(fault)
 
     def _healthy(self, clients: Clients) -> bool:
         requests = client_log.parse(clients.text())
@@ -203,6 +213,10 @@ class Rehearsal:
     def _failback_begins(self) -> None:
         self.record.failback_at = datetime.now(UTC)
 
+    def _alarms(self) -> Sequence[Alarm]:
+        """Return the alarms that have to be OK after the drill."""
+        return self.scene.alarms().alarms
+
     def _settle(self) -> None:
         """Wait until no alarm fires that did not fire before, for long enough."""
         before = {each.name for each in self.record.before or () if each.state == "ALARM"}
@@ -211,9 +225,9 @@ class Rehearsal:
         self.place.run_at(pacing.STEADY)
         began = fired = self.place.now()
         while True:
-            found, now = self.scene.alarms(), self.place.now()
-            self.record.after = found.alarms
-            self.record.firing = [each.name for each in found.firing if each.name not in before]
+            self.record.after, now = self._alarms(), self.place.now()
+            firing = (each.name for each in self.record.after if each.state == "ALARM")
+            self.record.firing = [name for name in firing if name not in before]
             fired = now if self.record.firing else fired
             if now - fired >= result.STEADY or now - began >= ALARMS_PATIENCE:
                 return

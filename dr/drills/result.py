@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dr.drills import judgements, writes
+from dr.drills.catalog import Fault
 from dr.drills.document import DrillDocument, DrillStep, Judgement, Objectives, Requests, Verdict, overall
 from dr.drills.record import Record
 from dr.drills.timeline import Span, phases
 from dr.operations import client_log
 from dr.operations.client_log import Clock, Outage, Request
 from dr.operations.step_runner import Outcome
+from dr.topology.detection import BY_TARGET_CHECKS
 from dr.topology.tiers import BY_ALARM
 
 SUSTAINED = timedelta(seconds=10)
@@ -46,32 +48,23 @@ def document(
         versions: Versions of what ran, by name.
         ended: Its end.
     """
-    spec = record.tier.spec
-    objectives = Objectives(spec.rto.total_seconds(), spec.rpo.total_seconds())
+    objectives = _objectives(record)
     summary, seen = client_log.summary(requests), outage(record, requests)
     counted = Requests(summary.sent, summary.failed, summary.wrong)
     fault = record.fault_at or record.started
-    lost = writes.lost(record.writes, record.bucket, fault)
-    point = writes.recovery_point(record.writes, fault)
+    lost = writes.lost(record.writes, record.bucket, record.stopped_at or fault)
+    point = writes.recovery_point(record.writes, record.stopped_at or fault)
     late = sum(not each.good for each in requests if record.failback_at and each.sent >= record.failback_at)
     found = [
-        judgements.effect(seen),
-        judgements.detection(record.clock(fault), record.detected, BY_ALARM),
+        judgements.effect(seen if record.fault_at else None),
+        *_detection(record),
         judgements.recovery_time(seen, objectives),
         judgements.recovery_point(point, lost, len(record.writes), objectives),
         judgements.answers(counted, summary.unknown, seen.relapses + late),
         _operation(record),
         judgements.alarms(record.firing, STEADY),
+        *_particular(record, requests),
     ]
-    if record.drill.killed:
-        run = record.made.run if record.made and record.made.resumes else None
-        found.append(judgements.resumed(run, record.resumed_seconds))
-    if record.drill.shortage:
-        found.append(judgements.fallback(record.nodes, record.short))
-    if record.drill.returns:
-        away = [each for each in requests if record.failback_at is None or each.sent < record.failback_at]
-        confirmed = [each.started + each.duration for each in record.outcomes if each.step == CONFIRMED]
-        found.append(judgements.one_region(away, record.home, confirmed[0] if confirmed else None))
     return DrillDocument(
         drill=record.drill.name,
         run=record.run,
@@ -98,7 +91,52 @@ def document(
     )
 
 
+def _objectives(record: Record) -> Objectives:
+    """Return the objectives of the tier; if a zone is lost, those of health checks of replicas, and no lost write."""
+    if record.drill.fault is Fault.ZONE:
+        return Objectives(BY_TARGET_CHECKS.total_seconds(), 0.0)
+    spec = record.tier.spec
+    return Objectives(spec.rto.total_seconds(), spec.rpo.total_seconds())
+
+
+def _detection(record: Record) -> list[Judgement]:
+    fault = record.clock(record.fault_at or record.started)
+    match record.drill.fault:
+        case Fault.REGION:
+            return [judgements.detection(fault, record.detected, BY_ALARM)]
+        case Fault.INFERENCE:
+            shown = judgements.shown(fault, record.detected, record.shown)
+            return [shown, judgements.health_checks(fault, record.witnesses)]
+        case Fault.ZONE:
+            return []
+
+
+def _particular(record: Record, requests: Sequence[Request]) -> list[Judgement]:
+    """Judge what only this drill has to show."""
+    found = []
+    if record.drill.killed:
+        run = record.made.run if record.made and record.made.resumes else None
+        found.append(judgements.resumed(run, record.resumed_seconds))
+    if record.drill.shortage:
+        found.append(judgements.fallback(record.nodes, record.short))
+    if record.drill.returns:
+        away = [each for each in requests if record.failback_at is None or each.sent < record.failback_at]
+        confirmed = [each.started + each.duration for each in record.outcomes if each.step == CONFIRMED]
+        found.append(judgements.one_region(away, record.home, confirmed[0] if confirmed else None))
+    if record.zones and record.fault_at:
+        after, standby = [each for each in requests if each.sent >= record.fault_at], not record.tier.spec.dns_weight
+        fault = record.clock(record.fault_at)
+        found.append(judgements.in_region(after, record.recovery, standby, fault, record.zones))
+        found.append(judgements.replicas(record.zones))
+    return found
+
+
 def _operation(record: Record) -> Judgement:
+    if record.drill.fault is Fault.ZONE:
+        objective = "the drill ends without an error"
+        if record.problems:
+            return Judgement("operation", Verdict.MISSED, record.problems[0].splitlines()[0], objective)
+        return Judgement("operation", Verdict.MET, "no step of an operator was needed", objective)
     objective = "failover and failback are done without an error"
     if record.problems:
         return Judgement("operation", Verdict.MISSED, record.problems[0].splitlines()[0], objective)

@@ -29,6 +29,16 @@ COPY_SECONDS = 26 * 3600
 """Age above which the newest backup copy is late: two daily backups, and time to repeat the second one if it fails. For
 an empty vault, time since its creation."""
 
+TARGET_CHECK_SECONDS, TARGET_CHECKS, TARGET_ANSWER_SECONDS = 10, 2, 6
+"""Interval, threshold and time limit of the load balancer's health checks of replicas, in seconds. A replica that does
+not answer gets no connections before Route 53's 30 s, so that it does not make the region unhealthy. The time limit is
+AWS's default for HTTP checks (Elastic Load Balancing user guide, "Health checks for Network Load Balancer target
+groups")."""
+
+BY_TARGET_CHECKS = timedelta(seconds=TARGET_CHECK_SECONDS * TARGET_CHECKS + TARGET_ANSWER_SECONDS)
+"""Longest time from the loss of a replica, such as with its zone, until the load balancer sends it no connections: the
+loss just after a check, one interval for each failed check, and the last one's time limit."""
+
 STATUS_TTL_SECONDS = 10
 """Time to live of the DNS record that shows what Route 53's health checkers find; shorter than the interval between two
 samples, so that each is a new one."""

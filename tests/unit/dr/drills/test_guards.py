@@ -60,6 +60,10 @@ def test_healthy_starting_point_is_accepted(drill: str, monkeypatch: pytest.Monk
     check(monkeypatch, drill=drill)
 
 
+def test_loss_of_a_zone_needs_no_cluster_in_the_recovery_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    check(monkeypatch, drill="zone-loss", tier=Tier.BACKUP, cluster=None)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

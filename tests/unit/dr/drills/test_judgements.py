@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from dr.drills import judgements
 from dr.drills.document import Judgement, LostWrite, Objectives, Requests, Verdict, overall
+from dr.drills.zones import Spread, Zones
 from dr.operations.client_log import Outage, Request
+from dr.operations.measurements import Alarm
+from dr.operations.quorum import Sight, Signal
 
 FAULT = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 OBJECTIVES = Objectives(rto_seconds=300, rpo_seconds=60)
@@ -149,3 +153,101 @@ def test_shortage_is_met_if_all_nodes_are_of_another_type(nodes: dict[str, int] 
 )
 def test_verdict_is_the_worst_of_its_conditions(verdicts: list[Verdict], verdict: Verdict) -> None:
     assert overall(tuple(Judgement("one", each, "", "") for each in verdicts)) is verdict
+
+
+def test_drill_that_ended_before_its_fault_hit_nothing() -> None:
+    assert judgements.effect(None).verdict is Verdict.MISSED
+
+
+WELL = Signal("primary-silent", Sight.WELL, "alarm OK")
+GREY = Signal("request", Sight.LOST, "answered 200, but 3 of 6 inference requests got no prediction", grey=True)
+
+
+@pytest.mark.parametrize(
+    ("detected", "signals", "verdict"),
+    [(3, (WELL, GREY), Verdict.MET), (None, (WELL,), Verdict.MISSED), (3, (WELL,), Verdict.MISSED)],
+)
+def test_grey_failure_that_no_signal_shows_is_missed(
+    detected: int | None, signals: tuple[Signal, ...], verdict: Verdict
+) -> None:
+    at = None if detected is None else FAULT + timedelta(seconds=detected)
+    found = judgements.shown(FAULT, at, signals)
+
+    assert found.verdict is verdict
+    if verdict is Verdict.MET:
+        assert found.measured == f"after 3 s: {GREY.fact}"
+
+
+def alarm(state: str = "OK", since: float = -600) -> Alarm:
+    return Alarm("primary-silent", "us-west-2", state, FAULT + timedelta(seconds=since))
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "verdict"),
+    [
+        ({"primary-silent": alarm()}, Verdict.MET),
+        ({"primary-silent": alarm("ALARM", 60)}, Verdict.MISSED),
+        ({"primary-silent": alarm("OK", 60)}, Verdict.MISSED),
+        ({"primary-silent": None}, Verdict.UNKNOWN),
+        (None, Verdict.UNKNOWN),
+    ],
+)
+def test_grey_failure_that_health_checks_detect_is_missed(
+    witnesses: dict[str, Alarm | None] | None, verdict: Verdict
+) -> None:
+    assert judgements.health_checks(FAULT, witnesses).verdict is verdict
+
+
+BEFORE = Spread(6, 0, {"us-east-1a": 2, "us-east-1b": 2, "us-east-1c": 2}, dict.fromkeys("abc", 2))
+LOST = Spread(6, 0, {"us-east-1b": 3, "us-east-1c": 3}, {"us-east-1b": 3, "us-east-1c": 3})
+AFTER = replace(LOST, nodes={**LOST.nodes, "us-east-1a": 1})
+ZONES = Zones("us-east-1a", BEFORE, LOST, AFTER, "", ("OK", FAULT - timedelta(minutes=10)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.MET),
+        ({"lost": replace(LOST, replicas={"us-east-1b": 2, "us-east-1c": 2})}, Verdict.MISSED),
+        ({"lost": replace(LOST, waiting=1)}, Verdict.MISSED),
+        ({"lost": replace(LOST, nodes={**LOST.nodes, "us-east-1a": 2})}, Verdict.MISSED),
+        ({"after": LOST}, Verdict.MISSED),
+        ({"after": replace(AFTER, replicas={"us-east-1b": 3})}, Verdict.MISSED),
+        ({"lost": None}, Verdict.UNKNOWN),
+        ({"after": None}, Verdict.UNKNOWN),
+    ],
+)
+def test_replicas_have_to_be_ready_without_the_zone_and_with_it(changes: dict[str, Any], verdict: Verdict) -> None:
+    assert judgements.replicas(replace(ZONES, **changes)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "region", "says"),
+    [
+        ({}, "us-east-1", ""),
+        ({}, "us-west-2", "1 of 2 requests went to us-west-2"),
+        ({"incident": "20261129T110000Z-a1b2c3"}, "us-east-1", "incident 20261129T110000Z-a1b2c3 is open"),
+        ({"impaired": ("ALARM", FAULT)}, "us-east-1", "region-impaired is ALARM since 12:00:00 UTC"),
+        ({"impaired": ("OK", FAULT + timedelta(seconds=90))}, "us-east-1", "region-impaired is OK since 12:01:30 UTC"),
+    ],
+)
+def test_loss_of_a_zone_that_moves_clients_or_opens_an_incident_is_missed(
+    changes: dict[str, Any], region: str, says: str
+) -> None:
+    requests = [answered(1, "us-east-1"), answered(2, region)]
+    found = judgements.in_region(requests, "us-west-2", True, FAULT, replace(ZONES, **changes))
+
+    assert found.verdict is (Verdict.MISSED if says else Verdict.MET)
+    assert says in found.measured
+
+
+def test_region_that_answers_clients_in_normal_operation_may_do_so_during_the_loss_of_a_zone() -> None:
+    found = judgements.in_region([answered(1, "us-west-2")], "us-west-2", False, FAULT, ZONES)
+
+    assert (found.verdict, found.measured) == (Verdict.MET, "no incident; region-impaired is OK")
+
+
+def test_loss_of_a_zone_is_unknown_if_the_alarm_was_not_read() -> None:
+    found = judgements.in_region([], "us-west-2", True, FAULT, replace(ZONES, impaired=None))
+
+    assert found.verdict is Verdict.UNKNOWN
