@@ -20,6 +20,7 @@ from dr.config.alert_addresses import NO_ONE
 from dr.config.buckets import PairSettings
 from dr.config.types import (
     AlertAddress,
+    AnswerSeconds,
     AutoCount,
     BucketPart,
     CheckInterval,
@@ -281,6 +282,12 @@ class StackSettings(Settings):
     max_request_mib: Mebibytes = setting(
         Serving.request_mib, "Largest body of an inference request, 1 to 128", unit="MiB"
     )
+    answer_seconds: AnswerSeconds = setting(
+        Serving.answer_seconds,
+        "Time after which clients give up on a prediction, 1 to 30. A later one counts as failed in `dr status`, in "
+        "the validation of a failover and in drills",
+        unit="seconds",
+    )
     supply: Supply = setting(
         Supply.UPSTREAM,
         "`mirror`: images and charts come from the region's own registry, by digest; `dr supply sync` copies them. "
@@ -422,6 +429,7 @@ class StackSettings(Settings):
             model=self.model,
             authentication=Authentication(self.authentication, self.jwt_issuer, self.jwt_audiences, self.jwt_keys),
             request_mib=self.max_request_mib,
+            answer_seconds=self.answer_seconds,
             mesh=self.mesh,
             shared_mesh=self.shared_mesh,
             rollout_grace_seconds=self.rollout_grace_seconds,

@@ -21,7 +21,6 @@ from typing import Any
 from dr.clients import CHECK_SANDBOX, IN_SANDBOX
 from dr.drills.timeline import Pace
 from dr.errors import Failed, Problem, Refused
-from dr.operations.inference_probe import TIMELY_SECONDS
 
 ANSWER_SECONDS = 30.0
 """Time limit of a call of the control API; a step of the clock runs what is due in it first."""
@@ -81,14 +80,15 @@ class Sandbox:
         """Return the clock's time as a number of seconds."""
         return self.now().timestamp()
 
-    def start_clients(self, log: Path) -> Clients:
+    def start_clients(self, log: Path, limit: float) -> Clients:
         """Start clients outside both regions, which log every answer.
 
         Args:
             log: File of the log; it must not exist.
+            limit: Seconds after which they give up on a step of a connection.
         """
         command = [sys.executable, "-m", "sandbox", "client", "--rate", str(CLIENT_RATE), "--out", str(log)]
-        command += ["--timeout", str(TIMELY_SECONDS)]
+        command += ["--timeout", str(limit)]
         errors = log.with_suffix(".errors").open("w", encoding="utf-8")
         with errors:
             process = subprocess.Popen(

@@ -15,8 +15,8 @@ from dr.drills.writes import Writer
 from dr.operations import signals
 from dr.topology.detection import SILENT, STALE
 
-SLOW_SECONDS = 4.0
-"""Delay of an answer: twice the time that clients wait."""
+SLOWER = 2.0
+"""Delay of an answer, as a multiple of the time that clients wait (`dr:answerSeconds`)."""
 SHARE = 0.5
 """Share of the requests that are delayed."""
 SHOWN_PATIENCE = timedelta(seconds=30)
@@ -27,8 +27,9 @@ class GreyFailure(Rehearsal):
     """One run of a drill of a grey failure."""
 
     def _break(self) -> None:
-        self._inject({"kind": "inference", "region": self.scene.home, "slow": SLOW_SECONDS, "share": SHARE})
-        self.say(f"{SHARE:.0%} of the inference requests of {self.scene.home} are {SLOW_SECONDS:g} s slower")
+        slow = SLOWER * self.topology.serving.answer_seconds
+        self._inject({"kind": "inference", "region": self.scene.home, "slow": slow, "share": SHARE})
+        self.say(f"{SHARE:.0%} of the inference requests of {self.scene.home} are {slow:g} s slower")
 
     def _detect(self) -> None:
         """Ask for the signals as an operator does, until they show the failure."""

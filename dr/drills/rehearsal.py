@@ -100,7 +100,7 @@ class Rehearsal:
         mine = Running(self.drill.name, self.run, Process.this())
         mine.note()
         self.place.run_at(pacing.MACHINE)
-        clients = self.place.start_clients(self.log)
+        clients = self.place.start_clients(self.log, self.topology.serving.answer_seconds)
         Running(mine.drill, mine.run, mine.process, Process.of(clients.pid)).note()
         writer = Writer(self.scene.home, self.record.bucket, self.run)
         writer.start()

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from dr.data.model_sets import Probe
 from dr.findings import Finding, Status
 from dr.operations import inference_probe
-from dr.operations.inference_probe import TIMELY_SECONDS, Answer
+from dr.operations.inference_probe import Answer
 from dr.topology.serving import Serving
 
 REQUESTS = 6
@@ -63,7 +63,8 @@ def look(name: str, serving: Serving, probe: Callable[[], Probe | None], seconds
     if known is None:
         return Seen(True, None, f"{fact}; inference is not measured: the model set has no request with a known answer")
     model = serving.model or serving.model_set
-    return judged(fact, inference_probe.ask_all(name, model, known, REQUESTS, REQUESTS, TIMELY_SECONDS))
+    limit = serving.answer_seconds
+    return judged(fact, inference_probe.ask_all(name, model, known, REQUESTS, REQUESTS, limit), limit)
 
 
 def readiness(url: str, seconds: float) -> tuple[bool, str]:
@@ -83,7 +84,7 @@ def readiness(url: str, seconds: float) -> tuple[bool, str]:
         return False, f"no answer: {getattr(error, 'reason', error)}"
 
 
-def judged(ready: str, answers: list[Answer]) -> Seen:
+def judged(ready: str, answers: list[Answer], limit: float) -> Seen:
     """Judge answers to inference requests of a region that is ready. Pure.
 
     A prediction that differs is no failure: the region may serve a newer model set than the one that is compared.
@@ -91,26 +92,28 @@ def judged(ready: str, answers: list[Answer]) -> Seen:
     Args:
         ready: The measurement of readiness.
         answers: The answers.
+        limit: Time limit of each one, in seconds.
     """
     if refused := [each for each in answers if each.refused]:
         fact = f"{refused[0].fact}: set {inference_probe.TOKEN}"
         return Seen(True, None, f"{ready}; inference is not measured: {fact}")
     if failed := [each for each in answers if not each.predicted]:
-        text = f"{len(failed)} of {len(answers)} inference requests got no prediction within {TIMELY_SECONDS:g} s"
+        text = f"{len(failed)} of {len(answers)} inference requests got no prediction within {limit:g} s"
         return Seen(True, True, f"{ready}, but {text}: {failed[0].fact}")
     different = [each for each in answers if not each.right]
-    text = f"{len(answers)} of {len(answers)} inference requests answered within {TIMELY_SECONDS:g} s"
+    text = f"{len(answers)} of {len(answers)} inference requests answered within {limit:g} s"
     return Seen(True, False, f"{ready}; {text}" + (f"; {different[0].fact}" if different else ""))
 
 
-def finding(region: str, seen: Seen) -> Finding:
+def finding(region: str, seen: Seen, limit: float) -> Finding:
     """Judge the inference of a region that is to serve. Pure.
 
     Args:
         region: The region.
         seen: What a client sees.
+        limit: Time limit of an answer, in seconds (`dr:answerSeconds`).
     """
-    name, objective = f"inference in {region}", f"answers within {TIMELY_SECONDS:g} s"
+    name, objective = f"inference in {region}", f"answers within {limit:g} s"
     if not seen.ready:
         return Finding(name, Status.INFO, f"not measured: readiness, asked by this machine: {seen.fact}")
     if seen.failing is None:

@@ -20,9 +20,6 @@ TOKEN = "DR_CLIENT_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable with a client's token, where `dr:authentication` is `jwt`."""
 REFUSED = (401, 403)
 """HTTP statuses of a caller without a valid token."""
-ANSWER_SECONDS = 10.0
-TIMELY_SECONDS = 2.0
-"""Time in seconds after which a client gives up, so that a later answer is a failure."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +31,17 @@ class Answer:
         fact: What was answered, as text.
         predicted: Whether it is a prediction, right or not.
         refused: Whether the caller is not allowed to ask.
+        late: Whether nothing was answered within the time limit.
     """
 
     right: bool
     fact: str
     predicted: bool = True
     refused: bool = False
+    late: bool = False
 
 
-def ask(name: str, model: str, probe: Probe, seconds: float = ANSWER_SECONDS) -> Answer:
+def ask(name: str, model: str, probe: Probe, seconds: float) -> Answer:
     """Send the probe's request once.
 
     Args:
@@ -60,7 +59,9 @@ def ask(name: str, model: str, probe: Probe, seconds: float = ANSWER_SECONDS) ->
     except urllib.error.HTTPError as error:
         return Answer(False, f"{name} answers {error.code}", predicted=False, refused=error.code in REFUSED)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(False, f"{name} does not answer: {getattr(error, 'reason', error)}", predicted=False)
+        cause = getattr(error, "reason", error)
+        late = isinstance(cause, TimeoutError)
+        return Answer(False, f"{name} does not answer: {cause}", predicted=False, late=late)
     except (ValueError, KeyError, TypeError) as error:
         fact = f"{name} answers what is not a prediction: {type(error).__name__}: {error}"
         return Answer(False, fact, predicted=False)
@@ -75,9 +76,7 @@ def headers() -> dict[str, str]:
     return {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
-def ask_all(
-    name: str, model: str, probe: Probe, requests: int, together: int, seconds: float = ANSWER_SECONDS
-) -> list[Answer]:
+def ask_all(name: str, model: str, probe: Probe, requests: int, together: int, seconds: float) -> list[Answer]:
     """Send the request several times, some of them together, each on a connection of its own.
 
     Args:

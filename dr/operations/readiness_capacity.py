@@ -37,7 +37,7 @@ def inference(inspected: Inspected) -> Iterator[Finding]:
         fact = "no model set with a known answer is whole there, so no answer can be judged"
         yield Finding(name, Status.UNKNOWN, fact, "publish the set with a probe", "predicts as published")
         return
-    yield judge_answers(name, _asked(inspected, manifest.probe))
+    yield judge_answers(name, _asked(inspected, manifest.probe), scene.topology.serving.answer_seconds)
 
 
 def idle(tier: Tier) -> str:
@@ -48,17 +48,24 @@ def idle(tier: Tier) -> str:
 def _asked(inspected: Inspected, probe: Probe) -> list[Answer]:
     scene, serving = inspected.scene, inspected.scene.topology.serving
     where, model = scene.recovery.dns.regional_name, serving.model or serving.model_set
-    return inference_probe.ask_all(where, model, probe, REQUESTS, REQUESTS, ANSWER_SECONDS)
+    limit = min(ANSWER_SECONDS, serving.answer_seconds)
+    return inference_probe.ask_all(where, model, probe, REQUESTS, REQUESTS, limit)
 
 
-def judge_answers(name: str, answers: Sequence[Answer]) -> Finding:
+def judge_answers(name: str, answers: Sequence[Answer], limit: float) -> Finding:
     """Judge answers to requests with a known answer. Pure.
 
     Args:
         name: Name of the finding.
-        answers: The answers.
+        answers: The answers, of which each had at most `ANSWER_SECONDS`.
+        limit: Seconds within which clients expect a prediction.
     """
     objective = "predicts as published"
+    late = [each for each in answers if each.late]
+    if late and limit > ANSWER_SECONDS and len(late) == sum(not each.right for each in answers):
+        fact = f"{len(late)} of {len(answers)} requests got no answer within {ANSWER_SECONDS:g} s"
+        hint = f"dr:answerSeconds allows {limit:g} s, which is longer than this check asks"
+        return Finding(name, Status.UNKNOWN, fact, hint, objective)
     if wrong := [each for each in answers if not each.right]:
         fact = f"{len(wrong)} of {len(answers)} answers are wrong: {wrong[0].fact}"
         hint = "`dr rollout --role recovery` shows what blocks its replicas"

@@ -283,7 +283,8 @@ class _Inquiry:
             return found.probe if found else None
 
         def look(half: Half) -> Findings:
-            return [grey.finding(half.region, grey.look(half.dns.regional_name, serving, probe, READY_SECONDS))]
+            seen = grey.look(half.dns.regional_name, serving, probe, READY_SECONDS)
+            return [grey.finding(half.region, seen, serving.answer_seconds)]
 
         return [
             ((name,), self._lookups.start(name, name, partial(look, half)))

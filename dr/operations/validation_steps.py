@@ -42,7 +42,7 @@ def validate(name: str, role: Role, after: tuple[str, ...]) -> Step[Scene]:
             scene.probes[role],
             REQUESTS,
             TOGETHER,
-            inference_probe.TIMELY_SECONDS,
+            serving.answer_seconds,
         )
         wrong = [each for each in answers if not each.right]
         lasts = scene.lasts(name, not wrong)

@@ -67,6 +67,7 @@ class Serving:
         model: Name of the model that decides on the health of a replica; empty: the name of the model set.
         authentication: How clients authenticate.
         request_mib: Largest request body in MiB.
+        answer_seconds: Seconds after which clients give up, so that a later prediction is a failure.
         mesh: Whether Istio's rules are made: by zone, between callers and replicas inside a cluster.
         shared_mesh: Whether both regions' clusters are one mesh, so that callers fail over to the other region.
         rollout_grace_seconds: Seconds for which a replica may fail to start before its rollout has failed.
@@ -79,6 +80,7 @@ class Serving:
     model: str = ""
     authentication: Authentication = Authentication()
     request_mib: int = 16
+    answer_seconds: int = 2
     mesh: bool = True
     shared_mesh: bool = False
     rollout_grace_seconds: int = ROLLOUT_GRACE_SECONDS

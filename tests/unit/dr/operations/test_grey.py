@@ -25,7 +25,7 @@ from dr.operations.grey import Seen
 def test_inference_is_missed_only_if_it_fails_where_readiness_answers(
     seen: Seen, status: Status, measured: str
 ) -> None:
-    found = grey.finding("us-east-1", seen)
+    found = grey.finding("us-east-1", seen, 2)
 
     assert (found.name, found.status, found.measured) == ("inference in us-east-1", status, measured)
     assert bool(found.hint) is (status is Status.MISSED)

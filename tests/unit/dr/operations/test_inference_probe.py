@@ -49,7 +49,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 def test_known_answer_is_right(server: Server) -> None:
-    found = inference_probe.ask(NAME, "digits", PROBE)
+    found = inference_probe.ask(NAME, "digits", PROBE, 2)
 
     assert (found.right, found.fact) == (True, f"{NAME} predicts [[7]], as published")
     assert server.asked.full_url == f"https://{NAME}/v2/models/digits/infer"
@@ -59,7 +59,7 @@ def test_known_answer_is_right(server: Server) -> None:
 
 def test_token_of_a_client_is_sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN, "abc")
-    inference_probe.ask(NAME, "digits", PROBE)
+    inference_probe.ask(NAME, "digits", PROBE, 2)
 
     assert server.asked.get_header("Authorization") == "Bearer abc"
 
@@ -76,15 +76,22 @@ def test_token_of_a_client_is_sent(server: Server, monkeypatch: pytest.MonkeyPat
 )
 def test_any_other_answer_is_wrong(server: Server, answer: Any, fact: str) -> None:
     server.answer = answer
-    found = inference_probe.ask(NAME, "digits", PROBE)
+    found = inference_probe.ask(NAME, "digits", PROBE, 2)
 
     assert not found.right
     assert found.fact.startswith(fact)
     assert found.predicted is (b"outputs" in answer if isinstance(answer, bytes) else False)
 
 
+@pytest.mark.parametrize(("cause", "late"), [(TimeoutError("timed out"), True), (OSError("refused"), False)])
+def test_answer_that_did_not_come_in_time_is_late(server: Server, cause: OSError, late: bool) -> None:
+    server.answer = urllib.error.URLError(cause)
+
+    assert inference_probe.ask(NAME, "digits", PROBE, 2).late is late
+
+
 def test_every_request_of_a_load_is_judged(server: Server) -> None:
-    found = inference_probe.ask_all(NAME, "digits", PROBE, requests=8, together=4)
+    found = inference_probe.ask_all(NAME, "digits", PROBE, requests=8, together=4, seconds=2)
 
     assert [each.right for each in found] == [True] * 8
 
@@ -93,4 +100,4 @@ def test_every_request_of_a_load_is_judged(server: Server) -> None:
 def test_caller_without_a_valid_token_is_refused_which_is_no_failure(server: Server, code: int, refused: bool) -> None:
     server.answer = urllib.error.HTTPError("", code, "", Message(), None)
 
-    assert inference_probe.ask(NAME, "digits", PROBE).refused is refused
+    assert inference_probe.ask(NAME, "digits", PROBE, 2).refused is refused

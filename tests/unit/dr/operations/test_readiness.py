@@ -65,17 +65,39 @@ RIGHT, WRONG = Answer(True, "as published"), Answer(False, "inference-dr.ml.exam
 
 
 def test_right_answers_are_met() -> None:
-    assert facts(capacity.judge_answers("inference", [RIGHT] * 4)) == (Status.MET, "4 of 4 answers are right")
+    assert facts(capacity.judge_answers("inference", [RIGHT] * 4, 2)) == (Status.MET, "4 of 4 answers are right")
 
 
 def test_one_wrong_answer_is_missed_with_what_was_answered() -> None:
-    found = capacity.judge_answers("inference", [RIGHT, WRONG, RIGHT, RIGHT])
+    found = capacity.judge_answers("inference", [RIGHT, WRONG, RIGHT, RIGHT], 2)
 
     assert facts(found) == (
         Status.MISSED,
         "1 of 4 answers are wrong: inference-dr.ml.example.com answers 503",
     )
     assert "dr rollout" in found.hint
+
+
+LATE = Answer(False, "inference-dr.ml.example.com does not answer: timed out", predicted=False, late=True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "limit", "status"),
+    [
+        ([RIGHT, LATE], 2, Status.MISSED),
+        ([RIGHT, LATE], 10, Status.UNKNOWN),
+        ([WRONG, LATE], 10, Status.MISSED),
+    ],
+)
+def test_answer_that_clients_would_still_wait_for_is_unknown(
+    answers: list[Answer], limit: float, status: Status
+) -> None:
+    found = capacity.judge_answers("inference", answers, limit)
+
+    assert found.status is status
+    if status is Status.UNKNOWN:
+        assert found.measured == "1 of 2 requests got no answer within 2.5 s"
+        assert found.hint == "dr:answerSeconds allows 10 s, which is longer than this check asks"
 
 
 ZONES = {"us-west-2a": 1, "us-west-2b": 1, "us-west-2c": 1}
