@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dr.clients import Missing, calls, client
+from dr.clients import IN_SANDBOX, Missing, calls, client
 from dr.errors import Failed, Problem, Refused
 from dr.names import CONTROL
 from dr.supply.lock import FILE as LOCK
@@ -28,8 +28,8 @@ FILES = ("__main__.py", "pyproject.toml", "requirements.txt", LOCK)
 """With Pulumi*.yaml, what a deployment consists of."""
 BUILD_MINUTES = 60
 POLL_SECONDS = 5.0
-PASSED_ON = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE")
-"""Variables of the operator that the command gets, too."""
+BACKEND, PASSPHRASE = "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"
+"""Variables of the operator that the command gets, too; the passphrase only in a sandbox, where it is public."""
 BUILDSPEC: Mapping[str, Any] = {
     "version": "0.2",
     "phases": {
@@ -79,10 +79,11 @@ def run(topology: Topology, folder: Path, command: str) -> Run:
         command: A shell command: "pulumi up -s dr --yes".
 
     Raises:
-        Refused: The region has no runner.
+        Refused: The region has no runner, or the build would have a passphrase in plain text.
         Failed: CodeBuild or S3 refused a request.
         Unreachable: The region does not answer.
     """
+    variables = {"DR_COMMAND": command} | passed_on(os.environ)
     region, name = topology.here.region, project_name(topology.bucket_prefix)
     bucket, key = topology.bucket(CONTROL, topology.role), f"{SOURCE_PREFIX}{topology.role}.zip"
     builds = client("codebuild", region)
@@ -94,7 +95,6 @@ def run(topology: Topology, folder: Path, command: str) -> Run:
             raise Refused(Problem("dr:runner", f"{region} has no project {name}", remedy))
     with calls(f"s3://{bucket}/{key}", region):
         client("s3", region).put_object(Bucket=bucket, Key=key, Body=archive(folder))
-    variables = {"DR_COMMAND": command} | {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     with calls(f"project {name}", region):
         build = builds.start_build(
             projectName=name,
@@ -103,6 +103,22 @@ def run(topology: Topology, folder: Path, command: str) -> Run:
             environmentVariablesOverride=[{"name": each, "value": value} for each, value in variables.items()],
         )["build"]["id"]
     return _wait(builds, name, region, build)
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a build gets.
+
+    Args:
+        environment: The operator's environment variables.
+
+    Raises:
+        Refused: One of them is a secret. A build shows its variables (CodeBuild API reference, BatchGetBuilds).
+    """
+    if environment.get(PASSPHRASE) and IN_SANDBOX not in environment:
+        fact = "a build would have it in plain text, which everyone reads who may call codebuild:BatchGetBuilds"
+        remedy = "`pulumi stack change-secrets-provider awskms://ALIAS`, then unset it: docs/how-to/runner.md"
+        raise Refused(Problem(PASSPHRASE, fact, remedy))
+    return {name: environment[name] for name in (BACKEND, PASSPHRASE) if name in environment}
 
 
 def _wait(builds: Any, name: str, region: str, build: str) -> Run:

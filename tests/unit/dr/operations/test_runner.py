@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dr.clients import IN_SANDBOX
 from dr.errors import Refused
 from dr.operations import runner
 from dr.topology.topology import Role
@@ -32,6 +33,24 @@ def test_region_without_a_runner_is_refused_with_the_setting(tmp_path: Path, mon
     with pytest.raises(Refused, match="us-west-2 has no project ml-dr-runner") as caught:
         runner.run(topology(Role.RECOVERY), tmp_path, "true")
     assert "`pulumi config set dr:runner true`" in str(caught.value)
+
+
+def test_build_gets_the_backend_and_no_passphrase() -> None:
+    with pytest.raises(Refused, match="a build would have it in plain text") as caught:
+        runner.passed_on({"PULUMI_CONFIG_PASSPHRASE": "secret"})
+    assert "change-secrets-provider" in str(caught.value)
+
+    backend = {"PULUMI_BACKEND_URL": "s3://state"}
+    assert runner.passed_on({**backend, "PULUMI_CONFIG_PASSPHRASE": "", "HOME": "/home/ada"}) == {
+        **backend,
+        "PULUMI_CONFIG_PASSPHRASE": "",
+    }
+
+
+def test_build_of_a_sandbox_gets_its_public_passphrase() -> None:
+    public = {"PULUMI_CONFIG_PASSPHRASE": "sandbox"}
+
+    assert runner.passed_on({**public, IN_SANDBOX: "/folder"}) == public
 
 
 def test_buildspec_is_of_the_version_that_runs_all_commands_in_one_shell() -> None:
