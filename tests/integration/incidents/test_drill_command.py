@@ -104,8 +104,8 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
     assert not asked & set(FORBIDDEN)
     assert nothing_is_left(running)
     if name == "region-loss":
-        proof = status(running)["proof"]
-        assert proof["status"] == "met", proof
+        # On a busy machine the proof may be late, and unknown.
+        wait_for(lambda: status(running)["proof"]["status"] == "met", "the proof of the drill")
 
 
 def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(
