@@ -14,12 +14,13 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 
 from dr.errors import Invalid
 from sandbox.aws.authority import Authority
@@ -131,6 +132,7 @@ def main() -> None:
     parser.add_argument(
         "--kubernetes", type=Path, metavar="FOLDER", help="programs of a control plane; default: EKS without Kubernetes"
     )
+    parser.add_argument("--owner", type=int, metavar="PID", help="process with which the server ends")
     arguments = parser.parse_args()
     try:
         binaries = in_folder(arguments.kubernetes) if arguments.kubernetes else None
@@ -141,15 +143,17 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"port {arguments.port} cannot be bound ({error}); leave --port out to take a free one")
     arguments.state.mkdir(parents=True, exist_ok=True)
-    _serve(listening, arguments.state, binaries)
+    _serve(listening, arguments.state, binaries, arguments.owner)
 
 
-def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) -> None:
+def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None, owner: int | None) -> None:
     parts = compose(address(listening), folder, binaries)
     emulator, server = parts.emulator, serve(parts.front, listening)
     for number in (signal.SIGTERM, signal.SIGINT):
         # A new thread, because shutdown() waits for serve_forever(), which runs in this thread.
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    if owner:
+        threading.Thread(target=_end_with, args=(owner, server.shutdown), name="owner", daemon=True).start()
     emulator.replication.start()
     emulator.minutes.start()
     forks = Local(folder, ROOT).forks
@@ -177,6 +181,13 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None) ->
         server.server_close()
         fork_server.stop(forking, forks)
         parts.stop()
+
+
+def _end_with(owner: int, end: Callable[[], None]) -> None:
+    """Wait until a process has ended, even if it was killed."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(owner).wait()
+    end()
 
 
 if __name__ == "__main__":

@@ -68,12 +68,13 @@ def require(local: Local) -> Server:
     return server
 
 
-def start(local: Local, kubernetes: Path | None = None) -> Server:
+def start(local: Local, kubernetes: Path | None = None, owner: int | None = None) -> Server:
     """Start an emulator in the background and wait until it answers; return an emulator that is already running.
 
     Args:
         local: Folder of the sandbox.
         kubernetes: Folder of the control plane's programs; without it, EKS clusters have no API server.
+        owner: ID of the process with which the emulator ends, even if that is killed; None for one that goes on.
 
     Raises:
         Failed: The emulator exited or did not answer; the message has the end of its log.
@@ -88,6 +89,7 @@ def start(local: Local, kubernetes: Path | None = None) -> Server:
             [
                 *(sys.executable, "-m", MODULE, "--state", str(local.folder)),
                 *(("--kubernetes", str(kubernetes)) if kubernetes else ()),
+                *(("--owner", str(owner)) if owner else ()),
             ],
             cwd=ROOT,
             # Builds of CodeBuild find the sandbox by it.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dr.errors import Failed, Refused
@@ -17,6 +18,7 @@ from sandbox.engine.locks import drop_dead_locks
 from sandbox.local import ROOT, Local, read_json, write_json
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain
+from tests.support.waiting import wait_for
 
 SERVER = Server(1, "http://127.0.0.1:4566", "run", "2026-11-23T03:00:00+00:00")
 
@@ -71,6 +73,16 @@ def test_failed_start_of_the_emulator_is_reported_with_its_log(local: Local, mon
     monkeypatch.setattr(server_process, "MODULE", "no_such_module")
     with pytest.raises(Failed, match="No module named no_such_module"):
         server_process.start(local)
+
+
+def test_emulator_ends_with_its_owner_even_if_that_is_killed(local: Local, stranger: subprocess.Popen[bytes]) -> None:
+    server = server_process.start(local, owner=stranger.pid)
+    stranger.kill()
+    stranger.wait()
+
+    wait_for(lambda: not psutil.pid_exists(server.pid) or psutil.Process(server.pid).status() == psutil.STATUS_ZOMBIE)
+    assert server_process.find(local) is None
+    assert not local.emulator.exists()
 
 
 def test_written_json_file_leaves_no_temporary_file(local: Local) -> None:

@@ -168,7 +168,7 @@ def sandbox_in(folder: Path, project: Path | None = None) -> Iterator[SandboxUnd
     """
     local = Local(folder / "state", project or copy_project(folder / "project"))
     programs = ensure_programs(lambda text, share: None)
-    server = server_process.start(local, programs.kubernetes.folder)
+    server = server_process.start(local, programs.kubernetes.folder, os.getpid())
     try:
         # The clock stands still, so that schedules add no calls to the record unless a test advances it.
         ask(server, "POST", "clock", {"follow": False})

@@ -219,7 +219,7 @@ def test_a_sandbox_has_a_context_per_region_and_ends_with_all_processes(
     local = Local(tmp_path / "state", tmp_path)
     toolchain = Toolchain(tmp_path / "bin" / "pulumi", "3.300.0", "PATH", None)
     install_launchers(local, toolchain)
-    server = server_process.start(local, binaries.folder)
+    server = server_process.start(local, binaries.folder, os.getpid())
     try:
         variables = {**os.environ, **environment(local, server, toolchain)}
         session = boto3.Session("sandbox", "sandbox")

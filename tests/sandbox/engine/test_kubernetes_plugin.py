@@ -99,7 +99,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     shutil.copy(Path(__file__).with_name("program.py"), folder / "program.py")
     (folder / "Pulumi.yaml").write_text(PROJECT)
     local, programs = Local(folder / "state", folder), ensure_programs(lambda text, share: None)
-    server = server_process.start(local)
+    server = server_process.start(local, owner=os.getpid())
     try:
         with control_plane_in(folder / "plane", programs.kubernetes) as plane:
             kubeconfig = plane.admin_kubeconfig.read_text()
