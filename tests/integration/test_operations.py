@@ -652,10 +652,14 @@ def test_failover_that_is_killed_after_any_api_call_is_completed_by_the_next_run
         here = scene()
         made = plan(here, hasty)
         die_after(number)
-        with pytest.raises(BaseException) as caught:
+        try:
             execute(here, hasty, made)
+        except (KilledError, Refused, Failed):
+            pass
+        else:
+            # Writes of steps that run together were not repeated this time, or the lease was not renewed.
+            assert die_after.count[0] < number
         die_after(0)
-        assert isinstance(caught.value, KilledError | Refused | Failed), number
         if not finished(deployed):
             again = plan(scene(), hasty)
             execute(scene(run=again.run), hasty, again, take_over=lease.holder())
