@@ -1,4 +1,4 @@
-"""Parts of a CodeBuild project in the region's VPC, whose builds run `dr`: its role, its logs, and the project."""
+"""Parts of a CodeBuild project in the region's VPC, which runs `dr`: its role, its logs, and the project."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def read_levers(topology: Topology) -> Levers:
         text = read_document(topology.recovery.region, bucket, incident_state.KEY)
     except (Refused, Unreachable):
         return Levers()
-    return incident_state.parse(text, f"s3://{bucket}/{incident_state.KEY}").levers if text is not None else Levers()
+    return _state(text, bucket).levers
 
 
 def read_control(topology: Topology, role: Role) -> Control:
@@ -104,9 +104,12 @@ def parse_control(topology: Topology, role: Role, texts: Mapping[str, bytes | No
         for each in Role
         if (text := texts[key := contract.key_of(each)]) is not None
     }
-    text, source = texts[incident_state.KEY], f"s3://{bucket}/{incident_state.KEY}"
-    state = incident_state.parse(text, source) if text is not None else IncidentState()
-    return Control(role, region, bucket, halves, state)
+    return Control(role, region, bucket, halves, _state(texts[incident_state.KEY], bucket))
+
+
+def _state(text: bytes | None, bucket: str) -> IncidentState:
+    """Return the incident state from its document; normal operation without one. Raises as `parse_control`."""
+    return incident_state.parse(text, f"s3://{bucket}/{incident_state.KEY}") if text is not None else IncidentState()
 
 
 def read_document(region: str, bucket: str, key: str) -> bytes | None:

@@ -14,7 +14,7 @@ class Fault(StrEnum):
     ZONE = "zone"
     """A zone of the primary region. Clients stay there."""
     INFERENCE = "inference"
-    """Inference in the primary region, whose health checks pass: a grey failure."""
+    """Inference in the primary region, while its health checks pass: a grey failure."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Drill:
         killed: Whether the operator's process is killed during the failover.
         returns: Whether the primary region returns during the failover.
         fault: What it breaks.
-        accepts: Guards of the failover whose finding the operator accepts.
+        accepts: Guards of the failover; the operator accepts their findings.
     """
 
     name: str

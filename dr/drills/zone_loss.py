@@ -19,6 +19,7 @@ from dr.drills.zones import Spread, Zones
 from dr.errors import Failed, Problem
 from dr.operations.measurements import Alarm, read_alarms
 from dr.topology.detection import IMPAIRED
+from dr.topology.topology import Role
 
 UNNOTICED_SECONDS = 40.0
 """Time for which Kubernetes does not notice lost nodes, by the environment's clock, so that health checks of targets
@@ -36,7 +37,7 @@ class ZoneLoss(Rehearsal):
 
     @cached_property
     def _api(self) -> ClusterApi:
-        return zones.api_of(self.scene.primary)
+        return self.scene.cluster_of(Role.PRIMARY)
 
     def _lose_and_recover(self, clients: Clients, writer: Writer) -> None:
         self.say("clients send requests; every answer has to be right")

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dr.clusters.api_client import ClusterAddress, ClusterApi
-from dr.control.contract import Half
-from dr.errors import Problem, Refused
+from dr.clusters.api_client import ClusterApi
 from dr.operations.capacity_steps import DEPLOYMENT
 from dr.preflight.running_nodes import GPU
 from dr.topology.serving import NAMESPACE
@@ -84,21 +82,6 @@ class Zones:
     def returned(self) -> bool:
         """Whether the zone had a node at the end, and all replicas were ready."""
         return self.after is not None and self.after.complete and self.zone in self.after.nodes
-
-
-def api_of(half: Half) -> ClusterApi:
-    """Return a client of a region's cluster.
-
-    Args:
-        half: What is deployed there.
-
-    Raises:
-        Refused: The region has no cluster.
-    """
-    cluster = half.cluster
-    if cluster is None:
-        raise Refused(Problem(half.region, "it has no cluster", f"`pulumi up -s {half.stack}`"))
-    return ClusterApi(ClusterAddress(cluster.name, half.region, cluster.endpoint, cluster.ca_data))
 
 
 def read(api: ClusterApi) -> Spread:

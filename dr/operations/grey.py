@@ -1,7 +1,7 @@
 """Inference of a region as its clients get it, beside its health checks.
 
 In a grey failure readiness answers, and inference is slow or fails for a part of the requests. Health checks do not
-detect it, so a region whose health checks pass is not yet one that serves.
+detect it, so a region may pass its health checks and not serve.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def readiness(url: str, seconds: float) -> tuple[bool, str]:
 def judged(ready: str, answers: list[Answer], limit: float) -> Seen:
     """Judge answers to inference requests of a region that is ready. Pure.
 
-    A prediction that differs is no failure: the region may serve a newer model set than the one that is compared.
+    A prediction that differs does not count as a failure: the region may serve a newer model set than the compared one.
 
     Args:
         ready: The measurement of readiness.

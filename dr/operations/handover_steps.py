@@ -6,15 +6,18 @@ that the region serves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from dr.clients import Missing
+from dr.clusters.api_client import ClusterApi
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
 from dr.topology.topology import Role
 from dr.topology.writers import WRITERS, Writer
 
+Found = list[tuple[Writer, Mapping[str, object]]]
 WITHOUT = "backups are written in no region, or in both, until the next `pulumi up` of both stacks"
 
 
@@ -28,25 +31,23 @@ def hand_over(name: str, role: Role, serves: bool, after: tuple[str, ...]) -> St
         after: Names of the steps that must be done before.
     """
 
-    def differing(scene: Scene) -> list[Writer]:
-        return [each for each, fields in _found(scene, role) if fields != each.fields(serves)]
-
     def evaluate(scene: Scene) -> Verdict:
         if scene.halves[role].cluster is None:
             return Verdict(State.DONE, "the region has no cluster")
-        found = list(_found(scene, role))
+        found = _found(scene.cluster_of(role))
         if not found:
             return Verdict(State.DONE, "the cluster has none of its own")
-        lacking = [each.title for each, fields in found if fields != each.fields(serves)]
-        if lacking:
-            return Verdict(State.NEEDED, f"{'start' if serves else 'stop'} {', '.join(lacking)}")
-        titles = ", ".join(each.title for each, _ in found)
-        return Verdict(State.DONE, f"{'active' if serves else 'stopped'}: {titles}")
+        if lacking := _differing(found, serves):
+            return Verdict(State.NEEDED, f"{'start' if serves else 'stop'} {_titles(lacking)}")
+        return Verdict(State.DONE, f"{'active' if serves else 'stopped'}: {_titles(each for each, _ in found)}")
 
     def act(scene: Scene, report: Report) -> None:
-        for each in ordered(differing(scene), serves):
+        cluster = scene.cluster_of(role)
+        differing = _differing(_found(cluster), serves)
+        # What depends on another is stopped first.
+        for each in differing if serves else differing[::-1]:
             report(each.title, None)
-            scene.cluster_of(role).merge(each.path, {"spec": each.fields(serves)})
+            cluster.merge(each.path, {"spec": each.fields(serves)})
 
     return Step(
         name=name,
@@ -61,17 +62,18 @@ def hand_over(name: str, role: Role, serves: bool, after: tuple[str, ...]) -> St
     )
 
 
-def ordered(writers: Iterable[Writer], serves: bool) -> Sequence[Writer]:
-    """Return writers in the order of change: what depends on another is stopped first. Pure."""
-    found = list(writers)
-    return found if serves else found[::-1]
-
-
-def _found(scene: Scene, role: Role) -> Iterable[tuple[Writer, dict[str, object]]]:
-    """Yield the writers that the region's cluster has, with their fields; an existing cluster has its own backups."""
+def _found(cluster: ClusterApi) -> Found:
+    """Return the writers that a cluster has, with their specifications; an existing cluster has its own backups."""
+    found: Found = []
     for each in WRITERS:
-        try:
-            spec = scene.cluster_of(role).get(each.path).get("spec", {})
-        except Missing:
-            continue
-        yield each, {field: spec.get(field) for field in each.active}
+        with suppress(Missing):
+            found.append((each, cluster.get(each.path).get("spec", {})))
+    return found
+
+
+def _differing(found: Found, serves: bool) -> list[Writer]:
+    return [each for each, spec in found if {name: spec.get(name) for name in each.active} != each.fields(serves)]
+
+
+def _titles(writers: Iterable[Writer]) -> str:
+    return ", ".join(each.title for each in writers)

@@ -137,10 +137,16 @@ class Scene:
         return ClusterApi(ClusterAddress(cluster.name, self.region, cluster.endpoint, cluster.ca_data))
 
     def cluster_of(self, role: Role) -> ClusterApi:
-        """Return a client of a region's cluster. Raises as `cluster`."""
-        cluster = self.halves[role].cluster
-        if role is Role.RECOVERY or cluster is None:
+        """Return a client of a region's cluster.
+
+        Raises:
+            Refused: The region has no cluster.
+        """
+        if role is Role.RECOVERY:
             return self.cluster
+        cluster = self.primary.cluster
+        if cluster is None:
+            raise Refused(Problem(self.home, "it has no cluster", f"`pulumi up -s {self.primary.stack}`"))
         return ClusterApi(ClusterAddress(cluster.name, self.home, cluster.endpoint, cluster.ca_data))
 
     @property

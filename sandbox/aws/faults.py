@@ -110,7 +110,7 @@ class CapacityFault:
 
 @dataclass
 class InferenceFault:
-    """Slow inference in a region whose health checks pass: a grey failure.
+    """Slow inference in a region, while its health checks pass: a grey failure.
 
     Args:
         region: The region.
