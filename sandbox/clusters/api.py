@@ -112,6 +112,10 @@ class Api:
                 return None
             raise
 
+    def config_map(self, namespace: str, name: str) -> Thing:
+        """Read a ConfigMap. Raises as `call`."""
+        return self.call("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+
     def patch(self, path: str, content: Thing, kind: str = MERGE) -> Thing:
         """Patch an object. Raises as `call`."""
         return self.call("PATCH", path, content, kind)

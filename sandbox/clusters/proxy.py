@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dr.errors import Failed, Problem
+from sandbox.clusters.pod_processes import variables
 from sandbox.control_plane.supervised import Supervised
 
 Thing = dict[str, Any]
@@ -51,14 +52,19 @@ def find(pod: Thing, config_map: Callable[[str, str], Thing], port: int) -> Prox
                 name = volumes[mount["name"]]["configMap"]["name"]
                 data = config_map(pod["metadata"]["namespace"], name)["data"]
                 config = json.loads(data[str(path.relative_to(mount["mountPath"]))])
-                return Proxy(config, {_server_port(pod): port}, container.get("args", ()))
+                server = server_of(pod)
+                return Proxy(config, {server_port(server): port} if server else {}, container.get("args", ()))
     return None
 
 
-def _server_port(pod: Thing) -> int:
-    """Return the loopback port of a pod's server."""
-    variables = [each for container in pod["spec"]["containers"] for each in container.get("env", ())]
-    return next(int(each["value"]) for each in variables if each["name"] == SERVER_PORT_VARIABLE)
+def server_of(pod: Thing) -> Thing | None:
+    """Return the container of a pod's server; None if it has none."""
+    return next((each for each in pod["spec"]["containers"] if SERVER_PORT_VARIABLE in variables(each)), None)
+
+
+def server_port(server: Thing) -> int:
+    """Return the loopback port of a server's container."""
+    return int(variables(server)[SERVER_PORT_VARIABLE])
 
 
 class Proxy:

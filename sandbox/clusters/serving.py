@@ -27,7 +27,7 @@ from weakref import WeakKeyDictionary
 
 from dr.errors import Failed, Problem
 from sandbox.aws.answer import Answer, ConnectionCutError
-from sandbox.clusters import init_container, proxy
+from sandbox.clusters import pod_processes, proxy
 from sandbox.clusters.api import Api, Thing
 from sandbox.clusters.proxy import Proxy, ProxyConnection
 
@@ -83,9 +83,13 @@ class ModelServer:
             raise Failed(Problem("MLServer", f"it ended before it served {models}", remedy))
         self.port = int(json.loads(line)["port"])
 
+    def kill(self) -> None:
+        """Kill the process; `end` is still required."""
+        self._process.kill()
+
     def end(self) -> None:
         """Kill the process and delete its folder."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
@@ -222,8 +226,9 @@ class Serving:
             server, self._spare = self._spare or ModelServer(), None
         problem, served = "", None
         try:
-            server.load(init_container.run(pod, self._config_map, Path(server.folder.name), self._environment()))
-            served = Served(server, proxy.find(pod, self._config_map, server.port))
+            identity = pod_processes.identity(self._endpoint, self._region)
+            server.load(pod_processes.fetch(pod, self._api.config_map, Path(server.folder.name), identity))
+            served = Served(server, proxy.find(pod, self._api.config_map, server.port))
         except Exception as error:  # noqa: BLE001 - requests are answered with the error
             problem = str(error)
             sys.stderr.write(f"the model server of {self._region}: {error}\n")
@@ -242,21 +247,6 @@ class Serving:
             before.end()
         with self._changed:
             self._changed.notify_all()
-
-    def _config_map(self, namespace: str, name: str) -> Thing:
-        return self._api.call("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
-
-    def _environment(self) -> dict[str, str]:
-        """Return the sandbox's credentials and endpoint, which replace the pod's identity and AWS's endpoints."""
-        return {
-            "AWS_ENDPOINT_URL": self._endpoint,
-            "AWS_DEFAULT_REGION": self._region,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
 
 
 Kept = WeakKeyDictionary[Served, http.client.HTTPConnection]

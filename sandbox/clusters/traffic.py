@@ -1,4 +1,4 @@
-"""Control loop of one cluster: nodes, scaling, image pulls, evictions, load balancer targets and the model server.
+"""Control loop of one cluster: nodes, scaling, image pulls, evictions, targets, the model server and bare pods.
 
 Each cluster has one thread. It runs all steps after a change in the cluster, otherwise a few times a second. It pauses
 while the region is unreachable.
@@ -13,8 +13,10 @@ from collections.abc import Callable
 
 from sandbox.aws.faults import Faults
 from sandbox.aws.world import Clients
+from sandbox.clusters import pod_processes
 from sandbox.clusters.api import Api, Thing, Watched
 from sandbox.clusters.autoscaler import Autoscaler
+from sandbox.clusters.bare_pods import BarePods
 from sandbox.clusters.demand import AUTOSCALERS, Demand
 from sandbox.clusters.evictions import Evictions
 from sandbox.clusters.image_pulls import ImagePulls
@@ -61,24 +63,26 @@ class Traffic:
         scaling = Scaling(faults, self.region, name, speed)
         self._targets = Targets(client, self.region, bindings, services, slices)
         self.serving = Serving(endpoint, self.region, api)
+        self._bare = BarePods(api, self._pods, lambda pod: pod_processes.identity(endpoint, plane.region))
         joining = Nodes(api, scaling, nodes, self._pods, self.region, speed)
         evictions = Evictions(api, nodes, self._pods, speed)
         pulls = ImagePulls(api, self._pods, client, faults, speed)
         autoscaler = Autoscaler(scaling, nodes, self._pods, speed)
         self._steps: tuple[Callable[[], None], ...] = (
             *(scaling.step, joining.step, pulls.step, evictions.step, self._targets.step, autoscaler.step),
-            *(Demand(api, autoscalers, speed).step, self._serve),
+            *(Demand(api, autoscalers, speed).step, self._bare.step, self._serve),
         )
         self._thread = threading.Thread(target=self._run, name=f"cluster {name} in {self.region}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the threads and the model server."""
+        """Stop the threads, the model server and the bare pods."""
         self._ended.set()
         self._wake.set()
         for each in self._watched.values():
             each.stop()
         self._thread.join()
+        self._bare.stop()
         self.serving.stop()
 
     def wake(self) -> None:

@@ -1,0 +1,196 @@
+"""Pods of inference without an owner: their containers run, with the objects of the real program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from components.kubernetes import inference_objects_spec, inference_spec, namespace_spec
+from components.kubernetes.inference_spec import InferenceSpec
+from components.pod_code import pod_code
+from dr import clients
+from dr.data import model_sets
+from sandbox.clusters.serving import lacking
+from sandbox.model_set import train
+from sandbox.server import running
+from tests.support.inference import ZONES, Region
+from tests.support.kubernetes import spec
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "MLServer is installed")
+
+WEST, SPACE = "us-west-2", "dr-drill"
+BUCKETS = {"models": "models-2", "registry": "registry-2", "datasets": "datasets-2"}
+ROW = [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0] * 8
+ASKS = f"""
+import json, os, urllib.request
+tensor = dict(name="predict", shape=[1, 64], datatype="FP32", data=[{ROW}])
+request = urllib.request.Request(os.environ["SERVER"] + "/v2/models/digits/infer",
+    json.dumps(dict(inputs=[tensor])).encode(), {{"Content-Type": "application/json"}})
+answer = json.load(urllib.request.urlopen(request, timeout=10))
+with open(os.environ["TERMINATION_LOG"], "w") as file:
+    json.dump(dict(version=answer["model_version"], data=answer["outputs"][0]["data"]), file)
+"""
+"""Code of a container that asks the pod's own server."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A region with nodes and a published model set, and a namespace for bare pods."""
+
+    region: Region
+    published: str
+    model: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with running(kubernetes=True) as aws, pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+        }.items():
+            patch.setenv(name, value)
+        clients.forget()
+        region = Region(aws, WEST)
+        region.build(len(ZONES))
+        for bucket in BUCKETS.values():
+            there = {"LocationConstraint": WEST}
+            region.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=there)
+            region.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        trained = train(tmp_path_factory.mktemp("model"))
+        published = model_sets.publish(WEST, BUCKETS, "digits", trained.items).set_id
+        region.apply("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": SPACE}})
+        for priority in namespace_spec.priorities().values():
+            region.apply("/apis/scheduling.k8s.io/v1/priorityclasses", priority)
+        of = inference()
+        for made in (inference_objects_spec.code(of), inference_objects_spec.proxy(of)):
+            region.apply(f"/api/v1/namespaces/{SPACE}/configmaps", here(made))
+        region.apply(f"/api/v1/namespaces/{SPACE}/serviceaccounts", here(inference_objects_spec.service_account()))
+        yield Place(region, published, trained.folder / "model.joblib")
+
+
+@pytest.fixture
+def bare(place: Place) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Create a bare pod as soon as the previous one is gone: bare(asker=CODE) returns it."""
+    yield lambda **changes: create(place.region, **changes)
+    place.region.api.remove(f"/api/v1/namespaces/{SPACE}/pods/probe")
+    wait_for(lambda: found(place.region) is None)
+
+
+def inference() -> InferenceSpec:
+    return spec(
+        code=pod_code("fetch_models"), models_bucket=BUCKETS["models"], registry_bucket=BUCKETS["registry"], region=WEST
+    )
+
+
+def here(made: dict[str, Any]) -> dict[str, Any]:
+    """Move an object to the namespace of the test."""
+    return {**made, "metadata": {**made["metadata"], "namespace": SPACE}}
+
+
+def python(name: str, code: str, **variables: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": "python:3",
+        "command": ["python", "-c", code],
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "resources": {"limits": {"memory": "64Mi"}},
+    }
+
+
+def create(region: Region, asker: str = ASKS, first: str = "", restart: str = "Never") -> dict[str, Any]:
+    """Create a pod of the real program with a container that asks, and an init container before the others."""
+    made = inference_spec.pod(inference())
+    made["restartPolicy"] = restart
+    server = f"http://127.0.0.1:{inference_spec.SERVER_PORT}"
+    made["containers"].append(python("asker", asker, SERVER=server))
+    made["initContainers"][:0] = [python("first", first)] if first else []
+    pod = {"kind": "Pod", "metadata": {"name": "probe", "labels": {"app": "probe"}}, "spec": made}
+    region.apply(f"/api/v1/namespaces/{SPACE}/pods", pod)
+    return pod
+
+
+def found(region: Region) -> dict[str, Any] | None:
+    return region.api.find("v1", "Pod", SPACE, "probe")
+
+
+def ended(region: Region, name: str) -> dict[str, Any]:
+    """Wait until a container of the pod has ended, and return its `terminated` state."""
+
+    def state() -> Any:
+        status = (found(region) or {})["status"]
+        listed = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+        return next((each["state"].get("terminated") for each in listed if each["name"] == name), None)
+
+    terminated: dict[str, Any] = wait_for(state, f"the end of {name}")
+    return terminated
+
+
+def test_the_container_that_asks_gets_the_answer_of_the_models_that_the_pod_fetched(
+    place: Place, bare: Callable[..., dict[str, Any]]
+) -> None:
+    import joblib
+
+    bare()
+    asker = ended(place.region, "asker")
+
+    assert (asker["exitCode"], asker["reason"]) == (0, "Completed"), asker
+    expected = joblib.load(place.model).predict([ROW]).tolist()
+    assert json.loads(asker["message"]) == {"version": place.published, "data": expected}
+    status = (found(place.region) or {})["status"]
+    assert status["phase"] == "Running", "the server still runs"
+    assert [each["ready"] for each in status["containerStatuses"]] == [True, False]
+    assert ended(place.region, "fetch-models")["exitCode"] == 0
+    assert status["podIP"]
+
+
+def test_a_failed_container_reports_its_exit_code_and_the_end_of_its_log(
+    place: Place, bare: Callable[..., dict[str, Any]]
+) -> None:
+    bare(asker="print('wrong answer'); raise SystemExit(1)")
+    asker = ended(place.region, "asker")
+
+    assert (asker["exitCode"], asker["reason"], asker["message"]) == (1, "Error", "wrong answer\n")
+
+
+def test_a_failed_init_container_ends_the_pod_before_its_other_containers_start(
+    place: Place, bare: Callable[..., dict[str, Any]]
+) -> None:
+    bare(first="print('the region answers'); raise SystemExit(1)")
+    first = ended(place.region, "first")
+
+    assert (first["exitCode"], first["message"]) == (1, "the region answers\n")
+    status = (found(place.region) or {})["status"]
+    assert status["phase"] == "Failed"
+    later = (*status["initContainerStatuses"][1:], *status["containerStatuses"])
+    assert all("waiting" in each["state"] for each in later)
+
+
+def test_processes_of_a_deleted_pod_end(place: Place, bare: Callable[..., dict[str, Any]]) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    bare(asker="import time; time.sleep(600)")
+
+    def started() -> list[psutil.Process]:
+        new = [each for each in psutil.Process().children(recursive=True) if each not in before]
+        return new if any("time.sleep(600)" in " ".join(each.cmdline()) for each in new) else []
+
+    processes = wait_for(started)
+    place.region.api.remove(f"/api/v1/namespaces/{SPACE}/pods/probe")
+
+    wait_for(lambda: not any(map(psutil.Process.is_running, processes)))
+
+
+def test_containers_of_a_pod_that_restarts_do_not_run(place: Place, bare: Callable[..., dict[str, Any]]) -> None:
+    bare(restart="Always")
+    wait_for(lambda: (found(place.region) or {})["status"]["phase"] == "Running")
+
+    assert not any("terminated" in each["state"] for each in (found(place.region) or {})["status"]["containerStatuses"])
