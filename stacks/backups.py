@@ -1,4 +1,4 @@
-"""Backups: two vaults in each region, and a plan in each stack."""
+"""Backups: two vaults in each region, and in each stack a plan for each class of data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from components.data.backup_plan import BackupPlan, BackupPlanArgs
 from components.data.backup_rules import BackupRule
 from components.data.backup_vault import BackupVault, BackupVaultArgs
 from components.tagging import tags_of
+from dr.topology.backups import Backups, DataClass
 from dr.topology.topology import Role, Topology
 
-BACKUP_SCHEDULE = "cron(0 2/12 * * ? *)"
-"""At 02:00 and 14:00 UTC; with one backup a day, the newest copy is older than 24 h until the next one completes."""
+REGULAR, ARCHIVE = "regular", "archive"
+"""Names of the rules of a plan."""
 
 
 def backup_vaults(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -> list[BackupVault]:
@@ -43,13 +44,15 @@ def backup_vaults(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -
     ]
 
 
-def backup_plan(
+def backup_plans(
     topology: Topology,
     vault_name: pulumi.Input[str],
     copy_to: pulumi.Input[str],
     replicas_written: bool = False,
-) -> BackupPlan:
-    """Create the backup plan for tagged resources in this stack's region.
+) -> list[BackupPlan]:
+    """Create the backup plans for tagged resources in this stack's region: one for each class of data.
+
+    The plan of objects was there before the others; it has the role of all.
 
     Args:
         topology: The topology to deploy.
@@ -58,18 +61,38 @@ def backup_plan(
         replicas_written: Whether applications write to the replicas in this stack's region.
     """
     primary = topology.role is Role.PRIMARY
-    return BackupPlan(
-        "backup",
-        BackupPlanArgs(
-            name=f"{topology.bucket_prefix}-backups-{topology.role}",
-            region=topology.here.region,
-            vault_name=vault_name,
-            copy_to=copy_to,
-            rules=(BackupRule("twice-daily", BACKUP_SCHEDULE, topology.backup_retention_days),),
-            replicas=replicas_written,
-            # An existing bucket has its owner's tags.
-            adopted=[f"arn:aws:s3:::{pair.existing}" for pair in topology.pairs if primary and pair.existing],
-            running=topology.tier_here.spec.backup_plan or replicas_written,
-            tags=tags_of(topology),
-        ),
-    )
+    plans: list[BackupPlan] = []
+    for backups in sorted(topology.backups, key=lambda each: each.data is not DataClass.OBJECTS):
+        data = backups.data
+        first = data is DataClass.OBJECTS
+        plan = BackupPlan(
+            "backup" if first else f"backup-{data}",
+            BackupPlanArgs(
+                name=f"{topology.bucket_prefix}-{'backups' if first else data}-{topology.role}",
+                region=topology.here.region,
+                vault_name=vault_name,
+                copy_to=copy_to,
+                rules=rules_of(backups),
+                classes=[data],
+                role_arn=None if first else plans[0].role_arn,
+                replicas=replicas_written,
+                # An existing bucket has its owner's tags.
+                adopted=[
+                    f"arn:aws:s3:::{pair.existing}" for pair in topology.pairs if first and primary and pair.existing
+                ],
+                running=topology.tier_here.spec.backup_plan or replicas_written,
+                tags=tags_of(topology),
+            ),
+        )
+        plans.append(plan)
+    return plans
+
+
+def rules_of(backups: Backups) -> list[BackupRule]:
+    """Return the rules of a class of data: its schedule, and if it has an archive, the monthly backup for that."""
+    hours = backups.complete_hours
+    rules = [BackupRule(REGULAR, backups.schedule, backups.retention_days, complete_hours=hours)]
+    if backups.archive_days is not None:
+        kept, cold = backups.archive_days, backups.cold_days
+        rules.append(BackupRule(ARCHIVE, backups.archive_schedule, kept, cold_days=cold, complete_hours=hours))
+    return rules

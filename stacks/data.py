@@ -12,7 +12,7 @@ from components.data.replicated_bucket import BucketSide, ReplicatedBucket, Repl
 from components.tagging import tags_of
 from dr.names import CONTROL, DATASETS
 from dr.topology.topology import Role, Topology
-from stacks.backups import backup_plan, backup_vaults
+from stacks.backups import backup_plans, backup_vaults
 
 
 @dataclass(frozen=True)
@@ -91,5 +91,5 @@ def data(topology: Topology, replicates_images: bool = True) -> Data:
     keys_by_role = {Role.PRIMARY: keys.source_arn, Role.RECOVERY: keys.replica_arn}
     for role, key_arn in keys_by_role.items():
         backup_vaults(topology, role, key_arn)
-    backup_plan(topology, topology.local_vault(Role.PRIMARY), topology.copies_vault_arn(Role.RECOVERY))
+    backup_plans(topology, topology.local_vault(Role.PRIMARY), topology.copies_vault_arn(Role.RECOVERY))
     return Data(keys, pairs)

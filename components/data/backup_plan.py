@@ -1,4 +1,4 @@
-"""BackupPlan: scheduled backups of every resource in a region that has the tag `backup=enabled`, with copies.
+"""BackupPlan: scheduled backups of every resource of some classes of data with the tag `backup=enabled`, with copies.
 
 A selection names resource types by ARN and filters them by tag, so that resources created later are included. A type
 that is named is backed up whatever the region's opt-in settings are, except Aurora (AWS Backup developer guide, "Assign
@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 from pulumi_aws import backup, iam
@@ -22,24 +23,18 @@ from pulumi_aws import backup, iam
 from components.data.backup_rules import BackupRule, VaultLock, check_lock_allows
 from components.iam import BACKUP_POLICIES, trust_service
 from components.tagging import BACKUP_TAG, REPLICA_TAG
+from dr.topology.backups import DataClass
 
 START_WINDOW_MINUTES = 60
 """The shortest start window AWS Backup accepts. A late backup makes the next day's recovery point older."""
 
-COMPLETION_WINDOW_MINUTES = 7 * 24 * 60
-"""The default of AWS Backup: 7 days, in minutes. AWS cancels a longer backup; a first backup copies all data."""
-
-RESOURCE_TYPES = (
-    "arn:aws:s3:::*",
-    "arn:aws:ec2:*:*:volume/*",
-    "arn:aws:ec2:*:*:instance/*",
-    "arn:aws:elasticfilesystem:*:*:file-system/*",
-    "arn:aws:fsx:*:*:file-system/*",
-    "arn:aws:dynamodb:*:*:table/*",
-    "arn:aws:rds:*:*:db:*",
-    "arn:aws:rds:*:*:cluster:*",
-)
-"""Resource types that a plan backs up. AWS Backup accepts at most 30 ARNs with wildcards in a selection."""
+RESOURCE_TYPES: Mapping[DataClass, tuple[str, ...]] = {
+    DataClass.OBJECTS: ("arn:aws:s3:::*",),
+    DataClass.VOLUMES: ("arn:aws:ec2:*:*:volume/*", "arn:aws:ec2:*:*:instance/*"),
+    DataClass.FILES: ("arn:aws:elasticfilesystem:*:*:file-system/*", "arn:aws:fsx:*:*:file-system/*"),
+    DataClass.DATABASES: ("arn:aws:dynamodb:*:*:table/*", "arn:aws:rds:*:*:db:*", "arn:aws:rds:*:*:cluster:*"),
+}
+"""ARNs of the resource types of each class. AWS Backup accepts at most 30 ARNs with wildcards in a selection."""
 
 PLAN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 
@@ -54,6 +49,8 @@ class BackupPlanArgs:
         vault_name: Name of the vault in that region which stores the backups.
         copy_to: ARN of a vault in another region, to which each backup is copied; None for no copies.
         rules: Schedules and retention; at least one.
+        classes: Classes of data that the plan backs up.
+        role_arn: ARN of the role of another plan for its jobs; None: the plan has a role of its own.
         replicas: Whether to back up resources with the tag `backup=replica` too: they are written to.
         adopted: ARNs of resources without those tags that are backed up.
         running: Whether to create the plan and its selections. Without them only the role is created: it exists in
@@ -71,6 +68,8 @@ class BackupPlanArgs:
     vault_name: pulumi.Input[str]
     copy_to: pulumi.Input[str] | None = None
     rules: Sequence[BackupRule] = (BackupRule(),)
+    classes: Sequence[DataClass] = tuple(DataClass)
+    role_arn: pulumi.Input[str] | None = None
     replicas: bool = False
     adopted: Sequence[str] = ()
     running: bool = True
@@ -116,7 +115,7 @@ class BackupPlanArgs:
 
 
 class BackupPlan(pulumi.ComponentResource):
-    """A backup plan, its selections, and the IAM role for backup and restore jobs with its policy attachments.
+    """A backup plan, its selections, and if no other plan has it, the IAM role for backup and restore jobs.
 
     Attributes:
         plan_id: The plan's ID; None if `running` is false.
@@ -128,13 +127,16 @@ class BackupPlan(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BackupPlanArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:data:BackupPlan", name, None, opts)
-        role, policies = self._role(f"{name}-role", args)
-        self.role_arn = role.arn
-        plan_id = self._plan(name, args, role, policies) if args.running else None
+        self.role_arn = pulumi.Output.from_input(args.role_arn or self._role(f"{name}-role", args))
+        plan_id = self._plan(name, args) if args.running else None
         self.plan_id = pulumi.Output.from_input(plan_id)
         self.register_outputs({"plan_id": self.plan_id, "role_arn": self.role_arn})
 
-    def _role(self, name: str, args: BackupPlanArgs) -> tuple[iam.Role, list[pulumi.Resource]]:
+    def _role(self, name: str, args: BackupPlanArgs) -> pulumi.Output[str]:
+        """Create the role, and return its ARN once the policies are attached.
+
+        AWS refuses a selection while its role lacks permission to find tagged resources.
+        """
         opts = pulumi.ResourceOptions(parent=self)
         role = iam.Role(
             name,
@@ -143,15 +145,13 @@ class BackupPlan(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=opts,
         )
-        attached: list[pulumi.Resource] = [
+        attached = [
             iam.RolePolicyAttachment(f"{name}-{policy}", role=role.name, policy_arn=arn, opts=opts)
             for policy, arn in BACKUP_POLICIES.items()
         ]
-        return role, attached
+        return pulumi.Output.all(role.arn, *(each.id for each in attached)).apply(lambda known: str(known[0]))
 
-    def _plan(
-        self, name: str, args: BackupPlanArgs, role: iam.Role, policies: list[pulumi.Resource]
-    ) -> pulumi.Output[str]:
+    def _plan(self, name: str, args: BackupPlanArgs) -> pulumi.Output[str]:
         plan = backup.Plan(
             f"{name}-plan",
             name=args.name,
@@ -162,7 +162,8 @@ class BackupPlan(pulumi.ComponentResource):
         )
         by_tag = {"enabled": BACKUP_TAG, **({"replicas": REPLICA_TAG} if args.replicas else {})}
         selections: dict[str, tuple[Sequence[str], Mapping[str, str]]]
-        selections = {each: (RESOURCE_TYPES, tag) for each, tag in by_tag.items()}
+        types = [arn for data in args.classes for arn in RESOURCE_TYPES[data]]
+        selections = {each: (types, tag) for each, tag in by_tag.items()}
         if args.adopted:
             selections["adopted"] = (tuple(args.adopted), {})
         for selection, (arns, tags) in selections.items():
@@ -174,12 +175,11 @@ class BackupPlan(pulumi.ComponentResource):
                 f"{name}-selection" if selection == "enabled" else f"{name}-{selection}",
                 name=selection,
                 plan_id=plan.id,
-                iam_role_arn=role.arn,
+                iam_role_arn=self.role_arn,
                 resources=arns,
                 conditions=[backup.SelectionConditionArgs(string_equals=equal)] if equal else None,
                 region=args.region,
-                # AWS refuses a selection while its role lacks permission to find tagged resources.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=policies),
+                opts=pulumi.ResourceOptions(parent=self),
             )
         return plan.id
 
@@ -187,7 +187,7 @@ class BackupPlan(pulumi.ComponentResource):
 def _rule(rule: BackupRule, args: BackupPlanArgs) -> backup.PlanRuleArgs:
     copies: list[pulumi.Input[backup.PlanRuleCopyActionArgs]] = []
     if args.copy_to is not None:
-        lifecycle = backup.PlanRuleCopyActionLifecycleArgs(delete_after=rule.copy_days)
+        lifecycle = backup.PlanRuleCopyActionLifecycleArgs(delete_after=rule.copy_days, **_cold(rule))
         copies.append(backup.PlanRuleCopyActionArgs(destination_vault_arn=args.copy_to, lifecycle=lifecycle))
     return backup.PlanRuleArgs(
         rule_name=rule.name,
@@ -195,7 +195,14 @@ def _rule(rule: BackupRule, args: BackupPlanArgs) -> backup.PlanRuleArgs:
         schedule=rule.schedule,
         schedule_expression_timezone="Etc/UTC",
         start_window=START_WINDOW_MINUTES,
-        completion_window=COMPLETION_WINDOW_MINUTES,
-        lifecycle=backup.PlanRuleLifecycleArgs(delete_after=rule.retention_days),
+        completion_window=rule.complete_hours * 60,
+        lifecycle=backup.PlanRuleLifecycleArgs(delete_after=rule.retention_days, **_cold(rule)),
         copy_actions=copies,
     )
+
+
+def _cold(rule: BackupRule) -> dict[str, Any]:
+    """Return the move to cold storage; EBS moves only with the opt-in to its archive (API reference, Lifecycle)."""
+    if rule.cold_days is None:
+        return {}
+    return {"cold_storage_after": rule.cold_days, "opt_in_to_archive_for_supported_resources": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from dr.topology.backups import COMPLETE_HOURS, LEAST_COLD_DAYS
 from dr.topology.topology import LockMode
 
 DAILY_AT_TWO = "cron(0 2 * * ? *)"
@@ -14,6 +15,8 @@ LEAST_GRACE_DAYS = 3
 
 LONGEST_DAYS = 36_500
 """About 100 years: the longest retention and the longest grace time that AWS Backup accepts."""
+
+LEAST_COMPLETE_HOURS = 2
 
 # The minute is one number, because AWS Backup runs a plan at most once an hour.
 SCHEDULE = re.compile(r"cron\([0-5]?\d \S+ (?P<day>\S+) \S+ (?P<weekday>\S+) \S+\)")
@@ -90,15 +93,20 @@ class BackupRule:
             only backups protect is the interval plus the time to complete a backup and its copy.
         retention_days: Retention of a backup, in days. Default 30, as for cluster backups.
         copy_retention_days: Retention of the copy, in days; None for the same as the backup.
+        cold_days: Age in days at which the backup and its copy move to cold storage; None: they stay in warm storage.
+            For resource types that AWS Backup cannot move it has no effect.
+        complete_hours: Hours after its start at which AWS Backup cancels a backup that is not complete, at least 2.
 
     Raises:
-        ValueError: The name, a retention or the schedule is invalid.
+        ValueError: The name, a retention, the completion window or the schedule is invalid.
     """
 
     name: str = "daily"
     schedule: str = DAILY_AT_TWO
     retention_days: int = 30
     copy_retention_days: int | None = None
+    cold_days: int | None = None
+    complete_hours: int = COMPLETE_HOURS
 
     def __post_init__(self) -> None:
         if not RULE_NAME.fullmatch(self.name):
@@ -111,6 +119,18 @@ class BackupRule:
                     f"backup rule {self.name} has a retention of {days} days: AWS Backup accepts 1 to {LONGEST_DAYS}; "
                     "choose days in that range"
                 )
+            if self.cold_days is not None and days < self.cold_days + LEAST_COLD_DAYS:
+                raise ValueError(
+                    f"backup rule {self.name} moves to cold storage after {self.cold_days} days and has a retention of "
+                    f"{days}: AWS Backup requires {LEAST_COLD_DAYS} days in cold storage; raise the retention to "
+                    f"{self.cold_days + LEAST_COLD_DAYS} or more"
+                )
+        # AWS requires more than the start window, which is an hour.
+        if self.complete_hours < LEAST_COMPLETE_HOURS:
+            raise ValueError(
+                f"backup rule {self.name} has a completion window of {self.complete_hours} h, which includes the start "
+                f"window of 1 h; set {LEAST_COMPLETE_HOURS} or more"
+            )
         fields = SCHEDULE.fullmatch(self.schedule)
         if not fields or (fields["day"] == "?") == (fields["weekday"] == "?"):
             raise ValueError(

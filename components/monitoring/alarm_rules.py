@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from dr.control.levers import NAMESPACE
 from dr.functions.prober import COPY_METRIC, ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
 from dr.preflight.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 from dr.topology import detection
-from dr.topology.detection import COPY_SECONDS
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
@@ -243,7 +243,9 @@ UNMEASURED = "unmeasured"
 PROBER, LEVERS, AUTOMATION = "prober", "levers", "automation"
 
 
-def recovery_region_rules(workload: str, primary: str, recovery: str, functions: Mapping[str, str]) -> list[AlarmRule]:
+def recovery_region_rules(
+    workload: str, primary: str, recovery: str, functions: Mapping[str, str], copies: timedelta
+) -> list[AlarmRule]:
     """Return the alarms on metrics that are published in the recovery region; the same ones in every tier.
 
     In a tier that does not serve, the prober publishes no data about the recovery region's endpoint.
@@ -253,6 +255,7 @@ def recovery_region_rules(workload: str, primary: str, recovery: str, functions:
         primary: The primary region.
         recovery: The recovery region.
         functions: Names of the functions, by `PROBER`, `LEVERS` and, where it is deployed, `AUTOMATION`.
+        copies: Objective of the age of the newest backup copy.
     """
     dimensions = {"Workload": workload}
     return [
@@ -280,11 +283,11 @@ def recovery_region_rules(workload: str, primary: str, recovery: str, functions:
         ),
         AlarmRule(
             COPIES,
-            f"the newest backup copy in {recovery} is older than {COPY_SECONDS // 3600} hours, or none arrived in the "
-            "first ones",
+            f"the newest backup copy of a bucket in {recovery} is older than {copies // timedelta(hours=1)} hours, or "
+            "none arrived in the first ones",
             NAMESPACE,
             COPY_METRIC,
-            COPY_SECONDS,
+            int(copies.total_seconds()),
             period=300,
             periods=1,
             dimensions=dimensions,

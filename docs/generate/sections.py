@@ -60,6 +60,7 @@ SECTIONS = (
     Section("Pulumi.yaml", "configuration keys", settings.schema, comment=("# ", "")),
     Section("docs/configuration.md", "settings", settings.setting_table),
     Section("docs/configuration.md", "bucket pairs", settings.pair_table),
+    Section("docs/configuration.md", "backups by class of data", settings.backup_table),
     Section("docs/cli.md", "", cli.document),
     Section("docs/policies.md", "rules", policies.rule_table),
     Section("docs/policies.md", "exceptions", policies.exception_table),

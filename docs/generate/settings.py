@@ -10,6 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic.fields import FieldInfo
 
+from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
 from dr.config.settings import SETTINGS
 from dr.config.types import AUTO, Settings
@@ -41,10 +42,19 @@ def setting_table() -> str:
 
 def pair_table() -> str:
     """Return the table of the keys of an entry of `dr:buckets`."""
+    return _entry_table(PairSettings)
+
+
+def backup_table() -> str:
+    """Return the table of the keys of an entry of `dr:backups`."""
+    return _entry_table(BackupSettings)
+
+
+def _entry_table(entry: type[Settings]) -> str:
     rows = ["| key | value | default | description |", "|---|---|---|---|"]
     rows += [
         _row(f"`{field.alias}`", _value(field), _default(field), str(field.description))
-        for field in PairSettings.model_fields.values()
+        for field in entry.model_fields.values()
     ]
     return "\n".join(rows)
 

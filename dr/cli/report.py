@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dr.cli.findings_layout import ADVISED, FINDINGS, STYLES, objective_text
 from dr.cli.layout import INDENT, Paragraph, Rows
-from dr.control.contract import Half
+from dr.control.contract import BackupRecord, Half
 from dr.errors import DrError
 from dr.operations.adopt import Found
 from dr.operations.preflight import PreflightReport
@@ -55,9 +55,19 @@ def contract_text(halves: list[Half], source: str) -> RenderableType:
             ("endpoint check", dns.endpoint_check_id),
             ("lever check", f"{dns.lever_check_id} ({dns.lever}, alarm {dns.lever_alarm})"),
             *((pair, f"{sides.primary} <-> {sides.recovery}") for pair, sides in half.buckets.items()),
+            *((f"backups of {data}", backups_text(each)) for data, each in half.backups.items()),
         ]
         parts += ["", Rows(rows)]
     return Group(*parts)
+
+
+def backups_text(backups: BackupRecord) -> str:
+    """How a class of data is backed up, as text."""
+    archive = f", the first of a month {backups.archive_days} days" if backups.archive_days else ""
+    return (
+        f"every {backups.every_hours} h, kept {backups.retention_days} days{archive}; newest copy at most "
+        f"{backups.rpo_hours:g} h old"
+    )
 
 
 ROLLOUT_STYLES = {

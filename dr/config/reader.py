@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from dr.config import buckets, image_references
+from dr.config import backups, buckets, image_references
 from dr.config.alert_addresses import NO_ONE
+from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
 from dr.config.settings import NAMESPACE, SETTINGS, StackSettings
 from dr.errors import Invalid, Problem
@@ -110,7 +111,8 @@ def _problem(detail: Any) -> Problem:
         case "extra_forbidden":
             names = [str(field.alias) for field in SETTINGS.values()]
             if len(path) > 1:
-                names = [to_camel(name) for name in PairSettings.model_fields]
+                entry = BackupSettings if path[0] == "backups" else PairSettings
+                names = [to_camel(name) for name in entry.model_fields]
             hint = did_you_mean(path[-1], names, f"Known keys: {', '.join(names)}.")
             return Problem(key, "unknown key", f"{hint} To remove it: `pulumi config rm {key}`")
         case "config":
@@ -290,6 +292,10 @@ def _images(settings: StackSettings) -> Iterator[Problem]:
         yield from image_references.without_digest(settings.serving.images)
 
 
+def _backups(settings: StackSettings) -> Iterator[Problem]:
+    yield from backups.backup_problems(settings.backups, settings.backup_retention_days)
+
+
 def _pairs(settings: StackSettings) -> Iterator[Problem]:
     yield from buckets.pair_problems(settings.buckets)
 
@@ -318,6 +324,7 @@ RULES = (
     Rule(("alertAddresses",), _alerts),
     Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
     Rule(("imageDigests", "supply", "inferenceImage", "toolsImage", "proxyImage"), _images),
+    Rule(("backups", "backupRetentionDays"), _backups),
     Rule(("buckets",), _pairs),
     Rule(("buckets", "bucketPrefix", "primaryRegion", "recoveryRegion"), _bucket_names),
 )

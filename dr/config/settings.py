@@ -15,8 +15,9 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from dr.config import buckets
+from dr.config import backups, buckets
 from dr.config.alert_addresses import NO_ONE
+from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
 from dr.config.types import (
     AlertAddress,
@@ -48,6 +49,7 @@ from dr.config.types import (
     setting,
 )
 from dr.names import automation_role_name, runner_role_name
+from dr.topology.backups import RETENTION_DAYS
 from dr.topology.capacity import Workload
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.supply import Supply
@@ -153,9 +155,16 @@ class StackSettings(Settings):
         "a deployment with its data",
     )
     backup_retention_days: Days = setting(
-        Topology.backup_retention_days,
+        RETENTION_DAYS,
         "How long recovery points, and their copies in the other region, are kept",
         unit="days",
+    )
+    backups: tuple[BackupSettings, ...] = setting(
+        (),
+        "How a class of data is backed up, where it differs from the defaults: `objects`, `volumes`, `files` or "
+        "`databases`",
+        example={"data": "volumes"},
+        see="#an-entry-of-drbackups",
     )
     primary_cidr: VpcCidr = setting(
         "10.0.0.0/16",
@@ -513,7 +522,7 @@ class StackSettings(Settings):
             automation=self.automation,
             primary_stack=self.primary_stack,
             protect_data=self.protect_data,
-            backup_retention_days=self.backup_retention_days,
+            backups=backups.backups_of(self.backups, self.backup_retention_days),
             tags=self.tags,
             nat=self.nat,
             private_endpoints=self.private_endpoints,

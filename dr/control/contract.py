@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from dr.errors import Invalid, Problem
@@ -82,6 +83,23 @@ class ClusterRecord:
 
 
 @dataclass(frozen=True)
+class BackupRecord:
+    """How a class of data is backed up, and its objective.
+
+    Args:
+        every_hours: Interval between backups in hours.
+        retention_days: Days for which recovery points and their copies are kept.
+        rpo_hours: Objective of the age of the newest copy in the other region, in hours.
+        archive_days: Days for which a month's first backup is kept in cold storage; None: none is.
+    """
+
+    every_hours: int
+    retention_days: int
+    rpo_hours: float
+    archive_days: int | None = None
+
+
+@dataclass(frozen=True)
 class Half:
     """One stack's half of the contract.
 
@@ -96,6 +114,7 @@ class Half:
         configured: `dr:tier`; only in the recovery half. A deployment during an incident may be of a higher tier.
         network: CIDR block of a new VPC, or ID of an existing one.
         cluster: The cluster; None if none runs.
+        backups: Backups of the region by class of data.
         version: Version of the document.
     """
 
@@ -109,6 +128,7 @@ class Half:
     network: str = ""
     cluster: ClusterRecord | None = None
     configured: Tier | None = None
+    backups: Mapping[str, BackupRecord] = field(default_factory=dict)
     version: int = VERSION
 
     @property
@@ -152,6 +172,12 @@ def document(
         network=topology.network_here,
         cluster=ClusterRecord(**cluster) if cluster else None,
         configured=None if is_primary else topology.tier,
+        backups={
+            str(each.data): BackupRecord(
+                each.every_hours, each.retention_days, each.rpo / timedelta(hours=1), each.archive_days
+            )
+            for each in topology.backups
+        },
     ).to_dict()
 
 
@@ -187,6 +213,7 @@ def parse(text: str | bytes, source: str) -> Half:
             network=values.get("network", ""),
             cluster=ClusterRecord(**cluster) if (cluster := values.get("cluster")) else None,
             configured=Tier(configured) if (configured := values.get("configured")) else None,
+            backups={name: BackupRecord(**each) for name, each in values.get("backups", {}).items()},
             version=version,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -163,7 +163,7 @@ def sentinel_age(region: str, bucket: str, at: datetime) -> float:
 
 
 def copy_age(region: str, vault: str, at: datetime) -> float:
-    """Return the seconds since the newest recovery point in a vault was created; since the vault was, if it is empty.
+    """Return the seconds since a vault's newest recovery point of a bucket was created; of the vault itself, if none.
 
     Only copies arrive in this vault, so the origin of a recovery point is not examined: AWS may report none. The vault
     is protected, so its age survives a new deployment.
@@ -174,7 +174,10 @@ def copy_age(region: str, vault: str, at: datetime) -> float:
     """
     with calls(f"backup vault {vault}", region):
         backup = client("backup", region)
-        pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=vault)
+        # Buckets are always there; `dr check` measures the other classes of data.
+        pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(
+            BackupVaultName=vault, ByResourceType="S3"
+        )
         created: list[datetime] = [
             point["CreationDate"]
             for page in pages

@@ -11,7 +11,6 @@ from dr.findings import Finding, Status
 from dr.operations.clients_dns import Clients
 from dr.operations.measurements import Alarm, Alarms, Series
 from dr.operations.serving import FRESH, Serving
-from dr.topology.detection import COPY_SECONDS
 from dr.topology.tiers import describe_duration
 
 SERVING = "serving"
@@ -110,9 +109,8 @@ def data_finding(series: Series, recovery: str, rpo: timedelta, now: datetime) -
     return _age_finding(f"data in {recovery}", series, rpo, now, "behind", "look at replication in the primary region")
 
 
-def copies_finding(series: Series, recovery: str, now: datetime) -> Finding:
+def copies_finding(series: Series, recovery: str, limit: timedelta, now: datetime) -> Finding:
     """Judge the age of the newest backup copy."""
-    limit = timedelta(seconds=COPY_SECONDS)
     hint = "look at the copy jobs of AWS Backup in the primary region"
     return _age_finding(f"newest copy in {recovery}", series, limit, now, "old", hint)
 

@@ -25,6 +25,7 @@ from dr.operations import (
     proven,
     readiness_access,
     readiness_automation,
+    readiness_backups,
     readiness_capacity,
     readiness_equality,
 )
@@ -75,6 +76,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     _deployment(supply.NAME, supply.look),
     _guard(Named("model-set", prechecks.model_set)),
     Check("data", readiness_capacity.data),
+    Check("copies by class of data", readiness_backups.copies),
     Check("certificate", readiness_access.certificate),
     Check("credentials", _credentials),
     Check("permissions in AWS", readiness_access.permissions),

@@ -18,6 +18,7 @@ from dr.operations.measurements import read_measurements
 from dr.operations.status import CLUSTER_CONNECT, CLUSTER_READ
 from dr.preflight import quotas
 from dr.preflight.quotas import Need
+from dr.topology.backups import DataClass
 from dr.topology.tiers import Tier, highest
 
 REQUESTS = 4
@@ -190,7 +191,7 @@ def data(inspected: Inspected) -> Iterator[Finding]:
     now = scene.alarms().at
     seen = read_measurements(workload, scene.home, inspected.region, now)
     yield promises.data_finding(seen.sentinel, inspected.region, scene.tier.spec.rpo, now)
-    yield promises.copies_finding(seen.copies, inspected.region, now)
+    yield promises.copies_finding(seen.copies, inspected.region, scene.topology.backups_of(DataClass.OBJECTS).rpo, now)
 
 
 def _without_cluster(name: str, tier: Tier) -> list[Finding]:

@@ -29,6 +29,7 @@ from dr.operations.lookups import Lookups, Pending
 from dr.operations.measurements import Alarm, Alarms, Measurements, read_alarms, read_measurements
 from dr.operations.scene import Options, Scene
 from dr.operations.serving import Records, Serving, serving
+from dr.topology.backups import DataClass
 from dr.topology.tiers import Tier
 from dr.topology.topology import AutomationMode, DnsFailover, Role
 
@@ -403,7 +404,7 @@ class _Inquiry:
             promises.endpoint_finding(self._primary, seen.endpoints[self._primary], not engaged, now),
             promises.endpoint_finding(recovery, seen.endpoints[recovery], expected, now),
             promises.data_finding(seen.sentinel, recovery, self._tier.spec.rpo, now),
-            promises.copies_finding(seen.copies, recovery, now),
+            promises.copies_finding(seen.copies, recovery, self._topology.backups_of(DataClass.OBJECTS).rpo, now),
         ]
         return served
 

@@ -25,10 +25,6 @@ EVALUATION_SECONDS = SAMPLE_SECONDS
 STALE_SECONDS = 60
 """Age of the newest sentinel above which replication counts as stopped: three times the interval between writes."""
 
-COPY_SECONDS = 26 * 3600
-"""Age above which the newest backup copy is late: two daily backups, and time to repeat the second one if it fails. For
-an empty vault, time since its creation."""
-
 TARGET_CHECK_SECONDS, TARGET_CHECKS, TARGET_ANSWER_SECONDS = 10, 2, 6
 """Interval, threshold and time limit of the load balancer's health checks of replicas, in seconds. A replica that does
 not answer gets no connections before Route 53's 30 s, so that it does not make the region unhealthy. The time limit is

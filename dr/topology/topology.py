@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import cycle, islice
 
 from dr.names import CONTROL, DATASETS, MODELS, REGISTRY, VELERO
+from dr.topology.backups import Backups, DataClass, every_class
 from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.serving import Serving
 from dr.topology.supply import Supply
@@ -197,7 +198,7 @@ class Topology:
         private_endpoints: Whether a cluster calls AWS APIs through interface endpoints in its VPC.
         existing_vpc: ID of an existing VPC in this stack's region; None: the stack creates one.
         existing_cluster: Name of an existing EKS cluster in this stack's region; None: the stack creates one.
-        backup_retention_days: Days for which recovery points and their copies are kept.
+        backups: How each class of data is backed up.
         workload: The load: requests, replicas, GPUs.
         serving: Model set, images and mesh.
         reserved_gpu_nodes: GPU nodes with reserved EC2 capacity in this region.
@@ -230,7 +231,7 @@ class Topology:
     private_endpoints: bool = False
     existing_vpc: str | None = None
     existing_cluster: str | None = None
-    backup_retention_days: int = 35
+    backups: tuple[Backups, ...] = field(default_factory=every_class)
     workload: Workload = field(default_factory=Workload)
     serving: Serving = field(default_factory=Serving)
     reserved_gpu_nodes: int = 0
@@ -281,6 +282,10 @@ class Topology:
     def copies_vault_arn(self, role: Role) -> str:
         """Return the ARN of the vault in which copies from the other region arrive."""
         return f"arn:aws:backup:{self.site(role).region}:{self.account}:backup-vault:{self.copies_vault(role)}"
+
+    def backups_of(self, data: DataClass) -> Backups:
+        """Return how a class of data is backed up."""
+        return next(each for each in self.backups if each.data is data)
 
     @property
     def tier_here(self) -> Tier:

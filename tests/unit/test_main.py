@@ -10,6 +10,7 @@ from components.compute.gpu_inference_cluster import ADDONS
 from components.iam import WITHOUT_SOURCE
 from dr.config.project import read_config
 from dr.control import contract
+from dr.topology.backups import DataClass
 from dr.topology.network import ENDPOINTS
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
@@ -24,6 +25,7 @@ CLUSTER = {
     *(f"cluster-{addon}" for addon in ADDONS),
 }
 """Resources that a running cluster adds to a stack, except objects in the cluster."""
+PLANS = ("backup", "backup-volumes", "backup-files", "backup-databases")
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 WATCHES = ("prober", "republisher", "alarms-", "group-metrics-")
 GPU_NODES = {
@@ -141,7 +143,7 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
         "alerts-oncall@example.com",
     }
     backup = in_aws(first_deployment("dr", tier="backup"))
-    plan = set() if tier is Tier.BACKUP else {"backup-plan", "backup-selection"}
+    plan = set() if tier is Tier.BACKUP else {f"{each}-{part}" for each in PLANS for part in ("plan", "selection")}
     cluster = (
         set()
         if tier is Tier.BACKUP
@@ -208,12 +210,43 @@ def test_each_region_has_a_vault_for_backups_and_one_for_copies_and_keeps_those_
 def test_backups_of_each_region_are_copied_to_the_vault_for_copies_in_the_other(
     stack: str, target: str, copies: str
 ) -> None:
-    (rule,) = first_deployment(stack, tier="pilot").one("Plan", "backup-plan")["rules"]
-    (copied,) = rule["copyActions"]
+    plans = first_deployment(stack, tier="pilot").of("Plan")
+    rules = [rule for made in plans.values() for rule in made.inputs["rules"]]
 
-    assert rule["targetVaultName"] == target
-    assert copied["destinationVaultArn"] == f"arn:aws:backup:{copies}"
-    assert rule["lifecycle"] == copied["lifecycle"] == {"deleteAfter": 35}
+    assert len(rules) == len(plans) == len(DataClass)
+    assert {rule["schedule"] for rule in rules} == {"cron(0 2/12 * * ? *)"}
+    for rule in rules:
+        (copied,) = rule["copyActions"]
+        assert rule["targetVaultName"] == target
+        assert copied["destinationVaultArn"] == f"arn:aws:backup:{copies}"
+        assert rule["lifecycle"] == copied["lifecycle"] == {"deleteAfter": 35}
+
+
+VOLUMES = {"data": "volumes", "everyHours": 4, "retentionDays": 14, "archiveDays": 365}
+
+
+@pytest.mark.parametrize("stack", ["primary", "dr"])
+def test_configured_class_of_data_has_its_own_rules_and_its_objective_is_in_the_contract(stack: str) -> None:
+    cloud = first_deployment(stack, backups=json.dumps([VOLUMES]))
+    regular, archive = cloud.one("Plan", "backup-volumes-plan")["rules"]
+    (objects,) = cloud.one("Plan", "backup-plan")["rules"]
+    half = contract.parse(cloud.one("BucketObjectv2", "contract")["content"], "test")
+
+    assert (regular["schedule"], regular["lifecycle"]) == ("cron(0 2/4 * * ? *)", {"deleteAfter": 14})
+    assert (archive["schedule"], archive["lifecycle"]["coldStorageAfter"]) == ("cron(0 2 1 * ? *)", 30)
+    assert objects["lifecycle"] == {"deleteAfter": 35}
+    assert half.backups["volumes"] == contract.BackupRecord(4, 14, 10, 365)
+    assert half.backups["objects"].rpo_hours == 26
+
+
+def test_classes_of_data_share_one_role_and_select_each_type_once() -> None:
+    cloud = first_deployment("primary")
+    selections = [made.inputs for made in cloud.of("Selection").values()]
+    types = [arn for each in selections for arn in each["resources"]]
+
+    assert len(selections) == len(DataClass)
+    assert len({each["iamRoleArn"] for each in selections}) == 1
+    assert len(types) == len(set(types)) == 8
 
 
 def test_the_prober_measures_the_vault_in_which_copies_arrive() -> None:
@@ -230,7 +263,7 @@ def test_replicas_have_a_tag_of_their_own_that_no_selection_names_in_normal_oper
     assert {tags[name] for name in tags if name.endswith("-source")} == {"enabled"}
     assert {tags[name] for name in tags if name.endswith("-replica")} == {"replica"}
     selections = {**cloud.of("Selection"), **first_deployment("dr", tier="active").of("Selection")}
-    assert selections.keys() == {"backup-selection"}
+    assert selections.keys() == {f"{each}-selection" for each in PLANS}
 
 
 @pytest.mark.parametrize(

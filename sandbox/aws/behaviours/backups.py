@@ -55,18 +55,25 @@ def run(world: World, minute: datetime.datetime) -> None:
         if world.faults.unreachable(region):
             continue
         for plan in list(backend.plans.values()):
-            for rule in plan.backup_plan["Rules"]:
-                if is_due(rule.get("ScheduleExpression", ""), minute):
-                    for selection in vars(plan).get("selections", {}).values():
-                        _back_up(world, region, rule, selection["BackupSelection"], minute)
+            due = [each for each in plan.backup_plan["Rules"] if is_due(each.get("ScheduleExpression", ""), minute)]
+            # Of rules that overlap, AWS Backup runs the one with the longer retention ("Backup plan options and
+            # configuration"); here, of rules that start in the same minute.
+            if due:
+                for selection in vars(plan).get("selections", {}).values():
+                    _back_up(world, region, max(due, key=_retention), selection["BackupSelection"], minute)
+
+
+def _retention(rule: Mapping[str, Any]) -> float:
+    return float(rule.get("Lifecycle", {}).get("DeleteAfterDays", "inf"))
 
 
 def is_due(schedule: str, minute: datetime.datetime) -> bool:
-    """Whether a cron expression with a daily pattern starts in a minute; other days and months are not emulated."""
+    """Whether a cron expression starts in a minute: hours of each day, or of one day of the month."""
     parts = schedule.removeprefix("cron(").removesuffix(")").split()
     if len(parts) != 6 or not parts[0].isdigit():
         return False
-    return minute.minute == int(parts[0]) and minute.hour in _hours(parts[1])
+    on_day = parts[2] in ("*", "?", str(minute.day))
+    return on_day and minute.minute == int(parts[0]) and minute.hour in _hours(parts[1])
 
 
 def _hours(text: str) -> set[int]:
@@ -139,15 +146,17 @@ def _back_up(
     if vault is None:
         return
     for resource in selected(region, selection):
-        _add(vault, resource, selection["IamRoleArn"], at)
+        _add(vault, resource, selection["IamRoleArn"], rule.get("Lifecycle"), at)
         for copy in rule.get("CopyActions") or ():
             there = copy["DestinationBackupVaultArn"].split(":")
             other = backup_backends[ACCOUNT][there[3]].vaults.get(there[6])
             if other is not None and not world.faults.unreachable(there[3]):
-                _add(other, resource, selection["IamRoleArn"], at)
+                _add(other, resource, selection["IamRoleArn"], copy.get("Lifecycle"), at)
 
 
-def _add(vault: Vault, resource: Resource, role: str, at: datetime.datetime) -> None:
+def _add(
+    vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime
+) -> None:
     region = vault.backup_vault_arn.split(":")[3]
     points(vault).append(
         {
@@ -159,5 +168,6 @@ def _add(vault: Vault, resource: Resource, role: str, at: datetime.datetime) -> 
             "CreationDate": at,
             "Status": "COMPLETED",
             "IamRoleArn": role,
+            **({"Lifecycle": dict(lifecycle)} if lifecycle else {}),
         }
     )

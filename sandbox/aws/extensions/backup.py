@@ -189,7 +189,8 @@ def delete_vault(call: Call, moto: Moto) -> Answer:
 
 @answers("backup", "ListRecoveryPointsByBackupVault")
 def list_recovery_points(call: Call, moto: Moto) -> dict[str, Any]:
-    return {"RecoveryPoints": list(backups.points(_vault(call)))}
+    wanted = call.parameters.get("ByResourceType")
+    return {"RecoveryPoints": [each for each in backups.points(_vault(call)) if wanted in (None, each["ResourceType"])]}
 
 
 @answers("backup", "DeleteRecoveryPoint")

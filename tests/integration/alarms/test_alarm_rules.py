@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ class Watch:
 def watch(aws: Running, control: Control) -> Watch:
     """The alarms after 15 minutes of normal operation."""
     metrics = aws.client("cloudwatch", RECOVERY)
-    for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS):
+    for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, timedelta(hours=26)):
         make(metrics, rule)
     for composite in composites(PRIMARY, RECOVERY):
         metrics.put_composite_alarm(AlarmName=f"ml-dr-{composite.name}", AlarmRule=composite.expression("ml-dr"))

@@ -333,6 +333,26 @@ def test_a_copy_arrives_unless_its_region_is_unreachable_and_the_backup_is_kept(
     assert refusal(lambda: backup.delete_backup_vault(BackupVaultName=vault))[0] == "InvalidRequestException"
 
 
+@pytest.mark.usefixtures("buckets")
+def test_of_two_rules_that_start_together_the_one_with_the_longer_retention_runs_and_a_monthly_one_on_its_day_only(
+    aws: Running, backup: Any, vault: str, plan: str, role: str, control: Callable[..., Any]
+) -> None:
+    now = datetime.datetime.fromisoformat(control("GET", "clock")["now"])
+    day = (now + datetime.timedelta(hours=22)).day  # of the next 02:00
+    daily, monthly = (
+        document(days, RuleName=name, ScheduleExpression=schedule, CopyActions=[])["Rules"][0]
+        for name, schedule, days in (("daily", "cron(0 2 * * ? *)", 7), ("monthly", f"cron(0 2 {day} * ? *)", 365))
+    )
+    backup.update_backup_plan(BackupPlanId=plan, BackupPlan={"BackupPlanName": "ml-dr", "Rules": [daily, monthly]})
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role, **BY_ARN))
+    until(control, 2)
+    until(control, 1)
+    until(control, 2)
+
+    listed = backup.list_recovery_points_by_backup_vault(BackupVaultName=vault)["RecoveryPoints"]
+    assert [each["Lifecycle"]["DeleteAfterDays"] for each in listed] == [365, 7]
+
+
 def test_a_selection_of_more_than_30_arns_with_wildcards_is_refused(backup: Any, plan: str, role: str) -> None:
     many = selection(role, ListOfTags=[], Resources=[f"arn:aws:s3:::{number}*" for number in range(31)])
     call = partial(backup.create_backup_selection, BackupPlanId=plan, BackupSelection=many)

@@ -5,6 +5,7 @@ import pytest
 
 from components.data.backup_plan import BackupPlan, BackupPlanArgs
 from components.data.backup_rules import BackupRule, VaultLock
+from dr.topology.backups import DataClass
 from tests.support.mocks import Cloud, deploy
 
 COPIES = "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr"
@@ -48,6 +49,28 @@ def test_each_rule_has_its_own_schedule_and_retention() -> None:
 
 
 HOURLY = BackupRule("hourly", "cron(0 * * * ? *)", retention_days=2)
+
+
+def test_a_rule_with_cold_storage_moves_the_backup_and_its_copy_and_opts_in_to_the_archive_of_ebs() -> None:
+    (rule,) = rules(rules=[BackupRule("archive", retention_days=365, cold_days=30, complete_hours=24)])
+
+    moved = {"deleteAfter": 365, "coldStorageAfter": 30, "optInToArchiveForSupportedResources": True}
+    assert rule["lifecycle"] == rule["copyActions"][0]["lifecycle"] == moved
+    assert rule["completionWindow"] == 24 * 60
+
+
+def test_plan_selects_only_the_types_of_its_classes() -> None:
+    selected = plan(classes=[DataClass.VOLUMES]).one("Selection", "backup-selection")
+
+    assert selected["resources"] == ["arn:aws:ec2:*:*:volume/*", "arn:aws:ec2:*:*:instance/*"]
+
+
+def test_plan_with_the_role_of_another_plan_creates_none() -> None:
+    role = "arn:aws:iam::123456789012:role/backup"
+    cloud = plan(role_arn=role)
+
+    assert not cloud.of("Role")
+    assert cloud.one("Selection", "backup-selection")["iamRoleArn"] == role
 
 
 def test_plan_without_copy_to_has_no_copy_actions() -> None:

@@ -109,3 +109,16 @@ def test_a_rule_name_that_aws_rejects_is_refused(name: str) -> None:
 @pytest.mark.parametrize(("configured", "days"), [(None, 30), (90, 90)])
 def test_a_copy_has_the_retention_of_the_backup_by_default(configured: int | None, days: int) -> None:
     assert rule(copy_retention_days=configured).copy_days == days
+
+
+@pytest.mark.parametrize("changes", [{"retention_days": 119}, {"retention_days": 365, "copy_retention_days": 119}])
+def test_fewer_than_90_days_in_cold_storage_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="requires 90 days in cold storage; raise the retention to 120 or more"):
+        rule(cold_days=30, **changes)
+
+    assert rule(cold_days=30, retention_days=120).copy_days == 120
+
+
+def test_a_completion_window_that_ends_with_the_start_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="completion window of 1 h, which includes the start window of 1 h"):
+        rule(complete_hours=1)

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from components.monitoring.alarm_rules import (
     AlarmRule,
     alerting_silent,
@@ -13,7 +15,8 @@ FUNCTIONS = {"prober": "ml-dr-prober", "levers": "ml-dr-republisher"}
 
 
 def rules() -> dict[str, AlarmRule]:
-    return {rule.name: rule for rule in recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS)}
+    made = recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, timedelta(hours=26))
+    return {rule.name: rule for rule in made}
 
 
 def test_replication_warnings_name_both_buckets_and_ignore_missing_data() -> None:

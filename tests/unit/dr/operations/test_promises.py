@@ -44,8 +44,8 @@ def test_age_of_the_newest_replicated_data_is_compared_with_the_rpo(
 
 
 def test_copy_older_than_26_hours_is_missed() -> None:
-    assert promises.copies_finding([sample(26 * 3600)], WEST, NOW).status is Status.MET
-    assert promises.copies_finding([sample(26 * 3600 + 1)], WEST, NOW).status is Status.MISSED
+    assert promises.copies_finding([sample(26 * 3600)], WEST, timedelta(hours=26), NOW).status is Status.MET
+    assert promises.copies_finding([sample(26 * 3600 + 1)], WEST, timedelta(hours=26), NOW).status is Status.MISSED
 
 
 def test_endpoint_that_is_to_serve_and_does_not_answer_is_missed_since_its_first_failure() -> None:

@@ -1,0 +1,36 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dr.findings import Status
+from dr.operations.readiness_backups import judge, newest_of_class
+from dr.topology.backups import Backups, DataClass
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+
+def point(kind: str, hours: float, status: str = "COMPLETED") -> dict[str, object]:
+    return {"ResourceType": kind, "CreationDate": NOW - timedelta(hours=hours), "Status": status}
+
+
+def test_the_newest_complete_copy_of_each_class_counts() -> None:
+    points = [point("S3", 30), point("S3", 3), point("S3", 1, "PARTIAL"), point("EC2", 5), point("EKS", 1)]
+
+    assert newest_of_class(points) == {
+        DataClass.OBJECTS: NOW - timedelta(hours=3),
+        DataClass.VOLUMES: NOW - timedelta(hours=5),
+    }
+
+
+@pytest.mark.parametrize(("hours", "status"), [(10, Status.MET), (10.1, Status.MISSED), (-1, Status.MET)])
+def test_a_copy_is_judged_by_the_objective_of_its_class(hours: float, status: Status) -> None:
+    found = judge(Backups(DataClass.VOLUMES, every_hours=4), NOW - timedelta(hours=hours), "us-west-2", NOW)
+
+    assert (found.name, found.status) == ("copies of volumes in us-west-2", status)
+    assert found.objective == "at most 10 h old"
+
+
+def test_a_class_without_a_copy_is_not_reported_as_met() -> None:
+    found = judge(Backups(DataClass.FILES), None, "us-west-2", NOW)
+
+    assert (found.status, found.measured) == (Status.INFO, "none: no resource of this class was copied")
