@@ -16,7 +16,7 @@ from dr.control import incident_state
 from dr.errors import DrError, Failed, Problem, Refused
 from dr.names import CONTROL
 from dr.operations.steps import Report, State, Step, Verdict
-from sandbox import model_set, resources, server_process
+from sandbox import first_prediction, model_set, resources, server_process
 from sandbox.engine.engine import Engine
 from sandbox.engine.environment import WITHOUT_CHECKPOINTS, enter, environment
 from sandbox.engine.locks import drop_dead_locks
@@ -66,6 +66,11 @@ class World:
         return {pair: names[side] for pair, names in self.ready_engine.outputs(PRIMARY)["buckets"].items()}
 
     @property
+    def public_name(self) -> str:
+        """Name by which clients ask for predictions, from the outputs of the primary stack."""
+        return str(self.ready_engine.outputs(PRIMARY)["contract"]["dns"]["public_name"])
+
+    @property
     def ready_engine(self) -> Engine:
         """The engine; created when programs and emulator are available."""
         if self.engine is None:
@@ -92,6 +97,7 @@ def steps() -> list[Step[Any]]:
         _deploy(PRIMARY, "Deploy the primary stack"),
         _deploy(RECOVERY, "Deploy the dr stack"),
         *model_set.steps(),
+        *first_prediction.steps(),
     ]
 
 
