@@ -13,6 +13,10 @@ VELERO = "velero"
 
 TRAINING, MLFLOW = "ml-training", "mlflow"
 """Namespaces of batch processing and of the model registry in a cluster."""
+BATCH_PRIORITY = "ml-batch"
+"""Priority class of pods that any other pod may preempt, and that preempt none."""
+DRILL = "dr-drill"
+"""Namespace in which a drill starts a pod of inference that no client reaches."""
 
 GLOBAL_REGION = "us-east-1"
 """Region of the control planes of IAM and Route 53 (AWS Fault Isolation Boundaries, "Global services").

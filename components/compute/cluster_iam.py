@@ -9,7 +9,7 @@ from typing import Any
 from components.iam import EncryptedBucket, document, use_key
 from dr.clusters import charts
 from dr.data.registry_backup import PREFIX as BACKUPS_PREFIX
-from dr.names import MLFLOW, TRAINING
+from dr.names import DRILL, MLFLOW, TRAINING
 from dr.topology import writers
 from dr.topology.serving import NAMESPACE as SERVING
 from dr.topology.serving import SERVICE
@@ -30,15 +30,23 @@ class PodRole:
         namespace: Namespace of the service account.
         service_account: Name of the service account.
         policies: AWS managed policies of the role.
+        further: Other namespaces with this service account.
     """
 
     name: str
     namespace: str
     service_account: str
     policies: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """All namespaces with the service account."""
+        return (self.namespace, *self.further)
 
 
-INFERENCE = PodRole("inference", SERVING, SERVICE)
+INFERENCE = PodRole("inference", SERVING, SERVICE, further=(DRILL,))
+"""A drill starts a replica in its own namespace, with the same rights."""
 LOAD_BALANCER = PodRole("load-balancer", SYSTEM, "aws-load-balancer-controller")
 AUTOSCALER = PodRole("autoscaler", SYSTEM, "cluster-autoscaler")
 NETWORK_PLUGIN = PodRole("network-plugin", SYSTEM, "aws-node", ("AmazonEKS_CNI_Policy",))
@@ -71,7 +79,7 @@ def trust_pods(role: PodRole, cluster: str, account: str) -> str:
                     "StringEquals": {
                         "aws:SourceAccount": account,
                         "aws:RequestTag/eks-cluster-name": cluster,
-                        "aws:RequestTag/kubernetes-namespace": role.namespace,
+                        "aws:RequestTag/kubernetes-namespace": role.namespaces if role.further else role.namespace,
                         "aws:RequestTag/kubernetes-service-account": role.service_account,
                     }
                 },

@@ -342,11 +342,11 @@ class GpuInferenceCluster(pulumi.ComponentResource):
         )
         addon_roles = [] if args.existing else [role for role in ADDONS.values() if role]
         for pod in pod_roles(args.karpenter):
-            if pod not in addon_roles:
+            for namespace in () if pod in addon_roles else pod.namespaces:
                 role = eks.PodIdentityAssociation(
-                    f"{self._name}-{pod.name}",
+                    f"{self._name}-{pod.name}" + (f"-{namespace}" if namespace in pod.further else ""),
                     cluster_name=cluster,
-                    namespace=pod.namespace,
+                    namespace=namespace,
                     service_account=pod.service_account,
                     role_arn=self._roles.pod_arns[pod.name],
                     region=args.region,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.kubernetes.inference_spec import environment, restricted_context
-from components.kubernetes.labels import OWNED, fixed_config_map, metadata
+from components.kubernetes.labels import OWNED, fixed_config_map
 from components.pod_code import ENVIRONMENT, MOUNT, PodCode
 from dr.errors import Exit
 
@@ -51,16 +51,6 @@ class CodePod:
     def code_name(self) -> str:
         """Name of the ConfigMap with the code; it changes with the code, so that a running pod keeps its code."""
         return f"{self.name}-{self.code.digest[:10]}"
-
-
-def service_account(pod: CodePod) -> dict[str, Any]:
-    """Return the service account, which the Pod Identity association refers to by name."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata(pod.name, pod.namespace),
-        "automountServiceAccountToken": False,
-    }
 
 
 def code(pod: CodePod) -> dict[str, Any]:

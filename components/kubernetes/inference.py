@@ -13,7 +13,9 @@ import pulumi
 from components.kubernetes import inference_objects_spec, inference_spec, rollout
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.inference_spec import InferenceSpec
+from components.kubernetes.labels import SERVING, service_account
 from components.kubernetes.objects import KubernetesObject
+from dr.topology.serving import SERVICE
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Inference(pulumi.ComponentResource):
             *(
                 access.place(self, f"{name}-{kind}", manifest, *args.after)
                 for kind, manifest in {
-                    "account": objects.service_account(),
+                    "account": service_account(SERVICE, SERVING),
                     "budget": objects.budget(spec),
                     "policy": objects.ingress_policy(args.balancer_blocks, spec.serving.mesh),
                     "service": objects.service(),

@@ -27,16 +27,6 @@ SCALE_DOWN_SECONDS = 600
 """A replica takes minutes to load, so it is removed only after it was not needed for as long."""
 
 
-def service_account() -> dict[str, Any]:
-    """Return the service account, which the Pod Identity association refers to by name."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata(SERVICE, SERVING),
-        "automountServiceAccountToken": False,
-    }
-
-
 def code(spec: InferenceSpec) -> dict[str, Any]:
     """Return the ConfigMap with the init container's code; its name changes with the code."""
     return fixed_config_map(spec.code_name, SERVING, spec.code.data)

@@ -10,11 +10,12 @@ from dr.clusters import charts
 from dr.topology import serving
 
 SERVING, TRAINING, REGISTRY, VELERO = serving.NAMESPACE, names.TRAINING, names.MLFLOW, charts.VELERO
+DRILL = names.DRILL
 MONITORING, ISTIO = charts.MONITORING, charts.ISTIO
 APP = {"app": "inference"}
 """Selector of the pods of inference (docs/requirements.md, "Inference workload")."""
 OWNED = {"app.kubernetes.io/part-of": "ml-dr", "app.kubernetes.io/managed-by": "pulumi"}
-INFERENCE_PRIORITY, BATCH_PRIORITY = "ml-inference", "ml-batch"
+INFERENCE_PRIORITY, BATCH_PRIORITY = "ml-inference", names.BATCH_PRIORITY
 
 
 def fixed_config_map(name: str, namespace: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,6 +26,16 @@ def fixed_config_map(name: str, namespace: str, data: Mapping[str, Any]) -> dict
         "metadata": metadata(name, namespace),
         "immutable": True,
         "data": dict(data),
+    }
+
+
+def service_account(name: str, namespace: str) -> dict[str, Any]:
+    """Return a service account, which a Pod Identity association refers to by name. Its pods get no cluster token."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(name, namespace),
+        "automountServiceAccountToken": False,
     }
 
 

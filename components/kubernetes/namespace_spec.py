@@ -1,7 +1,7 @@
 """Namespaces and their contents: Pod Security, quotas, default limits and network policies. Pure.
 
-Each namespace denies ingress and egress by default. All allow egress to DNS, to the Pod Identity agent, and over TLS to
-AWS and the cluster's API. Every network plugin allows the kubelet's probes.
+Each namespace denies ingress and egress by default. All allow egress to DNS and to the Pod Identity agent, and all but
+the drills' over TLS to AWS and the cluster's API. Every network plugin allows the kubelet's probes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from components.kubernetes.labels import (
     BATCH_PRIORITY,
+    DRILL,
     INFERENCE_PRIORITY,
     MONITORING,
     OWNED,
@@ -20,8 +21,10 @@ from components.kubernetes.labels import (
     TRAINING,
     VELERO,
     metadata,
+    service_account,
 )
 from dr.topology.capacity import Capacity, spread
+from dr.topology.serving import SERVICE
 
 POD_IDENTITY_AGENT, POD_IDENTITY_PORT = "169.254.170.23/32", 80
 """Address of the agent that issues credentials (EKS user guide, "Understand how EKS Pod Identity works")."""
@@ -44,6 +47,8 @@ class NamespaceSpec:
         default_memory: Memory limit of containers that set none.
         metrics_ports: Ports from which Prometheus reads metrics.
         labels: Additional labels.
+        calls_aws: Whether pods may call AWS and the cluster's API.
+        accounts: Service accounts of pods that something else than this program starts.
     """
 
     name: str
@@ -52,6 +57,8 @@ class NamespaceSpec:
     default_memory: str = "512Mi"
     metrics_ports: Sequence[int] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    calls_aws: bool = True
+    accounts: Sequence[str] = ()
 
 
 def namespaces(capacity: Capacity, zones: int, gpus_per_replica: int) -> list[NamespaceSpec]:
@@ -110,6 +117,14 @@ def namespaces(capacity: Capacity, zones: int, gpus_per_replica: int) -> list[Na
             {f"requests.{GPU}": "0", "services.loadbalancers": "0"},
             metrics_ports=(VELERO_METRICS_PORT,),
         ),
+        # A drill starts one replica here, which may call what the drill allows (`dr drill region-isolation`).
+        NamespaceSpec(
+            DRILL,
+            "restricted",
+            {f"requests.{GPU}": str(gpus_per_replica), "pods": "1", "services.loadbalancers": "0"},
+            calls_aws=False,
+            accounts=(SERVICE,),
+        ),
     ]
 
 
@@ -150,21 +165,25 @@ def contents(spec: NamespaceSpec) -> dict[str, dict[str, Any]]:
         "quota": quota,
         "defaults": limits,
         "deny": policy("default-deny", spec.name, {}, ingress=[], egress=[]),
-        "egress": policy("names-and-aws", spec.name, {}, egress=egress_rules()),
+        "egress": policy("names-and-aws", spec.name, {}, egress=egress_rules(spec.calls_aws)),
         **({"metrics": metrics_policy(spec)} if spec.metrics_ports else {}),
+        **{account: service_account(account, spec.name) for account in spec.accounts},
     }
 
 
-def egress_rules() -> list[dict[str, Any]]:
+def egress_rules(calls_aws: bool) -> list[dict[str, Any]]:
     """Return the egress allowed to every pod: DNS, the Pod Identity agent, and TLS to AWS and the cluster's API.
 
     Port 443 is open to all addresses, because AWS's addresses change, and S3's are public even behind its VPC endpoint.
+
+    Args:
+        calls_aws: Whether pods may call AWS and the cluster's API.
     """
     dns = {"namespaceSelector": in_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
     return [
         {"to": [dns], "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
         {"to": [{"ipBlock": {"cidr": POD_IDENTITY_AGENT}}], "ports": [{"protocol": "TCP", "port": POD_IDENTITY_PORT}]},
-        {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]},
+        *([{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]}] * calls_aws),
     ]
 
 

@@ -10,6 +10,7 @@ import pulumi
 from components.kubernetes import code_pod_spec
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.code_pod_spec import CodePod
+from components.kubernetes.labels import service_account
 from components.kubernetes.objects import KubernetesObject, Manifest
 
 
@@ -43,7 +44,7 @@ class ScheduledPod(pulumi.ComponentResource):
         super().__init__("dr:kubernetes:ScheduledPod", name, None, opts)
         access, pod = args.access, args.pod
         needs = [
-            access.place(self, f"{name}-account", code_pod_spec.service_account(pod), *args.after),
+            access.place(self, f"{name}-account", service_account(pod.name, pod.namespace), *args.after),
             # Named by its content: Pulumi creates the new one, updates the CronJob, and then deletes the old one.
             access.place(self, f"{name}-{pod.code_name}", code_pod_spec.code(pod), *args.after),
         ]

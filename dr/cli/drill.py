@@ -45,8 +45,9 @@ def drill(
 
     Breaks something, and runs the steps of `dr failover` and `dr failback` if the fault needs them, while clients
     outside both regions send requests and an object is written each second. Works on the sandbox, and runs its clock
-    faster while modelled durations pass. Leaves an evidence folder with a report. Whatever fails, it ends the fault and
-    fails back; `dr drill stop` does so after a drill that was killed. Without a name, lists the drills.
+    faster while modelled durations pass; region-isolation also works on AWS, and moves no traffic. Leaves an evidence
+    folder with a report. Whatever fails, it ends the fault and fails back; `dr drill stop` does so after a drill that
+    was killed. Without a name, lists the drills.
     """
     from dr.drills.catalog import DRILLS
     from dr.spelling import did_you_mean
@@ -71,17 +72,25 @@ def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
     from dr.cli.run_progress import RunProgress
     from dr.config.project import load_topology
     from dr.drills import evidence
-    from dr.drills.catalog import DRILLS
-    from dr.drills.environment import sandbox
+    from dr.drills.catalog import DRILLS, Fault
+    from dr.drills.environment import in_sandbox, sandbox
+    from dr.drills.isolation import Isolation
     from dr.drills.rehearsals import REHEARSALS
+    from dr.operations.scene import Options, read_scene
     from dr.operations.step_runner import new_run
 
-    topology, place, run = load_topology(project, stack), sandbox(name), new_run()
-    with RunProgress(quiet=as_json) as watcher:
-        drill, log = DRILLS[name], evidence.log_of(run)
-        rehearsal = REHEARSALS[drill.fault](topology, drill, place, log, watcher, watcher.say, run)
-        record = rehearsal.execute()
-        found = evidence.write(rehearsal.scene, record)
+    topology, run, drill = load_topology(project, stack), new_run(), DRILLS[name]
+    if drill.fault is Fault.CONNECTIONS:
+        scene = read_scene(topology, Options(f"drill {name}", run))
+        with RunProgress(quiet=as_json) as watcher:
+            found = evidence.write_isolation(scene, Isolation(scene, watcher.say, in_sandbox()).execute())
+    else:
+        place = sandbox(name)
+        with RunProgress(quiet=as_json) as watcher:
+            log = evidence.log_of(run)
+            rehearsal = REHEARSALS[drill.fault](topology, drill, place, log, watcher, watcher.say, run)
+            record = rehearsal.execute()
+            found = evidence.write(rehearsal.scene, record)
     print_result(as_json, lambda: asdict(found.document), lambda: result_text(found))
     if code := {"missed": Exit.FAILED, "unknown": Exit.UNKNOWN}.get(found.document.verdict.value):
         raise typer.Exit(code)
@@ -91,13 +100,12 @@ def _stop(as_json: bool, project: Path, stack: str) -> None:
     from dr.cli.run_progress import RunProgress
     from dr.config.project import load_topology
     from dr.drills import cleanup
-    from dr.drills.environment import sandbox
+    from dr.drills.environment import in_sandbox, sandbox
     from dr.operations.scene import Options, read_scene
     from dr.operations.step_runner import new_run
 
-    place = sandbox(STOP)
     scene = read_scene(load_topology(project, stack), Options("drill stop", new_run()))
-    scene.clock = place.seconds
+    place = sandbox(STOP) if in_sandbox() else None
     with RunProgress(quiet=as_json) as watcher:
         done = cleanup.stop(scene, place, watcher, watcher.say)
     text = f"Cleaned up: {', '.join(done)}." if done else "Nothing was left of a drill."

@@ -33,7 +33,7 @@ def result_text(found: Evidence) -> RenderableType:
     """Return the result of a drill for people: the verdict, its conditions, the phases, and what was lost."""
     result = found.document
     shown: list[RenderableType] = [
-        Paragraph(f"{result.drill}: {result.verdict}, in tier {result.tier}. {_objectives(result)}"),
+        Paragraph(f"{result.drill}: {result.verdict}, in tier {result.tier}.{_objectives(result)}"),
         "",
         Rows(
             [(each.verdict.value, each.name, each.measured, each.objective) for each in result.judgements],
@@ -52,6 +52,8 @@ def result_text(found: Evidence) -> RenderableType:
 
 
 def _objectives(result: DrillDocument) -> str:
+    if result.objectives is None:
+        return ""
     rto = describe_duration(timedelta(seconds=result.objectives.rto_seconds))
     rpo = describe_duration(timedelta(seconds=result.objectives.rpo_seconds))
-    return f"Objectives: RTO {rto}, RPO {rpo}."
+    return f" Objectives: RTO {rto}, RPO {rpo}."

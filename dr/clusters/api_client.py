@@ -103,6 +103,24 @@ class ClusterApi:
         """
         return dict(json.loads(self._ask("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", change)))
 
+    def create(self, path: str, content: Mapping[str, Any]) -> Json:
+        """Create an object. Raises the errors of `get`; `Failed` also if the object exists or is refused.
+
+        Args:
+            path: Path of the list: "/api/v1/namespaces/dr-drill/pods".
+            content: The object.
+        """
+        return dict(json.loads(self._ask("POST", f"{path}?fieldManager={FIELD_MANAGER}", content)))
+
+    def delete(self, path: str, **query: str) -> None:
+        """Delete an object, or all of a list that a label selector finds. Raises the errors of `get`.
+
+        Args:
+            path: Path of the object or of the list.
+            **query: Query parameters: `labelSelector`.
+        """
+        self._ask("DELETE", f"{path}?{urlencode(query)}" if query else path)
+
     def ready(self) -> None:
         """Check that the API server is ready. Raises the errors of `get`."""
         self._ask("GET", "/readyz")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+ISOLATION = "region-isolation"
+"""The drill that also runs on AWS."""
+
 
 class Fault(StrEnum):
     """What a drill breaks."""
@@ -15,11 +18,13 @@ class Fault(StrEnum):
     """A zone of the primary region. Clients stay there."""
     INFERENCE = "inference"
     """Inference in the primary region, while its health checks pass: a grey failure."""
+    CONNECTIONS = "connections"
+    """What one pod without clients may call, in the recovery region."""
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A drill of a fault of the primary region.
+    """A drill.
 
     Args:
         name: Its name, the argument of `dr drill`.
@@ -54,5 +59,6 @@ DRILLS = {
             fault=Fault.INFERENCE,
             accepts=("primary-lost",),
         ),
+        Drill(ISOLATION, "a replica starts with nothing but its own region", fault=Fault.CONNECTIONS),
     )
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dr.drills import failback, pacing, running, writes
+from dr.drills import failback, isolation, pacing, running, writes
+from dr.drills.catalog import ISOLATION
 from dr.drills.environment import Sandbox
-from dr.names import CONTROL
+from dr.names import CONTROL, DRILL
 from dr.operations.scene import Scene
 from dr.operations.step_runner import Watcher
 from dr.topology.topology import Role
@@ -15,14 +16,14 @@ STOP_SECONDS = 240.0
 """Time limit in seconds for a running drill to end by itself: it fails back first."""
 
 
-def stop(scene: Scene, place: Sandbox, watcher: Watcher, say: Callable[[str], None]) -> list[str]:
+def stop(scene: Scene, place: Sandbox | None, watcher: Watcher, say: Callable[[str], None]) -> list[str]:
     """End the drill of this machine, and return what was cleaned up.
 
     A drill that runs is interrupted, and cleans up itself. Whatever it left is cleaned up here.
 
     Args:
         scene: The recovery region, with a new run.
-        place: The environment.
+        place: The sandbox; None on AWS, where a drill injects no fault.
         watcher: Observer of the failback.
         say: Shows a line of progress.
 
@@ -39,17 +40,27 @@ def stop(scene: Scene, place: Sandbox, watcher: Watcher, say: Callable[[str], No
     if found and found.clients and found.clients.running():
         found.clients.end(STOP_SECONDS)
         done.append("its clients")
+    if scene.recovery.cluster and (names := isolation.remove(scene.cluster)):
+        done.append(f"{', '.join(names)} in {DRILL}")
+    if place:
+        scene.clock = place.seconds
+        done += _recover(scene, place, watcher)
+    if found and found.drill != ISOLATION:
+        writes.remove(scene.home, scene.topology.bucket(CONTROL, Role.PRIMARY), found.run)
+        done.append("its objects")
+    running.forget()
+    return done
+
+
+def _recover(scene: Scene, place: Sandbox, watcher: Watcher) -> list[str]:
+    """End the faults and the incident of a drill, and let the clock run at the machine's speed."""
+    done = []
     if place.faults():
         place.repair()
         done.append("the faults")
-    state = scene.state()
-    incident = state.incident
+    incident = scene.state().incident
     if incident and incident.reason.startswith("drill "):
         failback.fail_back(scene, place, watcher)
         done.append(f"incident {incident.id}")
     place.run_at(pacing.MACHINE)
-    if found:
-        writes.remove(scene.home, scene.topology.bucket(CONTROL, Role.PRIMARY), found.run)
-        done.append("its objects")
-    running.forget()
     return done

@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Objectives:
-    """Objectives of the tier.
+    """Objectives of the tier, or of the drill.
 
     Args:
         rto_seconds: Recovery time objective, in seconds.
@@ -131,7 +131,7 @@ class DrillDocument:
         rto_error_seconds: Largest error of `rto_seconds`, in seconds; None without one.
         rpo_seconds: Age in seconds, at the fault, of the oldest acknowledged write that was lost; 0 if none was lost;
             None if it was not measured.
-        objectives: Objectives of the tier.
+        objectives: Objectives of the tier; None if the drill measures neither.
         requests: Requests of the clients.
         judgements: Conditions of the verdict.
         lost_writes: Every acknowledged write that was lost.
@@ -155,7 +155,7 @@ class DrillDocument:
     rto_seconds: float | None
     rto_error_seconds: float | None
     rpo_seconds: float | None
-    objectives: Objectives
+    objectives: Objectives | None
     requests: Requests = Requests()
     judgements: tuple[Judgement, ...] = ()
     lost_writes: tuple[LostWrite, ...] = ()

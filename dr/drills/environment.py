@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dr.clients import CHECK_SANDBOX, IN_SANDBOX
+from dr.drills.catalog import ISOLATION
 from dr.drills.timeline import Pace
 from dr.errors import Failed, Problem, Refused
 
@@ -153,6 +154,11 @@ class Clients:
                 self._process.wait()
 
 
+def in_sandbox() -> bool:
+    """Return whether this process uses a sandbox."""
+    return bool(os.environ.get(IN_SANDBOX) and os.environ.get("AWS_ENDPOINT_URL"))
+
+
 def sandbox(drill: str) -> Sandbox:
     """Return the sandbox of this process.
 
@@ -166,5 +172,6 @@ def sandbox(drill: str) -> Sandbox:
     folder, endpoint = os.environ.get(IN_SANDBOX), os.environ.get("AWS_ENDPOINT_URL")
     if not folder or not endpoint:
         fact = "it makes a region unreachable for everybody, and this shell uses AWS"
-        raise Refused(Problem(f"drill {drill}", fact, "`make up`, then `make shell`, and this command there"))
+        remedy = f"`make up`, then `make shell`, and this command there; on AWS, `dr drill {ISOLATION}`"
+        raise Refused(Problem(f"drill {drill}", fact, remedy))
     return Sandbox(endpoint, Path(folder))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dr.control import proofs, shared_journal
 from dr.control.proofs import Proof
-from dr.drills import document, result
+from dr.drills import document, isolation_result, result
 from dr.drills.document import DrillDocument
+from dr.drills.isolation_result import Seen
 from dr.drills.record import Record
 from dr.evidence import folder as evidence
 from dr.evidence.reading import REQUESTS, WRITES
 from dr.operations import client_log, fingerprint
 from dr.operations.client_log import Request
 from dr.operations.scene import Scene
+
+POD = "pod.json"
+"""File of the evidence folder with the pod of a drill of isolation, as last read."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,32 @@ def write(scene: Scene, record: Record) -> Evidence:
     folder = evidence.of_run(record.run)
     marks = fingerprint.of(scene)
     found = result.document(record, _requests(folder), marks.value, marks.versions, datetime.now(UTC))
-    evidence.write(folder, document.FILE, found.to_json())
     evidence.write(folder, WRITES, "".join(each.line(record.bucket) for each in record.writes))
     evidence.write_alarms(folder, record.before, record.after)
-    evidence.write_versions(folder, marks.versions)
     if record.made:
         journal = shared_journal.of_topology(scene.topology)
         evidence.write_journal(folder, journal.entries(record.made.run))
+    return _keep(scene, found)
+
+
+def write_isolation(scene: Scene, seen: Seen) -> Evidence:
+    """Write the evidence of a drill of isolation, and its proof. Raises as `write`.
+
+    Args:
+        scene: The recovery region.
+        seen: What the drill has seen.
+    """
+    found = isolation_result.document(seen, fingerprint.of(scene), datetime.now(UTC))
+    if seen.pod:
+        evidence.write(evidence.of_run(seen.run), POD, json.dumps(seen.pod, indent=2))
+    return _keep(scene, found)
+
+
+def _keep(scene: Scene, found: DrillDocument) -> Evidence:
+    """Write the document, the versions, the report, and the proof."""
+    folder = evidence.of_run(found.run)
+    evidence.write(folder, document.FILE, found.to_json())
+    evidence.write_versions(folder, found.versions)
     page = evidence.write_report(folder)
     proofs.write(
         scene.topology,

@@ -95,10 +95,13 @@ def recorded_run(evidence: Evidence) -> RunRecord:
 def _figures(drill: DrillDocument | None, run: RunRecord, tier: str) -> tuple[Figure, ...]:
     verdicts = {each.name: each.verdict for each in drill.judgements} if drill else {}
     rto, rpo = (drill.rto_seconds, drill.rpo_seconds) if drill else (None, None)
-    limits = (drill.objectives.rto_seconds, drill.objectives.rpo_seconds) if drill else _objectives(tier)
+    aims = drill.objectives if drill else None
+    limits = (aims.rto_seconds, aims.rpo_seconds) if aims else _objectives(tier)
     error = drill.rto_error_seconds if drill else None
     found = []
     for name, value, limit, margin in (("rto", rto, limits[0], error), ("rpo", rpo, limits[1], None)):
+        if drill and not aims:
+            continue
         judged = (
             Verdict.UNKNOWN if value is None or limit is None else Verdict.MET if value <= limit else Verdict.MISSED
         )

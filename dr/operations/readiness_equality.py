@@ -13,6 +13,7 @@ from dr.control.control_bucket import read_control
 from dr.findings import Finding, Status
 from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.operations.status import CLUSTER_CONNECT, CLUSTER_READ
+from dr.topology.supply import registry
 from dr.topology.tiers import highest
 from dr.topology.topology import Role, Topology
 
@@ -138,10 +139,14 @@ def read_images(region: str, cluster: ClusterRecord, account: str) -> dict[str, 
     address = ClusterAddress(cluster.name, region, cluster.endpoint, cluster.ca_data)
     api = ClusterApi(address, CLUSTER_CONNECT, CLUSTER_READ)
     deployment = api.get(f"/apis/apps/v1/namespaces/{cluster.namespace}/deployments/{cluster.deployment}")
+    host = f"{registry(account, region)}/"
+    return {name: image.removeprefix(host) for name, image in images_of(deployment).items()}
+
+
+def images_of(deployment: Mapping[str, Any]) -> dict[str, str]:
+    """Return the images of a Deployment by container. Pure."""
     spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
-    host = f"{account}.dkr.ecr.{region}.amazonaws.com/"
-    containers = (*spec.get("initContainers", ()), *spec["containers"])
-    return {each["name"]: each["image"].removeprefix(host) for each in containers}
+    return {each["name"]: each["image"] for each in (*spec.get("initContainers", ()), *spec["containers"])}
 
 
 def judge_equal(name: str, here: Mapping[str, str], there: Mapping[str, str], objective: str) -> Finding:

@@ -22,12 +22,13 @@ from components.kubernetes import (
 from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArgs
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.jobs_spec import ProcessingSpec
+from components.kubernetes.labels import SERVING, service_account
 from components.kubernetes.node_pool_spec import NodePoolSpec
 from components.kubernetes.protection_spec import ProtectionSpec
 from components.kubernetes.registry_backup_spec import RegistryBackupSpec
 from components.pod_code import PodCode
 from dr.topology.capacity import Workload, capacity
-from dr.topology.serving import Serving
+from dr.topology.serving import SERVICE, Serving
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
 from tests.support.mocks import Cloud, deploy
@@ -98,7 +99,7 @@ def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mappi
     yield from (namespace_spec.namespace(each, version) for each in spaces)
     yield from (manifest for each in spaces for manifest in namespace_spec.contents(each).values())
     yield from namespace_spec.priorities().values()
-    yield inference_objects_spec.service_account()
+    yield service_account(SERVICE, SERVING)
     yield inference_objects_spec.code(of)
     yield inference_objects_spec.service()
     yield inference_objects_spec.budget(of)
@@ -114,7 +115,7 @@ def manifests(tier: Tier = Tier.ACTIVE, version: str = "1.35") -> Iterator[Mappi
 def protecting(role: Role = Role.PRIMARY) -> Iterator[Mapping[str, Any]]:
     """Yield the objects of backups and dataset processing."""
     for pod in (registry_backup(role).pod, processing().pod):
-        yield code_pod_spec.service_account(pod)
+        yield service_account(pod.name, pod.namespace)
         yield code_pod_spec.code(pod)
     yield registry_backup_spec.cron_job(registry_backup(role))
     yield jobs_spec.cron_job(processing())

@@ -13,9 +13,11 @@ import pytest
 
 from components.kubernetes import inference_objects_spec, inference_spec, namespace_spec
 from components.kubernetes.inference_spec import InferenceSpec
+from components.kubernetes.labels import SERVING, service_account
 from components.pod_code import pod_code
 from dr import clients
 from dr.data import model_sets
+from dr.topology.serving import SERVICE
 from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
 from sandbox.server import running
@@ -73,7 +75,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         of = inference()
         for made in (inference_objects_spec.code(of), inference_objects_spec.proxy(of)):
             region.apply(f"/api/v1/namespaces/{SPACE}/configmaps", here(made))
-        region.apply(f"/api/v1/namespaces/{SPACE}/serviceaccounts", here(inference_objects_spec.service_account()))
+        region.apply(f"/api/v1/namespaces/{SPACE}/serviceaccounts", here(service_account(SERVICE, SERVING)))
         yield Place(region, published, trained.folder / "model.joblib")
 
 

@@ -125,7 +125,7 @@ def test_inference_pods_may_read_only_their_regions_models_and_set_manifests() -
     policy = json.loads(cloud.one("RolePolicy", "cluster-roles-inference-policy")["policy"])["Statement"]
 
     assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
-    assert trust["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-namespace"] == "ml-serving"
+    assert trust["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-namespace"] == ["ml-serving", "dr-drill"]
     assert {each["Sid"]: each["Resource"] for each in policy} == {
         "List": "arn:aws:s3:::ml-dr-models",
         "Read": "arn:aws:s3:::ml-dr-models/*",
@@ -138,6 +138,8 @@ def test_inference_pods_may_read_only_their_regions_models_and_set_manifests() -
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "sets/*"}}
     association = cloud.one("PodIdentityAssociation", "cluster-inference")
     assert (association["namespace"], association["serviceAccount"]) == ("ml-serving", "inference-service")
+    drills = cloud.one("PodIdentityAssociation", "cluster-inference-dr-drill")
+    assert {**association, "namespace": "dr-drill"} == drills, "a drill's replica has the rights of inference"
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ def content(space: NamespaceSpec, what: str) -> Any:
     return namespace_spec.contents(space)[what]["spec"]
 
 
-def test_a_cluster_has_namespaces_for_serving_training_registry_and_backup() -> None:
-    assert list(SPACES) == ["ml-serving", "ml-training", "mlflow", "velero"]
+def test_a_cluster_has_namespaces_for_serving_training_registry_backup_and_drills() -> None:
+    assert list(SPACES) == ["ml-serving", "ml-training", "mlflow", "velero", "dr-drill"]
 
 
-@pytest.mark.parametrize("name", ["ml-serving", "ml-training", "mlflow"])
+@pytest.mark.parametrize("name", ["ml-serving", "ml-training", "mlflow", "dr-drill"])
 def test_pod_security_is_restricted_with_a_pinned_version_in_every_mode(name: str) -> None:
     labels = namespace_spec.namespace(SPACES[name], "1.35")["metadata"]["labels"]
 
@@ -46,11 +46,12 @@ def test_ingress_and_egress_are_denied_by_default(space: NamespaceSpec) -> None:
 
 
 @EVERY
-def test_every_pod_may_reach_dns_the_pod_identity_agent_and_aws(space: NamespaceSpec) -> None:
+def test_every_pod_may_reach_dns_the_pod_identity_agent_and_all_but_those_of_drills_aws(space: NamespaceSpec) -> None:
     rules = content(space, "egress")["egress"]
     reached = {(port["protocol"], port["port"]): rule["to"] for rule in rules for port in rule["ports"]}
 
-    assert set(reached) == {("UDP", 53), ("TCP", 53), ("TCP", 80), ("TCP", 443)}
+    aws = {("TCP", 443)} if space.name != "dr-drill" else set()
+    assert set(reached) == {("UDP", 53), ("TCP", 53), ("TCP", 80)} | aws
     assert reached["TCP", 80] == [{"ipBlock": {"cidr": "169.254.170.23/32"}}]
     (names,) = reached["UDP", 53]
     assert names["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kube-system"}
@@ -61,6 +62,16 @@ def test_a_namespace_has_a_gpu_quota_and_default_limits(space: NamespaceSpec) ->
     assert "requests.nvidia.com/gpu" in content(space, "quota")["hard"]
     (limit,) = content(space, "defaults")["limits"]
     assert set(limit["defaultRequest"]) == {"cpu", "memory"}
+
+
+def test_namespace_of_drills_has_room_for_one_replica_with_the_service_account_of_inference() -> None:
+    made = namespace_spec.contents(SPACES["dr-drill"])
+
+    hard = made["quota"]["spec"]["hard"]
+    assert (hard["pods"], hard["requests.nvidia.com/gpu"]) == ("1", "1")
+    account = made["inference-service"]
+    assert (account["kind"], account["metadata"]["namespace"]) == ("ServiceAccount", "dr-drill")
+    assert account["automountServiceAccountToken"] is False
 
 
 def test_prometheus_may_read_metrics_ports() -> None:

@@ -8,7 +8,7 @@ import pytest
 from components.compute.cluster_iam import BATCH, REGISTRY_BACKUP, RESULTS
 from components.kubernetes import code_pod_spec, jobs_spec, registry_backup_spec
 from components.kubernetes.code_pod_spec import CodePod
-from components.kubernetes.labels import BATCH_PRIORITY
+from components.kubernetes.labels import BATCH_PRIORITY, service_account
 from components.kubernetes.scheduled_pod import ScheduledPod, ScheduledPodArgs
 from dr.errors import Exit
 from dr.topology.topology import Role
@@ -67,7 +67,7 @@ def test_a_pod_mounts_its_config_map_in_the_python_path(pod: CodePod, cron_job: 
 @BOTH
 def test_a_pod_has_the_service_account_that_its_role_trusts(pod: CodePod, cron_job: Mapping[str, Any]) -> None:
     account, role = (
-        code_pod_spec.service_account(pod),
+        service_account(pod.name, pod.namespace),
         {each.service_account: each for each in (REGISTRY_BACKUP, BATCH)},
     )
     trusted = role[pod.name]

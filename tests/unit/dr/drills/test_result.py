@@ -9,7 +9,7 @@ import pytest
 
 from dr.drills import result
 from dr.drills.catalog import DRILLS
-from dr.drills.document import DrillDocument, Verdict
+from dr.drills.document import DrillDocument, Objectives, Verdict
 from dr.drills.record import Record
 from dr.drills.timeline import Pace
 from dr.drills.writes import Write
@@ -96,7 +96,7 @@ def test_loss_of_a_zone_is_met_within_the_time_of_health_checks_of_replicas() ->
 
     assert found.verdict is Verdict.MET, found.judgements
     assert set(verdicts) == {"effect", "rto", "rpo", "answers", "operation", "alarms", "no-failover", "replicas"}
-    assert (found.objectives.rto_seconds, found.objectives.rpo_seconds) == (26.0, 0.0)
+    assert found.objectives == Objectives(26.0, 0.0)
     assert found.rto_seconds == pytest.approx(OUTAGE - 0.4, abs=0.6)
     assert found.rto_error_seconds == 0.5
 
@@ -149,7 +149,8 @@ def test_grey_failure_is_met_with_the_objectives_of_the_tier() -> None:
 
     assert found.verdict is Verdict.MET, found.judgements
     assert {"detection", "health-checks"} <= set(verdicts)
-    assert found.objectives.rto_seconds == Tier.PILOT.spec.rto.total_seconds()
+    pilot = Tier.PILOT.spec
+    assert found.objectives == Objectives(pilot.rto.total_seconds(), pilot.rpo.total_seconds())
 
 
 def test_grey_failure_that_the_product_does_not_show_is_missed() -> None:
