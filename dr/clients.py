@@ -119,6 +119,14 @@ def _forget_clients() -> None:
         _client.cache_clear()
 
 
+class Denied(Failed):
+    """The credentials lack a permission."""
+
+
+DENIED = {"AccessDenied", "AccessDeniedException", "403", "Forbidden"}
+"""Codes of a missing permission; the answer to a HEAD request has no body, so botocore reports its status."""
+
+
 class Conflict(Failed):
     """Another writer was faster: the condition of a conditional write does not hold."""
 
@@ -143,6 +151,7 @@ def calls(subject: str, region: str) -> Iterator[None]:
         Unreachable: The region does not answer.
         Missing: The resource does not exist.
         Conflict: The condition of a conditional write does not hold.
+        Denied: The credentials lack a permission.
         Failed: The API refused the call, with its code and message; or credentials are missing.
     """
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, NoCredentialsError
@@ -151,7 +160,8 @@ def calls(subject: str, region: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        kind = Missing if code in NOT_FOUND else Conflict if code in CONFLICTS else Failed
+        kinds = ((Missing, NOT_FOUND), (Conflict, CONFLICTS), (Denied, DENIED))
+        kind = next((each for each, codes in kinds if code in codes), Failed)
         refused = f"{error.operation_name} was refused; see {code} in the AWS documentation"
         remedy = "check its name and the region" if kind is Missing else refused
         raise kind(Problem(subject, f"{code} in {region}: {message}", remedy)) from error

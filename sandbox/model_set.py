@@ -14,8 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from dr.data import model_sets
-from dr.data.model_sets import Item, Probe
+from dr.data import copies, model_sets, publication
+from dr.data.model_sets import Probe
+from dr.data.publication import Item
 from dr.operations.steps import Report, State, Step, Verdict
 
 NAME, PROBE = "digits", "probe.json"
@@ -144,7 +145,7 @@ def _publish(world: HasRegions, report: Report) -> None:
         report("training a classifier of handwritten digits", None)
         trained = train(Path(folder))
         region = world.primary_region
-        model_sets.publish(region, world.buckets(region), NAME, trained.items, report, trained.probe)
+        publication.publish(region, world.buckets(region), NAME, trained.items, report, trained.probe)
 
 
 def _replicated(world: HasRegions) -> Verdict:
@@ -165,11 +166,10 @@ def _wait_for_replication(world: HasRegions, report: Report) -> None:
 
 
 def _whole(world: HasRegions, region: str, manifest: model_sets.Manifest) -> Verdict:
-    copies = model_sets.read_copies(region, world.buckets(region), manifest)
-    intact = [copy for copy in copies if copy.intact]
-    size = sum(copy.entry.size for copy in copies)
-    detail = f"{manifest.set_id}: {len(intact)} of {len(copies)} objects intact in {region}, {size:,} bytes"
-    return Verdict(State.DONE if len(intact) == len(copies) else State.NEEDED, detail)
+    found = copies.read_copies(region, world.buckets(region), manifest)
+    intact = [copy for copy in found if copy.intact]
+    detail = f"{manifest.set_id}: {len(intact)} of {len(found)} objects intact in {region}, {manifest.size:,} bytes"
+    return Verdict(State.DONE if len(intact) == len(found) else State.NEEDED, detail)
 
 
 def hashes(world: HasRegions) -> dict[str, dict[str, str]]:
@@ -182,6 +182,6 @@ def hashes(world: HasRegions) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for region in regions:
         manifest = model_sets.newest(region, world.buckets(region), NAME)
-        for copy in model_sets.read_copies(region, world.buckets(region), manifest) if manifest else []:
+        for copy in copies.read_copies(region, world.buckets(region), manifest) if manifest else []:
             found.setdefault(copy.entry.part, {})[region] = copy.sha256 or "missing"
     return found

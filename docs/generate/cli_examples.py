@@ -10,8 +10,17 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from docs.generate import evidence_examples, operation_examples
-from dr.cli import check_report, drill_report, evidence_report, operation_report, report, status_report, supply_report
+from docs.generate import evidence_examples, operation_examples, set_examples
+from dr.cli import (
+    check_report,
+    drill_report,
+    evidence_report,
+    operation_report,
+    report,
+    sets_report,
+    status_report,
+    supply_report,
+)
 from dr.cli.automate import automate_text
 from dr.cli.layout import show
 from dr.clusters.pod_failures import Kind
@@ -247,6 +256,8 @@ OUTPUTS: Mapping[str, str] = {
     "dr resume": "$ dr resume\nautomation is not paused",
     "dr check": _output("dr check", check_report.check_text(CHECK)),
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
+    "dr sets list": _output("dr sets list", sets_report.list_text(set_examples.LISTING)),
+    "dr sets verify": _output("dr sets verify", sets_report.verify_text(set_examples.VERIFIED)),
     "dr supply list": _output("dr supply list", supply_report.list_text(SUPPLY)),
     "dr supply sync": _output("dr supply sync", supply_report.sync_text(SYNCED)),
     "dr supply check": _output("dr supply check", supply_report.check_text(REGISTRIES, "ml-dr")),

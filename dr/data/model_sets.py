@@ -9,34 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dr.clients import Missing, Unreachable, calls, client, object_keys, read_object
+from dr.data.hashes import hash_file
 from dr.errors import Failed, Invalid, Problem
 from dr.names import REGISTRY, SETS
 
 VERSION = 1
-CHUNK = 1 << 20
+MANIFEST = "manifest.json"
 
-
-@dataclass(frozen=True)
-class Item:
-    """A file to publish in a set.
-
-    Args:
-        part: Its part: "data", "parameters", "metrics", "model".
-        pair: The bucket pair to store it in.
-        path: Local path.
-    """
-
-    part: str
-    pair: str
-    path: Path
+Report = Callable[[str, float | None], None]
+"""Receives the progress of a long action: a text and the completed share, 0 to 1, or None if it is not known."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +38,8 @@ class Entry:
         version_id: Its version ID, the same in both regions: a replica keeps the version ID of its source.
         size: Size in bytes.
         sha256: SHA-256 of its bytes, hexadecimal.
+        checksum: S3's checksum of an object that was uploaded in parts: SHA-256 of the parts' SHA-256 in base64, and
+            the number of parts. Empty for other objects, for which S3 has `sha256` itself.
     """
 
     part: str
@@ -58,6 +48,7 @@ class Entry:
     version_id: str
     size: int
     sha256: str
+    checksum: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,9 +72,11 @@ class Manifest:
         name: The set's name.
         set_id: ID of the version: publication time and digest, so that IDs sort by time.
         created: Publication time, ISO 8601.
-        digest: Hash of the parts' hashes: equal content has an equal digest.
+        digest: Hash of the objects' hashes and paths: equal content has an equal digest.
         entries: Its objects.
         probe: A request with its known answer; None for a set that was published without one.
+        image: Image that the model was trained or tested with, by digest; empty if none was given.
+        source: ID of the version that this one was restored from; empty for a version that was published.
     """
 
     name: str
@@ -93,33 +86,43 @@ class Manifest:
     entries: tuple[Entry, ...]
     probe: Probe | None = None
     version: int = VERSION
+    image: str = ""
+    source: str = ""
 
     @property
     def key(self) -> str:
         """Key in the registry bucket."""
-        return f"{SETS}{self.name}/{self.set_id}/manifest.json"
+        return manifest_key(self.name, self.set_id)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all objects."""
+        return sum(entry.size for entry in self.entries)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each object by its path in the set."""
+        prefix = folder(self.name, self.set_id)
+        return {entry.key.removeprefix(prefix): entry.sha256 for entry in self.entries}
 
     def to_json(self) -> str:
         """Return the manifest as stored."""
         return json.dumps(asdict(self), indent=2)
 
 
-@dataclass(frozen=True)
-class Copy:
-    """State of an object of a set in one region.
+def folder(name: str, set_id: str) -> str:
+    """Return the prefix of a version's objects, the same in each bucket."""
+    return f"{SETS}{name}/{set_id}/"
 
-    Args:
-        entry: The manifest's entry.
-        sha256: SHA-256 of the bytes in the region; None if the version is missing.
-    """
 
-    entry: Entry
-    sha256: str | None
+def manifest_key(name: str, set_id: str) -> str:
+    """Return the key of a version's manifest in the registry bucket."""
+    return f"{folder(name, set_id)}{MANIFEST}"
 
-    @property
-    def intact(self) -> bool:
-        """Whether the bytes match the manifest."""
-        return self.sha256 == self.entry.sha256
+
+def digest_of(hashes: Mapping[str, str]) -> str:
+    """Return one hash of the hashes of a set's objects, which are given by path."""
+    return hashlib.sha256(json.dumps(dict(sorted(hashes.items()))).encode()).hexdigest()
 
 
 def parse(text: str | bytes, source: str) -> Manifest:
@@ -144,63 +147,6 @@ def parse(text: str | bytes, source: str) -> Manifest:
         ) from error
 
 
-def digest_of(hashes: Mapping[str, str]) -> str:
-    """Return one hash of the parts' hashes."""
-    return hashlib.sha256(json.dumps(dict(sorted(hashes.items()))).encode()).hexdigest()
-
-
-def publish(
-    region: str,
-    buckets: Mapping[str, str],
-    name: str,
-    items: Sequence[Item],
-    report: Callable[[str, float | None], None] = lambda text, share: None,
-    probe: Probe | None = None,
-) -> Manifest:
-    """Publish a set: upload its objects in parallel, then the manifest. An intact version with equal content is kept.
-
-    Args:
-        region: The region to write to.
-        buckets: Names of the region's buckets by pair; must include each item's pair and the registry.
-        name: The set's name.
-        items: Its files; each part once.
-        report: Called with a text and the completed share, 0 to 1.
-        probe: A request with its known answer.
-
-    Returns:
-        The manifest; that of the newest version if it is intact and has the same content.
-    """
-    hashes = {item.part: hash_file(item.path) for item in items}
-    digest = digest_of(hashes)
-    before = newest(region, buckets, name)
-    same = before and (before.digest, before.probe) == (digest, probe)
-    if before and same and all(copy.intact for copy in read_copies(region, buckets, before)):
-        return before
-    now = datetime.now(UTC)
-    set_id = f"{now:%Y%m%dT%H%M%S.%fZ}-{digest[:8]}"
-
-    def upload(item: Item) -> Entry:
-        key = f"{SETS}{name}/{set_id}/{item.path.name}"
-        s3 = client("s3", region)
-        with calls(f"s3://{buckets[item.pair]}/{key}", region):
-            s3.upload_file(str(item.path), buckets[item.pair], key)
-            # The key is new and unique, so its newest version is the one just written.
-            version = s3.head_object(Bucket=buckets[item.pair], Key=key)["VersionId"]
-        return Entry(item.part, item.pair, key, version, item.path.stat().st_size, hashes[item.part])
-
-    entries: list[Entry] = []
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        for entry in pool.map(upload, items):
-            entries.append(entry)
-            report(f"{len(entries)} of {len(items)} objects", len(entries) / (len(items) + 1))
-    manifest = Manifest(name, set_id, now.isoformat(timespec="seconds"), digest, tuple(entries), probe)
-    with calls(f"s3://{buckets[REGISTRY]}/{manifest.key}", region):
-        client("s3", region).put_object(
-            Bucket=buckets[REGISTRY], Key=manifest.key, Body=manifest.to_json(), ContentType="application/json"
-        )
-    return manifest
-
-
 def newest(region: str, buckets: Mapping[str, str], name: str) -> Manifest | None:
     """Return the newest manifest of a set in a region; None if there is none."""
     return next(manifests(region, buckets, name), None)
@@ -208,10 +154,26 @@ def newest(region: str, buckets: Mapping[str, str], name: str) -> Manifest | Non
 
 def manifests(region: str, buckets: Mapping[str, str], name: str) -> Iterator[Manifest]:
     """Yield the manifests of a set in a region, newest first; each is read when it is needed."""
-    registry, prefix = buckets[REGISTRY], f"{SETS}{name}/"
-    keys = (key for key in object_keys(region, registry, prefix) if key.endswith("/manifest.json"))
-    for key in sorted(keys, reverse=True):
-        yield parse(read_object(region, registry, key), f"s3://{registry}/{key}")
+    for set_id in versions(region, buckets, name):
+        yield read(region, buckets, name, set_id)
+
+
+def versions(region: str, buckets: Mapping[str, str], name: str) -> list[str]:
+    """Return the IDs of a set's versions in a region, newest first: those that have a manifest."""
+    keys = object_keys(region, buckets[REGISTRY], f"{SETS}{name}/")
+    return sorted((key.split("/")[-2] for key in keys if key.endswith(f"/{MANIFEST}")), reverse=True)
+
+
+def read(region: str, buckets: Mapping[str, str], name: str, set_id: str) -> Manifest:
+    """Return the manifest of a version.
+
+    Raises:
+        Missing: The region does not have it.
+        Invalid: It is not valid.
+        Unreachable: The region does not answer.
+    """
+    registry, key = buckets[REGISTRY], manifest_key(name, set_id)
+    return parse(read_object(region, registry, key), f"s3://{registry}/{key}")
 
 
 def names(region: str, buckets: Mapping[str, str]) -> list[str]:
@@ -220,45 +182,6 @@ def names(region: str, buckets: Mapping[str, str]) -> list[str]:
         pages = client("s3", region).get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=buckets[REGISTRY], Prefix=SETS, Delimiter="/")
         return [each["Prefix"].split("/")[1] for page in found for each in page.get("CommonPrefixes", [])]
-
-
-def read_copies(region: str, buckets: Mapping[str, str], manifest: Manifest) -> list[Copy]:
-    """Read and hash every object of a set in a region; arguments as of `read_entries`."""
-    return read_entries(region, buckets, manifest.entries)
-
-
-def read_entries(region: str, buckets: Mapping[str, str], entries: Sequence[Entry]) -> list[Copy]:
-    """Read and hash objects in a region.
-
-    Args:
-        region: The region to read from.
-        buckets: Names of the region's buckets by pair.
-        entries: Objects to read.
-    """
-
-    def read(entry: Entry) -> Copy:
-        try:
-            return Copy(entry, hash_object(region, buckets[entry.pair], entry.key, entry.version_id))
-        except Missing:
-            return Copy(entry, None)
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(read, entries))
-
-
-def hash_object(region: str, bucket: str, key: str, version_id: str) -> str:
-    """Return the SHA-256 of an object's bytes, hexadecimal; the bytes are streamed.
-
-    Raises:
-        Missing: The version does not exist.
-        Unreachable: The region does not answer.
-    """
-    hasher = hashlib.sha256()
-    with calls(f"s3://{bucket}/{key}", region):
-        answer = client("s3", region).get_object(Bucket=bucket, Key=key, VersionId=version_id)
-        for chunk in answer["Body"].iter_chunks(CHUNK):
-            hasher.update(chunk)
-    return hasher.hexdigest()
 
 
 def missing(region: str, buckets: Mapping[str, str], manifest: Manifest) -> list[Entry]:
@@ -293,7 +216,7 @@ def absent(region: str, pair: str, bucket: str, manifest: Manifest) -> list[Entr
         bucket: The region's bucket of that pair.
         manifest: Manifest of the set.
     """
-    prefix = f"{manifest.key.rpartition('/')[0]}/"
+    prefix = folder(manifest.name, manifest.set_id)
     with calls(f"s3://{bucket}/{prefix}", region):
         pages = client("s3", region).get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         there = {(each["Key"], each["VersionId"]): each["Size"] for page in pages for each in page.get("Versions", [])}
@@ -340,9 +263,3 @@ def download(region: str, buckets: Mapping[str, str], entry: Entry, path: Path) 
             )
         )
     part.replace(path)
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

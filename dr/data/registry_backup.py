@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dr.clients import object_keys, read_object
-from dr.data import model_sets
-from dr.data.model_sets import Copy, Entry
+from dr.data import copies
+from dr.data.copies import Copy
+from dr.data.model_sets import Entry
 from dr.errors import Invalid, Problem
 from dr.names import REGISTRY
 
@@ -118,7 +119,7 @@ def verify(region: str, bucket: str, backup: Backup) -> list[Copy]:
         Entry(each.key, REGISTRY, each.copy, each.copy_version_id, each.size, each.sha256) for each in backup.objects
     )
     buckets: Mapping[str, str] = {REGISTRY: bucket}
-    return model_sets.read_entries(region, buckets, entries)
+    return copies.read_entries(region, buckets, entries)
 
 
 def copy_key(key: str, version_id: str, etag: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 
 from dr import environment
 from dr.clients import Missing, Unreachable, calls, client
-from dr.data import model_sets, registry_backup
+from dr.data import hashes, registry_backup
 from dr.data.registry_backup import OBJECTS, PREFIX, Backup, Saved
 from dr.errors import DrError, Failed, Problem
 from dr.pods.run import log, run
@@ -203,7 +203,7 @@ def _hash(region: str, bucket: str, copy: Live) -> str:
         if checksum := head.get("ChecksumSHA256"):
             return base64.b64decode(checksum).hex()
     log(f"reading {copy.key} to hash it, {copy.size:,} bytes")
-    return model_sets.hash_object(region, bucket, copy.key, copy.version_id)
+    return hashes.hash_object(region, bucket, copy.key, copy.version_id)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import Any
 
 from dr import environment
 from dr.clients import Missing
-from dr.data import model_sets
+from dr.data import hashes, model_sets
 from dr.data.model_sets import Entry, Manifest
 from dr.errors import Failed, Invalid, Problem
 from dr.names import MODELS, REGISTRY, SETS
@@ -191,7 +191,7 @@ def _fill(
 
 def _intact(path: Path, entry: Entry) -> bool:
     try:
-        return path.stat().st_size == entry.size and model_sets.hash_file(path) == entry.sha256
+        return path.stat().st_size == entry.size and hashes.hash_file(path) == entry.sha256
     except OSError:  # missing or unreadable: download it
         return False
 

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, cast
 
 from dr import environment
 from dr.clients import Missing, Unreachable, calls, client, read_object
-from dr.data.model_sets import CHUNK
+from dr.data.hashes import CHUNK
 from dr.errors import DrError, Failed, Invalid, Problem
 from dr.pods import data_profile
 from dr.pods.run import log, run

@@ -23,8 +23,9 @@ from dr.control import contract, lease, shared_journal
 from dr.control.incident_state import Automation, Incident, IncidentState, Levers
 from dr.control.journal import Entry
 from dr.control.state_store import StateStore, Stored
-from dr.data import model_sets
-from dr.data.model_sets import Item, Probe
+from dr.data import model_sets, publication
+from dr.data.model_sets import Probe
+from dr.data.publication import Item
 from dr.errors import Failed, Problem, Refused
 from dr.names import SENTINEL_KEY
 from dr.operations import automatic, capacity_steps, inference_probe, signals, validation_steps
@@ -190,7 +191,7 @@ def deployed(aws: Running, there: Region, tmp_path: Path, monkeypatch: pytest.Mo
             s3.put_object(Bucket=bucket(region, "control"), Key=contract.key_of(role), Body=body)
     write_sentinel(aws, datetime.now(UTC))
     buckets = {pair: bucket(WEST, pair) for pair in PAIRS}
-    model_sets.publish(WEST, buckets, "digits", [Item("model", "models", file)], probe=PROBE)
+    publication.publish(WEST, buckets, "digits", [Item("model", "models", file)], probe=PROBE)
     there.state = lambda: StateStore(WEST, bucket(WEST, "control")).read().state
     return there
 

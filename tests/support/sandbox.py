@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 from dr import clients
-from dr.data import model_sets
+from dr.data import model_sets, publication
 from sandbox import server_process
 from sandbox.emulator_client import ask
 from sandbox.engine.engine import Engine
@@ -81,7 +81,7 @@ class SandboxUnderTest:
                 region: {pair: names[side] for pair, names in self.engine.outputs("primary")["buckets"].items()}
                 for side, region in enumerate(regions)
             }
-            published = model_sets.publish(regions[0], buckets[regions[0]], NAME, trained.items, probe=trained.probe)
+            published = publication.publish(regions[0], buckets[regions[0]], NAME, trained.items, probe=trained.probe)
             wait_for(lambda: model_sets.newest(regions[1], buckets[regions[1]], NAME) == published)
         clients.forget()
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
+import json
+from typing import Any
+
 from moto.kms.models import Key, kms_backends
 
 from sandbox.aws.account import ACCOUNT
@@ -31,6 +35,28 @@ def unusable(key: str, region: str) -> AwsError | None:
     if found.key_state == "Enabled":
         return None
     return pending_deletion(found) or AwsError("DisabledException", f"{found.arn} is disabled.")
+
+
+def denied(key: str, region: str, action: str) -> AwsError | None:
+    """The error of a call that the key's own policy denies to everyone; None for any other key.
+
+    An explicit deny ends the evaluation (IAM user guide, "Policy evaluation logic"). Its message has the form of
+    "Access denied error message examples" there, and S3 passes it on. Statements for single principals or with
+    conditions are not evaluated: the sandbox has one identity.
+    """
+    found = find_key(key, region)
+    for each in _list(json.loads(found.policy or "{}").get("Statement", [])):
+        everyone = each.get("Principal") in ("*", {"AWS": "*"}) and not each.get("Condition")
+        named = any(fnmatch.fnmatchcase(action, pattern) for pattern in _list(each.get("Action", [])))
+        if each.get("Effect") == "Deny" and everyone and named:
+            caller = f"arn:aws:iam::{ACCOUNT}:root"
+            text = f"User: {caller} is not authorized to perform: {action} on resource: {found.arn}"
+            return AwsError("AccessDenied", f"{text} with an explicit deny in a resource-based policy", 403)
+    return None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def pending_deletion(key: Key) -> AwsError | None:

@@ -19,8 +19,9 @@ from mlserver.types import InferenceRequest
 from sklearn.datasets import load_digits
 
 from dr.clients import Missing
-from dr.data import model_sets
-from dr.data.model_sets import Item, Manifest
+from dr.data import model_sets, publication
+from dr.data.model_sets import Manifest
+from dr.data.publication import Item
 from dr.errors import Failed, Invalid
 from dr.pods import fetch_models
 from dr.pods.fetch_models import fetch
@@ -56,7 +57,7 @@ def publish(source: Path, model: str = "weights", name: str = "digits", **more: 
         (source / file).write_text(text)
         items.append(Item("model" if file.startswith("model.") else file, "models", source / file))
     (source / "digits.csv").write_text("1,2")
-    return model_sets.publish(HERE, ALL, name, [*items, Item("data", "datasets", source / "digits.csv")])
+    return publication.publish(HERE, ALL, name, [*items, Item("data", "datasets", source / "digits.csv")])
 
 
 def lose(aws: Running, manifest: Manifest, part: str = "model") -> None:
@@ -240,12 +241,12 @@ def test_a_model_of_an_unknown_type_is_refused_unless_it_has_settings(
     aws: Running, source: Path, tmp_path: Path
 ) -> None:
     (source / "model.bin").write_text("weights")
-    model_sets.publish(HERE, ALL, "other", [Item("model", "models", source / "model.bin")])
+    publication.publish(HERE, ALL, "other", [Item("model", "models", source / "model.bin")])
     with pytest.raises(Invalid, match=r"no runtime is known for model.bin \(model\)"):
         fetch(HERE, BUCKETS, "other", tmp_path / "models")
     (source / "model-settings.json").write_text('{"name": "other"}')
     items = [Item(name, "models", source / name) for name in ("model.bin", "model-settings.json")]
-    model_sets.publish(HERE, ALL, "other", items)
+    publication.publish(HERE, ALL, "other", items)
     fetch(HERE, BUCKETS, "other", tmp_path / "models")
 
     assert tree(tmp_path / "models")["other/model-settings.json"] == '{"name": "other"}'
@@ -315,7 +316,7 @@ def test_transient_errors_are_retried(aws: Running, source: Path, tmp_path: Path
 
 def test_mlserver_serves_the_fetched_model_with_its_version(aws: Running, tmp_path: Path) -> None:
     trained = model_set.train(tmp_path)
-    manifest = model_sets.publish(HERE, ALL, model_set.NAME, trained.items)
+    manifest = publication.publish(HERE, ALL, model_set.NAME, trained.items)
     fetch(HERE, BUCKETS, model_set.NAME, tmp_path / "models")
     pixels, _ = load_digits(return_X_y=True)
 

@@ -15,8 +15,8 @@ from components.compute import cluster_iam
 from components.compute.cluster_iam import RESULTS
 from components.iam import EncryptedBucket
 from dr.clients import Missing, client
-from dr.data import model_sets
-from dr.data.model_sets import Item
+from dr.data import publication
+from dr.data.publication import Item
 from dr.pods import copy_registry, fetch_models, process_shard
 from sandbox.server import Running
 from tests.support.buckets import make_bucket
@@ -107,7 +107,7 @@ def refused(policy: str, permissions: set[Permission]) -> list[Permission]:
 
 def publish(folder: Path) -> None:
     (folder / "model.joblib").write_text("weights")
-    model_sets.publish(HERE, BUCKETS, "digits", [Item("model", "models", folder / "model.joblib")])
+    publication.publish(HERE, BUCKETS, "digits", [Item("model", "models", folder / "model.joblib")])
 
 
 def test_the_models_policy_allows_fetching_models_and_listing_sets(record: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dr import clients
-from dr.data import model_sets
+from dr.data import publication
 from dr.errors import Failed
 from sandbox.cli import predict
 from sandbox.client.endpoint import Endpoint
@@ -50,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Region, str
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         trained = train(tmp_path_factory.mktemp("model"))
-        published = model_sets.publish(EAST, BUCKETS, "digits", trained.items).set_id
+        published = publication.publish(EAST, BUCKETS, "digits", trained.items).set_id
         region.serve(REPLICAS, BUCKETS)
         yield region, published, trained.folder / "model.joblib"
 

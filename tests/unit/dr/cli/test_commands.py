@@ -21,8 +21,8 @@ from dr.clients import Limits
 from dr.control import contract, incident_state, proofs
 from dr.control.incident_state import Automation, Incident, IncidentState, Lease, Levers
 from dr.control.proofs import Proof
-from dr.data import model_sets
-from dr.data.model_sets import Item
+from dr.data import model_sets, publication
+from dr.data.publication import Item
 from dr.errors import Exit
 from dr.operations import last_known, status
 from dr.preflight import running_nodes
@@ -126,7 +126,7 @@ def publish_set(path: Path) -> None:
     """Publish a model set in the primary region, and wait until it is replicated."""
     path.write_bytes(b"weights")
     here, there = ({pair: bucket(role, pair) for pair in PAIRS} for role in REGIONS)
-    published = model_sets.publish("us-east-1", here, "digits", [Item("model", "models", path)])
+    published = publication.publish("us-east-1", here, "digits", [Item("model", "models", path)])
     wait_for(lambda: model_sets.newest("us-west-2", there, "digits") == published)
     wait_for(lambda: not model_sets.missing("us-west-2", there, published))
 

@@ -9,8 +9,9 @@ import pytest
 from moto import mock_aws
 
 from dr import clients
-from dr.data import model_sets
-from dr.data.model_sets import Item, Manifest
+from dr.data import copies, model_sets, publication
+from dr.data.model_sets import Manifest
+from dr.data.publication import Item
 from dr.errors import Invalid
 
 BUCKETS = {"datasets": "data", "models": "models", "registry": "registry"}
@@ -38,14 +39,14 @@ def items(tmp_path: Path) -> list[Item]:
 
 
 def publish(items: list[Item]) -> Manifest:
-    return model_sets.publish(REGION, BUCKETS, "digits", items)
+    return publication.publish(REGION, BUCKETS, "digits", items)
 
 
 def test_published_model_set_is_read_back_unchanged(items: list[Item]) -> None:
     manifest = publish(items)
 
     assert model_sets.newest(REGION, BUCKETS, "digits") == manifest
-    assert [copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest)] == [True] * 3
+    assert [copy.intact for copy in copies.read_copies(REGION, BUCKETS, manifest)] == [True] * 3
     assert model_sets.names(REGION, BUCKETS) == ["digits"]
 
 
@@ -54,24 +55,15 @@ def test_the_manifest_is_written_last(items: list[Item], monkeypatch: pytest.Mon
     client = clients.client("s3", REGION)
     put_object = client.put_object
 
-    def upload(path: str, bucket: str, key: str) -> None:
-        written.append(key)
-        _put(bucket, key)
-
     def put(**request: Any) -> Any:
         written.append(request["Key"])
         return put_object(**request)
 
-    monkeypatch.setattr(client, "upload_file", upload)
     monkeypatch.setattr(client, "put_object", put)
     publish(items)
 
     assert len(written) == 4
     assert written[-1].endswith("/manifest.json")
-
-
-def _put(bucket: str, key: str) -> None:
-    boto3.client("s3", REGION).put_object(Bucket=bucket, Key=key, Body=b"")
 
 
 def test_unchanged_content_is_not_published_again(items: list[Item]) -> None:
@@ -96,8 +88,8 @@ def test_missing_object_makes_its_copy_not_intact(items: list[Item]) -> None:
     entry = manifest.entries[2]
     boto3.client("s3", REGION).delete_object(Bucket=BUCKETS[entry.pair], Key=entry.key, VersionId=entry.version_id)
 
-    assert [copy.sha256 for copy in model_sets.read_copies(REGION, BUCKETS, manifest)][2] is None
-    assert [copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest)] == [True, True, False]
+    assert [copy.sha256 for copy in copies.read_copies(REGION, BUCKETS, manifest)][2] is None
+    assert [copy.intact for copy in copies.read_copies(REGION, BUCKETS, manifest)] == [True, True, False]
 
 
 def test_overwritten_object_does_not_change_a_published_set(items: list[Item]) -> None:
@@ -105,12 +97,12 @@ def test_overwritten_object_does_not_change_a_published_set(items: list[Item]) -
     entry = manifest.entries[0]
     boto3.client("s3", REGION).put_object(Bucket=BUCKETS[entry.pair], Key=entry.key, Body=b"poison")
 
-    assert all(copy.intact for copy in model_sets.read_copies(REGION, BUCKETS, manifest))
+    assert all(copy.intact for copy in copies.read_copies(REGION, BUCKETS, manifest))
 
 
 def test_progress_of_publication_is_reported_per_object(items: list[Item]) -> None:
     progress: list[str] = []
-    model_sets.publish(REGION, BUCKETS, "digits", items, lambda text, share: progress.append(text))
+    publication.publish(REGION, BUCKETS, "digits", items, lambda text, share: progress.append(text))
 
     assert progress == ["1 of 3 objects", "2 of 3 objects", "3 of 3 objects"]
 

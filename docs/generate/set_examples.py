@@ -1,0 +1,62 @@
+"""Samples of `dr sets` for docs/cli.md."""
+
+from __future__ import annotations
+
+from dr.data.listing import Held, Listed, Listing
+from dr.data.model_sets import Entry, Manifest, digest_of, folder
+from dr.data.verification import Lack, RegionSets, Verified
+from dr.topology.topology import Role
+
+PRIMARY, RECOVERY = "us-east-1", "us-west-2"
+BEFORE, NEWEST = "20261127T181204.501877Z-0b7e2f5c", "20261128T090310.112233Z-61832178"
+FILES = {"data": "datasets", "parameters": "registry", "metrics": "registry", "model": "models"}
+
+
+def manifest(set_id: str) -> Manifest:
+    """Return a manifest with an object in each part."""
+    entries = tuple(
+        Entry(
+            part,
+            pair,
+            f"{folder('digits', set_id)}{part}.bin",
+            f"3sL4kqtJlcpXroDTDmJ{number}",
+            1 << 20,
+            f"{number:064x}",
+        )
+        for number, (part, pair) in enumerate(FILES.items())
+    )
+    found = Manifest("digits", set_id, "2026-11-28T09:03:10+00:00", "", entries)
+    return Manifest("digits", set_id, found.created, digest_of(found.hashes), entries)
+
+
+LISTING = Listing(
+    tuple(
+        Listed("digits", each, manifest(each), (Held(PRIMARY, 0), Held(RECOVERY, lacks)))
+        for each, lacks in ((NEWEST, 1), (BEFORE, 0))
+    ),
+    left_out=0,
+    silent=(),
+)
+MODEL = manifest(NEWEST).entries[-1]
+VERIFIED = Verified(
+    "digits",
+    (
+        RegionSets(Role.PRIMARY, PRIMARY, NEWEST, NEWEST, objects=4),
+        RegionSets(
+            Role.RECOVERY,
+            RECOVERY,
+            NEWEST,
+            BEFORE,
+            missing=(
+                Lack(
+                    NEWEST,
+                    f"ml-dr-123456789012-{RECOVERY}-models",
+                    MODEL.key,
+                    MODEL.version_id,
+                    f"this version does not exist; {PRIMARY} holds it, its replication is PENDING",
+                ),
+            ),
+            objects=8,
+        ),
+    ),
+)

@@ -1,0 +1,82 @@
+"""`dr sets`: versions of model sets in both regions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dr.cli.command import Json, application, errors_shown, exits, print_result
+from dr.cli.options import Project, Stack
+from dr.errors import Exit
+
+app = application("sets", "Versions of model sets: a model with its data, parameters and metrics.")
+
+EXITS = {
+    "sets list": {
+        Exit.REFUSED: "No stack is deployed.",
+        Exit.UNKNOWN: "A region does not answer; what the other one holds is listed.",
+    },
+    "sets verify": {
+        Exit.OK: "Each region holds the newest version whole, or the version that was named.",
+        Exit.FAILED: "A region lacks an object, or no version is published.",
+        Exit.REFUSED: "No stack is deployed.",
+        Exit.UNKNOWN: "Something could not be measured, and nothing is known to be missing.",
+    },
+}
+"""What exit codes mean, by command."""
+
+SHOWN = 10
+
+Name = Annotated[str, typer.Option("--name", help="The model set; by default that of `dr:modelSet`.")]
+
+
+@app.command("list", epilog=exits(EXITS["sets list"]))
+def list_(
+    name: Annotated[str, typer.Option("--name", help="List this model set only.")] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help=f"List every version, not only the {SHOWN} newest of each set.")
+    ] = False,
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """List the versions of model sets, and whether each region holds them.
+
+    Objects are compared by version ID and size. `dr sets verify` compares their hashes.
+    """
+    from dr.cli.sets_report import list_dict, list_text
+    from dr.config.project import load_topology
+    from dr.data.listing import run
+
+    with errors_shown(as_json):
+        found = run(load_topology(project, stack), name, 0 if every else SHOWN)
+    print_result(as_json, lambda: list_dict(found), lambda: list_text(found))
+    raise typer.Exit(found.exit_code)
+
+
+@app.command(epilog=exits(EXITS["sets verify"]))
+def verify(
+    version: Annotated[str, typer.Argument(help="ID of the version to verify; by default the newest.")] = "",
+    name: Name = "",
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Show the newest version that each region can recover, and what it lacks of newer ones.
+
+    A version is recoverable in a region when that region holds every object version of its manifest with its hash.
+    Hashes are compared with S3's own checksums, so that objects are not downloaded. Objects without such a checksum are
+    read; the result says how many bytes that took.
+    """
+    from dr.cli.report import progress
+    from dr.cli.sets_report import verify_dict, verify_text
+    from dr.config.project import load_topology
+    from dr.data.verification import run
+
+    with errors_shown(as_json), progress(not as_json) as report:
+        topology = load_topology(project, stack)
+        found = run(topology, name or topology.serving.model_set, version, report)
+    print_result(as_json, lambda: verify_dict(found), lambda: verify_text(found))
+    raise typer.Exit(found.exit_code)

@@ -1,0 +1,78 @@
+"""The buckets of each region, and the versions of a model set that each region lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from dr.clients import Missing, Unreachable
+from dr.data import model_sets
+from dr.errors import Problem, Refused
+from dr.names import REGISTRY
+from dr.topology.topology import Role, Topology
+
+
+@dataclass(frozen=True)
+class Place:
+    """A region and its buckets.
+
+    Args:
+        role: Role of the region.
+        region: The region.
+        buckets: Names of its buckets by pair.
+    """
+
+    role: Role
+    region: str
+    buckets: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Versions of a model set that a region lists.
+
+    Args:
+        ids: Their IDs, newest first.
+        unknown: Why they could not be listed; None if they were.
+        absent: Whether the region has no registry bucket.
+    """
+
+    ids: tuple[str, ...] = ()
+    unknown: Problem | None = None
+    absent: bool = False
+
+
+def places(topology: Topology) -> dict[Role, Place]:
+    """Return both regions with their buckets, from the configuration. Pure."""
+    return {
+        role: Place(
+            role, topology.site(role).region, {pair.name: topology.bucket(pair, role) for pair in topology.pairs}
+        )
+        for role in Role
+    }
+
+
+def read_versions(here: Mapping[Role, Place], name: str) -> dict[Role, Versions]:
+    """List the versions of a model set in both regions.
+
+    Raises:
+        Refused: Neither region has a registry bucket.
+        Failed: S3 refused a listing.
+    """
+    with ThreadPoolExecutor(max_workers=len(Role)) as pool:
+        found = dict(zip(Role, pool.map(lambda role: _read_versions(here[role], name), Role), strict=True))
+    if all(each.absent for each in found.values()):
+        buckets = " and ".join(here[role].buckets[REGISTRY] for role in Role)
+        remedy = "run `pulumi up -s primary`; if it is deployed, check dr:bucketPrefix, the regions and the account"
+        raise Refused(Problem("the primary stack", f"not deployed: {buckets} do not exist", remedy))
+    return found
+
+
+def _read_versions(place: Place, name: str) -> Versions:
+    try:
+        return Versions(tuple(model_sets.versions(place.region, place.buckets, name)))
+    except Unreachable as error:
+        return Versions(unknown=error.problems[0])
+    except Missing:
+        return Versions(absent=True)
