@@ -16,7 +16,7 @@ from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.labels import SERVING, service_account
 from components.pod_code import pod_code
 from dr import clients
-from dr.data import model_sets
+from dr.data import publication
 from dr.topology.serving import SERVICE
 from sandbox.clusters.serving import lacking
 from sandbox.model_set import train
@@ -68,7 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             region.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=there)
             region.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         trained = train(tmp_path_factory.mktemp("model"))
-        published = model_sets.publish(WEST, BUCKETS, "digits", trained.items).set_id
+        published = publication.publish(WEST, BUCKETS, "digits", trained.items).set_id
         region.apply("/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": SPACE}})
         for priority in namespace_spec.priorities().values():
             region.apply("/apis/scheduling.k8s.io/v1/priorityclasses", priority)
