@@ -102,7 +102,9 @@ class Isolation:
         if probe is None:
             region = self.scene.region
             lacks = (
-                f"{manifest.set_id} has no request with a known answer" if manifest else f"none is whole in {region}"
+                f"{manifest.set_id} has no request with a known answer"
+                if manifest
+                else f"no version is whole in {region}"
             )
             problems.append(Problem("model set", lacks, "publish the set with a probe; drill once it has arrived"))
         if problems or probe is None:
@@ -121,7 +123,7 @@ class Isolation:
             yield Problem(f"namespace {DRILL}", fact, f"`pulumi up -s {self.scene.recovery.stack}` creates it")
             return
         if left := self._api.get(f"{SPACE}/pods")["items"]:
-            fact = f"it has {len(left)} pods already, first {left[0]['metadata']['name']}"
+            fact = f"it has pods already: {', '.join(each['metadata']['name'] for each in left)}"
             yield Problem(f"namespace {DRILL}", fact, "`dr drill stop` deletes those of an earlier drill")
         for verb, group, resource, subresource, space in IN_CLUSTER:
             if not self._api.allows(verb, group, resource, space, subresource):

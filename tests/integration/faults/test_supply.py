@@ -1,4 +1,4 @@
-"""With `dr:supply` `mirror`, the recovery region deploys, scales and rolls out without anything outside the region."""
+"""With `dr:supply` `mirror`, the recovery region deploys, scales, rolls out and starts replicas with itself alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 
 from dr.errors import Failed
 from dr.supply.lock import FILE
-from dr.topology.serving import NAMESPACE
+from dr.topology.serving import FETCHER, NAMESPACE, SERVICE
 from sandbox.emulator_client import ask
+from tests.support import dr_command
 from tests.support.deployment import BY_DIGEST
 from tests.support.drill import Cluster
 from tests.support.sandbox import STACKS, SandboxUnderTest, warned
@@ -24,6 +26,8 @@ pytestmark = pytest.mark.engine
 
 EAST, WEST = "us-east-1", "us-west-2"
 OWN = "123456789012.dkr.ecr.us-west-2.amazonaws.com/ml-dr/"
+DRILL = "dr-drill"
+CONDITIONS = ("isolation", "images", "models", "answers", "traffic", "operation")
 
 
 def dr(sandbox: SandboxUnderTest, *arguments: str) -> Any:
@@ -147,3 +151,129 @@ def test_image_that_the_region_lacks_is_refused_at_preview_and_not_pulled(mirror
     finally:
         assert [each["region"] for each in dr(mirrored, "supply", "sync")["copied"]] == [WEST]
     assert mirrored.engine.preview("dr").counts
+
+
+@pytest.fixture
+def drilled(mirrored: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    """The mirrored deployment, without proofs of these drills afterwards."""
+    mirrored.repair()
+    yield mirrored
+    dr_command.dr(mirrored, "drill", "stop")
+    dr_command.forget_proofs(mirrored)
+
+
+def drill(sandbox: SandboxUnderTest) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Run the drill; return its exit code, its document and the verdict of each condition."""
+    code, found = dr_command.dr(sandbox, "drill", "region-isolation")
+    return code, found, {each["name"]: each["verdict"] for each in found["judgements"]}
+
+
+def left(cluster: Cluster) -> list[str]:
+    """Return what is in the drills' namespace besides the program's own objects."""
+    from kubernetes.client import NetworkingV1Api
+
+    networking = NetworkingV1Api(cluster.api)
+    listed = (
+        cluster.core.list_namespaced_pod(DRILL),
+        cluster.core.list_namespaced_config_map(DRILL, label_selector="ml-dr/drill"),
+        networking.list_namespaced_network_policy(DRILL, label_selector="ml-dr/drill"),
+    )
+    return [each.metadata.name for found in listed for each in found.items]
+
+
+@contextmanager
+def variables(cluster: Cluster, **changes: str) -> Iterator[None]:
+    """Set variables of the init container that fetches models, and restore them."""
+    spec = cluster.apps.read_namespaced_deployment(SERVICE, NAMESPACE).spec.template.spec
+    fetcher = next(each for each in spec.init_containers if each.name == FETCHER)
+    before = {each.name: each.value for each in fetcher.env if each.name in changes}
+
+    def patch(values: dict[str, str]) -> None:
+        env = [{"name": name, "value": value} for name, value in values.items()]
+        containers = {"initContainers": [{"name": FETCHER, "env": env}]}
+        cluster.apps.patch_namespaced_deployment(SERVICE, NAMESPACE, {"spec": {"template": {"spec": containers}}})
+
+    patch(changes)
+    try:
+        yield
+    finally:
+        patch(before)
+
+
+@contextmanager
+def drill_process(sandbox: SandboxUnderTest) -> Iterator[Any]:
+    """Start the drill as a process."""
+    command = [str(Path(sandbox.local.commands) / "dr"), "drill", "region-isolation", "--json"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **sandbox.engine.variables},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        yield process
+
+
+def test_replica_starts_with_nothing_but_its_own_region(drilled: SandboxUnderTest) -> None:
+    mark, cluster = drilled.mark(), Cluster(drilled, WEST)
+    code, found, verdicts = drill(drilled)
+
+    assert (code, found["verdict"]) == (0, "met"), found
+    assert verdicts == dict.fromkeys(CONDITIONS, "met")
+    assert found["requests"] == {"sent": 6, "failed": 0, "wrong": 0}
+    assert [each["outcome"] for each in found["steps"]] == ["done"] * 5
+    folder = drilled.local.folder / "dr" / "evidence" / found["run"]
+    spec = json.loads((folder / "pod.json").read_text())["spec"]
+    assert all(each["image"].startswith(OWN) for each in (*spec["initContainers"], *spec["containers"]))
+    assert (folder / "report.html").stat().st_size > 10_000
+    assert left(cluster) == []
+    called = [call for call in drilled.calls(mark) if "app/ml-dr" in call["agent"]]
+    assert {call["target"] for call in called} == {WEST}
+    assert not {call["service"] for call in called} & {"iam", "route53"}
+
+
+def test_models_of_the_other_region_turn_the_drill_red(drilled: SandboxUnderTest) -> None:
+    cluster = Cluster(drilled, WEST)
+    buckets = {f"{name}_BUCKET": f"ml-dr-123456789012-{EAST}-{name.lower()}" for name in ("MODELS", "REGISTRY")}
+    with variables(cluster, AWS_REGION=EAST, **buckets):
+        code, found, verdicts = drill(drilled)
+
+    assert (code, verdicts["isolation"], verdicts["models"]) == (1, "met", "missed"), found
+    models = next(each for each in found["judgements"] if each["name"] == "models")
+    assert EAST in models["measured"]
+    assert left(cluster) == []
+
+
+def test_network_that_lets_the_pod_out_turns_the_drill_red(drilled: SandboxUnderTest) -> None:
+    from kubernetes.client import NetworkingV1Api
+
+    cluster = Cluster(drilled, WEST)
+    networking = NetworkingV1Api(cluster.api)
+    everywhere = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]}
+    policy = {
+        "metadata": {"name": "open"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [everywhere]},
+    }
+    networking.create_namespaced_network_policy(DRILL, policy)
+    try:
+        code, found, verdicts = drill(drilled)
+    finally:
+        networking.delete_namespaced_network_policy("open", DRILL)
+
+    assert (code, verdicts["isolation"]) == (1, "missed"), found
+    isolation = next(each for each in found["judgements"] if each["name"] == "isolation")
+    assert f"s3.{EAST}.amazonaws.com" in isolation["measured"]
+    assert left(cluster) == []
+
+
+def test_killed_drill_is_cleaned_up_by_stop(drilled: SandboxUnderTest) -> None:
+    cluster = Cluster(drilled, WEST)
+    with drill_process(drilled) as process:
+        wait_for(lambda: cluster.core.list_namespaced_pod(DRILL).items, "the pod of the drill")
+        process.kill()
+    assert left(cluster)
+    code, refused = dr_command.dr(drilled, "drill", "region-isolation")
+    assert (code, "its process died" in refused["problems"][0]["fact"]) == (3, True)
+    code, cleaned = dr_command.dr(drilled, "drill", "stop")
+
+    assert (code, left(cluster)) == (0, []), cleaned
+    assert "region-isolation" in cleaned["cleaned"][0]
