@@ -13,6 +13,8 @@ from dr.topology.topology import Role, Topology
 
 REGULAR, ARCHIVE = "regular", "archive"
 """Names of the rules of a plan."""
+REPLICATED = (DataClass.OBJECTS, DataClass.DATABASES)
+"""Classes of data with replicas in the other region."""
 
 
 def backup_vaults(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -> list[BackupVault]:
@@ -75,7 +77,7 @@ def backup_plans(
                 rules=rules_of(backups),
                 classes=[data],
                 role_arn=None if first else plans[0].role_arn,
-                replicas=replicas_written,
+                replicas=replicas_written and data in REPLICATED,
                 # An existing bucket has its owner's tags.
                 adopted=[
                     f"arn:aws:s3:::{pair.existing}" for pair in topology.pairs if first and primary and pair.existing

@@ -205,7 +205,8 @@ def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pyt
         def get_paginator(self, name: str) -> Any:
             return self
 
-        def paginate(self, BackupVaultName: str) -> Any:  # noqa: N803 - boto3's name
+        def paginate(self, BackupVaultName: str, ByResourceType: str) -> Any:  # noqa: N803 - boto3's names
+            assert ByResourceType == "S3"
             return [{"RecoveryPoints": points[:1]}, {"RecoveryPoints": points[1:]}]
 
         def describe_backup_vault(self, BackupVaultName: str) -> Any:  # noqa: N803 - boto3's name

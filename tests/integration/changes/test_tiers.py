@@ -82,11 +82,13 @@ def gpu_nodes(deployed: SandboxUnderTest) -> tuple[int, int | None]:
 
 
 def selections(deployed: SandboxUnderTest) -> set[str]:
-    """Return the names of the selections of the recovery region's backup plan."""
+    """Return the names of the selections of the recovery region's backup plans."""
     backup = deployed.client("backup", WEST)
-    (plan,) = backup.list_backup_plans()["BackupPlansList"]
-    listed = backup.list_backup_selections(BackupPlanId=plan["BackupPlanId"])["BackupSelectionsList"]
-    return {each["SelectionName"] for each in listed}
+    return {
+        each["SelectionName"]
+        for plan in backup.list_backup_plans()["BackupPlansList"]
+        for each in backup.list_backup_selections(BackupPlanId=plan["BackupPlanId"])["BackupSelectionsList"]
+    }
 
 
 def weights(deployed: SandboxUnderTest) -> dict[str, int]:
