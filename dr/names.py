@@ -29,6 +29,8 @@ SERVING_KEY = "control/serving.json"
 """Object of the control bucket that says whether the recovery region is expected to serve."""
 SETS = "sets/"
 """Prefix of model sets in the registry bucket."""
+MAX_KEY_BYTES = 1024
+"""Longest key of an object, in bytes (S3 user guide, "Naming Amazon S3 objects")."""
 ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY = "192.0.2.1", "192.0.2.2"
 """Addresses with which a status name answers what Route 53's health checkers find at an endpoint (RFC 5737, TEST-NET-1:
 no host has them)."""

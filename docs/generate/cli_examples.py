@@ -257,6 +257,7 @@ OUTPUTS: Mapping[str, str] = {
     "dr check": _output("dr check", check_report.check_text(CHECK)),
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
     "dr sets list": _output("dr sets list", sets_report.list_text(set_examples.LISTING)),
+    "dr sets publish": _output("dr sets publish digits/", sets_report.publish_text(set_examples.PUBLISHED)),
     "dr sets verify": _output("dr sets verify", sets_report.verify_text(set_examples.VERIFIED)),
     "dr supply list": _output("dr supply list", supply_report.list_text(SUPPLY)),
     "dr supply sync": _output("dr supply sync", supply_report.sync_text(SYNCED)),

@@ -12,7 +12,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from dr.data.model_sets import VERSION, Manifest
 
-PATTERNS = {"sha256": "^[0-9a-f]{64}$", "digest": "^[0-9a-f]{64}$", "checksum": "^$|^[A-Za-z0-9+/]{43}=-[0-9]+$"}
+PATTERNS = {
+    "sha256": "^[0-9a-f]{64}$",
+    "digest": "^[0-9a-f]{64}$",
+    "checksum": "^$|^[A-Za-z0-9+/]{43}=-[0-9]+$",
+    "image": "^$|^sha256:[0-9a-f]{64}$",
+}
 """Patterns of fields, by name."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dr.data.listing import Held, Listed, Listing
 from dr.data.model_sets import Entry, Manifest, digest_of, folder
+from dr.data.set_publishing import Published
 from dr.data.verification import Lack, RegionSets, Verified
 from dr.topology.topology import Role
 
@@ -37,6 +38,7 @@ LISTING = Listing(
     left_out=0,
     silent=(),
 )
+PUBLISHED = Published(PRIMARY, manifest(NEWEST), kept=False)
 MODEL = manifest(NEWEST).entries[-1]
 VERIFIED = Verified(
     "digits",

@@ -9,7 +9,7 @@ import typer
 
 from dr.cli.command import Json, application, errors_shown, exits, print_result
 from dr.cli.options import Project, Stack
-from dr.errors import Exit
+from dr.errors import Exit, Invalid, Problem
 
 app = application("sets", "Versions of model sets: a model with its data, parameters and metrics.")
 
@@ -17,6 +17,11 @@ EXITS = {
     "sets list": {
         Exit.REFUSED: "No stack is deployed.",
         Exit.UNKNOWN: "A region does not answer; what the other one holds is listed.",
+    },
+    "sets publish": {
+        Exit.OK: "The version is published, or the newest one has the same content.",
+        Exit.FAILED: "An object could not be written, or a region does not answer; no manifest was written.",
+        Exit.REFUSED: "No stack is deployed.",
     },
     "sets verify": {
         Exit.OK: "Each region holds the newest version whole, or the version that was named.",
@@ -54,6 +59,65 @@ def list_(
         found = run(load_topology(project, stack), name, 0 if every else SHOWN)
     print_result(as_json, lambda: list_dict(found), lambda: list_text(found))
     raise typer.Exit(found.exit_code)
+
+
+@app.command(epilog=exits(EXITS["sets publish"]))
+def publish(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of the files, or of a run of MLflow.", show_default=False)
+    ] = None,
+    run_id: Annotated[str, typer.Option("--run", help="Publish this run of MLflow's tracking server instead.")] = "",
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN=PART", help="The part of files with these paths: '*.csv=data'. Repeatable."),
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="A file or folder elsewhere that is data of the set. Repeatable.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="PART", help="Accept a set without this part. Repeatable.")
+    ] = None,
+    probe: Annotated[
+        Path | None, typer.Option(help="JSON file with a request and its known outputs.", show_default=False)
+    ] = None,
+    image: Annotated[
+        str, typer.Option(help="The image that serves the model, by digest; by default that of `dr:inferenceImage`.")
+    ] = "",
+    region: Annotated[str, typer.Option(help="The region to write to; by default the primary region.")] = "",
+    name: Name = "",
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Publish a folder or a run of MLflow as a new version of a model set.
+
+    The parts of a set are data, parameters, metrics and model. A folder or file with the name of a part belongs to it:
+    data/, model.joblib. A file that belongs to no part is refused. Each object is uploaded with its SHA-256, and the
+    manifest is written last. If the newest version has the same content and is intact, it is kept.
+    """
+    from dr.cli.report import progress
+    from dr.cli.sets_report import publish_dict, publish_text
+    from dr.config.project import load_topology, project_folder
+    from dr.data.regions import place_of
+    from dr.data.set_publishing import Source, read_probe
+    from dr.data.set_publishing import run as run_publish
+    from dr.supply.items import digest_of
+    from dr.supply.lock import read
+
+    with errors_shown(as_json), progress(not as_json) as report:
+        topology = load_topology(project, stack)
+        digest = digest_of(image or topology.serving.inference_image, read(project_folder(project)))
+        if image and not digest:
+            raise Invalid(Problem("--image", f"{image} has no digest", "use registry/name:tag@sha256:DIGEST"))
+        found = run_publish(
+            place_of(topology, region),
+            name or topology.serving.model_set,
+            Source(folder, run_id, part or (), data or (), without or ()),
+            report,
+            read_probe(probe) if probe else None,
+            digest,
+        )
+    print_result(as_json, lambda: publish_dict(found), lambda: publish_text(found))
 
 
 @app.command(epilog=exits(EXITS["sets verify"]))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from dr.cli.layout import INDENT, Paragraph, Rows
 from dr.data.listing import Held, Listing
+from dr.data.set_publishing import Published
 from dr.data.verification import RegionSets, Verified
 
 STYLES = {"whole": "green", "missing": "bold red", "unknown": "yellow"}
@@ -59,6 +60,32 @@ def list_dict(found: Listing) -> dict[str, Any]:
         "left_out": found.left_out,
         "unknown": [asdict(problem) for problem in found.silent],
         "exit_code": int(found.exit_code),
+    }
+
+
+def publish_text(found: Published) -> RenderableType:
+    """A published version as text."""
+    manifest = found.manifest
+    done = "has the same content: nothing was written" if found.kept else "is published"
+    size = f"{len(manifest.entries):,} objects, {manifest.size:,} bytes"
+    return Group(
+        Paragraph(f"{manifest.name} {manifest.set_id} {done} in {found.region}: {size}."),
+        Paragraph("-> `dr sets verify` shows when each region can recover it", "bold"),
+    )
+
+
+def publish_dict(found: Published) -> dict[str, Any]:
+    """A published version as JSON values."""
+    manifest = found.manifest
+    return {
+        "name": manifest.name,
+        "version": manifest.set_id,
+        "region": found.region,
+        "kept": found.kept,
+        "objects": len(manifest.entries),
+        "bytes": manifest.size,
+        "digest": manifest.digest,
+        "image": manifest.image,
     }
 
 

@@ -75,7 +75,7 @@ class Manifest:
         digest: Hash of the objects' hashes and paths: equal content has an equal digest.
         entries: Its objects.
         probe: A request with its known answer; None for a set that was published without one.
-        image: Image that the model was trained or tested with, by digest; empty if none was given.
+        image: Digest of the image that serves the model; empty if none is known. Registries differ by region.
         source: ID of the version that this one was restored from; empty for a version that was published.
     """
 

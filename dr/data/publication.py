@@ -106,7 +106,7 @@ def publish(
         items: Its files; each key once.
         report: Called with a text and the completed share, 0 to 1.
         probe: A request with its known answer.
-        image: Image that the model was trained or tested with, by digest.
+        image: Digest of the image that serves the model.
 
     Returns:
         The manifest; that of the newest version if it is intact and has the same content.

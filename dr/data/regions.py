@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from dr.clients import Missing, Unreachable
 from dr.data import model_sets
-from dr.errors import Problem, Refused
+from dr.errors import Invalid, Problem, Refused
 from dr.names import REGISTRY
+from dr.spelling import did_you_mean
 from dr.topology.topology import Role, Topology
 
 
@@ -51,6 +52,21 @@ def places(topology: Topology) -> dict[Role, Place]:
         )
         for role in Role
     }
+
+
+def place_of(topology: Topology, region: str = "") -> Place:
+    """Return a region by its name; without one, the primary region. Pure.
+
+    Raises:
+        Invalid: It is neither region.
+    """
+    found = places(topology)
+    for place in found.values():
+        if place.region == (region or found[Role.PRIMARY].region):
+            return place
+    known = [place.region for place in found.values()]
+    fix = did_you_mean(region, known, f"use {' or '.join(known)}")
+    raise Invalid(Problem("--region", f"{region} is neither region of this deployment", fix))
 
 
 def read_versions(here: Mapping[Role, Place], name: str) -> dict[Role, Versions]:

@@ -19,13 +19,11 @@ from dr.data import copies
 from dr.data.copies import Copy
 from dr.data.model_sets import Entry
 from dr.errors import Invalid, Problem
-from dr.names import REGISTRY
+from dr.names import MAX_KEY_BYTES, REGISTRY
 
 VERSION = 1
 PREFIX = "backups/"
 OBJECTS, MANIFESTS = f"{PREFIX}objects/", f"{PREFIX}manifests/"
-MAX_KEY_BYTES = 1024
-"""Longest key, in bytes (S3 user guide, "Naming Amazon S3 objects")."""
 
 
 @dataclass(frozen=True)

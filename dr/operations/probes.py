@@ -122,7 +122,7 @@ def newest_set(
             break
         lost = lost or f"{each.set_id} lacks {len(gone)} objects, first {gone[0].key}"
     if newest is None:
-        hint = f"publish the set with `dr.data.publication.publish`; a published one is in {recovery} within minutes"
+        hint = f"publish the set with `dr sets publish`; a published one is in {recovery} within minutes"
         return Finding(title, Status.MISSED, f"none in {recovery}", hint, objective)
     if whole is not newest:
         held = f"{whole.set_id} before it is whole" if whole else f"none of the {WHOLE} newest is whole"

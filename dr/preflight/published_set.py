@@ -34,5 +34,5 @@ def find(topology: Topology) -> tuple[bool, list[str]]:
         return True, []
     return False, [
         f"dr:modelSet: {region} holds no version of the model set {name}. Replicas become ready after one is published "
-        f"in s3://{registry}/{SETS}{name}/; this deployment does not wait for them"
+        f"(`dr sets publish`) in s3://{registry}/{SETS}{name}/; this deployment does not wait for them"
     ]

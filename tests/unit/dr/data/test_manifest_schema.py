@@ -14,7 +14,7 @@ from dr.data.model_sets import Probe
 from dr.errors import Invalid
 
 SCHEMA = json.loads((Path(__file__).parents[4] / "docs/model-set.schema.json").read_text(encoding="utf-8"))
-EXAMPLE = replace(manifest(NEWEST), probe=Probe({"inputs": []}, ([1],)), image="docker.io/a/b@sha256:0", source="older")
+EXAMPLE = replace(manifest(NEWEST), probe=Probe({"inputs": []}, ([1],)), image=f"sha256:{0:064}", source="older")
 
 
 def document(**changes: Any) -> dict[str, Any]:

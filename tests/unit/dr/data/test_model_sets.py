@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from dr import clients
 from dr.data import copies, model_sets, publication
 from dr.data.model_sets import Manifest
 from dr.data.publication import Item
@@ -50,39 +48,6 @@ def test_published_model_set_is_read_back_unchanged(items: list[Item]) -> None:
     assert model_sets.names(REGION, BUCKETS) == ["digits"]
 
 
-def test_the_manifest_is_written_last(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[str] = []
-    client = clients.client("s3", REGION)
-    put_object = client.put_object
-
-    def put(**request: Any) -> Any:
-        written.append(request["Key"])
-        return put_object(**request)
-
-    monkeypatch.setattr(client, "put_object", put)
-    publish(items)
-
-    assert len(written) == 4
-    assert written[-1].endswith("/manifest.json")
-
-
-def test_unchanged_content_is_not_published_again(items: list[Item]) -> None:
-    assert publish(items) == publish(items)
-
-
-def test_different_content_is_published_as_a_new_version(items: list[Item]) -> None:
-    first = publish(items)
-    items[0].path.write_text("other digits")
-    second = publish(items)
-
-    assert second.digest != first.digest
-    assert {first.set_id, second.set_id} == {key.split("/")[2] for key in _keys("registry") if "manifest" in key}
-
-
-def _keys(bucket: str) -> list[str]:
-    return [item["Key"] for item in boto3.client("s3", REGION).list_objects_v2(Bucket=bucket)["Contents"]]
-
-
 def test_missing_object_makes_its_copy_not_intact(items: list[Item]) -> None:
     manifest = publish(items)
     entry = manifest.entries[2]
@@ -98,13 +63,6 @@ def test_overwritten_object_does_not_change_a_published_set(items: list[Item]) -
     boto3.client("s3", REGION).put_object(Bucket=BUCKETS[entry.pair], Key=entry.key, Body=b"poison")
 
     assert all(copy.intact for copy in copies.read_copies(REGION, BUCKETS, manifest))
-
-
-def test_progress_of_publication_is_reported_per_object(items: list[Item]) -> None:
-    progress: list[str] = []
-    publication.publish(REGION, BUCKETS, "digits", items, lambda text, share: progress.append(text))
-
-    assert progress == ["1 of 3 objects", "2 of 3 objects", "3 of 3 objects"]
 
 
 def test_newest_returns_none_without_a_published_set() -> None:
