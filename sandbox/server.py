@@ -80,7 +80,7 @@ def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
     """
     faults, authority = Faults(), Authority(folder)
     client = functools.partial(client_of, endpoint)
-    clusters = Clusters(endpoint, client, faults, binaries, folder)
+    clusters = Clusters(endpoint, client, faults, authority, binaries, folder)
     world = World(faults, Messages(faults), Functions(endpoint, authority), clusters, client)
     sites, emulator = Sites(folder / "charts", faults), Emulator(world)
     return Running(endpoint, authority, clusters, sites, emulator, NameServer(world))

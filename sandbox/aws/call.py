@@ -27,10 +27,8 @@ from werkzeug.exceptions import NotFound
 
 from sandbox.aws.account import ACCOUNT, DEFAULT_REGION, PARTITION
 from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.behaviours.service_hosts import GLOBAL, GLOBAL_SERVICES
 from sandbox.aws.world import World
-
-GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "organizations", "budgets", "ce", "shield"})
-"""Services with one endpoint for the partition. STS is not one of them: SDKs call its regional endpoints."""
 
 SERVICE_BY_SIGNING_NAME = {
     "monitoring": "cloudwatch",
@@ -42,6 +40,9 @@ SERVICE_BY_SIGNING_NAME = {
     "email": "ses",
 }
 """Names in the SigV4 scope that differ from botocore's service names."""
+
+HOST_REGION = "sandbox.host_region"
+"""Key of a WSGI environ with the region of the host that was called; requests without a signature are for it."""
 
 CURRENT_NAME = {
     "GetBucketLifecycle": "GetBucketLifecycleConfiguration",
@@ -117,7 +118,7 @@ class Call:
     def target(self) -> str:
         """The region of the request: the bucket's own for S3, "global" for a service with one endpoint."""
         if self.service in GLOBAL_SERVICES:
-            return "global"
+            return GLOBAL
         return self.bucket.region_name if self.bucket else self.region
 
     def result(self, content: Any) -> Answer:
@@ -183,7 +184,7 @@ def identify(world: World, environ: dict[str, Any], body: bytes) -> Call:
     signed = region is not None
     if service == "s3" and environ["PATH_INFO"].startswith("/v20180820/"):
         service = "s3control"
-    call = Call(world, environ, body, service, region or DEFAULT_REGION)
+    call = Call(world, environ, body, service, region or environ.get(HOST_REGION) or DEFAULT_REGION)
     try:
         call.model, call.uri = get_service_router(service).match(call.request)
     except (NotFound, NotImplementedError, UnknownServiceError):
@@ -195,6 +196,11 @@ def identify(world: World, environ: dict[str, Any], body: bytes) -> Call:
     if call.operation != call.model.name:
         call.model = get_service_model(service).operation_model(call.operation)
     return call
+
+
+def is_signed(environ: dict[str, Any]) -> bool:
+    """Return whether a request has a signature, in its headers or in its URL."""
+    return bool(_scope(environ, b"")[1])
 
 
 def _scope(environ: dict[str, Any], body: bytes) -> tuple[str, str | None]:

@@ -6,10 +6,10 @@ import re
 import ssl
 from typing import Any, Protocol
 
-from sandbox.aws import control
-from sandbox.aws.answer import Answer, Connection
+from sandbox.aws import control, service_connection
+from sandbox.aws.answer import Answer, Connection, ConnectionCutError
 from sandbox.aws.authority import Authority
-from sandbox.aws.behaviours import endpoints, health_checks
+from sandbox.aws.behaviours import endpoints, health_checks, service_addresses, service_hosts
 from sandbox.aws.behaviours.addresses import is_address
 from sandbox.aws.behaviours.sources import source_of
 from sandbox.aws.emulator import Emulator
@@ -62,35 +62,46 @@ class Front:
             return control.answer(emulator, environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), body)
         return emulator.answer(environ, body)
 
-    def tunnel(self, host: str, source: str) -> tuple[ssl.SSLContext, Connection | None] | None:
+    def tunnel(self, host: str, source: str, pod: str = "") -> tuple[ssl.SSLContext, Connection | None] | None:
         """Open a tunnel to a host over TLS.
 
         Args:
             host: Name or address, and port. At an address, the server's name is the one that the client asks for.
             source: Address from which it is opened.
+            pod: UID of the pod that opens it; "" for another client. Pods reach AWS by its own names.
 
         Returns:
             How to answer TLS as the host, and the connection that requests go to, if not to this object's `handle`;
             None for an unknown host.
 
         Raises:
-            ConnectionCutError: The host cannot be reached.
+            ConnectionCutError: The host cannot be reached, or the pod's egress policies do not admit it.
         """
         name = PORT.sub("", host)
-        found = self._tunnel(name, source)
+        if pod:
+            self._check_egress(pod, name, host)
+        found = self._tunnel(name, source, pod)
         if found is None:
             self._emulator.calls.refused.add(name)
         return found
 
-    def _tunnel(self, name: str, source: str) -> tuple[ssl.SSLContext, Connection | None] | None:
+    def _tunnel(self, name: str, source: str, pod: str) -> tuple[ssl.SSLContext, Connection | None] | None:
         if self._sites.knows(name):
             self._emulator.calls.hosts[name] += 1
         if site := self._sites.site(name):
             return self._authority.context(name), site
+        if pod and (host := service_hosts.find(name)):
+            return self._authority.context(name), service_connection.connect(self._emulator, host)
         connection = endpoints.connection(self._emulator.world, name, source)
         if connection is None:
             return None
         return self._authority.any_name() if is_address(name) else self._authority.context(name), connection
+
+    def _check_egress(self, pod: str, name: str, host: str) -> None:
+        """Raise ConnectionCutError if the egress policies of a pod do not admit a host."""
+        address, port = service_addresses.address_of(name), int(host.removeprefix(f"{name}:"))
+        if not self._emulator.world.kubernetes.admits(pod, address, port):
+            raise ConnectionCutError(f"{host}: the egress policies of pod {pod} do not admit {address}")
 
 
 def refusal(host: str) -> Answer:

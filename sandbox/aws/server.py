@@ -10,7 +10,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import LISTEN_QUEUE, BaseWSGIServer, make_server
 
 from sandbox.aws.answer import Answer, Connection, ConnectionCutError
-from sandbox.aws.behaviours.sources import source_of
+from sandbox.aws.behaviours.sources import pod_of, source_of
 from sandbox.aws.front import Front, refusal
 from sandbox.aws.guard import stay_on_loopback
 
@@ -35,7 +35,7 @@ class Handler(MotoRequestHandler):
         body = environ["wsgi.input"].read() if chunked else self.rfile.read(length)
         try:
             if self.command == "CONNECT":
-                self._tunnel(environ["RAW_URI"], source_of(environ))
+                self._tunnel(environ["RAW_URI"], source_of(environ), pod_of(environ))
                 return
             answer = self.connection_to.send(environ, body) if self.connection_to else self._front.handle(environ, body)
         except ConnectionCutError:
@@ -45,9 +45,9 @@ class Handler(MotoRequestHandler):
             return
         self._answer(answer)
 
-    def _tunnel(self, host: str, source: str) -> None:
+    def _tunnel(self, host: str, source: str, pod: str) -> None:
         """Open a tunnel: answer over TLS as the host that a client wants to reach through this proxy."""
-        found = self._front.tunnel(host, source)
+        found = self._front.tunnel(host, source, pod)
         if found is None:
             self._answer(refusal(host))
             return

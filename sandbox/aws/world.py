@@ -79,6 +79,9 @@ class Kubernetes(Protocol):
     def ask(self, region: str, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Return the answer of the pod with this address. Raises ConnectionCutError."""
 
+    def admits(self, pod: str, address: str, port: int) -> bool:
+        """Whether a pod's egress policies admit a connection; not for an unknown UID. Raises ConnectionCutError."""
+
     def listed(self) -> list[dict[str, Any]]:
         """List all control planes, for the control API."""
 

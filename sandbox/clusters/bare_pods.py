@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +25,7 @@ from dr.errors import Failed, Problem
 from sandbox.clusters import pod_processes, pod_statuses, proxy
 from sandbox.clusters.api import STRATEGIC, Api, RefusedError, Thing, Watched
 from sandbox.clusters.nodes import pod_path
+from sandbox.clusters.pod_network import PodNetwork
 from sandbox.clusters.pod_processes import Outcome, Process
 from sandbox.clusters.proxy import Proxy
 from sandbox.clusters.serving import ModelServer, Served, lacking
@@ -35,8 +36,6 @@ START_ERROR = 128
 """Exit code of a container that cannot be started (reason `StartError` of container runtimes)."""
 NO_PORT = 1
 """TCP port on which nothing listens, for the server's port if the server did not start."""
-Environment = Callable[[Thing], Mapping[str, str]]
-"""Returns identity and network of a pod, as environment variables."""
 
 
 class BarePods:
@@ -45,11 +44,11 @@ class BarePods:
     Args:
         api: Client of the cluster's API server.
         pods: Pods of the cluster.
-        environment: Returns additional environment variables of a pod.
+        network: Network of the cluster's pods.
     """
 
-    def __init__(self, api: Api, pods: Watched, environment: Environment) -> None:
-        self._api, self._pods, self._environment = api, pods, environment
+    def __init__(self, api: Api, pods: Watched, network: PodNetwork) -> None:
+        self._api, self._pods, self._network = api, pods, network
         self._runs: dict[str, BarePod] = {}
 
     def step(self) -> None:
@@ -60,7 +59,7 @@ class BarePods:
         for uid, pod in found.items():
             starts = pod["status"].get("podIP") and pod["status"].get("phase") == "Pending"
             if starts and uid not in self._runs and "deletionTimestamp" not in pod["metadata"]:
-                self._runs[uid] = BarePod(pod, self._api, self._environment(pod))
+                self._runs[uid] = BarePod(pod, self._api, self._network.environment(pod))
 
     def stop(self) -> None:
         """End all pods."""

@@ -21,6 +21,7 @@ from dr.clusters.kubeconfig import kubeconfig
 from sandbox import timings
 from sandbox.aws import clock
 from sandbox.aws.answer import Answer, ConnectionCutError
+from sandbox.aws.authority import Authority
 from sandbox.aws.extensions.eks import clusters
 from sandbox.aws.faults import Faults
 from sandbox.aws.world import Clients, Operator
@@ -40,12 +41,22 @@ class Clusters:
         endpoint: URL of the emulator.
         client: Creates boto3 clients for the emulator.
         faults: Injected faults.
+        authority: Signs the certificates of hosts that pods call.
         binaries: Programs of a control plane; None for EKS clusters without an API server.
         folder: Folder of `kubeconfig` and of `kubernetes`, which is emptied first and has a folder for each cluster.
     """
 
-    def __init__(self, endpoint: str, client: Clients, faults: Faults, binaries: Binaries | None, folder: Path) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        client: Clients,
+        faults: Faults,
+        authority: Authority,
+        binaries: Binaries | None,
+        folder: Path,
+    ) -> None:
         self._endpoint, self._client, self._faults, self._binaries = endpoint, client, faults, binaries
+        self._authority = authority
         self._folder, self._kubeconfig = folder / "kubernetes", folder / "kubeconfig"
         self.on, self.speed = binaries is not None, timings.speed()
         self.targets_follow = False
@@ -109,7 +120,14 @@ class Clusters:
         from sandbox.clusters.traffic import Traffic
 
         self._traffic[region, name] = Traffic(
-            plane, name, self._endpoint, self._client, self._faults, self.speed, lambda: self._predicts
+            plane,
+            name,
+            self._endpoint,
+            self._client,
+            self._faults,
+            self._authority,
+            self.speed,
+            lambda: self._predicts,
         )
         return plane
 
@@ -184,6 +202,15 @@ class Clusters:
         self._predicts = True
         self._wake()
         return traffic.serving.ask(method, path, headers, body)
+
+    def admits(self, pod: str, address: str, port: int) -> bool:
+        """Return whether a pod's egress policies admit a connection to a TCP port; not for an unknown UID.
+
+        Raises:
+            ConnectionCutError: The API server of its cluster does not answer.
+        """
+        networks = [traffic.network for traffic in list(self._traffic.values()) if traffic.network.knows(pod)]
+        return any(network.admits(pod, address, port) for network in networks)
 
     def _wake(self) -> None:
         for traffic in list(self._traffic.values()):

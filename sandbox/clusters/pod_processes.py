@@ -171,19 +171,6 @@ def subject_of(pod: Thing) -> str:
     return f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
 
 
-def identity(endpoint: str, region: str) -> dict[str, str]:
-    """Return the sandbox's credentials and endpoint, which replace the pod's identity and AWS's endpoints."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
 def _command(container: Thing) -> list[str]:
     return [*container.get("command", ()), *container.get("args", ())]
 

@@ -29,6 +29,7 @@ from dr.errors import Failed, Problem
 from sandbox.aws.answer import Answer, ConnectionCutError
 from sandbox.clusters import pod_processes, proxy
 from sandbox.clusters.api import Api, Thing
+from sandbox.clusters.pod_network import PodNetwork
 from sandbox.clusters.proxy import Proxy, ProxyConnection
 
 SCRIPT = Path(__file__).with_name("model_server.py")
@@ -142,13 +143,13 @@ class Serving:
     """Model server of one region's cluster.
 
     Args:
-        endpoint: URL of the emulator.
         region: The region.
         api: Client of the cluster's API server.
+        network: Network of the cluster's pods.
     """
 
-    def __init__(self, endpoint: str, region: str, api: Api) -> None:
-        self._endpoint, self._region, self._api = endpoint, region, api
+    def __init__(self, region: str, api: Api, network: PodNetwork) -> None:
+        self._region, self._api, self._network = region, api, network
         self._lock = threading.Lock()
         self._spare: ModelServer | None = None
         self._server: Served | None = None
@@ -226,8 +227,8 @@ class Serving:
             server, self._spare = self._spare or ModelServer(), None
         problem, served = "", None
         try:
-            identity = pod_processes.identity(self._endpoint, self._region)
-            server.load(pod_processes.fetch(pod, self._api.config_map, Path(server.folder.name), identity))
+            environment = self._network.environment(pod)
+            server.load(pod_processes.fetch(pod, self._api.config_map, Path(server.folder.name), environment))
             served = Served(server, proxy.find(pod, self._api.config_map, server.port))
         except Exception as error:  # noqa: BLE001 - requests are answered with the error
             problem = str(error)

@@ -11,9 +11,9 @@ import threading
 import traceback
 from collections.abc import Callable
 
+from sandbox.aws.authority import Authority
 from sandbox.aws.faults import Faults
 from sandbox.aws.world import Clients
-from sandbox.clusters import pod_processes
 from sandbox.clusters.api import Api, Thing, Watched
 from sandbox.clusters.autoscaler import Autoscaler
 from sandbox.clusters.bare_pods import BarePods
@@ -21,6 +21,7 @@ from sandbox.clusters.demand import AUTOSCALERS, Demand
 from sandbox.clusters.evictions import Evictions
 from sandbox.clusters.image_pulls import ImagePulls
 from sandbox.clusters.nodes import NODES, Nodes
+from sandbox.clusters.pod_network import PodNetwork
 from sandbox.clusters.scaling import Scaling
 from sandbox.clusters.serving import Serving
 from sandbox.clusters.targets import BINDINGS, SERVICES, SLICES, Targets
@@ -39,6 +40,7 @@ class Traffic:
         endpoint: URL of the emulator.
         client: Creates boto3 clients for the emulator.
         faults: Injected faults.
+        authority: Signs the certificates of hosts that pods call.
         speed: Modelled seconds per real second.
         wanted: Returns whether a prediction was requested since the start; only then does a model server start.
     """
@@ -50,6 +52,7 @@ class Traffic:
         endpoint: str,
         client: Clients,
         faults: Faults,
+        authority: Authority,
         speed: float,
         wanted: Callable[[], bool],
     ) -> None:
@@ -62,8 +65,9 @@ class Traffic:
         self._nodes = nodes
         scaling = Scaling(faults, self.region, name, speed)
         self._targets = Targets(client, self.region, bindings, services, slices)
-        self.serving = Serving(endpoint, self.region, api)
-        self._bare = BarePods(api, self._pods, lambda pod: pod_processes.identity(endpoint, plane.region))
+        self.network = PodNetwork(endpoint, self.region, authority, api)
+        self.serving = Serving(self.region, api, self.network)
+        self._bare = BarePods(api, self._pods, self.network)
         joining = Nodes(api, scaling, nodes, self._pods, self.region, speed)
         evictions = Evictions(api, nodes, self._pods, speed)
         pulls = ImagePulls(api, self._pods, client, faults, speed)

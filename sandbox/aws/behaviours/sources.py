@@ -18,19 +18,37 @@ CLIENT = "203.0.113.10"
 """Address of clients and operators on this machine (RFC 5737, TEST-NET-3)."""
 FUNCTION = "198.51.100.20"
 """Address of Lambda functions outside a VPC, which on AWS changes at any time (RFC 5737, TEST-NET-2)."""
+POD = "198.51.100.30"
+"""Address of the NAT gateway through which pods call (RFC 5737, TEST-NET-2)."""
 CHECKERS = ("54.232.40.64/26", "54.241.32.64/26", "54.244.52.192/26", "54.245.168.0/26", "54.248.220.0/26")
 """Some of the ranges of Route 53's health checkers (AWS's ip-ranges.json, `ROUTE53_HEALTHCHECKS`)."""
 CHECKER = str(next(IPv4Network(CHECKERS[0]).hosts()))
-FUNCTION_USER = "function"
-"""User name with which functions sign in to the emulator's proxy, which identifies their connections."""
+FUNCTION_USER, POD_USER = "function", "pod-"
+"""User names with which functions and pods sign in to the emulator's proxy, which identifies their connections; a pod's
+continues with its UID."""
 
 
 def source_of(environ: Mapping[str, Any]) -> str:
     """Return the address from which a request to the emulator's proxy comes."""
-    scheme, _, text = str(environ.get("HTTP_PROXY_AUTHORIZATION", "")).partition(" ")
-    if scheme.lower() == "basic" and base64.b64decode(text).decode().partition(":")[0] == FUNCTION_USER:
+    if _user(environ) == FUNCTION_USER:
         return FUNCTION
-    return CLIENT
+    return POD if pod_of(environ) else CLIENT
+
+
+def pod_of(environ: Mapping[str, Any]) -> str:
+    """Return the UID of the pod from which a request to the emulator's proxy comes; "" for other clients."""
+    user = _user(environ)
+    return user.removeprefix(POD_USER) if user.startswith(POD_USER) else ""
+
+
+def proxy_of_pod(endpoint: str, uid: str) -> str:
+    """Return the URL of the emulator's proxy for a pod. botocore signs in only with a password, too."""
+    return endpoint.replace("://", f"://{POD_USER}{uid}:sandbox@")
+
+
+def _user(environ: Mapping[str, Any]) -> str:
+    scheme, _, text = str(environ.get("HTTP_PROXY_AUTHORIZATION", "")).partition(" ")
+    return base64.b64decode(text).decode().partition(":")[0] if scheme.lower() == "basic" else ""
 
 
 def admitted(region: str, groups: Iterable[str], port: int, address: str) -> bool:

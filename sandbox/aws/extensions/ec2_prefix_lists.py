@@ -1,4 +1,4 @@
-"""EC2: the managed prefix list of Route 53's health checkers, and the rules that a security group may have."""
+"""EC2: managed prefix lists of Route 53's health checkers and of S3, and the rules that a security group may have."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from moto.ec2.models import ec2_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
+from sandbox.aws.behaviours import service_addresses
 from sandbox.aws.behaviours.sources import CHECKERS
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
@@ -32,6 +33,33 @@ def describe_managed_prefix_lists(call: Call, moto: Moto) -> Answer:
     """Include the prefix list of Route 53's health checkers."""
     add_checkers(call.region)
     return moto()
+
+
+@answers("ec2", "GetManagedPrefixListEntries")
+def get_managed_prefix_list_entries(call: Call, moto: Moto) -> Answer:
+    """Give the region's own blocks of S3; moto has the same ones in each region."""
+    service_addresses.publish(call.region)
+    return moto()
+
+
+@answers("ec2", "DescribePrefixLists")
+def describe_prefix_lists(call: Call, moto: Moto) -> Any:
+    """Include the blocks of each list, which moto leaves out."""
+    service_addresses.publish(call.region)
+    parameters = call.parameters
+    filters = {each["Name"]: each["Values"] for each in parameters.get("Filters") or ()}
+    found = ec2_backends[ACCOUNT][call.region].describe_managed_prefix_lists(parameters.get("PrefixListIds"), filters)
+    return {
+        "PrefixLists": [
+            {
+                "PrefixListId": each.id,
+                "PrefixListName": each.prefix_list_name,
+                "Cidrs": [entry["Cidr"] for entries in each.entries.values() for entry in entries or ()],
+            }
+            for each in found
+            if each.owner_id == "AWS"
+        ]
+    }
 
 
 @answers("ec2", "AuthorizeSecurityGroupIngress")

@@ -14,7 +14,7 @@ from moto.s3.models import FakeBucket, FakeKey, PublicAccessBlock
 
 from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours.keys import denied, unusable
-from sandbox.aws.call import Call, NotEmulatedError, find_bucket, object_version
+from sandbox.aws.call import Call, NotEmulatedError, find_bucket, is_signed, object_version
 from sandbox.aws.extensions import Moto, answers
 
 ROUTED = frozenset(
@@ -69,6 +69,14 @@ def refuse_misrouted(call: Call) -> None:
             301,
             {"x-amz-bucket-region": bucket.region_name},
         )
+
+
+@answers("s3", "ListBuckets")
+def list_buckets(call: Call, moto: Moto) -> Answer:
+    """Refuse anonymous requests (S3 API reference, "GET Service": anonymous requests cannot list buckets)."""
+    if not is_signed(call.environ):
+        raise AwsError("AccessDenied", "Access Denied", 403)
+    return moto()
 
 
 @answers("s3", "CreateBucket")

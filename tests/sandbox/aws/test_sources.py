@@ -75,9 +75,11 @@ def test_an_unknown_prefix_list_is_refused(ec2: Any, group: str) -> None:
     assert code == "InvalidPrefixListID.NotFound"
 
 
-def test_functions_call_from_an_address_of_their_own() -> None:
+def test_functions_and_pods_call_from_addresses_of_their_own() -> None:
     def header(user: str) -> dict[str, str]:
         return {"HTTP_PROXY_AUTHORIZATION": f"Basic {base64.b64encode(f'{user}:'.encode()).decode()}"}
 
     assert sources.source_of(header(sources.FUNCTION_USER)) == sources.FUNCTION
+    assert sources.source_of(header(f"{sources.POD_USER}0a")) == sources.POD
+    assert [sources.pod_of(header(user)) for user in (f"{sources.POD_USER}0a", "someone")] == ["0a", ""]
     assert sources.source_of(header("someone")) == sources.source_of({}) == sources.CLIENT

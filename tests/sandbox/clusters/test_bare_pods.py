@@ -27,7 +27,8 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "MLServer is installed")
 
-WEST, SPACE = "us-west-2", "dr-drill"
+WEST, EAST, SPACE = "us-west-2", "us-east-1", "dr-drill"
+POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/networkpolicies"
 BUCKETS = {"models": "models-2", "registry": "registry-2", "datasets": "datasets-2"}
 ROW = [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0] * 8
 ASKS = f"""
@@ -40,6 +41,21 @@ with open(os.environ["TERMINATION_LOG"], "w") as file:
     json.dump(dict(version=answer["model_version"], data=answer["outputs"][0]["data"]), file)
 """
 """Code of a container that asks the pod's own server."""
+CALLS = """
+import json, os, urllib.error, urllib.request
+
+def status(host):
+    try:
+        return urllib.request.urlopen("https://" + host, timeout=10).status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+with open(os.environ["TERMINATION_LOG"], "w") as file:
+    json.dump([status("s3.us-east-1.amazonaws.com"), status("s3.us-west-2.amazonaws.com")], file)
+"""
+"""Code of a container that calls S3 in both regions, without credentials."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,7 @@ def bare(place: Place) -> Iterator[Callable[..., dict[str, Any]]]:
     """Create a bare pod as soon as the previous one is gone: bare(asker=CODE) returns it."""
     yield lambda **changes: create(place.region, **changes)
     place.region.api.remove(f"/api/v1/namespaces/{SPACE}/pods/probe")
+    place.region.api.call("DELETE", POLICIES)
     wait_for(lambda: found(place.region) is None)
 
 
@@ -196,3 +213,63 @@ def test_containers_of_a_pod_that_restarts_do_not_run(place: Place, bare: Callab
     wait_for(lambda: (found(place.region) or {})["status"]["phase"] == "Running")
 
     assert not any("terminated" in each["state"] for each in (found(place.region) or {})["status"]["containerStatuses"])
+
+
+def isolate(region: Region, *regions: str) -> None:
+    """Admit the pod to S3 of these regions only, by the blocks of their prefix lists."""
+    blocks = [
+        block
+        for each in regions
+        for found in region.aws.client("ec2", each).describe_prefix_lists(
+            Filters=[{"Name": "prefix-list-name", "Values": [f"com.amazonaws.{each}.s3"]}]
+        )["PrefixLists"]
+        for block in found["Cidrs"]
+    ]
+    rule = {"to": [{"ipBlock": {"cidr": each}} for each in blocks], "ports": [{"protocol": "TCP", "port": 443}]}
+    spec = {
+        "podSelector": {"matchLabels": {"app": "probe"}},
+        "policyTypes": ["Egress"],
+        "egress": [rule] if blocks else [],
+    }
+    region.apply(POLICIES, {"kind": "NetworkPolicy", "metadata": {"name": "isolated"}, "spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("admitted", "answers"), [(None, [403, 403]), ((WEST,), [None, 403]), ((EAST,), [403, None]), ((), [None, None])]
+)
+def test_a_pod_reaches_the_regions_that_its_egress_policies_admit(
+    place: Place, bare: Callable[..., dict[str, Any]], admitted: tuple[str, ...] | None, answers: list[int | None]
+) -> None:
+    if admitted is not None:
+        isolate(place.region, *admitted)
+    bare(first=CALLS)
+
+    assert json.loads(ended(place.region, "first")["message"]) == answers
+
+
+def test_a_pod_isolated_to_its_own_regions_storage_answers(place: Place, bare: Callable[..., dict[str, Any]]) -> None:
+    isolate(place.region, WEST)
+    bare()
+
+    assert json.loads(ended(place.region, "asker")["message"])["version"] == place.published
+
+
+def test_a_pod_without_egress_to_its_own_regions_storage_fails_in_its_fetcher(
+    place: Place, bare: Callable[..., dict[str, Any]]
+) -> None:
+    isolate(place.region, EAST)
+    bare()
+    fetcher = ended(place.region, "fetch-models")
+
+    assert fetcher["exitCode"] == 1
+    assert f"{WEST} does not answer" in fetcher["message"]
+    assert (found(place.region) or {})["status"]["phase"] == "Failed"
+
+
+def test_a_pod_does_not_reach_an_unreachable_region(place: Place, bare: Callable[..., dict[str, Any]]) -> None:
+    place.region.fault(kind="region", region=EAST, unreachable=True)
+    try:
+        bare(first=CALLS)
+        assert json.loads(ended(place.region, "first")["message"]) == [None, 403]
+    finally:
+        place.region.heal()
