@@ -70,12 +70,14 @@ def drill(
 def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
     from dr.cli.drill_report import result_text
     from dr.cli.run_progress import RunProgress
-    from dr.config.project import load_topology
+    from dr.config.project import load_topology, project_folder
     from dr.drills import evidence
     from dr.drills.catalog import DRILLS, Fault
+    from dr.drills.deployment import Deployment
     from dr.drills.environment import in_sandbox, sandbox
     from dr.drills.isolation import Isolation
     from dr.drills.rehearsals import REHEARSALS
+    from dr.operations.pulumi_cli import PulumiStack
     from dr.operations.scene import Options, read_scene
     from dr.operations.step_runner import new_run
 
@@ -88,7 +90,8 @@ def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
         place = sandbox(name)
         with RunProgress(quiet=as_json) as watcher:
             log = evidence.log_of(run)
-            rehearsal = REHEARSALS[drill.fault](topology, drill, place, log, watcher, watcher.say, run)
+            recovery = Deployment(PulumiStack(project_folder(project), stack), place, watcher.say)
+            rehearsal = REHEARSALS[drill.fault](topology, drill, place, log, watcher, watcher.say, recovery, run)
             record = rehearsal.execute()
             found = evidence.write(rehearsal.scene, record)
     print_result(as_json, lambda: asdict(found.document), lambda: result_text(found))
@@ -98,15 +101,16 @@ def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
 
 def _stop(as_json: bool, project: Path, stack: str) -> None:
     from dr.cli.run_progress import RunProgress
-    from dr.config.project import load_topology
+    from dr.config.project import load_topology, project_folder
     from dr.drills import cleanup
     from dr.drills.environment import in_sandbox, sandbox
+    from dr.operations.pulumi_cli import PulumiStack
     from dr.operations.scene import Options, read_scene
     from dr.operations.step_runner import new_run
 
     scene = read_scene(load_topology(project, stack), Options("drill stop", new_run()))
     place = sandbox(STOP) if in_sandbox() else None
     with RunProgress(quiet=as_json) as watcher:
-        done = cleanup.stop(scene, place, watcher, watcher.say)
+        done = cleanup.stop(scene, place, PulumiStack(project_folder(project), stack), watcher, watcher.say)
     text = f"Cleaned up: {', '.join(done)}." if done else "Nothing was left of a drill."
     print_result(as_json, lambda: {"cleaned": done}, lambda: text)

@@ -34,6 +34,7 @@ class Drill:
         returns: Whether the primary region returns during the failover.
         fault: What it breaks.
         accepts: Guards of the failover; the operator accepts their findings.
+        deploys: Whether it runs in a tier without a cluster, too: it then deploys one that serves.
     """
 
     name: str
@@ -43,12 +44,13 @@ class Drill:
     returns: bool = False
     fault: Fault = Fault.REGION
     accepts: tuple[str, ...] = ()
+    deploys: bool = False
 
 
 DRILLS = {
     each.name: each
     for each in (
-        Drill("region-loss", "the primary region and the global control planes are lost"),
+        Drill("region-loss", "the primary region and the global control planes are lost", deploys=True),
         Drill("capacity-shortage", "as region-loss, and the first GPU type has no capacity", shortage=True),
         Drill("operator-killed", "as region-loss, and the operator's process is killed", killed=True),
         Drill("split-brain", "the primary region returns while the failover runs", returns=True),

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from dr.drills import failback, isolation, pacing, running, writes
 from dr.drills.catalog import ISOLATION
+from dr.drills.deployment import Deployment
 from dr.drills.environment import Sandbox
 from dr.names import CONTROL, DRILL
+from dr.operations.pulumi_cli import PulumiStack
 from dr.operations.scene import Scene
 from dr.operations.step_runner import Watcher
 from dr.topology.topology import Role
@@ -16,7 +18,9 @@ STOP_SECONDS = 240.0
 """Time limit in seconds for a running drill to end by itself: it fails back first."""
 
 
-def stop(scene: Scene, place: Sandbox | None, watcher: Watcher, say: Callable[[str], None]) -> list[str]:
+def stop(
+    scene: Scene, place: Sandbox | None, stack: PulumiStack, watcher: Watcher, say: Callable[[str], None]
+) -> list[str]:
     """End the drill of this machine, and return what was cleaned up.
 
     A drill that runs is interrupted, and cleans up itself. Whatever it left is cleaned up here.
@@ -24,6 +28,7 @@ def stop(scene: Scene, place: Sandbox | None, watcher: Watcher, say: Callable[[s
     Args:
         scene: The recovery region, with a new run.
         place: The sandbox; None on AWS, where a drill injects no fault.
+        stack: The recovery stack.
         watcher: Observer of the failback.
         say: Shows a line of progress.
 
@@ -45,6 +50,9 @@ def stop(scene: Scene, place: Sandbox | None, watcher: Watcher, say: Callable[[s
     if place:
         scene.clock = place.seconds
         done += _recover(scene, place, watcher)
+    if found and found.raised and place:
+        Deployment(stack, place, say).restore()
+        done.append("the tier that it deployed")
     if found and found.drill != ISOLATION:
         writes.remove(scene.home, scene.topology.bucket(CONTROL, Role.PRIMARY), found.run)
         done.append("its objects")

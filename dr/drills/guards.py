@@ -26,9 +26,9 @@ def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
     if faults := place.faults():
         fact = f"{len(faults)} faults are injected already, the first of kind {faults[0]['kind']}"
         problems.append(Problem("faults", fact, "`python -m sandbox fault clear`"))
-    if scene.recovery.cluster is None and drill.fault is not Fault.ZONE:
-        fact = f"{scene.region} has no cluster, and a drill lasts minutes: creating one takes longer"
-        remedy = "`pulumi config set dr:tier pilot -s dr` or higher, then `pulumi up -s dr`"
+    if scene.recovery.cluster is None and drill.fault is not Fault.ZONE and not drill.deploys:
+        fact = f"{scene.region} has no cluster"
+        remedy = "`dr drill region-loss` deploys one; the others need dr:tier pilot or higher, and `pulumi up -s dr`"
         problems.append(Problem(f"tier {scene.tier}", fact, remedy))
     if drill.shortage and scene.tier.spec.serves:
         fact = f"its GPU nodes run already, so a shortage in {scene.region} would hit nothing"

@@ -53,6 +53,8 @@ class Record:
     """Alarms of health checks during the whole fault, by name; None if they were not read."""
     zones: Zones | None = None
     """What a drill of a zone has seen."""
+    deployed: tuple[datetime, datetime] | None = None
+    """When the drill deployed a higher tier, by the environment's clock; None if it did not."""
     failback_at: datetime | None = None
     failed_back: bool = False
     made: Plan | None = None

@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from dr.drills import failback, guards, killed, pacing, result, running, writes
 from dr.drills.catalog import Drill
+from dr.drills.deployment import Deployment
 from dr.drills.environment import Clients, Sandbox
 from dr.drills.pacing import Paced
 from dr.drills.record import Record
@@ -56,6 +58,7 @@ class Rehearsal:
         log: File for the clients' requests; it must not exist.
         watcher: Observer of the steps.
         say: Shows a line of progress.
+        deployment: The recovery stack, for a tier without a cluster.
         run: ID of the run.
     """
 
@@ -65,6 +68,7 @@ class Rehearsal:
     log: Path
     watcher: Watcher
     say: Callable[[str], None]
+    deployment: Deployment
     run: str = field(default_factory=new_run)
 
     @cached_property
@@ -97,11 +101,10 @@ class Rehearsal:
         running.check()
         guards.check(self.scene, self.drill, self.place)
         self.record.before = self._alarms()
-        mine = Running(self.drill.name, self.run, Process.this())
-        mine.note()
+        self._note()
         self.place.run_at(pacing.MACHINE)
         clients = self.place.start_clients(self.log, self.topology.serving.answer_seconds)
-        Running(mine.drill, mine.run, mine.process, Process.of(clients.pid)).note()
+        self._note(clients=Process.of(clients.pid))
         writer = Writer(self.scene.home, self.record.bucket, self.run)
         writer.start()
         try:
@@ -111,10 +114,21 @@ class Rehearsal:
             self._attempt(lambda: self._return(clients))
             self._attempt(self._settle)
             clients.stop()
+            if self._noted.raised:
+                self._attempt(self._restore)
             self._attempt(lambda: self.place.run_at(pacing.MACHINE))
             self._attempt(lambda: writes.remove(self.scene.home, self.record.bucket, self.run))
         running.forget()
         return self.record
+
+    def _note(self, **changes: Any) -> None:
+        """Note what `dr drill stop` has to clean up."""
+        self._noted = replace(self._noted, **changes)
+        self._noted.note()
+
+    @cached_property
+    def _noted(self) -> Running:
+        return Running(self.drill.name, self.run, Process.this())
 
     def _attempt(self, act: Callable[[], None]) -> None:
         """Do a part of the drill. Its error is a part of the record."""
@@ -182,7 +196,23 @@ class Rehearsal:
             self.say("no alarm detected the loss")
         self.place.run_at(pacing.MACHINE)
 
+    def _deploy(self) -> None:
+        """Deploy the tier to which the region is raised, as the failover says that refuses without a cluster."""
+        tier = self.scene.serving_tier
+        self._note(raised=True)
+        self.record.deployed = self.deployment.raise_to(tier)
+        self.topology = replace(self.topology, tier=tier)
+        self.scene = self._scene(self.run)
+
+    def _restore(self) -> None:
+        """Deploy the configured tier again: the proof is that of this tier."""
+        self.deployment.restore()
+        self.topology = replace(self.topology, tier=self.record.tier)
+        self.scene = self._scene(self.run)
+
     def _fail_over(self) -> None:
+        if self.scene.recovery.cluster is None:
+            self._deploy()
         if self.drill.killed:
             killed.start_and_kill(self.scene, self.drill.name, self.say)
         watcher, began = Paced(Noted(self.watcher, self._ended), self.place), time.monotonic()

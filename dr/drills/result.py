@@ -13,6 +13,7 @@ from dr.drills.timeline import Span, phases
 from dr.operations import client_log
 from dr.operations.client_log import Clock, Outage, Request
 from dr.operations.step_runner import Outcome
+from dr.operations.steps import Phase
 from dr.topology.detection import BY_TARGET_CHECKS
 from dr.topology.tiers import BY_ALARM
 
@@ -147,7 +148,8 @@ def _operation(record: Record) -> Judgement:
 
 def _spans(record: Record) -> list[Span]:
     phase = {each.step.name: each.step.phase for each in record.made.steps} if record.made else {}
-    return [
+    deployed = [Span(Phase.CAPACITY, *record.deployed)] if record.deployed else []
+    return deployed + [
         Span(phase[each.step], record.clock(each.started), record.clock(each.started + each.duration))
         for each in record.outcomes
     ]

@@ -73,12 +73,14 @@ class Running:
         run: ID of its run.
         process: Its process.
         clients: Process of its clients; None before they start.
+        raised: Whether it deployed a higher tier than the configured one.
     """
 
     drill: str
     run: str
     process: Process
     clients: Process | None = None
+    raised: bool = False
 
     def note(self) -> None:
         """Write the file."""
@@ -96,7 +98,7 @@ def read() -> Running | None:
     try:
         found = json.loads(path().read_text(encoding="utf-8"))
         clients = Process(**found["clients"]) if found["clients"] else None
-        return Running(found["drill"], found["run"], Process(**found["process"]), clients)
+        return Running(found["drill"], found["run"], Process(**found["process"]), clients, found["raised"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

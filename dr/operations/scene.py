@@ -25,7 +25,7 @@ from dr.operations import clients_dns
 from dr.operations.clients_dns import Clients
 from dr.operations.measurements import Alarms, read_alarms
 from dr.topology.capacity import Capacity
-from dr.topology.tiers import Tier
+from dr.topology.tiers import CLUSTER_CREATION, Tier, describe_duration
 from dr.topology.topology import Role, Topology
 
 
@@ -130,7 +130,7 @@ class Scene:
             raise Refused(
                 Problem(
                     f"tier {self.tier}",
-                    f"{self.region} has no cluster, and a cluster takes about ten minutes to create",
+                    f"{self.region} has no cluster, and creating one takes {describe_duration(CLUSTER_CREATION)}",
                     "`pulumi config set dr:tier warm -s dr`, then `pulumi up -s dr`, then this command again",
                 )
             )

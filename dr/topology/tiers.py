@@ -117,6 +117,9 @@ class TierSpec:
         return self.floor is not Floor.NONE
 
 
+CLUSTER_CREATION = timedelta(minutes=15)
+"""Time to create an EKS cluster: 13 to 16 minutes in 21 regions, 15 in us-west-2 (easontechtalk.com, "Unofficial EKS
+Cluster Creation Performance"; AWS states none)."""
 BY_ALARM = detection.by_dns(interval=30, failures=3)
 """Longest time until the alarm `region-impaired` fires, for the longest health check interval that is accepted."""
 

@@ -15,6 +15,7 @@ import pytest
 
 from dr.drills.catalog import DRILLS, Fault
 from dr.operations import client_log
+from dr.topology.tiers import CLUSTER_CREATION
 from sandbox.emulator_client import ask
 from tests.support.dr_command import dr, forget_proofs
 from tests.support.drill import Cluster, even_out
@@ -110,6 +111,28 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
     if name == "region-loss":
         # On a busy machine the proof may be late, and unknown.
         wait_for(lambda: status(running)["proof"]["status"] == "met", "the proof of the drill")
+
+
+def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(
+    running: SandboxUnderTest, everything: bool
+) -> None:
+    if not everything:
+        pytest.skip("with --all")
+    running.configure("dr", tier="backup")
+    running.engine.up("dr")
+    file = running.local.project / "Pulumi.dr.yaml"
+    before = file.read_bytes()
+    code, found = dr(running, "drill", "region-loss")
+
+    assert (code, found["verdict"], found["tier"]) == (0, "met", "backup"), found
+    assert CLUSTER_CREATION.total_seconds() <= found["phases"]["capacity"] <= found["rto_seconds"]
+    assert nothing_is_left(running)
+    assert file.read_bytes() == before
+    assert running.engine.preview("dr").none, "the stack is of its tier again"
+    assert running.client("eks", WEST).list_clusters()["clusters"] == []
+    assert status(running)["proof"]["status"] == "met"
+    running.configure("dr", tier=None)
+    running.engine.up("dr")
 
 
 def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(

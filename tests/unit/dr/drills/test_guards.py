@@ -64,6 +64,10 @@ def test_loss_of_a_zone_needs_no_cluster_in_the_recovery_region(monkeypatch: pyt
     check(monkeypatch, drill="zone-loss", tier=Tier.BACKUP, cluster=None)
 
 
+def test_loss_of_the_region_is_drilled_without_a_cluster_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    check(monkeypatch, drill="region-loss", tier=Tier.BACKUP, cluster=None)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -73,7 +77,7 @@ def test_loss_of_a_zone_needs_no_cluster_in_the_recovery_region(monkeypatch: pyt
         ),
         ({"state": IncidentState(levers=Levers(engaged=True))}, "incident unknown is open"),
         ({"faults": ({"kind": "zone"},)}, "1 faults are injected already, the first of kind zone"),
-        ({"tier": Tier.BACKUP, "cluster": None}, "us-west-2 has no cluster"),
+        ({"drill": "split-brain", "tier": Tier.BACKUP, "cluster": None}, "us-west-2 has no cluster"),
         ({"alarm": "ALARM"}, "alarm region-impaired: it is in ALARM since 12:00:00 UTC"),
         ({"alarm": None}, "alarm region-impaired: it does not exist"),
         ({"drill": "capacity-shortage", "tier": Tier.WARM}, "its GPU nodes run already"),
