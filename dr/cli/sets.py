@@ -11,7 +11,7 @@ from dr.cli.command import Json, application, errors_shown, exits, print_result
 from dr.cli.options import Project, Stack
 from dr.errors import Exit, Invalid, Problem
 
-app = application("sets", "Versions of model sets: a model with its data, parameters and metrics.")
+app = application("sets", "Versions of model sets in both regions.")
 
 EXITS = {
     "sets list": {
@@ -47,7 +47,7 @@ def list_(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """List the versions of model sets, and whether each region holds them.
+    """List versions, and whether each region holds them.
 
     Objects are compared by version ID and size. `dr sets verify` compares their hashes.
     """
@@ -89,7 +89,7 @@ def publish(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Publish a folder or a run of MLflow as a new version of a model set.
+    """Publish a folder or an MLflow run as a new version.
 
     The parts of a set are data, parameters, metrics and model. A folder or file with the name of a part belongs to it:
     data/, model.joblib. A file that belongs to no part is refused. Each object is uploaded with its SHA-256, and the
@@ -128,7 +128,7 @@ def verify(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Show the newest version that each region can recover, and what it lacks of newer ones.
+    """Show the newest version that each region can recover.
 
     A version is recoverable in a region when that region holds every object version of its manifest with its hash.
     Hashes are compared with S3's own checksums, so that objects are not downloaded. Objects without such a checksum are
