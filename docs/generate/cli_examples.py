@@ -17,6 +17,7 @@ from dr.cli import (
     evidence_report,
     operation_report,
     report,
+    restore_report,
     sets_report,
     status_report,
     supply_report,
@@ -256,6 +257,10 @@ OUTPUTS: Mapping[str, str] = {
     "dr resume": "$ dr resume\nautomation is not paused",
     "dr check": _output("dr check", check_report.check_text(CHECK)),
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
+    "dr restore": _output(
+        "dr restore --bucket B --prefix train/ --as-of 2026-11-28T12:00:00Z",
+        restore_report.restore_text(set_examples.RESTORE),
+    ),
     "dr sets list": _output("dr sets list", sets_report.list_text(set_examples.LISTING)),
     "dr sets publish": _output("dr sets publish digits/", sets_report.publish_text(set_examples.PUBLISHED)),
     "dr sets verify": _output("dr sets verify", sets_report.verify_text(set_examples.VERIFIED)),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from dr.data.listing import Held, Listed, Listing
 from dr.data.model_sets import Entry, Manifest, digest_of, folder
+from dr.data.prefix_restore import Outcome, Restore, Wanted
+from dr.data.restore_rules import Item as RestoreItem
+from dr.data.restore_rules import Kind
 from dr.data.set_publishing import Published
 from dr.data.verification import Lack, RegionSets, Verified
+from dr.data.versions import Version
 from dr.topology.topology import Role
 
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
@@ -37,6 +43,21 @@ LISTING = Listing(
     ),
     left_out=0,
     silent=(),
+)
+
+
+def _plan() -> Outcome:
+    found, at = Outcome(), datetime(2026, 11, 28, 11, tzinfo=UTC)
+    counts = ((Kind.UNCHANGED, 8102, "train/0000.csv"), (Kind.DELETED, 411, "train/0203.csv"))
+    for kind, number, key in (*counts, (Kind.CREATED, 1, "train/README")):
+        item = RestoreItem(kind, Version(key, "v", at, latest=False, size=52_011), key)
+        for _ in range(number):
+            found.tally.add(kind, item)
+    return found
+
+
+RESTORE = Restore(
+    Wanted(PRIMARY, f"ml-dr-123456789012-{PRIMARY}-datasets", "train/", datetime(2026, 11, 28, 12, tzinfo=UTC)), _plan()
 )
 PUBLISHED = Published(PRIMARY, manifest(NEWEST), kept=False)
 MODEL = manifest(NEWEST).entries[-1]

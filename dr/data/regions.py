@@ -69,6 +69,19 @@ def place_of(topology: Topology, region: str = "") -> Place:
     raise Invalid(Problem("--region", f"{region} is neither region of this deployment", fix))
 
 
+def place_of_bucket(topology: Topology, bucket: str) -> Place:
+    """Return the region of a bucket of this deployment. Pure.
+
+    Raises:
+        Invalid: It is no bucket of this deployment.
+    """
+    found = {name: place for place in places(topology).values() for name in place.buckets.values()}
+    if place := found.get(bucket):
+        return place
+    fix = did_you_mean(bucket, found, f"use one of {', '.join(found)}")
+    raise Invalid(Problem("--bucket", f"{bucket} is not a bucket of this deployment", fix))
+
+
 def read_versions(here: Mapping[Role, Place], name: str) -> dict[Role, Versions]:
     """List the versions of a model set in both regions.
 

@@ -15,25 +15,20 @@ size and three times the price. This program never deletes, and its role must no
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from dr import environment
 from dr.clients import Missing, Unreachable, calls, client
 from dr.data import hashes, registry_backup
+from dr.data.object_copy import Source, copy
 from dr.data.registry_backup import OBJECTS, PREFIX, Backup, Saved
 from dr.errors import DrError, Failed, Problem
 from dr.pods.run import log, run
 
 STORAGE_CLASS = "GLACIER_IR"
-LARGEST_COPY = 5 << 30
-"""Largest object in bytes that one CopyObject accepts (Amazon S3 API reference, "CopyObject")."""
-PART_BYTES = 512 << 20
-"""Part size of a multipart copy in bytes: with S3's maximum of 10,000 parts, objects may have 5 TB."""
 CONCURRENCY = 16
 
 
@@ -132,37 +127,13 @@ def _copy_all(region: str, bucket: str, objects: Sequence[Live]) -> None:
 
 
 def _copy(region: str, bucket: str, live: Live) -> Live:
-    source = {"Bucket": bucket, "Key": live.key, "VersionId": live.version_id}
-    s3 = client("s3", region)
+    source = Source(region, bucket, live.key, live.version_id, live.size)
     try:
-        with calls(f"s3://{bucket}/{live.key}", region):
-            if live.size <= LARGEST_COPY:
-                s3.copy_object(
-                    Bucket=bucket,
-                    Key=live.copy,
-                    CopySource=source,
-                    StorageClass=STORAGE_CLASS,
-                    ChecksumAlgorithm="SHA256",
-                )
-            else:
-                _copy_in_parts(s3, source, bucket, live)
+        copy(source, region, bucket, live.copy, {"StorageClass": STORAGE_CLASS, "ChecksumAlgorithm": "SHA256"})
     except Missing as error:
         fact = f"version {live.version_id} was permanently deleted during the backup"
         raise Failed(Problem(f"s3://{bucket}/{live.key}", fact, "wait for the next run, or start one")) from error
     return live
-
-
-def _copy_in_parts(s3: Any, source: Mapping[str, str], bucket: str, live: Live) -> None:
-    """Copy by boto3's managed copy, which unlike CopyObject does not copy the object's metadata by itself."""
-    from boto3.s3.transfer import TransferConfig
-
-    head = s3.head_object(**source)
-    names = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl", "Metadata")
-    extra = {name: head[name] for name in names if head.get(name)}
-    config = TransferConfig(
-        multipart_threshold=LARGEST_COPY, multipart_chunksize=PART_BYTES, max_concurrency=CONCURRENCY
-    )
-    s3.copy(dict(source), bucket, live.copy, ExtraArgs={"StorageClass": STORAGE_CLASS, **extra}, Config=config)
 
 
 def _check_complete(bucket: str, live: list[Live], copies: Mapping[str, Live]) -> None:
@@ -192,18 +163,12 @@ def _saved(region: str, bucket: str, live: Live, copy: Live, known: Mapping[tupl
     return Saved(live.key, live.version_id, live.size, sha256, copy.key, copy.version_id)
 
 
-def _hash(region: str, bucket: str, copy: Live) -> str:
+def _hash(region: str, bucket: str, saved: Live) -> str:
     """Return S3's hash of a copy; for a multipart copy, which has only a hash of hashes, read it and hash it."""
-    in_parts = "-" in copy.etag
-    if not in_parts:
-        with calls(f"s3://{bucket}/{copy.key}", region):
-            head = client("s3", region).head_object(
-                Bucket=bucket, Key=copy.key, VersionId=copy.version_id, ChecksumMode="ENABLED"
-            )
-        if checksum := head.get("ChecksumSHA256"):
-            return base64.b64decode(checksum).hex()
-    log(f"reading {copy.key} to hash it, {copy.size:,} bytes")
-    return hashes.hash_object(region, bucket, copy.key, copy.version_id)
+    if whole := hashes.stored(region, bucket, saved.key, saved.version_id).whole:
+        return whole
+    log(f"reading {saved.key} to hash it, {saved.size:,} bytes")
+    return hashes.hash_object(region, bucket, saved.key, saved.version_id)
 
 
 if __name__ == "__main__":

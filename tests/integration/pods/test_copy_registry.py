@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dr.data import registry_backup
+from dr.data import object_copy, registry_backup
 from dr.data.registry_backup import MANIFESTS, OBJECTS, verify
 from dr.errors import Failed, Invalid
 from dr.pods import copy_registry
@@ -125,8 +125,8 @@ def test_objects_beyond_the_first_page_are_copied(s3: Any) -> None:
 def test_an_object_above_the_copy_limit_is_copied_in_parts_and_read_for_its_hash(
     s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy_registry, "LARGEST_COPY", 5 << 20)
-    monkeypatch.setattr(copy_registry, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(object_copy, "LARGEST_COPY", 5 << 20)
+    monkeypatch.setattr(object_copy, "PART_BYTES", 5 << 20)
     large = bytes(range(256)) * (11 << 12)
     s3.put_object(Bucket=BUCKET, Key="large", Body=large, ContentType="model/x")
     (saved,) = back_up(HERE, BUCKET).objects

@@ -15,7 +15,7 @@ from components.compute import cluster_iam
 from components.compute.cluster_iam import RESULTS
 from components.iam import EncryptedBucket
 from dr.clients import Missing, client
-from dr.data import publication
+from dr.data import object_copy, publication
 from dr.data.publication import Item
 from dr.pods import copy_registry, fetch_models, process_shard
 from sandbox.server import Running
@@ -41,6 +41,8 @@ def required(operation: str, params: dict[str, Any]) -> Iterator[Permission]:
     match operation:
         case "GetObject" | "HeadObject":
             yield Permission("s3:GetObjectVersion" if "VersionId" in params else "s3:GetObject", target)
+        case "GetObjectTagging":
+            yield Permission("s3:GetObjectVersionTagging", target)
         case "ListObjectsV2":
             yield Permission("s3:ListBucket", bucket, params.get("Prefix", ""))
         case "ListObjectVersions":
@@ -126,8 +128,8 @@ def test_the_registry_policy_allows_backups_also_in_parts_but_not_writing_object
     record: Any, aws: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = cluster_iam.back_up_registry(bucket("registry"))
-    monkeypatch.setattr(copy_registry, "LARGEST_COPY", 5 << 20)
-    monkeypatch.setattr(copy_registry, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(object_copy, "LARGEST_COPY", 5 << 20)
+    monkeypatch.setattr(object_copy, "PART_BYTES", 5 << 20)
     for key, size in (("small", 1), ("large", 6 << 20)):
         aws.client("s3", HERE).put_object(Bucket="registry", Key=key, Body=b"x" * size)
 
