@@ -143,23 +143,27 @@ def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bo
 def keep_recovery_points(admins: Sequence[str]) -> str:
     """Return a vault's access policy: only admins may delete recovery points, shorten retention, or change the policy.
 
+    Without an admin, no principal may delete recovery points or shorten retention. The policy can then be changed: if
+    it denied that too, no principal of the account could change it again.
+
     The wildcards are in a Deny statement: every other principal, every recovery point. AWS Config's rule
-    backup-recovery-point-manual-deletion-disabled requires this form.
+    backup-recovery-point-manual-deletion-disabled requires this form, with PutBackupVaultAccessPolicy.
     """
+    kept = ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle"]
+    with_admins = [
+        "backup:PutBackupVaultAccessPolicy",
+        "backup:DeleteBackupVaultAccessPolicy",
+        "backup:DeleteBackupVaultLockConfiguration",
+    ]
     return document(
         [
             {
                 "Sid": "KeepRecoveryPoints",
                 "Effect": "Deny",
                 "Principal": "*",
-                "Action": [
-                    "backup:DeleteRecoveryPoint",
-                    "backup:UpdateRecoveryPointLifecycle",
-                    "backup:PutBackupVaultAccessPolicy",
-                    "backup:DeleteBackupVaultAccessPolicy",
-                ],
+                "Action": [*kept, *(with_admins if admins else ())],
                 "Resource": "*",
-                "Condition": {"ArnNotLike": {"aws:PrincipalArn": sorted(admins)}},
+                **({"Condition": {"ArnNotLike": {"aws:PrincipalArn": sorted(admins)}}} if admins else {}),
             }
         ]
     )

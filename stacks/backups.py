@@ -5,11 +5,11 @@ from __future__ import annotations
 import pulumi
 
 from components.data.backup_plan import BackupPlan, BackupPlanArgs
-from components.data.backup_rules import BackupRule
+from components.data.backup_rules import BackupRule, VaultLock
 from components.data.backup_vault import BackupVault, BackupVaultArgs
 from components.tagging import tags_of
-from dr.topology.backups import Backups, DataClass
-from dr.topology.topology import Role, Topology
+from dr.topology.backups import GRACE_DAYS, Backups, DataClass
+from dr.topology.topology import LockMode, Role, Topology, VaultLocking
 
 REGULAR, ARCHIVE = "regular", "archive"
 """Names of the rules of a plan."""
@@ -39,11 +39,27 @@ def backup_vaults(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -
                 key_arn=key_arn,
                 protect=topology.protect_data and not (primary and vault == topology.local_vault(role)),
                 force_destroy=not topology.protect_data,
+                lock=vault_lock(topology),
+                admins=[topology.break_glass_role] if topology.break_glass_role else [],
                 tags=tags_of(topology),
             ),
         )
         for resource, vault in names.items()
     ]
+
+
+def vault_lock(topology: Topology) -> VaultLock | None:
+    """Return the lock of all vaults.
+
+    Its shortest retention does not follow that of the rules: a compliance lock can never be changed.
+    """
+    match topology.vault_lock:
+        case VaultLocking.NONE:
+            return None
+        case VaultLocking.GOVERNANCE:
+            return VaultLock(topology.vault_lock_days)
+        case VaultLocking.COMPLIANCE:
+            return VaultLock(topology.vault_lock_days, mode=LockMode.COMPLIANCE, changeable_for_days=GRACE_DAYS)
 
 
 def backup_plans(

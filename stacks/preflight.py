@@ -23,7 +23,8 @@ from dr.preflight.check import Check
 from dr.preflight.cluster_reachability import Answer
 from dr.preflight.command import engine_path
 from dr.preflight.deployment import Found
-from dr.topology.topology import Role, Topology
+from dr.topology.backups import GRACE_DAYS
+from dr.topology.topology import Role, Topology, VaultLocking
 
 UNSEEN = "so this preview shows neither what the API server would refuse nor what was changed in the cluster by hand"
 UNCHANGED = "so the objects in the cluster could not be deployed; nothing was changed"
@@ -84,6 +85,8 @@ def run() -> Plan:
     unpinned = image_references.without_digest(topology.serving.images) if warn_of_images else []
     images = ["\n".join(map(str, unpinned))] if unpinned else []
     local = [local_backups(topology)] if day.replicas_written and pulumi.runtime.is_dry_run() else []
+    if pulumi.runtime.is_dry_run() and topology.role is Role.PRIMARY:
+        local += permanent_lock(topology)
     for warning in (*images, *local, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):
         pulumi.warn(warning)
     served = deployed is not None and deployed.tier is not None and deployed.tier.spec.serves
@@ -102,6 +105,22 @@ def local_backups(topology: Topology) -> str:
             f"once {primary} answers, the next backup is copied; `aws backup start-copy-job` copies an earlier one",
         )
     )
+
+
+def permanent_lock(topology: Topology) -> list[str]:
+    """Return the warning that vaults are locked permanently, if they are."""
+    if topology.vault_lock is not VaultLocking.COMPLIANCE:
+        return []
+    return [
+        str(
+            Problem(
+                "dr:vaultLock",
+                f'is "compliance": {GRACE_DAYS} days after the deployment the locks of all backup vaults become '
+                "permanent. No one can then delete a recovery point before its retention ends, not even AWS",
+                "to keep the choice, `pulumi config set dr:vaultLock governance -s primary` before they do",
+            )
+        )
+    ]
 
 
 def judge(found: Mapping[Check, Sequence[Finding]], problems: Problems) -> list[str]:

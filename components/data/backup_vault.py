@@ -31,8 +31,9 @@ class BackupVaultArgs:
         key_arn: ARN of the KMS key of that region which encrypts recovery points. A customer managed key, because an
             AWS managed key cannot be shared if copies ever go to another account.
         lock: The vault's lock; None for none.
-        admins: ARNs of the only roles and users allowed to delete recovery points, shorten their retention, or change
-            the access policy. Must include the deploying principal. Empty: IAM policies alone decide. This prevents
+        admins: ARNs of the only roles and users allowed to delete recovery points, shorten their retention, remove the
+            lock, or change the access policy. Empty: no principal may delete recovery points or shorten their
+            retention, and IAM policies decide about the rest. None: the vault has no access policy. This prevents
             mistakes; only a lock stops a principal that can change policies.
         protect: Protect the vault from deletion by Pulumi, and retain it when it is removed from the program.
         force_destroy: Delete recovery points together with the vault; for tests.
@@ -46,7 +47,7 @@ class BackupVaultArgs:
     region: str
     key_arn: pulumi.Input[str]
     lock: VaultLock | None = None
-    admins: Sequence[str] = ()
+    admins: Sequence[str] | None = None
     protect: bool = True
     force_destroy: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class BackupVaultArgs:
             raise ValueError(
                 f"vault {self.name} has both protect and force_destroy set, which exclude each other; unset one"
             )
-        for admin in self.admins:
+        for admin in self.admins or ():
             if not PRINCIPAL.fullmatch(admin):
                 raise ValueError(
                     f"vault {self.name}: admin {admin!r} is not the ARN of one role or user, and every other principal "
@@ -93,7 +94,7 @@ class BackupVault(pulumi.ComponentResource):
         )
         if args.lock:
             self._lock(f"{name}-lock", vault, args.lock, args)
-        if args.admins:
+        if args.admins is not None:
             backup.VaultPolicy(
                 f"{name}-policy",
                 backup_vault_name=vault.name,

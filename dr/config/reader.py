@@ -24,7 +24,7 @@ from dr.spelling import did_you_mean
 from dr.topology import capacity, network
 from dr.topology.serving import AuthenticationMode, ImageDigests
 from dr.topology.supply import Supply
-from dr.topology.topology import ApiAccess, AutomationMode, Role
+from dr.topology.topology import ApiAccess, AutomationMode, Role, VaultLocking
 
 LISTS = frozenset(key for key, field in SETTINGS.items() if isinstance(field.default, (tuple, Mapping)))
 """Keys with a list or a map as their value, which the engine hands over as JSON."""
@@ -294,6 +294,16 @@ def _images(settings: StackSettings) -> Iterator[Problem]:
 
 def _backups(settings: StackSettings) -> Iterator[Problem]:
     yield from backups.backup_problems(settings.backups, settings.backup_retention_days)
+    if settings.vault_lock is VaultLocking.NONE:
+        return
+    for each in backups.backups_of(settings.backups, settings.backup_retention_days):
+        if each.retention_days < settings.vault_lock_days:
+            yield Problem(
+                "dr:vaultLockDays",
+                f"is {settings.vault_lock_days}, and backups of {each.data} are kept for {each.retention_days} days: "
+                "AWS Backup would fail each of them",
+                f"keep them for {settings.vault_lock_days} days or longer, or set {each.retention_days} or less",
+            )
 
 
 def _pairs(settings: StackSettings) -> Iterator[Problem]:
@@ -324,7 +334,7 @@ RULES = (
     Rule(("alertAddresses",), _alerts),
     Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
     Rule(("imageDigests", "supply", "inferenceImage", "toolsImage", "proxyImage"), _images),
-    Rule(("backups", "backupRetentionDays"), _backups),
+    Rule(("backups", "backupRetentionDays", "vaultLock", "vaultLockDays"), _backups),
     Rule(("buckets",), _pairs),
     Rule(("buckets", "bucketPrefix", "primaryRegion", "recoveryRegion"), _bucket_names),
 )

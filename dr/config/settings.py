@@ -38,6 +38,7 @@ from dr.config.types import (
     ModelSetName,
     NatName,
     OptionalHostName,
+    OptionalRoleArn,
     PolicyArn,
     Rate,
     RegionName,
@@ -49,12 +50,22 @@ from dr.config.types import (
     setting,
 )
 from dr.names import automation_role_name, runner_role_name
-from dr.topology.backups import RETENTION_DAYS
+from dr.topology.backups import GRACE_DAYS, RETENTION_DAYS
 from dr.topology.capacity import Workload
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.supply import Supply
 from dr.topology.tiers import DEFAULT_TIER
-from dr.topology.topology import EVERYWHERE, ApiAccess, AutomationMode, Dns, DnsFailover, Role, Site, Topology
+from dr.topology.topology import (
+    EVERYWHERE,
+    ApiAccess,
+    AutomationMode,
+    Dns,
+    DnsFailover,
+    Role,
+    Site,
+    Topology,
+    VaultLocking,
+)
 
 NAMESPACE = "dr"
 MOST_CLIENT_BLOCKS = 60 - 25
@@ -165,6 +176,33 @@ class StackSettings(Settings):
         "`databases`",
         example={"data": "volumes"},
         see="#an-entry-of-drbackups",
+    )
+    vault_lock: VaultLocking = setting(
+        Topology.vault_lock,
+        "Lock of all backup vaults. `governance`: recovery points cannot be deleted before their retention ends, "
+        "unless a principal with `backup:DeleteBackupVaultLockConfiguration` removes the lock. `compliance`: the same, "
+        f"and {GRACE_DAYS} days after the deployment the lock can never be changed or removed again, not even by the "
+        "root user or AWS. **This cannot be undone**: recovery points are charged until their retention ends, and a "
+        "vault cannot be deleted before. `none`: no new lock; a present one stays while `dr:protectData` is `true`",
+        stack=For.PRIMARY,
+        see="how-to/break-glass.md#delete-recovery-points",
+    )
+    vault_lock_days: Days = setting(
+        Topology.vault_lock_days,
+        "Shortest retention that a locked vault accepts; AWS Backup fails jobs with a shorter one. With `compliance` "
+        "it can never be changed again",
+        unit="days",
+        stack=For.PRIMARY,
+    )
+    break_glass_role: OptionalRoleArn = setting(
+        "",
+        "ARN of the only IAM role that may delete recovery points, shorten their retention, remove a vault's lock or "
+        "change its access policy. From then on, an update that changes the policy, and `pulumi destroy`, need this "
+        "role. Empty: no principal may delete recovery points or shorten their retention, and a principal that may "
+        "change the access policy can change this",
+        stack=For.PRIMARY,
+        see="how-to/break-glass.md#delete-recovery-points",
+        example="arn:aws:iam::111122223333:role/break-glass",
     )
     primary_cidr: VpcCidr = setting(
         "10.0.0.0/16",
@@ -523,6 +561,9 @@ class StackSettings(Settings):
             primary_stack=self.primary_stack,
             protect_data=self.protect_data,
             backups=backups.backups_of(self.backups, self.backup_retention_days),
+            vault_lock=self.vault_lock,
+            vault_lock_days=self.vault_lock_days,
+            break_glass_role=self.break_glass_role or None,
             tags=self.tags,
             nat=self.nat,
             private_endpoints=self.private_endpoints,

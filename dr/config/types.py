@@ -155,6 +155,10 @@ def _role_arn(value: str) -> tuple[str, str] | None:
     return f'"{value}" is not a valid ARN of an IAM role', "use one such as arn:aws:iam::111122223333:role/platform"
 
 
+def _optional_role_arn(value: str) -> tuple[str, str] | None:
+    return _role_arn(value) if value else None
+
+
 def _policy_arn(value: str) -> tuple[str, str] | None:
     if POLICY_ARN.fullmatch(value):
         return None
@@ -197,6 +201,7 @@ InternetCidr = Annotated[str, _text(_internet_cidr)]
 VpcCidr = Annotated[str, _text(network.cidr_problem)]
 PolicyArn = Annotated[str, _text(_policy_arn)]
 RoleArn = Annotated[str, _text(_role_arn)]
+OptionalRoleArn = Annotated[str, _text(_optional_role_arn)]
 TokenKeys = Annotated[str, _text(token_keys.problem)]
 ImageRef = Annotated[str, _text(image_references.problem)]
 ModelSetName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]

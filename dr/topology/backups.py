@@ -15,6 +15,8 @@ COMPLETE_HOURS = 7 * 24
 COLD_DAYS = 30
 LEAST_COLD_DAYS = 90
 """Least days in cold storage (AWS Backup API reference, Lifecycle)."""
+GRACE_DAYS = 7
+"""Days until a compliance lock becomes permanent; AWS Backup requires at least 3."""
 COPY_HOURS = 2
 """Time for a backup and its copy."""
 

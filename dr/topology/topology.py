@@ -48,6 +48,17 @@ class AutomationMode(StrEnum):
     """It fails over."""
 
 
+class VaultLocking(StrEnum):
+    """Whether recovery points can be deleted before their retention ends (AWS Backup Vault Lock)."""
+
+    NONE = "none"
+    """By principals that the vault's access policy admits."""
+    GOVERNANCE = "governance"
+    """Only after a principal with backup:DeleteBackupVaultLockConfiguration removes the lock."""
+    COMPLIANCE = "compliance"
+    """Not at all: once the grace time is over, the lock cannot be removed, not even by the root user or AWS."""
+
+
 class ApiAccess(StrEnum):
     """From where operators call the Kubernetes API."""
 
@@ -199,6 +210,9 @@ class Topology:
         existing_vpc: ID of an existing VPC in this stack's region; None: the stack creates one.
         existing_cluster: Name of an existing EKS cluster in this stack's region; None: the stack creates one.
         backups: How each class of data is backed up.
+        vault_lock: Lock of all backup vaults.
+        vault_lock_days: Shortest retention that a locked vault accepts.
+        break_glass_role: ARN of the only role that may delete recovery points; None: no principal may.
         workload: The load: requests, replicas, GPUs.
         serving: Model set, images and mesh.
         reserved_gpu_nodes: GPU nodes with reserved EC2 capacity in this region.
@@ -232,6 +246,9 @@ class Topology:
     existing_vpc: str | None = None
     existing_cluster: str | None = None
     backups: tuple[Backups, ...] = field(default_factory=every_class)
+    vault_lock: VaultLocking = VaultLocking.GOVERNANCE
+    vault_lock_days: int = 7
+    break_glass_role: str | None = None
     workload: Workload = field(default_factory=Workload)
     serving: Serving = field(default_factory=Serving)
     reserved_gpu_nodes: int = 0

@@ -26,7 +26,8 @@ from moto.sts.models import sts_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import ConnectionCutError
-from sandbox.aws.extensions.eks import ADMIN_POLICY, Cluster, clusters, principal_of
+from sandbox.aws.extensions.eks import ADMIN_POLICY, Cluster, clusters
+from sandbox.aws.extensions.iam import principal_of
 from sandbox.aws.faults import Faults
 from sandbox.control_plane.certificates import MASTERS
 

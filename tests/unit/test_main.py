@@ -200,6 +200,34 @@ def test_each_region_has_a_vault_for_backups_and_one_for_copies_and_keeps_those_
     assert not any(made.inputs["forceDestroy"] for made in vaults.values())
 
 
+def test_every_vault_is_locked_and_denies_the_deletion_of_recovery_points_to_all() -> None:
+    cloud = first_deployment("primary")
+    locks, policies = cloud.of("VaultLockConfiguration"), cloud.of("VaultPolicy")
+
+    assert {made.inputs["minRetentionDays"] for made in locks.values()} == {7}
+    assert not any("changeableForDays" in made.inputs for made in locks.values())
+    assert len(locks) == len(policies) == len(cloud.of("Vault"))
+    for made in policies.values():
+        (statement,) = json.loads(made.inputs["policy"])["Statement"]
+        assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+        assert "Condition" not in statement
+
+
+def test_break_glass_role_is_the_only_one_that_may_delete_recovery_points() -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/break-glass"
+    policies = first_deployment("primary", breakGlassRole=role).of("VaultPolicy")
+    statements = [json.loads(made.inputs["policy"])["Statement"][0] for made in policies.values()]
+
+    assert [each["Condition"] for each in statements] == [{"ArnNotLike": {"aws:PrincipalArn": [role]}}] * 4
+
+
+@pytest.mark.parametrize(("lock", "grace"), [("compliance", [7] * 4), ("none", [])])
+def test_lock_of_the_vaults_follows_the_configuration(lock: str, grace: list[int]) -> None:
+    locks = first_deployment("primary", vaultLock=lock).of("VaultLockConfiguration").values()
+
+    assert [made.inputs["changeableForDays"] for made in locks] == grace
+
+
 @pytest.mark.parametrize(
     ("stack", "target", "copies"),
     [

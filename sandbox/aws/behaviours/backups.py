@@ -157,6 +157,8 @@ def _back_up(
 def _add(
     vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime
 ) -> None:
+    if not _lock_allows(vault, lifecycle):
+        return
     region = vault.backup_vault_arn.split(":")[3]
     points(vault).append(
         {
@@ -171,3 +173,12 @@ def _add(
             **({"Lifecycle": dict(lifecycle)} if lifecycle else {}),
         }
     )
+
+
+def _lock_allows(vault: Vault, lifecycle: Mapping[str, Any] | None) -> bool:
+    """Whether a vault's lock accepts a retention; AWS fails other jobs (PutBackupVaultLockConfiguration)."""
+    days = (lifecycle or {}).get("DeleteAfterDays")
+    least, most = vault.min_retention_days, vault.max_retention_days
+    if not vault.locked:
+        return True
+    return (days or float("inf")) >= (least or 0) and (days or float("inf")) <= (most or float("inf"))

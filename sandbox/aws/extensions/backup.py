@@ -1,4 +1,4 @@
-"""AWS Backup: selections, new versions of a plan, access policies of vaults, and checks of plans and locks.
+"""AWS Backup: selections, new versions of a plan, checks of plans, and settings of a region.
 
 Source: the API reference in botocore's service model; error messages from public reports where they are known.
 """
@@ -6,13 +6,12 @@ Source: the API reference in botocore's service model; error messages from publi
 from __future__ import annotations
 
 import datetime
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from moto.backup.models import Plan, Vault, backup_backends
+from moto.backup.models import Plan, backup_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
@@ -76,10 +75,10 @@ def _plan(call: Call) -> Plan:
 
 def _refuse_document(document: dict[str, Any]) -> None:
     if not NAME.fullmatch(document["BackupPlanName"]):
-        raise _wrong(f"Invalid backup plan name {document['BackupPlanName']}: 1 to 50 alphanumeric or '-_.' characters")
+        raise wrong(f"Invalid backup plan name {document['BackupPlanName']}: 1 to 50 alphanumeric or '-_.' characters")
     for rule in document["Rules"]:
         for problem in _rule_problems(rule):
-            raise _wrong(f"Error in rule {rule['RuleName']} : {problem}")
+            raise wrong(f"Error in rule {rule['RuleName']} : {problem}")
 
 
 def _rule_problems(rule: dict[str, Any]) -> Iterator[str]:
@@ -97,7 +96,7 @@ def _rule_problems(rule: dict[str, Any]) -> Iterator[str]:
             yield f"Invalid lifecycle. DeleteAfterDays cannot be less than {least}"
 
 
-def _wrong(message: str) -> AwsError:
+def wrong(message: str) -> AwsError:
     return AwsError("InvalidParameterValueException", message)
 
 
@@ -108,11 +107,11 @@ def _wrong(message: str) -> AwsError:
 def create_selection(call: Call, moto: Moto) -> dict[str, Any]:
     selections, wanted = _selections_of(call), call.parameters["BackupSelection"]
     if not NAME.fullmatch(wanted["SelectionName"]):
-        raise _wrong(f"Invalid selection name {wanted['SelectionName']}: 1 to 50 alphanumeric or '-_.' characters")
+        raise wrong(f"Invalid selection name {wanted['SelectionName']}: 1 to 50 alphanumeric or '-_.' characters")
     if len([arn for arn in wanted.get("Resources") or () if "*" in arn]) > MOST_WILDCARDS:
-        raise _wrong(f"Too many resources with wildcards: at most {MOST_WILDCARDS} ARNs with wildcards")
+        raise wrong(f"Too many resources with wildcards: at most {MOST_WILDCARDS} ARNs with wildcards")
     if not role_trusts(wanted["IamRoleArn"], "backup.amazonaws.com"):
-        raise _wrong(f"IAM Role {wanted['IamRoleArn']} cannot be assumed by AWS Backup")
+        raise wrong(f"IAM Role {wanted['IamRoleArn']} cannot be assumed by AWS Backup")
     made = {
         "SelectionId": str(uuid4()),
         "BackupPlanId": call.parameters["BackupPlanId"],
@@ -156,7 +155,7 @@ def _selections_of(call: Call) -> dict[str, dict[str, Any]]:
     try:
         return _selections(_plan(call))
     except AwsError as error:
-        raise _wrong(f"Cannot find Backup plan with ID {call.parameters['BackupPlanId']}") from error
+        raise wrong(f"Cannot find Backup plan with ID {call.parameters['BackupPlanId']}") from error
 
 
 def _selection(call: Call) -> dict[str, Any]:
@@ -164,88 +163,6 @@ def _selection(call: Call) -> dict[str, Any]:
     if call.parameters["SelectionId"] not in selections:
         raise AwsError("ResourceNotFoundException", f"Cannot find selection with ID {call.parameters['SelectionId']}")
     return selections[call.parameters["SelectionId"]]
-
-
-# Vaults ----------------------------------------------------------------------------------------------------------
-
-
-@answers("backup", "DescribeBackupVault")
-def describe_vault(call: Call, moto: Moto) -> dict[str, Any]:
-    """Add the number of recovery points and the type of the vault, which moto leaves out."""
-    vault = _vault(call)
-    held = len(backups.points(vault))
-    return {**vault.to_list_dict(), "VaultType": "BACKUP_VAULT", "NumberOfRecoveryPoints": held}
-
-
-@answers("backup", "DeleteBackupVault")
-def delete_vault(call: Call, moto: Moto) -> Answer:
-    if backups.points(_vault(call)):
-        name = call.parameters["BackupVaultName"]
-        raise AwsError(
-            "InvalidRequestException", f"Backup vault {name} cannot be deleted as it contains recovery points"
-        )
-    return moto()
-
-
-@answers("backup", "ListRecoveryPointsByBackupVault")
-def list_recovery_points(call: Call, moto: Moto) -> dict[str, Any]:
-    wanted = call.parameters.get("ByResourceType")
-    return {"RecoveryPoints": [each for each in backups.points(_vault(call)) if wanted in (None, each["ResourceType"])]}
-
-
-@answers("backup", "DeleteRecoveryPoint")
-def delete_recovery_point(call: Call, moto: Moto) -> dict[str, Any]:
-    points, wanted = backups.points(_vault(call)), call.parameters["RecoveryPointArn"]
-    if wanted not in [each["RecoveryPointArn"] for each in points]:
-        raise AwsError("ResourceNotFoundException", f"Cannot find recovery point {wanted}")
-    points[:] = [each for each in points if each["RecoveryPointArn"] != wanted]
-    return {}
-
-
-@answers("backup", "PutBackupVaultLockConfiguration")
-def lock_vault(call: Call, moto: Moto) -> Answer:
-    """Allow a change to a lock without a date before the lock date of a compliance lock."""
-    answer = moto()
-    if answer.status < 300 and "ChangeableForDays" not in call.parameters:
-        _vault(call).lock_date = None
-    return answer
-
-
-@answers("backup", "PutBackupVaultAccessPolicy")
-def put_policy(call: Call, moto: Moto) -> dict[str, Any]:
-    vault, policy = _vault(call), call.parameters.get("Policy", "")
-    try:
-        json.loads(policy)
-    except ValueError as error:
-        raise _wrong(f"The policy is not JSON: {error}") from error
-    vars(vault)["access_policy"] = policy
-    return {}
-
-
-@answers("backup", "GetBackupVaultAccessPolicy")
-def get_policy(call: Call, moto: Moto) -> dict[str, Any]:
-    vault = _vault(call)
-    if "access_policy" not in vars(vault):
-        raise AwsError("ResourceNotFoundException", f"Backup vault {vault.backup_vault_name} has no access policy")
-    return {
-        "BackupVaultName": vault.backup_vault_name,
-        "BackupVaultArn": vault.backup_vault_arn,
-        "Policy": vars(vault)["access_policy"],
-    }
-
-
-@answers("backup", "DeleteBackupVaultAccessPolicy")
-def delete_policy(call: Call, moto: Moto) -> dict[str, Any]:
-    vars(_vault(call)).pop("access_policy", None)
-    return {}
-
-
-def _vault(call: Call) -> Vault:
-    name = call.parameters["BackupVaultName"]
-    vault = backup_backends[ACCOUNT][call.region].vaults.get(name)
-    if vault is None:
-        raise AwsError("ResourceNotFoundException", f"Backup vault {name} not found")
-    return vault
 
 
 # Settings of a region --------------------------------------------------------------------------------------------

@@ -11,24 +11,21 @@ import base64
 import datetime
 import hashlib
 import ipaddress
-import re
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from moto.ec2.models import ec2_backends
 from moto.eks.models import eks_backends
-from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
-from moto.sts.models import sts_backends
 
 from dr.config.types import NOT_INTERNET
 from dr.errors import Failed
-from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import AwsError
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
-from sandbox.aws.extensions.iam import role_trusts
+from sandbox.aws.extensions.iam import caller, principal_of, role_trusts
 from sandbox.aws.world import ControlPlane
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -38,7 +35,6 @@ CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nof the sandbox\n-----END CE
 EXCLUDED_ZONES = ("use1-az3", "usw1-az2", "cac1-az3")
 """IDs of zones in which EKS places no control plane (EKS user guide, "Subnet requirements for clusters")."""
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
-CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
 ARNS = ("arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn")
 """Names of the ARN of a cluster, and of what belongs to it."""
 Things = dict[str, dict[str, Any]]
@@ -169,7 +165,7 @@ def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
     if plane := _control_plane(call, about):
         about |= {"endpoint": plane.endpoint, "certificateAuthority": {"data": plane.ca_data}}
     zones = _zones_of(call.region, about["resourcesVpcConfig"])
-    kept[name] = cluster = Cluster(about, _caller(call), zones)
+    kept[name] = cluster = Cluster(about, caller(call), zones)
     settings = about["accessConfig"]
     if settings["bootstrapClusterCreatorAdminPermissions"] and settings["authenticationMode"] != "CONFIG_MAP":
         principal = principal_of(cluster.creator)
@@ -177,16 +173,6 @@ def create_cluster(call: Call, moto: Moto) -> dict[str, Any]:
         cluster.entries[principal]["policies"] = {ADMIN_POLICY: associated(ADMIN_POLICY, {"type": "cluster"})}
     call.world.kubernetes.access_changed(call.world.operator)
     return {"cluster": about}
-
-
-def principal_of(arn: str) -> str:
-    """Return the ARN of the IAM principal of a caller: of a session, its role with its path."""
-    if ":assumed-role/" in arn:
-        name = arn.split("/")[1]
-        roles = iam_backends[ACCOUNT][PARTITION].roles.values()
-        found = next((role.arn for role in roles if role.name == name), None)
-        return str(found or f"arn:aws:iam::{ACCOUNT}:role/{name}")
-    return arn.replace(":sts:", ":iam:", 1)
 
 
 def access_entry(region: str, cluster: str, principal: str, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -236,13 +222,6 @@ def _control_plane(call: Call, about: dict[str, Any]) -> ControlPlane | None:
     except Failed as failed:
         _drop_group(call, about)
         raise AwsError("ClientException", f"the cluster's Kubernetes did not start: {failed}") from failed
-
-
-def _caller(call: Call) -> str:
-    """ARN of the caller, by the access key that signed the request."""
-    signed = CREDENTIAL.search(call.environ.get("HTTP_AUTHORIZATION", ""))
-    _, arn, _ = sts_backends[ACCOUNT][PARTITION].get_caller_identity(signed[1] if signed else "", call.region)
-    return str(arn)
 
 
 def _drop_group(call: Call, about: dict[str, Any]) -> None:

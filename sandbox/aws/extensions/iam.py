@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
+from moto.sts.models import sts_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.answer import Answer, AwsError
@@ -90,6 +92,26 @@ def _trusts(statement: dict[str, Any], service: str, source: str) -> bool:
             if value and not any(match(value, each) for each in listed(wanted)):
                 return False
     return True
+
+
+CREDENTIAL = re.compile(r"Credential=([^/,]+)/")
+
+
+def caller(call: Call) -> str:
+    """ARN of the caller, by the access key that signed the request."""
+    signed = CREDENTIAL.search(call.environ.get("HTTP_AUTHORIZATION", ""))
+    _, arn, _ = sts_backends[ACCOUNT][PARTITION].get_caller_identity(signed[1] if signed else "", call.region)
+    return str(arn)
+
+
+def principal_of(arn: str) -> str:
+    """Return the ARN of the IAM principal of a caller: of a session, its role with its path."""
+    if ":assumed-role/" in arn:
+        name = arn.split("/")[1]
+        roles = iam_backends[ACCOUNT][PARTITION].roles.values()
+        found = next((role.arn for role in roles if role.name == name), None)
+        return str(found or f"arn:aws:iam::{ACCOUNT}:role/{name}")
+    return arn.replace(":sts:", ":iam:", 1)
 
 
 def listed(value: Any) -> list[Any]:

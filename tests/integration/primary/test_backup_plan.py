@@ -28,14 +28,16 @@ PROGRAM = """
     from components.data.data_keys import DataKeys, DataKeysArgs
 
     EAST, WEST = "us-east-1", "us-west-2"
-    ADMINS = ["arn:aws:iam::123456789012:role/break-glass"]
+    # The second one is the sandbox's deploying principal.
+    ADMINS = ["arn:aws:iam::123456789012:role/break-glass", "arn:aws:iam::123456789012:user/moto"]
     lock = VaultLock({lock_days}, 365)
     keys = DataKeys("data", DataKeysArgs("ml-dr", EAST, WEST, protect=False))
     here = BackupVault("primary", BackupVaultArgs("ml-dr", EAST, keys.source_arn, protect=False))
     there = BackupVault(
         "recovery", BackupVaultArgs("ml-dr", WEST, keys.replica_arn, lock, ADMINS, protect={protect})
     )
-    rules = [BackupRule(retention_days={days})]
+    archive = BackupRule("archive", "cron(0 2 1 * ? *)", 365, cold_days=30, complete_hours=24)
+    rules = [BackupRule(retention_days={days}), archive]
     BackupPlan("primary", BackupPlanArgs("ml-dr", EAST, here.vault_name, there.arn, rules, copy_lock=lock))
     BackupPlan("recovery", BackupPlanArgs("ml-dr", WEST, there.vault_name, running={running}, vault_lock=lock))
 """
@@ -86,7 +88,12 @@ def test_both_regions_back_up_tagged_resources_and_the_primary_copies_to_the_rec
 ) -> None:
     for region in (EAST, WEST):
         (plan,) = deployed.plans(region)
-        (rule,) = plan["BackupPlan"]["Rules"]
+        rule, *archive = sorted(plan["BackupPlan"]["Rules"], key=lambda each: each["Lifecycle"]["DeleteAfterDays"])
+        cold = {"DeleteAfterDays": 365, "MoveToColdStorageAfterDays": 30, "OptInToArchiveForSupportedResources": True}
+        for each in archive:
+            assert each["Lifecycle"] == each["CopyActions"][0]["Lifecycle"] == cold
+            assert each["CompletionWindowMinutes"] == 24 * 60
+        assert len(archive) == (1 if region == EAST else 0)
         assert rule["TargetBackupVaultName"] == "ml-dr"
         assert rule["ScheduleExpression"] == "cron(0 2 * * ? *)"
         assert rule["Lifecycle"] == {"DeleteAfterDays": 30}
@@ -120,7 +127,7 @@ def test_backup_plan_is_updated_paused_and_destroyed(deployed: Deployed) -> None
     assert [(op, urn.rpartition("::")[2]) for op, urn, _ in changes.changed] == [("update", "primary-plan")]
     (after,) = deployed.plans(EAST)
     assert after["BackupPlanId"] == before["BackupPlanId"]
-    assert after["BackupPlan"]["Rules"][0]["Lifecycle"] == {"DeleteAfterDays": 60}
+    assert {"DeleteAfterDays": 60} in [rule["Lifecycle"] for rule in after["BackupPlan"]["Rules"]]
 
     mark = deployed.sandbox.mark()
     changes = deployed.up(days=60, running=False)

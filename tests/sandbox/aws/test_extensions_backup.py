@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.backup.models import backup_backends
 
+from sandbox.aws.behaviours import backups
 from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
@@ -252,6 +254,63 @@ def test_a_lock_without_grace_time_has_no_lock_date(backup: Any, vault: str) -> 
     assert "LockDate" not in found
 
 
+DENY = {"Effect": "Deny", "Principal": "*", "Resource": "*"}
+
+
+def make_point(vault: str) -> str:
+    """Put a recovery point into a vault of the recovery region."""
+    found = backup_backends["123456789012"][RECOVERY].vaults[vault]
+    arn = "arn:aws:backup:us-west-2:123456789012:recovery-point:1"
+    about = {"BackupVaultName": vault, "BackupVaultArn": found.backup_vault_arn, "Status": "COMPLETED"}
+    backups.points(found).append({"RecoveryPointArn": arn, "ResourceType": "S3", **about})
+    return arn
+
+
+def test_no_recovery_point_of_a_locked_vault_can_be_deleted_or_changed_until_the_lock_is_removed(
+    backup: Any, vault: str
+) -> None:
+    of = {"BackupVaultName": vault, "RecoveryPointArn": make_point(vault)}
+    backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=7)
+    for call in (
+        lambda: backup.delete_recovery_point(**of),
+        lambda: backup.update_recovery_point_lifecycle(**of, Lifecycle={"DeleteAfterDays": 1}),
+    ):
+        assert refusal(call)[0] == "InvalidRequestException"
+
+    backup.delete_backup_vault_lock_configuration(BackupVaultName=vault)
+    backup.delete_recovery_point(**of)
+    assert backup.describe_backup_vault(BackupVaultName=vault)["NumberOfRecoveryPoints"] == 0
+
+
+def test_a_denied_principal_cannot_delete_recovery_points_and_the_excepted_role_can(
+    aws: Running, backup: Any, vault: str
+) -> None:
+    role = make_role(aws, "break-glass", "backup.amazonaws.com")
+    actions = ["backup:DeleteRecoveryPoint", "backup:PutBackupVaultAccessPolicy"]
+    statement = {**DENY, "Action": actions, "Condition": {"ArnNotLike": {"aws:PrincipalArn": [role]}}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    of = {"BackupVaultName": vault, "RecoveryPointArn": make_point(vault)}
+    backup.put_backup_vault_access_policy(BackupVaultName=vault, Policy=policy)
+    for call in (
+        lambda: backup.delete_recovery_point(**of),
+        lambda: backup.put_backup_vault_access_policy(BackupVaultName=vault, Policy=policy),
+    ):
+        code, message = refusal(call)
+        assert (code, "with an explicit deny in a resource-based policy" in message) == ("AccessDeniedException", True)
+
+    session = aws.client("sts", RECOVERY).assume_role(RoleArn=role, RoleSessionName="on-call")["Credentials"]
+    admin = boto3.client(
+        "backup",
+        RECOVERY,
+        endpoint_url=aws.endpoint,
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    admin.delete_recovery_point(**of)
+    assert backup.describe_backup_vault(BackupVaultName=vault)["NumberOfRecoveryPoints"] == 0
+
+
 # Jobs ------------------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +390,26 @@ def test_a_copy_arrives_unless_its_region_is_unreachable_and_the_backup_is_kept(
 
     assert held(aws, PRIMARY, "copies") == {"one"}
     assert refusal(lambda: backup.delete_backup_vault(BackupVaultName=vault))[0] == "InvalidRequestException"
+
+
+@pytest.mark.usefixtures("buckets")
+@pytest.mark.parametrize(("least", "kept"), [(30, {"one"}), (31, set())])
+def test_a_locked_vault_gets_no_recovery_point_with_a_shorter_retention(
+    aws: Running,
+    backup: Any,
+    vault: str,
+    plan: str,
+    role: str,
+    control: Callable[..., Any],
+    least: int,
+    kept: set[str],
+) -> None:
+    backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=least)
+    backup.update_backup_plan(BackupPlanId=plan, BackupPlan=document(ScheduleExpression="cron(0 2/12 * * ? *)"))
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection(role, **BY_ARN))
+    until(control, 14)
+
+    assert held(aws, RECOVERY, vault) == kept
 
 
 @pytest.mark.usefixtures("buckets")

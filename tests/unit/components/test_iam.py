@@ -85,6 +85,13 @@ def test_deleting_recovery_points_is_denied_to_everyone_except_admins() -> None:
     assert statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"] == sorted(admins)
 
 
+def test_without_an_admin_no_principal_may_delete_recovery_points_and_the_policy_can_be_changed() -> None:
+    (statement,) = json.loads(keep_recovery_points([]))["Statement"]
+
+    assert statement["Action"] == ["backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle"]
+    assert "Condition" not in statement
+
+
 def test_a_vault_policy_names_each_action_because_aws_backup_accepts_no_wildcard() -> None:
     (statement,) = json.loads(keep_recovery_points(["arn:aws:iam::123456789012:role/a"]))["Statement"]
 

@@ -82,6 +82,7 @@ def test_only_admins_may_delete_recovery_points_or_change_the_access_policy() ->
         "backup:UpdateRecoveryPointLifecycle",
         "backup:PutBackupVaultAccessPolicy",
         "backup:DeleteBackupVaultAccessPolicy",
+        "backup:DeleteBackupVaultLockConfiguration",
     }
     assert statement["Condition"] == {"ArnNotLike": {"aws:PrincipalArn": [ADMIN]}}
 

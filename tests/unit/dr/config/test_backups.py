@@ -49,3 +49,17 @@ def test_an_invalid_entry_is_refused_with_its_key_and_the_fix(changes: dict[str,
 def test_two_entries_about_one_class_are_refused() -> None:
     with pytest.raises(Invalid, match="two entries are about the same class of data"):
         reader.read(settings(backups=json.dumps([VOLUMES, VOLUMES])))
+
+
+def test_a_retention_that_a_locked_vault_does_not_accept_is_refused() -> None:
+    short = json.dumps([{"data": "volumes", "retentionDays": 6}])
+
+    with pytest.raises(Invalid, match="is 7, and backups of volumes are kept for 6 days"):
+        reader.read(settings(backups=short))
+    assert reader.read(settings(backups=short, vaultLockDays="6")).vault_lock_days == 6
+    assert reader.read(settings(backups=short, vaultLock="none")).vault_lock_days == 7
+
+
+def test_break_glass_role_that_is_not_a_role_is_refused() -> None:
+    with pytest.raises(Invalid, match="is not a valid ARN of an IAM role"):
+        reader.read(settings(breakGlassRole="break-glass"))
