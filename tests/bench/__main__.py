@@ -1,9 +1,9 @@
 """Benchmarks, printed with their objectives: `make bench`. They are no part of `make test`."""
 
 from dr.cli.layout import Rows, show
-from tests.bench import orchestration, readiness
+from tests.bench import orchestration, readiness, restore
 
-BENCHMARKS = (readiness.speedup, readiness.memory, orchestration.overhead)
+BENCHMARKS = (readiness.speedup, readiness.memory, orchestration.overhead, restore.restore)
 
 results = [benchmark() for benchmark in BENCHMARKS]
 rows = [
