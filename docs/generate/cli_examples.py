@@ -263,6 +263,10 @@ OUTPUTS: Mapping[str, str] = {
     ),
     "dr sets list": _output("dr sets list", sets_report.list_text(set_examples.LISTING)),
     "dr sets publish": _output("dr sets publish digits/", sets_report.publish_text(set_examples.PUBLISHED)),
+    "dr sets restore": _output(
+        f"dr sets restore {set_examples.BEFORE} --region {PRIMARY}",
+        sets_report.set_restore_text(set_examples.SET_RESTORE),
+    ),
     "dr sets verify": _output("dr sets verify", sets_report.verify_text(set_examples.VERIFIED)),
     "dr supply list": _output("dr supply list", supply_report.list_text(SUPPLY)),
     "dr supply sync": _output("dr supply sync", supply_report.sync_text(SYNCED)),

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from dr.data.listing import Held, Listed, Listing
 from dr.data.model_sets import Entry, Manifest, digest_of, folder
 from dr.data.prefix_restore import Outcome, Restore, Wanted
+from dr.data.regions import Place
 from dr.data.restore_rules import Item as RestoreItem
 from dr.data.restore_rules import Kind
 from dr.data.set_publishing import Published
+from dr.data.set_restore import Piece, SetRestore
+from dr.data.set_restore import Wanted as SetWanted
 from dr.data.verification import Lack, RegionSets, Verified
 from dr.data.versions import Version
 from dr.topology.topology import Role
@@ -58,6 +61,20 @@ def _plan() -> Outcome:
 
 RESTORE = Restore(
     Wanted(PRIMARY, f"ml-dr-123456789012-{PRIMARY}-datasets", "train/", datetime(2026, 11, 28, 12, tzinfo=UTC)), _plan()
+)
+PLACES = {
+    region: Place(role, region, {pair: f"ml-dr-123456789012-{region}-{pair}" for pair in ("datasets", "models")})
+    for role, region in ((Role.PRIMARY, PRIMARY), (Role.RECOVERY, RECOVERY))
+}
+SET_RESTORE = SetRestore(
+    SetWanted(PLACES[PRIMARY], PLACES[RECOVERY], "digits", BEFORE, overwrite=True),
+    manifest(BEFORE),
+    tuple(
+        Piece(entry, PLACES[RECOVERY if entry.part == "model" else PRIMARY], entry.key)
+        for entry in manifest(BEFORE).entries
+    ),
+    "20261128T124132.870114Z-0b7e2f5c",
+    newer=(NEWEST,),
 )
 PUBLISHED = Published(PRIMARY, manifest(NEWEST), kept=False)
 MODEL = manifest(NEWEST).entries[-1]

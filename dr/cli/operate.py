@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dr.cli.command import Json, errors_shown, exits, print_result, version
-from dr.cli.options import Project, Stack
+from dr.cli.options import Project, Stack, Yes
 from dr.errors import Exit, Invalid, Problem
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ NO_ACCOUNT = "000000000000"
 """For what does not depend on the account, so that AWS is not called."""
 
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the journal and other operators.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Execute the plan without asking. No guard is skipped.")]
 Accept = Annotated[list[str] | None, typer.Option(metavar="GUARD", help="Accept the finding of a guard, by its name.")]
 Skip = Annotated[list[str] | None, typer.Option(metavar="STEP", help="Skip a step, by its name.")]
 Force = Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dr.cli.command import Json, errors_shown, exits, print_result
-from dr.cli.options import Project, Stack
+from dr.cli.options import Project, Stack, Yes
 from dr.errors import Exit, Invalid, Problem
 
 EXITS = {
@@ -21,7 +21,6 @@ EXITS = {
     }
 }
 
-Yes = Annotated[bool, typer.Option("--yes", help="Execute the plan without asking. No guard is skipped.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite-newer", help="Put the older version on top of newer data, which stays a version.")
 ]

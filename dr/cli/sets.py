@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dr.cli.command import Json, application, errors_shown, exits, print_result
-from dr.cli.options import Project, Stack
+from dr.cli.options import Project, Stack, Yes
 from dr.errors import Exit, Invalid, Problem
 
 app = application("sets", "Versions of model sets in both regions.")
@@ -22,6 +22,11 @@ EXITS = {
         Exit.OK: "The version is published, or the newest one has the same content.",
         Exit.FAILED: "An object could not be written, or a region does not answer; no manifest was written.",
         Exit.REFUSED: "No stack is deployed.",
+    },
+    "sets restore": {
+        Exit.OK: "The version is restored; or, without --yes, the plan can be executed.",
+        Exit.FAILED: "An object could not be copied, or a region does not answer. The same command continues.",
+        Exit.REFUSED: "A newer version would no longer be served, or neither region holds an object.",
     },
     "sets verify": {
         Exit.OK: "Each region holds the newest version whole, or the version that was named.",
@@ -144,3 +149,47 @@ def verify(
         found = run(topology, name or topology.serving.model_set, version, report)
     print_result(as_json, lambda: verify_dict(found), lambda: verify_text(found))
     raise typer.Exit(found.exit_code)
+
+
+@app.command(epilog=exits(EXITS["sets restore"]))
+def restore(
+    version: Annotated[str, typer.Argument(help="ID of the version to restore.", show_default=False)],
+    region: Annotated[str, typer.Option(help="The region to restore in.")],
+    to: Annotated[
+        str | None, typer.Option(metavar="PREFIX", help="Copy the objects to this prefix instead.", show_default=False)
+    ] = None,
+    name: Name = "",
+    overwrite_newer: Annotated[
+        bool, typer.Option("--overwrite-newer", help="Serve the restored version although newer ones exist.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+    project: Project = Path(),
+    stack: Stack = "dr",
+) -> None:
+    """Restore a version of a model set in a region.
+
+    Shows the plan. With --yes, or after a question, copies the objects to a new version of the set, which inference
+    serves then; objects that the region lost come from the other region. With --to, copies them to a prefix of their
+    buckets instead. Hashes are compared after each copy. The same command continues after an interruption.
+    """
+    from dr.cli.report import progress
+    from dr.cli.restore import may_execute
+    from dr.cli.sets_report import set_restore_dict, set_restore_text
+    from dr.config.project import load_topology
+    from dr.data.regions import pair_of
+    from dr.data.set_restore import Wanted, execute, plan
+
+    with errors_shown(as_json):
+        topology = load_topology(project, stack)
+        place, other = pair_of(topology, region)
+        wanted = Wanted(place, other, name or topology.serving.model_set, version, to, overwrite_newer)
+        with progress(not as_json) as report:
+            found = plan(wanted, report)
+        if not yes:
+            print_result(as_json, lambda: set_restore_dict(found), lambda: set_restore_text(found))
+            if not may_execute(found.refusal, found.to_write, as_json, "Restore this version now?"):
+                return
+        with progress(not as_json) as report:
+            found = execute(found, report)
+    print_result(as_json, lambda: set_restore_dict(found), lambda: set_restore_text(found))

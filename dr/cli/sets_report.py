@@ -11,7 +11,9 @@ from rich.text import Text
 from dr.cli.layout import INDENT, Paragraph, Rows
 from dr.data.listing import Held, Listing
 from dr.data.set_publishing import Published
+from dr.data.set_restore import SetRestore, sources
 from dr.data.verification import RegionSets, Verified
+from dr.errors import Exit
 
 STYLES = {"whole": "green", "missing": "bold red", "unknown": "yellow"}
 MOST = 20
@@ -86,6 +88,52 @@ def publish_dict(found: Published) -> dict[str, Any]:
         "bytes": manifest.size,
         "digest": manifest.digest,
         "image": manifest.image,
+    }
+
+
+def set_restore_text(found: SetRestore) -> RenderableType:
+    """A plan of a restore, or what its execution did, as text."""
+    wanted = found.wanted
+    target = f"to {wanted.to}" if wanted.to is not None else f"as version {found.target_id}"
+    head = Paragraph(f"{wanted.name} {wanted.set_id} in {wanted.place.region}", "bold")
+    if not found.to_write:
+        return Group(head, Paragraph("Nothing is to be restored: every object is there, with its hash."))
+    size = sum(each.entry.size for each in found.to_copy)
+    copies = f"{len(found.to_copy):,} of {len(found.pieces):,} objects, {size:,} bytes"
+    origin = f" from {' and '.join(sources(found))}" if found.to_copy else ""
+    parts: list[RenderableType] = [head]
+    if found.done:
+        return Group(
+            head,
+            Paragraph(f"{copies}{origin} are restored {target}; every hash is that of the manifest."),
+            Paragraph("-> `dr sets verify` shows when each region can recover it", "bold"),
+        )
+    parts.append(Paragraph(f"copies {copies}{origin} {target}"))
+    if found.resumes:
+        parts.append(Paragraph("continues an interrupted restore"))
+    if found.newer:
+        parts.append(Paragraph(f"{len(found.newer):,} newer versions would no longer be served", "yellow"))
+    return Group(*parts, "", Paragraph("-> --yes executes it; no version is deleted", "bold"))
+
+
+def set_restore_dict(found: SetRestore) -> dict[str, Any]:
+    """A plan of a restore, or what its execution did, as JSON values."""
+    wanted, refusal = found.wanted, found.refusal
+    return {
+        "name": wanted.name,
+        "version": wanted.set_id,
+        "region": wanted.place.region,
+        "to": wanted.to,
+        "new_version": found.target_id or None,
+        "resumes": found.resumes,
+        "objects": len(found.pieces),
+        "to_copy": len(found.to_copy),
+        "bytes": sum(each.entry.size for each in found.to_copy),
+        "from": list(sources(found)),
+        "newer": list(found.newer),
+        "executed": found.done is not None,
+        "refusal": [asdict(each) for each in refusal.problems] if refusal else None,
+        "exit_code": int(refusal.exit_code if refusal else Exit.OK),
     }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from dr.clients import calls, client
+from dr.clients import Missing, calls, client
 
 CHUNK = 1 << 20
 
@@ -38,10 +40,44 @@ def stored(region: str, bucket: str, key: str, version_id: str) -> Stored:
     """
     with calls(f"s3://{bucket}/{key}", region):
         head = client("s3", region).head_object(Bucket=bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED")
+    return _stored(head)
+
+
+def _stored(head: Mapping[str, Any]) -> Stored:
     value = str(head.get("ChecksumSHA256", ""))
     if "-" in value or head.get("ChecksumType") == "COMPOSITE":
         return Stored(parts=value)
     return Stored(base64.b64decode(value).hex())
+
+
+@dataclass(frozen=True)
+class Current:
+    """An object as it is now.
+
+    Args:
+        version_id: Its version ID.
+        size: Size in bytes.
+        stored: S3's own SHA-256 of it.
+    """
+
+    version_id: str
+    size: int
+    stored: Stored
+
+
+def current(region: str, bucket: str, key: str) -> Current | None:
+    """Return an object as it is now; None if there is none.
+
+    Raises:
+        Denied: The object's KMS key may not be used.
+        Unreachable: The region does not answer.
+    """
+    try:
+        with calls(f"s3://{bucket}/{key}", region):
+            head = client("s3", region).head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except Missing:
+        return None
+    return Current(str(head.get("VersionId", "")), int(head["ContentLength"]), _stored(head))
 
 
 def hash_object(region: str, bucket: str, key: str, version_id: str) -> str:

@@ -147,6 +147,15 @@ def parse(text: str | bytes, source: str) -> Manifest:
         ) from error
 
 
+def fault(manifest: Manifest, name: str, set_id: str) -> str:
+    """Return what is wrong with a manifest itself; empty if nothing is. Pure."""
+    if (manifest.name, manifest.set_id) != (name, set_id):
+        return f"the manifest is that of {manifest.name} {manifest.set_id}"
+    if manifest.digest != digest_of(manifest.hashes):
+        return "the manifest was altered: its digest does not match the objects that it lists"
+    return ""
+
+
 def newest(region: str, buckets: Mapping[str, str], name: str) -> Manifest | None:
     """Return the newest manifest of a set in a region; None if there is none."""
     return next(manifests(region, buckets, name), None)

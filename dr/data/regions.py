@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -69,6 +69,12 @@ def place_of(topology: Topology, region: str = "") -> Place:
     raise Invalid(Problem("--region", f"{region} is neither region of this deployment", fix))
 
 
+def pair_of(topology: Topology, region: str) -> tuple[Place, Place]:
+    """Return a region by its name, and the other one. Pure. Raises as `place_of`."""
+    place = place_of(topology, region)
+    return place, next(each for each in places(topology).values() if each.role is not place.role)
+
+
 def place_of_bucket(topology: Topology, bucket: str) -> Place:
     """Return the region of a bucket of this deployment. Pure.
 
@@ -80,6 +86,18 @@ def place_of_bucket(topology: Topology, bucket: str) -> Place:
         return place
     fix = did_you_mean(bucket, found, f"use one of {', '.join(found)}")
     raise Invalid(Problem("--bucket", f"{bucket} is not a bucket of this deployment", fix))
+
+
+def unknown_version(name: str, set_id: str, known: Sequence[str]) -> Invalid:
+    """Return the error of a version that no region lists. Pure.
+
+    Args:
+        name: Name of the model set.
+        set_id: ID of the version.
+        known: IDs of its versions, newest first.
+    """
+    hint = f"the newest are {', '.join(known[:3])}" if known else "`dr sets list` shows every version"
+    return Invalid(Problem(set_id, f"model set {name} has no such version", did_you_mean(set_id, known, hint)))
 
 
 def read_versions(here: Mapping[Role, Place], name: str) -> dict[Role, Versions]:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from dr.clients import Missing, Unreachable, calls, client
 from dr.data import model_sets
 from dr.data.copies import Copy, check
-from dr.data.model_sets import Manifest, digest_of, manifest_key
-from dr.data.regions import Place, Versions, places, read_versions
+from dr.data.model_sets import Manifest, manifest_key
+from dr.data.regions import Place, Versions, places, read_versions, unknown_version
 from dr.errors import Exit, Failed, Invalid, Problem
 from dr.names import REGISTRY
-from dr.spelling import did_you_mean
 from dr.topology.topology import Role, Topology
 
 
@@ -108,8 +107,7 @@ def run(
     found = sorted({each for versions in listed.values() for each in versions.ids}, reverse=True)
     silent = [versions.unknown for versions in listed.values() if versions.unknown]
     if set_id and set_id not in found and not silent:
-        known = f"the newest are {', '.join(found[:3])}" if found else "`dr sets list` shows every version"
-        raise Invalid(Problem(set_id, f"model set {name} has no such version", did_you_mean(set_id, found, known)))
+        raise unknown_version(name, set_id, found)
     if not found and not silent:
         raise Failed(Problem(f"model set {name}", "no version is published", "`dr sets publish` publishes one"))
     wanted = [set_id] if set_id else found
@@ -155,7 +153,7 @@ def _version(place: Place, other: Place, name: str, set_id: str) -> tuple[list[L
     bucket, key = place.buckets[REGISTRY], manifest_key(name, set_id)
     try:
         manifest = model_sets.read(place.region, place.buckets, name, set_id)
-        if why := _fault(manifest, name, set_id):
+        if why := model_sets.fault(manifest, name, set_id):
             lacks.append(Lack(set_id, bucket, key, "", why))
     except Invalid as error:
         return [Lack(set_id, bucket, key, "", error.problems[0].fact)], [], []
@@ -171,15 +169,6 @@ def _version(place: Place, other: Place, name: str, set_id: str) -> tuple[list[L
             why = each.why if each.sha256 else f"{each.why}{_held(other, each)}"
             lacks.append(Lack(set_id, place.buckets[each.entry.pair], each.entry.key, each.entry.version_id, why))
     return lacks, [each.unknown for each in copies if each.unknown], copies
-
-
-def _fault(manifest: Manifest, name: str, set_id: str) -> str:
-    """Return what is wrong with a manifest itself; empty if nothing is. Pure."""
-    if (manifest.name, manifest.set_id) != (name, set_id):
-        return f"the manifest is that of {manifest.name} {manifest.set_id}"
-    if manifest.digest != digest_of(manifest.hashes):
-        return "the manifest was altered: its digest does not match the objects that it lists"
-    return ""
 
 
 def _elsewhere(other: Place, name: str, set_id: str) -> tuple[str, Manifest | None]:

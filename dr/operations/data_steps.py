@@ -48,7 +48,7 @@ def choose_set(after: tuple[str, ...]) -> Step[Scene]:
 
     def act(scene: Scene, report: Report) -> None:
         name = scene.topology.serving.model_set
-        remedy = f"publish a set there, or restore one: the bucket is {scene.buckets['registry']}"
+        remedy = f"`dr sets publish --region {scene.region}`, or `dr sets restore` of a version that is whole elsewhere"
         raise Failed(Problem(f"model set {name}", f"no version is whole in {scene.region}", remedy))
 
     return Step(
