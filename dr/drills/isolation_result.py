@@ -258,8 +258,8 @@ def _not_run(seen: Seen, container: str) -> str:
 
 
 def _last(message: str) -> str:
-    """Return the last line of a container's output, which has its error."""
-    lines = message.strip().splitlines()
+    """Return the last line of a container's output that is not indented: its error, without what to do."""
+    lines = [line for line in message.splitlines() if line.strip() and not line.startswith(" ")]
     return lines[-1][:300] if lines else ""
 
 

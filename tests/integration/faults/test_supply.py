@@ -154,9 +154,10 @@ def test_image_that_the_region_lacks_is_refused_at_preview_and_not_pulled(mirror
 
 
 @pytest.fixture
-def drilled(mirrored: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+def drilled(mirrored: SandboxUnderTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxUnderTest]:
     """The mirrored deployment, without proofs of these drills afterwards."""
-    mirrored.repair()
+    for name, value in mirrored.engine.variables.items():
+        monkeypatch.setenv(name, value)
     yield mirrored
     dr_command.dr(mirrored, "drill", "stop")
     dr_command.forget_proofs(mirrored)

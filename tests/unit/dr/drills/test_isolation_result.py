@@ -73,7 +73,11 @@ def test_steps_have_the_times_of_the_pods_status() -> None:
         ),
         ({"images": {}}, "images", Verdict.UNKNOWN, "was not read"),
         (
-            {"pod": pod(ended("fetch-models", 104, 110, 4, "starts\ns3://b: us-west-2 does not answer\n"))},
+            {
+                "pod": pod(
+                    ended("fetch-models", 104, 110, 4, "starts\ns3://b: us-west-2 does not answer\n    -> fix it\n")
+                )
+            },
             "models",
             Verdict.MISSED,
             "s3://b: us-west-2 does not answer",
