@@ -17,7 +17,7 @@ from typing import Any
 from dr.errors import Failed, Problem
 
 ATTEMPTS = 2
-"""Attempts of a call. AWS_MAX_ATTEMPTS, a variable of botocore, overrides it for unattended programs."""
+"""Attempts of a call, where `Limits` has no other number. AWS_MAX_ATTEMPTS, a variable of botocore, overrides both."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class Limits:
     Args:
         connect: Limit for the connection.
         read: Limit for each part of the response.
+        attempts: Attempts of a call; AWS_MAX_ATTEMPTS overrides it.
     """
 
     connect: float = 3
     read: float = 10
+    attempts: int = ATTEMPTS
 
 
 _limits = Limits()
@@ -65,7 +67,7 @@ def _client(service: str, region: str) -> Any:
     config = Config(
         connect_timeout=_limits.connect,
         read_timeout=_limits.read,
-        retries={"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))},
+        retries={"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", _limits.attempts))},
         max_pool_connections=32,
         user_agent_appid="ml-dr",
     )

@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+
+def region_names(incomplete: str) -> list[str]:
+    """Return the regions of the project in this folder that begin with a text, for the completion of the shell."""
+    from dr.config.project import load_settings
+    from dr.errors import DrError
+
+    try:
+        settings = load_settings(Path(), "dr")
+    except DrError:
+        return []
+    return [each for each in (settings.primary_region, settings.recovery_region) if each.startswith(incomplete)]
+
+
 Project = Annotated[
     Path, typer.Option(envvar="DR_PROJECT", help="The folder of Pulumi.yaml, or a folder below it.", show_default=False)
 ]

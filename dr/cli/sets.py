@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dr.cli.command import Json, application, errors_shown, exits, print_result
-from dr.cli.options import Project, Stack, Yes
+from dr.cli.options import Project, Stack, Yes, region_names
 from dr.errors import Exit, Invalid, Problem
 
 app = application("sets", "Versions of model sets in both regions.")
@@ -88,7 +88,9 @@ def publish(
     image: Annotated[
         str, typer.Option(help="The image that serves the model, by digest; by default that of `dr:inferenceImage`.")
     ] = "",
-    region: Annotated[str, typer.Option(help="The region to write to; by default the primary region.")] = "",
+    region: Annotated[
+        str, typer.Option(help="The region to write to; by default the primary region.", autocompletion=region_names)
+    ] = "",
     name: Name = "",
     as_json: Json = False,
     project: Project = Path(),
@@ -154,7 +156,7 @@ def verify(
 @app.command(epilog=exits(EXITS["sets restore"]))
 def restore(
     version: Annotated[str, typer.Argument(help="ID of the version to restore.", show_default=False)],
-    region: Annotated[str, typer.Option(help="The region to restore in.")],
+    region: Annotated[str, typer.Option(help="The region to restore in.", autocompletion=region_names)],
     to: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="Copy the objects to this prefix instead.", show_default=False)
     ] = None,

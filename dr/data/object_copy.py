@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from dr.clients import calls, client
+from dr.clients import Limits, calls, client
 
 LARGEST_COPY = 5 << 30
 """Largest object in bytes that one CopyObject accepts (Amazon S3 API reference, "CopyObject")."""
 PART_BYTES = 512 << 20
 """Part size of a multipart copy in bytes: with S3's maximum of 10,000 parts, objects may have 5 TB."""
 CONCURRENCY = 16
+LIMITS = Limits(read=120, attempts=5)
+"""Limits of many copies: S3 answers a copy of a large object after minutes, and slows down fast callers."""
 METADATA = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl", "Metadata")
 
 

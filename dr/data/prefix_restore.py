@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dr.clients import Conflict, Denied, Limits, Missing, Unreachable, calls, client, limited
+from dr.clients import Conflict, Denied, Missing, Unreachable, calls, client, limited
 from dr.data import parallel, versions
 from dr.data.key_access import explained, explained_copy
 from dr.data.model_sets import Report
-from dr.data.object_copy import Source, copy
+from dr.data.object_copy import LIMITS, Source, copy
 from dr.data.restore_rules import COPIED, Item, Kind, Tally, elsewhere, in_place, joined
 from dr.data.versions import Version
 from dr.errors import Exit, Failed, Problem, Refused
@@ -23,8 +23,6 @@ from dr.errors import Exit, Failed, Problem, Refused
 WORKERS = 16
 PROBLEMS = 20
 """Problems that are kept; the others are counted."""
-LIMITS = Limits(read=120)
-"""Limits of the execution: S3 answers a copy of a large object after minutes."""
 ALGORITHMS = ("SHA256", "CRC64NVME", "CRC32C", "CRC32", "SHA1")
 
 
@@ -167,7 +165,9 @@ def _count(outcome: Outcome, item: Item, kind: Kind, problem: Problem | None) ->
 def _items(wanted: Wanted) -> Iterator[Item]:
     """Yield each key with what is to be done."""
     found = versions.states(versions.stream(wanted.region, wanted.bucket, wanted.prefix), wanted.at)
-    certain = (versions.resolved(wanted.region, wanted.bucket, each) if each.uncertain else each for each in found)
+    certain = (
+        versions.resolved(wanted.region, wanted.bucket, each, wanted.at) if each.uncertain else each for each in found
+    )
     if wanted.to is None:
         yield from (item for state in certain if (item := in_place(state)))
         return

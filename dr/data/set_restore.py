@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from dr.clients import Denied, Limits, Missing, Unreachable, limited, object_keys, read_object, write_once
+from dr.clients import Denied, Missing, Unreachable, limited, object_keys, read_object, write_once
 from dr.data import hashes, model_sets, parallel
 from dr.data.copies import check
 from dr.data.key_access import explained, explained_copy
 from dr.data.model_sets import MANIFEST, Entry, Manifest, Report, digest_of, folder, manifest_key
-from dr.data.object_copy import Source, copy
+from dr.data.object_copy import LIMITS, Source, copy
 from dr.data.publication import new_id, part_bytes
 from dr.data.regions import Place, unknown_version
 from dr.errors import DrError, Failed, Invalid, Problem, Refused
@@ -29,8 +29,6 @@ MARKER = "restore.json"
 """Object of an unfinished restore: `source`, the ID of the version that is restored."""
 WORKERS = 8
 PROBLEMS = 20
-LIMITS = Limits(read=120)
-"""Limits of the execution: S3 answers a copy of a large object after minutes."""
 
 
 @dataclass(frozen=True)

@@ -117,16 +117,21 @@ def states(versions: Iterable[Version], at: datetime) -> Iterator[State]:
         yield state
 
 
-def resolved(region: str, bucket: str, state: State) -> State:
+def resolved(region: str, bucket: str, state: State, at: datetime) -> State:
     """Return a state with the version that S3 lists first of those that were written in the same second.
 
-    A page of one version has an order.
+    A page of one version has an order. Newer versions of one second may be listed before it.
 
     Raises:
         Unreachable: The region does not answer.
     """
-    marker = {"KeyMarker": state.key, "VersionIdMarker": state.newer.version_id} if state.newer else {}
-    with calls(f"s3://{bucket}/{state.key}", region):
-        page = client("s3", region).list_object_versions(Bucket=bucket, Prefix=state.key, MaxKeys=1, **marker)
-    first = next(_versions(page), None)
-    return State(state.current, first if first and first.key == state.key else None, state.newer)
+    last = state.newer
+    while True:
+        marker = {"KeyMarker": state.key, "VersionIdMarker": last.version_id} if last else {}
+        with calls(f"s3://{bucket}/{state.key}", region):
+            page = client("s3", region).list_object_versions(Bucket=bucket, Prefix=state.key, MaxKeys=1, **marker)
+        last = next(_versions(page), None)
+        if last is None or last.key != state.key:
+            return State(state.current, None, state.newer)
+        if last.written <= at:
+            return State(state.current, last, state.newer)

@@ -24,7 +24,7 @@ from tests.support.buckets import make_bucket
 
 ROOT = Path(__file__).parents[2]
 REGION, BUCKET, PREFIX = "us-east-1", f"ml-dr-{ACCOUNT}-us-east-1-datasets", "train/"
-FEW, MANY = 200, 2000
+FEW, MANY = 200, 1000
 HOUR = datetime.timedelta(hours=1)
 MIB = 1 << 20
 SAMPLE_SECONDS = 0.02

@@ -177,7 +177,12 @@ def test_object_and_marker_of_the_same_second_are_distinguished_by_the_order_of_
         for version in found.keys.getlist(key):
             version.last_modified = found.keys.getlist(key)[0].last_modified
     let_an_hour_pass()
+    for key in ("kept", "gone"):
+        s3.delete_object(Bucket=BUCKET, Key=key)
     put(regions, kept="poison", gone="poison")
+    for key in ("kept", "gone"):
+        newer = found.keys.getlist(key)[-2:]
+        newer[0].last_modified = newer[1].last_modified
     code, _ = restore("--yes", "--overwrite-newer", "--delete-created", prefix="")
 
     assert code == Exit.OK
@@ -229,6 +234,15 @@ def test_failed_copies_are_counted_and_the_same_command_continues(regions: Regio
 
     assert (code, done["to_write"]) == (Exit.OK, 3)
     assert {key: found for key, found in hashes(regions, "train/").items() if key != "README"} == attacked
+
+
+def test_copies_that_s3_slows_down_are_repeated(regions: Regions, before: dict[str, str]) -> None:
+    regions.s3[PRIMARY].delete_object(Bucket=BUCKET, Key=NAMES[0])
+    slow = {"kind": "operation", "operation": "s3:CopyObject", "error": "SlowDown", "times": 3}
+    regions.aws.emulator.faults.add(parse(slow))
+
+    assert restore("--yes")[0] == Exit.OK
+    assert hashes(regions, "train/") == before
 
 
 def test_denied_key_is_named_with_the_permission(regions: Regions) -> None:

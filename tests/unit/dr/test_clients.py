@@ -3,7 +3,7 @@ import socket
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from dr.clients import Conflict, Missing, Unreachable, calls, client
+from dr.clients import Conflict, Denied, Missing, Unreachable, calls, client
 from dr.errors import Exit, Failed
 
 
@@ -54,6 +54,12 @@ def test_refusal_of_a_name_with_a_status_code_in_it_is_not_a_conflict() -> None:
         raise error("AccessDenied")
 
     assert not isinstance(caught.value, Conflict)
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "403"])
+def test_missing_permission_raises_denied(code: str) -> None:
+    with pytest.raises(Denied, match=f"{code} in us-east-1: said so"), calls("s3://bucket", "us-east-1"):
+        raise error(code)
 
 
 def test_denied_request_is_reported_with_error_code_and_operation() -> None:
