@@ -141,6 +141,7 @@ class DrillDocument:
         measured: Names of figures by the machine's clock.
         versions: Versions of what ran, by name.
         problems: Errors of the drill itself, as text.
+        region: The recovery region; "" in documents of before this field.
     """
 
     drill: str
@@ -165,6 +166,7 @@ class DrillDocument:
     measured: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    region: str = ""
 
     def to_json(self) -> str:
         """Return the document as stored."""

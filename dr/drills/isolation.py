@@ -7,7 +7,7 @@ loss, when it cannot be corrected: a bucket, an image or an endpoint of the othe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from functools import cached_property
 
 from dr.clients import Missing, calls, client
 from dr.clusters.api_client import ClusterApi
-from dr.clusters.pod_failures import Kind, failures
+from dr.clusters.pod_failures import Failure, Kind, failures
 from dr.data.model_sets import Probe
 from dr.drills import isolation_spec, running
 from dr.drills.catalog import ISOLATION
@@ -164,7 +164,7 @@ class Isolation:
                 return
             found = failures([pod])
             self.seen.waits_for = next((f"{each.reason}: {each.message}" for each in found), "")
-            self._progress()
+            self._progress(found)
             stuck = [each for each in found if each.kind in (Kind.IMAGE, Kind.CONFIGURATION)]
             if any(self._api.now - each.since > grace for each in stuck):
                 return
@@ -177,11 +177,13 @@ class Isolation:
     def _grace(self) -> timedelta:
         return timedelta(seconds=self.scene.topology.serving.rollout_grace_seconds)
 
-    def _progress(self) -> None:
-        """Say what the pod waits for, once."""
-        if self.seen.waits_for != self._said:
-            self._said = self.seen.waits_for
-            self.say(self._said)
+    def _progress(self, found: Sequence[Failure]) -> None:
+        """Say what the pod waits for, once; nothing before the scheduler has seen it."""
+        placement = any(each.kind is Kind.PLACEMENT for each in found)
+        text = f"waiting for a GPU: {self.seen.waits_for}" if placement else self.seen.waits_for
+        if text != self._said and (self.seen.pod or {}).get("status", {}).get("conditions"):
+            self._said = text
+            self.say(text)
 
     def _remove(self) -> None:
         remove(self._api)

@@ -119,6 +119,7 @@ def document(seen: Seen, marks: Fingerprint, ended: datetime) -> DrillDocument:
         measured=("requests",) if seen.modelled else ("requests", "steps"),
         versions=marks.versions,
         problems=tuple(seen.problems),
+        region=seen.region,
     )
 
 
@@ -144,7 +145,7 @@ def images(seen: Seen) -> Judgement:
     if outside:
         name, image = next(iter(outside.items()))
         fact = f"{len(outside)} of {len(seen.images)} come from elsewhere, first {name}: {image}"
-        return Judgement("images", Verdict.MISSED, f"{fact}; `dr:supply mirror` keeps them in the region", objective)
+        return Judgement("images", Verdict.MISSED, fact, objective)
     return Judgement("images", Verdict.MET, f"{len(seen.images)} of {len(seen.images)}", objective)
 
 

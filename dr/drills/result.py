@@ -89,6 +89,7 @@ def document(
         measured=MEASURED,
         versions=dict(versions),
         problems=tuple(record.problems),
+        region=record.recovery,
     )
 
 

@@ -29,6 +29,10 @@ MISSED = {
     "one-region": "the lever `engage` (`dr status`), and what `dig` gets for the public name",
     "rpo": "`dr status` shows the age of the newest data that arrived; look at the replication of the primary region",
     "answers": "compare the model sets of both regions (`dr status`), then look at the log of a replica",
+    "isolation": "policies of the namespace dr-drill, and whether the VPC CNI enforces them (`enableNetworkPolicy`)",
+    "images": "`pulumi config set dr:supply mirror` in both stacks, `dr supply sync`, then `pulumi up` of both",
+    "models": "what the replica reads: its buckets, its region, and `dr sets verify`",
+    "traffic": "`dr incidents`: another operation ran during the drill, so repeat it",
     "alarms": "the alarms below that are not OK, each with its meaning",
 }
 """What to look at, by missed judgement."""

@@ -156,6 +156,7 @@ class Page:
         headline: The verdict as a sentence.
         detail: The most important facts as sentences.
         fault: What was injected; "" without a fault.
+        recovers: Whether it is a run with a recovery, which clients and writes measure.
         figures: Figures of the verdict.
         judgements: Conditions of the verdict.
         advice: What to do next.
@@ -189,6 +190,7 @@ class Page:
     headline: str
     detail: tuple[str, ...]
     fault: str
+    recovers: bool
     figures: tuple[Figure, ...]
     judgements: tuple[Judgement, ...]
     advice: tuple[Advice, ...]

@@ -51,9 +51,9 @@ def page_of(evidence: Evidence) -> Page:
         run=evidence.run,
         kind="drill" if drill else "operation",
         name=drill.drill if drill else run.operation or "run",
-        region=run.region,
+        region=run.region or (drill.region if drill else ""),
         tier=tier,
-        reason=run.reason,
+        reason=run.reason or (f"drill {drill.drill}" if drill else ""),
         started=(moment_or_none(drill.started) if drill else None) or run.started,
         seconds=_seconds(drill, run),
         result=str(run.result) if run.started else "done" if drill else UNKNOWN,
@@ -61,6 +61,7 @@ def page_of(evidence: Evidence) -> Page:
         headline=_headline(drill, run),
         detail=_detail(drill, run, requests, writes),
         fault=drill.fault if drill else "",
+        recovers=_recovers(drill),
         figures=figures,
         judgements=judgements,
         advice=advice(run, judgements, rows, writes.lost, writes.unknown, alarms, phases, drill),
@@ -100,7 +101,7 @@ def _figures(drill: DrillDocument | None, run: RunRecord, tier: str) -> tuple[Fi
     error = drill.rto_error_seconds if drill else None
     found = []
     for name, value, limit, margin in (("rto", rto, limits[0], error), ("rpo", rpo, limits[1], None)):
-        if drill and not aims:
+        if not _recovers(drill):
             continue
         judged = (
             Verdict.UNKNOWN if value is None or limit is None else Verdict.MET if value <= limit else Verdict.MISSED
@@ -121,6 +122,11 @@ def _figures(drill: DrillDocument | None, run: RunRecord, tier: str) -> tuple[Fi
         source = MEASURED if run.duration else UNKNOWN
         found.insert(0, Figure("Duration", took, "", "", RESULT_TONES[run.result], source))
     return tuple(found)
+
+
+def _recovers(drill: DrillDocument | None) -> bool:
+    """Return whether a recovery was to be measured: not in a drill that moves no client."""
+    return drill is None or drill.objectives is not None
 
 
 def _objectives(tier: str) -> tuple[float | None, float | None]:
@@ -276,7 +282,9 @@ def _detail(
     drill: DrillDocument | None, run: RunRecord, requests: Mapping[str, int] | None, writes: Writes
 ) -> tuple[str, ...]:
     found = []
-    if drill and drill.rto_seconds is not None:
+    if not _recovers(drill):
+        found.append("No client was moved.")
+    elif drill and drill.rto_seconds is not None:
         found.append(f"Clients got right answers {seconds_text(drill.rto_seconds)} after the fault.")
     elif drill:
         found.append("Clients got no sustained run of right answers after the fault, or it was not measured.")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dr.control.incident_state import IncidentState, Levers
-from dr.drills import isolation_result
+from dr.drills import document, isolation_result
 from dr.drills.document import DrillDocument, Verdict, parse
+from dr.evidence import folder
 from dr.operations.fingerprint import Fingerprint
 from tests.support.isolation import HOST, ended, pod, seen
 
@@ -130,3 +132,15 @@ def test_times_of_an_emulators_pods_are_called_modelled() -> None:
     found, _ = result(modelled=True)
 
     assert (found.modelled, found.measured) == (("steps",), ("requests",))
+
+
+def test_report_shows_conditions_and_steps_and_no_recovery(tmp_path: Path) -> None:
+    found, _ = result(images={"server": "docker.io/seldonio/mlserver:1.7.1"})
+    folder.write(tmp_path, document.FILE, found.to_json())
+    page = folder.write_report(tmp_path).read_text()
+
+    assert "Find a GPU" in page
+    assert "dr supply sync" in page
+    assert "us-west-2" in page
+    for section in ("Lost writes", "Where the time went", "Clients and steps", "Alarms before", "RTO"):
+        assert f"<h2>{section}" not in page
