@@ -11,8 +11,8 @@ from dr.data.regions import Place
 from dr.data.restore_rules import Item as RestoreItem
 from dr.data.restore_rules import Kind
 from dr.data.set_publishing import Published
-from dr.data.set_restore import Piece, SetRestore
-from dr.data.set_restore import Wanted as SetWanted
+from dr.data.set_restore_plan import Piece, SetRestore
+from dr.data.set_restore_plan import Wanted as SetWanted
 from dr.data.verification import Lack, RegionSets, Verified
 from dr.data.versions import Version
 from dr.topology.topology import Role

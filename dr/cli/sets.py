@@ -180,7 +180,8 @@ def restore(
     from dr.cli.sets_report import set_restore_dict, set_restore_text
     from dr.config.project import load_topology
     from dr.data.regions import pair_of
-    from dr.data.set_restore import Wanted, execute, plan
+    from dr.data.set_restore import execute
+    from dr.data.set_restore_plan import Wanted, plan
 
     with errors_shown(as_json):
         topology = load_topology(project, stack)

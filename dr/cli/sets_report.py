@@ -11,7 +11,7 @@ from rich.text import Text
 from dr.cli.layout import INDENT, Paragraph, Rows
 from dr.data.listing import Held, Listing
 from dr.data.set_publishing import Published
-from dr.data.set_restore import SetRestore, sources
+from dr.data.set_restore_plan import SetRestore, sources
 from dr.data.verification import RegionSets, Verified
 from dr.errors import Exit
 

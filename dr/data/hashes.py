@@ -66,7 +66,7 @@ class Current:
 
 
 def current(region: str, bucket: str, key: str) -> Current | None:
-    """Return an object as it is now; None if there is none.
+    """Return an object as it is now; None without one.
 
     Raises:
         Denied: The object's KMS key may not be used.

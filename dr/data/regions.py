@@ -79,7 +79,7 @@ def place_of_bucket(topology: Topology, bucket: str) -> Place:
     """Return the region of a bucket of this deployment. Pure.
 
     Raises:
-        Invalid: It is no bucket of this deployment.
+        Invalid: It is not a bucket of this deployment.
     """
     found = {name: place for place in places(topology).values() for name in place.buckets.values()}
     if place := found.get(bucket):

@@ -43,7 +43,7 @@ class Item:
         kind: What it is.
         source: The version of that time, or the current version of a key that did not exist then.
         target: Key to write.
-        replaces: The object that is current at the target; None if there is none.
+        replaces: The object that is current at the target; None without one.
     """
 
     kind: Kind
@@ -77,7 +77,7 @@ def elsewhere(state: State, prefix: str, to: str, held: Version | None) -> Item 
         state: The key.
         prefix: Its prefix.
         to: The other prefix.
-        held: The object that is current there; None if there is none.
+        held: The object that is current there; None without one.
     """
     then, target = state.then, f"{to}{state.key.removeprefix(prefix)}"
     if then is None or not then.is_object:

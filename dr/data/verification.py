@@ -25,7 +25,7 @@ class Lack:
     """An object that a region lacks.
 
     Args:
-        set_id: ID of the version whose manifest lists it.
+        set_id: ID of the version that lists it.
         bucket: The region's bucket.
         key: Its key.
         version_id: Its version ID.
@@ -46,7 +46,7 @@ class RegionSets:
     Args:
         role: Role of the region.
         region: The region.
-        newest: ID of the newest version that either region lists; empty if there is none.
+        newest: ID of the newest version that either region lists; empty without one.
         newest_recoverable: ID of the newest version that this region holds whole; None if none was found.
         missing: What it lacks of the versions that are newer than that.
         unknown: What could not be measured.

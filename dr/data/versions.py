@@ -49,7 +49,7 @@ class State:
     Args:
         current: Its current version.
         then: Its version at the time; None if it had none.
-        newer: The oldest version after the time; None if there is none.
+        newer: The oldest version after the time; None without one.
         uncertain: Whether `then` is one of an object and a delete marker that were written in the same second.
     """
 

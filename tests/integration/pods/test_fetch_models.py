@@ -97,6 +97,17 @@ def test_folder_contains_the_fetched_set_its_settings_and_its_marker(
     assert (mark["set_id"], mark["digest"]) == (manifest.set_id, manifest.digest)
 
 
+def test_model_in_a_folder_of_the_set_is_served_from_that_folder(aws: Running, source: Path, tmp_path: Path) -> None:
+    (source / "model.joblib").write_text("weights")
+    item = Item("model", "models", source / "model.joblib", "model/model.joblib")
+    publication.publish(HERE, ALL, "digits", [item])
+    fetch(HERE, BUCKETS, "digits", tmp_path / "models")
+
+    files = tree(tmp_path / "models")
+    assert files["digits/model/model.joblib"] == "weights"
+    assert json.loads(files["digits/model-settings.json"])["parameters"]["uri"] == "./model/model.joblib"
+
+
 def test_the_program_runs_from_its_config_map(aws: Running, source: Path, tmp_path: Path) -> None:
     publish(source)
     environment = {
