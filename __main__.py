@@ -16,7 +16,7 @@ from stacks.backups import backup_plans
 from stacks.contract import write_contract
 from stacks.data import data
 from stacks.kubernetes import cluster_contents
-from stacks.monitoring import early_warnings, expectation, heartbeat, watch
+from stacks.monitoring import backup_notices, early_warnings, expectation, heartbeat, watch
 from stacks.names import name_resources
 from stacks.preflight import Plan
 from stacks.region import region
@@ -33,6 +33,7 @@ def primary(plan: Plan) -> None:
     cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
     heartbeat(topology, here, stored.control_bucket, stored.keys.source_arn)
     early_warnings(topology, here)
+    backup_notices(topology, here)
     failover = record(topology, here, zone.zone_id)
     pulumi.export("contract", write_contract(topology, here, failover, stored.control_bucket))
     pulumi.export("primary_bucket", stored.datasets.source_name)
@@ -58,6 +59,7 @@ def recovery(plan: Plan) -> None:
     if not plan.stops_serving:
         expectation(topology, serves)
     watch(topology, here, key_arn)
+    backup_notices(topology, here)
     failover = record(topology, here, of_primary.require_output("zone_id"))
     pulumi.export("contract", write_contract(topology, here, failover, topology.bucket(CONTROL, Role.RECOVERY)))
     pulumi.export("primary_bucket", of_primary.require_output("primary_bucket"))

@@ -169,8 +169,22 @@ def keep_recovery_points(admins: Sequence[str]) -> str:
     )
 
 
-def publish_alarms(topic_arn: str, account: str) -> str:
-    """Return a topic policy: CloudWatch may publish this account's alarms; publishing without TLS is denied."""
+def publish_alarms(topic_arn: str, account: str, events: bool = False) -> str:
+    """Return a topic policy: CloudWatch may publish this account's alarms; publishing without TLS is denied.
+
+    Args:
+        topic_arn: ARN of the topic.
+        account: The AWS account's twelve digits.
+        events: Whether rules of EventBridge may publish too. Without a condition, as in the statement that EventBridge
+            documents for topics (user guide, "Amazon SNS permissions"): a refused message would be lost.
+    """
+    of_events = {
+        "Sid": "Events",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic_arn,
+    }
     return document(
         [
             {
@@ -181,6 +195,7 @@ def publish_alarms(topic_arn: str, account: str) -> str:
                 "Resource": topic_arn,
                 "Condition": {"StringEquals": {"aws:SourceAccount": account}},
             },
+            *([of_events] if events else []),
             {
                 "Sid": "DenyWithoutTls",
                 "Effect": "Deny",
@@ -255,6 +270,15 @@ def key_of_region(account: str, region: str) -> str:
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
                 "Resource": "*",
                 "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            },
+            {
+                # EventBridge does not support conditions on aws:SourceAccount and aws:SourceArn in the policy of a
+                # topic's key (SNS developer guide, "Key management").
+                "Sid": "EventMessages",
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                "Resource": "*",
             },
             {
                 "Sid": "Logs",

@@ -13,6 +13,7 @@ from components.compute.automation import Automation
 from components.compute.automation_iam import start_builds
 from components.data.replicated_bucket import rule_id
 from components.monitoring import alarm_rules
+from components.monitoring.backup_notices import BackupNotices, BackupNoticesArgs
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
 from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
@@ -62,6 +63,19 @@ def expectation(topology: Topology, serves: pulumi.Input[bool]) -> s3.BucketObje
         content=pulumi.Output.json_dumps({"serves": serves}),
         content_type="application/json",
         region=topology.recovery.region,
+    )
+
+
+def backup_notices(topology: Topology, here: Region) -> BackupNotices:
+    """Report failed backup, copy and restore jobs of this stack's region to its alert topic."""
+    return BackupNotices(
+        "backup-jobs",
+        BackupNoticesArgs(
+            name=f"{topology.bucket_prefix}-backup-jobs",
+            region=topology.here.region,
+            topic_arn=here.alerts.arn,
+            tags=tags_of(topology),
+        ),
     )
 
 

@@ -138,6 +138,7 @@ def region(
                 region=here.region,
                 key_arn=key.arn,
                 addresses=addresses,
+                events=topic == "alerts",
                 tags=tags,
             ),
         )

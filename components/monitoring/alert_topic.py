@@ -1,4 +1,4 @@
-"""AlertTopic: a region's encrypted SNS topic for alarms, to which only CloudWatch of this account may publish.
+"""AlertTopic: a region's encrypted SNS topic for alarms, to which CloudWatch of this account may publish.
 
 An e-mail subscriber must confirm by a link before SNS delivers messages. Costs: $0.50 a million messages, e-mail $2 per
 100,000 (SNS pricing page).
@@ -26,6 +26,7 @@ class AlertTopicArgs:
         region: The region of the alarms.
         key_arn: ARN of a KMS key of that region that CloudWatch may use.
         addresses: Alarm subscribers: e-mail addresses and HTTPS URLs.
+        events: Whether rules of EventBridge may publish too.
         tags: Tags of the topic.
 
     Raises:
@@ -37,6 +38,7 @@ class AlertTopicArgs:
     region: str
     key_arn: pulumi.Input[str]
     addresses: Sequence[str] = ()
+    events: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class AlertTopic(pulumi.ComponentResource):
         policy = sns.TopicPolicy(
             f"{name}-policy",
             arn=topic.arn,
-            policy=topic.arn.apply(lambda arn: publish_alarms(arn, args.account)),
+            policy=topic.arn.apply(lambda arn: publish_alarms(arn, args.account, args.events)),
             region=args.region,
             opts=own,
         )

@@ -23,6 +23,7 @@ AGAIN = frozenset(
         *("acm/certificateValidation:CertificateValidation", "backup/vaultLockConfiguration:VaultLockConfiguration"),
         *("lambda/invocation:Invocation",),
         *("backup/vaultPolicy:VaultPolicy", "cloudwatch/compositeAlarm:CompositeAlarm"),
+        *("cloudwatch/eventRule:EventRule", "cloudwatch/eventTarget:EventTarget"),
         *("cloudwatch/metricAlarm:MetricAlarm", "ec2/defaultSecurityGroup:DefaultSecurityGroup"),
         *("ecr/lifecyclePolicy:LifecyclePolicy", "ecr/replicationConfiguration:ReplicationConfiguration"),
         *("eks/accessPolicyAssociation:AccessPolicyAssociation", "iam/rolePolicy:RolePolicy"),

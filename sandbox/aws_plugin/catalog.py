@@ -15,6 +15,7 @@ from sandbox.aws_plugin.types import (
     eks,
     eks_access,
     elbv2,
+    events,
     functions,
     iam,
     kms,
@@ -29,7 +30,7 @@ CATALOG: dict[str, ResourceType] = {
     kind.token: kind
     for service in (
         *(s3, s3_settings, ecr, kms, iam, route53, acm, backup),
-        *(cloudwatch, logs, sns, functions, codebuild),
+        *(cloudwatch, logs, sns, events, functions, codebuild),
         *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
     )
     for kind in service.TYPES

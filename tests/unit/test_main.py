@@ -140,7 +140,7 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
         *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24"),
         *("inference-from-health-checkers", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy", "watchdog", "watchdog-policy"),
-        "alerts-oncall@example.com",
+        *("alerts-oncall@example.com", "backup-jobs-rule", "backup-jobs-target"),
     }
     backup = in_aws(first_deployment("dr", tier="backup"))
     plan = set() if tier is Tier.BACKUP else {f"{each}-{part}" for each in PLANS for part in ("plan", "selection")}
@@ -211,6 +211,23 @@ def test_every_vault_is_locked_and_denies_the_deletion_of_recovery_points_to_all
         (statement,) = json.loads(made.inputs["policy"])["Statement"]
         assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
         assert "Condition" not in statement
+
+
+@pytest.mark.parametrize("stack", ["primary", "dr"])
+def test_failed_backup_jobs_are_reported_to_the_alert_topic_of_the_region_which_admits_eventbridge(stack: str) -> None:
+    cloud = first_deployment(stack, tier="backup")
+    topic = cloud.one("EventTarget", "backup-jobs-target")["arn"]
+    publishers = {
+        name: [each["Principal"] for each in json.loads(made.inputs["policy"])["Statement"]]
+        for name, made in cloud.of("TopicPolicy").items()
+    }
+    (key,) = [json.loads(made.inputs["policy"]) for name, made in cloud.of("Key").items() if name == "region"]
+    (of_events,) = [each for each in key["Statement"] if each["Principal"] == {"Service": "events.amazonaws.com"}]
+
+    assert topic.endswith(":ml-dr-alerts")
+    assert {"Service": "events.amazonaws.com"} in publishers["alerts-policy"]
+    assert {"Service": "events.amazonaws.com"} not in publishers["watchdog-policy"]
+    assert "Condition" not in of_events
 
 
 def test_break_glass_role_is_the_only_one_that_may_delete_recovery_points() -> None:

@@ -18,6 +18,7 @@ from moto.ec2.models import ec2_backends
 from moto.s3.models import s3_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.behaviours import events
 from sandbox.aws.world import World
 
 DEFAULT_OPT_IN = {
@@ -27,6 +28,7 @@ DEFAULT_OPT_IN = {
 """Opt-in settings of a region at first. On AWS they depend on when the account first used AWS Backup there; the sandbox
 has the less favourable case."""
 
+COMPLETED, FAILED = "COMPLETED", "FAILED"
 _opt_in: dict[str, dict[str, bool]] = {}
 
 
@@ -141,38 +143,110 @@ def points(vault: Vault) -> list[dict[str, Any]]:
 def _back_up(
     world: World, region: str, rule: Mapping[str, Any], selection: Mapping[str, Any], at: datetime.datetime
 ) -> None:
-    """Make a recovery point of each selected resource, and its copies; without its vault a job fails."""
-    vault = backup_backends[ACCOUNT][region].vaults.get(rule["TargetBackupVaultName"])
-    if vault is None:
-        return
+    """Run a job for each selected resource, and its copies."""
     for resource in selected(region, selection):
-        _add(vault, resource, selection["IamRoleArn"], rule.get("Lifecycle"), at)
-        for copy in rule.get("CopyActions") or ():
-            there = copy["DestinationBackupVaultArn"].split(":")
-            other = backup_backends[ACCOUNT][there[3]].vaults.get(there[6])
-            if other is not None and not world.faults.unreachable(there[3]):
-                _add(other, resource, selection["IamRoleArn"], copy.get("Lifecycle"), at)
+        role, lifecycle = selection["IamRoleArn"], rule.get("Lifecycle")
+        job = start(world, region, rule["TargetBackupVaultName"], resource, role, lifecycle, at)
+        for copy in rule.get("CopyActions") or () if job["State"] == COMPLETED else ():
+            _copy(world, region, job, copy, resource, at)
+
+
+def start(
+    world: World,
+    region: str,
+    vault_name: str,
+    resource: Resource,
+    role: str,
+    lifecycle: Mapping[str, Any] | None,
+    at: datetime.datetime,
+) -> dict[str, Any]:
+    """Run a backup job to its end, and return it as DescribeBackupJob does. It fails without its vault."""
+    vault = backup_backends[ACCOUNT][region].vaults.get(vault_name)
+    reason = _refusal(vault, vault_name, lifecycle)
+    job: dict[str, Any] = {
+        "BackupJobId": str(uuid4()).upper(),
+        "BackupVaultName": vault_name,
+        "BackupVaultArn": f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{vault_name}",
+        "ResourceArn": resource.arn,
+        "ResourceType": resource.type,
+        "IamRoleArn": role,
+        "CreationDate": at,
+        "CompletionDate": at,
+        "State": FAILED if reason else COMPLETED,
+        **({"StatusMessage": reason} if reason else {}),
+    }
+    if vault is not None and not reason:
+        job["RecoveryPointArn"] = _add(vault, resource, role, lifecycle, at)
+    jobs(region)[job["BackupJobId"]] = job
+    detail = {name[0].lower() + name[1:]: value for name, value in job.items() if isinstance(value, str)}
+    events.emit(world, region, "aws.backup", "Backup Job State Change", detail, at)
+    return job
+
+
+def jobs(region: str) -> dict[str, dict[str, Any]]:
+    """The backup jobs of a region by id, which the caller may change."""
+    found: dict[str, dict[str, Any]] = vars(backup_backends[ACCOUNT][region]).setdefault("backup_jobs", {})
+    return found
+
+
+def _copy(
+    world: World,
+    region: str,
+    job: Mapping[str, Any],
+    copy: Mapping[str, Any],
+    resource: Resource,
+    at: datetime.datetime,
+) -> None:
+    """Copy a recovery point; its event is one of the region that it is copied from."""
+    target = copy["DestinationBackupVaultArn"]
+    there, name = target.split(":")[3], target.split(":")[6]
+    other = backup_backends[ACCOUNT][there].vaults.get(name)
+    reason = _refusal(other, name, copy.get("Lifecycle"))
+    if world.faults.unreachable(there):
+        reason = f"{there} cannot be reached"
+    elif other is not None and not reason:
+        _add(other, resource, job["IamRoleArn"], copy.get("Lifecycle"), at)
+    detail = {
+        "copyJobId": str(uuid4()).upper(),
+        "state": FAILED if reason else COMPLETED,
+        "resourceArn": resource.arn,
+        "resourceType": resource.type,
+        "iamRoleArn": job["IamRoleArn"],
+        "sourceBackupVaultArn": job["BackupVaultArn"],
+        "destinationBackupVaultArn": target,
+        **({"statusMessage": reason} if reason else {}),
+    }
+    events.emit(world, region, "aws.backup", "Copy Job State Change", detail, at)
 
 
 def _add(
     vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime
-) -> None:
-    if not _lock_allows(vault, lifecycle):
-        return
+) -> str:
     region = vault.backup_vault_arn.split(":")[3]
+    arn = f"arn:aws:backup:{region}:{ACCOUNT}:recovery-point:{uuid4()}"
     points(vault).append(
         {
-            "RecoveryPointArn": f"arn:aws:backup:{region}:{ACCOUNT}:recovery-point:{uuid4()}",
+            "RecoveryPointArn": arn,
             "BackupVaultName": vault.backup_vault_name,
             "BackupVaultArn": vault.backup_vault_arn,
             "ResourceArn": resource.arn,
             "ResourceType": resource.type,
             "CreationDate": at,
-            "Status": "COMPLETED",
+            "Status": COMPLETED,
             "IamRoleArn": role,
             **({"Lifecycle": dict(lifecycle)} if lifecycle else {}),
         }
     )
+    return arn
+
+
+def _refusal(vault: Vault | None, name: str, lifecycle: Mapping[str, Any] | None) -> str:
+    """Why a job fails; an empty string if it does not."""
+    if vault is None:
+        return f"Backup vault {name} does not exist."
+    if not _lock_allows(vault, lifecycle):
+        return f"The retention of the recovery point is outside the range that the lock of backup vault {name} allows."
+    return ""
 
 
 def _lock_allows(vault: Vault, lifecycle: Mapping[str, Any] | None) -> bool:

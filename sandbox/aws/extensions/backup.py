@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from moto.backup.models import Plan, backup_backends
 
+from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours import backups
@@ -163,6 +164,45 @@ def _selection(call: Call) -> dict[str, Any]:
     if call.parameters["SelectionId"] not in selections:
         raise AwsError("ResourceNotFoundException", f"Cannot find selection with ID {call.parameters['SelectionId']}")
     return selections[call.parameters["SelectionId"]]
+
+
+# Jobs ------------------------------------------------------------------------------------------------------------
+
+
+@answers("backup", "StartBackupJob")
+def start_job(call: Call, moto: Moto) -> dict[str, Any]:
+    """Run a job on demand, which is over when the call answers."""
+    wanted, arn = call.parameters, call.parameters["ResourceArn"]
+    if not role_trusts(wanted["IamRoleArn"], "backup.amazonaws.com"):
+        raise wrong(f"IAM Role {wanted['IamRoleArn']} cannot be assumed by AWS Backup")
+    resource = next((each for each in backups.resources(call.region) if each.arn == arn), None)
+    if resource is None:
+        raise AwsError("ResourceNotFoundException", f"Cannot find resource {arn}")
+    job = backups.start(
+        call.world,
+        call.region,
+        wanted["BackupVaultName"],
+        resource,
+        wanted["IamRoleArn"],
+        wanted.get("Lifecycle"),
+        clock.now(),
+    )
+    shown = ("BackupJobId", "RecoveryPointArn", "CreationDate")
+    return {name: value for name, value in job.items() if name in shown}
+
+
+@answers("backup", "DescribeBackupJob")
+def describe_job(call: Call, moto: Moto) -> dict[str, Any]:
+    job = backups.jobs(call.region).get(call.parameters["BackupJobId"])
+    if job is None:
+        raise AwsError("ResourceNotFoundException", f"Cannot find job {call.parameters['BackupJobId']}")
+    return job
+
+
+@answers("backup", "ListBackupJobs")
+def list_jobs(call: Call, moto: Moto) -> dict[str, Any]:
+    wanted = call.parameters.get("ByState")
+    return {"BackupJobs": [each for each in backups.jobs(call.region).values() if wanted in (None, each["State"])]}
 
 
 # Settings of a region --------------------------------------------------------------------------------------------

@@ -301,6 +301,10 @@ from tests.sandbox.aws_plugin.examples_backup import EXAMPLES_BACKUP  # noqa: E4
 
 EXAMPLES |= EXAMPLES_BACKUP
 
+from tests.sandbox.aws_plugin.examples_events import EXAMPLES_EVENTS  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_EVENTS
+
 from tests.sandbox.aws_plugin.examples_ecr import EXAMPLES_ECR  # noqa: E402  likewise
 
 EXAMPLES |= EXAMPLES_ECR

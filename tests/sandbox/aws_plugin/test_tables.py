@@ -119,6 +119,8 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "acm/certificate:Certificate": ["domainName", "keyAlgorithm", "subjectAlternativeNames", "validationMethod"],
         "acm/certificateValidation:CertificateValidation": ["certificateArn", "validationRecordFqdns"],
         "cloudwatch/compositeAlarm:CompositeAlarm": ["actionsEnabled", "alarmName"],
+        "cloudwatch/eventRule:EventRule": ["eventBusName", "name"],
+        "cloudwatch/eventTarget:EventTarget": ["eventBusName", "rule", "targetId"],
         "sns/topic:Topic": ["name"],
         "sns/topicPolicy:TopicPolicy": ["arn"],
         "sns/topicSubscription:TopicSubscription": ["endpoint", "protocol", "topic"],
