@@ -68,14 +68,15 @@ def _put_target(target: Resource) -> None:
 
 
 def _read_target(target: Resource) -> dict[str, Any] | None:
-    if "/" in target.id:  # an imported target: rule/target-id
-        rule, name = target.id.rsplit("/", 1)
-        target.id = f"{rule}-{name}"
-    else:
-        rule, name = target["rule"], target["targetId"]
-    listed = target.send("list_targets_by_rule", Rule=rule)["Targets"]
-    found = next((each for each in listed if each["Id"] == name), None)
-    return found and {"Rule": rule, "EventBusName": "default", "TargetId": name, **found}
+    """Return the target; the rule of one that is imported by its id is searched."""
+    target.id = target.id.replace("/", "-")  # an import may spell rule/target-id
+    known = target["rule"]
+    rules = [known] if known else [each["Name"] for each in target.send("list_rules")["Rules"]]
+    for rule in rules:
+        for found in target.send("list_targets_by_rule", Rule=rule)["Targets"]:
+            if f"{rule}-{found['Id']}" == target.id:
+                return {"Rule": rule, "EventBusName": "default", "TargetId": found["Id"], **found}
+    return None
 
 
 def _delete_target(target: Resource) -> None:
