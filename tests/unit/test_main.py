@@ -140,7 +140,7 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
         *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24"),
         *("inference-from-health-checkers", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy", "watchdog", "watchdog-policy"),
-        *("alerts-oncall@example.com", "backup-jobs-rule", "backup-jobs-target"),
+        "alerts-oncall@example.com",
     }
     backup = in_aws(first_deployment("dr", tier="backup"))
     plan = set() if tier is Tier.BACKUP else {f"{each}-{part}" for each in PLANS for part in ("plan", "selection")}
