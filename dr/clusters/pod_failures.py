@@ -99,9 +99,9 @@ def _with_earlier(now: Failure, before: Failure) -> Failure:
     return replace(now, since=min(before.since, now.since), reason=fuller.reason, message=fuller.message)
 
 
-def ready(pod: Object) -> bool:
-    """Return whether the pod's Ready condition is true."""
-    return _condition(pod, "Ready").get("status") == "True"
+def ready(thing: Object) -> bool:
+    """Return whether the Ready condition of a pod or a node is true."""
+    return _condition(thing, "Ready").get("status") == "True"
 
 
 def _of_pod(pod: Object) -> list[Failure]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dr.clusters.api_client import ClusterApi
+from dr.clusters.pod_failures import ready
 from dr.operations.capacity_steps import DEPLOYMENT
 from dr.preflight.running_nodes import GPU
 from dr.topology.serving import NAMESPACE
@@ -110,11 +111,6 @@ def spread(wanted: int, pods: Iterable[Thing], nodes: Iterable[Thing]) -> Spread
     return Spread(
         wanted,
         sum(not pod["spec"].get("nodeName") for pod in living),
-        Counter(zone for pod, zone in placed if zone and _is_ready(pod)),
-        Counter(zone_of[node["metadata"]["name"]] for node in listed if _is_ready(node)),
+        Counter(zone for pod, zone in placed if zone and ready(pod)),
+        Counter(zone_of[node["metadata"]["name"]] for node in listed if ready(node)),
     )
-
-
-def _is_ready(thing: Thing) -> bool:
-    conditions = thing.get("status", {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from dr.clients import calls, client
+from dr.clusters.pod_failures import ready
 from dr.errors import Failed, Problem
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
@@ -241,6 +242,5 @@ def ready_gpu_nodes(scene: Scene) -> dict[str, str]:
     return {
         each["metadata"]["name"]: each["metadata"]["labels"].get(INSTANCE_TYPE, "unknown")
         for each in listed
-        if not each["spec"].get("unschedulable")
-        and any(one["type"] == "Ready" and one["status"] == "True" for one in each["status"].get("conditions", ()))
+        if not each["spec"].get("unschedulable") and ready(each)
     }

@@ -12,6 +12,7 @@ from itertools import islice
 from math import ceil
 
 from dr.clients import Unreachable, calls, client
+from dr.clusters import pod_failures
 from dr.control.contract import BucketRecord, ClusterRecord
 from dr.data.model_sets import Entry, Manifest
 from dr.errors import DrError
@@ -190,19 +191,13 @@ def running(cluster: ClusterRecord, region: str, serves: bool, connect: float, r
         autoscaler = f"/apis/autoscaling/v2/{objects}/horizontalpodautoscalers/{cluster.deployment}"
         floor = int(api.get(autoscaler)["spec"].get("minReplicas") or 1)
     nodes = [each for each in api.get("/api/v1/nodes")["items"] if _has_gpu(each)]
-    ready_nodes = sum(_is_ready(each) for each in nodes)
+    ready_nodes = sum(pod_failures.ready(each) for each in nodes)
     return Running(int(deployment["status"].get("readyReplicas") or 0), wanted, floor, len(nodes), ready_nodes)
 
 
 def _has_gpu(node: Mapping[str, object]) -> bool:
     labels, allocatable = _inside(node, "metadata", "labels"), _inside(node, "status", "allocatable")
     return labels.get("pool") == "gpu" or str(allocatable.get("nvidia.com/gpu", "0")) != "0"
-
-
-def _is_ready(node: Mapping[str, object]) -> bool:
-    status = node.get("status")
-    conditions = status.get("conditions") or () if isinstance(status, Mapping) else ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _inside(node: Mapping[str, object], *path: str) -> Mapping[str, object]:
