@@ -67,9 +67,13 @@ def refuse_misrouted(call: Call) -> None:
 
 @answers("s3", "ListBuckets")
 def list_buckets(call: Call, moto: Moto) -> Answer:
-    """Refuse anonymous requests (S3 API reference, "GET Service": anonymous requests cannot list buckets)."""
+    """Redirect anonymous requests to the product's page.
+
+    Source: answers of `curl -i https://s3.us-east-1.amazonaws.com`, published in 2021; the documentation only says that
+    anonymous requests cannot list buckets (S3 API reference, "GET Service").
+    """
     if not is_signed(call.environ):
-        raise AwsError("AccessDenied", "Access Denied", 403)
+        return Answer(307, headers={"Location": "https://aws.amazon.com/s3/"})
     return moto()
 
 

@@ -143,22 +143,27 @@ def test_boto3_of_a_pod_reaches_buckets_of_us_east_1_by_the_legacy_name(
     assert {address for _, address, _ in pod} == {service_addresses.address_of("s3.amazonaws.com")}
 
 
-@pytest.mark.parametrize("host", [f"s3.{WEST}.amazonaws.com", f"kms.{WEST}.amazonaws.com", "iam.amazonaws.com"])
-def test_an_anonymous_request_is_answered_403(aws: Running, pod: list[tuple[str, str, int]], host: str) -> None:
-    assert status(connect(aws, host)) == 403
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [(f"s3.{WEST}.amazonaws.com", 307), (f"kms.{WEST}.amazonaws.com", 403), ("iam.amazonaws.com", 403)],
+)
+def test_an_anonymous_request_is_redirected_by_s3_and_answered_403_by_other_services(
+    aws: Running, pod: list[tuple[str, str, int]], host: str, answer: int
+) -> None:
+    assert status(connect(aws, host)) == answer
 
 
 def test_a_host_of_an_unreachable_region_cannot_be_reached(
     aws: Running, pod: list[tuple[str, str, int]], control: Any
 ) -> None:
     kept, other = connect(aws, f"s3.{EAST}.amazonaws.com"), connect(aws, f"s3.{WEST}.amazonaws.com")
-    assert [status(each) for each in (kept, other)] == [403, 403]
+    assert [status(each) for each in (kept, other)] == [307, 307]
     control("POST", "faults", {"kind": "region", "region": EAST, "unreachable": True})
 
     for connection in (kept, connect(aws, f"s3.{EAST}.amazonaws.com"), connect(aws, "sts.amazonaws.com")):
         with pytest.raises((OSError, http.client.HTTPException)):
             status(connection)
-    assert status(other) == 403
+    assert status(other) == 307
     with pytest.raises(BotoCoreError):
         boto(aws, "s3", EAST).list_buckets()
 

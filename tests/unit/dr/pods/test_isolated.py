@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,25 @@ class Opener:
 def test_any_answer_means_that_a_host_is_reached(
     error: Exception, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(urllib.request, "build_opener", lambda: Opener(error))
+    monkeypatch.setattr(urllib.request, "build_opener", lambda *_: Opener(error))
 
     assert isolated.reached(OWN) is expected
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """Answers as S3 answers a request without a bucket: a redirect to a host that an isolated pod does not reach."""
+
+    def do_GET(self) -> None:
+        self.send_response(307)
+        self.send_header("Location", "http://unreached.invalid/")
+        self.end_headers()
+
+
+def test_redirect_is_an_answer_and_not_followed() -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), isolated.Unfollowed)
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(urllib.error.HTTPError, match="307"):
+            opener.open(f"http://127.0.0.1:{server.server_port}/", timeout=10)
+        thread.join()
