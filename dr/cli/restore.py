@@ -58,6 +58,7 @@ def restore(
     from dr.config.project import load_topology
     from dr.data.prefix_restore import Wanted, execute, plan
     from dr.data.regions import place_of_bucket
+    from dr.names import CONTROL
 
     with errors_shown(as_json):
         at = parse_time(as_of, datetime.now(UTC))
@@ -65,7 +66,8 @@ def restore(
         if to is not None and delete_created:
             raise Invalid(Problem("--delete-created", "with --to nothing is deleted", "leave one of them out"))
         place = place_of_bucket(load_topology(project, stack), bucket)
-        wanted = Wanted(place.region, bucket, prefix, at, to, overwrite_newer, delete_created)
+        records = place.buckets[CONTROL]
+        wanted = Wanted(place.region, bucket, prefix, at, to, overwrite_newer, delete_created, records)
         with progress(not as_json) as report:
             found = plan(wanted, report)
         if not yes:

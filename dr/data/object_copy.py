@@ -101,7 +101,8 @@ def _in_parts(s3: Any, source: Source, bucket: str, key: str, extra: dict[str, s
     head = read.head_object(**source._name)
     kept = {name: head[name] for name in METADATA if head.get(name)}
     if tags := read.get_object_tagging(**source._name)["TagSet"]:
-        kept["Tagging"] = urlencode({each["Key"]: each["Value"] for each in tags})
+        # Newer versions of boto3 write the tags after the copy, and only with a directive.
+        kept |= {"Tagging": urlencode({each["Key"]: each["Value"] for each in tags}), "TaggingDirective": "REPLACE"}
     options = {name: value for name, value in extra.items() if name not in ("IfMatch", "IfNoneMatch")}
     config = TransferConfig(
         multipart_threshold=LARGEST_COPY, multipart_chunksize=part_bytes, max_concurrency=CONCURRENCY

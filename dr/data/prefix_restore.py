@@ -13,9 +13,11 @@ from datetime import datetime
 
 from dr.clients import Conflict, Denied, Missing, Unreachable, calls, client, limited
 from dr.data import parallel, versions
+from dr.data.content import equal
 from dr.data.key_access import explained, explained_copy
 from dr.data.model_sets import Report
 from dr.data.object_copy import LIMITS, Source, copy
+from dr.data.restore_record import Record
 from dr.data.restore_rules import COPIED, Item, Kind, Tally, elsewhere, in_place, joined
 from dr.data.versions import Version
 from dr.errors import Exit, Failed, Problem, Refused
@@ -23,7 +25,6 @@ from dr.errors import Exit, Failed, Problem, Refused
 WORKERS = 16
 PROBLEMS = 20
 """Problems that are kept; the others are counted."""
-ALGORITHMS = ("SHA256", "CRC64NVME", "CRC32C", "CRC32", "SHA1")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Wanted:
         to: Prefix to restore to; None for in place.
         overwrite: Whether newer data may get an older version on top.
         delete_created: Whether objects that did not exist at that time get a delete marker.
+        records: Bucket in the same region that records when the restore began.
     """
 
     region: str
@@ -47,6 +49,12 @@ class Wanted:
     to: str | None = None
     overwrite: bool = False
     delete_created: bool = False
+    records: str = ""
+
+    @property
+    def record(self) -> Record:
+        """The record of this restore."""
+        return Record(self.region, self.records, self.bucket, self.prefix, self.at, self.to)
 
 
 @dataclass
@@ -78,11 +86,13 @@ class Restore:
         wanted: What to restore.
         plan: What is to be done.
         done: What was done; None if the plan was not executed.
+        began: When this restore was executed for the first time; None if it never was.
     """
 
     wanted: Wanted
     plan: Outcome
     done: Outcome | None = None
+    began: datetime | None = None
 
     @property
     def to_write(self) -> int:
@@ -123,12 +133,12 @@ def plan(wanted: Wanted, report: Report) -> Restore:
         fact = f"versioning is {str(status or 'not enabled').lower()}: a restore would replace objects for good"
         remedy = f"`aws s3api put-bucket-versioning --bucket {wanted.bucket} --versioning-configuration Status=Enabled`"
         raise Refused(Problem(f"s3://{wanted.bucket}", fact, remedy))
-    outcome = Outcome()
-    judged = parallel.each(_items(wanted), lambda item: _judged(wanted, item), WORKERS)
+    outcome, began = Outcome(), wanted.record.began()
+    judged = parallel.each(_items(wanted), lambda item: _judged(wanted, item, began), WORKERS)
     for seen, (item, kind, problem) in enumerate(judged, 1):
         report(f"{seen:,} keys compared", None)
         _count(outcome, item, kind, problem)
-    return Restore(wanted, outcome)
+    return Restore(wanted, outcome, began=began)
 
 
 def execute(found: Restore, report: Report) -> Restore:
@@ -140,15 +150,15 @@ def execute(found: Restore, report: Report) -> Restore:
     """
     if refusal := found.refusal:
         raise refusal
-    outcome, done = Outcome(), 0
+    outcome, done, began = Outcome(), 0, found.wanted.record.begin()
     with limited(LIMITS):
         for item, kind, problem in parallel.each(
-            _items(found.wanted), lambda item: _restored(found.wanted, item), WORKERS
+            _items(found.wanted), lambda item: _restored(found.wanted, item, began), WORKERS
         ):
             _count(outcome, item, kind, problem)
             done += kind in COPIED or kind is Kind.CREATED
             report(f"{done:,} of {found.to_write:,} restored", min(1.0, done / max(1, found.to_write)))
-    return Restore(found.wanted, found.plan, outcome)
+    return Restore(found.wanted, found.plan, outcome, began)
 
 
 def _count(outcome: Outcome, item: Item, kind: Kind, problem: Problem | None) -> None:
@@ -183,14 +193,16 @@ def _current(wanted: Wanted, prefix: str) -> Iterator[Version]:
     return (each for each in listed if each.latest and each.is_object)
 
 
-def _judged(wanted: Wanted, item: Item) -> tuple[Item, Kind, Problem | None]:
-    """Return a key's kind, after its current object was compared with the version of that time."""
+def _judged(wanted: Wanted, item: Item, began: datetime | None) -> tuple[Item, Kind, Problem | None]:
+    """Return a key's kind, after its current object was compared with the version of that time.
+
+    A checksum that an attacker can forge counts only for what was written since the restore began.
+    """
     if not item.comparable or item.replaces is None:
         return item, item.kind, None
-    then = (item.source.key, item.source.version_id, item.source.etag)
-    now = (item.target, item.replaces.version_id, item.replaces.etag)
+    ours = began is not None and item.replaces.written >= began
     try:
-        same = _same(wanted, then, now)
+        same = equal(wanted.region, wanted.bucket, item.source, item.replaces, forgeable=ours)
     except Missing:
         same = False  # it was deleted meanwhile; the copy says so
     except Denied as error:
@@ -199,31 +211,9 @@ def _judged(wanted: Wanted, item: Item) -> tuple[Item, Kind, Problem | None]:
     return item, Kind.RESTORED if same else item.kind, None
 
 
-def _same(wanted: Wanted, then: tuple[str, str, str], now: tuple[str, str, str]) -> bool:
-    """Return whether two versions of equal size have equal content, by a checksum that S3 has of both.
-
-    Without a common checksum, equal ETags decide: they are the MD5 of an object that no KMS key encrypts (S3 API,
-    "Object", "ETag"). With one they differ, and the version is copied again.
-    """
-    heads = []
-    for key, version_id, _ in (then, now):
-        with calls(f"s3://{wanted.bucket}/{key}", wanted.region):
-            heads.append(
-                client("s3", wanted.region).head_object(
-                    Bucket=wanted.bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
-                )
-            )
-    before, after = heads
-    for name in (f"Checksum{algorithm}" for algorithm in ALGORITHMS):
-        values = (str(before.get(name, "")), str(after.get(name, "")))
-        if all(values) and len({"-" in value for value in values}) == 1:
-            return values[0] == values[1]
-    return then[2] == now[2]
-
-
-def _restored(wanted: Wanted, item: Item) -> tuple[Item, Kind, Problem | None]:
+def _restored(wanted: Wanted, item: Item, began: datetime) -> tuple[Item, Kind, Problem | None]:
     """Write what a key needs, and return what was done."""
-    _, kind, problem = _judged(wanted, item)
+    _, kind, problem = _judged(wanted, item, began)
     if problem or kind not in COPIED:
         if kind is Kind.CREATED and wanted.delete_created:
             return item, kind, _delete(wanted, item)

@@ -24,6 +24,7 @@ from tests.support.buckets import make_bucket
 
 ROOT = Path(__file__).parents[2]
 REGION, BUCKET, PREFIX = "us-east-1", f"ml-dr-{ACCOUNT}-us-east-1-datasets", "train/"
+RECORDS = f"ml-dr-{ACCOUNT}-us-east-1-control"
 FEW, MANY = 200, 1000
 HOUR = datetime.timedelta(hours=1)
 MIB = 1 << 20
@@ -51,7 +52,8 @@ class Run:
 def measure(objects: int) -> Run:
     """Restore objects that were all deleted, and check that they are current."""
     with running() as aws:
-        make_bucket(aws.client("s3", REGION), BUCKET)
+        for name in (BUCKET, RECORDS):
+            make_bucket(aws.client("s3", REGION), name)
         _seed(objects)
         at = (datetime.datetime.now(datetime.UTC) - HOUR / 2).isoformat()
         command = [sys.executable, "-m", "dr", "restore", "--bucket", BUCKET, "--prefix", PREFIX, "--as-of", at]

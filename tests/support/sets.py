@@ -20,7 +20,7 @@ from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
-PAIRS = ("datasets", "models", "registry")
+PAIRS = ("datasets", "models", "registry", "control")
 PARTS = {"data": "datasets", "parameters": "registry", "metrics": "registry", "model": "models"}
 
 

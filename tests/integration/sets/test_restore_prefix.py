@@ -21,6 +21,8 @@ from tests.support.sets import PRIMARY, ROOT, Regions, bucket, run, text
 from tests.support.waiting import wait_for
 
 BUCKET = bucket(PRIMARY, "datasets")
+AT = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+"""Between `let_an_hour_pass` and now; the same in repeated commands."""
 NAMES = tuple(f"train/{number:03}.csv" for number in range(12))
 
 
@@ -56,9 +58,8 @@ def versions(regions: Regions) -> set[str]:
     return {each["VersionId"] for page in pages for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]}
 
 
-def restore(*arguments: str, prefix: str = "train/", minutes: int = 30) -> tuple[int, Any]:
-    at = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
-    return run("restore", "--bucket", BUCKET, "--prefix", prefix, "--as-of", at, *arguments)
+def restore(*arguments: str, prefix: str = "train/") -> tuple[int, Any]:
+    return run("restore", "--bucket", BUCKET, "--prefix", prefix, "--as-of", AT, *arguments)
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_restore_that_is_repeated_writes_nothing(regions: Regions, attacked: dic
     assert plan["plan"]["restored"]["objects"] == 8
     assert "Nothing is left to restore" in text(
         *("restore", "--bucket", BUCKET, "--prefix", "train/"),
-        *("--as-of", (datetime.now(UTC) - timedelta(minutes=30)).isoformat()),
+        *("--as-of", AT),
     )
 
 
@@ -137,11 +138,29 @@ def test_objects_that_did_not_exist_are_kept_unless_their_deletion_is_asked_for(
 
     assert code == Exit.OK
     assert hashes(regions, "train/").keys() - before.keys() == {"new.csv"}
-    at = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
-    shown = text("restore", "--bucket", BUCKET, "--prefix", "train/", "--as-of", at)
+    shown = text("restore", "--bucket", BUCKET, "--prefix", "train/", "--as-of", AT)
     assert "created since 1 keep" in shown
     restore("--yes", "--delete-created")
     assert hashes(regions, "train/") == before
+
+
+def test_object_with_a_forged_checksum_does_not_count_as_restored(regions: Regions) -> None:
+    put(regions, **{"train/a": "plumless"})
+    let_an_hour_pass()
+    before = hashes(regions, "train/")
+    put(regions, **{"train/a": "buckeroo"})  # the same size and CRC-32
+    s3 = regions.s3[PRIMARY]
+    listed = s3.list_object_versions(Bucket=BUCKET, Prefix="train/a")["Versions"]
+    heads = [
+        s3.head_object(Bucket=BUCKET, Key="train/a", VersionId=each["VersionId"], ChecksumMode="ENABLED")
+        for each in listed
+    ]
+    assert heads[0]["ChecksumCRC32"] == heads[1]["ChecksumCRC32"]
+    assert restore("--yes")[0] == Exit.REFUSED
+    assert restore("--yes", "--overwrite-newer")[0] == Exit.OK
+
+    assert hashes(regions, "train/") == before
+    assert restore()[1]["to_write"] == 0
 
 
 def test_restore_to_another_prefix_leaves_the_first_one_alone(regions: Regions, attacked: dict[str, str]) -> None:
@@ -198,8 +217,7 @@ def test_restore_that_is_killed_continues_with_what_is_missing(
     wanted = hashes(regions, "train/")
     for name in names:
         regions.s3[PRIMARY].delete_object(Bucket=BUCKET, Key=name)
-    at = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
-    command = [sys.executable, "-m", "dr", "restore", "--bucket", BUCKET, "--prefix", "train/", "--as-of", at, "--yes"]
+    command = [sys.executable, "-m", "dr", "restore", "--bucket", BUCKET, "--prefix", "train/", "--as-of", AT, "--yes"]
     started = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     s3 = regions.s3[PRIMARY]
     wait_for(
