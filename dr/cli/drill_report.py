@@ -41,14 +41,18 @@ def result_text(found: Evidence) -> RenderableType:
         ),
     ]
     if phases := [(name, f"{seconds:.0f} s") for name, seconds in result.phases.items() if seconds]:
-        shown += ["", Rows(phases, ("phase", "modelled"))]
+        clock = "modelled" if "phases" in result.modelled else "measured"
+        shown += ["", Rows(phases, ("phase", clock))]
     if result.lost_writes:
         lost = (f"- {each.name}, {each.age_seconds:.1f} s before the fault" for each in result.lost_writes)
         shown += ["", Paragraph("Lost writes:"), *map(Paragraph, lost)]
     if result.problems:
         shown += ["", *map(Paragraph, result.problems)]
-    sent = f"{result.requests.sent} requests: {result.requests.failed} failed, {result.requests.wrong} wrong."
-    return Group(*shown, "", Paragraph(sent), Paragraph(f"Report: {found.page}"))
+    shown.append("")
+    if sent := result.requests.sent:
+        text = f"{sent} requests: {result.requests.failed} failed, {result.requests.wrong} wrong."
+        shown.append(Paragraph(text))
+    return Group(*shown, Paragraph(f"Report: {found.page}"))
 
 
 def _objectives(result: DrillDocument) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-ISOLATION = "region-isolation"
-"""The drill that also runs on AWS."""
+ISOLATION, CORRUPTION = "region-isolation", "data-corruption"
+"""The drills that also run on AWS."""
 
 
 class Fault(StrEnum):
@@ -20,6 +20,8 @@ class Fault(StrEnum):
     """Inference in the primary region, while its health checks pass: a grey failure."""
     CONNECTIONS = "connections"
     """What one pod without clients may call, in the recovery region."""
+    DATA = "data"
+    """Objects of the drill's own, by valid credentials."""
 
 
 @dataclass(frozen=True)
@@ -62,5 +64,6 @@ DRILLS = {
             accepts=("primary-lost",),
         ),
         Drill(ISOLATION, "a replica starts with nothing but its own region", fault=Fault.CONNECTIONS),
+        Drill(CORRUPTION, "objects are overwritten and deleted by valid credentials", fault=Fault.DATA),
     )
 }

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from dr.control.incident_state import IncidentState
 from dr.drills.catalog import Drill, Fault
 from dr.drills.environment import Sandbox
 from dr.errors import Problem, Refused
 from dr.operations.scene import Scene
 from dr.topology.detection import IMPAIRED
 from dr.topology.topology import AutomationMode
+
+
+def no_incident(state: IncidentState) -> Iterator[Problem]:
+    """Yield the problem that an incident is open. Pure."""
+    if state.incident or state.levers.engaged:
+        reason = f" ({state.incident.reason})" if state.incident else ""
+        fact = f"incident {state.incident.id if state.incident else 'unknown'} is open{reason}"
+        yield Problem("no-incident", fact, "`dr failback` ends it; `dr drill stop` ends that of a drill")
 
 
 def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
@@ -17,12 +28,8 @@ def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
         Refused: It is not healthy; all problems are reported. Nothing was changed.
         Unreachable: The recovery region does not answer.
     """
-    problems = []
     state = scene.state()
-    if state.incident or state.levers.engaged:
-        reason = f" ({state.incident.reason})" if state.incident else ""
-        fact = f"incident {state.incident.id if state.incident else 'unknown'} is open{reason}"
-        problems.append(Problem("no-incident", fact, "`dr failback` ends it; `dr drill stop` ends that of a drill"))
+    problems = [*no_incident(state)]
     if faults := place.faults():
         fact = f"{len(faults)} faults are injected already, the first of kind {faults[0]['kind']}"
         problems.append(Problem("faults", fact, "`python -m sandbox fault clear`"))

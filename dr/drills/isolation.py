@@ -17,12 +17,13 @@ from dr.clients import Missing, calls, client
 from dr.clusters.api_client import ClusterApi
 from dr.clusters.pod_failures import Failure, Kind, failures
 from dr.data.model_sets import Probe
-from dr.drills import isolation_spec, running
+from dr.drills import guards, isolation_spec, running
+from dr.drills.attempts import attempt
 from dr.drills.catalog import ISOLATION
 from dr.drills.isolation_result import Seen
 from dr.drills.isolation_spec import ASKER, SELECTOR
 from dr.drills.running import Process, Running
-from dr.errors import DrError, Failed, Problem, Refused
+from dr.errors import Failed, Problem, Refused
 from dr.names import DRILL
 from dr.operations.capacity_steps import DEPLOYMENT
 from dr.operations.data_steps import newest_whole
@@ -112,10 +113,7 @@ class Isolation:
         return self._api.get(DEPLOYMENT), probe
 
     def _problems(self) -> Iterator[Problem]:
-        state = self.scene.state()
-        if state.incident or state.levers.engaged:
-            fact = f"incident {state.incident.id if state.incident else 'unknown'} is open"
-            yield Problem("no-incident", fact, "`dr failback` ends it")
+        yield from guards.no_incident(self.scene.state())
         try:
             self._api.get(SPACE)
         except Missing:
@@ -131,12 +129,7 @@ class Isolation:
                 yield Problem("permissions in the cluster", fact, "allow it to the role in dr:operatorRoles")
 
     def _attempt(self, act: Callable[[], None]) -> None:
-        """Do a part of the drill. Its error is a part of the result."""
-        try:
-            act()
-        except DrError as error:
-            self.seen.problems.append(str(error))
-            self.say(str(error))
+        attempt(act, self.seen.problems, self.say)
 
     def _start(self, deployment: isolation_spec.Object, probe: Probe) -> None:
         """Create the pod, its policy first."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dr.drills import failback, guards, killed, pacing, result, running, writes
+from dr.drills.attempts import attempt
 from dr.drills.catalog import Drill
 from dr.drills.deployment import Deployment
 from dr.drills.environment import Clients, Sandbox
@@ -23,7 +24,7 @@ from dr.drills.record import Record
 from dr.drills.running import Process, Running
 from dr.drills.watching import Noted
 from dr.drills.writes import Writer
-from dr.errors import DrError, Failed, Problem
+from dr.errors import Failed, Problem
 from dr.names import CONTROL
 from dr.operations import capacity_steps, client_log
 from dr.operations.measurements import Alarm
@@ -131,12 +132,7 @@ class Rehearsal:
         return Running(self.drill.name, self.run, Process.this())
 
     def _attempt(self, act: Callable[[], None]) -> None:
-        """Do a part of the drill. Its error is a part of the record."""
-        try:
-            act()
-        except DrError as error:
-            self.record.problems.append(str(error))
-            self.say(str(error))
+        attempt(act, self.record.problems, self.say)
 
     def _scene(self, run: str) -> Scene:
         options = Options(f"drill {self.drill.name}", run, accept=frozenset(self.drill.accepts))

@@ -30,6 +30,8 @@ MISSED = {
     "rpo": "`dr status` shows the age of the newest data that arrived; look at the replication of the primary region",
     "answers": "compare the model sets of both regions (`dr status`), then look at the log of a replica",
     "isolation": "policies of the namespace dr-drill, and whether the VPC CNI enforces them (`enableNetworkPolicy`)",
+    "restored": "`dr restore` of the prefix without --yes: what is left, and why",
+    "versions": "the lifecycle rules of the bucket, and who may delete versions (`s3:DeleteObjectVersion`)",
     "images": "`pulumi config set dr:supply mirror` in both stacks, `dr supply sync`, then `pulumi up` of both",
     "models": "what the replica reads: its buckets, its region, and `dr sets verify`",
     "traffic": "`dr incidents`: another operation ran during the drill, so repeat it",

@@ -158,6 +158,22 @@ def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(
     wait_for(lambda: len(set(running.gpu_nodes(EAST))) == 1, "the minimum of GPU nodes")
 
 
+def test_data_that_was_overwritten_and_deleted_is_restored_and_no_version_is_destroyed(
+    running: SandboxUnderTest,
+) -> None:
+    code, found = dr(running, "drill", "data-corruption")
+
+    assert (code, found["verdict"]) == (0, "met"), found
+    assert set(verdicts(found)) == {"effect", "restored", "rto", "rpo", "versions", "operation"}
+    s3, bucket = running.client("s3", EAST), "ml-dr-123456789012-us-east-1-control"
+    for number, kinds in enumerate((["good", "damaged", "good"], ["good", "good"])):
+        key = f"drill/{found['run']}/data/{number:04}"
+        listed = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+        bodies = [s3.get_object(Bucket=bucket, Key=key, VersionId=each["VersionId"])["Body"].read() for each in listed]
+        assert ["good" if body == key.encode() else "damaged" for body in bodies] == kinds
+    assert nothing_is_left(running)
+
+
 def test_drill_during_an_incident_or_beside_a_fault_is_refused_and_changes_nothing(running: SandboxUnderTest) -> None:
     # A fault that changes nothing: replicas that leave a zone do not return to it.
     running.fault(kind="capacity", region=WEST, instance_type="p5.48xlarge")
