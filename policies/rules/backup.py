@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from .model import UNKNOWN, Facts, Resource, Rule, items, look, shown
+import json
+
+from .model import UNKNOWN, Facts, Resource, Rule, Stack, items, look, role_of, shown
 
 PLAN, SELECTION = "aws:backup/plan:Plan", "aws:backup/selection:Selection"
+VAULT, VAULT_POLICY = "aws:backup/vault:Vault", "aws:backup/vaultPolicy:VaultPolicy"
+ARN_OF = {
+    "aws:s3/bucket:Bucket": ("arn:aws:s3:",),
+    "aws:ebs/volume:Volume": ("arn:aws:ec2:", "volume/"),
+    "aws:rds/cluster:Cluster": ("arn:aws:rds:", ":cluster:"),
+    "aws:rds/instance:Instance": ("arn:aws:rds:", ":db:"),
+    "aws:efs/fileSystem:FileSystem": ("arn:aws:elasticfilesystem:", "file-system/"),
+    "aws:fsx/lustreFileSystem:LustreFileSystem": ("arn:aws:fsx:", "file-system/"),
+    "aws:dynamodb/table:Table": ("arn:aws:dynamodb:", "table/"),
+}
+"""Parts of the ARN of each type that holds data and that AWS Backup can select by tag."""
+STATEFUL = tuple(ARN_OF)
+TAG_KEY = "aws:ResourceTag/backup"
 
 
 def copies(plan: Resource) -> Facts:
@@ -36,7 +51,81 @@ def names_types(selection: Resource) -> Facts:
         yield f"resources is {shown(arns)}"
 
 
+def is_selected(resource: Resource, stack: Stack) -> Facts:
+    """Check that a selection of the stack names the resource's type and its tag.
+
+    A replica is selected only while applications write to it. A recovery stack without a cluster runs no plan.
+    """
+    tag = resource.look("tags.backup")
+    selections = [each for each in stack if each.type == SELECTION]
+    if tag != "enabled" or (not selections and role_of(stack) != "primary"):
+        return
+    if any(selects(each, resource.type, tag) for each in selections):
+        return
+    yield f"no backup selection of the stack names {resource.type.rpartition(':')[2]} with the tag backup={tag}"
+
+
+def selects(selection: Resource, kind: str, tag: str) -> bool:
+    """Return whether a selection names a type and a value of the tag `backup`, or may."""
+    arns = selection.look("resources")
+    if arns is UNKNOWN:
+        return True
+    if not any(arn is UNKNOWN or all(part in arn for part in ARN_OF[kind]) for arn in arns or []):
+        return False
+    conditions = selection.look("conditions")
+    if conditions is UNKNOWN:
+        return True
+    equal = [each for condition in items(conditions) for each in items(look(condition, "stringEquals"))]
+    return any(look(each, "key") in (TAG_KEY, UNKNOWN) and look(each, "value") in (tag, UNKNOWN) for each in equal)
+
+
+def has_policy(vault: Resource, stack: Stack) -> Facts:
+    """Check that a vault has an access policy."""
+    if not any(each.type == VAULT_POLICY and each.names("backupVaultName", vault, "name") for each in stack):
+        yield "the vault has no VaultPolicy"
+
+
+def denies_deletion(policy: Resource) -> Facts:
+    """Check that a vault's access policy denies deleting recovery points and changing their lifecycle."""
+    document = policy.look("policy")
+    if document is UNKNOWN:
+        return
+    parsed = json.loads(document) if isinstance(document, str) else document
+    denied: set[str] = set()
+    for statement in items(look(parsed, "Statement")):
+        if look(statement, "Effect") == "Deny" and look(statement, "Principal") == "*":
+            actions = look(statement, "Action")
+            denied |= set(actions if isinstance(actions, list) else [actions])
+    for action in ("backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle"):
+        if action not in denied:
+            yield f"policy does not deny {action} to every principal"
+
+
 RULES = (
+    Rule(
+        name="backup-covers-every-resource-with-data",
+        requirement="A backup selection must name the type and the tag of every resource that holds data.",
+        reason="a resource that no plan selects is lost with its region, and no alarm reports it",
+        remedy="add the type to RESOURCE_TYPES of components/data/backup_plan.py",
+        types=STATEFUL,
+        check_in_stack=is_selected,
+    ),
+    Rule(
+        name="backup-vault-has-access-policy",
+        requirement="A backup vault must have an access policy.",
+        reason="without it each identity with backup permissions may delete recovery points",
+        remedy="set admins of BackupVaultArgs",
+        types=(VAULT,),
+        check_in_stack=has_policy,
+    ),
+    Rule(
+        name="backup-vault-policy-denies-deletion",
+        requirement="The access policy of a backup vault must deny the deletion and shortening of recovery points.",
+        reason="an identity that deploys could delete backups and their copies alike",
+        remedy="use keep_recovery_points of components/iam.py",
+        types=(VAULT_POLICY,),
+        check=denies_deletion,
+    ),
     Rule(
         name="backup-plan-copies-to-another-region",
         requirement="Every rule of a backup plan must copy to another region.",

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
+from .backup import STATEFUL
 from .model import PROJECT, UNKNOWN, Facts, Resource, Rule, Stack, home_of, role_of, shown
 
 ROLES = ("primary", "recovery")
-
-STATEFUL = (
-    "aws:s3/bucket:Bucket",
-    "aws:ebs/volume:Volume",
-    "aws:rds/cluster:Cluster",
-    "aws:rds/instance:Instance",
-    "aws:efs/fileSystem:FileSystem",
-    "aws:fsx/lustreFileSystem:LustreFileSystem",
-    "aws:dynamodb/table:Table",
-)
-"""Types that hold data and that AWS Backup can select by tag."""
 
 TAGGED = (
     *STATEFUL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from components.iam import keep_recovery_points
 from tests.support.policies import NOT_KNOWN, REMOVED, TAGS, Given, provider
 from tests.support.policy_examples_storage import BUCKET, EAST, ONE, STORAGE, WEST, Example
 from tests.support.policy_examples_workloads import WORKLOADS
@@ -49,6 +50,18 @@ PLAN = of_kind(
     region=EAST,
     tags=TAGS,
     rules=[{"ruleName": "daily", **KEPT, "copyActions": [{"destinationVaultArn": VAULT, **KEPT}]}],
+)
+SELECTION = Given(
+    "aws:backup/selection:Selection",
+    "selection",
+    {
+        "resources": ["arn:aws:dynamodb:*:*:table/*"],
+        "conditions": [{"stringEquals": [{"key": "aws:ResourceTag/backup", "value": "enabled"}]}],
+    },
+)
+UNCOVERED = "no backup selection of the stack names Table with the tag backup=enabled"
+VAULT_POLICY = Given(
+    "aws:backup/vaultPolicy:VaultPolicy", "policy", {"backupVaultName": "ml-dr", "policy": keep_recovery_points([])}
 )
 SUBNETS = tuple(
     Given("aws:ec2/subnet:Subnet", f"subnet-{zone}", {"availabilityZone": f"us-east-1{zone}"}) for zone in "ab"
@@ -190,6 +203,32 @@ EXAMPLES = (
                 "subnetIds",
                 ["id-a"],
                 'subnetIds of the node groups of pool "gpu" has 1 subnets, fewer than 2',
+            ),
+        ),
+    ),
+    Example(
+        "backup-covers-every-resource-with-data",
+        (of_kind("aws:dynamodb/table:Table", tags={"backup": "enabled"}), SELECTION),
+        (
+            ("selection", "resources", ["arn:aws:s3:::*"], UNCOVERED),
+            ("selection", "conditions.0.stringEquals.0.value", "replica", UNCOVERED),
+            ("selection", "conditions", REMOVED, UNCOVERED),
+        ),
+    ),
+    Example(
+        "backup-vault-has-access-policy",
+        (of_kind("aws:backup/vault:Vault", name="ml-dr"), VAULT_POLICY),
+        (("policy", "backupVaultName", "another", "the vault has no VaultPolicy"),),
+    ),
+    Example(
+        "backup-vault-policy-denies-deletion",
+        (VAULT_POLICY,),
+        (
+            (
+                "policy",
+                "policy",
+                keep_recovery_points([]).replace("Delete", "Describe"),
+                "policy does not deny backup:DeleteRecoveryPoint to every principal",
             ),
         ),
     ),

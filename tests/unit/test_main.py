@@ -7,6 +7,7 @@ import pytest
 
 from components.compute.cluster_iam import POD_ROLES
 from components.compute.gpu_inference_cluster import ADDONS
+from components.data.backup_plan import RESOURCE_TYPES
 from components.iam import WITHOUT_SOURCE
 from dr.config.project import read_config
 from dr.control import contract
@@ -14,6 +15,8 @@ from dr.topology.backups import DataClass
 from dr.topology.network import ENDPOINTS
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
+from policies.rules.backup import STATEFUL, selects
+from policies.rules.model import Resource
 from tests.support.builders import ACCOUNT, topology
 from tests.support.mocks import Cloud
 from tests.support.plugin_calls import calls
@@ -282,6 +285,47 @@ def test_configured_class_of_data_has_its_own_rules_and_its_objective_is_in_the_
     assert objects["lifecycle"] == {"deleteAfter": 35}
     assert half.backups["volumes"] == contract.BackupRecord(4, 14, 10, 365)
     assert half.backups["objects"].rpo_hours == 26
+
+
+def test_every_resource_that_holds_data_is_selected_by_a_backup_plan_or_is_a_replica() -> None:
+    for cloud in whole_program():
+        holding = [made for made in cloud.resources if made.type in STATEFUL]
+        selections = [Resource(made.type, made.name, made.inputs) for made in cloud.of("Selection").values()]
+        for made in holding:
+            tag = made.inputs["tags"]["backup"]
+            assert tag == "replica" or any(selects(each, made.type, tag) for each in selections), made.name
+    selected = [
+        Resource("", "", {"resources": arns, "conditions": [{"stringEquals": [ENABLED]}]}) for arns in TYPE_ARNS
+    ]
+    assert all(any(selects(each, kind, "enabled") for each in selected) for kind in STATEFUL)
+
+
+ENABLED = {"key": "aws:ResourceTag/backup", "value": "enabled"}
+TYPE_ARNS = tuple(RESOURCE_TYPES.values())
+
+
+def test_every_type_that_aws_backup_protects_is_known_to_the_rule_on_data() -> None:
+    """A type of the program that could hold data is either backed up or named here with the reason."""
+    elsewhere = {
+        "aws:ecr/repository:Repository": "images are replicated by ECR, and built again",
+        "aws:cloudwatch/logGroup:LogGroup": "logs of the region alone",
+        "aws:eks/cluster:Cluster": "objects are deployed again; volumes are backed up by Velero",
+    }
+    used = {made.type for cloud in whole_program() for made in cloud.resources if made.type.startswith("aws:")}
+    words = (
+        "bucket:",
+        "volume",
+        "database",
+        "table:",
+        "fileSystem",
+        "rds/",
+        "repository",
+        "logGroup",
+        "cluster:Cluster",
+    )
+    holding = {kind for kind in used if any(word in kind for word in words)}
+
+    assert holding - set(STATEFUL) <= set(elsewhere)
 
 
 def test_classes_of_data_share_one_role_and_select_each_type_once() -> None:
