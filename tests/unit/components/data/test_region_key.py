@@ -15,13 +15,15 @@ def test_the_key_is_in_its_region_and_rotated() -> None:
     assert (made["region"], made["enableKeyRotation"], made["deletionWindowInDays"]) == ("us-west-2", True, 30)
 
 
-def test_only_the_account_its_cloudwatch_alarms_and_its_logs_may_use_the_key() -> None:
-    account, alarms, logs = json.loads(key().one("Key", "region")["policy"])["Statement"]
+def test_only_the_account_its_alarms_and_event_rules_and_its_logs_may_use_the_key() -> None:
+    account, alarms, events, logs = json.loads(key().one("Key", "region")["policy"])["Statement"]
 
     assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
     assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
     assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert (events["Principal"], events["Action"]) == ({"Service": "events.amazonaws.com"}, alarms["Action"])
+    assert "Condition" not in events  # EventBridge passes none to the key of a topic
     assert logs["Principal"] == {"Service": "logs.us-west-2.amazonaws.com"}
     groups = "arn:aws:logs:us-west-2:123456789012:log-group:*"
     assert logs["Condition"] == {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}}
