@@ -22,7 +22,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from sandbox.aws import extensions
 from sandbox.aws.answer import Answer, AwsError, ConnectionCutError
-from sandbox.aws.behaviours import backups, minutes, replication
+from sandbox.aws.behaviours import backups, batch_jobs, minutes, replication
 from sandbox.aws.call import Call, NotEmulatedError, identify
 from sandbox.aws.calls import CallRecord
 from sandbox.aws.extensions import HANDLERS, s3
@@ -125,6 +125,8 @@ class Emulator:
             self.faults.apply(call.name, call.target, call.region)
             s3.refuse_misrouted(call)
             with self._turn(call):
+                if call.service == "s3control":
+                    batch_jobs.advance(self.world, call.region, self.replication)
                 handler = HANDLERS.get((call.service, call.operation))
                 content = handler(call, lambda: self.ask_moto(call)) if handler else self.ask_moto(call)
                 answer = content if isinstance(content, Answer) else call.result(content)

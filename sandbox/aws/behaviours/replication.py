@@ -98,6 +98,8 @@ class Replicator:
     def observe(self, call: Call, answer: Answer) -> None:
         """Queue the copies that a successful S3 request causes. The caller holds WRITES."""
         bucket = call.bucket
+        if bucket is not None:
+            _remember_deleted(call, bucket)
         if bucket is None or not getattr(bucket, "replication", None) or not bucket.is_versioned:
             return
         marked = call.operation == "DeleteObject" and "versionId" not in call.request.args
@@ -113,10 +115,14 @@ class Replicator:
         elif call.operation in CHANGES:
             self._changed(bucket, object_version(call))
 
+    def repeat(self, bucket: FakeBucket, version: Any, rules: list[dict[str, Any]]) -> None:
+        """Queue copies of a version that the bucket already had. The caller holds WRITES."""
+        self._queue(bucket, version, rules, change=False)
+
     def _created(self, bucket: FakeBucket, version: FakeKey | FakeDeleteMarker) -> None:
         # A repeated request names a version that is queued already.
         if not hasattr(version, "replicas"):
-            self._queue(bucket, version, _rules_for(bucket, version), change=False)
+            self._queue(bucket, version, rules_for(bucket, version), change=False)
 
     def _changed(self, bucket: FakeBucket, version: Any) -> None:
         if getattr(version, "is_replica", False):
@@ -185,7 +191,22 @@ def _matching(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
     return list(chosen.values())
 
 
-def _rules_for(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
+def was_deleted(version: Any, rule: dict[str, Any]) -> bool:
+    """Whether a version was deleted by its ID in the bucket that a rule copies to."""
+    destination = find_bucket(replication_rules.destination_of(rule))
+    return (version.name, version.version_id) in getattr(destination, "deleted_versions", ())
+
+
+def _remember_deleted(call: Call, bucket: FakeBucket) -> None:
+    deleted: list[tuple[str, str | None]] = []
+    if call.operation == "DeleteObject":
+        deleted = [(call.uri["Key"], call.request.args.get("versionId"))]
+    elif call.operation == "DeleteObjects":
+        deleted = [(entry["Key"], entry.get("VersionId")) for entry in call.parameters["Delete"]["Objects"]]
+    vars(bucket).setdefault("deleted_versions", set()).update(each for each in deleted if each[1])
+
+
+def rules_for(bucket: FakeBucket, version: Any) -> list[dict[str, Any]]:
     """The rules by which a new version is copied."""
     rules = _matching(bucket, version)
     if isinstance(version, FakeDeleteMarker):

@@ -1,4 +1,4 @@
-"""Whether a replication role may use a KMS key with the encryption context that S3 sends.
+"""What a replication role may do, and whether it may use a KMS key with the encryption context that S3 sends.
 
 S3 sends the object's ARN as the context `aws:s3:arn`, and with a bucket key the bucket's (S3 user guide, "Reducing the
 cost of SSE-KMS with Amazon S3 Bucket Keys"). Only inline policies are read, and of their conditions only this one. A
@@ -23,6 +23,16 @@ def may_use(role_arn: str, action: str, key: str, context: str) -> bool:
     """Whether a role may call a KMS operation on a key, with a bucket's or an object's ARN as its context."""
     statements = [each for each in _statements(role_arn) if any("kms:" in name for name in _list(each["Action"]))]
     return not statements or any(_allows(each, action, key, context) for each in statements)
+
+
+def may(role_arn: str, action: str, resource: str) -> bool:
+    """Whether an inline policy of a role allows an action on a resource; denials and conditions are not read."""
+    return any(
+        each["Effect"] == "Allow"
+        and any(fnmatch.fnmatchcase(action, name) for name in _list(each["Action"]))
+        and any(fnmatch.fnmatchcase(resource, name) for name in _list(each["Resource"]))
+        for each in _statements(role_arn)
+    )
 
 
 def _statements(role_arn: str) -> Iterator[dict[str, Any]]:
