@@ -31,7 +31,7 @@ test: install ## prove the product, with the real engine (more than 10 minutes);
 test-unit: install ## the unit tests (1 minute)
 	@$(python) -m pytest $(parallel) tests/unit $(ARGS)
 
-bench: install ## print benchmarks with their objectives (1 minute)
+bench: install ## print benchmarks with their objectives (2 minutes)
 	@$(python) -m tests.bench
 
 lint: install ## check format, types and workflows

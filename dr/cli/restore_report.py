@@ -32,7 +32,8 @@ def restore_text(found: Restore) -> RenderableType:
         parts += [Paragraph(f"{problem.subject}: {problem.fact}", "red"), Paragraph(f"-> {problem.remedy}", "", INDENT)]
     if outcome.failed:
         parts.append(Paragraph(f"{outcome.failed:,} objects could not be restored.", "bold red"))
-    parts += ["", Paragraph(_advice(found), "bold")]
+    if found.done or not found.refusal:
+        parts += ["", Paragraph(_advice(found), "bold")]
     return Group(*parts)
 
 
@@ -66,7 +67,7 @@ def _advice(found: Restore) -> str:
     if not found.to_write:
         return "Nothing is left to restore."
     created = found.plan.tally.objects[Kind.CREATED]
-    kept = f" {created:,} objects that did not exist at that time are kept; --delete-created sets delete markers."
+    kept = f" What was created since ({created:,}) is kept; --delete-created sets delete markers."
     hint = kept if created and found.wanted.to is None and not found.wanted.delete_created else ""
     return f"-> --yes writes {found.to_write:,} new versions; no version is deleted.{hint}"
 

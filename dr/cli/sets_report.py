@@ -159,9 +159,10 @@ def verify_text(found: Verified) -> RenderableType:
         if len(each.unknown) > MOST:
             listed.append(Paragraph(f"{each.region}: {len(each.unknown) - MOST:,} more; --json lists all"))
     if lacking := next((each for each in found.regions if each.missing), None):
-        advice = "-> wait for replication if the other region holds them; else `dr sets restore` from that region"
+        command = f"`dr sets restore {lacking.newest} --region {lacking.region}`"
+        advice = f"-> wait if replication is PENDING; else {command} copies what the other region holds"
         if lacking.newest_recoverable:
-            advice += f", or use {lacking.newest_recoverable}"
+            advice += f". {lacking.newest_recoverable} is whole"
         listed.append(Paragraph(advice, "bold"))
     head = Text(f"model set {found.name}", style="bold")
     table = Rows(rows, ("state", "region", "newest recoverable", "compared"))

@@ -125,6 +125,10 @@ def test_newer_data_is_refused_and_deleted_objects_alone_are_restored(regions: R
         assert "--overwrite-newer" in json.dumps(refused)
     assert versions(regions) == there
 
+    shown = text("restore", "--bucket", BUCKET, "--prefix", "train/", "--as-of", AT)
+    assert "refused: s3://" in shown
+    assert "--yes" not in shown
+
     regions.s3[PRIMARY].delete_object(Bucket=BUCKET, Key=NAMES[1])
     assert restore("--yes", prefix=NAMES[1])[0] == Exit.OK
     assert hashes(regions, "train/")["001.csv"] == before["001.csv"]

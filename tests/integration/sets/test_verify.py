@@ -109,7 +109,9 @@ def test_set_published_while_replication_is_stopped_is_missing_in_the_recovery_r
     assert manifest["why"] == "the manifest does not exist here; us-east-1 holds it"
     head = regions.s3[PRIMARY].head_object(Bucket=bucket(PRIMARY, "registry"), Key=after.key)
     assert manifest["version_id"] == head["VersionId"]
-    assert f"or use {before.set_id}" in text("sets", "verify")
+    shown = text("sets", "verify")
+    assert f"`dr sets restore {after.set_id} --region us-west-2`" in shown
+    assert f"{before.set_id} is whole" in shown
 
 
 def test_deleted_version_that_a_manifest_needs_is_named(regions: Regions, tmp_path: Path) -> None:
