@@ -16,7 +16,7 @@ app = application("sets", "Versions of model sets in both regions.")
 EXITS = {
     "sets list": {
         Exit.REFUSED: "No stack is deployed.",
-        Exit.UNKNOWN: "A region does not answer; what the other one holds is listed.",
+        Exit.UNKNOWN: "A region does not answer, or a manifest cannot be read; the rest is listed.",
     },
     "sets publish": {
         Exit.OK: "The version is published, or the newest one has the same content.",

@@ -66,7 +66,8 @@ class Listing:
     @property
     def exit_code(self) -> Exit:
         """Exit code of the command."""
-        return Exit.UNKNOWN if self.silent else Exit.OK
+        unknown = any(held.missing is None for each in self.versions for held in each.held)
+        return Exit.UNKNOWN if self.silent or unknown else Exit.OK
 
 
 def run(topology: Topology, name: str = "", newest: int = 0) -> Listing:

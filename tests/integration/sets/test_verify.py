@@ -261,3 +261,15 @@ def test_list_shows_the_newest_versions_and_counts_missing_objects(
     assert [held["missing"] for held in found["versions"][0]["regions"]] == [0, 1]
     assert "1 missing" in text("sets", "list")
     assert len(run("sets", "list", "--all", "--name", "digits")[1]["versions"]) == 3
+
+
+def test_list_shows_a_version_without_a_readable_manifest_as_unknown(regions: Regions, tmp_path: Path) -> None:
+    manifest = regions.publish(tmp_path)
+    regions.settle()
+    regions.s3[RECOVERY].put_object(Bucket=bucket(RECOVERY, "registry"), Key=manifest.key, Body=b"{}")
+    code, found = run("sets", "list")
+
+    (version,) = found["versions"]
+    assert code == Exit.UNKNOWN
+    assert [held["missing"] for held in version["regions"]] == [0, None]
+    assert "not a valid manifest" in version["regions"][1]["reason"]

@@ -9,6 +9,7 @@ import pytest
 from moto import mock_aws
 
 from dr import clients
+from dr.clients import Conflict
 from dr.data import model_sets, publication
 from dr.data.model_sets import Manifest
 from dr.data.publication import Item
@@ -104,3 +105,13 @@ def test_file_that_changes_while_it_is_published_is_refused(items: list[Item], m
         publish(items)
 
     assert model_sets.versions(REGION, BUCKETS, "digits") == []
+
+
+def test_manifest_of_another_process_is_not_overwritten(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publication, "new_id", lambda now, digest: "20261128T090310.112233Z-61832178")
+    first = publish(items)
+    items[0].path.write_text("other digits")
+    with pytest.raises(Conflict):
+        publish(items)
+
+    assert model_sets.newest(REGION, BUCKETS, "digits") == first
