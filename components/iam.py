@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dr.names import BACKFILL_REPORTS
+
 BACKUP_POLICIES = {
     "backup": "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup",
     "restore": "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores",
@@ -49,6 +51,7 @@ WITHOUT_SOURCE = {
     "ec2.amazonaws.com": "an instance profile; EC2 passes no source",
     "lambda.amazonaws.com": "not documented for execution roles; a role is passed within its account only",
     "s3.amazonaws.com": "not documented for replication roles",
+    "batchoperations.s3.amazonaws.com": "not documented for jobs of S3 Batch Replication",
     "backup.amazonaws.com": "not documented for the roles of backup selections",
 }
 """Services that are not documented to pass aws:SourceAccount or aws:SourceArn when they assume a role, with the reason.
@@ -136,6 +139,45 @@ def replicate_both_ways(one: EncryptedBucket, other: EncryptedBucket, locked: bo
             },
             *(use_key(bucket, "Decrypt", ["kms:Decrypt"]) for bucket in buckets),
             *(use_key(bucket, "Encrypt", ["kms:Encrypt", "kms:GenerateDataKey"]) for bucket in buckets),
+        ]
+    )
+
+
+def fill_replicas(sources: Sequence[str], reports: Sequence[EncryptedBucket]) -> str:
+    """Return the policy of jobs of S3 Batch Replication with generated manifests that are not stored.
+
+    Source: S3 user guide, "Configuring an IAM role for S3 Batch Replication"; its statements about a manifest bucket
+    are for stored manifests. A report in a bucket with a KMS key needs kms:GenerateDataKey ("Specifying server-side
+    encryption with AWS KMS").
+
+    Args:
+        sources: Names of the buckets that are replicated from.
+        reports: Buckets of completion reports.
+    """
+    arns = [f"arn:aws:s3:::{name}" for name in sources]
+    return document(
+        [
+            {
+                "Sid": "Replicate",
+                "Effect": "Allow",
+                "Action": "s3:InitiateReplication",
+                # All objects of these buckets: a job finds by itself which of them to replicate.
+                "Resource": [f"{arn}/*" for arn in arns],
+            },
+            {
+                "Sid": "GenerateManifest",
+                "Effect": "Allow",
+                "Action": ["s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration"],
+                "Resource": arns,
+            },
+            {
+                "Sid": "WriteReports",
+                "Effect": "Allow",
+                "Action": "s3:PutObject",
+                # S3 names the objects of a report by the job's ID.
+                "Resource": [f"{bucket.arn}/{BACKFILL_REPORTS}*" for bucket in reports],
+            },
+            *(use_key(bucket, "Encrypt", ["kms:GenerateDataKey"]) for bucket in reports),
         ]
     )
 

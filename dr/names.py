@@ -27,6 +27,8 @@ SENTINEL_KEY = "control/sentinel.json"
 """Object of the control bucket that the primary's heartbeat writes three times a minute."""
 SERVING_KEY = "control/serving.json"
 """Object of the control bucket that says whether the recovery region is expected to serve."""
+BACKFILL_REPORTS = "backfill/"
+"""Prefix of completion reports of `dr backfill` in the control buckets."""
 SETS = "sets/"
 """Prefix of model sets in the registry bucket."""
 MAX_KEY_BYTES = 1024
@@ -54,6 +56,11 @@ def automation_role_name(prefix: str, region: str) -> str:
         region: The recovery region.
     """
     return f"{prefix}-{region}-automation"
+
+
+def backfill_role_name(prefix: str) -> str:
+    """Return the name of the IAM role of jobs that `dr backfill` creates."""
+    return f"{prefix}-backfill"
 
 
 def automation_project_name(prefix: str) -> str:

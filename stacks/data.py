@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.data.backfill_role import BackfillRole, BackfillRoleArgs
 from components.data.data_keys import DataKeys, DataKeysArgs
 from components.data.model_images import ModelImages, ModelImagesArgs
 from components.data.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
@@ -75,6 +76,18 @@ def data(topology: Topology, replicates_images: bool = True) -> Data:
         )
         for pair in topology.pairs
     }
+    keys_by_role = {Role.PRIMARY: keys.source_arn, Role.RECOVERY: keys.replica_arn}
+    BackfillRole(
+        "backfill",
+        BackfillRoleArgs(
+            prefix=topology.bucket_prefix,
+            buckets=[topology.bucket(pair, role) for pair in topology.pairs for role in Role],
+            reports=[
+                (topology.bucket(CONTROL, role), topology.site(role).region, key) for role, key in keys_by_role.items()
+            ],
+            tags=tags,
+        ),
+    )
     ModelImages(
         "images",
         ModelImagesArgs(
@@ -88,7 +101,6 @@ def data(topology: Topology, replicates_images: bool = True) -> Data:
             tags=tags,
         ),
     )
-    keys_by_role = {Role.PRIMARY: keys.source_arn, Role.RECOVERY: keys.replica_arn}
     for role, key_arn in keys_by_role.items():
         backup_vaults(topology, role, key_arn)
     backup_plans(topology, topology.local_vault(Role.PRIMARY), topology.copies_vault_arn(Role.RECOVERY))
