@@ -12,7 +12,7 @@ from dr.errors import DrError
 from dr.names import CONTROL
 from dr.topology.topology import Role
 from stacks import preflight, runtime
-from stacks.backups import backup_plans
+from stacks.backups import backup_plans, restore_tests
 from stacks.contract import write_contract
 from stacks.data import data
 from stacks.kubernetes import cluster_contents
@@ -52,6 +52,7 @@ def recovery(plan: Plan) -> None:
     key_arn = of_primary.require_output("replica_key_arn")
     vault, copies = topology.local_vault(Role.RECOVERY), topology.copies_vault_arn(Role.PRIMARY)
     backup_plans(topology, vault, copies, plan.replicas_written)
+    restore_tests(topology)
     # Replicas are expected to serve once they are ready, and until the moment before they are stopped.
     withdrawn = [expectation(topology, False)] if plan.stops_serving else []
     here = region(topology, plan.found, region_certificate(topology), key_arn, withdrawn)

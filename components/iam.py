@@ -21,6 +21,9 @@ They are broad because the selection is by tag, and AWS extends them with each r
 Restore policies are attached in advance, because no role is changed during a disaster.
 """
 
+RESTORE_POLICIES = {name: arn for name, arn in BACKUP_POLICIES.items() if name.endswith("restore")}
+"""Those of them for restore jobs."""
+
 
 @dataclass(frozen=True)
 class EncryptedBucket:

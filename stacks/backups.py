@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pulumi
 
 from components.data.backup_plan import BackupPlan, BackupPlanArgs
 from components.data.backup_rules import BackupRule, VaultLock
 from components.data.backup_vault import BackupVault, BackupVaultArgs
+from components.data.restore_testing import RestoreTesting, RestoreTestingArgs
 from components.tagging import tags_of
 from dr.topology.backups import GRACE_DAYS, Backups, DataClass
-from dr.topology.topology import LockMode, Role, Topology, VaultLocking
+from dr.topology.topology import LockMode, RestoreTests, Role, Topology, VaultLocking
 
 REGULAR, ARCHIVE = "regular", "archive"
 """Names of the rules of a plan."""
@@ -46,6 +49,26 @@ def backup_vaults(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -
         )
         for resource, vault in names.items()
     ]
+
+
+SCHEDULES = {RestoreTests.WEEKLY: "cron(0 6 ? * SUN *)", RestoreTests.MONTHLY: "cron(0 6 2 * ? *)"}
+"""Schedules of restore tests, at a time without backups by default."""
+
+
+def restore_tests(topology: Topology) -> RestoreTesting | None:
+    """Restore copies of the primary region's data in the recovery region on a schedule, if configured."""
+    if topology.restore_tests is RestoreTests.NONE:
+        return None
+    return RestoreTesting(
+        "restore-tests",
+        RestoreTestingArgs(
+            name=re.sub(r"\W", "_", f"{topology.bucket_prefix}_copies"),
+            region=topology.recovery.region,
+            vault_arns=[topology.copies_vault_arn(Role.RECOVERY)],
+            schedule=SCHEDULES[topology.restore_tests],
+            tags=tags_of(topology),
+        ),
+    )
 
 
 def vault_lock(topology: Topology) -> VaultLock | None:

@@ -61,6 +61,7 @@ from dr.topology.topology import (
     AutomationMode,
     Dns,
     DnsFailover,
+    RestoreTests,
     Role,
     Site,
     Topology,
@@ -193,6 +194,13 @@ class StackSettings(Settings):
         "it can never be changed again",
         unit="days",
         stack=For.PRIMARY,
+    )
+    restore_tests: RestoreTests = setting(
+        Topology.restore_tests,
+        "How often AWS Backup restores the newest copy of each bucket, EBS volume, EFS file system and DynamoDB table "
+        "in the recovery region, to show that it can and how long it takes: `none`, `weekly` or `monthly`. Restored "
+        "resources are charged for 4 hours, and each test of a recovery point by AWS Backup",
+        stack=For.RECOVERY,
     )
     break_glass_role: OptionalRoleArn = setting(
         "",
@@ -562,6 +570,7 @@ class StackSettings(Settings):
             protect_data=self.protect_data,
             backups=backups.backups_of(self.backups, self.backup_retention_days),
             vault_lock=self.vault_lock,
+            restore_tests=self.restore_tests,
             vault_lock_days=self.vault_lock_days,
             break_glass_role=self.break_glass_role or None,
             tags=self.tags,

@@ -48,6 +48,8 @@ OBJECT = "kubernetes:"
 BY_NAME = {
     f"aws:{kind}": id
     for kind, id in {
+        "backup/restoreTestingPlan:RestoreTestingPlan": "{name}",
+        "backup/restoreTestingSelection:RestoreTestingSelection": "{name}:{restoreTestingPlanName}",
         "backup/vault:Vault": "{name}",
         "cloudwatch/logGroup:LogGroup": "{name}",
         "codebuild/project:Project": "{name}",

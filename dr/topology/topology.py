@@ -59,6 +59,17 @@ class VaultLocking(StrEnum):
     """Not at all: once the grace time is over, the lock cannot be removed, not even by the root user or AWS."""
 
 
+class RestoreTests(StrEnum):
+    """How often AWS Backup restores recovery points to test them."""
+
+    NONE = "none"
+    """Not at all."""
+    WEEKLY = "weekly"
+    """Each Sunday."""
+    MONTHLY = "monthly"
+    """On the second day of each month."""
+
+
 class ApiAccess(StrEnum):
     """From where operators call the Kubernetes API."""
 
@@ -212,6 +223,7 @@ class Topology:
         backups: How each class of data is backed up.
         vault_lock: Lock of all backup vaults.
         vault_lock_days: Shortest retention that a locked vault accepts.
+        restore_tests: How often the copies in the recovery region are restored to test them.
         break_glass_role: ARN of the only role that may delete recovery points; None: no principal may.
         workload: The load: requests, replicas, GPUs.
         serving: Model set, images and mesh.
@@ -248,6 +260,7 @@ class Topology:
     backups: tuple[Backups, ...] = field(default_factory=every_class)
     vault_lock: VaultLocking = VaultLocking.GOVERNANCE
     vault_lock_days: int = 7
+    restore_tests: RestoreTests = RestoreTests.NONE
     break_glass_role: str | None = None
     workload: Workload = field(default_factory=Workload)
     serving: Serving = field(default_factory=Serving)

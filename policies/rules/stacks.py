@@ -12,6 +12,7 @@ TAGGED = (
     "aws:acm/certificate:Certificate",
     "aws:autoscaling/group:Group",
     "aws:backup/plan:Plan",
+    "aws:backup/restoreTestingPlan:RestoreTestingPlan",
     "aws:backup/vault:Vault",
     "aws:cloudwatch/compositeAlarm:CompositeAlarm",
     "aws:cloudwatch/eventRule:EventRule",

@@ -6,6 +6,7 @@ from sandbox.aws_plugin.model import ResourceType
 from sandbox.aws_plugin.types import (
     acm,
     backup,
+    backup_testing,
     cloudwatch,
     codebuild,
     ec2,
@@ -29,7 +30,7 @@ from sandbox.aws_plugin.types import (
 CATALOG: dict[str, ResourceType] = {
     kind.token: kind
     for service in (
-        *(s3, s3_settings, ecr, kms, iam, route53, acm, backup),
+        *(s3, s3_settings, ecr, kms, iam, route53, acm, backup, backup_testing),
         *(cloudwatch, logs, sns, events, functions, codebuild),
         *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
     )

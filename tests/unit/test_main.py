@@ -233,6 +233,18 @@ def test_failed_backup_jobs_are_reported_to_the_alert_topic_of_the_region_which_
     assert "Condition" not in of_events
 
 
+@pytest.mark.parametrize("tier", ["backup", "active"])
+def test_copies_are_restored_on_a_schedule_in_the_recovery_region_if_configured(tier: str) -> None:
+    cloud = first_deployment("dr", tier=tier, restoreTests="monthly")
+    plan = cloud.one("RestoreTestingPlan", "restore-tests-plan")
+
+    assert (plan["name"], plan["region"]) == ("ml_dr_copies", "us-west-2")
+    assert plan["recoveryPointSelection"]["includeVaults"] == [
+        f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:ml-dr-backups"
+    ]
+    assert not first_deployment("dr", tier=tier).of("RestoreTestingPlan")
+
+
 def test_break_glass_role_is_the_only_one_that_may_delete_recovery_points() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/break-glass"
     policies = first_deployment("primary", breakGlassRole=role).of("VaultPolicy")

@@ -26,6 +26,7 @@ PROGRAM = """
     from components.data.backup_rules import BackupRule, VaultLock
     from components.data.backup_vault import BackupVault, BackupVaultArgs
     from components.data.data_keys import DataKeys, DataKeysArgs
+    from components.data.restore_testing import RestoreTesting, RestoreTestingArgs
 
     EAST, WEST = "us-east-1", "us-west-2"
     # The second one is the sandbox's deploying principal.
@@ -40,6 +41,7 @@ PROGRAM = """
     rules = [BackupRule(retention_days={days}), archive]
     BackupPlan("primary", BackupPlanArgs("ml-dr", EAST, here.vault_name, there.arn, rules, copy_lock=lock))
     BackupPlan("recovery", BackupPlanArgs("ml-dr", WEST, there.vault_name, running={running}, vault_lock=lock))
+    RestoreTesting("tests", RestoreTestingArgs("copies", WEST, [there.arn], "cron(0 6 1 * ? *)"))
 """
 
 
@@ -116,6 +118,21 @@ def test_both_regions_back_up_tagged_resources_and_the_primary_copies_to_the_rec
     assert "LockDate" not in locked  # governance
     policy = deployed.backup(WEST).get_backup_vault_access_policy(BackupVaultName="ml-dr")["Policy"]
     assert "role/break-glass" in json.loads(policy)["Statement"][0]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][0]
+
+
+def test_newest_copies_are_restored_on_a_schedule_by_a_role_that_may_only_restore(deployed: Deployed) -> None:
+    backup = deployed.backup(WEST)
+    plan = backup.get_restore_testing_plan(RestoreTestingPlanName="copies")["RestoreTestingPlan"]
+    listed = backup.list_restore_testing_selections(RestoreTestingPlanName="copies")["RestoreTestingSelections"]
+    (role,) = {each["IamRoleArn"].rpartition("/")[2] for each in listed}
+    attached = deployed.sandbox.client("iam", EAST).list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+
+    assert plan["ScheduleExpression"] == "cron(0 6 1 * ? *)"
+    assert plan["RecoveryPointSelection"]["IncludeVaults"] == [VAULT_ARN]
+    assert {each["ProtectedResourceType"] for each in listed} == {"S3", "EBS", "EFS", "DynamoDB"}
+    assert {each["PolicyName"] for each in attached} == {
+        *("AWSBackupServiceRolePolicyForRestores", "AWSBackupServiceRolePolicyForS3Restore")
+    }
 
 
 def test_backup_plan_is_updated_paused_and_destroyed(deployed: Deployed) -> None:

@@ -11,6 +11,8 @@ LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 VAULT_POLICY = "aws:backup/vaultPolicy:VaultPolicy"
 PLAN = "aws:backup/plan:Plan"
 SELECTION = "aws:backup/selection:Selection"
+TESTING_PLAN = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
+TESTING_SELECTION = "aws:backup/restoreTestingSelection:RestoreTestingSelection"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 
 MANAGED = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
@@ -63,6 +65,25 @@ def _selection(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     return selected, selected  # no property can be changed in place
 
 
+def _testing_plan(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    points = {"algorithm": "LATEST_WITHIN_WINDOW", "includeVaults": ["*"], "recoveryPointTypes": ["SNAPSHOT"]}
+    plain = {"name": name.replace("-", "_"), "recoveryPointSelection": points, "tags": TAGS}
+    first, second = ("cron(0 6 1 * ? *)", "cron(0 6 ? * SUN *)")
+    return {**plain, "scheduleExpression": first}, {**plain, "scheduleExpression": second}
+
+
+def _testing_selection(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    plan = engine.make(TESTING_PLAN, name, **_testing_plan(engine, name)[0]).id
+    plain = {
+        "name": "s3",
+        "restoreTestingPlanName": plan,
+        "protectedResourceType": "S3",
+        "protectedResourceArns": ["*"],
+        "iamRoleArn": engine.make(ROLE, name, assumeRolePolicy=trust("backup.amazonaws.com")).state["arn"],
+    }
+    return {**plain, "validationWindowHours": 4}, {**plain, "validationWindowHours": 8}
+
+
 def _attachment(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     role = engine.make(ROLE, name, assumeRolePolicy=trust("backup.amazonaws.com")).id
     attached = {"role": role, "policyArn": MANAGED}
@@ -83,6 +104,8 @@ EXAMPLES_BACKUP = {
     "vault-policy": Example(VAULT_POLICY, _vault_policy, frozenset({"policy"})),
     "plan": Example(PLAN, _plan, frozenset({"rules"})),
     "selection": Example(SELECTION, _selection, frozenset()),
+    "restore-testing-plan": Example(TESTING_PLAN, _testing_plan, frozenset({"scheduleExpression"})),
+    "restore-testing-selection": Example(TESTING_SELECTION, _testing_selection, frozenset({"validationWindowHours"})),
     "attachment": Example(ATTACHMENT, _attachment, frozenset()),
     "instance-profile": Example("aws:iam/instanceProfile:InstanceProfile", _profile, frozenset({"role"})),
 }
