@@ -59,9 +59,9 @@ def _plan() -> Outcome:
     return found
 
 
-RESTORE = Restore(
-    Wanted(PRIMARY, f"ml-dr-123456789012-{PRIMARY}-datasets", "train/", datetime(2026, 11, 28, 12, tzinfo=UTC)), _plan()
-)
+AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
+BUCKETS = f"ml-dr-123456789012-{PRIMARY}-{{}}"
+RESTORE = Restore(Wanted(PRIMARY, BUCKETS.format("datasets"), "train/", AT, records=BUCKETS.format("control")), _plan())
 PLACES = {
     region: Place(role, region, {pair: f"ml-dr-123456789012-{region}-{pair}" for pair in ("datasets", "models")})
     for role, region in ((Role.PRIMARY, PRIMARY), (Role.RECOVERY, RECOVERY))

@@ -67,7 +67,7 @@ def restore(
             raise Invalid(Problem("--delete-created", "with --to nothing is deleted", "leave one of them out"))
         place = place_of_bucket(load_topology(project, stack), bucket)
         records = place.buckets[CONTROL]
-        wanted = Wanted(place.region, bucket, prefix, at, to, overwrite_newer, delete_created, records)
+        wanted = Wanted(place.region, bucket, prefix, at, to, overwrite_newer, delete_created, records=records)
         with progress(not as_json) as report:
             found = plan(wanted, report)
         if not yes:

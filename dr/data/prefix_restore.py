@@ -49,7 +49,7 @@ class Wanted:
     to: str | None = None
     overwrite: bool = False
     delete_created: bool = False
-    records: str = ""
+    records: str = field(kw_only=True)
 
     @property
     def record(self) -> Record:
