@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from dr.clients import Conflict, Missing, read_object, write_once
+from dr.clients import Missing, calls, client, write_once
 
 PREFIX = "control/restores/"
+SECOND = timedelta(seconds=1)
+"""S3 stores times in whole seconds."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +47,30 @@ class Record:
         return f"{PREFIX}{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json"
 
     def began(self) -> datetime | None:
-        """Return when the restore was executed for the first time; None if it never was.
+        """Return the first second that this restore had for itself, by the clock of S3; None if it never began.
 
         Raises:
             Unreachable: The region does not answer.
         """
         try:
-            return datetime.fromisoformat(json.loads(read_object(self.region, self.records, self.key))["began"])
+            with calls(f"s3://{self.records}/{self.key}", self.region):
+                head = client("s3", self.region).head_object(Bucket=self.records, Key=self.key)
         except Missing:
             return None
+        written: datetime = head["LastModified"]
+        return written + SECOND
 
     def begin(self) -> datetime:
-        """Record the beginning of the restore, unless it is recorded already, and return it.
+        """Record the beginning of the restore, unless it is recorded already, and return its first second.
 
         Raises:
             Missing: The control bucket does not exist.
             Unreachable: The region does not answer.
         """
-        now = datetime.now(UTC).replace(microsecond=0)  # S3 stores times in seconds
-        body = {"began": now.isoformat(), "bucket": self.bucket, "prefix": self.prefix, "to": self.to}
-        try:
-            write_once(self.region, self.records, self.key, json.dumps(body).encode())
-        except Conflict:
-            return self.began() or now
-        return now
+        if began := self.began():
+            return began
+        body = {"bucket": self.bucket, "prefix": self.prefix, "as_of": self.at.isoformat(), "to": self.to}
+        write_once(self.region, self.records, self.key, json.dumps(body).encode())
+        # What was written in the second of the record, before it, is not of this restore.
+        time.sleep(SECOND.total_seconds())
+        return self.began() or self.begin()
