@@ -70,8 +70,19 @@ def _client(service: str, region: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", _limits.attempts))},
         max_pool_connections=32,
         user_agent_appid="ml-dr",
+        proxies=_proxies(service),
     )
     return _session().client(service, region_name=region, config=config)
+
+
+def _proxies(service: str) -> dict[str, str] | None:
+    """Return the proxy of a service in the sandbox; None for the proxies of the environment.
+
+    Hosts of S3 Control begin with the account. Such a name before the sandbox's address does not resolve, and Python
+    takes it for one that NO_PROXY excludes.
+    """
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    return {"http": endpoint} if service == "s3control" and endpoint and IN_SANDBOX in os.environ else None
 
 
 _SESSION_LOCK = Lock()

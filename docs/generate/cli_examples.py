@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from docs.generate import evidence_examples, operation_examples, set_examples
 from dr.cli import (
+    backfill_report,
     check_report,
     drill_report,
     evidence_report,
@@ -257,6 +258,7 @@ OUTPUTS: Mapping[str, str] = {
     "dr resume": "$ dr resume\nautomation is not paused",
     "dr check": _output("dr check", check_report.check_text(CHECK)),
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
+    "dr backfill": _output("dr backfill", backfill_report.backfill_text(set_examples.BACKFILL)),
     "dr restore": _output(
         "dr restore --bucket B --prefix train/ --as-of 2026-11-28T12:00:00Z",
         restore_report.restore_text(set_examples.RESTORE),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
+from dr.data.backfill import Backfill, Filled, Gap
+from dr.data.batch_jobs import Wanted as JobWanted
 from dr.data.listing import Held, Listed, Listing
 from dr.data.model_sets import Entry, Manifest, digest_of, folder
 from dr.data.prefix_restore import Outcome, Restore, Wanted
@@ -75,6 +78,20 @@ SET_RESTORE = SetRestore(
     ),
     "20261128T124132.870114Z-0b7e2f5c",
     newer=(NEWEST,),
+)
+BACKFILL = Backfill(
+    RECOVERY,
+    tuple(
+        Filled(
+            Gap(
+                pair,
+                JobWanted("123456789012", "ml-dr", PRIMARY, f"ml-dr-123456789012-{PRIMARY}-{pair}", RECOVERY, pair, ""),
+                Counter(statuses),
+                size,
+            )
+        )
+        for pair, statuses, size in (("datasets", {"NONE": 48_210}, 96_420_000_000), ("models", {"PENDING": 2}, 0))
+    ),
 )
 PUBLISHED = Published(PRIMARY, manifest(NEWEST), kept=False)
 MODEL = manifest(NEWEST).entries[-1]

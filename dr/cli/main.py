@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dr.cli import automate, check_command, drill, evidence, operate, restore, sets, supply
+from dr.cli import automate, backfill, check_command, drill, evidence, operate, restore, sets, supply
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
@@ -57,6 +57,7 @@ EXITS = {
     **evidence.EXITS,
     **restore.EXITS,
     **sets.EXITS,
+    **backfill.EXITS,
     **supply.EXITS,
     "eks-token": {Exit.FAILED: "There are no AWS credentials."},
 }
@@ -256,6 +257,7 @@ automate.add_to(app)
 drill.add_to(app)
 evidence.add_to(app)
 restore.add_to(app)
+backfill.add_to(app)
 app.add_typer(sets.app)
 app.add_typer(supply.app)
 

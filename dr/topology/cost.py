@@ -77,6 +77,21 @@ def data_cost(topology: Topology, stored_gb: float, written_gb: float) -> list[L
     ]
 
 
+def backfill_cost(objects: int, gb: float) -> list[Line]:
+    """Return what a job of S3 Batch Replication costs once. The generation of its manifest has no sourced price.
+
+    Args:
+        objects: Object versions that it copies.
+        gb: Their size in GB.
+    """
+    return [
+        Line("S3 Batch Operations job", 1),
+        Line("S3 Batch Operations objects", objects / 1e6),
+        Line("S3 PUT requests", objects / 1e6),
+        Line("transfer to another region", gb),
+    ]
+
+
 def _always(topology: Topology) -> Iterator[Line]:
     """Yield what exists in every tier."""
     primary = topology.role is Role.PRIMARY
