@@ -58,7 +58,8 @@ def _from(bucket: FakeBucket, prefix: str, after: str, version: str, limit: int)
     names = [name for name in list(bucket.keys) if name.startswith(prefix)]
     count = 0
     rest = (name for name in names if name > after or (version and name == after))
-    for name in heapq.nsmallest(limit + 1, rest):
+    # The key of the marker may have no further version.
+    for name in heapq.nsmallest(limit + 2, rest):
         versions = list(reversed(bucket.keys.getlist(name, [])))
         ids = [str(each.version_id) for each in versions]
         start = ids.index(version) + 1 if name == after and version in ids else 0

@@ -45,6 +45,15 @@ def test_pages_of_one_version_have_the_order_of_s3(s3: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_listing_continues_after_a_page_that_ends_with_the_only_version_of_a_key(s3: Any, size: int) -> None:
+    names = [f"single/{number}" for number in range(10)]
+    for name in names:
+        s3.put_object(Bucket=BUCKET, Key=name, Body=b"1")
+
+    assert [key for key, _, _ in listed(s3, Prefix="single/", PaginationConfig={"PageSize": size})] == names
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 def test_pages_of_any_size_have_every_version_once(s3: Any, size: int) -> None:
     found = listed(s3, PaginationConfig={"PageSize": size})
