@@ -25,6 +25,7 @@ from tests.support.program import CONTROL, ROOT, first_deployment
 CLUSTER = {
     *("cluster", "cluster-system", *(f"cluster-gpu-{zone}" for zone in "abc"), "cluster-from-load-balancer"),
     *(f"cluster-{role.name}" for role in POD_ROLES if role not in ADDONS.values()),
+    *(f"cluster-{role.name}-{namespace}" for role in POD_ROLES for namespace in role.further),
     *(f"cluster-{addon}" for addon in ADDONS),
 }
 """Resources that a running cluster adds to a stack, except objects in the cluster."""
