@@ -61,9 +61,11 @@ PRICES = {
     "S3 Standard": _recorded(0.023, "GB-month", "s3_bucket_test (068dadf9)"),
     "transfer to another region": _recorded(0.02, "GB", "data_transfer_test (01c59b17)"),
     "S3 Replication Time Control": Price(0.015, "GB", "S3 pricing, second-hand"),
-    "S3 Batch Operations job": Price(0.25, "job", "S3 pricing, from memory"),
-    "S3 Batch Operations objects": Price(1.00, "million objects", "S3 pricing, from memory"),
-    "S3 PUT requests": Price(5.00, "million requests", "S3 pricing, from memory"),
+    "S3 Batch Operations job": Price(0.25, "job", "S3 price list, BatchOperations-Jobs, second-hand"),
+    "S3 Batch Operations objects": Price(
+        1.00, "million objects", "S3 price list, BatchOperations-Objects, second-hand"
+    ),
+    "S3 PUT requests": Price(5.00, "million requests", "S3 pricing, second-hand"),
     "AWS Backup of S3": Price(0.05, "GB-month", "cloudburn.io/blog/aws-backup-pricing, second-hand"),
     **{
         f"EC2 {name}": Price(usd, "hour", EC2)

@@ -15,7 +15,7 @@ from dr.data.batch_jobs import Ended, Wanted
 from dr.data.model_sets import Report
 from dr.errors import Exit
 from sandbox.aws.behaviours.replication import Replicator
-from tests.support.buckets import make_bucket
+from tests.support.buckets import Pair, make_bucket
 from tests.support.sets import PRIMARY, RECOVERY, Regions, bucket, run, text
 
 SOURCE, REPLICA = bucket(PRIMARY, "datasets"), bucket(RECOVERY, "datasets")
@@ -100,6 +100,22 @@ def test_lost_replica_bucket_is_filled_again(regions: Regions, existing: dict[st
 
     assert (code, found["by_status"], found["left"]) == (Exit.OK, {"COMPLETED": 21}, 0)
     assert hashes(regions, RECOVERY) == existing
+
+
+def test_lost_primary_bucket_is_filled_from_its_replicas(regions: Regions, existing: dict[str, str]) -> None:
+    backfill("--yes")
+    s3 = regions.s3[PRIMARY]
+    for each in s3.list_object_versions(Bucket=SOURCE)["Versions"]:
+        s3.delete_object(Bucket=SOURCE, Key=each["Key"], VersionId=each["VersionId"])
+    s3.delete_bucket(Bucket=SOURCE)
+    make_bucket(s3, SOURCE)
+    pair = Pair(s3, regions.s3[RECOVERY], (SOURCE, REPLICA))
+    pair.replicate_back(pair.back())
+
+    code, found = backfill("--region", PRIMARY, "--yes")
+
+    assert (code, found["by_status"], found["left"]) == (Exit.OK, {"REPLICA": 21}, 0)
+    assert hashes(regions, PRIMARY) == existing
 
 
 def test_versions_that_s3_does_not_replicate_again_are_reported(regions: Regions, existing: dict[str, str]) -> None:
