@@ -1,43 +1,14 @@
 """Model sets in one region of moto; tests/integration covers both regions and replication."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import boto3
 import pytest
-from moto import mock_aws
 
-from dr.data import copies, model_sets, publication
-from dr.data.model_sets import Manifest
+from dr.data import copies, model_sets
 from dr.data.publication import Item
 from dr.errors import Invalid
+from tests.support.published import BUCKETS, REGION, items, publish, versioned_buckets
 
-BUCKETS = {"datasets": "data", "models": "models", "registry": "registry"}
-REGION = "us-east-1"
-
-
-@pytest.fixture(autouse=True)
-def _buckets() -> Iterator[None]:
-    with mock_aws():
-        s3 = boto3.client("s3", REGION)
-        for bucket in BUCKETS.values():
-            s3.create_bucket(Bucket=bucket)
-            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        yield
-
-
-@pytest.fixture
-def items(tmp_path: Path) -> list[Item]:
-    content = {("data", "datasets"): "digits", ("parameters", "registry"): "{}", ("model", "models"): "weights"}
-    made = []
-    for (part, pair), text in content.items():
-        (tmp_path / part).write_text(text)
-        made.append(Item(part, pair, tmp_path / part))
-    return made
-
-
-def publish(items: list[Item]) -> Manifest:
-    return publication.publish(REGION, BUCKETS, "digits", items)
+__all__ = ["items", "versioned_buckets"]
 
 
 def test_published_model_set_is_read_back_unchanged(items: list[Item]) -> None:
