@@ -19,7 +19,7 @@ from dr.operations import inference_probe
 from dr.operations.steps import Report, State, Step, Verdict
 from sandbox.client.endpoint import Endpoint
 from sandbox.client.predictions import INFER_PATH
-from sandbox.clusters.serving import lacking
+from sandbox.clusters.mlserver import lacking
 from sandbox.emulator_client import ask
 from sandbox.local import Local, read_json
 from sandbox.model_set import NAME

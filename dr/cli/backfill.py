@@ -40,7 +40,9 @@ def backfill(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Replicate object versions that a region's buckets lack: from before replication, failed, or of a lost replica.
+    """Replicate object versions that the other region lacks.
+
+    Versions from before replication was configured, those that failed, or all of a lost replica.
 
     Compares both buckets of each pair by version, and shows objects, bytes and cost. With --yes, or after a question,
     runs a job of S3 Batch Replication for each pair, follows it, and compares again. A job continues without this

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import timedelta
 
-from dr.drills import pacing
+from dr.drills import allowed, pacing
 from dr.drills.environment import Sandbox
 from dr.drills.pacing import Paced
-from dr.operations import prechecks
 from dr.operations.operation import FAILBACK, execute, plan
 from dr.operations.scene import Scene
 from dr.operations.step_runner import Watcher
-
-HOME_PATIENCE = timedelta(minutes=10)
-"""Time limit for the primary region to be healthy again, by the environment's clock."""
-POLL_SECONDS = 0.3
 
 
 def needed(scene: Scene) -> bool:
@@ -38,14 +31,6 @@ def fail_back(scene: Scene, place: Sandbox, watcher: Watcher, begins: Callable[[
         Refused: The primary region is not healthy in time, or another process operates.
         DrError: A step failed.
     """
-    place.run_at(pacing.STEADY)
-    try:
-        limit = place.now() + HOME_PATIENCE
-        while refusal := prechecks.refusal(scene, FAILBACK.guards, prechecks.run(scene, FAILBACK.guards)):
-            if place.now() > limit:
-                raise refusal
-            time.sleep(POLL_SECONDS)
-    finally:
-        place.run_at(pacing.MACHINE)
+    allowed.wait(scene, place, FAILBACK, pacing.STEADY)
     begins()
     execute(scene, FAILBACK, plan(scene, FAILBACK), Paced(watcher, place))

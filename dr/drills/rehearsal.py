@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dr.drills import failback, guards, killed, pacing, result, running, writes
+from dr.drills import allowed, failback, guards, killed, pacing, result, running, writes
 from dr.drills.attempts import attempt
 from dr.drills.catalog import Drill
 from dr.drills.deployment import Deployment
@@ -199,6 +199,8 @@ class Rehearsal:
         self.record.deployed = self.deployment.raise_to(tier)
         self.topology = replace(self.topology, tier=tier)
         self.scene = self._scene(self.run)
+        # Alarms about the region's endpoint need some minutes of answers.
+        allowed.wait(self.scene, self.place, FAILOVER, pacing.WAITING)
 
     def _restore(self) -> None:
         """Deploy the configured tier again: the proof is that of this tier."""

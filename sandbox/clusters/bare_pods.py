@@ -24,11 +24,12 @@ from urllib3.exceptions import HTTPError
 from dr.errors import Failed, Problem
 from sandbox.clusters import pod_processes, pod_statuses, proxy
 from sandbox.clusters.api import STRATEGIC, Api, RefusedError, Thing, Watched
+from sandbox.clusters.mlserver import lacking
 from sandbox.clusters.nodes import pod_path
 from sandbox.clusters.pod_network import PodNetwork
 from sandbox.clusters.pod_processes import Outcome, Process
 from sandbox.clusters.proxy import Proxy
-from sandbox.clusters.serving import ModelServer, Served, lacking
+from sandbox.clusters.serving import ModelServer, Served
 
 RETRY_SECONDS = 0.5
 """Delay in seconds after a status was not written, as while the region is unreachable."""

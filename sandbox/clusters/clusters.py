@@ -26,7 +26,7 @@ from sandbox.aws.extensions.eks import clusters
 from sandbox.aws.faults import Faults
 from sandbox.aws.world import Clients, Operator
 from sandbox.clusters import addon_definitions, tokens
-from sandbox.clusters.serving import lacking
+from sandbox.clusters.mlserver import lacking
 from sandbox.control_plane.control_plane import ControlPlane
 from sandbox.toolchain.kubernetes_binaries import Binaries
 

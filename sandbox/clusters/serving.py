@@ -12,7 +12,6 @@ was loaded, even if newer pods have newer ones. When none of those pods exists a
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import json
 import os
 import subprocess
@@ -29,6 +28,7 @@ from dr.errors import Failed, Problem
 from sandbox.aws.answer import Answer, ConnectionCutError
 from sandbox.clusters import pod_processes, proxy
 from sandbox.clusters.api import Api, Thing
+from sandbox.clusters.mlserver import lacking
 from sandbox.clusters.pod_network import PodNetwork
 from sandbox.clusters.proxy import Proxy, ProxyConnection
 
@@ -44,14 +44,6 @@ LISTENER = "inference"
 """Name of the proxy's listener for clients."""
 PER_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "proxy-connection"}
 """Headers that a proxy does not forward (RFC 9110, section 7.6.1)."""
-
-
-def lacking() -> str:
-    """Return the reason why this machine cannot run a model server; "" if it can."""
-    if importlib.util.find_spec("mlserver") is not None:
-        return ""
-    version = ".".join(map(str, sys.version_info[:2]))
-    return f"MLServer is not installed: it needs Python below 3.13, and this is {version}"
 
 
 class ModelServer:

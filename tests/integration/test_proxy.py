@@ -24,8 +24,9 @@ from joserfc.jwk import ECKey, RSAKey
 from components.kubernetes import inference_spec, mesh_spec, proxy_spec
 from components.kubernetes.inference_spec import SERVER_PORT
 from dr.topology.serving import Authentication, AuthenticationMode, Serving
+from sandbox.clusters.mlserver import lacking
 from sandbox.clusters.proxy import Proxy, ProxyConnection
-from sandbox.clusters.serving import LISTENER, ModelServer, lacking
+from sandbox.clusters.serving import LISTENER, ModelServer
 from sandbox.model_set import NAME, train
 from tests.support.kubernetes import spec
 from tests.support.waiting import wait_for

@@ -32,6 +32,7 @@ OWN = {
     "split-brain": {"one-region"},
     "grey-failure": {"health-checks"},
 }
+ATTEMPTS = 3
 FAILED_OVER = [name for name, each in DRILLS.items() if each.fault in (Fault.REGION, Fault.INFERENCE)]
 """The drills that fail over."""
 FORBIDDEN = ("iam", "route53", "organizations", "globalaccelerator")
@@ -54,6 +55,15 @@ def evidence(sandbox: SandboxUnderTest, run: str) -> Path:
 
 def verdicts(document: dict[str, Any]) -> dict[str, str]:
     return {each["name"]: each["verdict"] for each in document["judgements"]}
+
+
+def measured(sandbox: SandboxUnderTest, name: str) -> tuple[int, dict[str, Any]]:
+    """Run a drill, again while the machine is too busy to measure its time within two seconds."""
+    for _ in range(ATTEMPTS):
+        code, found = dr(sandbox, "drill", name)
+        if verdicts(found)["rto"] != "unknown":
+            break
+    return code, found
 
 
 def status(sandbox: SandboxUnderTest) -> dict[str, Any]:
@@ -84,10 +94,7 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
     if name != "region-loss" and not everything:
         pytest.skip("another drill: with --all")
     since = running.mark()
-    code, found = dr(running, "drill", name)
-    if verdicts(found)["rto"] == "unknown":
-        # The machine was too busy to measure the time within two seconds.
-        code, found = dr(running, "drill", name)
+    code, found = measured(running, name)
 
     assert (code, found["verdict"]) == (0, "met"), found
     assert verdicts(found) == dict.fromkeys(USUAL | OWN.get(name, set()), "met")
@@ -113,26 +120,34 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
         wait_for(lambda: status(running)["proof"]["status"] == "met", "the proof of the drill")
 
 
+@pytest.fixture
+def backup(running: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    """The sandbox with the recovery stack in tier backup; afterwards in its own."""
+    running.configure("dr", tier="backup")
+    running.engine.up("dr")
+    yield running
+    dr(running, "drill", "stop")
+    running.configure("dr", tier=None)
+    running.engine.up("dr")
+
+
 def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(
-    running: SandboxUnderTest, everything: bool
+    everything: bool, request: pytest.FixtureRequest
 ) -> None:
     if not everything:
         pytest.skip("with --all")
-    running.configure("dr", tier="backup")
-    running.engine.up("dr")
-    file = running.local.project / "Pulumi.dr.yaml"
+    sandbox: SandboxUnderTest = request.getfixturevalue("backup")
+    file = sandbox.local.project / "Pulumi.dr.yaml"
     before = file.read_bytes()
-    code, found = dr(running, "drill", "region-loss")
+    code, found = measured(sandbox, "region-loss")
 
     assert (code, found["verdict"], found["tier"]) == (0, "met", "backup"), found
     assert CLUSTER_CREATION.total_seconds() <= found["phases"]["capacity"] <= found["rto_seconds"]
-    assert nothing_is_left(running)
+    assert nothing_is_left(sandbox)
     assert file.read_bytes() == before
-    assert running.engine.preview("dr").none, "the stack is of its tier again"
-    assert running.client("eks", WEST).list_clusters()["clusters"] == []
-    assert status(running)["proof"]["status"] == "met"
-    running.configure("dr", tier=None)
-    running.engine.up("dr")
+    assert sandbox.engine.preview("dr").none, "the stack is of its tier again"
+    assert sandbox.client("eks", WEST).list_clusters()["clusters"] == []
+    assert status(sandbox)["proof"]["status"] == "met"
 
 
 def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(
@@ -140,10 +155,7 @@ def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(
 ) -> None:
     if not everything:
         pytest.skip("with --all")
-    code, found = dr(running, "drill", "zone-loss")
-    if verdicts(found)["rto"] == "unknown":
-        # The machine was too busy to measure the time within two seconds.
-        code, found = dr(running, "drill", "zone-loss")
+    code, found = measured(running, "zone-loss")
 
     assert (code, found["verdict"]) == (0, "met"), found
     assert verdicts(found) == dict.fromkeys((USUAL - {"detection"}) | {"no-failover", "replicas"}, "met")

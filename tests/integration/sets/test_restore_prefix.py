@@ -22,17 +22,17 @@ from tests.support.waiting import wait_for
 
 BUCKET = bucket(PRIMARY, "datasets")
 AT = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
-"""Between `let_an_hour_pass` and now; the same in repeated commands."""
+"""Between the times of `let_a_day_pass` and now, however long the tests before took; the same in repeated commands."""
 NAMES = tuple(f"train/{number:03}.csv" for number in range(12))
 
 
-def let_an_hour_pass(name: str = BUCKET) -> None:
+def let_a_day_pass(name: str = BUCKET) -> None:
     """Move the times of all versions back."""
     found = find_bucket(name)
     assert found
     for key in found.keys:
         for version in found.keys.getlist(key):
-            version.last_modified -= timedelta(hours=1)
+            version.last_modified -= timedelta(days=1)
 
 
 def put(regions: Regions, **content: str) -> None:
@@ -66,7 +66,7 @@ def restore(*arguments: str, prefix: str = "train/") -> tuple[int, Any]:
 def before(regions: Regions) -> dict[str, str]:
     """Objects of an hour ago, with their hashes."""
     put(regions, **{name: f"row of {name}" for name in NAMES}, other="kept")
-    let_an_hour_pass()
+    let_a_day_pass()
     return hashes(regions, "train/")
 
 
@@ -150,7 +150,7 @@ def test_objects_that_did_not_exist_are_kept_unless_their_deletion_is_asked_for(
 
 def test_object_with_a_forged_checksum_does_not_count_as_restored(regions: Regions) -> None:
     put(regions, **{"train/a": "plumless"})
-    let_an_hour_pass()
+    let_a_day_pass()
     before = hashes(regions, "train/")
     put(regions, **{"train/a": "buckeroo"})  # the same size and CRC-32
     s3 = regions.s3[PRIMARY]
@@ -199,7 +199,7 @@ def test_object_and_marker_of_the_same_second_are_distinguished_by_the_order_of_
     for key in ("kept", "gone"):
         for version in found.keys.getlist(key):
             version.last_modified = found.keys.getlist(key)[0].last_modified
-    let_an_hour_pass()
+    let_a_day_pass()
     for key in ("kept", "gone"):
         s3.delete_object(Bucket=BUCKET, Key=key)
     put(regions, kept="poison", gone="poison")
@@ -217,7 +217,7 @@ def test_restore_that_is_killed_continues_with_what_is_missing(
 ) -> None:
     names = [f"train/{number:04}" for number in range(400)]
     put(regions, **{name: name for name in names})
-    let_an_hour_pass()
+    let_a_day_pass()
     wanted = hashes(regions, "train/")
     for name in names:
         regions.s3[PRIMARY].delete_object(Bucket=BUCKET, Key=name)
@@ -274,7 +274,7 @@ def test_denied_key_is_named_with_the_permission(regions: Regions) -> None:
     configuration = {"Rules": [rule]}
     regions.s3[PRIMARY].put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration=configuration)
     put(regions, a="1")
-    let_an_hour_pass()
+    let_a_day_pass()
     regions.s3[PRIMARY].delete_object(Bucket=BUCKET, Key="a")
     statement = {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -301,7 +301,7 @@ def test_object_that_is_written_meanwhile_is_not_overwritten(regions: Regions, b
 def test_archived_object_is_named_with_what_to_do(regions: Regions) -> None:
     s3 = regions.s3[PRIMARY]
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"1", StorageClass="DEEP_ARCHIVE")
-    let_an_hour_pass()
+    let_a_day_pass()
     s3.delete_object(Bucket=BUCKET, Key="a")
     code, found = restore(prefix="")
 

@@ -18,7 +18,7 @@ from components.pod_code import pod_code
 from dr import clients
 from dr.data import publication
 from dr.topology.serving import SERVICE
-from sandbox.clusters.serving import lacking
+from sandbox.clusters.mlserver import lacking
 from sandbox.model_set import train
 from sandbox.server import running
 from tests.support.inference import ZONES, Region

@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from sandbox.clusters.serving import lacking
+from sandbox.clusters.mlserver import lacking
 from sandbox.local import ROOT
 from tests.support.waiting import wait_for
 

@@ -19,7 +19,7 @@ from dr.data import publication
 from dr.errors import Failed
 from sandbox.cli import predict
 from sandbox.client.endpoint import Endpoint
-from sandbox.clusters.serving import lacking
+from sandbox.clusters.mlserver import lacking
 from sandbox.model_set import train
 from sandbox.server import running
 from tests.support.inference import READY_PATH, ZONES, Region

@@ -20,11 +20,14 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, output: str = "", err
     """Put a `pulumi` on PATH, and return the file with its arguments and its standard input."""
     log, program = folder / "arguments", folder / "bin" / "pulumi"
     program.parent.mkdir()
-    program.write_text(
-        f"#!{sys.executable}\nimport sys\n"
+    script = folder / "pulumi.py"
+    script.write_text(
+        "import sys\n"
         f"open({str(log)!r}, 'w').write(' '.join(sys.argv[1:]) + '|' + sys.stdin.read())\n"
         f"print({output!r}); print({errors!r}, file=sys.stderr); sys.exit({code})\n"
     )
+    # A shell script: the path of the interpreter may have spaces, which a first line cannot name.
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     return log
