@@ -13,12 +13,12 @@ def args(**changes: object) -> RestoreTestingArgs:
     return RestoreTestingArgs(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def tests_of(**changes: object) -> Cloud:
+def deployed(**changes: object) -> Cloud:
     return deploy(lambda: RestoreTesting("restore-tests", args(**changes)))
 
 
 def test_plan_restores_the_newest_snapshot_of_the_last_week_from_its_vaults() -> None:
-    plan = tests_of(tags={"owner": "ml"}).one("RestoreTestingPlan", "restore-tests-plan")
+    plan = deployed(tags={"owner": "ml"}).one("RestoreTestingPlan", "restore-tests-plan")
 
     assert (plan["name"], plan["region"], plan["scheduleExpression"]) == ("ml_dr", "us-west-2", "cron(0 6 1 * ? *)")
     assert plan["recoveryPointSelection"] == {
@@ -31,7 +31,7 @@ def test_plan_restores_the_newest_snapshot_of_the_last_week_from_its_vaults() ->
 
 
 def test_each_selection_is_of_a_type_that_restore_testing_supports_and_restores_all_its_resources() -> None:
-    selections = [made.inputs for made in tests_of().of("RestoreTestingSelection").values()]
+    selections = [made.inputs for made in deployed().of("RestoreTestingSelection").values()]
     types = {each["protectedResourceType"] for each in selections}
 
     assert types == {"S3", "EBS", "EFS", "DynamoDB"}
@@ -41,7 +41,7 @@ def test_each_selection_is_of_a_type_that_restore_testing_supports_and_restores_
 
 
 def test_role_may_restore_and_not_back_up() -> None:
-    cloud = tests_of()
+    cloud = deployed()
     attached = {each.inputs["policyArn"] for each in cloud.of("RolePolicyAttachment").values()}
 
     assert attached == {
