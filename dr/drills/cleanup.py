@@ -45,11 +45,12 @@ def stop(
     if found and found.clients and found.clients.running():
         found.clients.end(STOP_SECONDS)
         done.append("its clients")
-    if scene.recovery.cluster and (names := isolation.remove(scene.cluster)):
-        done.append(f"{', '.join(names)} in {DRILL}")
+    # The faults first: the cluster answers once they are ended.
     if place:
         scene.clock = place.seconds
         done += _recover(scene, place, watcher)
+    if scene.recovery.cluster and (names := isolation.remove(scene.cluster)):
+        done.append(f"{', '.join(names)} in {DRILL}")
     if found and found.raised and place:
         Deployment(stack, place, say).restore()
         done.append("the tier that it deployed")
