@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi_aws import backup, iam
+from pulumi_aws import backup
 
+from components.data.backup_role import backup_role
 from components.data.backup_rules import BackupRule, VaultLock, check_lock_allows
-from components.iam import BACKUP_POLICIES, trust_service
+from components.iam import BACKUP_POLICIES
 from components.tagging import BACKUP_TAG, REPLICA_TAG
 from dr.topology.backups import DataClass
 
@@ -127,29 +128,13 @@ class BackupPlan(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BackupPlanArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:data:BackupPlan", name, None, opts)
-        self.role_arn = pulumi.Output.from_input(args.role_arn or self._role(f"{name}-role", args))
+        purpose = f"AWS Backup: back up and restore tagged resources in {args.region}"
+        self.role_arn = pulumi.Output.from_input(
+            args.role_arn or backup_role(f"{name}-role", purpose, BACKUP_POLICIES, args.tags, self)
+        )
         plan_id = self._plan(name, args) if args.running else None
         self.plan_id = pulumi.Output.from_input(plan_id)
         self.register_outputs({"plan_id": self.plan_id, "role_arn": self.role_arn})
-
-    def _role(self, name: str, args: BackupPlanArgs) -> pulumi.Output[str]:
-        """Create the role, and return its ARN once the policies are attached.
-
-        AWS refuses a selection while its role lacks permission to find tagged resources.
-        """
-        opts = pulumi.ResourceOptions(parent=self)
-        role = iam.Role(
-            name,
-            assume_role_policy=trust_service("backup.amazonaws.com"),
-            description=f"AWS Backup: back up and restore tagged resources in {args.region}",
-            tags=dict(args.tags),
-            opts=opts,
-        )
-        attached = [
-            iam.RolePolicyAttachment(f"{name}-{policy}", role=role.name, policy_arn=arn, opts=opts)
-            for policy, arn in BACKUP_POLICIES.items()
-        ]
-        return pulumi.Output.all(role.arn, *(each.id for each in attached)).apply(lambda known: str(known[0]))
 
     def _plan(self, name: str, args: BackupPlanArgs) -> pulumi.Output[str]:
         plan = backup.Plan(

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_aws import backup, iam
+from pulumi_aws import backup
 
-from components.iam import RESTORE_POLICIES, trust_service
+from components.data.backup_role import backup_role
+from components.iam import RESTORE_POLICIES
 
 TYPES = ("S3", "EBS", "EFS", "DynamoDB")
 """Resource types that AWS Backup restores without parameters of ours."""
@@ -69,18 +70,8 @@ class RestoreTesting(pulumi.ComponentResource):
     def __init__(self, name: str, args: RestoreTestingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:data:RestoreTesting", name, None, opts)
         own = pulumi.ResourceOptions(parent=self)
-        role = iam.Role(
-            f"{name}-role",
-            assume_role_policy=trust_service("backup.amazonaws.com"),
-            description=f"AWS Backup: restore recovery points for tests in {args.region}",
-            tags=dict(args.tags),
-            opts=own,
-        )
-        attached = [
-            iam.RolePolicyAttachment(f"{name}-role-{policy}", role=role.name, policy_arn=arn, opts=own)
-            for policy, arn in RESTORE_POLICIES.items()
-        ]
-        role_arn = pulumi.Output.all(role.arn, *(each.id for each in attached)).apply(lambda known: str(known[0]))
+        purpose = f"AWS Backup: restore recovery points for tests in {args.region}"
+        role_arn = backup_role(f"{name}-role", purpose, RESTORE_POLICIES, args.tags, self)
         plan = backup.RestoreTestingPlan(
             f"{name}-plan",
             name=args.name,

@@ -1,4 +1,4 @@
-"""Asks the model server of its own pod for predictions whose answer is known.
+"""Asks the model server of its own pod for predictions of which the answer is known.
 
 This file imports nothing of the project: it is a container's command (`python -c`).
 """

@@ -16,7 +16,7 @@ from dr.data import model_sets
 from dr.operations.step_runner import StepRunner
 from sandbox import model_set
 from sandbox.server import Running
-from tests.support.buckets import make_bucket
+from tests.support.buckets import make_bucket, replicate_all
 
 PAIRS = ("datasets", "models", "registry")
 
@@ -39,17 +39,7 @@ def world(aws: Running) -> World:
         for bucket in made.buckets(region).values():
             make_bucket(aws.client("s3", region), bucket)
     for pair in PAIRS:
-        rule = {
-            "Status": "Enabled",
-            "Priority": 1,
-            "Filter": {"Prefix": ""},
-            "DeleteMarkerReplication": {"Status": "Disabled"},
-            "Destination": {"Bucket": f"arn:aws:s3:::{pair}-us-west-2"},
-        }
-        aws.client("s3", "us-east-1").put_bucket_replication(
-            Bucket=f"{pair}-us-east-1",
-            ReplicationConfiguration={"Role": "arn:aws:iam::123456789012:role/r", "Rules": [rule]},
-        )
+        replicate_all(aws.client("s3", "us-east-1"), f"{pair}-us-east-1", f"{pair}-us-west-2")
     return made
 
 

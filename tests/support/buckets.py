@@ -53,6 +53,18 @@ def make_bucket(client: Any, name: str, **options: Any) -> None:
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
 
+def replicate_all(client: Any, source: str, replica: str) -> None:
+    """Replicate all objects of a bucket; delete markers stay where they are, as deployed."""
+    rule = {
+        "Status": "Enabled",
+        "Priority": 1,
+        "Filter": {"Prefix": ""},
+        "DeleteMarkerReplication": {"Status": "Disabled"},
+        "Destination": {"Bucket": f"arn:aws:s3:::{replica}"},
+    }
+    client.put_bucket_replication(Bucket=source, ReplicationConfiguration=configuration(rule))
+
+
 def once() -> Config:
     """Return a client configuration without retries, so that faults are visible."""
     return Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)

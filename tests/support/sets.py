@@ -15,7 +15,7 @@ from dr.data import publication
 from dr.data.model_sets import Manifest
 from dr.data.publication import Item
 from sandbox.server import Running
-from tests.support.buckets import make_bucket
+from tests.support.buckets import make_bucket, replicate_all
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -58,17 +58,7 @@ class Regions:
     def replicate(self) -> None:
         """Replicate each pair from the primary region; delete markers stay where they are, as deployed."""
         for pair in PAIRS:
-            rule = {
-                "Status": "Enabled",
-                "Priority": 1,
-                "Filter": {"Prefix": ""},
-                "DeleteMarkerReplication": {"Status": "Disabled"},
-                "Destination": {"Bucket": f"arn:aws:s3:::{bucket(RECOVERY, pair)}"},
-            }
-            configuration = {"Role": "arn:aws:iam::123456789012:role/r", "Rules": [rule]}
-            self.s3[PRIMARY].put_bucket_replication(
-                Bucket=bucket(PRIMARY, pair), ReplicationConfiguration=configuration
-            )
+            replicate_all(self.s3[PRIMARY], bucket(PRIMARY, pair), bucket(RECOVERY, pair))
 
     def stop_replication(self) -> None:
         """Remove the rules."""

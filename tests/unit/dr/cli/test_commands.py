@@ -29,7 +29,7 @@ from dr.preflight import running_nodes
 from dr.topology.topology import Role
 from sandbox.server import Running
 from tests.support import builders
-from tests.support.buckets import make_bucket
+from tests.support.buckets import make_bucket, replicate_all
 from tests.support.builders import half
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
@@ -74,15 +74,7 @@ def deployed(empty: None, tmp_path: Path) -> dict[Role, Any]:
     for role, s3 in clients.items():
         other = Role.RECOVERY if role is Role.PRIMARY else Role.PRIMARY
         for pair in PAIRS:
-            rule = {
-                "Status": "Enabled",
-                "Priority": 1,
-                "Filter": {"Prefix": ""},
-                "DeleteMarkerReplication": {"Status": "Disabled"},
-                "Destination": {"Bucket": f"arn:aws:s3:::{bucket(other, pair)}"},
-            }
-            configuration = {"Role": "arn:aws:iam::123456789012:role/r", "Rules": [rule]}
-            s3.put_bucket_replication(Bucket=bucket(role, pair), ReplicationConfiguration=configuration)
+            replicate_all(s3, bucket(role, pair), bucket(other, pair))
         boto3.client("cloudwatch", REGIONS[role]).put_metric_alarm(**alarm("replication-late"))
         lever = LEVERS[role]
         boto3.client("cloudwatch", "us-west-2").put_metric_alarm(**alarm(f"lever-{lever}", Lever=lever))
