@@ -65,7 +65,9 @@ class Handler(MotoRequestHandler):
 
     def _answer(self, answer: Answer) -> None:
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        if self.command != "HEAD" and answer.status not in (204, 304):
+        # RFC 9112, 6.3: a client takes what follows the header of such an answer for the next answer.
+        empty = self.command == "HEAD" or answer.status in (204, 304)
+        if not empty:
             headers["content-length"] = str(len(answer.body))  # an extension may have changed moto's body
         headers.setdefault("date", self.date_time_string())
         self.send_response_only(answer.status)
@@ -73,7 +75,7 @@ class Handler(MotoRequestHandler):
             if name not in ("connection", "transfer-encoding"):
                 self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
+        if not empty:
             self.wfile.write(answer.body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

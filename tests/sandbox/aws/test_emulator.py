@@ -158,6 +158,29 @@ def test_a_connection_serves_many_requests(aws: Running) -> None:
         assert connection.sock is not None
 
 
+def test_answer_without_content_leaves_nothing_in_its_connection(aws: Running) -> None:
+    aws.client("backup", RECOVERY).create_restore_testing_plan(
+        RestoreTestingPlan={
+            "RestoreTestingPlanName": "copies",
+            "RecoveryPointSelection": {"Algorithm": "LATEST_WITHIN_WINDOW", "IncludeVaults": ["*"]},
+            "ScheduleExpression": "cron(0 6 1 * ? *)",
+        }
+    )
+    host = urlsplit(aws.endpoint)
+    request = (
+        "DELETE /restore-testing/plans/copies HTTP/1.1",
+        f"Host: {host.netloc}",
+        f"Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/{RECOVERY}/backup/aws4_request",
+        "Connection: close",
+        "\r\n",
+    )
+    with socket.create_connection((host.hostname, host.port)) as connection, connection.makefile("rb") as answer:
+        connection.sendall("\r\n".join(request).encode())
+        header, _, content = answer.read().partition(b"\r\n\r\n")
+
+    assert (header.split(b"\r\n")[0], content) == (b"HTTP/1.1 204 No Content", b"")
+
+
 def test_clients_without_retries_get_answers(aws: Running) -> None:
     assert aws.client("s3", PRIMARY, config=once()).list_buckets()["Buckets"] == []
 

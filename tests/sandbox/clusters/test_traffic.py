@@ -61,17 +61,27 @@ def region(made: tuple[Region, str, Path]) -> Region:
     found = made[0]
     found.heal()
     check_targets(found, seconds=10)
-    # A test that failed may have left more.
-    scale(found, REPLICAS)
-    if desired(found) != REPLICAS:
-        resize(found, REPLICAS)
-    wait_for(lambda: all_healthy(found) and at_rest(found))
+    settle(found)
     return found
 
 
-def at_rest(region: Region) -> bool:
-    """Whether each zone has two nodes and no more are wanted: the autoscaler may add one while nodes change."""
-    return region.ready_nodes() == list("aabbcc") and desired(region) == REPLICAS
+def settle(region: Region) -> None:
+    """Wait until each zone has two nodes, and the first number of replicas serves on them.
+
+    The autoscaler may add a node whenever a pod waits, and removes one only after ten modelled minutes. So the desired
+    numbers are set again as often as it changed them.
+    """
+    scale(region, REPLICAS)
+
+    def settled() -> bool:
+        if not all_healthy(region):
+            return False
+        if sizes(region) != [REPLICAS // len(ZONES)] * len(ZONES):
+            resize(region, REPLICAS)
+            return False
+        return region.ready_nodes() == list("aabbcc")
+
+    wait_for(settled, "rest", lambda: (sizes(region), region.ready_nodes(), sorted(region.states().values())))
 
 
 def all_healthy(region: Region) -> bool:
@@ -102,9 +112,14 @@ def groups_of(region: Region) -> list[dict[str, Any]]:
     return [eks.describe_nodegroup(clusterName=region.cluster, nodegroupName=name)["nodegroup"] for name in names]
 
 
+def sizes(region: Region) -> list[int]:
+    """Desired number of nodes in each zone."""
+    return [group["scalingConfig"]["desiredSize"] for group in groups_of(region)]
+
+
 def desired(region: Region) -> int:
     """Desired number of nodes in all zones."""
-    return sum(group["scalingConfig"]["desiredSize"] for group in groups_of(region))
+    return sum(sizes(region))
 
 
 def issues(region: Region) -> list[dict[str, Any]]:
@@ -299,7 +314,7 @@ def test_nodes_of_a_lost_zone_are_replaced_in_other_zones_until_it_recovers(regi
     wait_for(lambda: region.ready_nodes().count("a") == 2)
     for zone in "bc":
         evict(region, next(pod for pod in region.pods() if zone_of(region, pod) == zone))
-    wait_for(lambda: at_rest(region) and all_healthy(region))
+    settle(region)
 
 
 def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
@@ -320,9 +335,6 @@ def test_a_launch_without_capacity_fails_and_is_retried(region: Region) -> None:
     region.heal()
     wait_for(lambda: len(region.ready_nodes()) == REPLICAS + 2)
     wait_for(lambda: not issues(region))
-    scale(region, REPLICAS)
-    resize(region, REPLICAS)
-    wait_for(lambda: len(region.nodes()) == REPLICAS)
 
 
 def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
@@ -330,12 +342,13 @@ def test_a_node_is_drained_before_its_group_shrinks(region: Region) -> None:
     wait_for(lambda: ready_pods(region) == REPLICAS + 1)
     assert desired(region) == REPLICAS + 1
     scale(region, REPLICAS)
-    resize(region, REPLICAS)
     least = REPLICAS
 
     def settled() -> bool:
         nonlocal least
         least = min(least, ready_pods(region))
+        if desired(region) != REPLICAS:
+            resize(region, REPLICAS)
         return len(region.nodes()) == REPLICAS and all_healthy(region)
 
     wait_for(settled)
@@ -372,16 +385,12 @@ def test_a_new_launch_template_version_replaces_nodes_by_the_update_strategy(
     assert least >= REPLICAS - 2, "the disruption budget holds"
     # The autoscaler possibly adds nodes for pods that wait while their node is drained, at most one in each zone.
     assert REPLICAS + largest <= most <= REPLICAS + (largest + 1) * len(ZONES)
-    wait_for(lambda: at_rest(region))
 
 
 def test_unschedulable_pods_grow_the_group_up_to_its_maximum(region: Region) -> None:
     scale(region, 12)
     wait_for(lambda: desired(region) == 9)
     wait_for(lambda: len(region.ready_nodes()) == 9)
-    scale(region, REPLICAS)
-    resize(region, REPLICAS)
-    wait_for(lambda: len(region.nodes()) == REPLICAS)
 
 
 def test_a_lost_region_recovers_with_its_pods(region: Region) -> None:
