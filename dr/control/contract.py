@@ -100,6 +100,41 @@ class BackupRecord:
 
 
 @dataclass(frozen=True)
+class DatabaseRecord:
+    """A region's part of the global database.
+
+    Args:
+        global_cluster: Identifier of the global database.
+        cluster: Identifier of the region's cluster; "" in a tier without a replica.
+        arn: ARN of that cluster; "" without one.
+        engine_version: Version of Aurora PostgreSQL.
+        instance_class: Class of its instances, and of the one that an operation creates in a headless cluster.
+        instances: Identifiers of the instances that the stack creates; none in a headless cluster.
+        subnet_group: Name of the region's DB subnet group.
+        security_groups: IDs of the security groups of the cluster.
+        key: ARN of the region's KMS key.
+        port: Port of the endpoint.
+    """
+
+    global_cluster: str
+    cluster: str
+    arn: str
+    engine_version: str
+    instance_class: str
+    instances: tuple[str, ...] = ()
+    subnet_group: str = ""
+    security_groups: tuple[str, ...] = ()
+    key: str = ""
+    port: int = 5432
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> DatabaseRecord:
+        """Return the record of its JSON values, which have lists for tuples."""
+        fields: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in values.items()}
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
 class Half:
     """One stack's half of the contract.
 
@@ -115,6 +150,7 @@ class Half:
         network: CIDR block of a new VPC, or ID of an existing one.
         cluster: The cluster; None if none runs.
         backups: Backups of the region by class of data.
+        database: The region's part of the global database; None if `dr:database` is none.
         version: Version of the document.
     """
 
@@ -129,6 +165,7 @@ class Half:
     cluster: ClusterRecord | None = None
     configured: Tier | None = None
     backups: Mapping[str, BackupRecord] = field(default_factory=dict)
+    database: DatabaseRecord | None = None
     version: int = VERSION
 
     @property
@@ -146,7 +183,11 @@ class Half:
 
 
 def document(
-    topology: Topology, stack: str, dns: Mapping[str, Any], cluster: Mapping[str, str] | None = None
+    topology: Topology,
+    stack: str,
+    dns: Mapping[str, Any],
+    cluster: Mapping[str, str] | None = None,
+    database: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return a stack's half as JSON values.
 
@@ -155,6 +196,7 @@ def document(
         stack: The stack's name.
         dns: Fields of `DnsRecord`, once the records exist.
         cluster: Name, endpoint and CA certificate of the cluster, once it exists; None if none runs.
+        database: Fields of `DatabaseRecord`, once the cluster exists; None without a database.
     """
     buckets = {
         pair.name: BucketRecord(topology.bucket(pair, Role.PRIMARY), topology.bucket(pair, Role.RECOVERY))
@@ -178,6 +220,7 @@ def document(
             )
             for each in topology.backups
         },
+        database=DatabaseRecord.of(database) if database else None,
     ).to_dict()
 
 
@@ -214,6 +257,7 @@ def parse(text: str | bytes, source: str) -> Half:
             cluster=ClusterRecord(**cluster) if (cluster := values.get("cluster")) else None,
             configured=Tier(configured) if (configured := values.get("configured")) else None,
             backups={name: BackupRecord(**each) for name, each in values.get("backups", {}).items()},
+            database=DatabaseRecord.of(database) if (database := values.get("database")) else None,
             version=version,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

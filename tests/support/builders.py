@@ -65,6 +65,14 @@ DNS = {
     "lever_check_id": "check-lever",
     "lever_alarm": "ml-dr-lever-engage",
 }
+DATABASE = {
+    "global_cluster": "ml-dr",
+    "cluster": "ml-dr-primary",
+    "arn": "arn:aws:rds:us-east-1:123456789012:cluster:ml-dr-primary",
+    "engine_version": "16.6",
+    "instance_class": "db.r6g.large",
+    "instances": ["ml-dr-primary-1"],
+}
 
 
 def half(role: Role = Role.PRIMARY, /, **changes: Any) -> Half:

@@ -6,7 +6,7 @@ from dr.control import contract
 from dr.errors import Invalid
 from dr.topology.tiers import Tier
 from dr.topology.topology import Role
-from tests.support.builders import DNS, half, topology
+from tests.support.builders import DATABASE, DNS, half, topology
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -33,6 +33,15 @@ def test_a_half_has_the_address_of_its_cluster_and_its_deployment() -> None:
 
     assert read is not None
     assert (read.name, read.ca_data, read.namespace) == ("ml-dr", "UEVN", "ml-serving")
+
+
+def test_a_half_with_a_database_is_equal_after_writing_and_reading() -> None:
+    written = half(database=DATABASE)
+
+    assert half().database is None
+    assert written.database
+    assert (written.database.cluster, written.database.instances) == ("ml-dr-primary", ("ml-dr-primary-1",))
+    assert contract.parse(json.dumps(written.to_dict()), "test") == written
 
 
 def test_a_contract_of_a_newer_version_is_refused_naming_both_versions() -> None:
