@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import fnmatch
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +17,8 @@ from moto.ec2.models import ec2_backends
 from moto.s3.models import s3_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
-from sandbox.aws.behaviours import events
+from sandbox.aws.behaviours import events, recovery_points
+from sandbox.aws.behaviours.recovery_points import COMPLETED, Resource
 from sandbox.aws.world import World
 
 DEFAULT_OPT_IN = {
@@ -28,17 +28,11 @@ DEFAULT_OPT_IN = {
 """Opt-in settings of a region at first. On AWS they depend on when the account first used AWS Backup there; the sandbox
 has the less favourable case."""
 
-COMPLETED, FAILED = "COMPLETED", "FAILED"
+FAILED = "FAILED"
+RESTORE_TEST = "awsbackup-restore-test"
+"""Tag and prefix of what restore tests create; plans ignore it (developer guide, "Restore testing")."""
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _opt_in: dict[str, dict[str, bool]] = {}
-
-
-@dataclass(frozen=True)
-class Resource:
-    """What AWS Backup can back up."""
-
-    arn: str
-    type: str
-    tags: Mapping[str, str]
 
 
 def opt_in(region: str) -> dict[str, bool]:
@@ -70,11 +64,11 @@ def _retention(rule: Mapping[str, Any]) -> float:
 
 
 def is_due(schedule: str, minute: datetime.datetime) -> bool:
-    """Whether a cron expression starts in a minute: hours of each day, or of one day of the month."""
+    """Whether a cron expression starts in a minute: hours of each day, of a day of the month, or of a weekday."""
     parts = schedule.removeprefix("cron(").removesuffix(")").split()
     if len(parts) != 6 or not parts[0].isdigit():
         return False
-    on_day = parts[2] in ("*", "?", str(minute.day))
+    on_day = parts[2] in ("*", "?", str(minute.day)) and parts[4] in ("*", "?", WEEKDAYS[minute.weekday()])
     return on_day and minute.minute == int(parts[0]) and minute.hour in _hours(parts[1])
 
 
@@ -124,20 +118,15 @@ def _meets(tags: Mapping[str, str], conditions: Mapping[str, Any]) -> bool:
 
 
 def resources(region: str) -> Iterator[Resource]:
-    """The buckets and volumes of a region."""
+    """The buckets and volumes of a region, without those of restore tests."""
     s3 = s3_backends[ACCOUNT][PARTITION]
     for bucket in list(s3.buckets.values()):
-        if bucket.region_name == region:
+        if bucket.region_name == region and not bucket.name.startswith(RESTORE_TEST):
             yield Resource(bucket.arn, "S3", s3.tagger.get_tag_dict_for_resource(bucket.arn))
     for volume in list(ec2_backends[ACCOUNT][region].volumes.values()):
-        arn = f"arn:aws:ec2:{region}:{ACCOUNT}:volume/{volume.id}"
-        yield Resource(arn, "EBS", {tag["key"]: tag["value"] for tag in volume.get_tags()})
-
-
-def points(vault: Vault) -> list[dict[str, Any]]:
-    """The recovery points of a vault, which the caller may change."""
-    kept: list[dict[str, Any]] = vars(vault).setdefault("points", [])
-    return kept
+        tags = {tag["key"]: tag["value"] for tag in volume.get_tags()}
+        if RESTORE_TEST not in tags:
+            yield Resource(f"arn:aws:ec2:{region}:{ACCOUNT}:volume/{volume.id}", "EBS", tags)
 
 
 def _back_up(
@@ -176,7 +165,7 @@ def start(
         **({"StatusMessage": reason} if reason else {}),
     }
     if vault is not None and not reason:
-        job["RecoveryPointArn"] = _add(vault, resource, role, lifecycle, at)
+        job["RecoveryPointArn"] = recovery_points.add(vault, resource, role, lifecycle, at)
     jobs(region)[job["BackupJobId"]] = job
     detail = {name[0].lower() + name[1:]: value for name, value in job.items() if isinstance(value, str)}
     events.emit(world, region, "aws.backup", "Backup Job State Change", detail, at)
@@ -205,7 +194,8 @@ def _copy(
     if world.faults.unreachable(there):
         reason = f"{there} cannot be reached"
     elif other is not None and not reason:
-        _add(other, resource, job["IamRoleArn"], copy.get("Lifecycle"), at)
+        here = backup_backends[ACCOUNT][region].vaults[job["BackupVaultName"]]
+        recovery_points.copy(here, job["RecoveryPointArn"], other, job["IamRoleArn"], copy.get("Lifecycle"), at)
     detail = {
         "copyJobId": str(uuid4()).upper(),
         "state": FAILED if reason else COMPLETED,
@@ -217,27 +207,6 @@ def _copy(
         **({"statusMessage": reason} if reason else {}),
     }
     events.emit(world, region, "aws.backup", "Copy Job State Change", detail, at)
-
-
-def _add(
-    vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime
-) -> str:
-    region = vault.backup_vault_arn.split(":")[3]
-    arn = f"arn:aws:backup:{region}:{ACCOUNT}:recovery-point:{uuid4()}"
-    points(vault).append(
-        {
-            "RecoveryPointArn": arn,
-            "BackupVaultName": vault.backup_vault_name,
-            "BackupVaultArn": vault.backup_vault_arn,
-            "ResourceArn": resource.arn,
-            "ResourceType": resource.type,
-            "CreationDate": at,
-            "Status": COMPLETED,
-            "IamRoleArn": role,
-            **({"Lifecycle": dict(lifecycle)} if lifecycle else {}),
-        }
-    )
-    return arn
 
 
 def _refusal(vault: Vault | None, name: str, lifecycle: Mapping[str, Any] | None) -> str:

@@ -1,8 +1,8 @@
-"""The sandbox's minutes, in real time or when advanced: each starts due schedules and backups, then evaluates all
-alarms.
+"""The sandbox's minutes, in real time or when advanced: each starts due schedules, backups and restore tests, then
+evaluates all alarms.
 
-Between them, every ten seconds, Route 53's health checks run, suspended functions go on, and alarms with a period below
-a minute are evaluated.
+Between them, every ten seconds, Route 53's health checks run, suspended functions and restore jobs go on, and alarms
+with a period below a minute are evaluated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import traceback
 
 from sandbox.aws import clock
-from sandbox.aws.behaviours import alarms, backups, group_metrics, health_checks, schedules
+from sandbox.aws.behaviours import alarms, backups, group_metrics, health_checks, restore_tests, schedules
 from sandbox.aws.world import World
 
 MINUTE = 60
@@ -91,9 +91,11 @@ class Minutes:
         try:
             health_checks.run(self._world, time)
             self._world.functions.wake(self._world.faults.unreachable)
+            restore_tests.follow(self._world, time)
             if whole:
                 schedules.run(self._world, time)
                 backups.run(self._world, time)
+                restore_tests.run(self._world, time)
                 group_metrics.publish(self._world.faults, time)
             for region in alarms.regions_with_alarms():
                 alarms.evaluate(self._world, region, None if whole else MINUTE)

@@ -1,4 +1,4 @@
-"""AWS Backup: restore testing plans and their selections. No restore test runs.
+"""AWS Backup: restore testing plans and their selections. `sandbox/aws/behaviours/restore_tests.py` runs them.
 
 Sources: the API reference in botocore's service model; developer guide, "Restore testing"; the supported types are
 those of RestoreTestingSelectionForCreate. Messages are not documented.
@@ -15,6 +15,8 @@ from moto.backup.models import backup_backends
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import AwsError
+from sandbox.aws.behaviours import restore_tests
+from sandbox.aws.behaviours.restore_tests import Plan
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.backup import SCHEDULE, wrong
@@ -22,12 +24,10 @@ from sandbox.aws.extensions.iam import role_trusts
 
 NAME = re.compile(r"[a-zA-Z0-9_]{1,50}")
 TYPES = ("Aurora", "DocumentDB", "DynamoDB", "EBS", "EC2", "EFS", "FSx", "Neptune", "RDS", "S3")
-Plan = dict[str, Any]
 
 
 def _plans(call: Call) -> dict[str, Plan]:
-    found: dict[str, Plan] = vars(backup_backends[ACCOUNT][call.region]).setdefault("restore_testing", {})
-    return found
+    return restore_tests.plans(call.region)
 
 
 def _plan(call: Call) -> Plan:

@@ -11,9 +11,10 @@ from typing import Any
 
 from moto.backup.models import Vault, backup_backends
 
+from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
-from sandbox.aws.behaviours import backups
+from sandbox.aws.behaviours import recovery_points
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.backup import wrong
@@ -24,13 +25,13 @@ from sandbox.aws.extensions.iam import caller, listed, principal_of
 def describe_vault(call: Call, moto: Moto) -> dict[str, Any]:
     """Add the number of recovery points and the type of the vault, which moto leaves out."""
     vault = _vault(call)
-    held = len(backups.points(vault))
+    held = len(recovery_points.points(vault))
     return {**vault.to_list_dict(), "VaultType": "BACKUP_VAULT", "NumberOfRecoveryPoints": held}
 
 
 @answers("backup", "DeleteBackupVault")
 def delete_vault(call: Call, moto: Moto) -> Answer:
-    if backups.points(_vault(call)):
+    if recovery_points.points(_vault(call)):
         name = call.parameters["BackupVaultName"]
         raise AwsError(
             "InvalidRequestException", f"Backup vault {name} cannot be deleted as it contains recovery points"
@@ -41,15 +42,18 @@ def delete_vault(call: Call, moto: Moto) -> Answer:
 @answers("backup", "ListRecoveryPointsByBackupVault")
 def list_recovery_points(call: Call, moto: Moto) -> dict[str, Any]:
     wanted = call.parameters.get("ByResourceType")
-    return {"RecoveryPoints": [each for each in backups.points(_vault(call)) if wanted in (None, each["ResourceType"])]}
+    now, found = clock.now(), recovery_points.points(_vault(call))
+    return {
+        "RecoveryPoints": [recovery_points.shown(each, now) for each in found if wanted in (None, each["ResourceType"])]
+    }
 
 
 @answers("backup", "DeleteRecoveryPoint")
 def delete_recovery_point(call: Call, moto: Moto) -> dict[str, Any]:
     _refuse_denied(call)
-    points, wanted = backups.points(_vault(call)), call.parameters["RecoveryPointArn"]
+    wanted = call.parameters["RecoveryPointArn"]
     _refuse_locked(call, wanted)
-    points[:] = [each for each in points if each["RecoveryPointArn"] != wanted]
+    recovery_points.remove(_vault(call), wanted)
     return {}
 
 
@@ -69,7 +73,7 @@ def _refuse_locked(call: Call, wanted: str) -> dict[str, Any]:
     guide, "AWS Backup Vault Lock"). The text of the message is not documented.
     """
     vault = _vault(call)
-    point = next((each for each in backups.points(vault) if each["RecoveryPointArn"] == wanted), None)
+    point = next((each for each in recovery_points.points(vault) if each["RecoveryPointArn"] == wanted), None)
     if point is None:
         raise AwsError("ResourceNotFoundException", f"Cannot find recovery point {wanted}")
     if vault.locked:

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.backup.models import backup_backends
 
-from sandbox.aws.behaviours import backups
+from sandbox.aws.behaviours import recovery_points
 from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
@@ -262,7 +262,7 @@ def make_point(vault: str) -> str:
     found = backup_backends["123456789012"][RECOVERY].vaults[vault]
     arn = "arn:aws:backup:us-west-2:123456789012:recovery-point:1"
     about = {"BackupVaultName": vault, "BackupVaultArn": found.backup_vault_arn, "Status": "COMPLETED"}
-    backups.points(found).append({"RecoveryPointArn": arn, "ResourceType": "S3", **about})
+    recovery_points.points(found).append({"RecoveryPointArn": arn, "ResourceType": "S3", **about})
     return arn
 
 

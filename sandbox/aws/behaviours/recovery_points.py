@@ -1,0 +1,214 @@
+"""Recovery points of a vault with what was backed up: the objects of a bucket, or a snapshot of a volume.
+
+Sources: AWS Backup developer guide, "Amazon S3 backups" (a restore brings back the latest versions), "Encryption for
+backups in AWS Backup" (a copy is encrypted with the key of the vault that it is copied to) and "Backup plan options and
+configuration" (cold storage). The recovery point of a volume is an EBS snapshot.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from moto.backup.models import Vault, backup_backends
+from moto.ec2.models import ec2_backends
+from moto.s3.models import FakeDeleteMarker, s3_backends
+
+from sandbox.aws.account import ACCOUNT, PARTITION
+
+COMPLETED = "COMPLETED"
+META = "x-amz-meta-"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What AWS Backup can back up."""
+
+    arn: str
+    type: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object of a bucket, as it was backed up."""
+
+    key: str
+    value: bytes
+    metadata: Mapping[str, str]
+    content_type: str
+    encryption: str
+    kms_key: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a recovery point holds, besides what the API shows of it.
+
+    Args:
+        tags: Tags of the resource when it was backed up.
+        origin: Configuration of the resource at that time, by the names of its restore metadata.
+        items: Objects of a bucket.
+    """
+
+    tags: Mapping[str, str]
+    origin: Mapping[str, str]
+    items: tuple[Item, ...] = ()
+
+
+def points(vault: Vault) -> list[dict[str, Any]]:
+    """The recovery points of a vault, which the caller may change."""
+    kept: list[dict[str, Any]] = vars(vault).setdefault("points", [])
+    return kept
+
+
+def content(vault: Vault, arn: str) -> Content:
+    """What a recovery point holds."""
+    found: Content = _contents(vault)[arn]
+    return found
+
+
+def _contents(vault: Vault) -> dict[str, Content]:
+    kept: dict[str, Content] = vars(vault).setdefault("contents", {})
+    return kept
+
+
+def find(region: str, arn: str) -> tuple[Vault, dict[str, Any]] | None:
+    """The vault and the recovery point of an ARN in a region."""
+    for vault in list(backup_backends[ACCOUNT][region].vaults.values()):
+        for point in points(vault):
+            if point["RecoveryPointArn"] == arn:
+                return vault, point
+    return None
+
+
+def storage_class(point: Mapping[str, Any], now: datetime.datetime) -> str:
+    """Whether a recovery point is in cold storage at a time.
+
+    Types other than EBS and EFS stay in warm storage; EBS moves only with the opt-in (API reference, Lifecycle).
+    """
+    kept = point.get("Lifecycle", {})
+    days, kind = kept.get("MoveToColdStorageAfterDays"), point["ResourceType"]
+    moves = kind == "EFS" or (kind == "EBS" and kept.get("OptInToArchiveForSupportedResources"))
+    return "COLD" if days and moves and now >= point["CreationDate"] + datetime.timedelta(days=days) else "WARM"
+
+
+def shown(point: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
+    """A recovery point as the API shows it."""
+    return {**point, "StorageClass": storage_class(point, now)}
+
+
+def add(vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime) -> str:
+    """Back up a resource into a vault of its region, and return the recovery point's ARN."""
+    if resource.type == "EBS":
+        volume = ec2_backends[ACCOUNT][_region(vault)].volumes[resource.arn.rpartition("/")[2]]
+        snapshot = volume.ec2_backend.create_snapshot(volume.id, "This snapshot is created by the AWS Backup service.")
+        snapshot.kms_key_id = volume.kms_key_id
+        held, arn, size = Content(resource.tags, _volume(volume)), _snapshot_arn(vault, snapshot), volume.size << 30
+    else:
+        bucket = s3_backends[ACCOUNT][PARTITION].buckets[resource.arn.rpartition(":")[2]]
+        held = Content(resource.tags, {"BucketName": bucket.name}, tuple(_items(bucket)))
+        arn, size = _new_arn(vault), sum(len(each.value) for each in held.items)
+    return _keep(
+        vault, arn, held, {"ResourceArn": resource.arn, "ResourceType": resource.type}, size, role, lifecycle, at
+    )
+
+
+def copy(
+    source: Vault, arn: str, target: Vault, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime
+) -> str:
+    """Copy a recovery point to a vault, also of another region, and return the copy's ARN."""
+    held = content(source, arn)
+    point = next(each for each in points(source) if each["RecoveryPointArn"] == arn)
+    if point["ResourceType"] == "EBS":
+        backend = ec2_backends[ACCOUNT][_region(target)]
+        snapshot = backend.copy_snapshot(arn.rpartition("/")[2], _region(source), "", target.encryption_key_arn)
+        snapshot.encrypted = True
+        made = _snapshot_arn(target, snapshot)
+    else:
+        made = _new_arn(target)
+    about = {name: point[name] for name in ("ResourceArn", "ResourceType")}
+    about["SourceBackupVaultArn"] = source.backup_vault_arn
+    return _keep(target, made, held, about, point["BackupSizeInBytes"], role, lifecycle, at)
+
+
+def remove(vault: Vault, arn: str) -> None:
+    """Delete a recovery point, with its snapshot."""
+    kept = points(vault)
+    kept[:] = [each for each in kept if each["RecoveryPointArn"] != arn]
+    _contents(vault).pop(arn, None)
+    if ":snapshot/" in arn:
+        ec2_backends[ACCOUNT][_region(vault)].snapshots.pop(arn.rpartition("/")[2], None)
+
+
+def _keep(
+    vault: Vault,
+    arn: str,
+    held: Content,
+    about: Mapping[str, Any],
+    size: int,
+    role: str,
+    lifecycle: Mapping[str, Any] | None,
+    at: datetime.datetime,
+) -> str:
+    _contents(vault)[arn] = held
+    points(vault).append(
+        {
+            "RecoveryPointArn": arn,
+            "BackupVaultName": vault.backup_vault_name,
+            "BackupVaultArn": vault.backup_vault_arn,
+            **about,
+            "CreationDate": at,
+            "CompletionDate": at,
+            "Status": COMPLETED,
+            "IamRoleArn": role,
+            "BackupSizeInBytes": size,
+            "IsEncrypted": True,
+            "EncryptionKeyArn": vault.encryption_key_arn,
+            **({"Lifecycle": dict(lifecycle)} if lifecycle else {}),
+        }
+    )
+    return arn
+
+
+def _region(vault: Vault) -> str:
+    return str(vault.backup_vault_arn.split(":")[3])
+
+
+def _new_arn(vault: Vault) -> str:
+    return f"arn:aws:backup:{_region(vault)}:{ACCOUNT}:recovery-point:{uuid4()}"
+
+
+def _snapshot_arn(vault: Vault, snapshot: Any) -> str:
+    return f"arn:aws:ec2:{_region(vault)}::snapshot/{snapshot.id}"
+
+
+def _volume(volume: Any) -> dict[str, str]:
+    """Restore metadata of a volume; the names are those that a restore test may override."""
+    found = {
+        "availabilityZone": volume.zone.name,
+        "encrypted": str(bool(volume.encrypted)).lower(),
+        "volumeId": volume.id,
+        "volumeSize": str(volume.size),
+        "volumeType": volume.volume_type,
+    }
+    more = {"iops": volume.iops, "throughput": volume.throughput, "kmsKeyId": volume.kms_key_id}
+    return {**found, **{name: str(value) for name, value in more.items() if value}}
+
+
+def _items(bucket: Any) -> Iterator[Item]:
+    """The current objects of a bucket. Their bytes are read once for all backups."""
+    for name, key in list(bucket.keys.items()):
+        if isinstance(key, FakeDeleteMarker):
+            continue
+        state = vars(key)
+        if "backed_up" not in state:
+            encryption, kms = key.encryption or "", key.kms_key_id or ""
+            headers = {header.lower(): value for header, value in (key.metadata or {}).items()}
+            own = {each.removeprefix(META): value for each, value in headers.items() if each.startswith(META)}
+            content_type = headers.get("content-type", "")
+            state["backed_up"] = Item(name, key.value, own, content_type, encryption, kms)
+        yield state["backed_up"]
