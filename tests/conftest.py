@@ -124,8 +124,11 @@ LATER = (
 """Folders that start next; each of their files may run on any worker."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest files first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the longest files first; without --all, skip the tests that are marked `thorough`."""
+    for item in items:
+        if item.get_closest_marker("thorough") and not config.getoption("all"):
+            item.add_marker(pytest.mark.skip(reason="with --all"))
     longest = (*FOLDERS, *LATER)
 
     def turn(item: pytest.Item) -> int:

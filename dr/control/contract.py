@@ -130,7 +130,9 @@ class DatabaseRecord:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> DatabaseRecord:
         """Return the record of its JSON values, which have lists for tuples."""
-        fields: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in values.items()}
+        fields: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each for name, each in values.items()
+        }
         return cls(**fields)
 
 

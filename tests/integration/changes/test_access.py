@@ -8,7 +8,7 @@ from dr.errors import Failed
 from sandbox.emulator_client import ask
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 RUNNER = {"runner": True, "runnerImage": "123456789012.dkr.ecr.us-west-2.amazonaws.com/ml-dr/runner:1"}
 OTHER_ADDRESS, ADDRESS = "198.51.100.9", "203.0.113.10"
@@ -30,11 +30,7 @@ def test_operator_outside_the_public_access_cidrs_is_refused_before_anything_cha
     assert deployed.engine.preview("dr").none
 
 
-def test_runner_deploys_into_a_private_cluster_that_does_not_answer_outside(
-    inside: SandboxUnderTest, everything: bool
-) -> None:
-    if not everything:
-        pytest.skip("takes two minutes: with --all")
+def test_runner_deploys_into_a_private_cluster_that_does_not_answer_outside(inside: SandboxUnderTest) -> None:
     from dr.config.project import load_topology
     from dr.operations import runner
 

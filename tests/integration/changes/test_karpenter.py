@@ -21,7 +21,7 @@ from tests.support.network import WEST
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 NODE_CLASS = ("karpenter.k8s.aws", "v1", "ec2nodeclasses", "gpu")
 FINALIZER = "karpenter.k8s.aws/termination"

@@ -16,7 +16,7 @@ from sandbox.local import ROOT
 from tests.support.network import WEST
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 FILES = ("Pulumi.yaml", "Pulumi.primary.yaml", "Pulumi.dr.yaml", "__main__.py", "dr", "components", "stacks")
 NEXT = {

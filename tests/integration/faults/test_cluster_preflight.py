@@ -15,7 +15,7 @@ from sandbox.local import read_json
 from tests.support.sandbox import SandboxUnderTest, warned
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 WEST, EAST = "us-west-2", "us-east-1"
 

@@ -136,6 +136,7 @@ def gave_up(serving: SandboxUnderTest, seen: Drill) -> str:
     return str(caught.value)
 
 
+@pytest.mark.thorough
 def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(serving: SandboxUnderTest) -> None:
     image = "registry.example.com/mlserver:2.0.0-broken"
     with drill(serving, EAST, EAST_NAME) as seen:

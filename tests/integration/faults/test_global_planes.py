@@ -8,7 +8,7 @@ import pytest
 from dr.errors import Failed
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 
 def test_refresh_without_the_control_planes_ends_with_what_it_could_not_read(deployed: SandboxUnderTest) -> None:

@@ -16,13 +16,12 @@ from dr.errors import Failed
 from sandbox.engine.environment import WITHOUT_CHECKPOINTS
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 WEST = "us-west-2"
 SEED = 20261125
 ROUND = ["active", "backup", "warm", "backup", "pilot", "backup", "active", "pilot", "backup", "pilot"]
-"""Tiers of the full test: most changes create or delete a cluster, and the last tier is that of a new sandbox."""
-SAMPLE = ["backup", "pilot"]
+"""Tiers of the test: most changes create or delete a cluster, and the last tier is that of a new sandbox."""
 SLOWER_SECONDS = 0.1
 """Delay of each call in seconds, so that a kill interrupts calls."""
 LATEST_CALL = 40
@@ -103,10 +102,10 @@ def refused(sandbox: SandboxUnderTest) -> None:
 
 
 def test_killed_update_is_refused_without_a_change_until_adopted_and_then_deploys_its_tier(
-    deployed: SandboxUnderTest, everything: bool
+    deployed: SandboxUnderTest,
 ) -> None:
     moments, pending = random.Random(SEED), 0  # noqa: S311 - the same moments in every run
-    for old, tier in pairwise(["pilot", *(ROUND if everything else SAMPLE)]):
+    for old, tier in pairwise(["pilot", *ROUND]):
         if old in ("warm", "active"):
             deployed.measure()
         deployed.configure("dr", tier=tier)

@@ -11,7 +11,7 @@ from kubernetes import client, config
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, SPACE, JOBS = "us-east-1", "ml-training", ("job-0", "job-1")
 JOB: dict[str, Any] = {

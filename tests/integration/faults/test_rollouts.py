@@ -16,7 +16,7 @@ from tests.support.rollout_command import rollout
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 BROKEN = "registry.example.com/mlserver:3-broken"
 GRACE_SECONDS = 3600

@@ -17,7 +17,8 @@ from tests.support.network import EAST, WEST, load_balancer
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+# tests/integration/test_operations.py tests automation, too.
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 RUNNER = {"runner": True, "runnerImage": "123456789012.dkr.ecr.us-west-2.amazonaws.com/ml-dr/runner:1"}
 PROJECT = automation_project_name("ml-dr")
@@ -88,10 +89,8 @@ def checked(sandbox: SandboxUnderTest) -> tuple[str, str]:
 
 
 def test_lost_region_starts_one_build_that_fails_over_and_failback_arms_automation_again(
-    inside: SandboxUnderTest, everything: bool
+    inside: SandboxUnderTest,
 ) -> None:
-    if not everything:
-        pytest.skip("tests/integration/test_operations.py tests automation, too; with --all")
     sandbox = inside
     with automated(sandbox):
         sandbox.advance(5)

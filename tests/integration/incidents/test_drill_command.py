@@ -86,13 +86,14 @@ def nothing_is_left(sandbox: SandboxUnderTest) -> bool:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, each in DRILLS.items() if each.fault in (Fault.REGION, Fault.INFERENCE)]
+    "name",
+    [
+        pytest.param(name, marks=() if name == "region-loss" else pytest.mark.thorough)
+        for name, each in DRILLS.items()
+        if each.fault in (Fault.REGION, Fault.INFERENCE)
+    ],
 )
-def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(
-    running: SandboxUnderTest, everything: bool, name: str
-) -> None:
-    if name != "region-loss" and not everything:
-        pytest.skip("another drill: with --all")
+def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(running: SandboxUnderTest, name: str) -> None:
     since = running.mark()
     code, found = measured(running, name)
 
@@ -131,12 +132,9 @@ def backup(running: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
     running.engine.up("dr")
 
 
-def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(
-    everything: bool, request: pytest.FixtureRequest
-) -> None:
-    if not everything:
-        pytest.skip("with --all")
-    sandbox: SandboxUnderTest = request.getfixturevalue("backup")
+@pytest.mark.thorough
+def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(backup: SandboxUnderTest) -> None:
+    sandbox = backup
     file = sandbox.local.project / "Pulumi.dr.yaml"
     before = file.read_bytes()
     code, found = measured(sandbox, "region-loss")
@@ -150,11 +148,8 @@ def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(
     assert status(sandbox)["proof"]["status"] == "met"
 
 
-def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(
-    running: SandboxUnderTest, everything: bool
-) -> None:
-    if not everything:
-        pytest.skip("with --all")
+@pytest.mark.thorough
+def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(running: SandboxUnderTest) -> None:
     code, found = measured(running, "zone-loss")
 
     assert (code, found["verdict"]) == (0, "met"), found
@@ -196,9 +191,8 @@ def test_drill_during_an_incident_or_beside_a_fault_is_refused_and_changes_nothi
     assert len(ask(running.server, "GET", "faults")) == 1
 
 
-def test_drill_whose_loss_no_alarm_detects_is_missed(running: SandboxUnderTest, everything: bool) -> None:
-    if not everything:
-        pytest.skip("with --all")
+@pytest.mark.thorough
+def test_drill_whose_loss_no_alarm_detects_is_missed(running: SandboxUnderTest) -> None:
     scheduler = running.client("scheduler", WEST)
     prober = next(each for each in scheduler.list_schedules()["Schedules"] if "prober" in each["Name"])
     schedule = scheduler.get_schedule(GroupName=prober["GroupName"], Name=prober["Name"])
@@ -214,11 +208,8 @@ def test_drill_whose_loss_no_alarm_detects_is_missed(running: SandboxUnderTest, 
     assert verdicts(found)["detection"] == "missed"
 
 
-def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(
-    running: SandboxUnderTest, everything: bool
-) -> None:
-    if not everything:
-        pytest.skip("with --all")
+@pytest.mark.thorough
+def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(running: SandboxUnderTest) -> None:
     command = [str(running.local.commands / "dr"), "drill", "region-loss", "--json"]
     variables = {**os.environ, **running.engine.variables}
     with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as drill:

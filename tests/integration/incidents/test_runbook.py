@@ -58,11 +58,8 @@ def test_each_cluster_has_the_runbook_that_the_command_prints(inside: SandboxUnd
     assert found["data"] == {FILE: printed["runbook"]}
 
 
-def test_every_command_of_the_runbook_runs_and_moves_traffic_as_it_says(
-    inside: SandboxUnderTest, everything: bool
-) -> None:
-    if not everything:
-        pytest.skip("with --all")
+@pytest.mark.thorough
+def test_every_command_of_the_runbook_runs_and_moves_traffic_as_it_says(inside: SandboxUnderTest) -> None:
     sandbox, ran = inside, set(ELSEWHERE)
 
     def run(*words: str) -> tuple[int, object]:

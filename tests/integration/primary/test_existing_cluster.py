@@ -15,7 +15,7 @@ from dr.errors import Failed
 from tests.support.charts import served_definitions
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 WEST = "us-west-2"
 ABSENT = "vpc-0123456789abcdef0"

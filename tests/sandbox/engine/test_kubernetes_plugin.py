@@ -259,9 +259,8 @@ def test_unknown_value_of_a_chart_fails_the_update(deployed: Deployed) -> None:
     assert deployed.up().none
 
 
-def test_kind_without_a_definition_fails_the_update_and_names_it(deployed: Deployed, everything: bool) -> None:
-    if not everything:
-        pytest.skip("the plugin waits a minute for the definition to come; --all tries it")
+@pytest.mark.thorough  # the plugin waits a minute for the definition to come
+def test_kind_without_a_definition_fails_the_update_and_names_it(deployed: Deployed) -> None:
     deployed.want(kind="PrometheusRules")
     try:
         with pytest.raises(
