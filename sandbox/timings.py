@@ -48,6 +48,11 @@ AUTOSCALER_IDLE = Modelled(600, "cluster-autoscaler FAQ, --scale-down-unneeded-t
 AUTOSCALER_PROVISION = Modelled(300, "components/kubernetes/addons_spec.py, max-node-provision-time")
 AUTOSCALER_BACKOFF = Modelled(300, "cluster-autoscaler FAQ, --initial-node-group-backoff-duration")
 SCALE_DOWN_WINDOW = Modelled(300, "Kubernetes documentation, Horizontal Pod Autoscaling, stabilization window")
+DATABASE_INSTANCE = Modelled(300, "assumed: an Aurora instance from creation to available", 420)
+DATABASE_SWITCHOVER = Modelled(60, "1 to 8 minutes, as DATABASE_FAILOVER; AWS states none", 180)
+DATABASE_FAILOVER = Modelled(60, "under a minute promised, 8 minutes in one test (keycloak-benchmark issue 445)", 480)
+DATABASE_REBUILD = Modelled(300, "a few minutes to several hours (Aurora user guide, managed failovers)", 600)
+DATABASE_EXPORT = Modelled(1800, "assumed: exports of small snapshots take tens of minutes")
 DRAIN_LIMIT = Modelled(900, "15 minutes (EKS user guide, Managed node groups, on reducing the desired count)")
 
 

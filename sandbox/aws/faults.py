@@ -125,6 +125,20 @@ class InferenceFault:
 
 
 @dataclass
+class DatabaseFault:
+    """Replication of a global database that lags in a secondary region.
+
+    Args:
+        region: The region of the secondary cluster.
+        lag: Seconds by which it is behind.
+    """
+
+    region: str
+    lag: float
+    kind: str = "database"
+
+
+@dataclass
 class PublishersFault:
     """Unreachable publishers of charts and images: only the account's own registries answer."""
 
@@ -132,10 +146,12 @@ class PublishersFault:
     region: None = None
 
 
-Fault = RegionFault | OperationFault | ZoneFault | CapacityFault | InferenceFault | PublishersFault
+PlacedFault = RegionFault | ZoneFault | CapacityFault | InferenceFault | DatabaseFault | PublishersFault
+Fault = PlacedFault | OperationFault
 KINDS: dict[str, type[Fault]] = {
     **{"region": RegionFault, "operation": OperationFault},
     **{"zone": ZoneFault, "capacity": CapacityFault, "inference": InferenceFault, "publishers": PublishersFault},
+    "database": DatabaseFault,
 }
 
 
@@ -169,6 +185,10 @@ def parse(document: Any) -> Fault:
                 f'inference fault of {fault.region} does nothing: "slow" is a number of seconds above 0, '
                 f'and "share" is above 0 and up to 1; got {fault.slow:g} and {fault.share:g}'
             )
+    elif isinstance(fault, DatabaseFault):
+        fault.lag = float(fault.lag)
+        if fault.lag <= 0:
+            raise ValueError(f'database fault of {fault.region} does nothing: "lag" is a number of seconds above 0')
     elif isinstance(fault, CapacityFault):
         _check_type(str(fault.instance_type))
     elif isinstance(fault, OperationFault):
@@ -210,8 +230,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._placed: dict[tuple[str, ...], RegionFault | ZoneFault | CapacityFault | InferenceFault | PublishersFault]
-        self._placed = {}
+        self._placed: dict[tuple[str, ...], PlacedFault] = {}
         self._zones: dict[str, float] = {}
         self._operations: list[OperationFault] = []
         self._inferences = 0
@@ -228,7 +247,7 @@ class Faults:
                 self._zones[fault.zone] = time.monotonic()
             elif isinstance(fault, PublishersFault):
                 self._placed[fault.kind,] = fault
-            elif isinstance(fault, InferenceFault):
+            elif isinstance(fault, InferenceFault | DatabaseFault):
                 self._placed[fault.region, fault.kind] = fault
             else:
                 self._placed[fault.region, fault.instance_type] = fault
@@ -283,6 +302,12 @@ class Faults:
             self._inferences += 1
             hit = int(self._inferences * fault.share) > int((self._inferences - 1) * fault.share)
             return fault.slow if hit else 0.0
+
+    def database_lag(self, region: str) -> float:
+        """Seconds by which replication to a region's databases lags; 0 without a fault."""
+        with self._lock:
+            fault = self._placed.get((region, "database"))
+            return fault.lag if isinstance(fault, DatabaseFault) else 0.0
 
     def _regions(self) -> list[RegionFault]:
         with self._lock:

@@ -114,6 +114,22 @@ def fault_inference(
         _change(not heal, content, f"region={region}&kind=inference")
 
 
+@app.command("database")
+def fault_database(
+    region: Annotated[str, typer.Argument(help="The region of the secondary cluster, such as us-west-2.")],
+    lag: Annotated[str, typer.Option(help="Replication is this far behind: 90s, 500ms.")] = "",
+    heal: Annotated[bool, typer.Option("--heal", help="End the fault.")] = False,
+) -> None:
+    """Make replication of the global database to a region lag, or end that."""
+    with errors_shown():
+        if bool(lag) + heal != 1:
+            raise Invalid(Problem("fault database", "exactly one of these options is needed", "--lag or --heal"))
+        _known_region(region)
+        content: dict[str, Any] = {"kind": "database", "region": region}
+        content |= {"lag": _seconds(lag, "--lag")} if lag else {}
+        _change(not heal, content, f"region={region}&kind=database")
+
+
 @app.command("operation")
 def fault_operation(
     operation: Annotated[str, typer.Argument(help="service:Operation, such as s3:PutObject.")],
@@ -168,6 +184,8 @@ def describe(each: dict[str, Any]) -> str:
         return f"{each['region']} has no capacity of {each['instance_type']}"
     if each["kind"] == "inference":
         return f"inference in {each['region']} is {each['slow']:g} s slower, {each['share']:.0%} of the requests"
+    if each["kind"] == "database":
+        return f"the database in {each['region']} is {each['lag']:g} s behind its primary"
     if each["kind"] == "operation":
         where = f" in {each['region']}" if each.get("region") else ""
         return f"{each['operation']} answers {each['error']}{where}, {each['times']} more times"
@@ -184,8 +202,8 @@ def _known_region(region: str) -> None:
         raise Invalid(Problem("region", f'"{region}" is not an AWS region', hint))
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, option: str = "--slow") -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", text)
     if not found:
-        raise Invalid(Problem("--slow", f'"{text}" is not a valid duration', "use a time such as 2s or 500ms"))
+        raise Invalid(Problem(option, f'"{text}" is not a valid duration', "use a time such as 2s or 500ms"))
     return float(found[1]) / (1000 if found[2] == "ms" else 1)

@@ -13,7 +13,15 @@ import threading
 import traceback
 
 from sandbox.aws import clock
-from sandbox.aws.behaviours import alarms, backups, group_metrics, health_checks, restore_tests, schedules
+from sandbox.aws.behaviours import (
+    alarms,
+    backups,
+    global_databases,
+    group_metrics,
+    health_checks,
+    restore_tests,
+    schedules,
+)
 from sandbox.aws.world import World
 
 MINUTE = 60
@@ -97,6 +105,7 @@ class Minutes:
                 backups.run(self._world, time)
                 restore_tests.run(self._world, time)
                 group_metrics.publish(self._world.faults, time)
+                global_databases.publish(self._world, time)
             for region in alarms.regions_with_alarms():
                 alarms.evaluate(self._world, region, None if whole else MINUTE)
         except Exception:  # noqa: BLE001 - one tick's failure must not end the clock
