@@ -149,6 +149,7 @@ CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict"}
 NOT_FOUND = {
     *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone", "NoSuchDelegationSet"),
     *("404", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException", "ImageNotFoundException"),
+    *("DBClusterNotFoundFault", "DBInstanceNotFound", "GlobalClusterNotFoundFault"),
 }
 
 

@@ -36,6 +36,21 @@ MAX_KEY_BYTES = 1024
 ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY = "192.0.2.1", "192.0.2.2"
 """Addresses with which a status name answers what Route 53's health checkers find at an endpoint (RFC 5737, TEST-NET-1:
 no host has them)."""
+INCIDENT_TAG = "dr-incident"
+"""Tag of what an operation creates outside the program, with the ID of the incident."""
+
+
+def incident_instance_name(cluster: str) -> str:
+    """Return the reserved identifier of the instance that an operation creates in a database cluster.
+
+    The program creates none of this name, so that no deployment changes or deletes it.
+    """
+    return f"{cluster}-incident"
+
+
+def restored_cluster_name(prefix: str) -> str:
+    """Return the reserved identifier of the database cluster that an operation restores from a snapshot."""
+    return f"{prefix}-restored"
 
 
 def runner_role_name(prefix: str, region: str) -> str:

@@ -23,6 +23,17 @@ NOW: Mapping[str, Verdict] = {
     "activate": Verdict(State.NEEDED, "activation none, deployed tier pilot"),
     "nodes": Verdict(State.NEEDED, "raise gpu-a to 1, gpu-b to 1, gpu-c to 1"),
     "replicas": Verdict(State.NEEDED, "0 of 3 replicas are requested"),
+    "restore-database": Verdict(State.DONE, "ml-dr-recovery is a replica; nothing is restored"),
+    "start-database-instance": Verdict(State.NEEDED, "ml-dr-recovery has no instance: create ml-dr-recovery-incident"),
+    "promote-database": Verdict(
+        State.NEEDED,
+        "the writer is ml-dr-primary",
+        ("rows: ml-dr-recovery was 0.3 s behind (objective 1 h)",),
+    ),
+    "switch-database": Verdict(State.NEEDED, "the writer is ml-dr-primary"),
+    "synchronize-database": Verdict(State.DONE, "ml-dr-primary is synchronized with ml-dr-recovery"),
+    "return-database": Verdict(State.NEEDED, "the writer is ml-dr-recovery"),
+    "remove-database-instance": Verdict(State.NEEDED, "ml-dr-recovery-incident is available"),
     "release": Verdict(State.NEEDED, "lever engage is on"),
     "lower-capacity": Verdict(State.NEEDED, "3 replicas, 3 GPU nodes"),
     "hand-over": Verdict(State.NEEDED, "start backup location, cluster backup, registry backup"),
@@ -49,7 +60,20 @@ FINDINGS: Mapping[str, Finding] = {
     ),
     "recovery-ready": Finding("recovery-ready", Status.MET, "the cluster in us-west-2 is ready"),
     "model-set": Finding("model-set", Status.MET, "20261128T090310.112233Z-61832178 is whole in us-west-2"),
-    "data-loss": Finding("data-loss", Status.MET, "at most 24 s of writes have not arrived (objective 1 h)"),
+    "database": Finding("database", Status.MET, "ml-dr-recovery is connected, with no instance: it is headless"),
+    "database-lag": Finding(
+        "database-lag",
+        Status.MET,
+        "rows: ml-dr-recovery was 0.3 s behind (objective 1 h)",
+        "",
+        "at most 1 h",
+    ),
+    "data-loss": Finding(
+        "data-loss",
+        Status.MET,
+        "at most 24 s of writes have not arrived (objective 1 h); rows: ml-dr-recovery was 0.3 s behind "
+        "(objective 1 h)",
+    ),
 }
 
 

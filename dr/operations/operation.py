@@ -17,7 +17,15 @@ from dr.control.lease import Claim, acquire
 from dr.control.shared_journal import SharedJournal
 from dr.errors import DrError, Problem, Refused
 from dr.findings import Finding
-from dr.operations import capacity_steps, data_steps, prechecks, traffic_steps
+from dr.operations import (
+    capacity_steps,
+    data_steps,
+    database_return_steps,
+    database_steps,
+    database_writer_steps,
+    prechecks,
+    traffic_steps,
+)
 from dr.operations.handover_steps import hand_over
 from dr.operations.incident_steps import close_incident, open_incident
 from dr.operations.prechecks import Named
@@ -60,6 +68,9 @@ def _failover_steps() -> list[Step[Scene]]:
             "engage", "Close the primary record", levers.ENGAGE, True, ("open-incident",), Phase.DNS
         ),
         *_recovery_ready(),
+        database_steps.restore(("engage",)),
+        database_steps.start_instance(("restore-database",)),
+        database_writer_steps.fail_over(("start-database-instance",)),
         traffic_steps.set_lever(
             "admit", "Open the recovery record", levers.ADMIT, True, ("engage", "validate"), Phase.DNS
         ),
@@ -73,8 +84,10 @@ def _switchover_steps() -> list[Step[Scene]]:
     return [
         open_incident("switchover"),
         *_recovery_ready(),
+        database_steps.start_instance(("open-incident",)),
         traffic_steps.set_lever("admit", "Open the recovery record", levers.ADMIT, True, ("validate",), Phase.DNS),
         traffic_steps.set_lever("engage", "Close the primary record", levers.ENGAGE, True, ("admit",), Phase.DNS),
+        database_writer_steps.switch_over(("engage", "start-database-instance")),
         traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("engage",)),
         hand_over("stop-backups", Role.PRIMARY, False, ("engage",)),
         data_steps.arrived(("stop-backups",)),
@@ -114,17 +127,20 @@ def _failback_steps() -> list[Step[Scene]]:
         hand_over("hand-back", Role.RECOVERY, False, ()),
         data_steps.catch_up(("hand-back",)),
         data_steps.compare(("catch-up",)),
+        database_return_steps.synchronize(("hand-back",)),
         validate("validate-primary", Role.PRIMARY, ()),
+        database_return_steps.return_writer(("synchronize-database", "compare-data", "validate-primary")),
         traffic_steps.set_lever(
-            "release", "Open the primary record", levers.ENGAGE, False, ("compare-data", "validate-primary"), Phase.DNS
+            "release", "Open the primary record", levers.ENGAGE, False, ("return-database",), Phase.DNS
         ),
         traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.PRIMARY, ("release",)),
         traffic_steps.set_lever(
             "dismiss", "Return the lever admit to normal", levers.ADMIT, False, ("confirm-dns",), Phase.DNS
         ),
         capacity_steps.lower(("confirm-dns",)),
+        database_return_steps.remove(("return-database", "confirm-dns")),
         hand_over("start-backups", Role.PRIMARY, True, ("release",)),
-        close_incident(("dismiss", "lower-capacity", "start-backups")),
+        close_incident(("dismiss", "lower-capacity", "remove-database-instance", "start-backups")),
     ]
 
 

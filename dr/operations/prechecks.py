@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from dr import clients
 from dr.errors import DrError, Problem, Refused
 from dr.findings import Finding, Status, measured
-from dr.operations import data_steps, quorum, signals
+from dr.operations import data_steps, database_readiness, losses, quorum, signals
 from dr.operations.quorum import Sight
 from dr.operations.scene import Scene
 from dr.preflight.guards import RECOVERY_DOWN
-from dr.topology.detection import SILENT
-from dr.topology.tiers import describe_duration
 
 Guard = Callable[[Scene], Finding]
 
@@ -126,22 +123,27 @@ def model_set(scene: Scene) -> Finding:
 
 
 def data_loss(scene: Scene) -> Finding:
-    """Check that no more writes are lost than the objective, or than the operator accepts."""
-    objective, accepts = scene.tier.spec.rpo, scene.options.accept_data_loss
-    try:
-        alarm = scene.alarms().named(scene.alarm_name(SILENT))
-        lost = data_steps.loss(scene, alarm.since if alarm and alarm.state == "ALARM" else datetime.now(UTC))
-    except DrError as error:
-        if accepts is not None:
-            return Finding("data-loss", Status.INFO, f"unknown, and accepted: {error.problems[0].fact}")
+    """Check that of no class of data more is lost than its objective, or than the operator accepts."""
+    accepts = scene.options.accept_data_loss
+    found, unknown = [], []
+    for measure in losses.CLASSES if scene.primary.database else losses.CLASSES[:1]:
+        try:
+            found.append(measure(scene))
+        except DrError as error:
+            unknown.append(error.problems[0].fact)
+    known = "; ".join(each.fact for each in found)
+    worst = [each for each in found if each.lost > (each.objective if accepts is None else accepts)]
+    if worst:
+        seconds = max(round(each.lost.total_seconds()) for each in worst) + 1
+        hint = f"accept it by `--accept-data-loss {seconds}`, in seconds"
+        return Finding("data-loss", Status.MISSED, "; ".join(filter(None, (known, *unknown))), hint)
+    if unknown and accepts is None:
         hint = "find it by other means, then accept it by `--accept-data-loss SECONDS`"
-        return Finding("data-loss", Status.UNKNOWN, error.problems[0].fact, hint)
-    accepted = objective if accepts is None else accepts
-    fact = f"at most {describe_duration(lost)} of writes have not arrived (objective {describe_duration(objective)})"
-    if lost > accepted:
-        hint = f"accept it by `--accept-data-loss {round(lost.total_seconds()) + 1}`, in seconds"
-        return Finding("data-loss", Status.MISSED, fact, hint)
-    return Finding("data-loss", Status.MET, fact)
+        return Finding("data-loss", Status.UNKNOWN, "; ".join(filter(None, (*unknown, known))), hint)
+    if unknown:
+        text = "; ".join(filter(None, (*unknown, known)))
+        return Finding("data-loss", Status.INFO, f"unknown, and accepted: {text}")
+    return Finding("data-loss", Status.MET, known)
 
 
 def no_incident(scene: Scene) -> Finding:
@@ -166,21 +168,30 @@ ACCOUNT = Named("account", account, acceptable=False, title="the credentials are
 READY = Named("recovery-ready", recovery_ready, title="the recovery region can serve")
 MODEL_SET = Named("model-set", model_set, title="the recovery region has a whole model set with a known answer")
 WELL = "two of three signals see the primary region healthy"
+SYNCHRONIZED = "the database is synchronized, and the clusters have equal versions"
+DATABASE = Named(
+    database_readiness.NAME,
+    database_readiness.able,
+    title="the recovery region has a database that can become the writer",
+)
 FAILOVER = (
     ACCOUNT,
     Named("primary-lost", primary_lost, title="two of three signals see the primary region lost"),
     READY,
     MODEL_SET,
+    DATABASE,
     Named("data-loss", data_loss, acceptable=False, title="no more writes are lost than the objective"),
 )
-PREPARE = FAILOVER[:-1]
-"""No write is lost by capacity."""
+PREPARE = FAILOVER[:-2]
+"""No write is lost by capacity, and no database is promoted."""
 SWITCHOVER = (
     ACCOUNT,
     Named("no-incident", no_incident, acceptable=False, title="no other incident is open"),
     Named("primary-well", primary_well, acceptable=False, title=WELL),
     READY,
     MODEL_SET,
+    Named(database_readiness.NAME, database_readiness.synchronized, acceptable=False, title=SYNCHRONIZED),
+    Named(database_readiness.LAG, database_readiness.lag, title="the replica is within the objective"),
 )
 FAILBACK = (
     ACCOUNT,

@@ -21,6 +21,7 @@ from dr.findings import Finding, exit_code
 from dr.names import CONTROL
 from dr.operations import (
     check_runner,
+    database_readiness,
     prechecks,
     proven,
     readiness_access,
@@ -77,6 +78,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     _guard(Named("model-set", prechecks.model_set)),
     Check("data", readiness_capacity.data),
     Check("copies by class of data", readiness_backups.copies),
+    Check("database", database_readiness.look),
     Check("certificate", readiness_access.certificate),
     Check("credentials", _credentials),
     Check("permissions in AWS", readiness_access.permissions),

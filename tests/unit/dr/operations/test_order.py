@@ -66,3 +66,18 @@ def test_backups_start_in_a_region_only_when_clients_use_it_and_stop_in_the_othe
     assert {"engage", "stop-backups", "arrived"} <= before(SWITCHOVER, "hand-over")
     assert "hand-back" in before(FAILBACK, "catch-up"), "the last backup is compared, too"
     assert {"hand-back", "release"} <= before(FAILBACK, "start-backups")
+
+
+def test_database_is_promoted_only_after_the_primary_record_is_closed_and_with_an_instance() -> None:
+    assert {"engage", "restore-database", "start-database-instance"} <= before(FAILOVER, "promote-database")
+    assert {"engage", "start-database-instance"} <= before(SWITCHOVER, "switch-database")
+
+
+def test_clients_of_inference_do_not_wait_for_the_database() -> None:
+    assert not {step for step in before(FAILOVER, "confirm-dns") if "database" in step}
+
+
+def test_failback_returns_a_synchronized_database_before_clients_and_removes_its_instance_after() -> None:
+    assert "synchronize-database" in before(FAILBACK, "return-database")
+    assert "return-database" in before(FAILBACK, "release")
+    assert {"return-database", "confirm-dns"} <= before(FAILBACK, "remove-database-instance")
