@@ -260,9 +260,9 @@ def write_logs(group_arn: str) -> dict[str, Any]:
     return {"Sid": "Log", "Effect": "Allow", "Action": actions, "Resource": f"{group_arn}:*"}
 
 
-def invoke_function(arn: str) -> str:
-    """Return a policy: invoke one function."""
-    return document([{"Sid": "Invoke", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}])
+def invoke_function(arn: str) -> dict[str, Any]:
+    """Return a statement: invoke one function."""
+    return {"Sid": "Invoke", "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
 
 
 def write_object(bucket: EncryptedBucket, key: str) -> list[dict[str, Any]]:

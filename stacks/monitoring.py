@@ -26,7 +26,9 @@ from dr.topology.topology import Role, Topology
 from stacks.region import Region, place_of
 
 
-def heartbeat(topology: Topology, here: Region, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]) -> None:
+def heartbeat(
+    topology: Topology, here: Region, bucket: pulumi.Output[str], key_arn: pulumi.Output[str]
+) -> ScheduledFunction:
     """Create the heartbeat; its replicated object shows the age of the newest replicated write.
 
     Args:
@@ -36,14 +38,14 @@ def heartbeat(topology: Topology, here: Region, bucket: pulumi.Output[str], key_
         key_arn: ARN of the KMS key that encrypts that bucket.
     """
     region = topology.primary.region
-    scheduled(
+    return scheduled(
         topology,
+        here,
         "heartbeat",
         {"CONTROL_BUCKET": bucket},
         pulumi.Output.all(bucket, key_arn).apply(
             lambda values: iam.write_object(iam.EncryptedBucket(str(values[0]), region, str(values[1])), SENTINEL_KEY)
         ),
-        here.key_arn,
         # The schedule used to write the object itself; it is updated in place.
         pulumi.ResourceOptions(aliases=[pulumi.Alias(type_="dr:monitoring:Heartbeat")]),
     )
@@ -71,16 +73,23 @@ def backup_notices(topology: Topology, here: Region) -> BackupNotices:
     return BackupNotices(
         "backup-jobs",
         BackupNoticesArgs(
-            name=f"{topology.bucket_prefix}-backup-jobs",
+            name=topology.backup_notices,
             region=topology.here.region,
             topic_arn=here.alerts.arn,
+            dead_letters_arn=here.dead_letters.arn,
             tags=tags_of(topology),
         ),
     )
 
 
-def early_warnings(topology: Topology, here: Region) -> DrAlarms:
-    """Create the replication alarms in the primary region; they do not survive the loss of the region."""
+def early_warnings(topology: Topology, here: Region, heart: ScheduledFunction) -> DrAlarms:
+    """Create the alarms on replication and on the heartbeat in the primary region; they do not survive its loss.
+
+    Args:
+        topology: The topology to deploy.
+        here: Components of the primary region.
+        heart: The heartbeat.
+    """
     rules = [
         rule
         for pair in topology.pairs
@@ -91,7 +100,7 @@ def early_warnings(topology: Topology, here: Region) -> DrAlarms:
             rule_id(topology.recovery.region),
         )
     ]
-    return alarms(topology, here, rules)
+    return alarms(topology, here, [*rules, alarm_rules.heartbeat_failing(heart.name)], functions=[heart])
 
 
 def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAlarms:
@@ -113,6 +122,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     functions = {
         alarm_rules.PROBER: scheduled(
             topology,
+            here,
             "prober",
             {
                 **shared,
@@ -122,14 +132,13 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
                 "RECOVERY_TARGET": target(topology, Role.RECOVERY),
             },
             reads([SENTINEL_KEY, SERVING_KEY], copies, metrics),
-            here.key_arn,
         ),
         alarm_rules.LEVERS: scheduled(
             topology,
+            here,
             "republisher",
             {**shared, "DNS_FAILOVER": str(topology.dns.failover)},
             reads([incident_state.KEY], metrics),
-            here.key_arn,
         ),
     }
     if here.automation:
@@ -154,6 +163,7 @@ def failover_trigger(
     control, project = topology.bucket(CONTROL, Role.RECOVERY), automation_project_name(topology.bucket_prefix)
     return scheduled(
         topology,
+        here,
         TRIGGER,
         {
             "WORKLOAD": topology.bucket_prefix,
@@ -167,7 +177,6 @@ def failover_trigger(
                 place_of(topology), project, iam.EncryptedBucket(control, topology.here.region, str(key))
             )
         ),
-        here.key_arn,
     )
 
 
@@ -185,10 +194,10 @@ def target(topology: Topology, role: Role) -> str:
 
 def scheduled(
     topology: Topology,
+    here: Region,
     function: str,
     variables: dict[str, pulumi.Input[str]],
     statements: pulumi.Input[Sequence[dict[str, Any]]],
-    log_key_arn: pulumi.Input[str],
     opts: pulumi.ResourceOptions | None = None,
 ) -> ScheduledFunction:
     """Create a scheduled Lambda function in this stack's region."""
@@ -198,7 +207,8 @@ def scheduled(
             function=function.replace("-", "_"),
             name=f"{topology.bucket_prefix}-{function}",
             account=topology.account,
-            log_key_arn=log_key_arn,
+            log_key_arn=here.key_arn,
+            dead_letters_arn=here.dead_letters.arn,
             region=topology.here.region,
             variables=variables,
             statements=statements,
@@ -244,7 +254,7 @@ def alarms(
             prefix=topology.bucket_prefix,
             region=topology.here.region,
             topic_arn=here.alerts.arn,
-            rules=[*rules, *watchdog],
+            rules=[*rules, alarm_rules.dead_letters(here.dead_letters.name), *watchdog],
             composites=composites,
             gpu_groups=here.cluster.gpu_groups,
             tags=tags_of(topology),

@@ -1,4 +1,4 @@
-"""Components of a region, sized by its tier: network, inference endpoint, cluster and alert topic."""
+"""Components of a region, sized by its tier: network, inference endpoint, cluster, alert topic and dead letters."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from components.compute.gpu_inference_cluster import GpuInferenceCluster, GpuInf
 from components.compute.runner import HTTPS, Runner, RunnerArgs, runner_role
 from components.data.region_key import RegionKey, RegionKeyArgs
 from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
+from components.monitoring.dead_letters import DeadLetters, DeadLettersArgs
 from components.network.network import Network, NetworkArgs
 from components.tagging import tags_of
 from components.traffic.certificate import Certificate
@@ -35,6 +36,7 @@ class Region:
     alerts: AlertTopic
     key_arn: pulumi.Output[str]
     """ARN of the KMS key for data that stays in the region."""
+    dead_letters: DeadLetters
     automation: Automation | None = None
     """What the failover trigger starts; None if automation only notifies."""
 
@@ -46,7 +48,7 @@ def region(
     key_arn: pulumi.Input[str],
     after: Sequence[pulumi.Resource] = (),
 ) -> Region:
-    """Create network, inference endpoint, cluster and alert topic of this stack's region.
+    """Create network, inference endpoint, cluster, alert topic and dead-letter queue of this stack's region.
 
     Args:
         topology: The topology to deploy.
@@ -148,7 +150,17 @@ def region(
             ("watchdog", topology.watchdog_topic, ()),
         )
     }
-    return Region(network, endpoint, cluster, topics["alerts"], key.arn, automation)
+    letters = DeadLetters(
+        "dead-letters",
+        DeadLettersArgs(
+            name=topology.dead_letters,
+            account=topology.account,
+            region=here.region,
+            rules=[topology.backup_notices],
+            tags=tags,
+        ),
+    )
+    return Region(network, endpoint, cluster, topics["alerts"], key.arn, letters, automation)
 
 
 def control_plane_subnets(network: Network, found: Found) -> pulumi.Input[Sequence[pulumi.Input[str]]]:

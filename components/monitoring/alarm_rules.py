@@ -238,6 +238,38 @@ def function_failing(subject: str, description: str, name: str) -> AlarmRule:
     )
 
 
+def heartbeat_failing(name: str) -> AlarmRule:
+    """Return the alarm on the heartbeat, in the primary region; `sentinel-late` in the recovery region follows."""
+    return function_failing(
+        "heartbeat",
+        "the heartbeat fails or does not run: the age of replicated data is not measured. Look at its log, and at the "
+        "policy of its role and of the control bucket's key",
+        name,
+    )
+
+
+def dead_letters(queue: str) -> AlarmRule:
+    """Return the alarm on events that a function could not process in three attempts, or that did not reach a target.
+
+    SQS publishes the metric while the queue is active (SQS developer guide, "Available CloudWatch metrics for Amazon
+    SQS"), so missing data is not breaching.
+
+    Args:
+        queue: Name of the queue.
+    """
+    return AlarmRule(
+        "dead-letters",
+        "a function could not process an event in three attempts, or an event did not reach its target: the queue "
+        f"{queue} has its record. Fix the cause, run the event again or delete it (docs/how-to/dead-letters.md)",
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+        0,
+        missing=NOT_BREACHING,
+        periods=1,
+        dimensions={"QueueName": queue},
+    )
+
+
 SENTINEL, COPIES = "sentinel-late", "copies-late"
 UNMEASURED = "unmeasured"
 PROBER, LEVERS, AUTOMATION = "prober", "levers", "automation"

@@ -43,12 +43,14 @@ class BackupNoticesArgs:
         name: The rule's name.
         region: The region of the jobs and of the topic.
         topic_arn: ARN of a topic to which EventBridge may publish.
+        dead_letters_arn: ARN of a queue for events that did not reach the topic, to which the rule may send.
         tags: Tags of the rule.
     """
 
     name: str
     region: str
     topic_arn: pulumi.Input[str]
+    dead_letters_arn: pulumi.Input[str]
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +74,7 @@ class BackupNotices(pulumi.ComponentResource):
             rule=rule.name,
             target_id="alerts",
             arn=args.topic_arn,
+            dead_letter_config=cloudwatch.EventTargetDeadLetterConfigArgs(arn=args.dead_letters_arn),
             input_transformer=cloudwatch.EventTargetInputTransformerArgs(input_paths=PATHS, input_template=TEMPLATE),
             region=args.region,
             opts=own,

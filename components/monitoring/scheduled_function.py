@@ -2,8 +2,9 @@
 
 A deployment runs a new function once (`dr.functions.first_run`). A function that does not start fails the deployment.
 
-Lambda retries a failed asynchronous invocation twice (Lambda developer guide, asynchronous invocation). Functions read
-current values on every run, so a retry does no harm. No concurrency is reserved: reserving requires 100 unreserved
+Lambda retries a failed run twice, and the record of one that still fails is kept in the region's dead-letter queue
+(`components.monitoring.dead_letters`). Functions read current values on every run, so a retry does no harm. No
+concurrency is reserved: reserving requires 100 unreserved
 executions in the account, and the quota of a new account is lower (Lambda developer guide, "Configuring reserved
 concurrency" and "Lambda quotas").
 
@@ -22,6 +23,7 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_
 
 from components.iam import document, invoke_function, trust_service, write_logs
+from components.monitoring.dead_letters import keep_failed_events, send_to
 from components.monitoring.function_code import archive_of, handler_of
 from components.monitoring.minute_schedule import MinuteSchedule, MinuteScheduleArgs
 from dr.functions import first_run
@@ -42,6 +44,7 @@ class ScheduledFunctionArgs:
         name: The function's name.
         account: The AWS account's twelve digits.
         log_key_arn: ARN of the KMS key that encrypts the function's logs.
+        dead_letters_arn: ARN of the queue for events that the function could not process.
         region: The function's region.
         variables: Environment variables.
         statements: Policy statements of its role, in addition to writing its log.
@@ -52,6 +55,7 @@ class ScheduledFunctionArgs:
     name: str
     account: str
     log_key_arn: pulumi.Input[str]
+    dead_letters_arn: pulumi.Input[str]
     region: str
     variables: Mapping[str, pulumi.Input[str]]
     statements: pulumi.Input[Sequence[dict[str, Any]]]
@@ -90,8 +94,8 @@ class ScheduledFunction(pulumi.ComponentResource):
         policy = iam.RolePolicy(
             f"{name}-policy",
             role=role.name,
-            policy=pulumi.Output.all(logs.arn, args.statements).apply(
-                lambda values: document([write_logs(str(values[0])), *values[1]])
+            policy=pulumi.Output.all(logs.arn, args.statements, args.dead_letters_arn).apply(
+                lambda values: document([write_logs(str(values[0])), *values[1], send_to(str(values[2]))])
             ),
             opts=own,
         )
@@ -111,6 +115,7 @@ class ScheduledFunction(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
+        keep_failed_events(f"{name}-events", function, args.dead_letters_arn, args.region, own)
         lambda_.Invocation(
             f"{name}-first-run",
             function_name=function.name,
@@ -127,7 +132,10 @@ class ScheduledFunction(pulumi.ComponentResource):
                 purpose=f"Invokes {args.name}",
                 target_arn=function.arn,
                 inputs={"": "{}"},
-                policy=function.arn.apply(invoke_function),
+                policy=pulumi.Output.all(function.arn, args.dead_letters_arn).apply(
+                    lambda arns: document([invoke_function(str(arns[0])), send_to(str(arns[1]))])
+                ),
+                dead_letters_arn=args.dead_letters_arn,
                 tags=args.tags,
             ),
             own,

@@ -21,7 +21,8 @@ AGAIN = frozenset(
     f"aws:{kind}"
     for kind in (
         *("acm/certificateValidation:CertificateValidation", "backup/vaultLockConfiguration:VaultLockConfiguration"),
-        *("lambda/invocation:Invocation",),
+        *("lambda/invocation:Invocation", "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"),
+        *("sqs/queue:Queue",),
         *("backup/vaultPolicy:VaultPolicy", "cloudwatch/compositeAlarm:CompositeAlarm"),
         *("cloudwatch/eventRule:EventRule", "cloudwatch/eventTarget:EventTarget"),
         *("cloudwatch/metricAlarm:MetricAlarm", "ec2/defaultSecurityGroup:DefaultSecurityGroup"),

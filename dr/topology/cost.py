@@ -20,9 +20,9 @@ SYSTEM_NODE, SYSTEM_NODES, SYSTEM_DISK_GIB = (
     capacity.SYSTEM_DISK_GIB,
 )
 ENDPOINT_SERVICES = len(network.ENDPOINTS)
-REPLICATION_ALARMS = 3
-"""Alarms of each bucket pair in the primary stack."""
-RECOVERY_ALARMS, WITNESSES = 7, 2
+REPLICATION_ALARMS, PRIMARY_ALARMS = 3, 2
+"""Alarms of each bucket pair in the primary stack, and its other ones: heartbeat and dead letters."""
+RECOVERY_ALARMS, WITNESSES = 8, 2
 """Alarms of the dr stack without automation, and those with periods below a minute in addition."""
 CUSTOM_METRICS = 7
 """Series that the prober (5) and the lever republisher (2) publish."""
@@ -105,7 +105,8 @@ def _always(topology: Topology) -> Iterator[Line]:
     # An alarm is billed by the metrics it reads: each zone has one on busy nodes, and one on missing nodes, of two.
     lever, of_group = 1, 3 * len(topology.here.zones) if spec.cluster else 0
     watchdog = spec.cluster and not topology.existing_cluster
-    of_stack = REPLICATION_ALARMS * len(topology.pairs) if primary else RECOVERY_ALARMS + topology.automates
+    of_pairs = REPLICATION_ALARMS * len(topology.pairs) + PRIMARY_ALARMS
+    of_stack = of_pairs if primary else RECOVERY_ALARMS + topology.automates
     yield Line("metric alarm", lever + of_group + of_stack + watchdog)
     if not primary:
         yield Line("high-resolution alarm", WITNESSES)

@@ -355,6 +355,16 @@ class Topology:
         """Name of the topic that receives Prometheus's alert `Watchdog`, the same in both regions."""
         return f"{self.bucket_prefix}-watchdog"
 
+    @property
+    def dead_letters(self) -> str:
+        """Name of the queue for events that a function could not process, the same in both regions."""
+        return f"{self.bucket_prefix}-dead-letters"
+
+    @property
+    def backup_notices(self) -> str:
+        """Name of the rule that reports failed jobs of AWS Backup, the same in both regions."""
+        return f"{self.bucket_prefix}-backup-jobs"
+
     def watchdog_topic_arn(self, role: Role) -> str:
         """Return the ARN of a region's topic for `Watchdog`."""
         return f"arn:aws:sns:{self.site(role).region}:{self.account}:{self.watchdog_topic}"

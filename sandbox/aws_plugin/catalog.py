@@ -25,13 +25,14 @@ from sandbox.aws_plugin.types import (
     s3,
     s3_settings,
     sns,
+    sqs,
 )
 
 CATALOG: dict[str, ResourceType] = {
     kind.token: kind
     for service in (
         *(s3, s3_settings, ecr, kms, iam, route53, acm, backup, backup_testing),
-        *(cloudwatch, logs, sns, events, functions, codebuild),
+        *(cloudwatch, logs, sns, sqs, events, functions, codebuild),
         *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
     )
     for kind in service.TYPES

@@ -16,7 +16,7 @@ from sandbox.aws_plugin.model import ResourceType
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 RETRY_FOR_SECONDS = 10.0
 RETRY_EVERY_SECONDS = 0.2
-GONE = re.compile(r"NoSuch|NotFound|^404$")
+GONE = re.compile(r"NoSuch|NotFound|NonExistent|^404$")
 """Error codes of AWS's services for a thing that does not exist."""
 
 

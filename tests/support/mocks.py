@@ -100,6 +100,11 @@ def _topic(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[st
     return arn, {"arn": arn}
 
 
+def _queue(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    url = f"https://sqs.{region}.amazonaws.com/{ACCOUNT}/{inputs['name']}"
+    return url, {"arn": f"arn:aws:sqs:{region}:{ACCOUNT}:{inputs['name']}", "url": url}
+
+
 def _function(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     return inputs["name"], {"arn": f"arn:aws:lambda:{region}:{ACCOUNT}:function:{inputs['name']}"}
 
@@ -152,6 +157,7 @@ COMPUTED: dict[str, Computed] = {
         "elasticloadbalancing", "loadbalancer", dnsName="{name}-0123456789abcdef.elb.{region}.amazonaws.com"
     ),
     "aws:sns/topic:Topic": _topic,
+    "aws:sqs/queue:Queue": _queue,
     "aws:lambda/function:Function": _function,
     "aws:lb/targetGroup:TargetGroup": _regional("elasticloadbalancing", "targetgroup"),
     "aws:cloudwatch/logGroup:LogGroup": _log_group,

@@ -144,7 +144,7 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
         *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24"),
         *("inference-from-health-checkers", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy", "watchdog", "watchdog-policy"),
-        "alerts-oncall@example.com",
+        *("alerts-oncall@example.com", "dead-letters"),
     }
     backup = in_aws(first_deployment("dr", tier="backup"))
     plan = set() if tier is Tier.BACKUP else {f"{each}-{part}" for each in PLANS for part in ("plan", "selection")}
@@ -404,6 +404,7 @@ def test_automation_adds_its_project_its_function_and_an_alarm_in_every_tier(tie
     assert in_aws(automated) - in_aws(with_runner) == {
         *("automation", "automation-source", "automation-logs", "automation-role", "automation-policy"),
         *("failover-trigger", "failover-trigger-first-run", "failover-trigger-logs", "failover-trigger-role"),
+        "failover-trigger-events",
         *("failover-trigger-policy", "failover-trigger-schedule", "failover-trigger-schedule-role"),
         *("failover-trigger-schedule-policy", "alarms-automation-failing"),
         *(access if tier.spec.cluster else ()),

@@ -1,8 +1,9 @@
 """Events of AWS services on the default event bus, and the targets of the rules that match them.
 
-Topics and functions are targets. A target gets nothing if its policy does not admit EventBridge, and the reason is in
-the emulator's log. Sources: EventBridge user guide, "Using resource-based policies for Amazon
-EventBridge" and "Amazon EventBridge input transformation".
+Topics and functions are targets. A target gets nothing if its policy does not admit EventBridge: the event goes to the
+target's dead-letter queue, and the reason is in the emulator's log. Sources: EventBridge user guide, "Using
+resource-based policies for Amazon EventBridge", "Amazon EventBridge input transformation" and "Using dead-letter queues
+to process undelivered events".
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from moto.events.models import events_backends
 from moto.events.utils import EventMessageType
 
 from sandbox.aws.account import ACCOUNT
+from sandbox.aws.behaviours import queues
 from sandbox.aws.behaviours.messages import EVENTS
 from sandbox.aws.world import World
 
@@ -63,8 +65,13 @@ def _deliver(world: World, region: str, rule: Any, target: Mapping[str, Any], ev
         refused = world.messages.publish(arn, None, text, EVENTS)
     elif service == "lambda":
         refused = _start(world, region, rule.arn, arn, text)
-    if refused:
-        sys.stderr.write(f"event rule {rule.name} in {region}: {refused}\n")
+    if not refused:
+        return
+    sys.stderr.write(f"event rule {rule.name} in {region}: {refused}\n")
+    if (letters := target.get("DeadLetterConfig", {}).get("Arn")) and (
+        lost := queues.send_for_rule(rule.arn, letters, event)
+    ):
+        sys.stderr.write(f"event rule {rule.name} in {region}: {lost}\n")
 
 
 def _start(world: World, region: str, rule_arn: str, arn: str, text: str) -> str:

@@ -4,12 +4,13 @@ A process serves one version of code and configuration. It ends when either chan
 function's timeout, and with the emulator. Python runtimes only, run by the emulator's own Python, one invocation at a
 time. The permissions of the function's role are not enforced. Functions of an unreachable region do not run.
 
-A scheduled function that sleeps is suspended until the sandbox's clock has advanced; one that is invoked by an API call
-does not wait.
+An asynchronous invocation that sleeps is suspended until the sandbox's clock has advanced. One that fails is retried
+(behaviours/asynchronous.py), unless its region was lost. An invocation that waits for its answer does neither.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import json
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.logs.models import logs_backends
@@ -33,6 +35,7 @@ from moto.logs.models import logs_backends
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.authority import Authority
+from sandbox.aws.behaviours.asynchronous import Invocation, Retries
 from sandbox.aws.behaviours.sources import FUNCTION_USER
 
 HOST = Path(__file__).parents[1] / "function_host.py"
@@ -56,6 +59,8 @@ class Host:
     folder: tempfile.TemporaryDirectory[str]
     log: Any
     lock: threading.Lock = field(default_factory=threading.Lock)
+    invocation: Invocation | None = None
+    """The asynchronous invocation that runs or is suspended."""
     sleeping: LambdaFunction | None = None
     """The function of the suspended invocation."""
     wakes: float = 0.0
@@ -85,17 +90,19 @@ class Functions:
     def __init__(self, endpoint: str, authority: Authority) -> None:
         self._endpoint, self._authority = endpoint, authority
         self._hosts: dict[str, Host] = {}
+        self._retries = Retries()
         self._lock = threading.Lock()
 
     def stop(self) -> None:
-        """Kill all processes."""
+        """Kill all processes, and drop events that wait for a retry."""
+        self._retries.clear()
         with self._lock:
             for host in self._hosts.values():
                 host.end()
             self._hosts.clear()
 
     def invoke(self, region: str, name: str, event: Any) -> Outcome:
-        """Run a function to its end. Its errors are in the outcome, as on AWS. Raises KeyError for an unknown one."""
+        """Run a function to its end. Its errors are in the outcome. Raises UnknownFunctionException."""
         function = lambda_backends[ACCOUNT][region].get_function(name)
         host = self._host(function)
         with host.lock:
@@ -107,12 +114,27 @@ class Functions:
         return outcome
 
     def start(self, region: str, name: str, event: Any) -> None:
-        """Run a function to its end, or until it sleeps. Raises KeyError for an unknown one."""
-        function = lambda_backends[ACCOUNT][region].get_function(name)
+        """Invoke a function asynchronously: until it ends or sleeps. Raises UnknownFunctionException."""
+        self._attempt(Invocation(region, name, event))
+
+    def retry(self, unreachable: Callable[[str], bool]) -> None:
+        """Start the due attempts of failed events; those of unreachable regions and deleted functions are dropped.
+
+        Args:
+            unreachable: Whether a region is unreachable.
+        """
+        for invocation in self._retries.take():
+            with contextlib.suppress(UnknownFunctionException):
+                if not unreachable(invocation.region):
+                    self._attempt(invocation)
+
+    def _attempt(self, invocation: Invocation) -> None:
+        function = lambda_backends[ACCOUNT][invocation.region].get_function(invocation.name)
         host = self._host(function)
         with host.lock:
             self._finish(host)
-            self._go_on(host, function, self._request(function, event))
+            host.invocation = invocation
+            self._go_on(host, function, self._request(function, invocation.event))
 
     def wake(self, unreachable: Callable[[str], bool]) -> None:
         """Continue suspended functions when their time is over. Those of unreachable regions end.
@@ -127,7 +149,7 @@ class Functions:
                 if (function := host.sleeping) is None:
                     continue
                 if unreachable(function.region):
-                    host.sleeping = None
+                    host.sleeping = host.invocation = None
                     host.process.kill()
                     host.process.wait()
                 elif (now := clock.now().timestamp()) >= host.wakes:
@@ -146,9 +168,11 @@ class Functions:
             self._go_on(host, host.sleeping, {"now": host.wakes})
 
     def _end(self, function: LambdaFunction, host: Host, outcome: Outcome) -> None:
-        host.sleeping = None
+        invocation, host.sleeping, host.invocation = host.invocation, None, None
         self._write_log(function, host)
         _count(function.region, function.function_name, bool(outcome.error))
+        if invocation and outcome.error:
+            self._retries.failed(function, invocation, outcome.payload)
 
     def _host(self, function: LambdaFunction) -> Host:
         environment = json.dumps(function.environment_vars, sort_keys=True)

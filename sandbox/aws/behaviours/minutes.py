@@ -1,8 +1,8 @@
 """The sandbox's minutes, in real time or when advanced: each starts due schedules, backups and restore tests, then
 evaluates all alarms.
 
-Between them, every ten seconds, Route 53's health checks run, suspended functions and restore jobs go on, and alarms
-with a period below a minute are evaluated.
+Between them, every ten seconds, Route 53's health checks run, suspended functions and restore jobs go on, failed events
+are retried, and alarms with a period below a minute are evaluated.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sandbox.aws.behaviours import (
     global_databases,
     group_metrics,
     health_checks,
+    queues,
     restore_tests,
     schedules,
 )
@@ -99,6 +100,7 @@ class Minutes:
         try:
             health_checks.run(self._world, time)
             self._world.functions.wake(self._world.faults.unreachable)
+            self._world.functions.retry(self._world.faults.unreachable)
             restore_tests.follow(self._world, time)
             if whole:
                 schedules.run(self._world, time)
@@ -106,6 +108,7 @@ class Minutes:
                 restore_tests.run(self._world, time)
                 group_metrics.publish(self._world.faults, time)
                 global_databases.publish(self._world, time)
+                queues.publish(self._world.faults, time)
             for region in alarms.regions_with_alarms():
                 alarms.evaluate(self._world, region, None if whole else MINUTE)
         except Exception:  # noqa: BLE001 - one tick's failure must not end the clock

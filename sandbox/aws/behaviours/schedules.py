@@ -1,7 +1,7 @@
 """EventBridge schedules: start functions and calls of AWS APIs by the sandbox's clock.
 
-Rate expressions only. A failed target is logged and not retried. Context attributes in the input are replaced as in the
-EventBridge Scheduler user guide.
+Rate expressions only. A call that fails is logged and not retried, and its input goes to the schedule's dead-letter
+queue. Context attributes in the input are replaced as in the EventBridge Scheduler user guide.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.scheduler.models import Schedule, scheduler_backends
 
 from sandbox.aws.account import ACCOUNT
+from sandbox.aws.behaviours import queues
 from sandbox.aws.world import World
 
 RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
@@ -61,5 +63,7 @@ def _start(world: World, region: str, schedule: Schedule, minute: datetime.datet
             getattr(client, xform_name(api["operation"]))(**json.loads(text))
         else:
             world.functions.start(region, target["Arn"].rpartition(":function:")[2], json.loads(text))
-    except (ClientError, BotoCoreError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ClientError, BotoCoreError, UnknownFunctionException, AttributeError, TypeError, ValueError) as error:
         sys.stderr.write(f"schedule {schedule.name} in {region}: {type(error).__name__}: {error}\n")
+        if letters := target.get("DeadLetterConfig", {}).get("Arn"):
+            queues.send_as_role(target["RoleArn"], letters, json.loads(text))

@@ -59,6 +59,8 @@ def _put_target(target: Resource) -> None:
     if transformer := wanted.get("inputTransformer"):
         paths = transformer.get("inputPaths") or {}
         described["InputTransformer"] = {"InputPathsMap": paths, "InputTemplate": transformer["inputTemplate"]}
+    if letters := wanted.get("deadLetterConfig"):
+        described["DeadLetterConfig"] = {"Arn": letters["arn"]}
     if "input" in wanted:
         described["Input"] = wanted["input"]
     answer = target.send("put_targets", Rule=wanted["rule"], EventBusName=wanted["eventBusName"], Targets=[described])
@@ -93,7 +95,8 @@ TARGET = ResourceType(
     service="events",
     shape="Target",
     properties="""rule=Rule:string! targetId=TargetId:string! arn! eventBusName=EventBusName:string input
-                  inputTransformer{inputPaths=InputPathsMap inputTemplate!} forceDestroy:boolean""",
+                  inputTransformer{inputPaths=InputPathsMap inputTemplate!} deadLetterConfig{arn}
+                  forceDestroy:boolean""",
     auto_name=AutoName("targetId", 255),
     defaults={"eventBusName": "default", "forceDestroy": False},
     replace_on=frozenset({"rule", "targetId", "eventBusName"}),
@@ -101,7 +104,7 @@ TARGET = ResourceType(
     checks=(matches("targetId", NAME, NAMED), _target_is_valid),
     create=_put_target,
     read=_read_target,
-    update=(("arn input inputTransformer", _put_target),),
+    update=(("arn input inputTransformer deadLetterConfig", _put_target),),
     delete=_delete_target,
 )
 

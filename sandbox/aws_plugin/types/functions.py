@@ -1,7 +1,7 @@
 """Lambda functions from the program's archives, their invocations, and EventBridge schedules that start them.
 
-After internal/service/lambda/{function,invocation}.go and internal/service/scheduler/schedule.go of the provider that
-the real plugin wraps (terraform-provider-aws).
+After internal/service/lambda/{function,invocation,function_event_invoke_config}.go and
+internal/service/scheduler/schedule.go of the provider that the real plugin wraps (terraform-provider-aws).
 """
 
 from __future__ import annotations
@@ -131,6 +131,30 @@ INVOCATION = ResourceType(
 )
 
 
+def _read_event_invoke(config: Resource) -> dict[str, Any]:
+    found = config.send("get_function_event_invoke_config", FunctionName=config.id)
+    # AWS answers destinations that are not configured, without their ARN.
+    set_ = {name: each for name, each in found.get("DestinationConfig", {}).items() if each.get("Destination")}
+    return {**found, "FunctionName": config.id, "DestinationConfig": set_ or None}
+
+
+EVENT_INVOKE = ResourceType(
+    token="aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+    service="lambda",
+    shape="PutFunctionEventInvokeConfigRequest",
+    properties="""functionName! maximumEventAgeInSeconds maximumRetryAttempts
+                  destinationConfig{onFailure{destination!} onSuccess{destination!}}""",
+    identity="{FunctionName}",
+    defaults={"maximumRetryAttempts": 2},
+    replace_on=frozenset({"functionName"}),
+    checks=(between("maximumEventAgeInSeconds", 60, 21_600), between("maximumRetryAttempts", 0, 2)),
+    create=Call("put_function_event_invoke_config", retries=("destination ARN", "does not have permissions")),
+    read=_read_event_invoke,
+    update=(("", Call("put_function_event_invoke_config")),),
+    delete=Call("delete_function_event_invoke_config"),
+)
+
+
 def _schedule(operation: str) -> Any:
     def step(schedule: Resource) -> None:
         # The whole schedule: AWS resets what is left out.
@@ -152,7 +176,8 @@ SCHEDULE = ResourceType(
     shape="CreateScheduleInput",
     properties="""name! groupName scheduleExpression! scheduleExpressionTimezone state description
                   flexibleTimeWindow!{mode! maximumWindowInMinutes}
-                  target!{arn! roleArn! input retryPolicy{maximumEventAgeInSeconds maximumRetryAttempts}}""",
+                  target!{arn! roleArn! input deadLetterConfig{arn!}
+                          retryPolicy{maximumEventAgeInSeconds maximumRetryAttempts}}""",
     outputs="arn=Arn:string",
     identity="{GroupName}/{Name}",
     auto_name=AutoName("name", 64),
@@ -176,4 +201,4 @@ SCHEDULE = ResourceType(
     retries=("assume the role", "role you provide"),
 )
 
-TYPES = (FUNCTION, INVOCATION, SCHEDULE)
+TYPES = (FUNCTION, INVOCATION, EVENT_INVOKE, SCHEDULE)

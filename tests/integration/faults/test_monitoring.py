@@ -190,7 +190,10 @@ def test_alerting_of_a_cluster_that_stops_is_reported_by_cloudwatch(measured: Sa
     ]
 
 
-def test_failing_prober_raises_recovery_at_risk_and_not_region_impaired(measured: SandboxUnderTest) -> None:
+def test_failing_prober_raises_recovery_at_risk_and_not_region_impaired_and_its_events_are_kept_and_run_again(
+    measured: SandboxUnderTest,
+) -> None:
+    since = mark(measured)
     measured.fault(kind="operation", operation="cloudwatch:PutMetricData", error="AccessDenied", region=WEST)
     try:
         measured.advance(20)
@@ -199,7 +202,25 @@ def test_failing_prober_raises_recovery_at_risk_and_not_region_impaired(measured
     finally:
         measured.repair()
     measured.advance(10)
-    assert firing(measured, WEST) == set()
+    assert firing(measured, WEST) == {"dead-letters"}
+    assert 'ALARM: "ml-dr-dead-letters" in US West (Oregon)' in [each["subject"] for each in messages(measured, since)]
+    # As in docs/how-to/dead-letters.md.
+    sqs, functions = measured.client("sqs", WEST), measured.client("lambda", WEST)
+    queue = sqs.get_queue_url(QueueName="ml-dr-dead-letters")["QueueUrl"]
+    (letter,) = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=300)["Messages"]
+    record = json.loads(letter["Body"])
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert "AccessDenied" in record["responsePayload"]["errorMessage"]
+    started = functions.invoke(
+        FunctionName=record["requestContext"]["functionArn"],
+        InvocationType="Event",
+        Payload=json.dumps(record["requestPayload"]),
+    )
+    assert started["StatusCode"] == 202
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+    sqs.purge_queue(QueueUrl=queue)
+    measured.advance(10)
+    assert firing(measured, WEST) == set(), "the event that was run again did not return to the queue"
 
 
 def test_engaged_lever_keeps_its_alarm_firing_and_sends_one_message(measured: SandboxUnderTest) -> None:

@@ -1,4 +1,4 @@
-"""Examples of monitoring types: topics, functions, schedules and composite alarms."""
+"""Examples of monitoring types: topics, queues, functions, schedules and composite alarms."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 FUNCTION = "aws:lambda/function:Function"
 INVOCATION = "aws:lambda/invocation:Invocation"
+EVENT_INVOKE = "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+QUEUE = "aws:sqs/queue:Queue"
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
@@ -62,6 +65,23 @@ def _invocation(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     return first, first
 
 
+def _queue(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    arn = f"arn:aws:sqs:us-west-2:123456789012:{name}"
+    allowed = document("sqs:SendMessage", arn, Principal={"Service": "events.amazonaws.com"})
+    plain = {"name": name, "sqsManagedSseEnabled": True, "policy": allowed, "tags": TAGS}
+    return plain, {**plain, "messageRetentionSeconds": 1_209_600}
+
+
+def _event_invoke(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    invoked = function(engine, name)
+    queue = engine.make(QUEUE, name, name=name).state["arn"]
+    role = invoked["role"].rpartition("/")[2]
+    engine.make(ROLE_POLICY, name, name=name, role=role, policy=document("sqs:SendMessage", queue))
+    engine.make(FUNCTION, name, **invoked)
+    first = {"functionName": name, "destinationConfig": {"onFailure": {"destination": queue}}}
+    return first, {**first, "maximumEventAgeInSeconds": 900}
+
+
 def _schedule(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     started = engine.make(FUNCTION, name, **function(engine, name)).state["arn"]
     role = engine.make(ROLE, f"{name}-schedule", assumeRolePolicy=trust("scheduler.amazonaws.com")).state["arn"]
@@ -88,6 +108,8 @@ EXAMPLES_WATCHING = {
     "subscription": Example(SUBSCRIPTION, _subscription, frozenset({"rawMessageDelivery"})),
     "function": Example(FUNCTION, _function, frozenset({"code", "timeout"})),
     "invocation": Example(INVOCATION, _invocation, frozenset(), stays=True, imports=False),
+    "event-invoke": Example(EVENT_INVOKE, _event_invoke, frozenset({"maximumEventAgeInSeconds"})),
+    "queue": Example(QUEUE, _queue, frozenset({"messageRetentionSeconds"})),
     "schedule": Example(SCHEDULE, _schedule, frozenset({"scheduleExpression"})),
     "composite-alarm": Example(COMPOSITE, _composite, frozenset({"alarmRule"})),
 }

@@ -131,6 +131,8 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "sns/topicPolicy:TopicPolicy": ["arn"],
         "sns/topicSubscription:TopicSubscription": ["endpoint", "protocol", "topic"],
         "lambda/function:Function": ["name"],
+        "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ["functionName"],
+        "sqs/queue:Queue": ["name"],
         "lambda/invocation:Invocation": ["functionName", "input", "qualifier", "triggers"],
         "scheduler/schedule:Schedule": ["groupName", "name"],
         "ec2/launchTemplate:LaunchTemplate": ["name"],

@@ -6,11 +6,12 @@ from moto.events.models import EventPattern
 from components.monitoring.backup_notices import PATTERN, TEMPLATE, BackupNotices, BackupNoticesArgs
 from tests.support.mocks import Cloud, deploy
 
+LETTERS = "arn:aws:sqs:us-west-2:123456789012:ml-dr-dead-letters"
 TOPIC = "arn:aws:sns:us-west-2:123456789012:ml-dr-alerts"
 
 
 def notices() -> Cloud:
-    args = BackupNoticesArgs("ml-dr-backup-jobs", "us-west-2", TOPIC, {"owner": "ml"})
+    args = BackupNoticesArgs("ml-dr-backup-jobs", "us-west-2", TOPIC, LETTERS, {"owner": "ml"})
     return deploy(lambda: BackupNotices("backup-jobs", args))
 
 

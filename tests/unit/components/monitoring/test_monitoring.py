@@ -11,6 +11,7 @@ import pytest
 
 from components.monitoring.alarm_rules import CompositeRule, replication
 from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
+from components.monitoring.dead_letters import DeadLetters, DeadLettersArgs
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
 from components.monitoring.function_code import archive_of, handler_of
 from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
@@ -19,6 +20,7 @@ from tests.support.mocks import Cloud, deploy
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/region"
+LETTERS = f"arn:aws:sqs:us-west-2:{ACCOUNT}:ml-dr-dead-letters"
 TOPIC = f"arn:aws:sns:us-west-2:{ACCOUNT}:ml-dr-alerts"
 
 
@@ -47,7 +49,9 @@ def test_addresses_are_validated_and_subscribed_by_their_protocol() -> None:
 
 def function(name: str = "prober") -> Cloud:
     statements = [{"Sid": "One", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}]
-    args = ScheduledFunctionArgs(name, f"ml-dr-{name}", ACCOUNT, KEY, "us-west-2", {"WORKLOAD": "ml-dr"}, statements)
+    args = ScheduledFunctionArgs(
+        name, f"ml-dr-{name}", ACCOUNT, KEY, LETTERS, "us-west-2", {"WORKLOAD": "ml-dr"}, statements
+    )
     return deploy(lambda: ScheduledFunction(name, args))
 
 
@@ -65,14 +69,37 @@ def test_a_function_is_invoked_every_minute() -> None:
     assert schedule["target"]["arn"].endswith(":function:ml-dr-prober")
 
 
+def test_failed_event_of_a_function_is_retried_twice_and_then_sent_to_the_dead_letter_queue() -> None:
+    cloud = function()
+    events = cloud.one("FunctionEventInvokeConfig", "prober-events")
+
+    assert (events["functionName"], events["maximumRetryAttempts"]) == ("ml-dr-prober", 2)
+    assert events["destinationConfig"] == {"onFailure": {"destination": LETTERS}}
+    assert cloud.one("Schedule", "prober-schedule")["target"]["deadLetterConfig"] == {"arn": LETTERS}
+
+
+def test_dead_letter_queue_is_encrypted_keeps_messages_for_14_days_and_admits_only_its_rules() -> None:
+    args = DeadLettersArgs("ml-dr-dead-letters", ACCOUNT, "us-west-2", ["ml-dr-backup-jobs"], {"owner": "ml"})
+    queue = deploy(lambda: DeadLetters("dead-letters", args)).one("Queue", "dead-letters")
+    rules, tls = json.loads(queue["policy"])["Statement"]
+
+    assert (queue["messageRetentionSeconds"], queue["sqsManagedSseEnabled"]) == (14 * 24 * 3600, True)
+    assert (queue["region"], queue["tags"]) == ("us-west-2", {"owner": "ml"})
+    assert rules["Principal"] == {"Service": "events.amazonaws.com"}
+    rule = f"arn:aws:events:us-west-2:{ACCOUNT}:rule/ml-dr-backup-jobs"
+    assert rules["Condition"] == {"ArnEquals": {"aws:SourceArn": [rule]}}
+    assert (tls["Effect"], tls["Resource"]) == ("Deny", LETTERS)
+
+
 def test_a_functions_role_has_its_statements_and_may_write_its_log() -> None:
     cloud = function()
-    log, one = json.loads(cloud.one("RolePolicy", "prober-policy")["policy"])["Statement"]
+    log, one, letters = json.loads(cloud.one("RolePolicy", "prober-policy")["policy"])["Statement"]
     starts = json.loads(cloud.one("RolePolicy", "prober-schedule-policy")["policy"])["Statement"]
 
     assert log["Resource"] == f"arn:aws:logs:us-west-2:{ACCOUNT}:log-group:/ml-dr-prober:*"
     assert one["Sid"] == "One"
-    assert [each["Action"] for each in starts] == ["lambda:InvokeFunction"]
+    assert (letters["Action"], letters["Resource"]) == ("sqs:SendMessage", LETTERS)
+    assert [each["Action"] for each in starts] == ["lambda:InvokeFunction", "sqs:SendMessage"]
     assert cloud.one("Function", "prober")["loggingConfig"]["logGroup"] == "/ml-dr-prober"
 
 
