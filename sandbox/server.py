@@ -34,6 +34,7 @@ from sandbox.aws.server import address, listen, serve
 from sandbox.aws.world import World
 from sandbox.charts.sites import Sites
 from sandbox.clusters.clusters import Clusters
+from sandbox.databases.databases import Databases
 from sandbox.engine import fork_server
 from sandbox.local import ROOT, Local
 from sandbox.toolchain.kubernetes_binaries import KUBERNETES, Binaries, in_folder
@@ -49,6 +50,7 @@ class Running:
     endpoint: str
     authority: Authority
     clusters: Clusters
+    databases: Databases
     sites: Sites
     emulator: Emulator
     names: NameServer
@@ -66,6 +68,7 @@ class Running:
         """Stop all threads and processes of the components."""
         self.names.stop()
         self.emulator.stop()
+        self.databases.stop()
         self.clusters.stop()
         self.sites.stop()
 
@@ -81,9 +84,10 @@ def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
     faults, authority = Faults(), Authority(folder)
     client = functools.partial(client_of, endpoint)
     clusters = Clusters(endpoint, client, faults, authority, binaries, folder)
-    world = World(faults, Messages(faults), Functions(endpoint, authority), clusters, client)
+    databases = Databases(faults, authority, folder)
+    world = World(faults, Messages(faults), Functions(endpoint, authority), clusters, databases, client)
     sites, emulator = Sites(folder / "charts", faults), Emulator(world)
-    return Running(endpoint, authority, clusters, sites, emulator, NameServer(world))
+    return Running(endpoint, authority, clusters, databases, sites, emulator, NameServer(world))
 
 
 def client_of(endpoint: str, service: str, region: str, **options: Any) -> Any:

@@ -46,6 +46,11 @@ class Authority:
                 self._authority.issue_cert(name).configure_cert(self._contexts[name])
             return self._contexts[name]
 
+    def certificate(self, *names: str) -> bytes:
+        """Return a new private key and its certificate for names, in PEM."""
+        with self._lock:
+            return self._authority.issue_cert(*names).private_key_and_cert_chain_pem.bytes()
+
     def any_name(self) -> ssl.SSLContext:
         """TLS settings to serve as the name that a client asks for (server name indication)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -66,6 +66,7 @@ class Emulator:
         """Empty moto and drop faults, calls, messages and endpoints; the clock returns to the machine's time."""
         self.world.functions.stop()
         self.world.kubernetes.forget()
+        self.world.databases.forget()
         self.minutes.forget()
         backups.forget()
         self.world.messages.forget()
@@ -81,6 +82,7 @@ class Emulator:
     def faults_changed(self) -> None:
         """Stop and resume what the faults in force demand."""
         self.world.kubernetes.faults_changed()
+        self.world.databases.changed()
         self.replication.wake()
 
     def answer(self, environ: dict[str, Any], body: bytes) -> Answer:
@@ -132,6 +134,8 @@ class Emulator:
                 answer = content if isinstance(content, Answer) else call.result(content)
                 if call.service == "s3" and answer.status < 300:
                     self.replication.observe(call, answer)
+                if call.service == "rds":
+                    self.world.databases.changed()
                 return answer
         except ServiceException as error:
             return call.error(error)

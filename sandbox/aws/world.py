@@ -95,6 +95,28 @@ class Kubernetes(Protocol):
         """Stop and delete all control planes."""
 
 
+class Databases(Protocol):
+    """The database servers behind RDS."""
+
+    def address_of(self, name: str) -> str | None:
+        """The loopback address at which an endpoint answers; None for another name. Raises Failed."""
+
+    def restored(self, cluster: Any, source: Any, until: str | None) -> None:
+        """Note that a cluster was restored from another one, as of a time (ISO 8601; None for the latest)."""
+
+    def changed(self) -> None:
+        """Follow a change of the API or of faults soon; what a fault cuts is cut at once."""
+
+    def settle(self) -> None:
+        """Follow what the API says, and wait for it. Raises Failed."""
+
+    def sql(self, region: str, identifier: str, text: str, database: str = "postgres") -> str:
+        """Run SQL as the administrator on a cluster's server; one row a line. Raises Failed."""
+
+    def forget(self) -> None:
+        """Stop and delete all servers."""
+
+
 class Clients(Protocol):
     """Makes boto3 clients of the emulator."""
 
@@ -110,6 +132,7 @@ class World:
         messages: Deliveries of SNS topics.
         functions: Processes of Lambda functions.
         kubernetes: The clusters behind EKS.
+        databases: The database servers behind RDS.
         client: Makes boto3 clients of the emulator.
         endpoints: Health of inference endpoints as set by hand, by DNS name.
         operator: Where calls of API servers come from.
@@ -120,6 +143,7 @@ class World:
     messages: Messages
     functions: Functions
     kubernetes: Kubernetes
+    databases: Databases
     client: Clients
     endpoints: dict[str, bool] = field(default_factory=dict)
     operator: Operator = field(default_factory=Operator)

@@ -89,6 +89,7 @@ SANDBOX_FOLDERS: dict[str, set[str]] = {
     "client": set(),
     "clusters": {"aws", "control_plane", "toolchain"},
     "control_plane": {"toolchain"},
+    "databases": {"aws", "control_plane"},
     "engine": {"toolchain"},
     "toolchain": set(),
 }

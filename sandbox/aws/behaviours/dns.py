@@ -25,6 +25,10 @@ BALANCER_TTL_SECONDS = 60
 """Time to live of a load balancer's addresses, and of an alias for them (developer guide, "Values specific for weighted
 records")."""
 
+DATABASE_TTL_SECONDS = 5
+"""Time to live of the name of a cluster's endpoint, which is not documented; clients are advised to keep an answer for
+less than 30 seconds (Aurora user guide, "Fast failover with Amazon Aurora PostgreSQL")."""
+
 
 @dataclass(frozen=True)
 class RecordSetAnswer:
@@ -97,7 +101,7 @@ def resolve(world: World, name: str, kind: str) -> Reply:
         if not followed or len(chain) > LONGEST_CHAIN:
             return replace(reply, records=tuple(records), chain=tuple(chain))
         chain.append(plain(reply.records[-1].data[0]))
-    addresses = tuple(_balancer(world, chain[-1], chain[-1]))
+    addresses = tuple(_database(world, chain[-1])) or tuple(_balancer(world, chain[-1], chain[-1]))
     found = addresses if kind == "A" else ()
     return Reply("NOERROR" if addresses else "NXDOMAIN", (*records, *found), tuple(chain))
 
@@ -116,6 +120,12 @@ def public_zone(name: str) -> FakeZone | None:
     zones = list(route53_backends[ACCOUNT][PARTITION].zones.values())
     above = [zone for zone in zones if not zone.private_zone and f".{plain(name)}".endswith(f".{plain(zone.name)}")]
     return max(above, key=lambda zone: len(zone.name), default=None)
+
+
+def _database(world: World, name: str) -> Iterator[RecordSetAnswer]:
+    """The address of a database's endpoint."""
+    if address := world.databases.address_of(name):
+        yield RecordSetAnswer(name, "A", DATABASE_TTL_SECONDS, (address,))
 
 
 def _balancer(world: World, name: str, target: str) -> Iterator[RecordSetAnswer]:

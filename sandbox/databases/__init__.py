@@ -1,0 +1,1 @@
+"""PostgreSQL servers behind the endpoints of Aurora PostgreSQL clusters."""
