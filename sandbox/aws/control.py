@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from moto.s3.models import s3_backends
 
+from dr.errors import Failed
 from sandbox import timings
 from sandbox.aws import clock, faults
 from sandbox.aws.account import ACCOUNT, PARTITION
@@ -80,12 +81,15 @@ def answer(emulator: Emulator, method: str, path: str, query: str, body: bytes) 
                     clock.run_at(float(content["speed"]))
                 ran = emulator.minutes.advance(float(content.get("advance", 0)))
                 return Answer.of_json(_time() | {"minutes": ran})
+            case "POST", "databases":
+                wanted = (content["region"], content["cluster"], content["sql"], content.get("database", "postgres"))
+                return Answer.of_json({"output": emulator.world.databases.sql(*wanted)})
             case "GET", "messages":
                 return Answer.of_json(emulator.world.messages.since(int(arguments.get("since", "0"))))
             case "POST", "reset":
                 emulator.reset()
                 return Answer.of_json(_health(emulator))
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, Failed) as error:
         return Answer.of_json({"error": f"{method} {path}: {error}"}, 400)
     return Answer.of_json({"error": f"the control API of the sandbox has no {method} {path}"}, 404)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from sandbox.aws.answer import Answer
@@ -101,8 +102,8 @@ class Databases(Protocol):
     def address_of(self, name: str) -> str | None:
         """The loopback address at which an endpoint answers; None for another name. Raises Failed."""
 
-    def restored(self, cluster: Any, source: Any, until: str | None) -> None:
-        """Note that a cluster was restored from another one, as of a time (ISO 8601; None for the latest)."""
+    def restored(self, cluster: Any, source: str, until: datetime | None) -> None:
+        """Give a new cluster the data of another one (its resource ID) as of a time; None for the latest."""
 
     def changed(self) -> None:
         """Follow a change of the API or of faults soon; what a fault cuts is cut at once."""

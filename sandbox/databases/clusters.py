@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from moto.rds.models import rds_backends
+from moto.rds.models import DBCluster
 
-from sandbox.aws.account import ACCOUNT
+from sandbox.aws.behaviours import global_databases
 
 ENGINE = "aurora-postgresql"
 
@@ -24,17 +23,16 @@ class Endpoint:
             user guide, "Connecting to Amazon Aurora Global Database").
     """
 
-    cluster: Any
+    cluster: DBCluster
     writes: bool
 
 
-def clusters() -> Iterator[Any]:
+def clusters() -> Iterator[DBCluster]:
     """Yield every Aurora PostgreSQL cluster of every region."""
-    for backend in list(rds_backends[ACCOUNT].values()):
-        yield from (each for each in list(backend.clusters.values()) if each.engine == ENGINE)
+    yield from (each for each in global_databases.clusters() if each.engine == ENGINE)
 
 
-def key_of(cluster: Any) -> str:
+def key_of(cluster: DBCluster) -> str:
     """Return what identifies a cluster for good: a new one of the same name has another."""
     return str(cluster.db_cluster_resource_id)
 
@@ -44,22 +42,31 @@ def endpoint(name: str) -> Endpoint | None:
     for each in clusters():
         if name == each.endpoint:
             return Endpoint(each, writes=True)
-        if name == each.reader_endpoint or any(name == one.address for one in each.members):
+        if name == each.reader_endpoint or any(name == one.address for one in global_databases.instances(each)):
             return Endpoint(each, writes=False)
     return None
 
 
-def group_of(cluster: Any) -> tuple[Any, tuple[Any, ...]]:
+def group_of(cluster: DBCluster) -> tuple[DBCluster, tuple[DBCluster, ...]]:
     """Return the writer and the readers of the global cluster that a cluster is in; itself without one."""
-    for backend in list(rds_backends[ACCOUNT].values()):
-        for each in list(backend.global_clusters.values()):
-            if any(member is cluster for member in each.members):
-                writer = next((member for member in each.members if member.is_writer), cluster)
-                return writer, tuple(member for member in each.members if member is not writer)
-    return cluster, ()
+    database = global_databases.database_of(cluster)
+    if database is None:
+        return cluster, ()
+    writer = global_databases.writer_of(database) or cluster
+    return writer, tuple(member for member in database.members if member is not writer)
 
 
-def credentials(cluster: Any) -> tuple[str, str] | None:
+def has_instance(cluster: DBCluster) -> bool:
+    """Return whether an instance of a cluster is available."""
+    return any(each.status == "available" for each in global_databases.instances(cluster))
+
+
+def is_returning(cluster: DBCluster) -> bool:
+    """Return whether a cluster was failed over from, and what it had not sent is lost."""
+    return "returning" in vars(cluster)
+
+
+def credentials(cluster: DBCluster) -> tuple[str, str] | None:
     """Return the name and the password of a cluster's master user; None where neither is known."""
     if not cluster.master_username:
         return None
@@ -67,5 +74,5 @@ def credentials(cluster: Any) -> tuple[str, str] | None:
         held = cluster.master_user_secret
         value = held.secretsmanager.get_secret_value(held.secret.arn, "", "")
         return cluster.master_username, json.loads(value["SecretString"])["password"]
-    # moto forgets the password of a cluster that is created in a global cluster.
-    return (cluster.master_username, password) if (password := getattr(cluster, "_master_user_password", "")) else None
+    password = vars(cluster).get("_master_user_password")
+    return (cluster.master_username, password) if password else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dr.errors import Failed, Problem
@@ -17,6 +19,8 @@ from sandbox.databases.programs import Programs
 ADMINISTRATOR = "rdsadmin"
 """Superuser of AWS, which no client has (Aurora user guide, "Understanding the rds_superuser role")."""
 START_SECONDS = 60.0
+ATTEMPTS = 3
+"""How often a server may end while it starts."""
 RUN_SECONDS = 300.0
 POLL_SECONDS = 0.05
 SOCKET = ".s.PGSQL.5432"
@@ -93,14 +97,16 @@ class Server:
         self._configure()
         self.follow(source)
 
-    def restore(self, source: Server, until: str | None) -> None:
+    def restore(self, source: Server, until: datetime | None) -> None:
         """Create a server that has the data of another one at a time.
 
         Args:
             source: The other server, whether it runs or not.
-            until: The time, ISO 8601; None for the latest.
+            until: The time; None for the latest.
         """
         if source.running and not source.in_recovery:
+            # A restore ends at the first commit after its time, so there has to be one.
+            source.sql("select pg_current_xact_id()")
             source.sql("select pg_switch_wal()")
         shutil.copytree(source.base, self.data)
         shutil.copytree(source.base, self.base)
@@ -109,7 +115,7 @@ class Server:
             if LOG.fullmatch(each.name) and not (self.archive / each.name).exists():
                 shutil.copy(each, self.archive / each.name)
         self._configure()
-        target = f"recovery_target_time = '{until}'\n" if until else ""
+        target = f"recovery_target_time = '{until.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f+00}'\n" if until else ""
         settings = f"restore_command = 'cp {self.archive}/%f %p'\n{target}recovery_target_action = 'promote'\n"
         with (self.data / "postgresql.auto.conf").open("a") as file:
             file.write(settings)
@@ -151,7 +157,7 @@ class Server:
         self._supervised.add([process])
         end = time.monotonic() + START_SECONDS
         while not self._answers():
-            if time.monotonic() > end:
+            if time.monotonic() > end or self._ended > ATTEMPTS:
                 self.stop()
                 raise self._failure("PostgreSQL does not start", (self.folder / "log").read_text(errors="replace"))
             time.sleep(POLL_SECONDS)
@@ -197,6 +203,14 @@ class Server:
         except Failed:
             return False
         return True
+
+    @property
+    def _ended(self) -> int:
+        """How often the process has ended since its start."""
+        try:
+            return int(json.loads(self._supervised.state.read_text())["postgres"]["ended"])
+        except (OSError, ValueError, KeyError):
+            return 0
 
     def _configure(self) -> None:
         written = CONFIGURATION.format(sockets=self.sockets, archive=self.archive, certificate=self._certificate)

@@ -7,6 +7,7 @@ Amazon Aurora global database". Messages in quotation marks of comments are from
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 from uuid import uuid4
@@ -224,7 +225,19 @@ def restore_cluster(call: Call, moto: Moto) -> Answer:
             database.members.remove(made)
         made.global_cluster_identifier = made.replication_source_identifier = None
         made.is_writer = False
+        call.world.databases.restored(made, *_restored_from(call))
     return answer
+
+
+def _restored_from(call: Call) -> tuple[str, datetime.datetime | None]:
+    """Return the resource ID of the cluster that a restore takes the data of, and the time of that data."""
+    wanted, backend = call.parameters, backend_of(call)
+    if call.operation == "RestoreDBClusterFromSnapshot":
+        name = wanted["SnapshotIdentifier"].rpartition(":cluster-snapshot:")[2]
+        snapshot = backend.cluster_snapshots[name]
+        return snapshot.cluster.db_cluster_resource_id, snapshot.created.replace(tzinfo=datetime.UTC)
+    source = backend.clusters[wanted["SourceDBClusterIdentifier"].rpartition(":")[2]]
+    return source.db_cluster_resource_id, None if wanted.get("UseLatestRestorableTime") else wanted["RestoreToTime"]
 
 
 # Instances -------------------------------------------------------------------------------------------------------

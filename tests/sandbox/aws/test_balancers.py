@@ -38,9 +38,10 @@ def balancer_with(tmp_path: Path, answering: int, targets: int = 6) -> tuple[Bal
         ask=lambda region, address, method, path, headers, body: Answer.of_text(path),
         answers=lambda region, address, path: path == READY and int(address.rpartition(".")[2]) < answering,
     )
+    databases: Any = SimpleNamespace(address_of=lambda name: None)
     faults = Faults()
     functions = Functions("http://127.0.0.1:9", Authority(tmp_path))
-    world = World(faults, Messages(faults), functions, kubernetes, functools.partial(dict))
+    world = World(faults, Messages(faults), functions, kubernetes, databases, functools.partial(dict))
     return Balancer(world, EAST, "inference.elb.us-east-1.amazonaws.com", group), faults
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import dns.resolver
+import psutil
 import pytest
 
+from dr.errors import Failed
+from sandbox.aws.faults import DatabaseFault, RegionFault
 from sandbox.databases import programs
 from sandbox.server import Running, running
 from tests.support.waiting import wait_for
@@ -18,6 +21,12 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.skipif(bool(programs.lacking()), reason=f"not run: {programs.lacking()}")
 PRIMARY, RECOVERY = "us-east-1", "us-west-2"
 PASSWORD = "of-the-test"
+GLOBAL, WRITER, READER = "global", "registry", "registry-dr"
+ARN = f"arn:aws:rds:{RECOVERY}:123456789012:cluster:{READER}"
+ENGINE = {"Engine": "aurora-postgresql", "EngineVersion": "17.7"}
+MASTER = {"MasterUsername": "owner", "MasterUserPassword": PASSWORD, "DatabaseName": "mlflow"}
+LATER = 700
+"""Seconds after which every modelled duration of these tests is over."""
 
 
 @pytest.fixture
@@ -26,34 +35,74 @@ def aws() -> Iterator[Running]:
         yield started
 
 
-def create(aws: Running, region: str, name: str, **settings: Any) -> str:
-    """Create a cluster with an instance, and return its endpoint."""
-    rds = aws.client("rds", region)
-    rds.create_db_cluster(DBClusterIdentifier=name, Engine="aurora-postgresql", **settings)
-    rds.create_db_instance(
-        DBInstanceIdentifier=f"{name}-1",
-        DBClusterIdentifier=name,
-        Engine="aurora-postgresql",
-        DBInstanceClass="db.r6g.large",
-    )
-    return str(rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Endpoint"])
+class Database:
+    """Clusters by boto3, and rows by psql."""
+
+    def __init__(self, aws: Running) -> None:
+        self.aws = aws
+        self.rds = {region: aws.client("rds", region) for region in (PRIMARY, RECOVERY)}
+
+    def cluster(self, region: str, name: str, **settings: Any) -> str:
+        """Create a cluster with an instance, and return its endpoint."""
+        self.rds[region].create_db_cluster(DBClusterIdentifier=name, **ENGINE, **settings)
+        return self.instance(region, name)
+
+    def instance(self, region: str, name: str) -> str:
+        """Create an instance in a cluster, wait until it is available, and return the cluster's endpoint."""
+        self.rds[region].create_db_instance(
+            DBInstanceIdentifier=f"{name}-1",
+            DBClusterIdentifier=name,
+            Engine=ENGINE["Engine"],
+            DBInstanceClass="db.r6g.large",
+        )
+        self.later(region)
+        found = self.rds[region].describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+        return str(found[0]["Endpoint"])
+
+    def later(self, region: str = RECOVERY) -> None:
+        """Let every modelled duration pass."""
+        self.aws.emulator.minutes.advance(LATER)
+        self.rds[region].describe_global_clusters()
+        self.rds[region].describe_db_instances()
+
+    def writer(self) -> str:
+        return self.cluster(PRIMARY, WRITER, **MASTER)
+
+    def pair(self) -> tuple[str, str]:
+        """Create a global cluster with a cluster in each region, and return their endpoints."""
+        self.rds[PRIMARY].create_global_cluster(GlobalClusterIdentifier=GLOBAL, **ENGINE)
+        return (
+            self.cluster(PRIMARY, WRITER, GlobalClusterIdentifier=GLOBAL, **MASTER),
+            self.cluster(RECOVERY, READER, GlobalClusterIdentifier=GLOBAL),
+        )
+
+    def switch_over(self) -> None:
+        self.rds[PRIMARY].switchover_global_cluster(GlobalClusterIdentifier=GLOBAL, TargetDbClusterIdentifier=ARN)
+        self.later()
+        self.aws.databases.settle()
+
+    def fail_over(self) -> None:
+        self.rds[RECOVERY].failover_global_cluster(
+            GlobalClusterIdentifier=GLOBAL, TargetDbClusterIdentifier=ARN, AllowDataLoss=True
+        )
+        self.later()
+        self.aws.databases.settle()
+
+    def rows(self, region: str) -> str:
+        """Read the rows of a region's cluster as the administrator."""
+        name = WRITER if region == PRIMARY else READER
+        return self.aws.databases.sql(region, name, "select string_agg(id::text, ',' order by id) from run", "mlflow")
+
+    def fault(self, *faults: Any) -> None:
+        self.aws.emulator.faults.clear()
+        for each in faults:
+            self.aws.emulator.faults.add(each)
+        self.aws.emulator.faults_changed()
 
 
-def writer(aws: Running) -> str:
-    return create(aws, PRIMARY, "registry", MasterUsername="owner", MasterUserPassword=PASSWORD, DatabaseName="mlflow")
-
-
-def global_pair(aws: Running) -> tuple[str, str]:
-    """Create a global cluster with a cluster in each region, and return their endpoints."""
-    aws.client("rds", PRIMARY).create_global_cluster(GlobalClusterIdentifier="global", Engine="aurora-postgresql")
-    joined = {"GlobalClusterIdentifier": "global"}
-    managed = {"MasterUsername": "owner", "ManageMasterUserPassword": True, "DatabaseName": "mlflow"}
-    first = create(aws, PRIMARY, "registry", **managed, **joined)
-    secrets = aws.client("secretsmanager", PRIMARY)
-    (secret,) = secrets.list_secrets(IncludePlannedDeletion=False)["SecretList"]
-    value = {"username": "owner", "password": PASSWORD}
-    secrets.put_secret_value(SecretId=secret["ARN"], SecretString=json.dumps(value))
-    return first, create(aws, RECOVERY, "registry-dr", **joined)
+@pytest.fixture
+def database(aws: Running) -> Database:
+    return Database(aws)
 
 
 def resolve(aws: Running, name: str) -> str:
@@ -78,33 +127,23 @@ def query(aws: Running, endpoint: str, text: str, password: str = PASSWORD, mode
     return done.stdout.strip()
 
 
-def make_writer(aws: Running, region: str) -> None:
-    """Change the writer of the global cluster, as the API does."""
-    from moto.rds.models import rds_backends
-
-    (found,) = (each for backend in rds_backends["123456789012"].values() for each in backend.global_clusters.values())
-    for member in found.members:
-        member.is_writer = member.region == region
-    aws.databases.changed()
-
-
-def test_client_reads_what_it_wrote_at_the_clusters_endpoint(aws: Running) -> None:
-    endpoint = writer(aws)
+def test_client_reads_what_it_wrote_at_the_clusters_endpoint(aws: Running, database: Database) -> None:
+    endpoint = database.writer()
 
     query(aws, endpoint, "create table run(id int); insert into run values (7)")
 
     assert query(aws, endpoint, "select id from run") == "7"
 
 
-def test_no_server_runs_before_the_first_connection(aws: Running) -> None:
-    resolve(aws, writer(aws))
+def test_no_server_runs_before_the_first_connection(aws: Running, database: Database) -> None:
+    resolve(aws, database.writer())
 
-    with pytest.raises(Exception, match="has no server"):
-        aws.databases.sql(PRIMARY, "registry", "select 1")
+    with pytest.raises(Failed, match="has no server"):
+        aws.databases.sql(PRIMARY, WRITER, "select 1")
 
 
-def test_wrong_password_and_a_connection_without_tls_are_refused(aws: Running) -> None:
-    endpoint = writer(aws)
+def test_wrong_password_and_a_connection_without_tls_are_refused(aws: Running, database: Database) -> None:
+    endpoint = database.writer()
 
     with pytest.raises(ConnectionError, match="password authentication failed"):
         query(aws, endpoint, "select 1", password="wrong")
@@ -112,32 +151,26 @@ def test_wrong_password_and_a_connection_without_tls_are_refused(aws: Running) -
         query(aws, endpoint, "select 1", mode="disable")
 
 
-def test_cluster_without_an_instance_and_an_unreachable_region_do_not_answer(aws: Running) -> None:
-    endpoint = writer(aws)
+def test_unreachable_region_and_a_cluster_without_an_instance_do_not_answer(aws: Running, database: Database) -> None:
+    endpoint = database.writer()
     query(aws, endpoint, "select 1")
 
-    aws.emulator.faults.add(unreachable(PRIMARY))
-    aws.emulator.faults_changed()
+    database.fault(RegionFault(PRIMARY, unreachable=True))
     with pytest.raises(ConnectionError):
         query(aws, endpoint, "select 1")
-    aws.emulator.faults.clear()
-    aws.client("rds", PRIMARY).delete_db_instance(DBInstanceIdentifier="registry-1")
+    database.fault()
+    assert query(aws, endpoint, "select 1") == "1"
+    database.rds[PRIMARY].delete_db_instance(DBInstanceIdentifier=f"{WRITER}-1")
 
     with pytest.raises(ConnectionError):
         query(aws, endpoint, "select 1")
 
 
-def unreachable(region: str) -> Any:
-    from sandbox.aws.faults import RegionFault
-
-    return RegionFault(region, unreachable=True)
-
-
-def test_secondary_receives_rows_and_its_endpoint_for_writing_leads_nowhere(aws: Running) -> None:
-    first, second = global_pair(aws)
+def test_secondary_receives_rows_and_its_endpoint_for_writing_leads_nowhere(aws: Running, database: Database) -> None:
+    first, second = database.pair()
     query(aws, first, "create table run(id int); insert into run values (7)")
 
-    wait_for(lambda: aws.databases.sql(RECOVERY, "registry-dr", "select id from run", "mlflow") == "7")
+    wait_for(lambda: database.rows(RECOVERY) == "7")
 
     with pytest.raises(ConnectionError):
         query(aws, second, "select 1")
@@ -147,50 +180,62 @@ def test_secondary_receives_rows_and_its_endpoint_for_writing_leads_nowhere(aws:
         query(aws, reader, "insert into run values (8)")
 
 
-def test_switchover_loses_nothing_and_the_former_writer_follows(aws: Running) -> None:
-    first, second = global_pair(aws)
-    query(aws, first, "create table run(id int); insert into run select generate_series(1, 1000)")
-
-    make_writer(aws, RECOVERY)
-    aws.databases.settle()
-
-    assert query(aws, second, "select count(*) from run") == "1000"
-    query(aws, second, "insert into run values (1001)")
-    read = lambda: aws.databases.sql(PRIMARY, "registry", "select count(*) from run", "mlflow")  # noqa: E731
-    wait_for(lambda: read() == "1001")
-
-
-def test_failover_loses_what_was_not_received_and_the_former_writer_undoes_it(aws: Running) -> None:
-    first, second = global_pair(aws)
+def test_switchover_loses_nothing_and_the_former_writer_follows(aws: Running, database: Database) -> None:
+    first, second = database.pair()
     query(aws, first, "create table run(id int); insert into run values (1)")
-    count = "select count(*) from run"
-    wait_for(lambda: aws.databases.sql(RECOVERY, "registry-dr", count, "mlflow") == "1")
 
-    aws.emulator.faults.add(unreachable(PRIMARY))
-    aws.emulator.faults_changed()
-    aws.databases.sql(PRIMARY, "registry", "insert into run values (2)", "mlflow")
-    make_writer(aws, RECOVERY)
-    aws.databases.settle()
+    database.switch_over()
+
+    assert query(aws, second, "select id from run") == "1"
+    query(aws, second, "insert into run values (2)")
+    wait_for(lambda: database.rows(PRIMARY) == "1,2")
+
+
+@pytest.mark.parametrize("fault", [RegionFault(PRIMARY, unreachable=True), DatabaseFault(RECOVERY, lag=60)])
+def test_failover_loses_what_was_not_received_and_the_former_writer_undoes_it(
+    aws: Running, database: Database, fault: Any
+) -> None:
+    first, second = database.pair()
+    query(aws, first, "create table run(id int); insert into run values (1)")
+    wait_for(lambda: database.rows(RECOVERY) == "1")
+
+    database.fault(fault)
+    aws.databases.sql(PRIMARY, WRITER, "insert into run values (2)", "mlflow")
+    database.fail_over()
 
     assert query(aws, second, "select id from run") == "1"
     query(aws, second, "insert into run values (3)")
-    aws.emulator.faults.clear()
-    aws.emulator.faults_changed()
-    rows = "select string_agg(id::text, ',' order by id) from run"
-    wait_for(lambda: aws.databases.sql(PRIMARY, "registry", rows, "mlflow") == "1,3")
+    database.fault()
+    wait_for(lambda: database.rows(PRIMARY) == "1,3")
 
 
-def test_restored_cluster_has_the_rows_of_the_time(aws: Running) -> None:
-    endpoint = writer(aws)
+def test_restored_clusters_have_the_rows_of_the_time(aws: Running, database: Database) -> None:
+    endpoint = database.writer()
     query(aws, endpoint, "create table run(id int); insert into run values (1)")
-    then = query(aws, endpoint, "select clock_timestamp()")
+    then = datetime.fromisoformat(query(aws, endpoint, "select clock_timestamp()"))
+    query(aws, endpoint, "insert into run values (2)")
+    rds = database.rds[PRIMARY]
+    rds.create_db_cluster_snapshot(DBClusterIdentifier=WRITER, DBClusterSnapshotIdentifier="before")
     query(aws, endpoint, "delete from run")
-    copy = create(aws, PRIMARY, "restored", MasterUsername="owner", MasterUserPassword=PASSWORD)
-    from moto.rds.models import rds_backends
 
-    held = rds_backends["123456789012"][PRIMARY].clusters
+    rds.restore_db_cluster_to_point_in_time(
+        DBClusterIdentifier="as-of", SourceDBClusterIdentifier=WRITER, RestoreToTime=then
+    )
+    rds.restore_db_cluster_from_snapshot(
+        DBClusterIdentifier="of-snapshot", SnapshotIdentifier="before", Engine=ENGINE["Engine"]
+    )
 
-    aws.databases.restored(held["restored"], held["registry"], then)
+    ids = "select string_agg(id::text, ',' order by id) from run"
+    assert query(aws, database.instance(PRIMARY, "as-of"), ids) == "1"
+    assert query(aws, database.instance(PRIMARY, "of-snapshot"), ids) == "1,2"
+    assert query(aws, endpoint, ids) == ""
 
-    assert query(aws, copy, "select id from run") == "1"
-    assert query(aws, endpoint, "select count(*) from run") == "0"
+
+def test_reset_leaves_no_process(aws: Running, database: Database) -> None:
+    query(aws, database.writer(), "select 1")
+    found = [each for each in psutil.Process().children(recursive=True) if each.name().startswith("postgres")]
+    assert found
+
+    aws.emulator.reset()
+
+    assert not any(each.is_running() for each in found)
