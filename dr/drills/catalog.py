@@ -18,6 +18,8 @@ class Fault(StrEnum):
     """A zone of the primary region. Clients stay there."""
     INFERENCE = "inference"
     """Inference in the primary region, while its health checks pass: a grey failure."""
+    DATABASE = "database"
+    """The primary region, with the writer of the database: the time until another one writes counts."""
     CONNECTIONS = "connections"
     """What one pod without clients may call, in the recovery region."""
     DATA = "data"
@@ -63,6 +65,7 @@ DRILLS = {
             fault=Fault.INFERENCE,
             accepts=("primary-lost",),
         ),
+        Drill("database-loss", "the primary region is lost, with the database's writer", fault=Fault.DATABASE),
         Drill(ISOLATION, "a replica starts with nothing but its own region", fault=Fault.CONNECTIONS),
         Drill(CORRUPTION, "objects are overwritten and deleted by valid credentials", fault=Fault.DATA),
     )

@@ -37,6 +37,10 @@ def check(scene: Scene, drill: Drill, place: Sandbox) -> None:
         fact = f"{scene.region} has no cluster"
         remedy = "`dr drill region-loss` deploys one; the others need dr:tier pilot or higher, and `pulumi up -s dr`"
         problems.append(Problem(f"tier {scene.tier}", fact, remedy))
+    if drill.fault is Fault.DATABASE and not (scene.recovery.database and scene.recovery.database.cluster):
+        fact = f"{scene.region} has no replica of a database"
+        remedy = "dr:database aurora and dr:tier pilot or higher, then `pulumi up` of both stacks"
+        problems.append(Problem("dr:database", fact, remedy))
     if drill.shortage and scene.tier.spec.serves:
         fact = f"its GPU nodes run already, so a shortage in {scene.region} would hit nothing"
         problems.append(Problem(f"tier {scene.tier}", fact, "drill it in a tier without GPU nodes: pilot"))

@@ -7,7 +7,7 @@ never understated.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from dr.drills.environment import Sandbox
@@ -32,17 +32,18 @@ class Paced(Noted):
     Args:
         inner: The watcher that shows the run.
         place: The environment.
+        boots: Names of the steps that wait for modelled durations at the environment's speed of them.
     """
 
-    def __init__(self, inner: Watcher, place: Sandbox) -> None:
+    def __init__(self, inner: Watcher, place: Sandbox, boots: Set[str] = frozenset({NODES})) -> None:
         super().__init__(inner, lambda outcome: self._change(outcome.step, None))
-        self._place = place
+        self._place, self._boots = place, boots
         self._running: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def started(self, step: Step[Any], position: int, total: int) -> None:
         """Set the speed for a step that starts."""
-        speed = self._place.boot_speed if step.name == NODES else BY_PHASE.get(step.phase, MACHINE)
+        speed = self._place.boot_speed if step.name in self._boots else BY_PHASE.get(step.phase, MACHINE)
         self._change(step.name, speed)
         super().started(step, position, total)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dr.drills.catalog import Drill
+from dr.drills.rows import Rows
 from dr.drills.timeline import Pace
 from dr.drills.writes import Write
 from dr.drills.zones import Zones
@@ -53,6 +54,8 @@ class Record:
     """Alarms of health checks during the whole fault, by name; None if they were not read."""
     zones: Zones | None = None
     """What a drill of a zone has seen."""
+    rows: Rows | None = None
+    """What a drill of a lost database has seen."""
     deployed: tuple[datetime, datetime] | None = None
     """When the drill deployed a higher tier, by the environment's clock; None if it did not."""
     failback_at: datetime | None = None

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dr.drills import allowed, failback, guards, killed, pacing, result, running, writes
 from dr.drills.attempts import attempt
@@ -71,6 +71,8 @@ class Rehearsal:
     say: Callable[[str], None]
     deployment: Deployment
     run: str = field(default_factory=new_run)
+    boots: ClassVar[Set[str]] = frozenset({pacing.NODES})
+    """Steps of the failover that wait for modelled durations."""
 
     @cached_property
     def scene(self) -> Scene:
@@ -213,7 +215,7 @@ class Rehearsal:
             self._deploy()
         if self.drill.killed:
             killed.start_and_kill(self.scene, self.drill.name, self.say)
-        watcher, began = Paced(Noted(self.watcher, self._ended), self.place), time.monotonic()
+        watcher, began = Paced(Noted(self.watcher, self._ended), self.place, self.boots), time.monotonic()
         made = self.record.made = plan(self.scene, FAILOVER)
         try:
             execute(self.scene, FAILOVER, made, watcher)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from dr.drills import judgements, writes
+from dr.drills import database_judgements, judgements, writes
 from dr.drills.catalog import Fault
 from dr.drills.document import DrillDocument, DrillStep, Judgement, Objectives, Requests, Verdict, overall
 from dr.drills.record import Record
@@ -59,13 +59,14 @@ def document(
     found = [
         judgements.effect(seen if record.fault_at else None),
         *_detection(record),
-        judgements.recovery_time(seen, objectives),
+        _recovery_time(record, seen, objectives),
         judgements.recovery_point(point, lost, len(record.writes), objectives),
         judgements.answers(counted, summary.unknown, seen.relapses + late),
         _operation(record),
         judgements.alarms(record.firing, STEADY),
         *_particular(record, requests),
     ]
+    rto, error = _recovered_in(record, seen)
     return DrillDocument(
         drill=record.drill.name,
         run=record.run,
@@ -76,14 +77,14 @@ def document(
         ended=_text(ended),
         fault=record.drill.title,
         fault_at=_text(fault),
-        rto_seconds=None if seen.seconds is None else round(seen.seconds, 3),
-        rto_error_seconds=None if seen.resolution is None else round(seen.resolution, 3),
+        rto_seconds=rto,
+        rto_error_seconds=error,
         rpo_seconds=point,
         objectives=objectives,
         requests=counted,
         judgements=tuple(found),
         lost_writes=lost,
-        phases=phases(record.clock(fault), record.detected, _spans(record), seen.recovered),
+        phases=phases(record.clock(fault), record.detected, _spans(record), _end(record, seen)),
         steps=tuple(_step(record, each) for each in record.outcomes),
         modelled=MODELLED,
         measured=MEASURED,
@@ -102,15 +103,44 @@ def _objectives(record: Record) -> Objectives:
 
 
 def _detection(record: Record) -> list[Judgement]:
-    fault = record.clock(record.fault_at or record.started)
+    fault = _fault(record)
     match record.drill.fault:
-        case Fault.REGION:
+        case Fault.REGION | Fault.DATABASE:
             return [judgements.detection(fault, record.detected, BY_ALARM)]
         case Fault.INFERENCE:
             shown = judgements.shown(fault, record.detected, record.shown)
             return [shown, judgements.health_checks(fault, record.witnesses)]
         case Fault.ZONE | Fault.CONNECTIONS | Fault.DATA:
             return []
+
+
+def _recovery_time(record: Record, seen: Outage, objectives: Objectives) -> Judgement:
+    if record.drill.fault is Fault.DATABASE:
+        return database_judgements.recovery_time(_fault(record), record.rows, objectives)
+    return judgements.recovery_time(seen, objectives)
+
+
+def _recovered_in(record: Record, seen: Outage) -> tuple[float | None, float | None]:
+    """Return the recovery time in seconds, and its error: that of the database, if it is the one that is lost."""
+    if record.drill.fault is Fault.DATABASE:
+        return database_judgements.seconds(_fault(record), record.rows), None
+    return _rounded(seen.seconds), _rounded(seen.resolution)
+
+
+def _end(record: Record, seen: Outage) -> datetime | None:
+    """Return the end of the recovery time, by the environment's clock; None without one."""
+    if record.drill.fault is Fault.DATABASE:
+        return record.rows.recovered if record.rows else None
+    return seen.recovered
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _fault(record: Record) -> datetime:
+    """Return the time of the fault, by the environment's clock."""
+    return record.clock(record.fault_at or record.started)
 
 
 def _particular(record: Record, requests: Sequence[Request]) -> list[Judgement]:
@@ -125,6 +155,9 @@ def _particular(record: Record, requests: Sequence[Request]) -> list[Judgement]:
         away = [each for each in requests if record.failback_at is None or each.sent < record.failback_at]
         confirmed = [each.started + each.duration for each in record.outcomes if each.step == CONFIRMED]
         found.append(judgements.one_region(away, record.home, confirmed[0] if confirmed else None))
+    if record.drill.fault is Fault.DATABASE:
+        objectives = _objectives(record)
+        found += [database_judgements.rows(record.rows, objectives), database_judgements.returned(record.rows)]
     if record.zones and record.fault_at:
         after, standby = [each for each in requests if each.sent >= record.fault_at], not record.tier.spec.dns_weight
         fault = record.clock(record.fault_at)

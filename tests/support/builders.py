@@ -65,7 +65,7 @@ DNS = {
     "lever_check_id": "check-lever",
     "lever_alarm": "ml-dr-lever-engage",
 }
-DATABASE = {
+DATABASE: dict[str, Any] = {
     "global_cluster": "ml-dr",
     "cluster": "ml-dr-primary",
     "arn": "arn:aws:rds:us-east-1:123456789012:cluster:ml-dr-primary",

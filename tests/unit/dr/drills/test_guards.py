@@ -18,7 +18,7 @@ from dr.operations.scene import Scene
 from dr.topology.detection import IMPAIRED
 from dr.topology.tiers import Tier
 from dr.topology.topology import AutomationMode, Role
-from tests.support.builders import half
+from tests.support.builders import DATABASE, half
 from tests.support.scenes import scene
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -46,8 +46,10 @@ def check(
     alarm: str | None = "OK",
     faults: tuple[dict[str, Any], ...] = (),
     automation: AutomationMode = AutomationMode.NOTIFY,
+    database: dict[str, Any] | None = DATABASE,
 ) -> None:
-    here = scene(halves={Role.PRIMARY: half(), Role.RECOVERY: replace(half(Role.RECOVERY), tier=tier, cluster=cluster)})
+    recovery = replace(half(Role.RECOVERY, database=database), tier=tier, cluster=cluster)
+    here = scene(halves={Role.PRIMARY: half(database=database), Role.RECOVERY: recovery})
     here.topology = replace(here.topology, automation=automation)
     known = (Alarm(here.alarm_name(IMPAIRED), "us-west-2", alarm, NOW),) if alarm else ()
     monkeypatch.setattr(Scene, "alarms", lambda self: Alarms(NOW, known))
@@ -81,6 +83,8 @@ def test_loss_of_the_region_is_drilled_without_a_cluster_too(monkeypatch: pytest
         ({"alarm": "ALARM"}, "alarm region-impaired: it is in ALARM since 12:00:00 UTC"),
         ({"alarm": None}, "alarm region-impaired: it does not exist"),
         ({"drill": "capacity-shortage", "tier": Tier.WARM}, "its GPU nodes run already"),
+        ({"drill": "database-loss", "database": None}, "us-west-2 has no replica of a database"),
+        ({"drill": "database-loss", "database": {**DATABASE, "cluster": ""}}, "us-west-2 has no replica of a database"),
         ({"automation": AutomationMode.AUTOMATIC}, "dr:automation: it is automatic, and could act on the loss"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The documents of drills of a zone and of a grey failure: a compliant record each, and each test breaks one thing."""
+"""The documents of drills of a zone, a grey failure and a database: a compliant record each; tests break one thing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dr.drills import result
 from dr.drills.catalog import DRILLS
 from dr.drills.document import DrillDocument, Objectives, Verdict
 from dr.drills.record import Record
+from dr.drills.rows import Rows
 from dr.drills.timeline import Pace
 from dr.drills.writes import Write
 from dr.drills.zones import Spread, Zones
@@ -59,6 +60,14 @@ def of_grey_failure() -> Record:
     made.shown = [Signal("request", Sight.LOST, "3 of 6 inference requests got no prediction", grey=True)]
     names = ("primary-silent", "sentinel-stale")
     made.witnesses = {name: Alarm(name, WEST, "OK", at(-600)) for name in names}
+    return made
+
+
+def of_database_loss() -> Record:
+    made = of_grey_failure()
+    made.drill, made.shown, made.witnesses, made.stopped_at = DRILLS["database-loss"], [], None, None
+    made.writes = [Write("drill/1", at(-1), survived=True)]
+    made.rows = Rows("ml-dr-primary", "ml-dr-recovery", 0.25, "", "ml-dr-recovery", at(600), "ml-dr-primary", "")
     return made
 
 
@@ -180,3 +189,36 @@ def test_grey_failure_whose_failover_is_not_completed_is_missed() -> None:
     made.outcomes.pop()
 
     assert judged(made)[1]["operation"] is Verdict.MISSED
+
+
+def test_loss_of_the_database_is_met_by_the_time_until_another_cluster_writes() -> None:
+    found, verdicts = judged(of_database_loss())
+
+    assert found.verdict is Verdict.MET, found.judgements
+    assert {"rto", "rpo", "rows", "database", "detection"} <= set(verdicts)
+    assert (found.rto_seconds, found.rto_error_seconds) == (600.0, None)
+    (rows,) = [each.measured for each in found.judgements if each.name == "rows"]
+    assert rows == "rows of 0.250 s, by the replication lag at the fault; no row was counted"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "judgement", "verdict"),
+    [
+        ("recovered", at(1801), "rto", Verdict.MISSED),
+        ("recovered", None, "rto", Verdict.MISSED),
+        ("writer", "ml-dr-primary", "rto", Verdict.MISSED),
+        ("lag_seconds", 3601.0, "rows", Verdict.MISSED),
+        ("lag_seconds", None, "rows", Verdict.UNKNOWN),
+        ("returned", "ml-dr-recovery", "database", Verdict.MISSED),
+        ("left", "ml-dr-recovery-incident", "database", Verdict.MISSED),
+        ("left", None, "database", Verdict.UNKNOWN),
+    ],
+)
+def test_loss_of_the_database_with_one_thing_broken_is_not_met(
+    field: str, value: object, judgement: str, verdict: Verdict
+) -> None:
+    made = of_database_loss()
+    assert made.rows
+    setattr(made.rows, field, value)
+
+    assert judged(made)[1][judgement] is verdict
