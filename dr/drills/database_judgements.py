@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from dr.drills.document import Judgement, Objectives, Verdict
+from dr.drills.document import Judgement, LostWrite, Objectives, Verdict
+from dr.drills.row_writer import TABLE
 from dr.drills.rows import Rows
 from dr.topology.tiers import describe_duration
 
@@ -32,12 +33,34 @@ def recovery_time(fault: datetime, seen: Rows | None, objectives: Objectives) ->
     return Judgement("rto", verdict, f"{took:.1f} s until {seen.cluster if seen else ''} was the writer", objective)
 
 
+def lost_rows(seen: Rows | None) -> tuple[LostWrite, ...]:
+    """Return the lost rows, oldest first; their names begin with `postgresql://`."""
+    if seen is None or not seen.lost or not seen.acknowledged:
+        return ()
+    return tuple(
+        LostWrite(
+            f"postgresql://{seen.home}/{TABLE}/{number}",
+            seen.acknowledged[number].isoformat(timespec="milliseconds"),
+            round(age, 3),
+        )
+        for number, age in sorted(seen.lost.items())
+    )
+
+
 def rows(seen: Rows | None, objectives: Objectives) -> Judgement:
     """Judge the rows that were lost, by the replication lag."""
     objective = f"at most {describe_duration(timedelta(seconds=objectives.rpo_seconds))}"
     if seen is None or seen.lag_seconds is None:
         why = (seen.why if seen else "") or "the drill ended before the fault"
         return Judgement("rows", Verdict.UNKNOWN, why, objective)
+    if seen.acknowledged is not None:
+        if seen.lost is None:
+            return Judgement("rows", Verdict.UNKNOWN, "it is unknown which rows survived", objective)
+        oldest = max(seen.lost.values(), default=0.0)
+        text = f"{len(seen.lost)} of {len(seen.acknowledged)} acknowledged rows lost"
+        text += f", the oldest {oldest:.1f} s before the fault" if seen.lost else ""
+        text += f"; the replication lag was {seen.lag_seconds:.3f} s"
+        return Judgement("rows", Verdict.MET if oldest <= objectives.rpo_seconds else Verdict.MISSED, text, objective)
     text = f"rows of {seen.lag_seconds:.3f} s, by the replication lag at the fault; no row was counted"
     verdict = Verdict.MET if seen.lag_seconds <= objectives.rpo_seconds else Verdict.MISSED
     return Judgement("rows", verdict, text, objective)

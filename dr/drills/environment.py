@@ -57,6 +57,14 @@ class Sandbox:
         """Return the faults. Raises as `fault`."""
         return list(self._ask("GET", "faults"))
 
+    def sql(self, region: str, cluster: str, text: str) -> str:
+        """Run SQL on the server of a database cluster, whatever the region's faults, and return its rows, one a line.
+
+        Raises:
+            Failed: The environment runs no server for the cluster, or the SQL failed.
+        """
+        return str(self._ask("POST", "databases", {"region": region, "cluster": cluster, "sql": text})["output"])
+
     def run_at(self, speed: float, targets: bool = False) -> None:
         """Set the speed of the clock. Raises as `fault`.
 

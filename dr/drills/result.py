@@ -83,7 +83,7 @@ def document(
         objectives=objectives,
         requests=counted,
         judgements=tuple(found),
-        lost_writes=lost,
+        lost_writes=(*lost, *database_judgements.lost_rows(record.rows)),
         phases=phases(record.clock(fault), record.detected, _spans(record), _end(record, seen)),
         steps=tuple(_step(record, each) for each in record.outcomes),
         modelled=MODELLED,

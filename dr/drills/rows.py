@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +22,10 @@ class Rows:
     """Replication lag at the fault; None if it was not measured."""
     why: str = ""
     """Why it was not measured."""
+    acknowledged: Mapping[int, datetime] | None = None
+    """When each row was acknowledged before the fault, by the machine's clock; None if no row was written."""
+    lost: Mapping[int, float] | None = None
+    """Age at the fault of each lost row, in seconds; None if rows were not compared."""
     writer: str = ""
     """The cluster that writes after the failover, as the recovery region describes it; "" if it was not read."""
     recovered: datetime | None = None

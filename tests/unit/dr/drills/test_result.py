@@ -67,7 +67,8 @@ def of_database_loss() -> Record:
     made = of_grey_failure()
     made.drill, made.shown, made.witnesses, made.stopped_at = DRILLS["database-loss"], [], None, None
     made.writes = [Write("drill/1", at(-1), survived=True)]
-    made.rows = Rows("ml-dr-primary", "ml-dr-recovery", 0.25, "", "ml-dr-recovery", at(600), "ml-dr-primary", "")
+    made.rows = Rows("ml-dr-primary", "ml-dr-recovery", lag_seconds=0.25, writer="ml-dr-recovery", recovered=at(600))
+    made.rows.returned, made.rows.left = "ml-dr-primary", ""
     return made
 
 
@@ -222,3 +223,27 @@ def test_loss_of_the_database_with_one_thing_broken_is_not_met(
     setattr(made.rows, field, value)
 
     assert judged(made)[1][judgement] is verdict
+
+
+def test_rows_that_are_counted_are_judged_by_the_oldest_lost_one_and_listed() -> None:
+    made = of_database_loss()
+    assert made.rows
+    made.rows.acknowledged, made.rows.lost = {1: at(-3), 2: at(-2), 3: at(-1)}, {2: 2.0, 3: 1.0}
+    found, verdicts = judged(made)
+
+    assert verdicts["rows"] is Verdict.MET
+    assert [each.name for each in found.lost_writes] == [
+        f"postgresql://ml-dr-primary/dr_drill_rows/{number}" for number in (2, 3)
+    ]
+    (rows,) = [each.measured for each in found.judgements if each.name == "rows"]
+    assert rows == "2 of 3 acknowledged rows lost, the oldest 2.0 s before the fault; the replication lag was 0.250 s"
+
+
+def test_rows_that_are_not_compared_are_unknown_and_too_old_ones_are_missed() -> None:
+    made = of_database_loss()
+    assert made.rows
+    made.rows.acknowledged = {1: at(-3)}
+    assert judged(made)[1]["rows"] is Verdict.UNKNOWN
+
+    made.rows.lost = {1: 4000.0}
+    assert judged(made)[1]["rows"] is Verdict.MISSED
