@@ -1,7 +1,8 @@
 """IAM policies of automation. Pure: names and ARNs in, JSON out.
 
 Builds of automation run the steps of a failover: they use data planes, and change the sizes of node groups. They change
-no IAM, DNS or bucket configuration, delete nothing, and deploy nothing. The function only starts them.
+no IAM, DNS or bucket configuration, delete nothing, and create nothing but a database instance. The function only
+starts them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from components.compute.automation_source import SOURCE_KEY
 from components.iam import EncryptedBucket, document, publish_metrics, read_documents, use_key, write_logs
 from dr.control import incident_state, levers, shared_journal
+from dr.names import incident_instance_name
 
 JOURNAL = f"{shared_journal.PREFIX}*"
 READ = ("contract/*", "control/*", JOURNAL, SOURCE_KEY)
@@ -38,11 +40,15 @@ class Place:
         region: The recovery region.
         account: The AWS account's twelve digits.
         cluster: Name of the region's cluster.
+        global_database: Identifier of the global database; "" without one.
+        database: Identifier of the region's database cluster.
     """
 
     region: str
     account: str
     cluster: str
+    global_database: str = ""
+    database: str = ""
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of the region."""
@@ -116,6 +122,7 @@ def run_failovers(
                 "Resource": place.arn("eks", f"nodegroup/{place.cluster}/*"),
             },
             *_pull(image),
+            *(_promote_database(place) if place.global_database else ()),
             {
                 # CodeBuild user guide, "Allow CodeBuild access to AWS services required to create a VPC".
                 "Sid": "JoinVpc",
@@ -133,6 +140,40 @@ def run_failovers(
             },
         ]
     )
+
+
+def _promote_database(place: Place) -> list[dict[str, Any]]:
+    """Return the statements of the database's steps: make an instance, and promote the cluster.
+
+    Service authorization reference, "Actions, resources, and condition keys for Amazon RDS". A tier without a replica
+    has no cluster for inference either, so automation restores nothing.
+    """
+    instance = incident_instance_name(place.database)
+    defaults = ("pg:default.*", "og:default:*")
+    return [
+        {
+            "Sid": "ReadDatabase",
+            "Effect": "Allow",
+            "Action": ["rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:DescribeGlobalClusters"],
+            "Resource": "*",
+            "Condition": _in(place.region),
+        },
+        {
+            "Sid": "PromoteDatabase",
+            "Effect": "Allow",
+            "Action": "rds:FailoverGlobalCluster",
+            "Resource": [
+                place.arn("rds", f"cluster:{place.database}"),
+                f"arn:aws:rds::{place.account}:global-cluster:{place.global_database}",
+            ],
+        },
+        {
+            "Sid": "StartDatabaseInstance",
+            "Effect": "Allow",
+            "Action": ["rds:AddTagsToResource", "rds:CreateDBInstance"],
+            "Resource": [place.arn("rds", each) for each in (f"db:{instance}", f"cluster:{place.database}", *defaults)],
+        },
+    ]
 
 
 def start_builds(place: Place, project: str, control: EncryptedBucket) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ from typing import Any
 from dr.clients import Conflict, Missing, Unreachable, calls, client
 from dr.clusters.api_client import ClusterApi, Denied
 from dr.control import incident_state
+from dr.control.contract import DatabaseRecord
 from dr.errors import DrError, Failed
 from dr.findings import Finding, Status
-from dr.names import CONTROL, GLOBAL_REGION
+from dr.names import CONTROL, GLOBAL_REGION, incident_instance_name
 from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.preflight.cluster_reachability import principal_of
 from dr.topology.serving import NAMESPACE
@@ -34,7 +35,9 @@ IN_CLUSTER = (
 """What an operation does in the cluster: verb, API group, resource, subresource, namespace ("" for all)."""
 
 
-def actions(region: str, account: str, bucket: str, cluster: str) -> Mapping[str, tuple[str, ...]]:
+def actions(
+    region: str, account: str, bucket: str, cluster: str, database: DatabaseRecord | None = None
+) -> Mapping[str, tuple[str, ...]]:
     """Return the actions of an operation by the resource that they are simulated with. Pure.
 
     Args:
@@ -42,6 +45,7 @@ def actions(region: str, account: str, bucket: str, cluster: str) -> Mapping[str
         account: The AWS account's twelve digits.
         bucket: The control bucket.
         cluster: Name of the cluster; "" if there is none.
+        database: The recovery region's part of the global database; None without one.
     """
     eks = f"arn:aws:eks:{region}:{account}"
     found: dict[str, tuple[str, ...]] = {
@@ -52,6 +56,13 @@ def actions(region: str, account: str, bucket: str, cluster: str) -> Mapping[str
     if cluster:
         found[f"{eks}:cluster/{cluster}"] = ("eks:DescribeCluster", "eks:ListNodegroups")
         found[f"{eks}:nodegroup/{cluster}/gpu/1"] = ("eks:DescribeNodegroup", "eks:UpdateNodegroupConfig")
+    if database and database.cluster:
+        identifier = incident_instance_name(database.cluster)
+        found["*"] += ("rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "rds:DescribeDBInstances")
+        found[database.arn] = ("rds:FailoverGlobalCluster", "rds:SwitchoverGlobalCluster")
+        found[f"arn:aws:rds:{region}:{account}:db:{identifier}"] = (
+            *("rds:CreateDBInstance", "rds:DeleteDBInstance", "rds:AddTagsToResource"),
+        )
     return found
 
 
@@ -68,7 +79,7 @@ def permissions(inspected: Inspected) -> Iterator[Finding]:
         return
     bucket = scene.topology.bucket(CONTROL, Role.RECOVERY)
     cluster = scene.recovery.cluster.name if scene.recovery.cluster else ""
-    wanted = actions(inspected.region, scene.recovery.account, bucket, cluster)
+    wanted = actions(inspected.region, scene.recovery.account, bucket, cluster, scene.recovery.database)
 
     def simulate(resource: str) -> list[str]:
         with calls(f"policies of {principal}", GLOBAL_REGION):

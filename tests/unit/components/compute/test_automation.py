@@ -15,15 +15,20 @@ from components.compute.automation import Automation, AutomationArgs, automation
 from components.compute.automation_iam import Place, run_failovers, start_builds
 from components.iam import EncryptedBucket
 from dr.config.project import load_settings
+from dr.control.contract import DatabaseRecord
 from dr.operations.readiness_access import actions
 from dr.topology.topology import Role
-from tests.support.builders import settings
+from tests.support.builders import DATABASE, settings
 from tests.support.mocks import Cloud, deploy
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/one"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/ml-dr/runner:1"
-PLACE = Place(REGION, ACCOUNT, "ml-dr")
+PLACE = Place(REGION, ACCOUNT, "ml-dr", "ml-dr", "ml-dr-recovery")
+REPLICA = DatabaseRecord.of(
+    {**DATABASE, "cluster": "ml-dr-recovery", "arn": f"arn:aws:rds:{REGION}:{ACCOUNT}:cluster:ml-dr-recovery"}
+)
+NOT_OF_A_FAILOVER = {"rds:SwitchoverGlobalCluster", "rds:DeleteDBInstance"}
 CONFIG = {
     **settings(Role.RECOVERY, automation="automatic", runner="true", runnerImage=IMAGE),
     "other:secret": "not ours",
@@ -58,9 +63,9 @@ def bucket(name: str) -> EncryptedBucket:
     return EncryptedBucket(name, REGION, KEY)
 
 
-def statements(image: str = IMAGE) -> dict[str, dict[str, Any]]:
+def statements(image: str = IMAGE, place: Place = PLACE) -> dict[str, dict[str, Any]]:
     data = {pair: bucket(name) for pair, name in DATA.items()}
-    text = run_failovers(PLACE, "arn:logs", bucket("the-control"), data, image)
+    text = run_failovers(place, "arn:logs", bucket("the-control"), data, image)
     assert len(text) < 10_240, "the size limit of a role's policies"
     found = json.loads(text)["Statement"]
     by_name = {each["Sid"]: each for each in found}
@@ -142,9 +147,20 @@ def test_source_has_the_deployed_configuration_and_the_program(tmp_path: Path) -
 
 
 def test_role_allows_what_dr_check_simulates_for_an_operation() -> None:
-    wanted = actions(REGION, ACCOUNT, "the-control", "ml-dr")
+    wanted = actions(REGION, ACCOUNT, "the-control", "ml-dr", REPLICA)
+    lacking = [(each, resource) for resource in wanted for each in wanted[resource] if not allows(each, resource)]
 
-    assert [(each, resource) for resource in wanted for each in wanted[resource] if not allows(each, resource)] == []
+    assert {each for each, _ in lacking} == NOT_OF_A_FAILOVER
+
+
+def test_role_has_nothing_of_rds_without_a_database() -> None:
+    granted = {
+        action
+        for each in statements(place=Place(REGION, ACCOUNT, "ml-dr")).values()
+        for action in listed(each["Action"])
+    }
+
+    assert not [each for each in granted if each.startswith("rds:")]
 
 
 def test_role_deploys_nothing_and_changes_no_global_service() -> None:
@@ -155,7 +171,7 @@ def test_role_deploys_nothing_and_changes_no_global_service() -> None:
     assert writes == {
         *("s3:PutObject", "eks:UpdateNodegroupConfig", "cloudwatch:PutMetricData", "logs:PutLogEvents"),
         *("logs:CreateLogStream", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
-        "ec2:CreateNetworkInterfacePermission",
+        *("ec2:CreateNetworkInterfacePermission", "rds:CreateDBInstance"),
     }
     assert not {each for each in granted if each.startswith(("iam:", "route53:", "sts:"))}
 

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from dr.clients import Unreachable
 from dr.clusters.api_client import ClusterApi, Denied
-from dr.control.contract import ClusterRecord
+from dr.control.contract import ClusterRecord, DatabaseRecord
 from dr.control.incident_state import IncidentState
 from dr.data.model_sets import Manifest, Probe
 from dr.errors import Failed, Problem
@@ -40,7 +40,7 @@ from dr.topology.topology import Role
 from tests.support.api_server import ApiServer
 from tests.support.api_server import serving as serve_api
 from tests.support.buckets import make_bucket
-from tests.support.builders import half, topology
+from tests.support.builders import DATABASE, half, topology
 from tests.support.scenes import scene
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -356,6 +356,16 @@ def test_actions_of_a_cluster_are_simulated_where_there_is_one() -> None:
 
     assert {"eks:UpdateNodegroupConfig", "s3:PutObject"} <= simulated
     assert not [each for each in access.actions(WEST, "1", "b", "") if ":eks:" in each]
+
+
+def test_actions_of_a_database_are_simulated_where_the_region_has_a_replica() -> None:
+    replica = DatabaseRecord.of(DATABASE)
+    simulated = access.actions(WEST, "1", "b", "ml-dr", replica)
+
+    assert "rds:FailoverGlobalCluster" in simulated[replica.arn]
+    assert "rds:CreateDBInstance" in simulated[f"arn:aws:rds:{WEST}:1:db:ml-dr-primary-incident"]
+    without = access.actions(WEST, "1", "b", "ml-dr", replace(replica, cluster=""))
+    assert not [each for actions in without.values() for each in actions if each.startswith("rds:")]
 
 
 CLUSTER = {"name": "ml-dr", "endpoint": "https://cluster", "ca_data": ""}
