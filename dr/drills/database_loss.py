@@ -53,8 +53,10 @@ class DatabaseLoss(Rehearsal):
         writer = RowWriter(self.place, self.scene.home, seen.home)
         try:
             writer.start()
-        except Failed as error:
-            self.say(f"no row is counted: {error.problems[0].fact}")
+        except Failed:
+            self.say(
+                f"no row is counted: no server is behind the endpoint of {seen.home}, or nothing connected to it yet"
+            )
             return
         self._rows = writer
         self.say(f"a row is inserted into {seen.home} each {EVERY_SECONDS:g} s")
