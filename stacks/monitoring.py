@@ -21,7 +21,6 @@ from components.tagging import tags_of
 from dr.control import incident_state, levers
 from dr.functions import prober
 from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY, TRIGGER, automation_project_name
-from dr.topology.backups import DataClass
 from dr.topology.topology import Role, Topology
 from stacks.region import Region, place_of
 
@@ -144,7 +143,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     if here.automation:
         functions[alarm_rules.AUTOMATION] = failover_trigger(topology, here, here.automation, key_arn)
     names = {subject: function.name for subject, function in functions.items()}
-    copies_rpo = topology.backups_of(DataClass.OBJECTS).rpo
+    copies_rpo = {backups.data: backups.rpo for backups in topology.backups}
     rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, names, copies_rpo)
     return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_, names), list(functions.values()))
 

@@ -13,9 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from dr.control.levers import NAMESPACE
-from dr.functions.prober import COPY_METRIC, ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
+from dr.functions.prober import (
+    COPY_METRIC,
+    DATA_DIMENSION,
+    ENDPOINT_METRIC,
+    SENTINEL_METRIC,
+    UNMEASURED_METRIC,
+)
 from dr.preflight.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 from dr.topology import detection
+from dr.topology.backups import DataClass
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
@@ -276,7 +283,7 @@ PROBER, LEVERS, AUTOMATION = "prober", "levers", "automation"
 
 
 def recovery_region_rules(
-    workload: str, primary: str, recovery: str, functions: Mapping[str, str], copies: timedelta
+    workload: str, primary: str, recovery: str, functions: Mapping[str, str], copies: Mapping[DataClass, timedelta]
 ) -> list[AlarmRule]:
     """Return the alarms on metrics that are published in the recovery region; the same ones in every tier.
 
@@ -287,7 +294,7 @@ def recovery_region_rules(
         primary: The primary region.
         recovery: The recovery region.
         functions: Names of the functions, by `PROBER`, `LEVERS` and, where it is deployed, `AUTOMATION`.
-        copies: Objective of the age of the newest backup copy.
+        copies: Objective of the age of the newest backup copy, by class of data.
     """
     dimensions = {"Workload": workload}
     return [
@@ -313,17 +320,7 @@ def recovery_region_rules(
             REPLICATION_SECONDS,
             dimensions=dimensions,
         ),
-        AlarmRule(
-            COPIES,
-            f"the newest backup copy of a bucket in {recovery} is older than {copies // timedelta(hours=1)} hours, or "
-            "none arrived in the first ones",
-            NAMESPACE,
-            COPY_METRIC,
-            int(copies.total_seconds()),
-            period=300,
-            periods=1,
-            dimensions=dimensions,
-        ),
+        *(copies_late(data, objective, workload, recovery) for data, objective in copies.items()),
         AlarmRule(
             UNMEASURED,
             "the prober runs but cannot measure something: its log names what and why",
@@ -348,6 +345,39 @@ def recovery_region_rules(
             else []
         ),
     ]
+
+
+def copies_name(data: DataClass) -> str:
+    """Return the name of the alarm on late copies of a class of data."""
+    return COPIES if data is DataClass.OBJECTS else f"{COPIES}-{data}"
+
+
+def copies_late(data: DataClass, objective: timedelta, workload: str, recovery: str) -> AlarmRule:
+    """Return the alarm on late backup copies of a class of data.
+
+    The prober measures a class once a copy of it has arrived. INSUFFICIENT_DATA then means that the last copy is gone,
+    or that it cannot be measured, and notifies. Objects are always measured, and `unmeasured` reports if not.
+
+    Args:
+        data: The class.
+        objective: Objective of the age of its newest copy.
+        workload: Value of the metrics' dimension `Workload`.
+        recovery: The recovery region.
+    """
+    objects = data is DataClass.OBJECTS
+    first = ", or none arrived in the first ones" if objects else ""
+    return AlarmRule(
+        copies_name(data),
+        f"the newest backup copy of {data} in {recovery} is older than {objective // timedelta(hours=1)} hours{first}: "
+        "look at the backup and copy jobs of AWS Backup in the primary region",
+        NAMESPACE,
+        COPY_METRIC,
+        int(objective.total_seconds()),
+        period=300,
+        periods=1,
+        dimensions={"Workload": workload, **({} if objects else {DATA_DIMENSION: str(data)})},
+        unknown_notifies=not objects,
+    )
 
 
 @dataclass(frozen=True)
@@ -391,7 +421,7 @@ def composites(primary: str, recovery: str, functions: Iterable[str] = ()) -> li
     """
     risks = [
         SENTINEL,
-        COPIES,
+        *(copies_name(data) for data in DataClass),
         UNMEASURED,
         PROBER_FAILING,
         f"{LEVERS}-failing",

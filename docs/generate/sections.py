@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.generate import cli, costs, manifests, policies, settings
+from docs.generate import alarms, cli, costs, manifests, policies, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,6 +63,7 @@ SECTIONS = (
     Section("docs/configuration.md", "backups by class of data", settings.backup_table),
     Section("docs/cli.md", "", cli.document),
     Section("docs/model-set.schema.json", "", manifests.schema),
+    Section("docs/alarms.md", "alarms", alarms.alarm_table),
     Section("docs/policies.md", "rules", policies.rule_table),
     Section("docs/policies.md", "exceptions", policies.exception_table),
 )

@@ -2,9 +2,9 @@
 
 It measures: each region's endpoint, by its regional name over TLS, or, where the endpoint does not admit every address,
 by a DNS query for what Route 53's health checkers find; the age of the newest replicated sentinel, which is the data
-loss of a failover; once a minute, the age of the newest backup copy. Measurements run in parallel with short time
-limits, and call no API of the primary region. A value that could not be measured is counted instead of published:
-alarms detect missing data, but not wrong values. An endpoint that does not answer is measured as down.
+loss of a failover; once a minute, the age of the newest backup copy of each class of data. Measurements run in parallel
+with short time limits, and call no API of the primary region. A value that could not be measured is counted instead of
+published: alarms detect missing data, but not wrong values. An endpoint that does not answer is measured as down.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ from dr.errors import DrError, Failed, Invalid, Problem
 from dr.functions.first_run import is_first_run
 from dr.functions.sampling import sample_times
 from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
+from dr.topology.backups import DataClass, newest_of_class
 from dr.topology.detection import ANSWER_SECONDS
 
+Series = tuple[str, str]
+"""A metric, and the region or the class of data that a value is about; "" for none."""
 BY_DNS = "dns:"
 ENDPOINT_METRIC, SENTINEL_METRIC, COPY_METRIC = "EndpointHealthy", "SentinelAgeSeconds", "NewestCopyAgeSeconds"
+DATA_DIMENSION = "DataClass"
+"""Dimension of the age of the newest copy, for classes other than objects."""
 UNMEASURED_METRIC = "Unmeasured"
 """Number of values that could not be measured."""
 
@@ -57,27 +62,34 @@ def sample(settings: Mapping[str, str], at: datetime, with_copies: bool) -> dict
         at: Time of the sample.
         with_copies: Whether to measure the age of the newest copy, which changes slowly.
     """
-    here, bucket = settings["AWS_REGION"], settings["CONTROL_BUCKET"]
-    probes: dict[tuple[str, str], Callable[[], float | None]] = {
-        (ENDPOINT_METRIC, settings["PRIMARY_REGION"]): lambda: float(healthy(settings["PRIMARY_TARGET"])),
-        (ENDPOINT_METRIC, here): lambda: readiness_expected(here, bucket, settings["RECOVERY_TARGET"]),
-        (SENTINEL_METRIC, ""): lambda: sentinel_age(here, bucket, at),
-    }
+    here, home, bucket = settings["AWS_REGION"], settings["PRIMARY_REGION"], settings["CONTROL_BUCKET"]
+
+    def one(metric: str, about: str, probe: Callable[[], float | None]) -> Callable[[], dict[Series, float]]:
+        """Return a probe of one series, which measures nothing where the value is None."""
+        return lambda: {} if (value := probe()) is None else {(metric, about): value}
+
+    probes = [
+        (ENDPOINT_METRIC, one(ENDPOINT_METRIC, home, lambda: float(healthy(settings["PRIMARY_TARGET"])))),
+        (
+            ENDPOINT_METRIC,
+            one(ENDPOINT_METRIC, here, lambda: readiness_expected(here, bucket, settings["RECOVERY_TARGET"])),
+        ),
+        (SENTINEL_METRIC, one(SENTINEL_METRIC, "", lambda: sentinel_age(here, bucket, at))),
+    ]
     if with_copies:
-        probes[COPY_METRIC, ""] = lambda: copy_age(here, settings["COPIES_VAULT"], at)
+        probes.append((COPY_METRIC, lambda: copy_ages(here, settings["COPIES_VAULT"], at)))
     with ThreadPoolExecutor(max_workers=len(probes)) as pool:
-        pending = {metric: pool.submit(probe) for metric, probe in probes.items()}
-    values: dict[tuple[str, str], float] = {}
+        pending = [(metric, pool.submit(probe)) for metric, probe in probes]
+    values: dict[Series, float] = {}
     unknown: dict[str, str] = {}
-    for metric, done in pending.items():
+    for metric, done in pending:
         try:
-            if (value := done.result()) is not None:
-                values[metric] = value
+            values |= done.result()
         except DrError as error:
-            unknown[metric[0]] = str(error)
-            sys.stderr.write(f"{metric[0]}: unknown: {error}\n")
+            unknown[metric] = str(error)
+            sys.stderr.write(f"{metric}: unknown: {error}\n")
     publish(here, settings["WORKLOAD"], {**values, (UNMEASURED_METRIC, ""): float(len(unknown))})
-    published = {f"{name} {region}".strip(): value for (name, region), value in values.items()}
+    published = {f"{name} {about}".strip(): value for (name, about), value in values.items()}
     return {"values": published, "unknown": unknown}
 
 
@@ -162,34 +174,35 @@ def sentinel_age(region: str, bucket: str, at: datetime) -> float:
         raise Invalid(Problem(f"s3://{bucket}/{SENTINEL_KEY}", fact, remedy)) from error
 
 
-def copy_age(region: str, vault: str, at: datetime) -> float:
-    """Return the seconds since a vault's newest recovery point of a bucket was created; of the vault itself, if none.
+def copy_ages(region: str, vault: str, at: datetime) -> dict[Series, float]:
+    """Return the seconds since the newest recovery point of each class of data in a vault was created.
 
-    Only copies arrive in this vault, so the origin of a recovery point is not examined: AWS may report none. The vault
-    is protected, so its age survives a new deployment.
+    A bucket is always copied, so without a copy the age of objects is that of the vault. Another class without a
+    recovery point may have no resource, and is not measured.
+
+    Args:
+        region: The recovery region.
+        vault: Name of its vault of copies.
+        at: Time of the measurement.
 
     Raises:
-        Missing: The vault does not exist.
         Unreachable: The region does not answer.
+        Failed: AWS Backup refused the call.
     """
     with calls(f"backup vault {vault}", region):
         backup = client("backup", region)
-        # Buckets are always there; `dr check` measures the other classes of data.
-        pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(
-            BackupVaultName=vault, ByResourceType="S3"
-        )
-        created: list[datetime] = [
-            point["CreationDate"]
-            for page in pages
-            for point in page["RecoveryPoints"]
-            if point["Status"] == "COMPLETED"
-        ]
-        if not created:
-            created.append(backup.describe_backup_vault(BackupVaultName=vault)["CreationDate"])
-    return max(0.0, (at - max(created)).total_seconds())
+        pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=vault)
+        newest = newest_of_class(point for page in pages for point in page["RecoveryPoints"])
+        if DataClass.OBJECTS not in newest:
+            newest[DataClass.OBJECTS] = backup.describe_backup_vault(BackupVaultName=vault)["CreationDate"]
+    return {
+        # The series of objects is older than the others, and named without its class.
+        (COPY_METRIC, "" if data is DataClass.OBJECTS else str(data)): max(0.0, (at - created).total_seconds())
+        for data, created in newest.items()
+    }
 
 
-def publish(region: str, workload: str, values: dict[tuple[str, str], float]) -> None:
+def publish(region: str, workload: str, values: Mapping[Series, float]) -> None:
     """Publish the values in one call.
 
     Raises:
@@ -200,14 +213,14 @@ def publish(region: str, workload: str, values: dict[tuple[str, str], float]) ->
         {
             "MetricName": name,
             "Dimensions": [
-                *([{"Name": "Region", "Value": region_of}] if region_of else []),
+                *([{"Name": DATA_DIMENSION if name == COPY_METRIC else "Region", "Value": about}] if about else []),
                 {"Name": "Workload", "Value": workload},
             ],
             "Value": value,
             # Alarms with a period below a minute need data of this resolution.
             "StorageResolution": 1,
         }
-        for (name, region_of), value in values.items()
+        for (name, about), value in values.items()
     ]
     if data:
         with calls("metrics", region):

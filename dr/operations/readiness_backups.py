@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from dr.clients import calls, client
 from dr.findings import Finding, Status
 from dr.operations.inspected import Inspected
-from dr.topology.backups import Backups, DataClass, class_of
+from dr.topology.backups import Backups, newest_of_class
 from dr.topology.tiers import describe_duration
 from dr.topology.topology import Role
 
@@ -26,16 +25,6 @@ def copies(inspected: Inspected) -> Iterator[Finding]:
     newest = newest_of_class(points)
     for backups in scene.topology.backups:
         yield judge(backups, newest.get(backups.data), region, scene.alarms().at)
-
-
-def newest_of_class(points: Iterable[Mapping[str, Any]]) -> dict[DataClass, datetime]:
-    """Return when the newest complete recovery point of each class was created. Pure."""
-    newest: dict[DataClass, datetime] = {}
-    for point in points:
-        data = class_of(point["ResourceType"])
-        if data and point["Status"] == "COMPLETED":
-            newest[data] = max(point["CreationDate"], newest.get(data, point["CreationDate"]))
-    return newest
 
 
 def judge(backups: Backups, newest: datetime | None, region: str, now: datetime) -> Finding:

@@ -22,10 +22,10 @@ SYSTEM_NODE, SYSTEM_NODES, SYSTEM_DISK_GIB = (
 ENDPOINT_SERVICES = len(network.ENDPOINTS)
 REPLICATION_ALARMS, PRIMARY_ALARMS = 3, 2
 """Alarms of each bucket pair in the primary stack, and its other ones: heartbeat and dead letters."""
-RECOVERY_ALARMS, WITNESSES = 8, 2
+RECOVERY_ALARMS, WITNESSES = 11, 2
 """Alarms of the dr stack without automation, and those with periods below a minute in addition."""
-CUSTOM_METRICS = 7
-"""Series that the prober (5) and the lever republisher (2) publish."""
+CUSTOM_METRICS = 10
+"""Series that the prober (8) and the lever republisher (2) publish."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Emulator:
         self.world = world
         self.calls = CallRecord()
         self.replication = replication.Replicator(world.faults)
-        self.minutes = minutes.Minutes(world)
+        self.minutes = minutes.Minutes(world, self.replication)
         self._turns: dict[tuple[str, str], threading.RLock] = {}
         self._moto = DomainDispatcherApplication(create_backend_app)
         # moto searches its folders at every request, always with the same result for a host.

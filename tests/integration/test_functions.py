@@ -195,18 +195,18 @@ def resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", answer)
 
 
-def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_copy_of_each_class_is_its_newest_completed_recovery_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = (("S3", 30, "COMPLETED"), ("S3", 6, "COMPLETED"), ("S3", 1, "PARTIAL"), ("EBS", 9, "COMPLETED"))
     points = [
-        {"CreationDate": AT - timedelta(hours=hours), "Status": status}
-        for hours, status in ((30, "COMPLETED"), (6, "COMPLETED"), (1, "PARTIAL"))
+        {"ResourceType": kind, "CreationDate": AT - timedelta(hours=hours), "Status": status}
+        for kind, hours, status in kinds
     ]
 
     class Backup:
         def get_paginator(self, name: str) -> Any:
             return self
 
-        def paginate(self, BackupVaultName: str, ByResourceType: str) -> Any:  # noqa: N803 - boto3's names
-            assert ByResourceType == "S3"
+        def paginate(self, BackupVaultName: str) -> Any:  # noqa: N803 - boto3's name
             return [{"RecoveryPoints": points[:1]}, {"RecoveryPoints": points[1:]}]
 
         def describe_backup_vault(self, BackupVaultName: str) -> Any:  # noqa: N803 - boto3's name
@@ -214,9 +214,10 @@ def test_the_newest_copy_is_the_newest_completed_recovery_point(monkeypatch: pyt
 
     monkeypatch.setattr(prober, "client", lambda service, region: Backup())
 
-    assert prober.copy_age(HERE, VAULT, AT) == 6 * 3600
+    of_objects, of_volumes = (prober.COPY_METRIC, ""), (prober.COPY_METRIC, "volumes")
+    assert prober.copy_ages(HERE, VAULT, AT) == {of_objects: 6 * 3600, of_volumes: 9 * 3600}
     points.clear()
-    assert prober.copy_age(HERE, VAULT, AT) == 48 * 3600, "an empty vault is as old as its creation"
+    assert prober.copy_ages(HERE, VAULT, AT) == {of_objects: 48 * 3600}, "an empty vault is as old as its creation"
 
 
 def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,11 @@ from sandbox.aws.behaviours import (
     group_metrics,
     health_checks,
     queues,
+    replication_metrics,
     restore_tests,
     schedules,
 )
+from sandbox.aws.behaviours.replication import Replicator
 from sandbox.aws.world import World
 
 MINUTE = 60
@@ -38,10 +40,11 @@ class Minutes:
 
     Args:
         world: The emulator's shared parts.
+        replicator: Copies objects between buckets.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, replicator: Replicator) -> None:
+        self._world, self._replicator = world, replicator
         self._lock = threading.Lock()
         self._done = _number(clock.now())
         self._ended = threading.Event()
@@ -109,6 +112,7 @@ class Minutes:
                 group_metrics.publish(self._world.faults, time)
                 global_databases.publish(self._world, time)
                 queues.publish(self._world.faults, time)
+                replication_metrics.publish(self._world.faults, self._replicator, time)
             for region in alarms.regions_with_alarms():
                 alarms.evaluate(self._world, region, None if whole else MINUTE)
         except Exception:  # noqa: BLE001 - one tick's failure must not end the clock

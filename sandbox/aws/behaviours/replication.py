@@ -15,12 +15,13 @@ import copy
 import sys
 import threading
 import traceback
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
 
+from sandbox.aws import clock
 from sandbox.aws.account import PARTITION
 from sandbox.aws.answer import Answer
 from sandbox.aws.behaviours import replication_rules
@@ -40,6 +41,7 @@ RETRY_SECONDS = 0.2
 """How often queues of unreachable regions are checked."""
 
 Status = Literal["COMPLETED", "FAILED"]
+Route = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,17 @@ class Task:
     version: str
     rule: dict[str, Any]
     change: bool
+    queued: float = field(default_factory=lambda: clock.now().timestamp())
+    """When the copy was due, in seconds since 1970 by the sandbox's clock."""
 
     @property
     def destination(self) -> str:
         return replication_rules.destination_of(self.rule)
+
+    @property
+    def route(self) -> Route:
+        """Source, destination and rule, by which S3 publishes metrics."""
+        return self.bucket, self.destination, str(self.rule.get("ID", ""))
 
 
 class Replicator:
@@ -69,6 +78,7 @@ class Replicator:
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="replication", daemon=True)
         self._done: dict[Status, int] = {"COMPLETED": 0, "FAILED": 0}
+        self._failed: Counter[Route] = Counter()
 
     def start(self) -> None:
         self._thread.start()
@@ -88,6 +98,18 @@ class Replicator:
         with self._ready:
             self._queues.clear()
             self._done = {"COMPLETED": 0, "FAILED": 0}
+            self._failed.clear()
+
+    def pending(self) -> list[Task]:
+        """List the copies that wait."""
+        with self._ready:
+            return [task for queue in self._queues.values() for task in queue]
+
+    def take_failed(self) -> Counter[Route]:
+        """Return the number of copies that failed since the last call, by their route."""
+        with self._ready:
+            failed, self._failed = self._failed, Counter()
+            return failed
 
     def counts(self) -> dict[str, int]:
         """Number of copies pending, and failed and made since the start."""
@@ -165,6 +187,8 @@ class Replicator:
                 self._working = 0
                 if status:
                     self._done[status] += 1
+                if status == "FAILED":
+                    self._failed[task.route] += 1
 
     def _next(self) -> Task | None:
         if self._stopped:

@@ -169,10 +169,13 @@ def test_replication_that_stopped_for_15_minutes_raises_recovery_at_risk(measure
     try:
         measured.advance(20)
         assert firing(measured, WEST) == {"sentinel-stale", "sentinel-late", "recovery-at-risk"}
+        assert firing(measured, EAST) == {"heartbeat-failing", "dead-letters"}
     finally:
         measured.repair()
+    sqs = measured.client("sqs", EAST)
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName="ml-dr-dead-letters")["QueueUrl"])
     measured.advance(5)
-    assert firing(measured, WEST) == set()
+    assert firing(measured, WEST) == firing(measured, EAST) == set()
 
 
 def test_alerting_of_a_cluster_that_stops_is_reported_by_cloudwatch(measured: SandboxUnderTest) -> None:

@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 from components.monitoring.alarm_rules import (
     AlarmRule,
     alerting_silent,
@@ -10,12 +8,15 @@ from components.monitoring.alarm_rules import (
     replication,
 )
 from dr.topology import detection
+from dr.topology.backups import Backups, DataClass
 
+OBJECTIVES = [Backups(data, every_hours=4 if data is DataClass.VOLUMES else 12) for data in DataClass]
+COPIES = {each.data: each.rpo for each in OBJECTIVES}
 FUNCTIONS = {"prober": "ml-dr-prober", "levers": "ml-dr-republisher"}
 
 
 def rules() -> dict[str, AlarmRule]:
-    made = recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, timedelta(hours=26))
+    made = recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, COPIES)
     return {rule.name: rule for rule in made}
 
 
@@ -43,6 +44,13 @@ def test_copies_are_late_after_26_hours_and_an_unmeasured_age_is_not_fine() -> N
     assert (rule.threshold, rule.missing) == (26 * 3600, "missing")
 
 
+def test_copies_of_a_class_are_late_after_its_own_objective_and_notify_when_they_are_unknown() -> None:
+    rule = rules()["copies-late-volumes"]
+
+    assert (rule.threshold, rule.missing, rule.unknown_notifies) == (10 * 3600, "missing", True)
+    assert rule.dimensions == {"Workload": "ml-dr", "DataClass": "volumes"}
+
+
 def test_composite_alarms_name_existing_alarms() -> None:
     named = {name for each in composites("us-east-1", "us-west-2") for name in (*each.any_of, *each.all_of)}
 
@@ -55,7 +63,7 @@ def test_region_impaired_needs_endpoint_and_sentinel_witnesses_and_a_working_pro
     assert impaired.expression("ml-dr") == (
         'ALARM("ml-dr-primary-silent") AND ALARM("ml-dr-sentinel-stale") AND NOT ALARM("ml-dr-prober-failing")'
     )
-    assert at_risk.expression("ml-dr").count(" OR ") == 5
+    assert at_risk.expression("ml-dr").count(" OR ") == 8
 
 
 def test_witnesses_of_region_impaired_have_the_periods_of_the_detection_budget_and_do_not_notify() -> None:

@@ -3,23 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dr.findings import Status
-from dr.operations.readiness_backups import judge, newest_of_class
+from dr.operations.readiness_backups import judge
 from dr.topology.backups import Backups, DataClass
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
-
-
-def point(kind: str, hours: float, status: str = "COMPLETED") -> dict[str, object]:
-    return {"ResourceType": kind, "CreationDate": NOW - timedelta(hours=hours), "Status": status}
-
-
-def test_the_newest_complete_copy_of_each_class_counts() -> None:
-    points = [point("S3", 30), point("S3", 3), point("S3", 1, "PARTIAL"), point("EC2", 5), point("EKS", 1)]
-
-    assert newest_of_class(points) == {
-        DataClass.OBJECTS: NOW - timedelta(hours=3),
-        DataClass.VOLUMES: NOW - timedelta(hours=5),
-    }
 
 
 @pytest.mark.parametrize(("hours", "status"), [(10, Status.MET), (10.1, Status.MISSED), (-1, Status.MET)])

@@ -11,6 +11,7 @@ from dr.functions import prober
 from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import running_nodes
 from dr.topology import cost
+from dr.topology.backups import DataClass
 from dr.topology.cost import Line, data_cost, stack_cost, total
 from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.prices import PRICES
@@ -98,7 +99,8 @@ def test_the_cost_model_counts_the_resources_of_the_primary_stack(monkeypatch: p
 def test_the_cost_model_counts_every_metric_that_the_functions_publish() -> None:
     of_prober = {name for name in vars(prober) if name.endswith("_METRIC")}
 
-    assert len(of_prober) + 1 + 2 == cost.CUSTOM_METRICS, "the endpoint metric has a series for each region"
+    more = 1 + len(DataClass) - 1
+    assert len(of_prober) + more + 2 == cost.CUSTOM_METRICS, "endpoints by region, and copies by class of data"
 
 
 def test_a_higher_tier_costs_more() -> None:
