@@ -17,6 +17,7 @@ from dr.cli import (
     drill_report,
     evidence_report,
     operation_report,
+    registry_report,
     report,
     restore_report,
     sets_report,
@@ -259,6 +260,14 @@ OUTPUTS: Mapping[str, str] = {
     "dr check": _output("dr check", check_report.check_text(CHECK)),
     "dr preflight": _output("dr preflight", report.preflight_text(PREFLIGHT)),
     "dr backfill": _output("dr backfill", backfill_report.backfill_text(set_examples.BACKFILL)),
+    "dr registry restore": _output(
+        "dr registry restore --as-of 2026-11-28T12:00:00Z",
+        registry_report.restore_text(set_examples.REGISTRY_RESTORE),
+    ),
+    "dr registry verify": _output(
+        "dr registry verify --tracking http://127.0.0.1:5000",
+        registry_report.agreement_text(set_examples.AGREEMENT),
+    ),
     "dr restore": _output(
         "dr restore --bucket B --prefix train/ --as-of 2026-11-28T12:00:00Z",
         restore_report.restore_text(set_examples.RESTORE),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from dr.control.contract import DatabaseRecord
 from dr.data.backfill import Backfill, Filled, Gap
 from dr.data.batch_jobs import Wanted as JobWanted
 from dr.data.listing import Held, Listed, Listing
 from dr.data.model_sets import Entry, Manifest, digest_of, folder
 from dr.data.prefix_restore import Outcome, Restore, Wanted
 from dr.data.regions import Place
+from dr.data.registry_agreement import Agreement, Unnamed
+from dr.data.registry_agreement import Lack as ArtifactLack
+from dr.data.registry_restore import RegistryRestore
+from dr.data.registry_restore import Wanted as RegistryWanted
 from dr.data.restore_rules import Item as RestoreItem
 from dr.data.restore_rules import Kind
 from dr.data.set_publishing import Published
@@ -116,4 +121,29 @@ VERIFIED = Verified(
             objects=8,
         ),
     ),
+)
+AGREEMENT = Agreement(
+    PRIMARY,
+    BUCKETS.format("registry"),
+    {"run": 214, "logged model": 38, "model version": 12},
+    1806,
+    (
+        ArtifactLack(
+            "model version digits 12",
+            "mlflow/1/models/m-0b7e2f5c/artifacts/MLmodel",
+            "3sL4kqtJlcpXroDTDmJ",
+            "deleted since the backup of 2026-11-28T06:00:04Z",
+        ),
+    ),
+    (Unnamed("mlflow/1/61832178/artifacts/plot.png", "aPp3x0qtJlcpXroDTDm", 52_011),),
+    "2026-11-28T06:00:04Z",
+)
+REGISTRY_RESTORE = RegistryRestore(
+    RegistryWanted(
+        Wanted(PRIMARY, BUCKETS.format("registry"), "mlflow/", AT, records=BUCKETS.format("control")),
+        DatabaseRecord("ml-dr", "ml-dr-primary", "", "17.7", "db.r6g.large"),
+    ),
+    Restore(Wanted(PRIMARY, BUCKETS.format("registry"), "mlflow/", AT, records=BUCKETS.format("control")), _plan()),
+    AT - timedelta(days=7),
+    AT + timedelta(hours=1),
 )

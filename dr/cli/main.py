@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dr.cli import automate, backfill, check_command, drill, evidence, operate, restore, sets, supply
+from dr.cli import automate, backfill, check_command, drill, evidence, operate, registry, restore, sets, supply
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
@@ -55,6 +55,7 @@ EXITS = {
     **automate.EXITS,
     **drill.EXITS,
     **evidence.EXITS,
+    **registry.EXITS,
     **restore.EXITS,
     **sets.EXITS,
     **backfill.EXITS,
@@ -258,6 +259,7 @@ drill.add_to(app)
 evidence.add_to(app)
 restore.add_to(app)
 backfill.add_to(app)
+app.add_typer(registry.app)
 app.add_typer(sets.app)
 app.add_typer(supply.app)
 

@@ -64,7 +64,9 @@ def test_folder_without_the_files_of_a_run_is_not_one(tmp_path: Path) -> None:
     assert not mlflow_run.is_run(tmp_path)
 
 
-def test_run_of_a_server_needs_mlflow(tmp_path: Path) -> None:
+def test_run_of_a_server_needs_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+
     with pytest.raises(Invalid, match="MLflow is not installed"):
         mlflow_run.read_server("1", tmp_path)
 
