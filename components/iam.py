@@ -288,6 +288,51 @@ def publish_metrics(namespace: str) -> dict[str, Any]:
     return {"Sid": "Publish", "Effect": "Allow", "Action": action, "Resource": "*", "Condition": only}
 
 
+AUTO_SCALING_ROLE = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+"""Path and name of the service-linked role of Auto Scaling, by which it launches instances."""
+
+
+def key_of_data(account: str) -> str:
+    """Return a key policy: IAM policies of the account control the key; Auto Scaling may encrypt volumes with it.
+
+    Without the statements for its service-linked role, Auto Scaling cannot launch an instance with a volume under a
+    customer managed key (Auto Scaling user guide, "Required AWS KMS key policy for use with encrypted volumes"). The
+    principal is a condition, because KMS refuses a policy that names a role that does not exist, and AWS creates this
+    one with the first Auto Scaling group. In a key policy, `*` is the key itself.
+
+    Args:
+        account: The AWS account's twelve digits.
+    """
+    only = {"aws:PrincipalArn": f"arn:aws:iam::{account}:role/{AUTO_SCALING_ROLE}", "kms:CallerAccount": account}
+    return document(
+        [
+            {
+                "Sid": "Account",
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            {
+                "Sid": "WorkerVolumes",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                "Resource": "*",
+                "Condition": {"StringEquals": only},
+            },
+            {
+                "Sid": "WorkerGrants",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": "kms:CreateGrant",
+                "Resource": "*",
+                "Condition": {"StringEquals": only, "Bool": {"kms:GrantIsForAWSResource": "true"}},
+            },
+        ]
+    )
+
+
 def key_of_region(account: str, region: str) -> str:
     """Return a key policy: IAM policies of the account control the key; alarms and logs of the account may use it.
 

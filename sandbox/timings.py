@@ -41,6 +41,7 @@ class Modelled:
 
 GPU_NODE_BOOT = Modelled(80, "GPU node from launch to Ready, 80 to 120 s (tensorfuse.io, on cold starts)", 120)
 PLAIN_NODE_BOOT = Modelled(50, "assumed: a GPU node's boot without the driver", 70)
+IMAGE_COPY = Modelled(300, "assumed: copy of a machine image of some GiB to another region")
 INSTANCE_CHECK = Modelled(120, "two status checks, one a minute (EC2 user guide, Status checks for your instances)")
 CAPACITY_RETRY = Modelled(60, "assumed: an Auto Scaling group tries again after a launch that failed")
 AUTOSCALER_SCAN = Modelled(10, "cluster-autoscaler FAQ, --scan-interval")

@@ -118,12 +118,13 @@ def _health(emulator: Emulator) -> dict[str, Any]:
 
 def _place(arguments: dict[str, str]) -> tuple[str, ...]:
     """The fault to clear: of a region, a zone, a region's instance type or inference; without arguments, all faults."""
-    if arguments.keys() not in ({"region"}, {"zone"}, {"region", "instance_type"}, {"region", "kind"}, {"kind"}, set()):
+    known = ({"region"}, {"zone"}, {"kind"}, set(), *({"region", each} for each in ("instance_type", "group", "kind")))
+    if arguments.keys() not in known:
         raise ValueError(
-            "give a region, a zone, a region and an instance_type or a kind, a kind, or nothing to clear all; "
+            "give a region, a zone, a region and an instance_type, a group or a kind, a kind, or nothing to clear all; "
             f"got {arguments}"
         )
-    return tuple(arguments[name] for name in ("region", "zone", "instance_type", "kind") if name in arguments)
+    return tuple(arguments[name] for name in ("region", "zone", "instance_type", "group", "kind") if name in arguments)
 
 
 def _set_quota(content: Any) -> None:

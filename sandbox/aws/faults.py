@@ -1,4 +1,6 @@
-"""Faults of the emulated AWS: a lost region or zone, slow inference, lack of capacity, failing operations."""
+"""Faults of the emulated AWS: a lost region or zone, slow inference, busy or lacking instances, failing
+operations.
+"""
 
 from __future__ import annotations
 
@@ -139,6 +141,22 @@ class DatabaseFault:
 
 
 @dataclass
+class LoadFault:
+    """Busy instances of an Auto Scaling group.
+
+    Args:
+        region: The region.
+        group: Name of the group.
+        percent: CPU utilization of each of its instances.
+    """
+
+    region: str
+    group: str
+    percent: float
+    kind: str = "load"
+
+
+@dataclass
 class PublishersFault:
     """Unreachable publishers of charts and images: only the account's own registries answer."""
 
@@ -146,12 +164,12 @@ class PublishersFault:
     region: None = None
 
 
-PlacedFault = RegionFault | ZoneFault | CapacityFault | InferenceFault | DatabaseFault | PublishersFault
+PlacedFault = RegionFault | ZoneFault | CapacityFault | InferenceFault | DatabaseFault | LoadFault | PublishersFault
 Fault = PlacedFault | OperationFault
 KINDS: dict[str, type[Fault]] = {
     **{"region": RegionFault, "operation": OperationFault},
     **{"zone": ZoneFault, "capacity": CapacityFault, "inference": InferenceFault, "publishers": PublishersFault},
-    "database": DatabaseFault,
+    **{"database": DatabaseFault, "load": LoadFault},
 }
 
 
@@ -189,6 +207,10 @@ def parse(document: Any) -> Fault:
         fault.lag = float(fault.lag)
         if fault.lag <= 0:
             raise ValueError(f'database fault of {fault.region} does nothing: "lag" is a number of seconds above 0')
+    elif isinstance(fault, LoadFault):
+        fault.percent = float(fault.percent)
+        if not 0 <= fault.percent <= 100:
+            raise ValueError(f'"percent" is a CPU utilization from 0 to 100; got {fault.percent:g}')
     elif isinstance(fault, CapacityFault):
         _check_type(str(fault.instance_type))
     elif isinstance(fault, OperationFault):
@@ -249,11 +271,13 @@ class Faults:
                 self._placed[fault.kind,] = fault
             elif isinstance(fault, InferenceFault | DatabaseFault):
                 self._placed[fault.region, fault.kind] = fault
+            elif isinstance(fault, LoadFault):
+                self._placed[fault.region, fault.group] = fault
             else:
                 self._placed[fault.region, fault.instance_type] = fault
 
     def clear(self, *place: str) -> None:
-        """Clear the fault of a region, a zone, or a region and an instance type or a kind; without arguments, all."""
+        """Clear the fault of a region, a zone, or a region and a type, group or kind; without arguments, all."""
         with self._lock:
             if place:
                 self._placed.pop(place, None)
@@ -292,6 +316,12 @@ class Faults:
         """Whether a region lacks capacity for an instance type."""
         with self._lock:
             return (region, instance_type) in self._placed
+
+    def load(self, region: str, group: str) -> float | None:
+        """Return the CPU utilization of a busy Auto Scaling group's instances; None for any other group."""
+        with self._lock:
+            fault = self._placed.get((region, group))
+            return fault.percent if isinstance(fault, LoadFault) else None
 
     def inference_delay(self, region: str) -> float:
         """Count an inference request of a region, and return the seconds by which its answer is delayed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.aws_plugin.model import ResourceType
 from sandbox.aws_plugin.types import (
     acm,
+    autoscaling,
     backup,
     backup_testing,
     cloudwatch,
@@ -12,6 +13,7 @@ from sandbox.aws_plugin.types import (
     ec2,
     ec2_access,
     ec2_compute,
+    ec2_images,
     ecr,
     eks,
     eks_access,
@@ -33,7 +35,7 @@ CATALOG: dict[str, ResourceType] = {
     for service in (
         *(s3, s3_settings, ecr, kms, iam, route53, acm, backup, backup_testing),
         *(cloudwatch, logs, sns, sqs, events, functions, codebuild),
-        *(ec2, ec2_access, ec2_compute, eks, eks_access, elbv2),
+        *(ec2, ec2_access, ec2_compute, ec2_images, autoscaling, eks, eks_access, elbv2),
     )
     for kind in service.TYPES
 }

@@ -130,6 +130,20 @@ def fault_database(
         _change(not heal, content, f"region={region}&kind=database")
 
 
+@app.command("load")
+def fault_load(
+    region: Annotated[str, typer.Argument(help="The region, such as us-east-1.")],
+    group: Annotated[str, typer.Argument(help="The Auto Scaling group, such as ml-dr-workers-batch.")],
+    percent: Annotated[float, typer.Option(help="CPU utilization of each instance, 0 to 100.")] = 90.0,
+    heal: Annotated[bool, typer.Option("--heal", help="End the fault.")] = False,
+) -> None:
+    """Make the instances of an Auto Scaling group busy, or end that."""
+    with errors_shown():
+        _known_region(region)
+        content = {"kind": "load", "region": region, "group": group, "percent": percent}
+        _change(not heal, content, f"region={region}&group={group}")
+
+
 @app.command("operation")
 def fault_operation(
     operation: Annotated[str, typer.Argument(help="service:Operation, such as s3:PutObject.")],
@@ -182,6 +196,8 @@ def describe(each: dict[str, Any]) -> str:
         return f"{each['zone']} is down: its nodes are stopped"
     if each["kind"] == "capacity":
         return f"{each['region']} has no capacity of {each['instance_type']}"
+    if each["kind"] == "load":
+        return f"instances of {each['group']} in {each['region']} use {each['percent']:g} % CPU"
     if each["kind"] == "inference":
         return f"inference in {each['region']} is {each['slow']:g} s slower, {each['share']:.0%} of the requests"
     if each["kind"] == "database":

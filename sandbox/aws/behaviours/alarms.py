@@ -14,7 +14,7 @@ from moto.cloudwatch.models import Alarm, MetricStat, cloudwatch_backends
 
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
-from sandbox.aws.behaviours import alarm_states
+from sandbox.aws.behaviours import alarm_states, fleets
 from sandbox.aws.world import World
 
 LOCK = threading.RLock()
@@ -28,13 +28,14 @@ def regions_with_alarms() -> list[str]:
     return [region for region, backend in cloudwatch_backends[ACCOUNT].items() if backend.alarms]
 
 
-def evaluate(world: World, region: str, below: int | None = None) -> None:
+def evaluate(world: World, region: str, below: int | None = None, minute: bool = False) -> None:
     """Update the states of a region's alarms: alarms on metrics first, since composite alarms depend on them.
 
     Args:
         world: The emulator's shared parts.
         region: The region.
         below: Only alarms on metrics with a shorter period, in seconds, and all composite alarms; None for all alarms.
+        minute: Whether a minute has passed since the last evaluation.
     """
     if world.faults.unreachable(region):
         return
@@ -47,6 +48,8 @@ def evaluate(world: World, region: str, below: int | None = None) -> None:
             before = alarm.state_value
             alarm_states.update(alarm, now)
             changed(world, alarm, before)
+            if alarm.state_value == before and below is None and minute:
+                _scale_again(world, alarm)
         for alarm in [each for each in alarms if each.rule is not None]:
             before, state = alarm.state_value, alarm_states.rule_state(alarm)
             if state != before and now >= getattr(alarm, "by_hand_until", now):
@@ -62,12 +65,26 @@ def changed(world: World, alarm: Alarm, before: str) -> None:
     if not alarm.actions_enabled:
         return
     for action in getattr(alarm, ACTIONS[alarm.state_value]) or ():
-        if ":sns:" not in action:
-            _note(alarm, "Action", f"Failed to execute action {action}: the sandbox supports topics only")
-            continue
-        refused = world.messages.publish(action, _subject(alarm), json.dumps(_message(alarm, before)))
+        if ":scalingPolicy:" in action:
+            refused = fleets.execute(world, action)
+        elif ":sns:" in action:
+            refused = world.messages.publish(action, _subject(alarm), json.dumps(_message(alarm, before)))
+        else:
+            refused = "the sandbox supports topics and scaling policies only"
         done = f"Failed to execute action {action}: {refused}" if refused else f"Successfully executed action {action}"
         _note(alarm, "Action", done)
+
+
+def _scale_again(world: World, alarm: Alarm) -> None:
+    """Run the scaling policies of the present state again.
+
+    CloudWatch runs other actions once for a change, and Auto Scaling actions once a minute while the state lasts
+    (CloudWatch user guide, "Alarm actions").
+    """
+    if alarm.actions_enabled:
+        for action in getattr(alarm, ACTIONS[alarm.state_value]) or ():
+            if ":scalingPolicy:" in action:
+                fleets.execute(world, action)
 
 
 def _note(alarm: Alarm, kind: str, summary: str) -> None:

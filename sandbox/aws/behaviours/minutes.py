@@ -16,6 +16,7 @@ from sandbox.aws import clock
 from sandbox.aws.behaviours import (
     alarms,
     backups,
+    fleets,
     global_databases,
     group_metrics,
     health_checks,
@@ -109,12 +110,13 @@ class Minutes:
                 schedules.run(self._world, time)
                 backups.run(self._world, time)
                 restore_tests.run(self._world, time)
+                fleets.run(self._world, time)
                 group_metrics.publish(self._world.faults, time)
                 global_databases.publish(self._world, time)
                 queues.publish(self._world.faults, time)
                 replication_metrics.publish(self._world.faults, self._replicator, time)
             for region in alarms.regions_with_alarms():
-                alarms.evaluate(self._world, region, None if whole else MINUTE)
+                alarms.evaluate(self._world, region, None if whole else MINUTE, minute=whole)
         except Exception:  # noqa: BLE001 - one tick's failure must not end the clock
             sys.stderr.write(f"tick {time.isoformat()} failed\n{traceback.format_exc()}")
         return whole

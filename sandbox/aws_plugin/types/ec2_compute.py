@@ -18,6 +18,8 @@ from sandbox.aws_plugin.types.ec2 import TAGS, arn, network_address
 
 SPELLED = ("Encrypted", "DeleteOnTermination")
 """Booleans of a volume, which the plugin keeps as text."""
+PUBLIC = ("AssociatePublicIpAddress",)
+"""Booleans of a network interface, which the plugin keeps as text."""
 ABOUT = ("LaunchTemplateName", "VersionDescription")
 
 
@@ -27,6 +29,8 @@ ABOUT = ("LaunchTemplateName", "VersionDescription")
 def _data(template: Resource) -> dict[str, Any]:
     """The template's data, as the plugin sends it."""
     data = {name: value for name, value in template.members().items() if name not in ABOUT}
+    if "NetworkInterfaces" in data:
+        data["NetworkInterfaces"] = [_flags(each, PUBLIC) for each in data["NetworkInterfaces"]]
     volumes = [dict(mapping["Ebs"]) for mapping in data.get("BlockDeviceMappings", ()) if "Ebs" in mapping]
     for volume in volumes:
         volume.update({name: volume[name] == "true" for name in SPELLED if volume.get(name)})
@@ -35,6 +39,11 @@ def _data(template: Resource) -> dict[str, Any]:
         if "Ebs" in mapping:
             mapping["Ebs"] = volumes.pop(0)
     return {**data, "BlockDeviceMappings": mappings} if mappings else data
+
+
+def _flags(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Values with those that the plugin keeps as text as booleans."""
+    return {name: value == "true" if name in names and value else value for name, value in values.items()}
 
 
 def _described_as(template: Resource) -> dict[str, str]:
@@ -81,6 +90,8 @@ def _read_template(template: Resource) -> dict[str, Any] | None:
     for mapping in data.get("BlockDeviceMappings", ()):
         volume = mapping.get("Ebs", {})
         volume.update({name: str(volume[name]).lower() for name in SPELLED if name in volume})
+    for interface in data.get("NetworkInterfaces", ()):
+        interface.update({name: str(interface[name]).lower() for name in PUBLIC if name in interface})
     of = arn(template, found["CreatedBy"].split(":")[4], "launch-template")
     return {**data, **found, "VersionDescription": latest.get("VersionDescription"), "Arn": of}
 
@@ -90,7 +101,8 @@ LAUNCH_TEMPLATE = ResourceType(
     service="ec2",
     shape="RequestLaunchTemplateData",
     properties="""name=LaunchTemplateName:string! description=VersionDescription:string imageId instanceType userData
-                  vpcSecurityGroupIds=SecurityGroupIds:set monitoring{enabled}
+                  vpcSecurityGroupIds=SecurityGroupIds:set monitoring{enabled} iamInstanceProfile{arn name}
+                  networkInterfaces{deviceIndex associatePublicIpAddress:string securityGroups=Groups:set}
                   metadataOptions{httpEndpoint httpTokens httpPutResponseHopLimit instanceMetadataTags}
                   blockDeviceMappings{deviceName ebs{volumeSize volumeType iops throughput kmsKeyId
                       encrypted:string deleteOnTermination:string}}

@@ -321,6 +321,10 @@ from tests.sandbox.aws_plugin.examples_monitoring import EXAMPLES_WATCHING  # no
 
 EXAMPLES |= EXAMPLES_WATCHING
 
+from tests.sandbox.aws_plugin.examples_fleet import EXAMPLES_FLEET  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_FLEET
+
 
 def make(engine: Engine, example: str, name: str, **changes: Any) -> Managed:
     """Create the resource of an example, with changed inputs, and what it depends on."""
