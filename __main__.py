@@ -21,6 +21,7 @@ from stacks.names import name_resources
 from stacks.preflight import Plan
 from stacks.region import region
 from stacks.traffic import hosted_zone, record, region_certificate
+from stacks.workers import worker_image
 
 
 def primary(plan: Plan) -> None:
@@ -29,7 +30,8 @@ def primary(plan: Plan) -> None:
     stored = data(topology, plan.found.replicates_images)
     zone = hosted_zone(topology)
     certificate = region_certificate(topology, zone.zone_id)
-    here = region(topology, plan.found, certificate, stored.keys.source_arn)
+    images = {fleet.name: fleet.image for fleet in topology.fleets}
+    here = region(topology, plan.found, certificate, stored.keys.source_arn, images)
     cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
     heart = heartbeat(topology, here, stored.control_bucket, stored.keys.source_arn)
     early_warnings(topology, here, heart)
@@ -40,6 +42,10 @@ def primary(plan: Plan) -> None:
     pulumi.export("secondary_bucket", stored.datasets.replica_name)
     pulumi.export("buckets", stored.names)
     pulumi.export("replica_key_arn", stored.keys.replica_arn)
+    pulumi.export(
+        "worker_images",
+        {fleet.name: {"source": fleet.image, "copy": stored.worker_images[fleet.name]} for fleet in topology.fleets},
+    )
     pulumi.export("vpc_id", here.network.vpc_id)
     pulumi.export("zone_id", zone.zone_id)
     pulumi.export("name_servers", zone.name_servers)
@@ -55,7 +61,8 @@ def recovery(plan: Plan) -> None:
     restore_tests(topology)
     # Replicas are expected to serve once they are ready, and until the moment before they are stopped.
     withdrawn = [expectation(topology, False)] if plan.stops_serving else []
-    here = region(topology, plan.found, region_certificate(topology), key_arn, withdrawn)
+    images = {fleet.name: worker_image(of_primary, fleet) for fleet in topology.fleets}
+    here = region(topology, plan.found, region_certificate(topology), key_arn, images, withdrawn)
     serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
     if not plan.stops_serving:
         expectation(topology, serves)

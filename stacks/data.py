@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 
+from components.compute.image_copy import copied_image
 from components.data.backfill_role import BackfillRole, BackfillRoleArgs
 from components.data.data_keys import DataKeys, DataKeysArgs
 from components.data.model_images import ModelImages, ModelImagesArgs
 from components.data.replicated_bucket import BucketSide, ReplicatedBucket, ReplicatedBucketArgs
+from components.iam import key_of_data
 from components.tagging import tags_of
 from dr.names import CONTROL, DATASETS
 from dr.topology.topology import Role, Topology
@@ -23,10 +26,12 @@ class Data:
     Args:
         keys: Keys of both regions.
         pairs: Bucket pairs by name.
+        worker_images: ID of the copy of each fleet's image in the recovery region, by fleet.
     """
 
     keys: DataKeys
     pairs: dict[str, ReplicatedBucket]
+    worker_images: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
 
     @property
     def datasets(self) -> ReplicatedBucket:
@@ -58,6 +63,8 @@ def data(topology: Topology, replicates_images: bool = True) -> Data:
             alias=topology.bucket_prefix,
             source_region=topology.primary.region,
             replica_region=topology.recovery.region,
+            # Auto Scaling encrypts the volumes of workers.
+            policy=key_of_data(topology.account) if topology.fleets else None,
             protect=topology.protect_data,
             tags=tags,
         ),
@@ -104,4 +111,10 @@ def data(topology: Topology, replicates_images: bool = True) -> Data:
     for role, key_arn in keys_by_role.items():
         backup_vaults(topology, role, key_arn)
     backup_plans(topology, topology.local_vault(Role.PRIMARY), topology.copies_vault_arn(Role.RECOVERY))
-    return Data(keys, pairs)
+    images = {
+        fleet.name: copied_image(
+            topology.bucket_prefix, fleet, topology.primary.region, topology.recovery.region, keys.replica_arn, tags
+        )
+        for fleet in topology.fleets
+    }
+    return Data(keys, pairs, images)

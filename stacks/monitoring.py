@@ -14,7 +14,7 @@ from components.compute.automation_iam import start_builds
 from components.data.replicated_bucket import rule_id
 from components.monitoring import alarm_rules
 from components.monitoring.backup_notices import BackupNotices, BackupNoticesArgs
-from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
+from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs, FleetScaling
 from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
 from components.tagging import tags_of
@@ -256,6 +256,7 @@ def alarms(
             rules=[*rules, alarm_rules.dead_letters(here.dead_letters.name), *watchdog],
             composites=composites,
             gpu_groups=here.cluster.gpu_groups,
+            fleets={name: FleetScaling(fleet.group, fleet.grow_arn) for name, fleet in here.fleets.items()},
             tags=tags_of(topology),
         ),
         # A new alarm on a function that has not run yet would fire at once.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_aws import iam, vpc
@@ -13,6 +13,7 @@ from components.compute.automation_iam import Place
 from components.compute.cluster_roles import DataBucket
 from components.compute.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
 from components.compute.runner import HTTPS, Runner, RunnerArgs, runner_role
+from components.compute.worker_fleet import WorkerFleet
 from components.data.region_key import RegionKey, RegionKeyArgs
 from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
 from components.monitoring.dead_letters import DeadLetters, DeadLettersArgs
@@ -24,6 +25,8 @@ from dr.names import CONTROL, VELERO
 from dr.preflight.deployment import Found
 from dr.preflight.existing_vpc import ExistingVpc
 from dr.topology.topology import Role, Topology
+from dr.topology.workers import group_name
+from stacks.workers import worker_fleets
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Region:
     dead_letters: DeadLetters
     automation: Automation | None = None
     """What the failover trigger starts; None if automation only notifies."""
+    fleets: Mapping[str, WorkerFleet] = field(default_factory=dict)
+    """Worker fleets by name."""
 
 
 def region(
@@ -46,6 +51,7 @@ def region(
     found: Found,
     certificate: Certificate,
     key_arn: pulumi.Input[str],
+    images: Mapping[str, pulumi.Input[str]],
     after: Sequence[pulumi.Resource] = (),
 ) -> Region:
     """Create network, inference endpoint, cluster, alert topic and dead-letter queue of this stack's region.
@@ -55,6 +61,7 @@ def region(
         found: Facts of AWS that the deployment depends on.
         certificate: Certificate of the region's inference endpoint.
         key_arn: ARN of the KMS key that encrypts data in this region.
+        images: ID of the machine image of each worker fleet in this region.
         after: Resources that the cluster waits for.
     """
     here, tags = topology.here, tags_of(topology)
@@ -126,9 +133,11 @@ def region(
         # Nodes that start before their route to the internet exists cannot join the cluster.
         pulumi.ResourceOptions(depends_on=[network, *after, *roles.values()]),
     )
+    fleets = worker_fleets(topology, network, images, key_arn)
     automation = None
     if "runner" in roles:
-        runner = region_runner(topology, roles["runner"], network, cluster, key.arn, key_arn)
+        passed = [*cluster.passed_roles, *(fleet.role_arn for fleet in fleets.values())]
+        runner = region_runner(topology, roles["runner"], network, cluster, passed, key.arn, key_arn)
         if "automation" in roles:
             automation = region_automation(topology, roles["automation"], network, runner, key.arn, key_arn)
     topics = {
@@ -160,7 +169,7 @@ def region(
             tags=tags,
         ),
     )
-    return Region(network, endpoint, cluster, topics["alerts"], key.arn, letters, automation)
+    return Region(network, endpoint, cluster, topics["alerts"], key.arn, letters, automation, fleets)
 
 
 def control_plane_subnets(network: Network, found: Found) -> pulumi.Input[Sequence[pulumi.Input[str]]]:
@@ -175,6 +184,7 @@ def region_runner(
     role: iam.Role,
     network: Network,
     cluster: GpuInferenceCluster,
+    passed_roles: Sequence[pulumi.Input[str]],
     log_key_arn: pulumi.Input[str],
     data_key_arn: pulumi.Input[str],
 ) -> Runner:
@@ -185,6 +195,7 @@ def region_runner(
         role: The runner's role.
         network: Network of the region.
         cluster: Cluster of the region.
+        passed_roles: ARNs of the roles that a deployment passes to EKS and EC2.
         log_key_arn: ARN of the KMS key that encrypts logs.
         data_key_arn: ARN of the KMS key that encrypts data in this region.
     """
@@ -200,7 +211,7 @@ def region_runner(
             image=topology.runner_image,
             control=topology.bucket(CONTROL, topology.role),
             control_key_arn=data_key_arn,
-            passed_roles=cluster.passed_roles,
+            passed_roles=passed_roles,
             policies=topology.runner_policies,
             log_key_arn=log_key_arn,
             tags=tags,
@@ -251,6 +262,7 @@ def region_automation(
             private_subnet_ids=network.private_subnet_ids,
             security_group_id=runner.security_group_id,
             image=topology.runner_image,
+            fleets=[group_name(topology.bucket_prefix, fleet.name) for fleet in topology.fleets],
             control=topology.bucket(CONTROL, topology.role),
             # Cluster backups hold Secrets, and a failover does not read them.
             data={

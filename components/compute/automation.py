@@ -36,6 +36,7 @@ class AutomationArgs:
         private_subnet_ids: Its private subnets.
         security_group_id: ID of the runner's security group, which the cluster's API admits.
         image: Image of the runner.
+        fleets: Names of the Auto Scaling groups of worker fleets.
         control: Name of the region's control bucket.
         data: Names of the buckets of model sets and their files in the region, by pair.
         data_key_arn: ARN of the KMS key of these buckets.
@@ -51,6 +52,7 @@ class AutomationArgs:
     private_subnet_ids: pulumi.Input[Sequence[str]]
     security_group_id: pulumi.Input[str]
     image: str
+    fleets: Sequence[str]
     control: str
     data: Mapping[str, str]
     data_key_arn: pulumi.Input[str]
@@ -93,6 +95,7 @@ class Automation(pulumi.ComponentResource):
                     EncryptedBucket(args.control, region, str(arns[1])),
                     {pair: EncryptedBucket(bucket, region, str(arns[1])) for pair, bucket in args.data.items()},
                     args.image,
+                    args.fleets,
                 )
             ),
             opts=own,

@@ -8,7 +8,7 @@ starts them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,12 @@ class Place:
 
 
 def run_failovers(
-    place: Place, log_group_arn: str, control: EncryptedBucket, data: Mapping[str, EncryptedBucket], image: str
+    place: Place,
+    log_group_arn: str,
+    control: EncryptedBucket,
+    data: Mapping[str, EncryptedBucket],
+    image: str,
+    fleets: Sequence[str] = (),
 ) -> str:
     """Return a policy: run the steps of a failover in this region.
 
@@ -66,6 +71,7 @@ def run_failovers(
         control: The region's control bucket.
         data: Buckets of model sets and their files in the region, by pair.
         image: Image of builds.
+        fleets: Names of the Auto Scaling groups of worker fleets.
     """
     return document(
         [
@@ -121,6 +127,7 @@ def run_failovers(
                 "Action": ["eks:DescribeNodegroup", "eks:UpdateNodegroupConfig"],
                 "Resource": place.arn("eks", f"nodegroup/{place.cluster}/*"),
             },
+            *_resize_fleets(place, fleets),
             *_pull(image),
             *(_promote_database(place) if place.global_database else ()),
             {
@@ -205,6 +212,18 @@ def start_builds(place: Place, project: str, control: EncryptedBucket) -> list[d
 
 def _in(region: str) -> dict[str, Any]:
     return {"StringEquals": {"aws:RequestedRegion": region}}
+
+
+def _resize_fleets(place: Place, fleets: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the statement that changes the sizes of worker fleets; none without fleets."""
+    if not fleets:
+        return []
+    # An ARN has the ID of the group before its name (Auto Scaling user guide, "How Amazon EC2 Auto Scaling works with
+    # IAM").
+    groups = [place.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{name}") for name in fleets]
+    return [
+        {"Sid": "ResizeWorkers", "Effect": "Allow", "Action": "autoscaling:UpdateAutoScalingGroup", "Resource": groups}
+    ]
 
 
 def _pull(image: str) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ class DataKeysArgs:
         replica_region: Region of the second key; must differ.
         protect: Protect both keys from deletion by Pulumi, and retain them when they are removed from the program.
         tags: Tags of both keys.
+        policy: Policy of both keys; None for the default of KMS: IAM policies of the account.
 
     Raises:
         ValueError: Both regions are the same.
@@ -37,6 +38,7 @@ class DataKeysArgs:
     replica_region: str
     protect: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
+    policy: str | None = None
 
     def __post_init__(self) -> None:
         if self.source_region == self.replica_region:
@@ -68,6 +70,7 @@ class DataKeys(pulumi.ComponentResource):
             description=f"{args.alias}: replicated data in {region}",
             enable_key_rotation=True,
             deletion_window_in_days=DELETION_DAYS,
+            policy=args.policy,
             region=region,
             tags=dict(args.tags),
             opts=opts,

@@ -131,6 +131,16 @@ def busy_nodes(zone: str, group: str) -> AlarmRule:
     )
 
 
+def busy_workers(fleet: str, group: str) -> AlarmRule:
+    """Return the alarm on busy workers (docs/requirements.md, "Alarms"), which also adds an instance."""
+    return replace(
+        busy_nodes("", group),
+        name=f"workers-{fleet}-busy",
+        description=f"workers {fleet} have used more than {CPU_PERCENT} % CPU for {CPU_PERIODS * CPU_SECONDS // 60} "
+        "minutes: an instance is added; if it does not start, the activities of the Auto Scaling group name the cause",
+    )
+
+
 def alerting_silent(topic: str) -> AlarmRule:
     """Return the alarm on alerts of a cluster that do not arrive: Prometheus, Alertmanager or their way to SNS failed.
 

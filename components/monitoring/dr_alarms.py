@@ -12,7 +12,20 @@ from typing import Any
 import pulumi
 from pulumi_aws import cloudwatch
 
-from components.monitoring.alarm_rules import AlarmRule, CompositeRule, gpu_group_rules
+from components.monitoring.alarm_rules import AlarmRule, CompositeRule, busy_workers, gpu_group_rules
+
+
+@dataclass(frozen=True)
+class FleetScaling:
+    """What the alarms of a worker fleet change.
+
+    Args:
+        group: Name of its Auto Scaling group.
+        grow_arn: ARN of the scaling policy that adds an instance.
+    """
+
+    group: pulumi.Output[str]
+    grow_arn: pulumi.Output[str]
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,7 @@ class DrAlarmsArgs:
         rules: Metric alarms.
         composites: Composite alarms on those.
         gpu_groups: Names of the Auto Scaling groups of GPU nodes by their zone's letter; empty without a cluster.
+        fleets: Worker fleets by name.
         tags: Tags of every alarm.
     """
 
@@ -35,6 +49,7 @@ class DrAlarmsArgs:
     rules: Sequence[AlarmRule]
     composites: Sequence[CompositeRule] = ()
     gpu_groups: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    fleets: Mapping[str, FleetScaling] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,6 +72,10 @@ class DrAlarms(pulumi.ComponentResource):
             of_zone = gpu_group_rules(zone, "")
             alarms += [self._alarm(rule, dict.fromkeys(rule.dimensions, group)) for rule in of_zone]
             group_rules += of_zone
+        for fleet, scaling in args.fleets.items():
+            busy = busy_workers(fleet, "")
+            alarms.append(self._alarm(busy, dict.fromkeys(busy.dimensions, scaling.group), [scaling.grow_arn]))
+            group_rules.append(busy)
         for composite in args.composites:
             cloudwatch.CompositeAlarm(
                 f"{name}-{composite.name}",
@@ -73,8 +92,14 @@ class DrAlarms(pulumi.ComponentResource):
         self.names = [f"{args.prefix}-{each}" for each in names]
         self.register_outputs({"names": self.names})
 
-    def _alarm(self, rule: AlarmRule, dimensions: Mapping[str, pulumi.Input[str]]) -> cloudwatch.MetricAlarm:
+    def _alarm(
+        self,
+        rule: AlarmRule,
+        dimensions: Mapping[str, pulumi.Input[str]],
+        policies: Sequence[pulumi.Input[str]] = (),
+    ) -> cloudwatch.MetricAlarm:
         args = self._args
+        topics = [args.topic_arn] if rule.notifies else []
         return cloudwatch.MetricAlarm(
             f"{self._name}-{rule.name}",
             name=f"{args.prefix}-{rule.name}",
@@ -84,8 +109,8 @@ class DrAlarms(pulumi.ComponentResource):
             threshold=rule.threshold,
             comparison_operator=rule.comparison,
             treat_missing_data=rule.missing,
-            alarm_actions=[args.topic_arn] if rule.notifies else None,
-            ok_actions=[args.topic_arn] if rule.notifies else None,
+            alarm_actions=[*topics, *policies] or None,
+            ok_actions=topics or None,
             insufficient_data_actions=[args.topic_arn] if rule.unknown_notifies else None,
             region=args.region,
             tags=dict(args.tags),

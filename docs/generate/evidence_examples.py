@@ -20,6 +20,7 @@ TIMES = {
     "activate": (2, 3),
     "nodes": (3, 214),
     "replicas": (3, 305),
+    "workers": (3, 4),
     "validate": (305, 316),
     "admit": (316, 372),
     "confirm-dns": (372, 448),

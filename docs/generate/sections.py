@@ -61,6 +61,7 @@ SECTIONS = (
     Section("docs/configuration.md", "settings", settings.setting_table),
     Section("docs/configuration.md", "bucket pairs", settings.pair_table),
     Section("docs/configuration.md", "backups by class of data", settings.backup_table),
+    Section("docs/configuration.md", "worker fleets", settings.worker_table),
     Section("docs/cli.md", "", cli.document),
     Section("docs/model-set.schema.json", "", manifests.schema),
     Section("docs/alarms.md", "alarms", alarms.alarm_table),

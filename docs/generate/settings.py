@@ -14,6 +14,7 @@ from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
 from dr.config.settings import SETTINGS
 from dr.config.types import AUTO, Settings
+from dr.config.workers import WorkerSettings
 
 WIDTH = 118
 
@@ -48,6 +49,11 @@ def pair_table() -> str:
 def backup_table() -> str:
     """Return the table of the keys of an entry of `dr:backups`."""
     return _entry_table(BackupSettings)
+
+
+def worker_table() -> str:
+    """Return the table of the keys of an entry of `dr:workers`."""
+    return _entry_table(WorkerSettings)
 
 
 def _entry_table(entry: type[Settings]) -> str:

@@ -14,11 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from dr.config import backups, buckets, image_references
+from dr.config import backups, buckets, image_references, workers
 from dr.config.alert_addresses import NO_ONE
 from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
 from dr.config.settings import NAMESPACE, SETTINGS, StackSettings
+from dr.config.types import Settings
+from dr.config.workers import WorkerSettings
 from dr.errors import Invalid, Problem
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
@@ -45,6 +47,12 @@ STAND_INS: Mapping[str, object] = {
 """Values in place of invalid values of required keys, so that the other keys can be checked."""
 ROLE_NAME_LENGTH = 64
 """Longest name of an IAM role (IAM user guide, "IAM and AWS STS quotas")."""
+ENTRIES: Mapping[str, type[Settings]] = {
+    "backups": BackupSettings,
+    "buckets": PairSettings,
+    "workers": WorkerSettings,
+}
+"""Settings of the entries of a list, by key."""
 LIST_ERRORS = ("tuple_type", "list_type", "mapping_type", "dict_type", "model_type", "model_attributes_type")
 """Errors of pydantic for a value that has to be a list or a map."""
 
@@ -111,8 +119,7 @@ def _problem(detail: Any) -> Problem:
         case "extra_forbidden":
             names = [str(field.alias) for field in SETTINGS.values()]
             if len(path) > 1:
-                entry = BackupSettings if path[0] == "backups" else PairSettings
-                names = [to_camel(name) for name in entry.model_fields]
+                names = [to_camel(name) for name in ENTRIES[path[0]].model_fields]
             hint = did_you_mean(path[-1], names, f"Known keys: {', '.join(names)}.")
             return Problem(key, "unknown key", f"{hint} To remove it: `pulumi config rm {key}`")
         case "config":
@@ -306,6 +313,10 @@ def _backups(settings: StackSettings) -> Iterator[Problem]:
             )
 
 
+def _workers(settings: StackSettings) -> Iterator[Problem]:
+    yield from workers.worker_problems(settings.workers)
+
+
 def _pairs(settings: StackSettings) -> Iterator[Problem]:
     yield from buckets.pair_problems(settings.buckets)
 
@@ -335,6 +346,7 @@ RULES = (
     Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
     Rule(("imageDigests", "supply", "inferenceImage", "toolsImage", "proxyImage"), _images),
     Rule(("backups", "backupRetentionDays", "vaultLock", "vaultLockDays"), _backups),
+    Rule(("workers",), _workers),
     Rule(("buckets",), _pairs),
     Rule(("buckets", "bucketPrefix", "primaryRegion", "recoveryRegion"), _bucket_names),
 )

@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from dr.config import backups, buckets
+from dr.config import backups, buckets, workers
 from dr.config.alert_addresses import NO_ONE
 from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
@@ -49,6 +49,7 @@ from dr.config.types import (
     VpcCidr,
     setting,
 )
+from dr.config.workers import WorkerSettings
 from dr.names import automation_role_name, runner_role_name
 from dr.topology.backups import GRACE_DAYS, RETENTION_DAYS
 from dr.topology.capacity import Workload
@@ -457,6 +458,13 @@ class StackSettings(Settings):
         stack=For.RECOVERY,
         see="how-to/check.md",
     )
+    workers: tuple[WorkerSettings, ...] = setting(
+        (),
+        "Fleets of EC2 instances outside the cluster, for work that does not run in pods: an Auto Scaling group in "
+        "each region, from an image that is copied to the recovery region",
+        example={"name": "batch"},
+        see="#an-entry-of-drworkers",
+    )
     tags: Mapping[str, str] = setting({}, "Additional tags for every resource", example={"team": "ml"})
 
     @property
@@ -566,6 +574,7 @@ class StackSettings(Settings):
             karpenter=self.karpenter,
             supply=self.supply,
             automation=self.automation,
+            fleets=workers.fleets_of(self.workers),
             primary_stack=self.primary_stack,
             protect_data=self.protect_data,
             backups=backups.backups_of(self.backups, self.backup_retention_days),

@@ -25,6 +25,7 @@ from dr.operations import (
     database_writer_steps,
     prechecks,
     traffic_steps,
+    worker_steps,
 )
 from dr.operations.handover_steps import hand_over
 from dr.operations.incident_steps import close_incident, open_incident
@@ -119,6 +120,7 @@ def _capacity() -> list[Step[Scene]]:
         capacity_steps.activate(("choose-set",)),
         capacity_steps.nodes(("activate",)),
         capacity_steps.replicas(("activate",)),
+        worker_steps.raise_workers(("activate",)),
     ]
 
 
@@ -138,9 +140,10 @@ def _failback_steps() -> list[Step[Scene]]:
             "dismiss", "Return the lever admit to normal", levers.ADMIT, False, ("confirm-dns",), Phase.DNS
         ),
         capacity_steps.lower(("confirm-dns",)),
+        worker_steps.lower_workers(("confirm-dns",)),
         database_return_steps.remove(("return-database", "confirm-dns")),
         hand_over("start-backups", Role.PRIMARY, True, ("release",)),
-        close_incident(("dismiss", "lower-capacity", "remove-database-instance", "start-backups")),
+        close_incident(("dismiss", "lower-capacity", "lower-workers", "remove-database-instance", "start-backups")),
     ]
 
 

@@ -29,6 +29,7 @@ from dr.operations import (
     readiness_backups,
     readiness_capacity,
     readiness_equality,
+    readiness_workers,
 )
 from dr.operations.check_runner import Check
 from dr.operations.inspected import Inspected
@@ -75,6 +76,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     _deployment("zones", zones.look),
     Check("reserved GPU capacity", readiness_capacity.reserved),
     _deployment(supply.NAME, supply.look),
+    Check(readiness_workers.NAME, readiness_workers.look),
     _guard(Named("model-set", prechecks.model_set)),
     Check("data", readiness_capacity.data),
     Check("copies by class of data", readiness_backups.copies),

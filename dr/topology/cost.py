@@ -13,6 +13,7 @@ from dr.topology import capacity, network
 from dr.topology.prices import PRICES
 from dr.topology.tiers import Nat
 from dr.topology.topology import Role, Topology
+from dr.topology.workers import Fleet
 
 SYSTEM_NODE, SYSTEM_NODES, SYSTEM_DISK_GIB = (
     capacity.SYSTEM_TYPES[0],
@@ -58,6 +59,8 @@ def stack_cost(topology: Topology) -> list[Line]:
     lines = [*_always(topology), *_network(topology)]
     if topology.tier_here.spec.cluster:
         lines += _cluster(topology)
+    for fleet in topology.fleets:
+        lines += _fleet(topology, fleet)
     return [line for line in lines if line.quantity]
 
 
@@ -131,6 +134,27 @@ def _network(topology: Topology) -> Iterator[Line]:
     yield Line("NAT gateway", nat)
     yield Line("public IPv4 address", zones + nat)
     yield Line("interface endpoint, one zone", ENDPOINT_SERVICES * zones if topology.private_endpoints_here else 0)
+
+
+def _fleet(topology: Topology, fleet: Fleet) -> Iterator[Line]:
+    """Yield a fleet's instances at its minimum size, as On-Demand instances of its first type, and its two alarms.
+
+    Spot instances cost less, at a price that changes. The snapshots of image copies cost by their size, which is not
+    known here: `image_copy_cost`.
+    """
+    least = topology.fleet_sizes(fleet).least
+    yield Line(f"EC2 {fleet.instance_types[0]}", least)
+    yield Line("gp3 volume", least * fleet.disk_gib)
+    yield Line("metric alarm", 2)
+
+
+def image_copy_cost(gb: float) -> list[Line]:
+    """Return what the copy of a machine image costs: its snapshot a month, and once the transfer.
+
+    Args:
+        gb: Data of the image's snapshots, in GB.
+    """
+    return [Line("EBS snapshot", gb), Line("transfer to another region", gb)]
 
 
 def _cluster(topology: Topology) -> Iterator[Line]:

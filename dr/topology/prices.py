@@ -57,6 +57,7 @@ PRICES = {
     "high-resolution alarm": Price(0.30, "month", "CloudWatch pricing, second-hand"),
     "composite alarm": Price(0.50, "month", "CloudWatch pricing, quoted by c3x.dev"),
     "custom metric": Price(0.30, "month", "CloudWatch pricing, quoted by calculator.city"),
+    "EBS snapshot": _recorded(0.05, "GB-month", "ebs_snapshot_test (infracost golden files)"),
     "gp3 volume": _recorded(0.08, "GB-month", "ebs_volume_test (25994726)"),
     "S3 Standard": _recorded(0.023, "GB-month", "s3_bucket_test (068dadf9)"),
     "transfer to another region": _recorded(0.02, "GB", "data_transfer_test (01c59b17)"),

@@ -13,6 +13,7 @@ from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.serving import Serving
 from dr.topology.supply import Supply
 from dr.topology.tiers import PRIMARY_TIER, Nat, Tier, highest
+from dr.topology.workers import Fleet, Sizes
 
 EVERYWHERE = "0.0.0.0/0"
 RECORD_TTL_SECONDS = 60
@@ -239,6 +240,7 @@ class Topology:
         karpenter: Whether Karpenter, instead of the Cluster Autoscaler, adds GPU nodes beyond the floor.
         supply: Where nodes pull images and the program reads charts.
         automation: What automation does when the primary region is lost.
+        fleets: Fleets of instances outside the cluster.
     """
 
     role: Role
@@ -276,6 +278,7 @@ class Topology:
     karpenter: bool = False
     supply: Supply = Supply.UPSTREAM
     automation: AutomationMode = AutomationMode.NOTIFY
+    fleets: tuple[Fleet, ...] = ()
 
     @property
     def automates(self) -> bool:
@@ -326,6 +329,10 @@ class Topology:
     def capacity_here(self) -> Capacity:
         """Replicas and GPU nodes of this stack's region."""
         return capacity(self.workload, self.tier_here, len(self.here.zones))
+
+    def fleet_sizes(self, fleet: Fleet) -> Sizes:
+        """Return the sizes of a fleet in this stack's region."""
+        return fleet.sizes(self.tier_here, self.workload.warm_fraction)
 
     @property
     def reserved_zones(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import UNKNOWN, Facts, Resource, Rule, Stack, must_be, must_be_set, shown
+from .model import UNKNOWN, Facts, Resource, Rule, Stack, all_of, items, look, must_be, must_be_set, shown
 
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 CONTROL_PLANE_LOGS = ("api", "audit", "authenticator")
@@ -56,6 +56,30 @@ def spans_zones(group: Resource, stack: Stack) -> Facts:
         yield f"all subnets of {named} are in {zones.pop()}"
 
 
+def encrypts_volumes(template: Resource) -> Facts:
+    """Check that the template encrypts each volume that it describes."""
+    for mapping in items(template.look("blockDeviceMappings")):
+        encrypted = look(mapping, "ebs.encrypted")
+        if look(mapping, "ebs") is not None and encrypted is not UNKNOWN and str(encrypted).lower() != "true":
+            yield f"volume {shown(look(mapping, 'deviceName'))} has encrypted {shown(encrypted)}"
+
+
+def has_no_public_address(template: Resource) -> Facts:
+    """Check that no network interface of the template asks for a public address."""
+    for interface in items(template.look("networkInterfaces")):
+        public = look(interface, "associatePublicIpAddress")
+        if public is not UNKNOWN and str(public).lower() == "true":
+            yield f"associatePublicIpAddress is {shown(public)}"
+
+
+def spans_two_subnets(group: Resource) -> Facts:
+    """Check that an Auto Scaling group has subnets of at least two zones."""
+    subnets = group.look("vpcZoneIdentifiers")
+    if subnets is not UNKNOWN and UNKNOWN not in (subnets or []) and len(set(subnets or [])) < 2:
+        yield f"vpcZoneIdentifiers has {len(set(subnets or []))} subnets, fewer than 2"
+
+
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 RULES = (
     Rule(
         name="ec2-vpc-flow-logs",
@@ -70,8 +94,40 @@ RULES = (
         requirement="A launch template must require IMDSv2.",
         reason="without it, one forged request from a pod reads the node's credentials",
         remedy="set metadataOptions.httpTokens to required",
-        types=("aws:ec2/launchTemplate:LaunchTemplate",),
+        types=(LAUNCH_TEMPLATE,),
         check=must_be("metadataOptions.httpTokens", "required"),
+    ),
+    Rule(
+        name="ec2-launch-template-volumes-encrypted",
+        requirement="A launch template must encrypt its volumes.",
+        reason="volumes and their snapshots hold models and data",
+        remedy='set ebs.encrypted to "true", and ebs.kmsKeyId to a key of the region',
+        types=(LAUNCH_TEMPLATE,),
+        check=encrypts_volumes,
+    ),
+    Rule(
+        name="ec2-launch-template-no-public-address",
+        requirement="A launch template must not ask for a public address.",
+        reason="instances call out through NAT gateways, and operators use Systems Manager",
+        remedy='set associatePublicIpAddress to "false"',
+        types=(LAUNCH_TEMPLATE,),
+        check=has_no_public_address,
+    ),
+    Rule(
+        name="ec2-image-copy-encrypted",
+        requirement="A copy of a machine image must be encrypted with a KMS key of its region.",
+        reason="a copy without a key of its own cannot be read where the source's key is lost",
+        remedy="set encrypted to true, and kmsKeyId to a key of the copy's region",
+        types=("aws:ec2/amiCopy:AmiCopy",),
+        check=all_of(must_be("encrypted", True), must_be_set("kmsKeyId")),
+    ),
+    Rule(
+        name="ec2-group-two-zones",
+        requirement="An Auto Scaling group must span at least two zones.",
+        reason="the loss of one zone must not end all instances",
+        remedy="set vpcZoneIdentifiers to subnets of at least two zones",
+        types=("aws:autoscaling/group:Group",),
+        check=spans_two_subnets,
     ),
     Rule(
         name="eks-cluster-logging",

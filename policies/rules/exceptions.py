@@ -155,6 +155,12 @@ EXCEPTIONS: tuple[Exemption, ...] = (
     Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="automation-policy",
+        fact='statement ResizeWorkers has Resource "arn:aws:autoscaling:*:autoScalingGroup:[*]:autoScalingGroupName/*"',
+        reason="Auto Scaling generates the ID in the ARN of a group; the group's name follows it.",
+    ),
+    Exemption(
+        rule="iam-policy-no-wildcard-resource",
+        resource="automation-policy",
         fact='statement SignIn has Resource "[*]"',
         reason="ecr:GetAuthorizationToken has no resource-level permissions.",
     ),

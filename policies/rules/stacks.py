@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .backup import STATEFUL
-from .model import PROJECT, UNKNOWN, Facts, Resource, Rule, Stack, home_of, role_of, shown
+from .model import PROJECT, UNKNOWN, Facts, Resource, Rule, Stack, home_of, items, look, role_of, shown
 
 ROLES = ("primary", "recovery")
 
@@ -19,6 +19,7 @@ TAGGED = (
     "aws:cloudwatch/logGroup:LogGroup",
     "aws:cloudwatch/metricAlarm:MetricAlarm",
     "aws:codebuild/project:Project",
+    "aws:ec2/amiCopy:AmiCopy",
     "aws:ec2/capacityReservation:CapacityReservation",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "aws:ec2/eip:Eip",
@@ -59,8 +60,12 @@ TAGGED = (
 def tagged(resource: Resource) -> Facts:
     """Check the tags project, workload and role; further tags are allowed."""
     required = {"project": (PROJECT,), "role": ROLES, "workload": ()}
+    tags = resource.look("tags")
+    if isinstance(tags, (list, tuple)):
+        # An Auto Scaling group has a list of tags.
+        tags = {each.get("key"): each.get("value") for each in items(tags)}
     for tag, values in required.items():
-        value = resource.look(f"tags.{tag}")
+        value = look({"tags": tags}, f"tags.{tag}")
         if value is not UNKNOWN and (not value or (values and value not in values)):
             yield f"tag {tag} is {shown(value)}" + (f", not {' or '.join(values)}" if values else "")
 

@@ -34,6 +34,7 @@ TIMES: dict[str, tuple[float, float]] = {
     "activate": (19.6, 20.4),
     "nodes": (20.4, 38.9),
     "replicas": (20.4, 44.2),
+    "workers": (20.4, 20.6),
     "validate": (44.2, 54.6),
     "admit": (54.6, 59.1),
     "confirm-dns": (59.1, 66.8),

@@ -181,6 +181,59 @@ EXAMPLES = (
         ),
     ),
     Example(
+        "ec2-launch-template-volumes-encrypted",
+        (
+            of_kind(
+                "aws:ec2/launchTemplate:LaunchTemplate",
+                blockDeviceMappings=[{"deviceName": "/dev/xvda", "ebs": {"encrypted": "true"}}],
+            ),
+        ),
+        (
+            (
+                "it",
+                "blockDeviceMappings",
+                [{"deviceName": "/dev/xvda", "ebs": {"encrypted": "false"}}],
+                'volume "/dev/xvda" has encrypted "false"',
+            ),
+            (
+                "it",
+                "blockDeviceMappings",
+                [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": 8}}],
+                'volume "/dev/xvda" has encrypted not set',
+            ),
+        ),
+    ),
+    Example(
+        "ec2-launch-template-no-public-address",
+        (
+            of_kind(
+                "aws:ec2/launchTemplate:LaunchTemplate",
+                networkInterfaces=[{"deviceIndex": 0, "associatePublicIpAddress": "false"}],
+            ),
+        ),
+        (
+            (
+                "it",
+                "networkInterfaces",
+                [{"deviceIndex": 0, "associatePublicIpAddress": "true"}],
+                'associatePublicIpAddress is "true"',
+            ),
+        ),
+    ),
+    Example(
+        "ec2-image-copy-encrypted",
+        (of_kind("aws:ec2/amiCopy:AmiCopy", encrypted=True, kmsKeyId="arn:aws:kms:us-west-2:123456789012:key/one"),),
+        (
+            ("it", "encrypted", False, "encrypted is false, not true"),
+            ("it", "kmsKeyId", "", "kmsKeyId is not set"),
+        ),
+    ),
+    Example(
+        "ec2-group-two-zones",
+        (of_kind("aws:autoscaling/group:Group", vpcZoneIdentifiers=["subnet-1", "subnet-2"]),),
+        (("it", "vpcZoneIdentifiers", ["subnet-1"], "vpcZoneIdentifiers has 1 subnets, fewer than 2"),),
+    ),
+    Example(
         "eks-cluster-logging",
         (CLUSTER,),
         (("it", "enabledClusterLogTypes", ["api"], "enabledClusterLogTypes lacks audit, authenticator"),),

@@ -174,6 +174,8 @@ INTERFACES = "arn:aws:ec2:us-west-2:123456789012:network-interface/*"
 KEY_ARN = "arn:aws:kms:us-west-2:123456789012:key/one"
 ANY_ZONE = ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/*")
 PERMIT = granted("automation-policy", "PermitVpc", "ec2:CreateNetworkInterfacePermission", INTERFACES)
+WORKERS = f"{SCALING_GROUPS}:autoScalingGroupName/ml-dr-workers-batch"
+RESIZE_WORKERS = granted("automation-policy", "ResizeWorkers", "autoscaling:UpdateAutoScalingGroup", WORKERS)
 REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableMetricsCollection", SCALING_GROUPS)
 
 EXCEPTED = (
@@ -198,6 +200,7 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (reads_alarms("automation-policy", "Measure"),)),
     ("iam-policy-no-wildcard-resource", (publisher("automation"),)),
     ("iam-policy-no-wildcard-resource", (RESIZE,)),
+    ("iam-policy-no-wildcard-resource", (RESIZE_WORKERS,)),
     ("iam-policy-no-wildcard-resource", (granted("automation-policy", "SignIn", "ecr:GetAuthorizationToken", "*"),)),
     ("iam-policy-no-wildcard-resource", (granted("automation-policy", "JoinVpc", "ec2:DescribeVpcs", "*"),)),
     ("iam-policy-no-wildcard-resource", (PERMIT,)),

@@ -248,7 +248,7 @@ def test_terminal_shows_the_steps_as_a_timeline_in_80_columns(tmp_path: Path) ->
 
 TIMELINE = (
     *("open-incident", "engage", "choose-set", "activate", "nodes"),
-    *("replicas", "validate", "admit", "confirm-dns", "hand-over"),
+    *("replicas", "workers", "validate", "admit", "confirm-dns", "hand-over"),
 )
 
 
