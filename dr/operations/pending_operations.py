@@ -22,7 +22,7 @@ AGAIN = frozenset(
     for kind in (
         *("acm/certificateValidation:CertificateValidation", "backup/vaultLockConfiguration:VaultLockConfiguration"),
         *("lambda/invocation:Invocation", "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"),
-        *("sqs/queue:Queue",),
+        *("sqs/queue:Queue", "autoscaling/policy:Policy"),
         *("backup/vaultPolicy:VaultPolicy", "cloudwatch/compositeAlarm:CompositeAlarm"),
         *("cloudwatch/eventRule:EventRule", "cloudwatch/eventTarget:EventTarget"),
         *("cloudwatch/metricAlarm:MetricAlarm", "ec2/defaultSecurityGroup:DefaultSecurityGroup"),
@@ -49,6 +49,7 @@ OBJECT = "kubernetes:"
 BY_NAME = {
     f"aws:{kind}": id
     for kind, id in {
+        "autoscaling/group:Group": "{name}",
         "backup/restoreTestingPlan:RestoreTestingPlan": "{name}",
         "backup/restoreTestingSelection:RestoreTestingSelection": "{name}:{restoreTestingPlanName}",
         "backup/vault:Vault": "{name}",
@@ -77,6 +78,7 @@ BY_TAG = {
     for kind, searched in {
         "acm/certificate:Certificate": "acm:certificate",
         "backup/plan:Plan": "backup:backup-plan",
+        "ec2/amiCopy:AmiCopy": "ec2:image",
         "ec2/capacityReservation:CapacityReservation": "ec2:capacity-reservation",
         "ec2/eip:Eip": "ec2:elastic-ip",
         "ec2/flowLog:FlowLog": "ec2:vpc-flow-log",

@@ -19,6 +19,7 @@ from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.preflight.cluster_reachability import principal_of
 from dr.topology.serving import NAMESPACE
 from dr.topology.topology import Role
+from dr.topology.workers import group_name
 from dr.topology.writers import WRITERS
 
 IAM = "IAM"
@@ -36,7 +37,12 @@ IN_CLUSTER = (
 
 
 def actions(
-    region: str, account: str, bucket: str, cluster: str, database: DatabaseRecord | None = None
+    region: str,
+    account: str,
+    bucket: str,
+    cluster: str,
+    database: DatabaseRecord | None = None,
+    fleets: Sequence[str] = (),
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the actions of an operation by the resource that they are simulated with. Pure.
 
@@ -46,6 +52,7 @@ def actions(
         bucket: The control bucket.
         cluster: Name of the cluster; "" if there is none.
         database: The recovery region's part of the global database; None without one.
+        fleets: Names of the Auto Scaling groups of worker fleets.
     """
     eks = f"arn:aws:eks:{region}:{account}"
     found: dict[str, tuple[str, ...]] = {
@@ -63,6 +70,9 @@ def actions(
         found[f"arn:aws:rds:{region}:{account}:db:{identifier}"] = (
             *("rds:CreateDBInstance", "rds:DeleteDBInstance", "rds:AddTagsToResource"),
         )
+    for fleet in fleets:
+        group = f"arn:aws:autoscaling:{region}:{account}:autoScalingGroup:id:autoScalingGroupName/{fleet}"
+        found[group] = ("autoscaling:UpdateAutoScalingGroup",)
     return found
 
 
@@ -78,8 +88,9 @@ def permissions(inspected: Inspected) -> Iterator[Finding]:
         yield Finding(name, Status.MET, "the root user of the account has all", "", objective)
         return
     bucket = scene.topology.bucket(CONTROL, Role.RECOVERY)
+    fleets = [group_name(scene.topology.bucket_prefix, fleet.name) for fleet in scene.topology.fleets]
     cluster = scene.recovery.cluster.name if scene.recovery.cluster else ""
-    wanted = actions(inspected.region, scene.recovery.account, bucket, cluster, scene.recovery.database)
+    wanted = actions(inspected.region, scene.recovery.account, bucket, cluster, scene.recovery.database, fleets)
 
     def simulate(resource: str) -> list[str]:
         with calls(f"policies of {principal}", GLOBAL_REGION):

@@ -46,6 +46,7 @@ def automation(**changes: Any) -> Cloud:
         "private_subnet_ids": ["subnet-a", "subnet-b"],
         "security_group_id": "sg-runner",
         "image": IMAGE,
+        "fleets": [],
         "control": "the-control",
         "data": DATA,
         "data_key_arn": KEY,
@@ -96,6 +97,18 @@ def test_build_runs_the_deployed_program_in_the_network_of_the_runner() -> None:
     assert (project["environment"]["image"], project["vpcConfig"]["securityGroupIds"]) == (IMAGE, ["sg-runner"])
     assert project["name"] == "ml-dr-automation", "a project of its own, so that no build waits for an operator's"
     assert project["concurrentBuildLimit"] == 1
+
+
+def test_automation_may_change_the_sizes_of_the_worker_fleets_only_where_there_are_some() -> None:
+    group = "arn:aws:autoscaling:us-west-2:123456789012:autoScalingGroup:*:autoScalingGroupName/ml-dr-workers-batch"
+
+    def statements(*fleets: str) -> list[dict[str, Any]]:
+        policy = automation(fleets=fleets).one("RolePolicy", "automation-policy")["policy"]
+        return [each for each in json.loads(policy)["Statement"] if each["Sid"] == "ResizeWorkers"]
+
+    assert statements() == []
+    (statement,) = statements("ml-dr-workers-batch")
+    assert (statement["Action"], statement["Resource"]) == ("autoscaling:UpdateAutoScalingGroup", [group])
 
 
 def test_source_is_in_the_control_bucket_of_the_region_before_the_project_is() -> None:
