@@ -150,6 +150,7 @@ NOT_FOUND = {
     *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone", "NoSuchDelegationSet"),
     *("404", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException", "ImageNotFoundException"),
     *("DBClusterNotFoundFault", "DBInstanceNotFound", "GlobalClusterNotFoundFault"),
+    "InvalidVolume.NotFound",
 }
 
 

@@ -20,6 +20,7 @@ from dr.cli import (
     registry_report,
     report,
     restore_report,
+    restore_volume_report,
     sets_report,
     status_report,
     supply_report,
@@ -32,6 +33,8 @@ from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.config.project import load_settings
 from dr.control.contract import BucketRecord, DnsRecord, Half
 from dr.control.incident_state import Automation, Incident, IncidentState, Levers
+from dr.data import volumes
+from dr.data.recovery_points import Point
 from dr.drills.catalog import DRILLS
 from dr.findings import Finding, Status
 from dr.operations import probes, promises, readiness_automation, readiness_capacity, runbook
@@ -56,6 +59,18 @@ PRIMARY, RECOVERY = "us-east-1", "us-west-2"
 BUCKET = "ml-dr-123456789012-{}-{}"
 
 NOW = datetime(2026, 11, 28, 12, 41, 32, tzinfo=UTC)
+VOLUME = Point(
+    "arn:aws:ec2:us-west-2::snapshot/snap-04c5e8a19d2f7b360",
+    RECOVERY,
+    "ml-dr-backups",
+    "EBS",
+    "arn:aws:ec2:us-east-1:123456789012:volume/vol-0a1b2c3d4e5f60718",
+    datetime(2026, 11, 28, 2, 0, 4, tzinfo=UTC),
+    datetime(2026, 11, 28, 2, 6, 31, tzinfo=UTC),
+    200 << 30,
+    "arn:aws:iam::123456789012:role/backup-role-3f1c",
+)
+RESTORED_VOLUME = volumes.plan(volumes.Wanted(RECOVERY, VOLUME.vault, VOLUME.name, "us-west-2b"), [VOLUME])
 LOST = "us-east-1 does not answer (ConnectTimeoutError)"
 REGION = "check the health of the region and your network connection"
 
@@ -271,6 +286,9 @@ OUTPUTS: Mapping[str, str] = {
     "dr restore": _output(
         "dr restore --bucket B --prefix train/ --as-of 2026-11-28T12:00:00Z",
         restore_report.restore_text(set_examples.RESTORE),
+    ),
+    "dr restore-volume": _output(
+        f"dr restore-volume {VOLUME.name} --zone {RECOVERY}b", restore_volume_report.restore_text(RESTORED_VOLUME)
     ),
     "dr sets list": _output("dr sets list", sets_report.list_text(set_examples.LISTING)),
     "dr sets publish": _output("dr sets publish digits/", sets_report.publish_text(set_examples.PUBLISHED)),

@@ -45,9 +45,9 @@ def drill(
 
     Breaks something, and runs the steps of `dr failover` and `dr failback` if the fault needs them, while clients
     outside both regions send requests and an object is written each second. Works on the sandbox, and runs its clock
-    faster while modelled durations pass; region-isolation and data-corruption also work on AWS. Leaves an evidence
-    folder with a report. Whatever fails, it ends the fault and fails back; `dr drill stop` does so after a drill that
-    was killed. Without a name, lists the drills.
+    faster while modelled durations pass; region-isolation, data-corruption and backup-restore also work on AWS. Leaves
+    an evidence folder with a report. Whatever fails, it ends the fault and fails back; `dr drill stop` does so after a
+    drill that was killed. Without a name, lists the drills.
     """
     from dr.drills.catalog import DRILLS
     from dr.spelling import did_you_mean
@@ -72,6 +72,7 @@ def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
     from dr.cli.run_progress import RunProgress
     from dr.config.project import load_topology, project_folder
     from dr.drills import evidence
+    from dr.drills.backup_restore import BackupRestore
     from dr.drills.catalog import DRILLS, Fault
     from dr.drills.corruption import Corruption
     from dr.drills.deployment import Deployment
@@ -91,6 +92,10 @@ def _run(name: str, as_json: bool, project: Path, stack: str) -> None:
         scene = read_scene(topology, Options(f"drill {name}", run))
         with RunProgress(quiet=as_json) as watcher:
             found = evidence.write_corruption(scene, Corruption(scene, watcher.say).execute())
+    elif drill.fault is Fault.BACKUPS:
+        scene = read_scene(topology, Options(f"drill {name}", run))
+        with RunProgress(quiet=as_json) as watcher:
+            found = evidence.write_backups(scene, BackupRestore(scene, watcher.say).execute())
     else:
         place = sandbox(name)
         with RunProgress(quiet=as_json) as watcher:

@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from dr.cli import automate, backfill, check_command, drill, evidence, operate, registry, restore, sets, supply
+from dr.cli import (
+    automate,
+    backfill,
+    check_command,
+    drill,
+    evidence,
+    operate,
+    registry,
+    restore,
+    restore_volume,
+    sets,
+    supply,
+)
 from dr.cli.command import Json, application, errors_shown, exits, print_result, version
 from dr.cli.command import run as run_application
 from dr.cli.options import Project, Stack
@@ -57,6 +69,7 @@ EXITS = {
     **evidence.EXITS,
     **registry.EXITS,
     **restore.EXITS,
+    **restore_volume.EXITS,
     **sets.EXITS,
     **backfill.EXITS,
     **supply.EXITS,
@@ -134,7 +147,7 @@ def contract(
     stack: Stack = "dr",
     role: Annotated[Role | None, typer.Option(help="Print the half of this role only: primary or recovery.")] = None,
 ) -> None:
-    """Print the contract: names and ids of what each stack deployed.
+    """Print the contract: names and ids of each stack.
 
     Reads it from the control bucket of the recovery region; from that of the primary region if the former does not
     answer.
@@ -258,6 +271,7 @@ automate.add_to(app)
 drill.add_to(app)
 evidence.add_to(app)
 restore.add_to(app)
+restore_volume.add_to(app)
 backfill.add_to(app)
 app.add_typer(registry.app)
 app.add_typer(sets.app)

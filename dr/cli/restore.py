@@ -47,7 +47,7 @@ def restore(
     project: Project = Path(),
     stack: Stack = "dr",
 ) -> None:
-    """Restore a prefix as of a time, in place or to another prefix.
+    """Restore a prefix as of a time, in place or elsewhere.
 
     Shows the plan. With --yes, or after a question, executes it. No version is deleted: an object that was deleted or
     overwritten gets its version of that time on top, as a new version. Objects that already have the content of that

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-ISOLATION, CORRUPTION = "region-isolation", "data-corruption"
+ISOLATION, CORRUPTION, BACKUPS = "region-isolation", "data-corruption", "backup-restore"
 """The drills that also run on AWS."""
 
 
@@ -24,6 +24,8 @@ class Fault(StrEnum):
     """What one pod without clients may call, in the recovery region."""
     DATA = "data"
     """Objects of the drill's own, by valid credentials."""
+    BACKUPS = "backups"
+    """Nothing: copies are restored beside what runs."""
 
 
 @dataclass(frozen=True)
@@ -68,5 +70,6 @@ DRILLS = {
         Drill("database-loss", "the primary region is lost, with the database's writer", fault=Fault.DATABASE),
         Drill(ISOLATION, "a replica starts with nothing but its own region", fault=Fault.CONNECTIONS),
         Drill(CORRUPTION, "objects are overwritten and deleted by valid credentials", fault=Fault.DATA),
+        Drill(BACKUPS, "the newest copies of AWS Backup are restored and compared", fault=Fault.BACKUPS),
     )
 }

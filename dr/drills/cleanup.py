@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dr.drills import failback, isolation, pacing, running, writes
-from dr.drills.catalog import ISOLATION
+from dr.drills import backup_restore, failback, isolation, pacing, running, writes
+from dr.drills.catalog import BACKUPS, ISOLATION
 from dr.drills.deployment import Deployment
 from dr.drills.environment import Sandbox
 from dr.names import CONTROL, DRILL
@@ -54,7 +54,9 @@ def stop(
     if found and found.raised and place:
         Deployment(stack, place, say).restore()
         done.append("the tier that it deployed")
-    if found and found.drill != ISOLATION:
+    if found and found.restores:
+        done += backup_restore.remove(found, say)
+    if found and found.drill not in (ISOLATION, BACKUPS):
         writes.remove(scene.home, scene.topology.bucket(CONTROL, Role.PRIMARY), found.run)
         done.append("its objects")
     running.forget()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dr.control import proofs, shared_journal
 from dr.control.proofs import Proof
-from dr.drills import corruption_result, document, isolation_result, result
+from dr.drills import backup_restore_result, corruption_result, document, isolation_result, result
 from dr.drills.document import DrillDocument
 from dr.drills.isolation_result import Seen
 from dr.drills.record import Record
@@ -91,6 +91,16 @@ def write_corruption(scene: Scene, seen: corruption_result.Seen) -> Evidence:
         seen: What the drill has seen.
     """
     return _keep(scene, corruption_result.document(seen, fingerprint.of(scene), datetime.now(UTC)))
+
+
+def write_backups(scene: Scene, seen: backup_restore_result.Seen) -> Evidence:
+    """Write the evidence of a drill of restores, and its proof. Raises as `write`.
+
+    Args:
+        scene: The recovery region.
+        seen: What the drill has seen.
+    """
+    return _keep(scene, backup_restore_result.document(seen, fingerprint.of(scene), datetime.now(UTC)))
 
 
 def _keep(scene: Scene, found: DrillDocument) -> Evidence:

@@ -110,7 +110,7 @@ def _detection(record: Record) -> list[Judgement]:
         case Fault.INFERENCE:
             shown = judgements.shown(fault, record.detected, record.shown)
             return [shown, judgements.health_checks(fault, record.witnesses)]
-        case Fault.ZONE | Fault.CONNECTIONS | Fault.DATA:
+        case Fault.ZONE | Fault.CONNECTIONS | Fault.DATA | Fault.BACKUPS:
             return []
 
 

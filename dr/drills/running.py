@@ -8,6 +8,7 @@ import signal
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from dr.control import local_state
 from dr.errors import Problem, Refused
@@ -74,6 +75,7 @@ class Running:
         process: Its process.
         clients: Process of its clients; None before they start.
         raised: Whether it deployed a higher tier than the configured one.
+        restores: Requests for restore jobs, noted before each is made.
     """
 
     drill: str
@@ -81,6 +83,7 @@ class Running:
     process: Process
     clients: Process | None = None
     raised: bool = False
+    restores: tuple[dict[str, Any], ...] = ()
 
     def note(self) -> None:
         """Write the file."""
@@ -98,7 +101,8 @@ def read() -> Running | None:
     try:
         found = json.loads(path().read_text(encoding="utf-8"))
         clients = Process(**found["clients"]) if found["clients"] else None
-        return Running(found["drill"], found["run"], Process(**found["process"]), clients, found["raised"])
+        restores = tuple(found.get("restores", ()))
+        return Running(found["drill"], found["run"], Process(**found["process"]), clients, found["raised"], restores)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -81,6 +81,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     Check("data", readiness_capacity.data),
     Check("copies by class of data", readiness_backups.copies),
     Check("database", database_readiness.look),
+    Check("volumes in backup plans", readiness_backups.volumes),
     Check("certificate", readiness_access.certificate),
     Check("credentials", _credentials),
     Check("permissions in AWS", readiness_access.permissions),

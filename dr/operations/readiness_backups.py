@@ -1,4 +1,4 @@
-"""Readiness checks of backups: the newest copy of each class of data in the recovery region."""
+"""Readiness checks of backups: the newest copy of each class of data, and volumes that no plan selects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dr.clients import calls, client
-from dr.findings import Finding, Status
-from dr.operations.inspected import Inspected
+from dr.data.volumes import BACKUP_KEY, ENABLED, Coverage, coverage
+from dr.errors import DrError
+from dr.findings import Finding, Status, unknown
+from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.topology.backups import Backups, newest_of_class
 from dr.topology.tiers import describe_duration
 from dr.topology.topology import Role
@@ -39,3 +41,39 @@ def judge(backups: Backups, newest: datetime | None, region: str, now: datetime)
     status = Status.MISSED if age > backups.rpo else Status.MET
     hint = HINT if status is Status.MISSED else ""
     return Finding(name, status, f"newest {describe_duration(age)} old", hint, objective)
+
+
+SHOWN = 3
+"""Volumes that a finding names."""
+
+
+def volumes(inspected: Inspected) -> Iterator[Finding]:
+    """Check that every volume of this deployment that holds state has the tag of the backup plans, in each region."""
+    scene, workload = inspected.scene, inspected.scene.topology.bucket_prefix
+    other = inspected.ask_primary("EBS volumes", lambda: coverage(scene.home, workload))
+    yield judge_volumes(coverage(inspected.region, workload), inspected.region)
+    try:
+        yield judge_volumes(other.result(PRIMARY_BY), scene.home)
+    except DrError as error:
+        yield unknown(f"volumes in {scene.home}", error)
+
+
+def judge_volumes(found: Coverage, region: str) -> Finding:
+    """Judge whether backup plans select the volumes of a region. Pure.
+
+    Volumes of others are named, and do not count.
+    """
+    name, objective = f"volumes in {region}", f"each has the tag {BACKUP_KEY}={ENABLED}"
+    others = f"; others without it: {_named(found.others)}" if found.others else ""
+    if found.lacking:
+        text = f"{len(found.lacking)} of {found.total} without the tag: {_named(found.lacking)}{others}"
+        command = f"aws ec2 create-tags --region {region} --resources {found.lacking[0]}"
+        return Finding(name, Status.MISSED, text, f"`{command} --tags Key={BACKUP_KEY},Value={ENABLED}`", objective)
+    if not found.total - len(found.others):
+        return Finding(name, Status.INFO, f"none that holds state{others}", "", objective)
+    return Finding(name, Status.MET, f"{found.total - len(found.others)} have it{others}", "", objective)
+
+
+def _named(ids: tuple[str, ...]) -> str:
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return ", ".join(ids[:SHOWN]) + more

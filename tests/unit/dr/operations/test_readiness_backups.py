@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dr.data.volumes import Coverage
 from dr.findings import Status
-from dr.operations.readiness_backups import judge
+from dr.operations.readiness_backups import judge, judge_volumes
 from dr.topology.backups import Backups, DataClass
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -21,3 +22,20 @@ def test_a_class_without_a_copy_is_not_reported_as_met() -> None:
     found = judge(Backups(DataClass.FILES), None, "us-west-2", NOW)
 
     assert (found.status, found.measured) == (Status.INFO, "none: no resource of this class was copied")
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "text"),
+    [
+        (Coverage(2), Status.MET, "2 have it"),
+        (Coverage(0), Status.INFO, "none that holds state"),
+        (Coverage(3, ("vol-1",)), Status.MISSED, "1 of 3 without the tag: vol-1"),
+        (Coverage(1, (), ("vol-9",)), Status.INFO, "none that holds state; others without it: vol-9"),
+        (Coverage(5, ("a", "b", "c", "d")), Status.MISSED, "4 of 5 without the tag: a, b, c and 1 more"),
+    ],
+)
+def test_a_volume_without_the_tag_is_named(found: Coverage, status: Status, text: str) -> None:
+    finding = judge_volumes(found, "us-west-2")
+
+    assert (finding.name, finding.status, finding.measured) == ("volumes in us-west-2", status, text)
+    assert ("create-tags --region us-west-2 --resources" in finding.hint) is (status is Status.MISSED)
