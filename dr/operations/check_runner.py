@@ -81,8 +81,9 @@ def run(
     return [
         finding
         for position, check in enumerate(checks)
-        for finding in found.get(position)
-        or [Finding(check.name, Status.UNKNOWN, late, "run the command again", check.objective)]
+        for finding in found.get(
+            position, [Finding(check.name, Status.UNKNOWN, late, "run the command again", check.objective)]
+        )
     ]
 
 

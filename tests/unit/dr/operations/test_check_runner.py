@@ -43,6 +43,10 @@ def test_findings_are_in_the_order_of_the_checks() -> None:
     assert [(each.name, each.measured) for each in found] == [("first", "measured"), ("subject", "a"), ("subject", "b")]
 
 
+def test_check_that_has_nothing_to_check_has_no_finding_and_is_not_late() -> None:
+    assert run(Check("fleets", lambda subject: ()), Check("first", lambda subject: [MET])) == [MET]
+
+
 def test_check_without_a_result_at_the_deadline_is_unknown_and_others_are_kept() -> None:
     ended = threading.Event()
     hanging = Check[str]("hanging", lambda subject: [MET][: ended.wait(PATIENCE_SECONDS)], "answers")
