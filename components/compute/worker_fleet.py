@@ -180,7 +180,7 @@ class WorkerFleet(pulumi.ComponentResource):
             metadata_options=ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
-            block_device_mappings=[root_volume(args.fleet.disk_gib, args.key_arn)],
+            block_device_mappings=[root_volume(args.fleet.root_device, args.fleet.disk_gib, args.key_arn)],
             # The alarm on CPU has periods of 120 s; without detailed monitoring, EC2 publishes every 5 minutes.
             monitoring=ec2.LaunchTemplateMonitoringArgs(enabled=True),
             tag_specifications=[

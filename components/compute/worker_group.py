@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_aws import autoscaling, ec2
 
-from components.compute.node_groups import ROOT_DEVICE
-
 GRACE_SECONDS = 120
 """Seconds after its launch during which an instance is not replaced: its operating system starts."""
 HEALTHY_PERCENT = 66
@@ -69,15 +67,16 @@ def replacement() -> autoscaling.GroupInstanceRefreshArgs:
     )
 
 
-def root_volume(size: int, key_arn: pulumi.Input[str]) -> ec2.LaunchTemplateBlockDeviceMappingArgs:
+def root_volume(device: str, size: int, key_arn: pulumi.Input[str]) -> ec2.LaunchTemplateBlockDeviceMappingArgs:
     """Return the mapping of an encrypted root volume.
 
     Args:
+        device: Its device name in the image.
         size: Its size in GiB.
         key_arn: ARN of the KMS key.
     """
     return ec2.LaunchTemplateBlockDeviceMappingArgs(
-        device_name=ROOT_DEVICE,
+        device_name=device,
         ebs=ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
             encrypted="true",
             kms_key_id=key_arn,

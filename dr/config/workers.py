@@ -10,9 +10,10 @@ from pydantic import AfterValidator, Field
 
 from dr.config.types import Settings, setting, wrong
 from dr.errors import Problem
-from dr.topology.workers import DISK_GIB, SIZE, Fleet
+from dr.topology.workers import DISK_GIB, ROOT_DEVICE, SIZE, Fleet
 
 IMAGE = re.compile(r"ami-([0-9a-f]{8}|[0-9a-f]{17})")
+DEVICE = re.compile(r"/dev/[a-z0-9]+")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 LEAST_TYPES = 2
@@ -38,6 +39,12 @@ def _name(value: str) -> str:
             f'"{value}" is not a valid name of a fleet',
             "use 1 to 20 lower-case letters, digits and dashes, such as batch",
         )
+    return value
+
+
+def _device(value: str) -> str:
+    if not DEVICE.fullmatch(value):
+        raise wrong(f'"{value}" is not a device name', "use the RootDeviceName that EC2 describes of the image")
     return value
 
 
@@ -82,6 +89,11 @@ class WorkerSettings(Settings):
         shown="the size in tier `warm`",
     )
     disk_gib: Annotated[int, Field(ge=8, le=16_384)] = setting(DISK_GIB, "Size of the root volume", unit="GiB")
+    root_device: Annotated[str, AfterValidator(_device)] = setting(
+        ROOT_DEVICE,
+        "Device name of the image's root volume (`RootDeviceName`), such as `/dev/sda1` in images of Ubuntu. With "
+        "another name, instances would get a second volume",
+    )
 
     @property
     def fleet(self) -> Fleet:

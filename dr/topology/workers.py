@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dr.topology.tiers import Floor, Tier
 
-SIZE, DISK_GIB = 3, 50
+SIZE, DISK_GIB, ROOT_DEVICE = 3, 50, "/dev/xvda"
 
 
 class Sizes(NamedTuple):
@@ -38,6 +38,7 @@ class Fleet:
         max_size: Most instances that scaling by CPU may start.
         on_demand: Instances that are On-Demand; those beyond are Spot. None: the floor of tier `warm`.
         disk_gib: Size of the root volume in GiB.
+        root_device: Device name of the root volume in the image.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Fleet:
     max_size: int | None = None
     on_demand: int | None = None
     disk_gib: int = DISK_GIB
+    root_device: str = ROOT_DEVICE
 
     def sizes(self, tier: Tier, warm_fraction: float) -> Sizes:
         """Return the sizes in a tier. A tier without inference runs no workers, and cannot start one by itself.

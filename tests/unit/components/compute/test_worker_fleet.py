@@ -11,7 +11,7 @@ from tests.support.mocks import Cloud, deploy
 
 REGION = "us-west-2"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/data"
-FLEET = Fleet("batch", "ami-0123456789abcdef0", ("m6i.large", "m5.large"))
+FLEET = Fleet("batch", "ami-0123456789abcdef0", ("m6i.large", "m5.large"), root_device="/dev/sda1")
 
 
 def fleet(**changes: Any) -> Cloud:
@@ -49,6 +49,7 @@ def test_volumes_are_encrypted_with_the_key_of_the_region_and_the_image_is_that_
 
     (mapping,) = template["blockDeviceMappings"]
     assert (mapping["ebs"]["encrypted"], mapping["ebs"]["kmsKeyId"]) == ("true", KEY)
+    assert mapping["deviceName"] == "/dev/sda1", "another name would add a second volume"
     assert template["imageId"] == "ami-copy"
     assert template["monitoring"]["enabled"] is True
 

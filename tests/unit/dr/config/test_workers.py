@@ -62,6 +62,7 @@ def test_all_problems_of_all_entries_are_reported_at_once() -> None:
         {**ENTRY, "name": "Batch!"},
         {**ENTRY, "instanceTypes": ["large"], "sise": 3},
         {**ENTRY, "instanceTypes": []},
+        {**ENTRY, "rootDevice": "xvda"},
     ]
     with pytest.raises(Invalid) as caught:
         reader.read(settings(workers=json.dumps(broken)))
@@ -69,7 +70,7 @@ def test_all_problems_of_all_entries_are_reported_at_once() -> None:
     subjects = [problem.subject for problem in caught.value.problems]
     assert subjects == [
         *("dr:workers[0].image", "dr:workers[1].name", "dr:workers[2].instanceTypes[0]", "dr:workers[2].sise"),
-        "dr:workers[3].instanceTypes",
+        *("dr:workers[3].instanceTypes", "dr:workers[4].rootDevice"),
     ]
     (unknown,) = (each for each in caught.value.problems if each.subject.endswith("sise"))
     assert 'did you mean "size"' in unknown.remedy.lower()
