@@ -14,16 +14,16 @@ from dr.topology.backups import DataClass
 from dr.topology.topology import Role
 
 BOTH = (Role.PRIMARY, Role.RECOVERY)
-PAIR, ZONE = "<pair>", "<zone>"
-"""Parts of names that stand for a bucket pair and for the letter of a zone."""
+PAIR, ZONE, FLEET = "<pair>", "<zone>", "<fleet>"
+"""Parts of names that stand for a bucket pair, for the letter of a zone, and for a worker fleet."""
 
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """An alarm, or one for each bucket pair or zone.
+    """An alarm, or one for each bucket pair, zone or worker fleet.
 
     Args:
-        name: Name after the deployment's prefix, with `PAIR` or `ZONE`.
+        name: Name after the deployment's prefix, with `PAIR`, `ZONE` or `FLEET`.
         roles: Regions that have it: those that have to act.
         promise: The promise that it watches.
         remedy: What to do, as a link or a command.
@@ -40,7 +40,9 @@ class CatalogEntry:
 
     def is_of(self, name: str) -> bool:
         """Return whether an alarm of this name, without the deployment's prefix, has this entry."""
-        pattern = re.escape(self.name).replace(re.escape(PAIR), r"[a-z0-9-]+").replace(re.escape(ZONE), "[a-z]")
+        pattern = re.escape(self.name).replace(re.escape(ZONE), "[a-z]")
+        for part in (PAIR, FLEET):
+            pattern = pattern.replace(re.escape(part), "[a-z0-9-]+")
         return re.fullmatch(pattern, name) is not None
 
 
@@ -92,6 +94,13 @@ def catalog() -> Iterator[CatalogEntry]:
         "capacity is available",
         "[Instance type](how-to/instance-type.md)",
         "test_alarm_fires_after_five_minutes_of_missing_instances_and_resolves_with_them",
+    )
+    yield CatalogEntry(
+        f"workers-{FLEET}-busy",
+        BOTH,
+        "capacity follows demand",
+        "[Workers](how-to/workers.md)",
+        "test_busy_workers_raise_the_alarm_of_their_region_and_get_an_instance",
     )
     yield CatalogEntry("primary-silent", RECOVERY, "a loss is detected: first witness", FAIL_OVER, LOSS)
     yield CatalogEntry("sentinel-stale", RECOVERY, "a loss is detected: second witness", FAIL_OVER, LOSS)

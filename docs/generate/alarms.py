@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from components.monitoring import alarm_rules
-from components.monitoring.alarm_catalog import BOTH, PAIR, ZONE, CatalogEntry, catalog
+from components.monitoring.alarm_catalog import BOTH, FLEET, PAIR, ZONE, CatalogEntry, catalog
 from components.monitoring.alarm_rules import AlarmRule
 from dr.control import levers
 from dr.topology.backups import every_class
@@ -35,6 +35,7 @@ def _conditions() -> dict[str, str]:
     rules: Iterable[AlarmRule] = (
         *alarm_rules.replication(PAIR, "", "", ""),
         *alarm_rules.gpu_group_rules(ZONE, ""),
+        alarm_rules.busy_workers(FLEET, ""),
         alarm_rules.heartbeat_failing(""),
         alarm_rules.dead_letters(""),
         alarm_rules.alerting_silent(""),

@@ -74,3 +74,12 @@ class Record:
         # What was written in the second of the record, before it, is not of this restore.
         time.sleep(SECOND.total_seconds())
         return self.began() or self.begin()
+
+    def forget(self) -> None:
+        """Delete the record, for a restore that is complete and is not repeated.
+
+        Raises:
+            Unreachable: The region does not answer.
+        """
+        with calls(f"s3://{self.records}/{self.key}", self.region):
+            client("s3", self.region).delete_object(Bucket=self.records, Key=self.key)

@@ -136,6 +136,7 @@ class Corruption:
         wanted = Wanted(seen.home, seen.bucket, self._prefix, seen.as_of, overwrite=True, records=seen.bucket)
         found = prefix_restore.execute(prefix_restore.plan(wanted, _quiet), _quiet)
         seen.restore_seconds = time.monotonic() - began
+        self._attempt(wanted.record.forget)
         seen.problems += [str(each.fact) for each in (found.done.problems if found.done else ())]
         self.say(f"restored as of {seen.as_of:%H:%M:%S} UTC in {seen.restore_seconds:.1f} s")
 

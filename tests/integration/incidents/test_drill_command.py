@@ -178,6 +178,7 @@ def test_data_that_was_overwritten_and_deleted_is_restored_and_no_version_is_des
         listed = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
         bodies = [s3.get_object(Bucket=bucket, Key=key, VersionId=each["VersionId"])["Body"].read() for each in listed]
         assert ["good" if body == key.encode() else "damaged" for body in bodies] == kinds
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="control/restores/")["KeyCount"] == 0
     assert nothing_is_left(running)
 
 

@@ -22,6 +22,8 @@ def test_beginning_is_recorded_once_and_is_after_every_earlier_write(regions: Re
     before, after = (s3.head_object(Bucket=RECORD.bucket, Key=key)["LastModified"] for key in ("before", "after"))
     assert before < began <= after
     assert (RECORD.begin(), RECORD.began()) == (began, began)
+    RECORD.forget()
+    assert RECORD.began() is None
 
 
 def test_other_command_has_a_record_of_its_own() -> None:
