@@ -17,7 +17,7 @@ from tests.support.network import EAST, WEST, load_balancer
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
 
-# tests/integration/test_operations.py tests automation, too.
+# tests/integration/operations tests automation, too.
 pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 RUNNER = {"runner": True, "runnerImage": "123456789012.dkr.ecr.us-west-2.amazonaws.com/ml-dr/runner:1"}

@@ -149,6 +149,27 @@ def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(backup: San
 
 
 @pytest.mark.thorough
+def test_loss_of_the_database_is_measured_by_the_writer_and_its_rows_and_leaves_nothing(
+    running: SandboxUnderTest,
+) -> None:
+    if not running.client("rds", WEST).describe_global_clusters()["GlobalClusters"]:
+        pytest.skip("not run: the stacks deploy no global database")
+    code, found = measured(running, "database-loss")
+
+    assert (code, found["verdict"]) == (0, "met"), found
+    assert verdicts(found) == dict.fromkeys(USUAL | {"rows", "database"}, "met")
+    ended = {each["name"]: (each["outcome"], each["ended"]) for each in found["steps"]}
+    assert (ended["start-database-instance"][0], ended["promote-database"][0]) == ("done", "done")
+    assert 0 < found["rto_seconds"] <= found["objectives"]["rto_seconds"]
+    (database,) = running.client("rds", WEST).describe_global_clusters()["GlobalClusters"]
+    (writer,) = [each["DBClusterArn"] for each in database["GlobalClusterMembers"] if each["IsWriter"]]
+    instances = running.client("rds", WEST).describe_db_instances()["DBInstances"]
+    assert f":{EAST}:" in writer
+    assert [each["DBInstanceIdentifier"] for each in instances if "incident" in each["DBInstanceIdentifier"]] == []
+    assert nothing_is_left(running)
+
+
+@pytest.mark.thorough
 def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(running: SandboxUnderTest) -> None:
     code, found = measured(running, "zone-loss")
 
