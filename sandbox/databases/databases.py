@@ -47,7 +47,7 @@ class Databases:
         self._lock = threading.RLock()
         self._servers: dict[str, Server] = {}
         self._former: dict[str, Server] = {}
-        self._links, self._doors = Links(faults), Doors(faults, self._connect)
+        self._links, self._doors = Links(faults, self._folder / "sockets"), Doors(faults, self._connect)
         self._passwords: dict[str, str] = {}
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._following: threading.Thread | None = None

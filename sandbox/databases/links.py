@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -12,19 +13,24 @@ from sandbox.aws.faults import Faults
 from sandbox.databases.relay import Relay
 from sandbox.databases.server import SOCKET, Server
 
+LONGEST = ".s.PGSQL.65535.lock"
+SOCKET_BYTES = 107
+"""Longest path of a Unix socket (unix(7))."""
+
 
 class Links:
     """Sockets of readers that lead to their writers.
 
     Args:
         faults: Injected faults.
+        folder: Folder of the sockets, where its path is short enough.
     """
 
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
+    def __init__(self, faults: Faults, folder: Path) -> None:
+        self._faults, self._sockets = faults, folder
         self._sources: dict[str, tuple[Server, tuple[str, str]]] = {}
         self._open: dict[str, tuple[Path, Relay]] = {}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._numbers = itertools.count(1)
 
     def lead(self, reader: str, writer: Server, regions: tuple[str, str]) -> Path:
@@ -62,17 +68,19 @@ class Links:
             link[1].stop()
 
     def short_folder(self) -> Path:
-        """Return a new folder with a path that is short enough for a Unix socket (unix(7): 107 bytes)."""
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="pg-")
-        folder = Path(self._folder.name) / str(next(self._numbers))
-        folder.mkdir()
-        return folder
+        """Return a new folder with a path that is short enough for a Unix socket."""
+        folder = self._sockets
+        if len(os.fsencode(folder / "99999" / LONGEST)) > SOCKET_BYTES:
+            self._temporary = self._temporary or tempfile.TemporaryDirectory(prefix="pg-")
+            folder = Path(self._temporary.name)
+        made = folder / str(next(self._numbers))
+        made.mkdir(parents=True)
+        return made
 
     def stop(self) -> None:
-        """Delete the folders."""
-        if self._folder:
-            self._folder.cleanup()
+        """Delete the folders that are not below that of the sockets."""
+        if self._temporary:
+            self._temporary.cleanup()
 
     def _connect(self, reader: str) -> socket.socket:
         upstream = self._upstream(reader)

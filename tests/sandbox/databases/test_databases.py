@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from dr.errors import Failed
 from sandbox.aws.faults import DatabaseFault, RegionFault
 from sandbox.databases import programs
-from sandbox.server import Running, running
+from sandbox.server import Running
 from tests.support.aurora import ENGINE, PRIMARY, RECOVERY, WRITER, Database, query, resolve
 from tests.support.waiting import wait_for
 
@@ -20,22 +20,21 @@ pytestmark = pytest.mark.skipif(bool(programs.lacking()), reason=f"not run: {pro
 
 
 @pytest.fixture
-def aws() -> Iterator[Running]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture
 def database(aws: Running) -> Database:
     return Database(aws)
 
 
-def test_client_reads_what_it_wrote_at_the_clusters_endpoint(aws: Running, database: Database) -> None:
+def test_client_and_the_control_api_read_what_a_client_wrote_at_the_clusters_endpoint(
+    aws: Running, database: Database, control: Callable[..., Any]
+) -> None:
     endpoint = database.writer()
 
     query(aws, endpoint, "create table run(id int); insert into run values (7)")
 
     assert query(aws, endpoint, "select id from run") == "7"
+    asked = {"region": PRIMARY, "cluster": WRITER, "database": "mlflow"}
+    assert control("POST", "databases", {**asked, "sql": "select id from run"}) == {"output": "7"}
+    assert "does not exist" in control("POST", "databases", {**asked, "sql": "select id from nothing"})["error"]
 
 
 def test_no_server_runs_before_the_first_connection(aws: Running, database: Database) -> None:
