@@ -15,6 +15,7 @@ from stacks import preflight, runtime
 from stacks.backups import backup_plans, restore_tests
 from stacks.contract import write_contract
 from stacks.data import data
+from stacks.database import database_replica, global_database
 from stacks.kubernetes import cluster_contents
 from stacks.monitoring import backup_notices, early_warnings, expectation, heartbeat, watch
 from stacks.names import name_resources
@@ -32,12 +33,13 @@ def primary(plan: Plan) -> None:
     certificate = region_certificate(topology, zone.zone_id)
     images = {fleet.name: fleet.image for fleet in topology.fleets}
     here = region(topology, plan.found, certificate, stored.keys.source_arn, images)
+    database = global_database(topology, here, stored.keys)
     cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
     heart = heartbeat(topology, here, stored.control_bucket, stored.keys.source_arn)
     early_warnings(topology, here, heart)
     backup_notices(topology, here)
     failover = record(topology, here, zone.zone_id)
-    pulumi.export("contract", write_contract(topology, here, failover, stored.control_bucket))
+    pulumi.export("contract", write_contract(topology, here, failover, stored.control_bucket, database))
     pulumi.export("primary_bucket", stored.datasets.source_name)
     pulumi.export("secondary_bucket", stored.datasets.replica_name)
     pulumi.export("buckets", stored.names)
@@ -63,13 +65,16 @@ def recovery(plan: Plan) -> None:
     withdrawn = [expectation(topology, False)] if plan.stops_serving else []
     images = {fleet.name: worker_image(of_primary, fleet) for fleet in topology.fleets}
     here = region(topology, plan.found, region_certificate(topology), key_arn, images, withdrawn)
+    database = database_replica(topology, here, key_arn)
     serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
     if not plan.stops_serving:
         expectation(topology, serves)
     watch(topology, here, key_arn)
     backup_notices(topology, here)
     failover = record(topology, here, of_primary.require_output("zone_id"))
-    pulumi.export("contract", write_contract(topology, here, failover, topology.bucket(CONTROL, Role.RECOVERY)))
+    pulumi.export(
+        "contract", write_contract(topology, here, failover, topology.bucket(CONTROL, Role.RECOVERY), database)
+    )
     pulumi.export("primary_bucket", of_primary.require_output("primary_bucket"))
     pulumi.export("secondary_bucket", of_primary.require_output("secondary_bucket"))
     pulumi.export("vpc_id", here.network.vpc_id)

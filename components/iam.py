@@ -56,6 +56,7 @@ WITHOUT_SOURCE = {
     "s3.amazonaws.com": "not documented for replication roles",
     "batchoperations.s3.amazonaws.com": "not documented for jobs of S3 Batch Replication",
     "backup.amazonaws.com": "not documented for the roles of backup selections",
+    "export.rds.amazonaws.com": "not documented for exports of snapshots",
 }
 """Services that are not documented to pass aws:SourceAccount or aws:SourceArn when they assume a role, with the reason.
 
@@ -181,6 +182,32 @@ def fill_replicas(sources: Sequence[str], reports: Sequence[EncryptedBucket]) ->
                 "Resource": [f"{bucket.arn}/{BACKFILL_REPORTS}*" for bucket in reports],
             },
             *(use_key(bucket, "Encrypt", ["kms:GenerateDataKey"]) for bucket in reports),
+        ]
+    )
+
+
+def export_snapshots(buckets: Sequence[EncryptedBucket], prefix: str) -> str:
+    """Return the policy of exports of RDS snapshots to a prefix of these buckets.
+
+    Source: Aurora user guide, "Exporting DB cluster snapshot data to Amazon S3", "Providing access to an Amazon S3
+    bucket using an IAM role". The task names the KMS key, and RDS uses it by a grant.
+    """
+    return document(
+        [
+            {
+                "Sid": "FindBucket",
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+                "Resource": [bucket.arn for bucket in buckets],
+            },
+            {
+                "Sid": "WriteExports",
+                "Effect": "Allow",
+                # The forms with a wildcard, as the guide has them, include tags, retention and access control lists.
+                "Action": ["s3:PutObject*", "s3:GetObject*", "s3:DeleteObject*"],
+                # RDS names the objects of an export by the task.
+                "Resource": [f"{bucket.arn}/{prefix}*" for bucket in buckets],
+            },
         ]
     )
 

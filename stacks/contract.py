@@ -14,7 +14,11 @@ from stacks.region import Region
 
 
 def write_contract(
-    topology: Topology, here: Region, failover: Route53Failover, bucket: pulumi.Input[str]
+    topology: Topology,
+    here: Region,
+    failover: Route53Failover,
+    bucket: pulumi.Input[str],
+    database: pulumi.Input[dict[str, Any]] | None = None,
 ) -> pulumi.Output[dict[str, Any]]:
     """Write this stack's half of the contract and return it.
 
@@ -23,8 +27,9 @@ def write_contract(
         here: Components of the region.
         failover: DNS record of the region.
         bucket: Name of the region's control bucket.
+        database: The region's part of the global database; None without one.
     """
-    half: pulumi.Output[dict[str, Any]] = pulumi.Output.all(failover.record, here.cluster.record).apply(
+    half: pulumi.Output[dict[str, Any]] = pulumi.Output.all(failover.record, here.cluster.record, database).apply(
         lambda known: contract.document(topology, pulumi.get_stack(), *known)
     )
     s3.BucketObjectv2(

@@ -27,6 +27,11 @@ from dr.config.types import (
     CheckInterval,
     Cidr,
     Count,
+    DatabaseClass,
+    DatabaseDays,
+    DatabaseInstances,
+    DatabaseLag,
+    DatabaseVersion,
     Days,
     EksName,
     GraceSeconds,
@@ -53,6 +58,7 @@ from dr.config.workers import WorkerSettings
 from dr.names import automation_role_name, runner_role_name
 from dr.topology.backups import GRACE_DAYS, RETENTION_DAYS
 from dr.topology.capacity import Workload
+from dr.topology.databases import Database, DatabaseMode
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.supply import Supply
 from dr.topology.tiers import DEFAULT_TIER
@@ -202,6 +208,31 @@ class StackSettings(Settings):
         "in the recovery region, to show that it can and how long it takes: `none`, `weekly` or `monthly`. Restored "
         "resources are charged for 4 hours, and each test of a recovery point by AWS Backup",
         stack=For.RECOVERY,
+    )
+    database: DatabaseMode = setting(
+        DatabaseMode.AURORA,
+        "Database of the model registry. `aurora`: an Aurora PostgreSQL global database, with a secondary cluster in "
+        "the recovery region by tier: none, without instances, one reader, or as the primary. `none`: no database. A "
+        "present one is only removed after `dr:protectData` is `false`",
+    )
+    database_instance_class: DatabaseClass = setting(
+        Database.instance_class, "Class of the database instances; memory-optimized, as a global database requires"
+    )
+    database_instances: DatabaseInstances = setting(
+        Database.instances, "Instances of the primary database cluster, the writer included, in different zones"
+    )
+    database_version: DatabaseVersion = setting(
+        Database.version,
+        "Version of Aurora PostgreSQL. The default has long-term support. A change upgrades both clusters in place",
+    )
+    database_retention_days: DatabaseDays = setting(
+        Database.retention_days, "How long automated backups of the database are kept", unit="days"
+    )
+    database_rpo: DatabaseLag = setting(
+        int(Database.rpo.total_seconds()),
+        "Objective of the replication lag of the database: the longest period of writes that a failover may lose. An "
+        "alarm in the recovery region reports more",
+        unit="seconds",
     )
     break_glass_role: OptionalRoleArn = setting(
         "",
@@ -535,6 +566,19 @@ class StackSettings(Settings):
         runner = (runner_role_name(prefix, region),) if self.runner else ()
         return (*runner, *((automation_role_name(prefix, region),) if self.automates else ()))
 
+    @property
+    def global_database(self) -> Database | None:
+        """The global database, if there is one."""
+        if self.database is DatabaseMode.NONE:
+            return None
+        return Database(
+            instance_class=self.database_instance_class,
+            instances=self.database_instances,
+            version=self.database_version,
+            retention_days=self.database_retention_days,
+            rpo=timedelta(seconds=self.database_rpo),
+        )
+
     def topology(self, account: str) -> Topology:
         """Return the topology that these settings describe in an account.
 
@@ -581,6 +625,7 @@ class StackSettings(Settings):
             vault_lock=self.vault_lock,
             restore_tests=self.restore_tests,
             vault_lock_days=self.vault_lock_days,
+            database=self.global_database,
             break_glass_role=self.break_glass_role or None,
             tags=self.tags,
             nat=self.nat,

@@ -16,7 +16,7 @@ from dr.clients import botocore_session
 from dr.config import alert_addresses, image_references, token_keys
 from dr.errors import Invalid
 from dr.spelling import did_you_mean
-from dr.topology import network
+from dr.topology import databases, network
 from dr.topology.tiers import Nat, Tier, parse_tier
 
 HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -211,6 +211,11 @@ TierName = Annotated[Tier, BeforeValidator(_tier)]
 NatName = Annotated[Nat | None, BeforeValidator(_nat)]
 CheckInterval = Annotated[int, AfterValidator(_interval)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
+DatabaseClass = Annotated[str, _text(databases.class_problem)]
+DatabaseVersion = Annotated[str, _text(databases.version_problem)]
+DatabaseInstances = Annotated[int, Field(ge=1, le=databases.MOST_INSTANCES)]
+DatabaseDays = Annotated[int, Field(ge=1, le=databases.MOST_RETENTION_DAYS)]
+DatabaseLag = Annotated[int, Field(ge=databases.LEAST_RPO_SECONDS, le=86_400)]
 AutoCount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_auto)]
 Count = Annotated[int, Field(ge=1)]
 AnswerSeconds = Annotated[int, Field(ge=1, le=30)]

@@ -114,6 +114,13 @@ class DatabaseRecord:
         security_groups: IDs of the security groups of the cluster.
         key: ARN of the region's KMS key.
         port: Port of the endpoint.
+        endpoint: Writer endpoint of the region's cluster, inactive while it is a secondary one; "" without a cluster.
+        reader_endpoint: Endpoint of its readers.
+        writer_endpoint: Endpoint that leads to the primary cluster, whichever region has it; only in the primary half.
+        secret: Name of the secret with the master user's login, the same in both regions.
+        secret_arn: ARN of the secret; only in the primary half.
+        export_role: ARN of the role of snapshot exports; only in the primary half.
+        rpo_seconds: Objective of the replication lag.
     """
 
     global_cluster: str
@@ -126,6 +133,13 @@ class DatabaseRecord:
     security_groups: tuple[str, ...] = ()
     key: str = ""
     port: int = 5432
+    endpoint: str = ""
+    reader_endpoint: str = ""
+    writer_endpoint: str = ""
+    secret: str = ""
+    secret_arn: str = ""
+    export_role: str = ""
+    rpo_seconds: float = 60.0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> DatabaseRecord:

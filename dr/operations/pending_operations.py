@@ -36,7 +36,8 @@ AGAIN = frozenset(
         *("s3/bucketOwnershipControls:BucketOwnershipControls", "s3/bucketPolicy:BucketPolicy"),
         *("s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "s3/bucketReplicationConfig:BucketReplicationConfig"),
         "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-        *("s3/bucketVersioning:BucketVersioning", "sns/topic:Topic", "sns/topicPolicy:TopicPolicy"),
+        *("s3/bucketVersioning:BucketVersioning", "secretsmanager/secretVersion:SecretVersion"),
+        *("sns/topic:Topic", "sns/topicPolicy:TopicPolicy"),
         "sns/topicSubscription:TopicSubscription",
     )
 )
@@ -66,6 +67,10 @@ BY_NAME = {
         "iam/role:Role": "{name}",
         "kms/alias:Alias": "{name}",
         "lambda/function:Function": "{name}",
+        "rds/cluster:Cluster": "{clusterIdentifier}",
+        "rds/clusterInstance:ClusterInstance": "{identifier}",
+        "rds/globalCluster:GlobalCluster": "{globalClusterIdentifier}",
+        "rds/subnetGroup:SubnetGroup": "{name}",
         "route53/record:Record": "{zoneId}_{name}_{type}{setIdentifier}",
         "s3/bucket:Bucket": "{bucket}",
         "scheduler/schedule:Schedule": "{groupName}/{name}",
@@ -96,6 +101,7 @@ BY_TAG = {
         "lb/loadBalancer:LoadBalancer": "elasticloadbalancing:loadbalancer",
         "lb/targetGroup:TargetGroup": "elasticloadbalancing:targetgroup",
         "route53/healthCheck:HealthCheck": "route53:healthcheck",
+        "secretsmanager/secret:Secret": "secretsmanager:secret",
         "route53/zone:Zone": "route53:hostedzone",
         "vpc/securityGroupEgressRule:SecurityGroupEgressRule": "ec2:security-group-rule",
         "vpc/securityGroupIngressRule:SecurityGroupIngressRule": "ec2:security-group-rule",
@@ -104,7 +110,7 @@ BY_TAG = {
 """Resource types in the Resource Groups Tagging API (its guide, "Supported services"), by Pulumi type. AWS generates
 the IDs of these types."""
 
-ID_IS_ARN = ("acm", "elasticloadbalancing")
+ID_IS_ARN = ("acm", "elasticloadbalancing", "secretsmanager")
 """Services with resources that Pulumi identifies by ARN; for others, the ID is the last part of the ARN."""
 
 

@@ -56,7 +56,7 @@ def total(lines: list[Line]) -> float | None:
 
 def stack_cost(topology: Topology) -> list[Line]:
     """Return what a stack's resources cost a month while they only stand by or serve, without charges by usage."""
-    lines = [*_always(topology), *_network(topology)]
+    lines = [*_always(topology), *_network(topology), *_database(topology)]
     if topology.tier_here.spec.cluster:
         lines += _cluster(topology)
     for fleet in topology.fleets:
@@ -155,6 +155,14 @@ def image_copy_cost(gb: float) -> list[Line]:
         gb: Data of the image's snapshots, in GB.
     """
     return [Line("EBS snapshot", gb), Line("transfer to another region", gb)]
+
+
+def _database(topology: Topology) -> Iterator[Line]:
+    """Yield the instances of the region's database cluster, and the login with its replica; storage is left out."""
+    if topology.database is None:
+        return
+    yield Line(f"Aurora {topology.database.instance_class}", topology.database_instances or 0)
+    yield Line("secret", 2 if topology.role is Role.PRIMARY else 0)
 
 
 def _cluster(topology: Topology) -> Iterator[Line]:

@@ -68,6 +68,23 @@ PRICES = {
     ),
     "S3 PUT requests": Price(5.00, "million requests", "S3 pricing, second-hand"),
     "AWS Backup of S3": Price(0.05, "GB-month", "cloudburn.io/blog/aws-backup-pricing, second-hand"),
+    "secret": Price(0.40, "month", "AWS Secrets Manager pricing, second-hand"),
+    **{
+        f"Aurora {name}": Price(usd, "hour", "Aurora pricing, second-hand; three public price tables agree")
+        for name, usd in {
+            "db.r5.large": 0.29,
+            "db.r5.xlarge": 0.58,
+            "db.r5.2xlarge": 1.16,
+            "db.r6g.large": 0.26,
+            "db.r6g.xlarge": 0.519,
+            "db.r6g.2xlarge": 1.038,
+            "db.r6g.4xlarge": 2.076,
+            "db.r7g.large": 0.276,
+            "db.r7g.xlarge": 0.553,
+            "db.r7g.2xlarge": 1.106,
+            "db.r7g.4xlarge": 2.211,
+        }.items()
+    },
     **{
         f"EC2 {name}": Price(usd, "hour", EC2)
         for name, usd in {

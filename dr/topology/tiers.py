@@ -79,6 +79,19 @@ class Floor(StrEnum):
     """The replicas for the peak."""
 
 
+class Replica(StrEnum):
+    """The secondary cluster of the global database."""
+
+    NONE = "none"
+    """None: the database is restored from a copy."""
+    HEADLESS = "headless"
+    """A cluster without instances, which costs its storage; a failover adds an instance first."""
+    READER = "reader"
+    """A cluster with one reader."""
+    PEER = "peer"
+    """A cluster with as many instances as the primary."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TierSpec:
     """A row of the tier table: all that a tier decides.
@@ -97,6 +110,7 @@ class TierSpec:
             of a higher weight is unhealthy (Route 53 developer guide, "How Route 53 chooses records when health
             checking is configured"), so 0 means standby.
         backup_plan: Whether the region's own backup plan runs.
+        replica: The secondary cluster of the global database.
     """
 
     spellings: tuple[str, ...]
@@ -110,6 +124,7 @@ class TierSpec:
     nat: Nat
     dns_weight: int
     backup_plan: bool
+    replica: Replica
 
     @property
     def serves(self) -> bool:
@@ -136,6 +151,7 @@ TIERS = {
         nat=Nat.NONE,
         dns_weight=0,
         backup_plan=False,
+        replica=Replica.NONE,
     ),
     Tier.PILOT: TierSpec(
         spellings=("pilot-light",),
@@ -149,6 +165,7 @@ TIERS = {
         nat=Nat.ONE,
         dns_weight=0,
         backup_plan=True,
+        replica=Replica.HEADLESS,
     ),
     Tier.WARM: TierSpec(
         spellings=("warm-standby",),
@@ -162,6 +179,7 @@ TIERS = {
         nat=Nat.ZONE,
         dns_weight=0,
         backup_plan=True,
+        replica=Replica.READER,
     ),
     Tier.ACTIVE: TierSpec(
         spellings=("active-active", "multi-site"),
@@ -175,6 +193,7 @@ TIERS = {
         nat=Nat.ZONE,
         dns_weight=100,
         backup_plan=True,
+        replica=Replica.PEER,
     ),
 }
 """The tier table. RTO and RPO are objectives, not measurements (docs/requirements.md, "Tiers").

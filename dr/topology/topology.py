@@ -10,6 +10,7 @@ from itertools import cycle, islice
 from dr.names import CONTROL, DATASETS, MODELS, REGISTRY, VELERO
 from dr.topology.backups import Backups, DataClass, every_class
 from dr.topology.capacity import Capacity, Workload, capacity
+from dr.topology.databases import Database
 from dr.topology.serving import Serving
 from dr.topology.supply import Supply
 from dr.topology.tiers import PRIMARY_TIER, Nat, Tier, highest
@@ -225,6 +226,7 @@ class Topology:
         vault_lock: Lock of all backup vaults.
         vault_lock_days: Shortest retention that a locked vault accepts.
         restore_tests: How often the copies in the recovery region are restored to test them.
+        database: The global database; None: the stacks create none.
         break_glass_role: ARN of the only role that may delete recovery points; None: no principal may.
         workload: The load: requests, replicas, GPUs.
         serving: Model set, images and mesh.
@@ -263,6 +265,7 @@ class Topology:
     vault_lock: VaultLocking = VaultLocking.GOVERNANCE
     vault_lock_days: int = 7
     restore_tests: RestoreTests = RestoreTests.NONE
+    database: Database | None = field(default_factory=Database)
     break_glass_role: str | None = None
     workload: Workload = field(default_factory=Workload)
     serving: Serving = field(default_factory=Serving)
@@ -319,6 +322,17 @@ class Topology:
     def backups_of(self, data: DataClass) -> Backups:
         """Return how a class of data is backed up."""
         return next(each for each in self.backups if each.data is data)
+
+    @property
+    def database_instances(self) -> int | None:
+        """Instances of the database cluster of this stack's region; None if it has no cluster."""
+        if self.database is None:
+            return None
+        return self.database.instances if self.role is Role.PRIMARY else self.database.replicas(self.running_tier)
+
+    def database_cluster(self, role: Role) -> str:
+        """Return the identifier of a region's database cluster: no two of a global database may have the same."""
+        return f"{self.bucket_prefix}-{role}"
 
     @property
     def tier_here(self) -> Tier:

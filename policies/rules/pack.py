@@ -17,12 +17,14 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from . import access, backup, compute, stacks, storage, traffic, workloads
+from . import access, backup, compute, databases, stacks, storage, traffic, workloads
 from .exceptions import allowed
 from .model import UNKNOWN, Resource, Rule
 
 RULES: tuple[Rule, ...] = tuple(
-    rule for module in (storage, traffic, access, stacks, compute, backup, workloads) for rule in module.RULES
+    rule
+    for module in (storage, traffic, access, stacks, compute, backup, databases, workloads)
+    for rule in module.RULES
 )
 
 

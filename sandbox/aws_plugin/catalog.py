@@ -23,9 +23,11 @@ from sandbox.aws_plugin.types import (
     iam,
     kms,
     logs,
+    rds,
     route53,
     s3,
     s3_settings,
+    secretsmanager,
     sns,
     sqs,
 )
@@ -33,7 +35,7 @@ from sandbox.aws_plugin.types import (
 CATALOG: dict[str, ResourceType] = {
     kind.token: kind
     for service in (
-        *(s3, s3_settings, ecr, kms, iam, route53, acm, backup, backup_testing),
+        *(s3, s3_settings, ecr, kms, iam, route53, acm, backup, backup_testing, rds, secretsmanager),
         *(cloudwatch, logs, sns, sqs, events, functions, codebuild),
         *(ec2, ec2_access, ec2_compute, ec2_images, autoscaling, eks, eks_access, elbv2),
     )

@@ -129,6 +129,25 @@ def _certificate(name: str, inputs: dict[str, Any], region: str) -> tuple[str, d
     return arn, {"arn": arn, "domainValidationOptions": options}
 
 
+def _database(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    cluster = inputs["clusterIdentifier"]
+    return cluster, {
+        "arn": f"arn:aws:rds:{region}:{ACCOUNT}:cluster:{cluster}",
+        "endpoint": f"{cluster}.cluster-0a1b2c3.{region}.rds.amazonaws.com",
+        "readerEndpoint": f"{cluster}.cluster-ro-0a1b2c3.{region}.rds.amazonaws.com",
+    }
+
+
+def _global_cluster(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    world = inputs["globalClusterIdentifier"]
+    return world, {"endpoint": f"{world}.global-0a1b2c3.global.rds.amazonaws.com"}
+
+
+def _secret(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    arn = f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-0a1b2c"
+    return arn, {"arn": arn}
+
+
 def _of_bucket(name: str, inputs: dict[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     return inputs["bucket"], {}
 
@@ -142,6 +161,9 @@ COMPUTED: dict[str, Computed] = {
     "aws:s3/bucketVersioning:BucketVersioning": _of_bucket,
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _of_bucket,
     "aws:kms/key:Key": _key,
+    "aws:rds/cluster:Cluster": _database,
+    "aws:rds/globalCluster:GlobalCluster": _global_cluster,
+    "aws:secretsmanager/secret:Secret": _secret,
     "aws:ec2/vpc:Vpc": _ec2("vpc", "vpc"),
     "aws:ec2/subnet:Subnet": _ec2("subnet", "subnet"),
     "aws:ec2/internetGateway:InternetGateway": _ec2("internet-gateway", "igw"),

@@ -43,6 +43,14 @@ CLUSTER = of_kind(
     encryptionConfig={"provider": {"keyArn": NOT_KNOWN}, "resources": ["secrets"]},
 )
 ROLE_POLICY = of_kind("aws:iam/rolePolicy:RolePolicy", **allows())
+DATABASE = of_kind(
+    "aws:rds/cluster:Cluster",
+    storageEncrypted=True,
+    kmsKeyId=NOT_KNOWN,
+    masterUsername="mlflow",
+    deletionProtection=True,
+    backupRetentionPeriod=7.0,
+)
 KEPT = {"lifecycle": {"deleteAfter": 35.0}}
 VAULT = "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr"
 PLAN = of_kind(
@@ -313,6 +321,29 @@ EXAMPLES = (
             ("it", "resources", REMOVED, "resources is not set"),
             ("it", "resources", ["*"], 'resources is ["*"]'),
         ),
+    ),
+    Example(
+        "database-encrypted-with-key",
+        (DATABASE,),
+        (
+            ("it", "storageEncrypted", REMOVED, "storageEncrypted is not set, not true"),
+            ("it", "kmsKeyId", REMOVED, "kmsKeyId is not set"),
+        ),
+    ),
+    Example(
+        "database-deletion-protection",
+        (DATABASE,),
+        (("it", "deletionProtection", False, "deletionProtection is false, not true"),),
+    ),
+    Example(
+        "database-not-public",
+        (of_kind("aws:rds/clusterInstance:ClusterInstance", publiclyAccessible=False),),
+        (("it", "publiclyAccessible", True, "publiclyAccessible is true, not false"),),
+    ),
+    Example(
+        "database-backups-kept",
+        (DATABASE,),
+        (("it", "backupRetentionPeriod", 1.0, "backupRetentionPeriod is 1, less than 7"),),
     ),
     *WORKLOADS,
 )

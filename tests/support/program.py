@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from components.data import database_spec
 from dr.config.project import read_config
 from dr.operations.pulumi_cli import PulumiStack
 from dr.preflight import existing_cluster, existing_vpc, health_checkers, running_nodes
@@ -71,6 +72,8 @@ def run_first_deployment(stack: str, /, **changes: str) -> Cloud:
         patch.setattr(PulumiStack, "export_state", lambda self: {})
         patch.setattr(running_nodes, "find", lambda *_: running_nodes.RunningNodes())
         patch.setattr(existing_cluster, "find", lambda *_: EXISTING_CLUSTER)
+        # The password of a new database is another one in each run.
+        patch.setattr(database_spec, "new_login", lambda: json.dumps({"password": "of-the-test"}))
         patch.setattr(existing_vpc, "find", lambda *_: ExistingVpc(VPC, SUBNETS, SUBNETS))
         boto3.client("s3", "us-west-2").create_bucket(
             Bucket=CONTROL, CreateBucketConfiguration={"LocationConstraint": "us-west-2"}

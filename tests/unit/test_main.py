@@ -32,6 +32,16 @@ CLUSTER = {
 PLANS = ("backup", "backup-volumes", "backup-files", "backup-databases")
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 WATCHES = ("prober", "republisher", "alarms-", "group-metrics-")
+OWN_TESTS = ("network-", "backup-", "cluster", *WATCHES)
+HEADLESS = {"database-cluster", "database-network-from-cluster"}
+DATABASE_OF = {
+    Tier.BACKUP: set(),
+    Tier.PILOT: HEADLESS,
+    Tier.WARM: HEADLESS | {"database-1"},
+    Tier.ACTIVE: HEADLESS | {"database-1", "database-2"},
+}
+"""Resources of the database in the recovery region that its tier decides."""
+DATABASES = DATABASE_OF[Tier.ACTIVE]
 GPU_NODES = {
     Tier.BACKUP: [],
     Tier.PILOT: [(0, 0, 5)] * 3,
@@ -137,14 +147,14 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
     cloud = first_deployment("dr", tier=str(tier))
 
     names = in_aws(cloud)
-    assert {name for name in names if not name.startswith(("network-", "backup-", "cluster", *WATCHES))} == {
+    assert {name for name in names if name not in DATABASES and not name.startswith(OWN_TESTS)} == {
         *("recovery-endpoint", "recovery-lever", "recovery-lever-check", "recovery-check"),
         *("recovery-status-healthy", "recovery-status-unhealthy"),
         *("recovery-record", "recovery-regional-record", "contract", "serving", "region", "region-alias"),
         *("inference", "inference-issued", "inference-clients", "inference-from-203.0.113.0/24"),
         *("inference-from-health-checkers", "inference-to-pods"),
         *("inference-pods", "inference-tls", "alerts", "alerts-policy", "watchdog", "watchdog-policy"),
-        *("alerts-oncall@example.com", "dead-letters"),
+        *("alerts-oncall@example.com", "dead-letters", "database-network-subnets", "database-network-access"),
     }
     backup = in_aws(first_deployment("dr", tier="backup"))
     plan = set() if tier is Tier.BACKUP else {f"{each}-{part}" for each in PLANS for part in ("plan", "selection")}
@@ -159,9 +169,12 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
             for zone in "abc"
         }
     )
-    assert names - backup == plan | cluster | nat_routes({Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc"))
+    assert names - backup - DATABASES == plan | cluster | nat_routes(
+        {Tier.BACKUP: "", Tier.PILOT: "a"}.get(tier, "abc")
+    )
     assert backup <= names
     assert weight(cloud) == (100 if tier is Tier.ACTIVE else 0)
+    assert names & DATABASES == DATABASE_OF[tier]
     sizes = [each.inputs["scalingConfig"] for name, each in cloud.of("NodeGroup").items() if "gpu" in name]
     assert [(size["minSize"], size["desiredSize"], size["maxSize"]) for size in sizes] == GPU_NODES[tier]
     assert cloud.exports["tier"] == str(tier)
@@ -323,6 +336,9 @@ def test_every_type_that_aws_backup_protects_is_known_to_the_rule_on_data() -> N
         "aws:ecr/repository:Repository": "images are replicated by ECR, and built again",
         "aws:cloudwatch/logGroup:LogGroup": "logs of the region alone",
         "aws:eks/cluster:Cluster": "objects are deployed again; volumes are backed up by Velero",
+        "aws:rds/globalCluster:GlobalCluster": "its clusters have the data",
+        "aws:rds/clusterInstance:ClusterInstance": "its cluster has the data",
+        "aws:rds/subnetGroup:SubnetGroup": "no data",
     }
     used = {made.type for cloud in whole_program() for made in cloud.resources if made.type.startswith("aws:")}
     words = (

@@ -264,7 +264,8 @@ def create_instance(call: Call, moto: Moto) -> Answer:
         vars(made)["boot"] = Stopwatch(timings.DATABASE_INSTANCE.of(made.db_instance_identifier))
         if is_secondary(cluster):
             made.is_cluster_writer = False
-        return call.result({"DBInstance": made})
+        status = b"<DBInstanceStatus>%s<"
+        answer = Answer(answer.status, answer.body.replace(status % b"available", status % b"creating"), answer.headers)
     return answer
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 from moto.rds.models import DBCluster, GlobalCluster, rds_backends
 
 from sandbox.aws.account import ACCOUNT
-from sandbox.aws.answer import AwsError
+from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours import global_databases
 from sandbox.aws.behaviours.global_databases import advance, databases, promotion_of, synchronization, writer_of
 from sandbox.aws.call import Call
@@ -252,3 +252,20 @@ def _same_engine(one: DBCluster, other: DBCluster) -> bool:
 def _refuse_in_progress(database: GlobalCluster) -> None:
     if promotion := promotion_of(database):
         raise wrong_state(f"{database.global_cluster_identifier} is {promotion.status}")
+
+
+# Tags ------------------------------------------------------------------------------------------------------------
+
+
+@answers("rds", "ListTagsForResource", "AddTagsToResource", "RemoveTagsFromResource")
+def tag(call: Call, moto: Moto) -> Answer | dict[str, Any]:
+    """Tags of a global cluster, which moto does not find by its ARN: it names no region."""
+    arn = call.parameters["ResourceName"]
+    found = next((each for each in databases().values() if each.global_cluster_arn == arn), None)
+    if found is None:
+        return moto()
+    if call.operation == "AddTagsToResource":
+        found.add_tags(call.parameters["Tags"])
+    if call.operation == "RemoveTagsFromResource":
+        found.remove_tags(call.parameters["TagKeys"])
+    return {"TagList": found.tags} if call.operation == "ListTagsForResource" else {}

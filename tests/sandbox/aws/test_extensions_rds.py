@@ -66,7 +66,8 @@ class Database:
             "DBInstanceClass": "db.r6g.large",
             "Engine": ENGINE["Engine"],
         }
-        self.rds[region].create_db_instance(**given | more)
+        made = self.rds[region].create_db_instance(**given | more)["DBInstance"]
+        assert (made["DBInstanceIdentifier"], made["DBInstanceStatus"]) == (name, "creating")
 
     def later(self) -> None:
         self.control("POST", "clock", {"advance": LATER})

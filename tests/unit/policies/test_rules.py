@@ -70,7 +70,9 @@ def test_every_rule_has_an_example_with_a_violation() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_has_a_name_a_requirement_a_reason_and_a_remedy(rule: Rule) -> None:
-    assert re.fullmatch(r"(s3|kms|route53|cloudwatch|iam|tags|stack|ec2|eks|backup|kubernetes)(-[a-z0-9]+)+", rule.name)
+    assert re.fullmatch(
+        r"(s3|kms|route53|cloudwatch|iam|tags|stack|ec2|eks|backup|database|kubernetes)(-[a-z0-9]+)+", rule.name
+    )
     assert rule.requirement.endswith(".")
     assert " must " in rule.requirement
     assert rule.reason

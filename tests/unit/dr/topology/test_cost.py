@@ -27,7 +27,8 @@ COUNTED = {
     "NAT gateway": "NatGateway",
     "network load balancer": "LoadBalancer",
     "composite alarm": "CompositeAlarm",
-    "EKS control plane": "Cluster",
+    "EKS control plane": "eks/cluster:Cluster",
+    "secret": "Secret",
 }
 """Items with one unit per resource, with the resource's type."""
 
@@ -62,6 +63,9 @@ def counted(cloud: Cloud) -> dict[str, float]:
         if alarm.inputs.get("period", 60) >= 60
     )
     units["high-resolution alarm"] = sum(alarm.inputs.get("period", 60) < 60 for alarm in alarms)
+    # A secret and its replica are charged each.
+    units["secret"] += sum(len(each.inputs["replicas"]) for each in cloud.of("Secret").values())
+    units["Aurora db.r6g.large"] = len(cloud.of("ClusterInstance"))
     groups = cloud.of("NodeGroup").values()
     for group in groups:
         size = group.inputs["scalingConfig"]["desiredSize"]
