@@ -273,8 +273,11 @@ def create_instance(call: Call, moto: Moto) -> Answer:
 
 
 @answers("rds", "CreateDBSubnetGroup", "ModifyDBSubnetGroup")
-def put_subnet_group(call: Call, moto: Moto) -> Answer:
-    """Store subnets of at least two zones (RDS user guide, "Working with DB subnet groups")."""
+def put_subnet_group(call: Call, moto: Moto) -> Answer | dict[str, Any]:
+    """Store subnets of at least two zones (RDS user guide, "Working with DB subnet groups").
+
+    moto deletes a group that it modifies.
+    """
     name, backend = call.parameters["DBSubnetGroupName"], backend_of(call)
     if call.operation == "CreateDBSubnetGroup" and name in backend.subnet_groups:
         raise AwsError("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
@@ -282,7 +285,15 @@ def put_subnet_group(call: Call, moto: Moto) -> Answer:
     if len({each.availability_zone for each in subnets}) < 2:
         text = "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement: at least 2 AZs"
         raise AwsError("DBSubnetGroupDoesNotCoverEnoughAZs", text)
-    return moto()
+    if call.operation == "CreateDBSubnetGroup":
+        return moto()
+    group = backend.subnet_groups.get(name)
+    if group is None:
+        raise AwsError("DBSubnetGroupNotFoundFault", f"DB subnet group '{name}' does not exist.")
+    vars(group)["_subnets"] = subnets
+    group.description = call.parameters.get("DBSubnetGroupDescription", group.description)
+    about = {"DBSubnetGroupName": name, "DBSubnetGroupDescription": group.description, "Subnets": group.subnets}
+    return {"DBSubnetGroup": about | {"VpcId": group.vpc_id, "SubnetGroupStatus": "Complete"}}
 
 
 @answers("rds", "DeleteDBSubnetGroup")

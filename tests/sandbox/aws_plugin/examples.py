@@ -330,3 +330,8 @@ def make(engine: Engine, example: str, name: str, **changes: Any) -> Managed:
     """Create the resource of an example, with changed inputs, and what it depends on."""
     inputs, _ = EXAMPLES[example].before(engine, name)
     return engine.make(EXAMPLES[example].token, name, **{**inputs, **changes})
+
+
+from tests.sandbox.aws_plugin.examples_rds import EXAMPLES_RDS  # noqa: E402  likewise
+
+EXAMPLES |= EXAMPLES_RDS

@@ -87,6 +87,17 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "s3/bucketReplicationConfig:BucketReplicationConfig": ["bucket"],
         "s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": ["bucket", "objectLockEnabled"],
         "s3/bucketObjectv2:BucketObjectv2": ["bucket", "key"],
+        "rds/cluster:Cluster": [
+            *("clusterIdentifier", "databaseName", "dbSubnetGroupName", "engine", "kmsKeyId", "masterUsername"),
+            "storageEncrypted",
+        ],
+        "rds/clusterInstance:ClusterInstance": ["clusterIdentifier", "engine", "identifier"],
+        "rds/globalCluster:GlobalCluster": [
+            *("databaseName", "engine", "globalClusterIdentifier", "sourceDbClusterIdentifier", "storageEncrypted"),
+        ],
+        "rds/subnetGroup:SubnetGroup": ["name"],
+        "secretsmanager/secret:Secret": ["name"],
+        "secretsmanager/secretVersion:SecretVersion": ["secretId", "secretString"],
         "kms/key:Key": ["customerMasterKeySpec", "keyUsage", "multiRegion"],
         "kms/alias:Alias": ["name"],
         "iam/role:Role": ["name", "path"],
