@@ -9,7 +9,8 @@ After a switchover the other region's cluster is the primary one. AWS swaps the 
 what it swaps (`database_spec.IGNORED`): `pulumi up` changes and detaches nothing.
 
 `rds.global_db_rpo` is not set: with one secondary region, it would stop all commits while that region is slow or lost
-(Aurora user guide, "Managing RPOs for Aurora PostgreSQL-based global databases"). The lag has an alarm instead.
+(Aurora user guide, "Managing RPOs for Aurora PostgreSQL-based global databases"). `dr check` compares the lag with the
+objective instead.
 
 A cluster with two db.r6g.large instances costs $380 a month (dr/topology/prices.py), storage $0.10 a GB, and a secret
 $0.40 in each region.
@@ -123,7 +124,6 @@ class GlobalDatabase(pulumi.ComponentResource):
                 "secret": secret.name,
                 "secret_arn": secret.arn,
                 "export_role": role.arn,
-                "rpo_seconds": args.database.rpo.total_seconds(),
             }
         )
         self.register_outputs({"record": self.record})

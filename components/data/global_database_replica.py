@@ -79,7 +79,6 @@ class GlobalDatabaseReplica(pulumi.ComponentResource):
                 "endpoint": cluster.endpoint if cluster else "",
                 "reader_endpoint": cluster.reader_endpoint if cluster else "",
                 "secret": f"{args.name}-database",
-                "rpo_seconds": args.database.rpo.total_seconds(),
             }
         )
         self.register_outputs({"record": self.record})

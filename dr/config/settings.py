@@ -30,7 +30,6 @@ from dr.config.types import (
     DatabaseClass,
     DatabaseDays,
     DatabaseInstances,
-    DatabaseLag,
     DatabaseVersion,
     Days,
     EksName,
@@ -227,12 +226,6 @@ class StackSettings(Settings):
     )
     database_retention_days: DatabaseDays = setting(
         Database.retention_days, "How long automated backups of the database are kept", unit="days"
-    )
-    database_rpo: DatabaseLag = setting(
-        int(Database.rpo.total_seconds()),
-        "Objective of the replication lag of the database: the longest period of writes that a failover may lose. An "
-        "alarm in the recovery region reports more",
-        unit="seconds",
     )
     break_glass_role: OptionalRoleArn = setting(
         "",
@@ -576,7 +569,6 @@ class StackSettings(Settings):
             instances=self.database_instances,
             version=self.database_version,
             retention_days=self.database_retention_days,
-            rpo=timedelta(seconds=self.database_rpo),
         )
 
     def topology(self, account: str) -> Topology:

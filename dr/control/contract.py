@@ -120,7 +120,6 @@ class DatabaseRecord:
         secret: Name of the secret with the master user's login, the same in both regions.
         secret_arn: ARN of the secret; only in the primary half.
         export_role: ARN of the role of snapshot exports; only in the primary half.
-        rpo_seconds: Objective of the replication lag.
     """
 
     global_cluster: str
@@ -139,7 +138,6 @@ class DatabaseRecord:
     secret: str = ""
     secret_arn: str = ""
     export_role: str = ""
-    rpo_seconds: float = 60.0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> DatabaseRecord:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from dr.topology.tiers import Replica, Tier
@@ -12,9 +11,6 @@ from dr.topology.tiers import Replica, Tier
 ENGINE, PORT = "aurora-postgresql", 5432
 NAME = "mlflow"
 """Name of the database and of its master user."""
-LEAST_RPO_SECONDS = 20
-"""Least value of rds.global_db_rpo (Aurora user guide, "Managing RPOs for Aurora PostgreSQL-based global databases").
-"""
 MOST_INSTANCES = 15
 """Writer and readers of a primary cluster with one secondary region: 1 + 15 - 1 (Aurora user guide, "Configuration
 requirements of an Amazon Aurora global database")."""
@@ -42,14 +38,12 @@ class Database:
         instances: Instances of the primary cluster, the writer included.
         version: Version of Aurora PostgreSQL.
         retention_days: Days for which automated backups are kept.
-        rpo: Objective of the replication lag: the longest period of writes that a failover may lose.
     """
 
     instance_class: str = "db.r6g.large"
     instances: int = 2
     version: str = "17.7"
     retention_days: int = 7
-    rpo: timedelta = timedelta(seconds=60)
 
     def replicas(self, tier: Tier) -> int | None:
         """Return the instances of the secondary cluster in a tier; None: the tier has no cluster."""
