@@ -17,7 +17,7 @@ from stacks.contract import write_contract
 from stacks.data import data
 from stacks.database import database_replica, global_database
 from stacks.kubernetes import cluster_contents
-from stacks.monitoring import backup_notices, early_warnings, expectation, heartbeat, watch
+from stacks.monitoring import backup_notices, early_warnings, expectation, heartbeat, restore_validation, watch
 from stacks.names import name_resources
 from stacks.preflight import Plan
 from stacks.region import region
@@ -71,6 +71,7 @@ def recovery(plan: Plan) -> None:
         expectation(topology, serves)
     watch(topology, here, key_arn)
     backup_notices(topology, here)
+    restore_validation(topology, here, key_arn)
     failover = record(topology, here, of_primary.require_output("zone_id"))
     pulumi.export(
         "contract", write_contract(topology, here, failover, topology.bucket(CONTROL, Role.RECOVERY), database)

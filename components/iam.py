@@ -360,6 +360,52 @@ def key_of_data(account: str) -> str:
     )
 
 
+def validate_restores(
+    region: str, account: str, replicas: Sequence[EncryptedBucket], sources: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return statements: compare what restore tests have restored, and report the results.
+
+    Restore jobs, and the description of volumes, have no ARN that a policy could name (Service Authorization Reference,
+    "AWS Backup" and "Amazon EC2"). AWS Backup names the buckets that it restores (developer guide, "Restore testing
+    inferred metadata").
+
+    Args:
+        region: The region of the tests.
+        account: The AWS account's twelve digits.
+        replicas: Buckets of that region that restored objects are compared with.
+        sources: Names of the buckets that were backed up: of keys that only one side has, they decide.
+    """
+    tested = "arn:aws:s3:::awsbackup-restore-test-*"
+    listed = [tested, *(each.arn for each in replicas), *(f"arn:aws:s3:::{name}" for name in sources)]
+    points = [f"arn:aws:backup:{region}:{account}:recovery-point:*", f"arn:aws:ec2:{region}::snapshot/*"]
+    jobs = ["backup:DescribeRestoreJob", "backup:PutRestoreValidationResult", "ec2:DescribeVolumes"]
+    objects = [f"{tested}/*", *(f"{each.arn}/*" for each in replicas)]
+    keys = [{**use_key(each, "Decrypt", ["kms:Decrypt"]), "Sid": f"Decrypt{n}"} for n, each in enumerate(replicas)]
+    return [
+        {"Sid": "Jobs", "Effect": "Allow", "Action": jobs, "Resource": "*"},
+        {"Sid": "Points", "Effect": "Allow", "Action": "backup:DescribeRecoveryPoint", "Resource": points},
+        {"Sid": "Versions", "Effect": "Allow", "Action": "s3:ListBucketVersions", "Resource": listed},
+        {"Sid": "Objects", "Effect": "Allow", "Action": "s3:GetObjectVersion", "Resource": objects},
+        *keys,
+    ]
+
+
+def publish_to(topic_arn: str, key_arn: str, region: str) -> list[dict[str, Any]]:
+    """Return statements: publish to an encrypted topic (SNS developer guide, "Key management").
+
+    Args:
+        topic_arn: ARN of the topic.
+        key_arn: ARN of its KMS key.
+        region: Its region.
+    """
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    via = {"StringEquals": {"kms:ViaService": f"sns.{region}.amazonaws.com"}}
+    return [
+        {"Sid": "Publish", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic_arn},
+        {"Sid": "TopicKey", "Effect": "Allow", "Action": actions, "Resource": key_arn, "Condition": via},
+    ]
+
+
 def key_of_region(account: str, region: str) -> str:
     """Return a key policy: IAM policies of the account control the key; alarms and logs of the account may use it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +16,14 @@ from components.data.replicated_bucket import rule_id
 from components.monitoring import alarm_rules
 from components.monitoring.backup_notices import BackupNotices, BackupNoticesArgs
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs, FleetScaling
+from components.monitoring.event_function import RESTORE_TESTS, EventFunction, EventFunctionArgs
 from components.monitoring.group_metrics import GroupMetrics, GroupMetricsArgs
 from components.monitoring.scheduled_function import ScheduledFunction, ScheduledFunctionArgs
 from components.tagging import tags_of
 from dr.control import incident_state, levers
 from dr.functions import prober
-from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY, TRIGGER, automation_project_name
-from dr.topology.topology import Role, Topology
+from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY, TRIGGER, VELERO, automation_project_name
+from dr.topology.topology import RestoreTests, Role, Topology
 from stacks.region import Region, place_of
 
 
@@ -76,6 +78,47 @@ def backup_notices(topology: Topology, here: Region) -> BackupNotices:
             region=topology.here.region,
             topic_arn=here.alerts.arn,
             dead_letters_arn=here.dead_letters.arn,
+            tags=tags_of(topology),
+        ),
+    )
+
+
+def restore_validation(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> EventFunction | None:
+    """Validate what restore tests have restored in the recovery region, if they are configured.
+
+    Args:
+        topology: The topology to deploy.
+        here: Components of the recovery region.
+        key_arn: ARN of the KMS key that encrypts the region's data.
+    """
+    if topology.restore_tests is RestoreTests.NONE:
+        return None
+    region, pairs = topology.recovery.region, [each for each in topology.pairs if each.name != VELERO]
+    sides = {topology.bucket(each, Role.PRIMARY): topology.bucket(each, Role.RECOVERY) for each in pairs}
+
+    def statements(known: list[str]) -> list[dict[str, Any]]:
+        data_key, topic, topic_key = known
+        replicas = [iam.EncryptedBucket(name, region, data_key) for name in sides.values()]
+        allowed = iam.validate_restores(region, topology.account, replicas, list(sides))
+        return [*allowed, *iam.publish_to(topic, topic_key, region)]
+
+    return EventFunction(
+        "restore-validation",
+        EventFunctionArgs(
+            function="restore_validation",
+            name=f"{topology.bucket_prefix}-restore-validation",
+            account=topology.account,
+            log_key_arn=here.key_arn,
+            dead_letters_arn=here.dead_letters.arn,
+            region=region,
+            variables={
+                "PRIMARY_REGION": topology.primary.region,
+                "REPLICAS": json.dumps(sides),
+                "TOPIC_ARN": here.alerts.arn,
+            },
+            statements=pulumi.Output.all(key_arn, here.alerts.arn, here.key_arn).apply(statements),
+            pattern=RESTORE_TESTS,
+            purpose="Restore tests of AWS Backup that have completed",
             tags=tags_of(topology),
         ),
     )

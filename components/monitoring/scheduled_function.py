@@ -62,6 +62,70 @@ class ScheduledFunctionArgs:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+def make_function(
+    name: str, args: ScheduledFunctionArgs, parent: pulumi.Resource, timeout: int = TIMEOUT_SECONDS
+) -> lambda_.Function:
+    """Create a function with its log group and role, keep its failed events, and run it once.
+
+    Args:
+        name: Name of the resource.
+        args: The function.
+        parent: The component that owns it.
+        timeout: Time limit of a run in seconds.
+    """
+    own = pulumi.ResourceOptions(parent=parent)
+    tags = dict(args.tags)
+    logs = cloudwatch.LogGroup(
+        f"{name}-logs",
+        name=f"/{args.name}",
+        retention_in_days=LOG_DAYS,
+        kms_key_id=args.log_key_arn,
+        region=args.region,
+        tags=tags,
+        opts=own,
+    )
+    role = iam.Role(
+        f"{name}-role",
+        assume_role_policy=trust_service("lambda.amazonaws.com"),
+        description=f"{args.name} in {args.region}",
+        tags=tags,
+        opts=own,
+    )
+    policy = iam.RolePolicy(
+        f"{name}-policy",
+        role=role.name,
+        policy=pulumi.Output.all(logs.arn, args.statements, args.dead_letters_arn).apply(
+            lambda values: document([write_logs(str(values[0])), *values[1], send_to(str(values[2]))])
+        ),
+        opts=own,
+    )
+    function = lambda_.Function(
+        name,
+        name=args.name,
+        role=role.arn,
+        runtime=RUNTIME,
+        architectures=["arm64"],
+        handler=handler_of(args.function),
+        code=archive_of(args.function),
+        memory_size=MEMORY_MIB,
+        timeout=timeout,
+        environment=lambda_.FunctionEnvironmentArgs(variables=dict(args.variables)),
+        logging_config=lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=logs.name),
+        region=args.region,
+        tags=tags,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[policy]),
+    )
+    keep_failed_events(f"{name}-events", function, args.dead_letters_arn, args.region, own)
+    lambda_.Invocation(
+        f"{name}-first-run",
+        function_name=function.name,
+        input=json.dumps({first_run.NAME: True}),
+        region=args.region,
+        opts=own,
+    )
+    return function
+
+
 class ScheduledFunction(pulumi.ComponentResource):
     """A Lambda function with its log group, role and schedule.
 
@@ -74,55 +138,7 @@ class ScheduledFunction(pulumi.ComponentResource):
     def __init__(self, name: str, args: ScheduledFunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dr:monitoring:ScheduledFunction", name, None, opts)
         own = pulumi.ResourceOptions(parent=self)
-        tags = dict(args.tags)
-        logs = cloudwatch.LogGroup(
-            f"{name}-logs",
-            name=f"/{args.name}",
-            retention_in_days=LOG_DAYS,
-            kms_key_id=args.log_key_arn,
-            region=args.region,
-            tags=tags,
-            opts=own,
-        )
-        role = iam.Role(
-            f"{name}-role",
-            assume_role_policy=trust_service("lambda.amazonaws.com"),
-            description=f"{args.name} in {args.region}",
-            tags=tags,
-            opts=own,
-        )
-        policy = iam.RolePolicy(
-            f"{name}-policy",
-            role=role.name,
-            policy=pulumi.Output.all(logs.arn, args.statements, args.dead_letters_arn).apply(
-                lambda values: document([write_logs(str(values[0])), *values[1], send_to(str(values[2]))])
-            ),
-            opts=own,
-        )
-        function = lambda_.Function(
-            name,
-            name=args.name,
-            role=role.arn,
-            runtime=RUNTIME,
-            architectures=["arm64"],
-            handler=handler_of(args.function),
-            code=archive_of(args.function),
-            memory_size=MEMORY_MIB,
-            timeout=TIMEOUT_SECONDS,
-            environment=lambda_.FunctionEnvironmentArgs(variables=dict(args.variables)),
-            logging_config=lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=logs.name),
-            region=args.region,
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
-        keep_failed_events(f"{name}-events", function, args.dead_letters_arn, args.region, own)
-        lambda_.Invocation(
-            f"{name}-first-run",
-            function_name=function.name,
-            input=json.dumps({first_run.NAME: True}),
-            region=args.region,
-            opts=own,
-        )
+        function = make_function(name, args, self)
         MinuteSchedule(
             f"{name}-schedule",
             MinuteScheduleArgs(

@@ -92,6 +92,20 @@ EXCEPTIONS: tuple[Exemption, ...] = (
         fact='statement Publish has Resource "[*]"',
         reason="PutMetricData has no resource-level permissions; a condition limits it to one namespace.",
     ),
+    *(
+        Exemption(
+            rule="iam-policy-no-wildcard-resource",
+            resource="restore-validation-policy",
+            fact=f"statement {statement} has Resource {resource}",
+            reason=reason,
+        )
+        for statement, resource, reason in (
+            ("Jobs", '"[*]"', "Restore jobs and descriptions of volumes have no resource-level permissions."),
+            ("Points", '"arn:aws:*[*]"', "AWS Backup generates the IDs of recovery points and snapshots."),
+            ("Versions", '"arn:aws:s3:::awsbackup-restore-test-[*]"', "AWS Backup generates the names of the buckets."),
+            ("Objects", '"arn:aws:s3:::awsbackup-restore-test-[*]/[*]"', "AWS Backup generates these names."),
+        )
+    ),
     Exemption(
         rule="iam-policy-no-wildcard-action",
         resource="runner-policy",

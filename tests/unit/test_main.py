@@ -256,7 +256,16 @@ def test_copies_are_restored_on_a_schedule_in_the_recovery_region_if_configured(
     assert plan["recoveryPointSelection"]["includeVaults"] == [
         f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:ml-dr-backups"
     ]
-    assert not first_deployment("dr", tier=tier).of("RestoreTestingPlan")
+    without = first_deployment("dr", tier=tier)
+    assert not without.of("RestoreTestingPlan")
+    assert not without.of("Permission")
+
+    variables = cloud.one("Function", "restore-validation")["environment"]["variables"]
+    assert variables["PRIMARY_REGION"] == "us-east-1"
+    assert variables["TOPIC_ARN"] == cloud.one("EventTarget", "backup-jobs-target")["arn"]
+    replicas = json.loads(variables["REPLICAS"])
+    assert f"ml-dr-{ACCOUNT}-us-east-1-models" in replicas
+    assert not [name for name in replicas if "velero" in name]
 
 
 def test_break_glass_role_is_the_only_one_that_may_delete_recovery_points() -> None:

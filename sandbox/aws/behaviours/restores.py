@@ -115,17 +115,24 @@ def start(
 
 
 def progress(world: World, region: str) -> None:
-    """Run the jobs of a region that are due to their end."""
+    """Run the jobs of a region that are due to their end.
+
+    Their events are delivered without the lock: a function that one invokes asks for the job.
+    """
+    ended = []
     with _LOCK:
         now = clock.now()
         for job in list(jobs(region).values()):
             if job.about["Status"] == PENDING and now > job.about["CreationDate"]:
                 job.about["Status"] = RUNNING
             if job.about["Status"] == RUNNING and now >= job.ends:
-                _finish(world, region, job, now)
+                ended.append(_finish(world, region, job, now))
+    for detail in ended:
+        events.emit(world, region, "aws.backup", "Restore Job State Change", detail, now)
 
 
-def _finish(world: World, region: str, job: Job, now: datetime.datetime) -> None:
+def _finish(world: World, region: str, job: Job, now: datetime.datetime) -> dict[str, Any]:
+    """Run a job to its end, and return the detail of its event."""
     about = job.about
     try:
         about["CreatedResourceArn"] = _restore(world, region, job)
@@ -139,7 +146,7 @@ def _finish(world: World, region: str, job: Job, now: datetime.datetime) -> None
     detail |= {name: about[name[0].upper() + name[1:]].isoformat() for name in ("creationDate", "completionDate")}
     if plan := about.get("CreatedBy"):
         detail["restoreTestingPlanArn"] = plan["RestoreTestingPlanArn"]
-    events.emit(world, region, "aws.backup", "Restore Job State Change", detail, now)
+    return detail
 
 
 def _restore(world: World, region: str, job: Job) -> str:

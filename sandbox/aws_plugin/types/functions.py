@@ -91,6 +91,61 @@ FUNCTION = ResourceType(
 )
 
 
+def _permit(permission: Resource) -> None:
+    wanted = permission.wanted
+    optional = {"SourceArn": "sourceArn", "SourceAccount": "sourceAccount"}
+    permission.send(
+        "add_permission",
+        FunctionName=wanted["function"],
+        StatementId=wanted["statementId"],
+        Action=wanted["action"],
+        Principal=wanted["principal"],
+        **{name: wanted[each] for name, each in optional.items() if each in wanted},
+    )
+    permission.id = wanted["statementId"]
+
+
+def _permitted(permission: Resource) -> dict[str, Any] | None:
+    """Return a statement of the function's policy; an import names FUNCTION/STATEMENT."""
+    function, _, imported = permission.id.partition("/")
+    name = permission["function"] or function
+    permission.id = imported or permission.id
+    policy = json.loads(permission.send("get_policy", FunctionName=name)["Policy"])
+    for each in policy["Statement"]:
+        if each["Sid"] == permission.id:
+            source = {
+                key.lower(): value for tests in each.get("Condition", {}).values() for key, value in tests.items()
+            }
+            return {
+                **{"Action": each["Action"], "FunctionName": name, "StatementId": each["Sid"]},
+                **{"Principal": each["Principal"]["Service"], "SourceArn": source.get("aws:sourcearn")},
+                "SourceAccount": source.get("aws:sourceaccount"),
+            }
+    return None
+
+
+def _forbid(permission: Resource) -> None:
+    permission.send("remove_permission", FunctionName=permission["function"], StatementId=permission.id)
+
+
+PERMISSION = ResourceType(
+    token="aws:lambda/permission:Permission",
+    service="lambda",
+    shape="AddPermissionRequest",
+    properties="action! function=FunctionName! principal! statementId sourceArn sourceAccount",
+    auto_name=AutoName("statementId", 100),
+    replace_on=frozenset({"action", "function", "principal", "statementId", "sourceArn", "sourceAccount"}),
+    checks=(
+        matches("action", r"(lambda:[*]|lambda:[a-zA-Z]+|[*])", "lambda:NAME, lambda:* or *"),
+        matches("statementId", r"[A-Za-z0-9_-]{1,100}", "1 to 100 letters, digits, _ and -"),
+        matches("sourceArn", r"arn:aws.*", "an ARN"),
+    ),
+    create=_permit,
+    read=_permitted,
+    delete=_forbid,
+)
+
+
 def _invoke(invocation: Resource) -> None:
     name, qualifier, payload = (invocation.wanted[each] for each in ("functionName", "qualifier", "input"))
     answer = invocation.send("invoke", FunctionName=name, Qualifier=qualifier, Payload=payload)
@@ -201,4 +256,4 @@ SCHEDULE = ResourceType(
     retries=("assume the role", "role you provide"),
 )
 
-TYPES = (FUNCTION, INVOCATION, EVENT_INVOKE, SCHEDULE)
+TYPES = (FUNCTION, PERMISSION, INVOCATION, EVENT_INVOKE, SCHEDULE)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import textwrap
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dr.errors import Failed
+from sandbox.emulator_client import ask
 from sandbox.local import ROOT
+from tests.support.buckets import make_bucket
 from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
 
 pytestmark = pytest.mark.engine
@@ -26,8 +30,15 @@ PROGRAM = """
     from components.data.backup_rules import BackupRule, VaultLock
     from components.data.backup_vault import BackupVault, BackupVaultArgs
     from components.data.data_keys import DataKeys, DataKeysArgs
+    from components.data.region_key import RegionKey, RegionKeyArgs
     from components.data.restore_testing import RestoreTesting, RestoreTestingArgs
+    from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
+    from components.monitoring.dead_letters import DeadLetters, DeadLettersArgs
+    from components.monitoring.event_function import RESTORE_TESTS, EventFunction, EventFunctionArgs
+    import pulumi
+    from components import iam
 
+    ACCOUNT = "123456789012"
     EAST, WEST = "us-east-1", "us-west-2"
     # The second one is the sandbox's deploying principal.
     ADMINS = ["arn:aws:iam::123456789012:role/break-glass", "arn:aws:iam::123456789012:user/moto"]
@@ -41,7 +52,36 @@ PROGRAM = """
     rules = [BackupRule(retention_days={days}), archive]
     BackupPlan("primary", BackupPlanArgs("ml-dr", EAST, here.vault_name, there.arn, rules, copy_lock=lock))
     BackupPlan("recovery", BackupPlanArgs("ml-dr", WEST, there.vault_name, running={running}, vault_lock=lock))
-    RestoreTesting("tests", RestoreTestingArgs("copies", WEST, [there.arn], "cron(0 6 1 * ? *)"))
+    RestoreTesting("tests", RestoreTestingArgs("copies", WEST, [there.arn], "cron(0 6 * * ? *)"))
+    key = RegionKey("region", RegionKeyArgs("ml-dr-region", ACCOUNT, WEST, protect=False))
+    topic = AlertTopic("alerts", AlertTopicArgs("alerts", ACCOUNT, WEST, key.arn, ["oncall@example.com"]))
+    letters = DeadLetters("letters", DeadLettersArgs("letters", ACCOUNT, WEST))
+    replica = iam.EncryptedBucket("models-replica", WEST, "arn:aws:kms:us-west-2:123456789012:key/1")
+    statements = pulumi.Output.all(topic.arn, key.arn).apply(
+        lambda known: [
+            *iam.validate_restores(WEST, ACCOUNT, [replica], ["models-source"]),
+            *iam.publish_to(known[0], known[1], WEST),
+        ]
+    )
+    EventFunction(
+        "validation",
+        EventFunctionArgs(
+            function="restore_validation",
+            name="validation",
+            account=ACCOUNT,
+            log_key_arn=key.arn,
+            dead_letters_arn=letters.arn,
+            region=WEST,
+            variables={{
+                "PRIMARY_REGION": EAST,
+                "REPLICAS": '{{"models-source": "models-replica"}}',
+                "TOPIC_ARN": topic.arn,
+            }},
+            statements=statements,
+            pattern=RESTORE_TESTS,
+            purpose="Restore tests",
+        ),
+    )
 """
 
 
@@ -127,12 +167,41 @@ def test_newest_copies_are_restored_on_a_schedule_by_a_role_that_may_only_restor
     (role,) = {each["IamRoleArn"].rpartition("/")[2] for each in listed}
     attached = deployed.sandbox.client("iam", EAST).list_attached_role_policies(RoleName=role)["AttachedPolicies"]
 
-    assert plan["ScheduleExpression"] == "cron(0 6 1 * ? *)"
+    assert plan["ScheduleExpression"] == "cron(0 6 * * ? *)"
     assert plan["RecoveryPointSelection"]["IncludeVaults"] == [VAULT_ARN]
     assert {each["ProtectedResourceType"] for each in listed} == {"S3", "EBS", "EFS", "DynamoDB"}
     assert {each["PolicyName"] for each in attached} == {
         *("AWSBackupServiceRolePolicyForRestores", "AWSBackupServiceRolePolicyForS3Restore")
     }
+
+
+def test_restore_test_of_a_copy_is_validated_by_the_deployed_function(deployed: Deployed) -> None:
+    sandbox, body = deployed.sandbox, b"weights"
+    for region, name in ((EAST, "models-source"), (WEST, "models-replica")):
+        make_bucket(sandbox.client("s3", region), name)
+        sandbox.client("s3", region).put_object(Bucket=name, Key="a", Body=body)
+    tag = {"TagSet": [{"Key": "backup", "Value": "enabled"}]}
+    sandbox.client("s3", EAST).put_bucket_tagging(Bucket="models-source", Tagging=tag)
+    # To a minute after 06:00 of the next day: backups are at 02:00, the test at 06:00.
+    now = datetime.fromisoformat(ask(sandbox.server, "GET", "clock")["now"])
+    end = (now + timedelta(days=1)).replace(hour=6, minute=2, second=0, microsecond=0)
+    while (left := (end - datetime.fromisoformat(ask(sandbox.server, "GET", "clock")["now"])).total_seconds()) > 0:
+        ask(sandbox.server, "POST", "clock", {"advance": min(left, 43_200)})
+    listed = deployed.backup(WEST).list_restore_jobs(ByResourceType="S3")["RestoreJobs"]
+    newest = max(listed, key=lambda each: each["CreationDate"])
+
+    assert newest["ValidationStatus"] == "SUCCESSFUL"
+    assert newest["ValidationStatusMessage"] == "1 objects, 7 bytes, 1 with equal hashes"
+    restored = newest["CreatedResourceArn"].rpartition(":")[2]
+    found = sandbox.client("s3", WEST).get_object(Bucket=restored, Key="a")["Body"].read()
+    assert hashlib.sha256(found).digest() == hashlib.sha256(body).digest()
+    # A vault with recovery points is not deleted: AWS refuses it, and the message says what is in the way.
+    with pytest.raises(Failed, match="cannot be deleted as it contains recovery points"):
+        sandbox.engine.destroy("primary")
+    for region in (EAST, WEST):
+        backup = deployed.backup(region)
+        for point in backup.list_recovery_points_by_backup_vault(BackupVaultName="ml-dr")["RecoveryPoints"]:
+            backup.delete_recovery_point(BackupVaultName="ml-dr", RecoveryPointArn=point["RecoveryPointArn"])
 
 
 def test_backup_plan_is_updated_paused_and_destroyed(deployed: Deployed) -> None:

@@ -15,6 +15,7 @@ INVOCATION = "aws:lambda/invocation:Invocation"
 EVENT_INVOKE = "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 QUEUE = "aws:sqs/queue:Queue"
+PERMISSION = "aws:lambda/permission:Permission"
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
@@ -82,6 +83,17 @@ def _event_invoke(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     return first, {**first, "maximumEventAgeInSeconds": 900}
 
 
+def _permission(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    allowed = {
+        "function": engine.make(FUNCTION, name, **function(engine, name)).id,
+        "statementId": "events",
+        "action": "lambda:InvokeFunction",
+        "principal": "events.amazonaws.com",
+        "sourceArn": f"arn:aws:events:us-east-1:123456789012:rule/{name}",
+    }
+    return allowed, allowed  # no property can be changed in place
+
+
 def _schedule(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     started = engine.make(FUNCTION, name, **function(engine, name)).state["arn"]
     role = engine.make(ROLE, f"{name}-schedule", assumeRolePolicy=trust("scheduler.amazonaws.com")).state["arn"]
@@ -110,6 +122,7 @@ EXAMPLES_WATCHING = {
     "invocation": Example(INVOCATION, _invocation, frozenset(), stays=True, imports=False),
     "event-invoke": Example(EVENT_INVOKE, _event_invoke, frozenset({"maximumEventAgeInSeconds"})),
     "queue": Example(QUEUE, _queue, frozenset({"messageRetentionSeconds"})),
+    "permission": Example(PERMISSION, _permission, frozenset(), imports=False),
     "schedule": Example(SCHEDULE, _schedule, frozenset({"scheduleExpression"})),
     "composite-alarm": Example(COMPOSITE, _composite, frozenset({"alarmRule"})),
 }

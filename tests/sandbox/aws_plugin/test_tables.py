@@ -145,6 +145,9 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "lambda/function:Function": ["name"],
         "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ["functionName"],
         "sqs/queue:Queue": ["name"],
+        "lambda/permission:Permission": [
+            *("action", "function", "principal", "sourceAccount", "sourceArn", "statementId"),
+        ],
         "lambda/invocation:Invocation": ["functionName", "input", "qualifier", "triggers"],
         "scheduler/schedule:Schedule": ["groupName", "name"],
         "ec2/launchTemplate:LaunchTemplate": ["name"],

@@ -180,6 +180,8 @@ WORKERS = f"{SCALING_GROUPS}:autoScalingGroupName/ml-dr-workers-batch"
 RESIZE_WORKERS = granted("automation-policy", "ResizeWorkers", "autoscaling:UpdateAutoScalingGroup", WORKERS)
 REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableMetricsCollection", SCALING_GROUPS)
 
+VALIDATION, RESTORED = "restore-validation-policy", "arn:aws:s3:::awsbackup-restore-test-*"
+POINTS = "arn:aws:backup:us-west-2:123456789012:recovery-point:*"
 EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (FLOW_LOGS,)),
     ("iam-policy-no-wildcard-resource", (pods("load-balancer", "Describe", "*"),)),
@@ -189,6 +191,10 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (REPORT,)),
     ("iam-policy-no-wildcard-resource", (publisher("prober"),)),
     ("iam-policy-no-wildcard-resource", (publisher("republisher"),)),
+    ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Jobs", "backup:DescribeRestoreJob", "*"),)),
+    ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Points", "backup:DescribeRecoveryPoint", POINTS),)),
+    ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Versions", "s3:ListBucketVersions", RESTORED),)),
+    ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Objects", "s3:GetObjectVersion", f"{RESTORED}/*"),)),
     ("iam-policy-no-wildcard-action", (granted("runner-policy", "Deploy", "eks:*", KEY_ARN),)),
     ("iam-policy-no-wildcard-action", (granted("runner-policy", "ReadGlobal", "iam:Get*", KEY_ARN),)),
     ("iam-policy-no-wildcard-resource", (granted("runner-policy", "Deploy", "eks:CreateCluster", "*"),)),
