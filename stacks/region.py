@@ -280,7 +280,9 @@ def region_automation(
 
 def place_of(topology: Topology) -> Place:
     """Return where automation of a topology runs."""
-    return Place(topology.here.region, topology.account, topology.existing_cluster or topology.bucket_prefix)
+    cluster = topology.existing_cluster or topology.bucket_prefix
+    database = (topology.bucket_prefix, topology.database_cluster(Role.RECOVERY)) if topology.database else ()
+    return Place(topology.here.region, topology.account, cluster, *database)
 
 
 def data_buckets(topology: Topology, key_arn: pulumi.Input[str]) -> dict[str, DataBucket]:
