@@ -188,7 +188,12 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     names = {subject: function.name for subject, function in functions.items()}
     copies_rpo = {backups.data: backups.rpo for backups in topology.backups}
     rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, names, copies_rpo)
-    return alarms(topology, here, rules, alarm_rules.composites(primary, recovery_, names), list(functions.values()))
+    replicated = topology.database_instances is not None
+    if replicated:
+        cluster = topology.database_cluster(Role.RECOVERY)
+        rules.append(alarm_rules.database_late(cluster, topology.running_tier.spec.rpo, primary, recovery_))
+    decisive = alarm_rules.composites(primary, recovery_, names, database=replicated)
+    return alarms(topology, here, rules, decisive, list(functions.values()))
 
 
 def failover_trigger(

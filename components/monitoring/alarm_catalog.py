@@ -119,6 +119,13 @@ def catalog() -> Iterator[CatalogEntry]:
         name = "copies-late" if data is DataClass.OBJECTS else f"copies-late-{data}"
         yield CatalogEntry(name, RECOVERY, f"RPO of backups: {data}", JOBS, LATE)
     yield CatalogEntry(
+        "database-late",
+        RECOVERY,
+        "RPO of the database",
+        "`dr check`, then the writer's load",
+        "test_database_that_falls_behind_for_longer_than_its_objective_raises_database_late",
+    )
+    yield CatalogEntry(
         "unmeasured",
         RECOVERY,
         "promises are measured",

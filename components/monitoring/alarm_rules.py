@@ -23,6 +23,7 @@ from dr.functions.prober import (
 from dr.preflight.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 from dr.topology import detection
 from dr.topology.backups import DataClass
+from dr.topology.databases import REPLICA_METRIC, REPLICA_NAMESPACE
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
@@ -287,7 +288,7 @@ def dead_letters(queue: str) -> AlarmRule:
     )
 
 
-SENTINEL, COPIES = "sentinel-late", "copies-late"
+SENTINEL, COPIES, DATABASE = "sentinel-late", "copies-late", "database-late"
 UNMEASURED = "unmeasured"
 PROBER, LEVERS, AUTOMATION = "prober", "levers", "automation"
 
@@ -390,6 +391,29 @@ def copies_late(data: DataClass, objective: timedelta, workload: str, recovery: 
     )
 
 
+def database_late(cluster: str, objective: timedelta, primary: str, recovery: str) -> AlarmRule:
+    """Return the alarm on the lag of the database's replica, of the metric that AWS publishes in its region.
+
+    INSUFFICIENT_DATA means that the cluster no longer follows, because it was promoted or detached, and notifies.
+
+    Args:
+        cluster: Identifier of the secondary cluster.
+        objective: Objective of its lag.
+        primary: The primary region.
+        recovery: The recovery region.
+    """
+    return AlarmRule(
+        DATABASE,
+        f"the database in {recovery} is more than {objective // timedelta(minutes=1)} minutes behind {primary}: "
+        "a failover now would lose that data. Look at the writer's load, and at the state of the global database",
+        REPLICA_NAMESPACE,
+        REPLICA_METRIC,
+        int(objective.total_seconds() * 1000),
+        dimensions={"DBClusterIdentifier": cluster},
+        unknown_notifies=True,
+    )
+
+
 @dataclass(frozen=True)
 class CompositeRule:
     """A composite alarm.
@@ -418,7 +442,9 @@ class CompositeRule:
         return " AND ".join(parts)
 
 
-def composites(primary: str, recovery: str, functions: Iterable[str] = ()) -> list[CompositeRule]:
+def composites(
+    primary: str, recovery: str, functions: Iterable[str] = (), *, database: bool = False
+) -> list[CompositeRule]:
     """Return the composite alarms, on which the decision to fail over is based.
 
     An impaired region is reported by two independent alarms, on its endpoint and on its replication, while the prober
@@ -428,9 +454,11 @@ def composites(primary: str, recovery: str, functions: Iterable[str] = ()) -> li
         primary: The primary region.
         recovery: The recovery region.
         functions: Subjects of the deployed functions.
+        database: Whether the recovery region has a replica of the database.
     """
     risks = [
         SENTINEL,
+        *([DATABASE] if database else []),
         *(copies_name(data) for data in DataClass),
         UNMEASURED,
         PROBER_FAILING,

@@ -9,11 +9,9 @@ from dr.data import global_database
 from dr.errors import Failed, Problem
 from dr.operations.scene import Scene
 from dr.topology.backups import DataClass
+from dr.topology.databases import REPLICA_METRIC, REPLICA_NAMESPACE
 from dr.topology.tiers import describe_duration
 
-NAMESPACE, METRIC = "AWS/RDS", "AuroraGlobalDBReplicationLag"
-"""Lag of a secondary cluster in milliseconds, in the region of that cluster (Aurora user guide, "Cluster-level metrics
-for Amazon Aurora")."""
 WINDOW = timedelta(minutes=15)
 """An older value says nothing about the time of a loss."""
 PERIOD_SECONDS = 60
@@ -61,8 +59,8 @@ def lag(region: str, cluster: str, at: datetime) -> timedelta:
         "Id": "lag",
         "MetricStat": {
             "Metric": {
-                "Namespace": NAMESPACE,
-                "MetricName": METRIC,
+                "Namespace": REPLICA_NAMESPACE,
+                "MetricName": REPLICA_METRIC,
                 "Dimensions": [{"Name": "DBClusterIdentifier", "Value": cluster}],
             },
             "Period": PERIOD_SECONDS,
@@ -75,6 +73,6 @@ def lag(region: str, cluster: str, at: datetime) -> timedelta:
         )
     values = [value for result in answer["MetricDataResults"] for value in result["Values"]]
     if not values:
-        fact = f"CloudWatch has no {METRIC} of the {describe_duration(WINDOW)} before {at:%H:%M:%S} UTC"
+        fact = f"CloudWatch has no {REPLICA_METRIC} of the {describe_duration(WINDOW)} before {at:%H:%M:%S} UTC"
         raise Failed(Problem(f"lag of {cluster}", fact, "find it by other means: aurora_global_db_status()"))
     return timedelta(milliseconds=values[0])

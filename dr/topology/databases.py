@@ -18,6 +18,9 @@ MOST_RETENTION_DAYS = 35
 CLASS = re.compile(r"db\.[a-z]\w*\.\w+")
 MEMORY_OPTIMIZED = re.compile(r"db\.[rx][2-9]\w*\.\w+")
 VERSION = re.compile(r"1[5-9]\.\d+")
+REPLICA_NAMESPACE, REPLICA_METRIC = "AWS/RDS", "AuroraGlobalDBReplicationLag"
+"""Lag of a secondary cluster in milliseconds, in the region of that cluster (Aurora user guide, "Cluster-level metrics
+for Amazon Aurora")."""
 
 
 class DatabaseMode(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dr.control import contract
-from dr.operations.database_lag import METRIC, NAMESPACE
+from dr.topology.databases import REPLICA_METRIC, REPLICA_NAMESPACE
 from dr.topology.topology import Role
 from sandbox import timings
 from sandbox.server import Running
@@ -52,10 +52,14 @@ class Database:
 
     def lag(self, seconds: float) -> None:
         """Publish a replication lag, as RDS does each minute."""
-        value = {"MetricName": METRIC, "Value": seconds * 1000, "Timestamp": datetime.now(UTC) - timedelta(seconds=70)}
+        value = {
+            "MetricName": REPLICA_METRIC,
+            "Value": seconds * 1000,
+            "Timestamp": datetime.now(UTC) - timedelta(seconds=70),
+        }
         dimensions = [{"Name": "DBClusterIdentifier", "Value": AWAY}]
         self.aws.client("cloudwatch", WEST).put_metric_data(
-            Namespace=NAMESPACE, MetricData=[{**value, "Dimensions": dimensions}]
+            Namespace=REPLICA_NAMESPACE, MetricData=[{**value, "Dimensions": dimensions}]
         )
 
     def copy_snapshot(self) -> str:

@@ -162,7 +162,7 @@ def test_tier_changes_only_nat_gateways_backup_plan_cluster_and_record_weight_of
         set()
         if tier is Tier.BACKUP
         else CLUSTER
-        | {"alarms-alerting-silent"}
+        | {"alarms-alerting-silent", "alarms-database-late"}
         | {
             f"{name}-{zone}"
             for name in ("alarms-nodes-busy", "alarms-nodes-short", "group-metrics-schedule")

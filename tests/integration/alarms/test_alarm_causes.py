@@ -17,6 +17,7 @@ from components.iam import document, trust_service
 from components.monitoring.alarm_rules import (
     AlarmRule,
     copies_name,
+    database_late,
     dead_letters,
     function_failing,
     heartbeat_failing,
@@ -31,9 +32,11 @@ from dr.control.incident_state import IncidentState, Levers
 from dr.functions import prober, republisher
 from dr.names import SENTINEL_KEY, SERVING_KEY
 from dr.topology.backups import Backups, DataClass
+from dr.topology.tiers import Tier
 from dr.topology.topology import DnsFailover, Role
 from sandbox.server import Running
 from tests.integration.alarms.test_alarm_rules import FUNCTIONS, make
+from tests.support.aurora import READER, Database
 from tests.support.buckets import PRIMARY, RECOVERY, Pair, configuration, make_bucket
 from tests.support.waiting import wait_for
 
@@ -195,6 +198,28 @@ def test_class_of_data_without_any_copy_is_unknown_and_not_late(region: Region) 
     found = region.aws.client("cloudwatch", RECOVERY).describe_alarms(AlarmNames=["ml-dr-copies-late-volumes"])
 
     assert [each["StateValue"] for each in found["MetricAlarms"]] == ["INSUFFICIENT_DATA"]
+
+
+def test_database_that_falls_behind_for_longer_than_its_objective_raises_database_late(region: Region) -> None:
+    Database(region.aws).pair()
+    make(
+        region.aws.client("cloudwatch", RECOVERY),
+        database_late(READER, Tier.WARM.spec.rpo, PRIMARY, RECOVERY),
+    )
+    assert minutes(region, 4) == set()
+    region.fault(kind="database", region=RECOVERY, lag=Tier.WARM.spec.rpo.total_seconds() + 60)
+
+    assert minutes(region, 4) == {"database-late"}
+    region.repair()
+    assert minutes(region, 4) == set()
+
+
+def minutes(region: Region, count: int) -> set[str]:
+    """Let minutes pass, in which objects are replicated, and return the firing alarms."""
+    for _ in range(count):
+        region.beat()
+        region.pass_minutes(1)
+    return region.firing()
 
 
 def test_recovery_record_that_no_operator_opened_raises_lever_admit(
