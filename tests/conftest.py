@@ -51,7 +51,14 @@ def everything(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture(autouse=True)
 def _no_aws_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     nowhere = tmp_path_factory.getbasetemp() / "nowhere"
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "DR_PROJECT"):
+    for name in (
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_SESSION_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE",
+        "DR_PROJECT",
+        "MLFLOW_TRACKING_URI",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,8 @@ from dr.data.publication import Item
 from dr.data.set_folder import PARTS, files, part_of
 from dr.errors import Failed, Invalid, Problem
 
+SERVER = "MLFLOW_TRACKING_URI"
+"""Environment variable with the address of the tracking server (MLflow documentation, "Tracking Server")."""
 MODEL = "MLmodel"
 """File in the folder of a model (MLflow documentation, "MLflow Models", "Storage Format")."""
 
@@ -67,9 +70,13 @@ def read_server(run_id: str, into: Path) -> Run:
         into: An empty folder for the artifacts.
 
     Raises:
-        Invalid: MLflow cannot be imported.
+        Invalid: MLFLOW_TRACKING_URI is not set, or MLflow cannot be imported.
         Failed: MLflow reported an error.
     """
+    if not os.environ.get(SERVER):
+        # Without it, MLflow creates an empty store in the current folder.
+        remedy = "name the tracking server in it, or the folder of the run instead of --run"
+        raise Invalid(Problem("--run", f"{SERVER} is not set", remedy))
     try:
         mlflow: Any = importlib.import_module("mlflow")
     except ImportError as error:
@@ -79,7 +86,7 @@ def read_server(run_id: str, into: Path) -> Run:
         found = mlflow.MlflowClient().get_run(run_id).data
         artifacts = Path(mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=str(into)))
     except Exception as error:  # MLflow raises errors of its stores and of HTTP libraries
-        remedy = "check MLFLOW_TRACKING_URI and the ID of the run"
+        remedy = f"check {SERVER} and the ID of the run"
         raise Failed(Problem(f"MLflow run {run_id}", f"{type(error).__name__}: {error}", remedy)) from error
     return Run(dict(found.params), dict(found.metrics), artifacts)
 

@@ -136,7 +136,7 @@ def test_failed_upload_leaves_no_manifest(regions: Regions, folder: Path) -> Non
         (("FOLDER", "--image", "docker.io/a/b:1"), "has no digest"),
         (("FOLDER", "--probe", "absent.json"), "not a probe"),
         (("FOLDER", "--data", "absent"), "absent does not exist"),
-        (("--run", "1"), "MLflow is not installed"),
+        (("--run", "1"), "MLFLOW_TRACKING_URI is not set"),
     ],
 )
 def test_invalid_options_are_refused(folder: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -64,7 +64,13 @@ def test_folder_without_the_files_of_a_run_is_not_one(tmp_path: Path) -> None:
     assert not mlflow_run.is_run(tmp_path)
 
 
+def test_run_of_a_server_that_is_not_named_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="MLFLOW_TRACKING_URI is not set"):
+        mlflow_run.read_server("1", tmp_path)
+
+
 def test_run_of_a_server_needs_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(mlflow_run.SERVER, "http://127.0.0.1:5000")
     monkeypatch.setitem(sys.modules, "mlflow", None)
 
     with pytest.raises(Invalid, match="MLflow is not installed"):
@@ -82,6 +88,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 raise LookupError(f"Run with id={run_id} not found")
             return SimpleNamespace(data=SimpleNamespace(params={"C": "10.0"}, metrics={"accuracy": 0.97}))
 
+    monkeypatch.setenv(mlflow_run.SERVER, "http://127.0.0.1:5000")
     artifacts = SimpleNamespace(download_artifacts=lambda run_id, dst_path: str(source))
     monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(MlflowClient=Client, artifacts=artifacts))
     return source
