@@ -191,7 +191,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
     replicated = topology.database_instances is not None
     if replicated:
         cluster = topology.database_cluster(Role.RECOVERY)
-        rules.append(alarm_rules.database_late(cluster, topology.running_tier.spec.rpo, primary, recovery_))
+        rules.append(alarm_rules.database_late(cluster, primary, recovery_))
     decisive = alarm_rules.composites(primary, recovery_, names, database=replicated)
     return alarms(topology, here, rules, decisive, list(functions.values()))
 

@@ -24,6 +24,7 @@ from dr.preflight.guards import PRIMARY_DOWN, PROBER_FAILING, RECOVERY_DOWN
 from dr.topology import detection
 from dr.topology.backups import DataClass
 from dr.topology.databases import REPLICA_METRIC, REPLICA_NAMESPACE
+from dr.topology.tiers import Tier
 
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 BREACHING, NOT_BREACHING, UNKNOWN = "breaching", "notBreaching", "missing"
@@ -36,6 +37,8 @@ CPU_PERCENT, CPU_SECONDS, CPU_PERIODS = 75, 120, 2
 SHORT_MINUTES = 5
 """An instance is in service after about two minutes (measured: 80 to 120 s until its node is ready), unless capacity,
 quota or addresses are exhausted."""
+DATABASE_LAG = min(tier.spec.rpo for tier in Tier)
+"""The strictest objective of a tier, so that a change of tier calls no CloudWatch."""
 WATCHDOG_MINUTES = 10
 FUNCTION_MINUTES = 2
 """A single missed run is not reported: EventBridge Scheduler may start a run up to a minute late."""
@@ -391,24 +394,23 @@ def copies_late(data: DataClass, objective: timedelta, workload: str, recovery: 
     )
 
 
-def database_late(cluster: str, objective: timedelta, primary: str, recovery: str) -> AlarmRule:
+def database_late(cluster: str, primary: str, recovery: str) -> AlarmRule:
     """Return the alarm on the lag of the database's replica, of the metric that AWS publishes in its region.
 
     INSUFFICIENT_DATA means that the cluster no longer follows, because it was promoted or detached, and notifies.
 
     Args:
         cluster: Identifier of the secondary cluster.
-        objective: Objective of its lag.
         primary: The primary region.
         recovery: The recovery region.
     """
     return AlarmRule(
         DATABASE,
-        f"the database in {recovery} is more than {objective // timedelta(minutes=1)} minutes behind {primary}: "
+        f"the database in {recovery} is more than {DATABASE_LAG // timedelta(minutes=1)} minutes behind {primary}: "
         "a failover now would lose that data. Look at the writer's load, and at the state of the global database",
         REPLICA_NAMESPACE,
         REPLICA_METRIC,
-        int(objective.total_seconds() * 1000),
+        int(DATABASE_LAG.total_seconds() * 1000),
         dimensions={"DBClusterIdentifier": cluster},
         unknown_notifies=True,
     )

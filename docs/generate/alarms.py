@@ -9,7 +9,6 @@ from components.monitoring.alarm_catalog import BOTH, FLEET, PAIR, ZONE, Catalog
 from components.monitoring.alarm_rules import AlarmRule
 from dr.control import levers
 from dr.topology.backups import every_class
-from dr.topology.tiers import DEFAULT_TIER
 
 COMPARISONS = {alarm_rules.ABOVE: ">", alarm_rules.BELOW: "<"}
 LEVERS = {f"lever-{levers.ENGAGE}": "`Lever` >= 1", f"lever-{levers.ADMIT}": "`Lever` < 1"}
@@ -41,6 +40,7 @@ def _conditions() -> dict[str, str]:
         alarm_rules.dead_letters(""),
         alarm_rules.alerting_silent(""),
         *alarm_rules.recovery_region_rules("", "", "", functions, copies),
+        alarm_rules.database_late("", "", ""),
     )
     composites = {
         each.name: " and ".join(
@@ -52,9 +52,7 @@ def _conditions() -> dict[str, str]:
         )
         for each in alarm_rules.composites("", "", functions)
     }
-    late = alarm_rules.database_late("", DEFAULT_TIER.spec.rpo, "", "")
-    of_tier = {late.name: _condition(late).replace(f"{late.threshold:g}", "the RPO of the tier")}
-    return {**LEVERS, **composites, **of_tier, **{rule.name: _condition(rule) for rule in rules}}
+    return {**LEVERS, **composites, **{rule.name: _condition(rule) for rule in rules}}
 
 
 def _condition(rule: AlarmRule) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from dr.cli.command import Json, application, errors_shown, exits, print_result
 from dr.cli.options import Project, Stack, Yes, region_names
-from dr.cli.restore import Overwrite
+from dr.cli.restore import AsOf, DeleteCreated, Overwrite
 from dr.errors import Exit, Problem, Refused
 
 app = application("registry", "The model registry: its database and its artifacts.")
@@ -58,12 +58,10 @@ def verify(
 
 @app.command(epilog=exits(EXITS["registry restore"]))
 def restore(
-    as_of: Annotated[str, typer.Option(metavar="TIME", help="The time: 2026-11-28T12:00:00Z.")],
+    as_of: AsOf,
     region: Region = "",
     overwrite_newer: Overwrite = False,
-    delete_created: Annotated[
-        bool, typer.Option("--delete-created", help="Put a delete marker on artifacts that did not exist at that time.")
-    ] = False,
+    delete_created: DeleteCreated = False,
     yes: Yes = False,
     as_json: Json = False,
     project: Project = Path(),

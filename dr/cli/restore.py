@@ -21,6 +21,10 @@ EXITS = {
     }
 }
 
+AsOf = Annotated[str, typer.Option(metavar="TIME", help="The time: 2026-11-28T12:00:00Z.")]
+DeleteCreated = Annotated[
+    bool, typer.Option("--delete-created", help="Put a delete marker on objects that did not exist at that time.")
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite-newer", help="Put the older version on top of newer data, which stays a version.")
 ]
@@ -34,14 +38,12 @@ def add_to(app: typer.Typer) -> None:
 def restore(
     bucket: Annotated[str, typer.Option(help="A bucket of this deployment.")],
     prefix: Annotated[str, typer.Option(help="Prefix of the keys; '' for the whole bucket.")],
-    as_of: Annotated[str, typer.Option(metavar="TIME", help="The time: 2026-11-28T12:00:00Z.")],
+    as_of: AsOf,
     to: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="Restore to this prefix of the bucket.", show_default=False)
     ] = None,
     overwrite_newer: Overwrite = False,
-    delete_created: Annotated[
-        bool, typer.Option("--delete-created", help="Put a delete marker on objects that did not exist at that time.")
-    ] = False,
+    delete_created: DeleteCreated = False,
     yes: Yes = False,
     as_json: Json = False,
     project: Project = Path(),

@@ -15,6 +15,7 @@ import pytest
 
 from components.iam import document, trust_service
 from components.monitoring.alarm_rules import (
+    DATABASE_LAG,
     AlarmRule,
     copies_name,
     database_late,
@@ -32,7 +33,6 @@ from dr.control.incident_state import IncidentState, Levers
 from dr.functions import prober, republisher
 from dr.names import SENTINEL_KEY, SERVING_KEY
 from dr.topology.backups import Backups, DataClass
-from dr.topology.tiers import Tier
 from dr.topology.topology import DnsFailover, Role
 from sandbox.server import Running
 from tests.integration.alarms.test_alarm_rules import FUNCTIONS, make
@@ -202,12 +202,9 @@ def test_class_of_data_without_any_copy_is_unknown_and_not_late(region: Region) 
 
 def test_database_that_falls_behind_for_longer_than_its_objective_raises_database_late(region: Region) -> None:
     Database(region.aws).pair()
-    make(
-        region.aws.client("cloudwatch", RECOVERY),
-        database_late(READER, Tier.WARM.spec.rpo, PRIMARY, RECOVERY),
-    )
+    make(region.aws.client("cloudwatch", RECOVERY), database_late(READER, PRIMARY, RECOVERY))
     assert minutes(region, 4) == set()
-    region.fault(kind="database", region=RECOVERY, lag=Tier.WARM.spec.rpo.total_seconds() + 60)
+    region.fault(kind="database", region=RECOVERY, lag=DATABASE_LAG.total_seconds() + 60)
 
     assert minutes(region, 4) == {"database-late"}
     region.repair()

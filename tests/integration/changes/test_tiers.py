@@ -47,8 +47,10 @@ SCALED_IN_PLACE = {
     "aws:ec2/route:Route",
     "aws:route53/record:Record",
     "aws:s3/bucketObjectv2:BucketObjectv2",
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm",
 }
-"""Types that a tier change may update: node groups, routes, a record, and the contract and the expectation."""
+"""Types that a tier change may update: node groups, routes, a record, the contract and the expectation, and the alarm
+`recovery-at-risk`, which depends on the database's replica where a tier has one."""
 
 NAT_OF = {"backup": "", "pilot": "a", "warm": "abc", "active": "abc"}
 """Zones with a NAT gateway, by tier."""

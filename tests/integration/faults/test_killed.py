@@ -58,18 +58,20 @@ def kill_after(sandbox: SandboxUnderTest, calls: int) -> int:
 
 
 def live(sandbox: SandboxUnderTest) -> dict[str, set[str]]:
-    """Return the recovery region's resources that depend on the tier, by kind."""
-    ec2, eks, backup = (sandbox.client(service, WEST) for service in ("ec2", "eks", "backup"))
+    """Return the recovery region's resources that depend on the tier, by the end of their types."""
+    ec2, eks, rds, backup = (sandbox.client(service, WEST) for service in ("ec2", "eks", "rds", "backup"))
     gateways = ec2.describe_nat_gateways()["NatGateways"]
     found = {
         "NatGateway": {each["NatGatewayId"] for each in gateways if each["State"] != "deleted"},
         "Eip": {each["AllocationId"] for each in ec2.describe_addresses()["Addresses"]},
         "LaunchTemplate": {each["LaunchTemplateId"] for each in ec2.describe_launch_templates()["LaunchTemplates"]},
-        "Cluster": set(eks.list_clusters()["clusters"]),
+        "eks/cluster:Cluster": set(eks.list_clusters()["clusters"]),
+        "rds/cluster:Cluster": {each["DBClusterIdentifier"] for each in rds.describe_db_clusters()["DBClusters"]},
+        "ClusterInstance": {each["DBInstanceIdentifier"] for each in rds.describe_db_instances()["DBInstances"]},
         "Plan": {each["BackupPlanId"] for each in backup.list_backup_plans()["BackupPlansList"]},
         **{kind: set() for kind in ("NodeGroup", "Addon", "PodIdentityAssociation", "Selection")},
     }
-    for cluster in found["Cluster"]:
+    for cluster in found["eks/cluster:Cluster"]:
         found["NodeGroup"] |= {f"{cluster}:{each}" for each in eks.list_nodegroups(clusterName=cluster)["nodegroups"]}
         found["Addon"] |= {f"{cluster}:{each}" for each in eks.list_addons(clusterName=cluster)["addons"]}
         listed = eks.list_pod_identity_associations(clusterName=cluster)["associations"]

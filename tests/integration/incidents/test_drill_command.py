@@ -244,3 +244,15 @@ def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(runni
 
     assert (code, {"its clients", "the faults"} <= set(cleaned["cleaned"])) == (0, True), cleaned
     assert nothing_is_left(running)
+
+
+@pytest.mark.thorough
+def test_copies_are_restored_and_compared_beside_what_runs(running: SandboxUnderTest) -> None:
+    code, found = dr(running, "drill", "backup-restore")
+
+    unmeasured = {name for name, verdict in verdicts(found).items() if verdict == "unknown"}
+    assert (code, found["verdict"]) == (4, "unknown"), found
+    assert unmeasured == {"cluster objects restored"}, "nothing restores objects of a cluster here"
+    assert set(verdicts(found).values()) == {"met", "unknown"}
+    assert (evidence(running, found["run"]) / "report.html").stat().st_size > 10_000
+    assert nothing_is_left(running)
