@@ -26,6 +26,9 @@ HEADER_SECONDS = 10
 IDLE_SECONDS = 400
 """Time until an idle connection is closed, in seconds. A network load balancer closes it after 350 s (ELB user guide,
 "Connection idle timeout"). It is to be the first, so that no request meets a closed connection."""
+SERVER_IDLE_SECONDS = 3
+"""Time until an idle connection to the inference server is closed, in seconds. MLServer closes it after 5 s (uvicorn's
+`timeout_keep_alive`, which MLServer does not set): a request that meets a closed connection is answered 503."""
 HEADERS_KIB, HEADERS = 16, 64
 CONNECTIONS = 1_024
 """Open client connections of a replica. The load balancer opens one for each client connection."""
@@ -302,6 +305,13 @@ def _cluster(name: str, port: int) -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": CONNECTION_BUFFER_BYTES,
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": {"idle_timeout": f"{SERVER_IDLE_SECONDS}s"},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
 

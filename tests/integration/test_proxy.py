@@ -12,6 +12,7 @@ import http.client
 import json
 import re
 import select
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -135,6 +136,25 @@ class Endpoint:
         """Return whether a prediction is answered by the model."""
         status, body = self.request("POST", INFER, BODY, headers)
         return status == 200 and json.loads(body)["model_name"] == NAME
+
+
+def test_proxy_closes_an_idle_connection_to_the_server_before_the_server_does() -> None:
+    config = json.loads(spec(serving=Serving()).proxy.text)
+    with socket.create_server((proxy_spec.LOOPBACK, 0)) as listening:
+        proxy = Proxy(config, {SERVER_PORT: listening.getsockname()[1]}, inference_spec.proxy(spec())["args"])
+        client = ProxyConnection(proxy, LISTENER, SECONDS)
+        try:
+            client.request("GET", READY)
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(SECONDS)
+                assert connection.recv(65_536).startswith(b"GET ")
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                assert client.getresponse().status == 200
+                assert connection.recv(1) == b"", "the server keeps the connection; the proxy ends it"
+        finally:
+            client.close()
+            proxy.stop()
 
 
 def direct(server: ModelServer, method: str, path: str, body: bytes = b"") -> int:
