@@ -18,6 +18,7 @@ from dr.cli.check_command import Checked
 from dr.cli.check_report import check_dict, check_text
 from dr.cli.layout import show
 from dr.cli.main import app
+from dr.clients import client
 from dr.errors import Exit
 from dr.findings import Finding, Status
 from dr.operations.operation import OPERATIONS
@@ -96,6 +97,9 @@ def test_every_operation_can_be_checked() -> None:
 
 def test_stacks_that_are_not_deployed_are_refused() -> None:
     with mock_aws():
+        # The first call loads the models of S3, which takes longer than the command waits on a busy machine.
+        for region in ("us-east-1", "us-west-2"):
+            client("s3", region).list_buckets()
         result = run("--json")
 
     assert result.exit_code == Exit.REFUSED
