@@ -77,6 +77,9 @@ def test_every_call_is_an_operation_of_the_service(kind: ResourceType) -> None:
 
 def test_replacing_properties_are_those_of_the_real_provider() -> None:
     assert {token.partition(":")[2]: sorted(kind.replace_on) for token, kind in CATALOG.items()} == {
+        "autoscaling/group:Group": ["name"],
+        "autoscaling/policy:Policy": ["autoscalingGroupName", "name"],
+        "ec2/amiCopy:AmiCopy": ["encrypted", "kmsKeyId", "name", "sourceAmiId", "sourceAmiRegion"],
         "s3/bucket:Bucket": ["bucket", "objectLockEnabled"],
         "s3/bucketVersioning:BucketVersioning": ["bucket"],
         "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ["bucket"],
