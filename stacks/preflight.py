@@ -18,7 +18,7 @@ from dr.findings import Finding, Status
 from dr.operations import adopt
 from dr.operations.preflight import subject_of
 from dr.operations.pulumi_cli import PulumiStack
-from dr.preflight import checks, cluster_reachability, deployment
+from dr.preflight import checks, cluster_reachability, database_replica, deployment
 from dr.preflight.check import Check
 from dr.preflight.cluster_reachability import Answer
 from dr.preflight.command import engine_path
@@ -66,7 +66,11 @@ def run() -> Plan:
         deployed, day = None, IncidentState()
         with problems.collect():
             deployed, day = deployment.read_deployed(topology)
-        topology = topology.with_activation(day.activation)
+        topology, left_out = topology.with_activation(day.activation), None
+        with problems.collect():
+            left_out = database_replica.left_out(topology, deployed, day)
+        if left_out:
+            topology = topology.without_replica()
         subject = subject_of(topology, stack.project, stack.name, engine_path(os.environ))
         first = deployed is None
         wanted = checks.of_program(preview=pulumi.runtime.is_dry_run(), first=first)
@@ -87,6 +91,8 @@ def run() -> Plan:
     local = [local_backups(topology)] if day.replicas_written and pulumi.runtime.is_dry_run() else []
     if pulumi.runtime.is_dry_run() and topology.role is Role.PRIMARY:
         local += permanent_lock(topology)
+    if left_out:
+        local.append(str(left_out))
     for warning in (*images, *local, *found.warnings, *(unmet if pulumi.runtime.is_dry_run() else ())):
         pulumi.warn(warning)
     served = deployed is not None and deployed.tier is not None and deployed.tier.spec.serves

@@ -218,6 +218,7 @@ class Topology:
         protect_data: Whether replicas, keys, vaults and the zone are protected against deletion.
         tags: Additional tags for every resource.
         activation: The tier that an operator brought up in an incident; None: none.
+        replica_possible: Whether the database's replica exists, or can be created from the primary region.
         nat: NAT gateways; None: those of the tier.
         private_endpoints: Whether a cluster calls AWS APIs through interface endpoints in its VPC.
         existing_vpc: ID of an existing VPC in this stack's region; None: the stack creates one.
@@ -257,6 +258,7 @@ class Topology:
     protect_data: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
     activation: Tier | None = None
+    replica_possible: bool = True
     nat: Nat | None = None
     private_endpoints: bool = False
     existing_vpc: str | None = None
@@ -328,7 +330,9 @@ class Topology:
         """Instances of the database cluster of this stack's region; None if it has no cluster."""
         if self.database is None:
             return None
-        return self.database.instances if self.role is Role.PRIMARY else self.database.replicas(self.running_tier)
+        if self.role is Role.PRIMARY:
+            return self.database.instances
+        return self.database.replicas(self.running_tier) if self.replica_possible else None
 
     def database_cluster(self, role: Role) -> str:
         """Return the identifier of a region's database cluster: no two of a global database may have the same."""
@@ -408,6 +412,10 @@ class Topology:
     def with_activation(self, activation: Tier | None) -> Topology:
         """Return the topology with the activation of an incident."""
         return replace(self, activation=activation)
+
+    def without_replica(self) -> Topology:
+        """Return the topology without the database's replica, which cannot be created now."""
+        return replace(self, replica_possible=False)
 
     def alert_topic_arn(self, role: Role) -> str:
         """Return the ARN of a region's alert topic; an alarm may refer to it before the other stack creates it."""

@@ -6,6 +6,7 @@ Each test restores its changes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,17 +22,25 @@ BY_DIGEST = {
 """The images of Pulumi.yaml with digests: without them, every preview shows a warning."""
 
 
-@pytest.fixture(scope="package")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
-    """A sandbox with both stacks as committed and a published model set."""
-    with sandbox_in(tmp_path_factory.mktemp("stacks")) as sandbox:
+@contextmanager
+def stacks(folders: pytest.TempPathFactory, tier: str | None = None, **settings: str) -> Iterator[SandboxUnderTest]:
+    """A sandbox with both stacks as committed, except for settings, and a published model set."""
+    with sandbox_in(folders.mktemp("stacks")) as sandbox:
+        sandbox.configure("dr", tier=tier)
         for stack in STACKS:
-            sandbox.configure(stack, **BY_DIGEST)
+            sandbox.configure(stack, **BY_DIGEST, **settings)
             assert set(sandbox.engine.up(stack).counts) == {"create"}
-        sandbox.publish(train(tmp_path_factory.mktemp("model")))
+        sandbox.publish(train(folders.mktemp("model")))
         # With a published model set, every update waits for replicas, even without a change.
         again = sandbox.engine.up("primary")
         assert again.none, again.changed
+        yield sandbox
+
+
+@pytest.fixture(scope="package")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxUnderTest]:
+    """A sandbox with both stacks as committed and a published model set."""
+    with stacks(tmp_path_factory) as sandbox:
         yield sandbox
 
 

@@ -17,6 +17,7 @@ from dr.drills.catalog import DRILLS, Fault
 from dr.operations import client_log
 from dr.topology.tiers import CLUSTER_CREATION
 from sandbox.emulator_client import ask
+from tests.support.deployment import stacks
 from tests.support.dr_command import dr, forget_proofs
 from tests.support.drill import Cluster, even_out
 from tests.support.network import EAST, WEST
@@ -122,14 +123,13 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(runnin
 
 
 @pytest.fixture
-def backup(running: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
-    """The sandbox with the recovery stack in tier backup; afterwards in its own."""
-    running.configure("dr", tier="backup")
-    running.engine.up("dr")
-    yield running
-    dr(running, "drill", "stop")
-    running.configure("dr", tier=None)
-    running.engine.up("dr")
+def backup(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxUnderTest]:
+    """A sandbox of its own in tier backup, without a database."""
+    with stacks(tmp_path_factory, tier="backup", database="none") as sandbox:
+        for name, value in sandbox.engine.variables.items():
+            monkeypatch.setenv(name, value)
+        sandbox.advance(4)
+        yield sandbox
 
 
 @pytest.mark.thorough

@@ -74,7 +74,7 @@ def test_connections_and_look_ups_outside_loopback_are_refused(aws: Running) -> 
     [
         ("eks", "ListInsights", {"clusterName": "inference"}),
         ("ec2", "DescribeInstanceTopology", {}),
-        ("rds", "SwitchoverGlobalCluster", {"GlobalClusterIdentifier": "a", "TargetDbClusterIdentifier": "b"}),
+        ("rds", "RebootDBCluster", {"DBClusterIdentifier": "a"}),
         ("cloudwatch", "ListMetricStreams", {}),
         ("kms", "UpdatePrimaryRegion", {"KeyId": "mrk-1", "PrimaryRegion": RECOVERY}),
         ("dlm", "GetLifecyclePolicies", {}),

@@ -1,0 +1,66 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dr.control.contract import DatabaseRecord, Half
+from dr.control.incident_state import Incident, IncidentState
+from dr.preflight import database_replica
+from dr.preflight.database_replica import left_out
+from dr.topology.topology import Role
+from tests.support.builders import half, topology
+
+WANTED = topology(Role.RECOVERY, tier="warm")
+WELL = IncidentState()
+INCIDENT = IncidentState(incident=Incident("2026-11-23-a", "2026-11-23T03:00:00+00:00", "us-east-1 does not answer"))
+NONE = DatabaseRecord(global_cluster="ml-dr", cluster="", arn="", engine_version="17.7", instance_class="db.r6g.large")
+OTHER = replace(NONE, cluster="ml-dr-recovery")
+
+
+def deployed(database: DatabaseRecord | None) -> Half:
+    return replace(half(Role.RECOVERY), database=database)
+
+
+@pytest.fixture(autouse=True)
+def fires(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The alarms that fire."""
+    found: list[str] = []
+    monkeypatch.setattr(database_replica, "_fires", lambda alarm, region: alarm in found)
+    return found
+
+
+def test_replica_is_created_while_the_primary_region_is_well() -> None:
+    assert left_out(WANTED, deployed(NONE), WELL) is None
+
+
+def test_replica_is_left_out_while_the_primary_region_is_lost(fires: list[str]) -> None:
+    fires.append("ml-dr-region-impaired")
+    found = left_out(WANTED, deployed(NONE), WELL)
+
+    assert found is not None
+    assert found.fact == ("is left out: the alarm ml-dr-region-impaired fires, and a replica is created from us-east-1")
+
+
+def test_replica_is_left_out_during_an_incident() -> None:
+    found = left_out(WANTED, deployed(NONE), INCIDENT)
+
+    assert found is not None
+    assert found.fact == "is left out: incident 2026-11-23-a is open"
+    assert WANTED.without_replica().database_instances is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before"),
+    [
+        (WANTED, deployed(OTHER)),
+        (WANTED, None),
+        (topology(Role.RECOVERY, tier="backup"), deployed(NONE)),
+        (topology(Role.RECOVERY, tier="warm", database="none"), deployed(NONE)),
+        (topology(Role.PRIMARY), deployed(NONE)),
+    ],
+    ids=["exists", "first-deployment", "tier-without-a-replica", "without-a-database", "primary-stack"],
+)
+def test_replica_that_exists_or_is_not_wanted_is_never_left_out(fires: list[str], wanted: Any, before: Any) -> None:
+    fires.append("ml-dr-region-impaired")
+
+    assert left_out(wanted, before, INCIDENT) is None
