@@ -45,6 +45,12 @@ class Exemption:
 
 EXCEPTIONS: tuple[Exemption, ...] = (
     Exemption(
+        rule="iam-policy-no-wildcard-action",
+        resource="database-export-policy",
+        fact='statement WriteExports has Action "s3:*Object[*]"',
+        reason="RDS names the actions of an export so; they include tags, retention and access control lists.",
+    ),
+    Exemption(
         rule="iam-policy-no-wildcard-resource",
         resource="*-flow-logs-policy",
         fact='statement Find has Resource "arn:aws:logs:*:log-group:[*]"',

@@ -247,12 +247,18 @@ def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(runni
 
 
 @pytest.mark.thorough
-def test_copies_are_restored_and_compared_beside_what_runs(running: SandboxUnderTest) -> None:
+def test_drill_without_a_copy_is_missed_names_what_was_not_measured_and_leaves_nothing(
+    running: SandboxUnderTest,
+) -> None:
     code, found = dr(running, "drill", "backup-restore")
 
-    unmeasured = {name for name, verdict in verdicts(found).items() if verdict == "unknown"}
-    assert (code, found["verdict"]) == (4, "unknown"), found
-    assert unmeasured == {"cluster objects restored"}, "nothing restores objects of a cluster here"
-    assert set(verdicts(found).values()) == {"met", "unknown"}
+    assert (code, found["verdict"]) == (1, "missed"), found
+    assert verdicts(found) == {
+        "objects restored": "missed",
+        "volumes restored": "unknown",
+        "registry restored": "unknown",
+        "cluster objects restored": "unknown",
+        "operation": "met",
+    }
     assert (evidence(running, found["run"]) / "report.html").stat().st_size > 10_000
     assert nothing_is_left(running)
