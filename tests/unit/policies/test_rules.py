@@ -195,6 +195,7 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Points", "backup:DescribeRecoveryPoint", POINTS),)),
     ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Versions", "s3:ListBucketVersions", RESTORED),)),
     ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Objects", "s3:GetObjectVersion", f"{RESTORED}/*"),)),
+    ("iam-policy-no-wildcard-action", (granted("database-export-policy", "WriteExports", "s3:PutObject*", KEY_ARN),)),
     ("iam-policy-no-wildcard-action", (granted("runner-policy", "Deploy", "eks:*", KEY_ARN),)),
     ("iam-policy-no-wildcard-action", (granted("runner-policy", "ReadGlobal", "iam:Get*", KEY_ARN),)),
     ("iam-policy-no-wildcard-resource", (granted("runner-policy", "Deploy", "eks:CreateCluster", "*"),)),
