@@ -39,6 +39,8 @@ OVERRIDES: Mapping[str, dict[str, Any]] = {
     "s3:PutBucketLifecycleConfiguration": {"LifecycleConfiguration": {"Rules": []}},
     "scheduler:CreateSchedule": SCHEDULE,
     "scheduler:UpdateSchedule": SCHEDULE,
+    "secretsmanager:ReplicateSecretToRegions": {"AddReplicaRegions": [{"Region": "eu-west-1"}]},
+    "secretsmanager:TagResource": {"Tags": [{"Key": "of", "Value": "example"}]},
 }
 """Arguments of operations that need more than the required members of botocore's model."""
 

@@ -183,6 +183,7 @@ REPORT = granted("group-metrics-schedule-policy", "Report", "autoscaling:EnableM
 VALIDATION, RESTORED = "restore-validation-policy", "arn:aws:s3:::awsbackup-restore-test-*"
 POINTS = "arn:aws:backup:us-west-2:123456789012:recovery-point:*"
 EXCEPTED = (
+    ("iam-policy-no-wildcard-action", (granted("database-export-policy", "WriteExports", "s3:PutObject*", KEY_ARN),)),
     ("iam-policy-no-wildcard-resource", (FLOW_LOGS,)),
     ("iam-policy-no-wildcard-resource", (pods("load-balancer", "Describe", "*"),)),
     ("iam-policy-no-wildcard-resource", (pods("autoscaler", "Describe", "*"),)),
@@ -195,7 +196,6 @@ EXCEPTED = (
     ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Points", "backup:DescribeRecoveryPoint", POINTS),)),
     ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Versions", "s3:ListBucketVersions", RESTORED),)),
     ("iam-policy-no-wildcard-resource", (granted(VALIDATION, "Objects", "s3:GetObjectVersion", f"{RESTORED}/*"),)),
-    ("iam-policy-no-wildcard-action", (granted("database-export-policy", "WriteExports", "s3:PutObject*", KEY_ARN),)),
     ("iam-policy-no-wildcard-action", (granted("runner-policy", "Deploy", "eks:*", KEY_ARN),)),
     ("iam-policy-no-wildcard-action", (granted("runner-policy", "ReadGlobal", "iam:Get*", KEY_ARN),)),
     ("iam-policy-no-wildcard-resource", (granted("runner-policy", "Deploy", "eks:CreateCluster", "*"),)),
