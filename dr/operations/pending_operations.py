@@ -67,6 +67,7 @@ BY_NAME = {
         "iam/role:Role": "{name}",
         "kms/alias:Alias": "{name}",
         "lambda/function:Function": "{name}",
+        "lambda/permission:Permission": "{statementId}",
         "rds/cluster:Cluster": "{clusterIdentifier}",
         "rds/clusterInstance:ClusterInstance": "{identifier}",
         "rds/globalCluster:GlobalCluster": "{globalClusterIdentifier}",

@@ -10,6 +10,7 @@ State is kept on moto's objects, so that a reset drops it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.rds.exceptions import DBClusterSnapshotAlreadyExistsError
 from moto.rds.models import DBCluster, DBInstance, GlobalCluster, rds_backends
 
 from sandbox import timings
@@ -190,7 +192,9 @@ def _return(world: World, member: DBCluster) -> None:
     if vars(member)["returning"] is None:
         stamp = clock.now().strftime("%Y-%m-%d-%H-%M-%S")
         name = f"rds:unplanned-global-failover-{member.resource_id}-{stamp}"
-        member.backend.create_auto_cluster_snapshot(member.resource_id, name)
+        # Calls of two regions may come here at once, and two failovers within a second of a clock that stands still.
+        with contextlib.suppress(DBClusterSnapshotAlreadyExistsError):
+            member.backend.create_auto_cluster_snapshot(member.resource_id, name)
         vars(member)["returning"] = Stopwatch(timings.DATABASE_REBUILD.of(member.db_cluster_arn))
     elif vars(member)["returning"].over:
         del vars(member)["returning"]
