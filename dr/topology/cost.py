@@ -24,7 +24,8 @@ ENDPOINT_SERVICES = len(network.ENDPOINTS)
 REPLICATION_ALARMS, PRIMARY_ALARMS = 3, 2
 """Alarms of each bucket pair in the primary stack, and its other ones: heartbeat and dead letters."""
 RECOVERY_ALARMS, WITNESSES = 11, 2
-"""Alarms of the dr stack without automation, and those with periods below a minute in addition."""
+"""Alarms of the dr stack without automation and without a database's replica, and those with periods below a minute in
+addition."""
 CUSTOM_METRICS = 10
 """Series that the prober (8) and the lever republisher (2) publish."""
 
@@ -108,8 +109,9 @@ def _always(topology: Topology) -> Iterator[Line]:
     # An alarm is billed by the metrics it reads: each zone has one on busy nodes, and one on missing nodes, of two.
     lever, of_group = 1, 3 * len(topology.here.zones) if spec.cluster else 0
     watchdog = spec.cluster and not topology.existing_cluster
+    replicated = not primary and topology.database_instances is not None
     of_pairs = REPLICATION_ALARMS * len(topology.pairs) + PRIMARY_ALARMS
-    of_stack = of_pairs if primary else RECOVERY_ALARMS + topology.automates
+    of_stack = of_pairs if primary else RECOVERY_ALARMS + topology.automates + replicated
     yield Line("metric alarm", lever + of_group + of_stack + watchdog)
     if not primary:
         yield Line("high-resolution alarm", WITNESSES)

@@ -147,7 +147,7 @@ def test_all_resources_that_cannot_be_looked_up_are_reported_and_the_state_is_no
     aws: Running, project: Path
 ) -> None:
     untagged = operation("ec2/eip:Eip", "nat-a", tags={})
-    leave(project, untagged, operation("rds/cluster:Cluster", "database"), operation("eks/cluster:Cluster", "cluster"))
+    leave(project, untagged, operation("dynamodb/table:Table", "table"), operation("eks/cluster:Cluster", "cluster"))
     with pytest.raises(Failed) as caught:
         run(project)
 
