@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from dr.data import global_database
 from dr.data.global_database import AVAILABLE, Cluster, GlobalDatabase
+from dr.errors import DrError
 from dr.findings import Finding, Status, measured
 from dr.operations import losses
-from dr.operations.inspected import Inspected
+from dr.operations.inspected import PRIMARY_BY, Inspected
+from dr.operations.lookups import Pending
 from dr.operations.scene import Scene
 from dr.topology.tiers import describe_duration
 
@@ -23,13 +26,22 @@ VERSIONS = (
 
 
 def look(inspected: Inspected) -> Iterator[Finding]:
-    """Check the database of the recovery region in normal operation."""
-    scene = inspected.scene
-    if scene.primary.database is None:
+    """Check the database of the recovery region. It can be synchronized only while the primary region answers."""
+    scene, home = inspected.scene, inspected.scene.primary.database
+    if home is None:
         yield Finding(f"{NAME} in {inspected.region}", Status.INFO, NONE)
         return
-    for name, guard in ((NAME, synchronized), ("database lag", lag)):
+    there = inspected.ask_primary("the database", lambda: global_database.read_cluster(scene.home, home.cluster))
+    for name, guard in ((NAME, synchronized if _answers(there) else able), ("database lag", lag)):
         yield replace(measured(name, partial(guard, scene)), name=f"{name} in {inspected.region}")
+
+
+def _answers(there: Pending[Any]) -> bool:
+    try:
+        there.result(PRIMARY_BY)
+    except DrError:
+        return False
+    return True
 
 
 def lag(scene: Scene) -> Finding:
@@ -46,6 +58,15 @@ def lag(scene: Scene) -> Finding:
 
 def able(scene: Scene) -> Finding:
     """Check that a failover finds a replica that can be promoted, or a snapshot."""
+    return _ready(scene, wants_sync=False)
+
+
+def synchronized(scene: Scene) -> Finding:
+    """Check that a switchover loses no row: the replica is connected, of the same version, and within the objective."""
+    return _ready(scene, wants_sync=True)
+
+
+def _ready(scene: Scene, wants_sync: bool) -> Finding:
     home, away = scene.primary.database, scene.recovery.database
     if home is None:
         return Finding(NAME, Status.MET, NONE)
@@ -57,17 +78,7 @@ def able(scene: Scene) -> Finding:
         return Finding(NAME, Status.MET, f"snapshot {found.identifier} of {found.created:%Y-%m-%d %H:%M:%S} UTC")
     cluster = global_database.read_cluster(scene.region, away.cluster)
     database = global_database.read_global(scene.region, home.global_cluster)
-    return judge(away.arn, away.cluster, cluster, database, wants_sync=False)
-
-
-def synchronized(scene: Scene) -> Finding:
-    """Check that a switchover loses no row: the replica is connected, of the same version, and within the objective."""
-    home, away = scene.primary.database, scene.recovery.database
-    if home is None or not (away and away.cluster):
-        return able(scene)
-    cluster = global_database.read_cluster(scene.region, away.cluster)
-    database = global_database.read_global(scene.region, home.global_cluster)
-    return judge(away.arn, away.cluster, cluster, database, wants_sync=True)
+    return judge(away.arn, away.cluster, cluster, database, wants_sync)
 
 
 def judge(arn: str, name: str, cluster: Cluster | None, database: GlobalDatabase, wants_sync: bool) -> Finding:
