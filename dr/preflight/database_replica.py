@@ -6,18 +6,18 @@ without it then, and a failover restores the newest snapshot. A replica that exi
 
 from __future__ import annotations
 
-from dr.clients import calls, client
+from dr.clients import Unreachable
 from dr.control.contract import Half
 from dr.control.incident_state import IncidentState
+from dr.data import global_database
 from dr.errors import Problem
-from dr.topology.detection import IMPAIRED
 from dr.topology.topology import Role, Topology
-
-ALARM = "ALARM"
 
 
 def left_out(topology: Topology, deployed: Half | None, day: IncidentState) -> Problem | None:
     """Return why the replica is left out; None if it can be created, exists, or is not wanted.
+
+    Whether the primary region's RDS answers is measured: an alarm may still fire for a region that answers.
 
     Args:
         topology: The topology to deploy, with the activation of an incident.
@@ -25,25 +25,25 @@ def left_out(topology: Topology, deployed: Half | None, day: IncidentState) -> P
         day: The incident state.
 
     Raises:
-        Unreachable: The region does not answer.
-        Failed: CloudWatch refused the request.
+        Failed: RDS refused the request.
     """
     if topology.role is Role.PRIMARY or topology.database_instances is None or deployed is None:
         return None
     if deployed.database and deployed.database.cluster:
         return None
-    alarm = f"{topology.bucket_prefix}-{IMPAIRED}"
     if day.incident:
         reason = f"incident {day.incident.id} is open"
-    elif _fires(alarm, topology.recovery.region):
-        reason = f"the alarm {alarm} fires, and a replica is created from {topology.primary.region}"
+    elif not _answers(topology):
+        reason = f"RDS in {topology.primary.region} does not answer, and a replica is created from its cluster"
     else:
         return None
     remedy = "`dr failover` restores the newest snapshot; `pulumi up -s dr` after the failback creates the replica"
     return Problem("the database's replica", f"is left out: {reason}", remedy)
 
 
-def _fires(alarm: str, region: str) -> bool:
-    with calls(f"the alarm {alarm}", region):
-        found = client("cloudwatch", region).describe_alarms(AlarmNames=[alarm], AlarmTypes=["CompositeAlarm"])
-    return any(each["StateValue"] == ALARM for each in found["CompositeAlarms"])
+def _answers(topology: Topology) -> bool:
+    try:
+        global_database.read_cluster(topology.primary.region, topology.database_cluster(Role.PRIMARY))
+    except Unreachable:
+        return False
+    return True

@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 
+from dr.clients import Unreachable
 from dr.control.contract import DatabaseRecord, Half
 from dr.control.incident_state import Incident, IncidentState
-from dr.preflight import database_replica
+from dr.data import global_database
+from dr.errors import Problem
 from dr.preflight.database_replica import left_out
 from dr.topology.topology import Role
 from tests.support.builders import half, topology
@@ -22,10 +24,15 @@ def deployed(database: DatabaseRecord | None) -> Half:
 
 
 @pytest.fixture(autouse=True)
-def fires(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The alarms that fire."""
-    found: list[str] = []
-    monkeypatch.setattr(database_replica, "_fires", lambda alarm, region: alarm in found)
+def lost(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The regions that do not answer."""
+    found: set[str] = set()
+
+    def read(region: str, identifier: str) -> None:
+        if region in found:
+            raise Unreachable(Problem(f"database cluster {identifier}", f"{region} does not answer", ""))
+
+    monkeypatch.setattr(global_database, "read_cluster", read)
     return found
 
 
@@ -33,12 +40,12 @@ def test_replica_is_created_while_the_primary_region_is_well() -> None:
     assert left_out(WANTED, deployed(NONE), WELL) is None
 
 
-def test_replica_is_left_out_while_the_primary_region_is_lost(fires: list[str]) -> None:
-    fires.append("ml-dr-region-impaired")
+def test_replica_is_left_out_while_the_primary_region_is_lost(lost: set[str]) -> None:
+    lost.add("us-east-1")
     found = left_out(WANTED, deployed(NONE), WELL)
 
     assert found is not None
-    assert found.fact == ("is left out: the alarm ml-dr-region-impaired fires, and a replica is created from us-east-1")
+    assert found.fact == "is left out: RDS in us-east-1 does not answer, and a replica is created from its cluster"
 
 
 def test_replica_is_left_out_during_an_incident() -> None:
@@ -60,7 +67,7 @@ def test_replica_is_left_out_during_an_incident() -> None:
     ],
     ids=["exists", "first-deployment", "tier-without-a-replica", "without-a-database", "primary-stack"],
 )
-def test_replica_that_exists_or_is_not_wanted_is_never_left_out(fires: list[str], wanted: Any, before: Any) -> None:
-    fires.append("ml-dr-region-impaired")
+def test_replica_that_exists_or_is_not_wanted_is_never_left_out(lost: set[str], wanted: Any, before: Any) -> None:
+    lost.add("us-east-1")
 
     assert left_out(wanted, before, INCIDENT) is None
