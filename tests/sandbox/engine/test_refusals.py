@@ -29,7 +29,7 @@ PROGRAMS = {
         "from pulumi_aws import s3\ns3.Bucket('b', bucket='b-of-ours', website={'index_document': 'i.html'})",
         "website",
     ),
-    "an unknown type": ("from pulumi_aws import sqs\nsqs.Queue('q')", "aws:sqs/queue:Queue"),
+    "an unknown type": ("from pulumi_aws import glacier\nglacier.Vault('v')", "aws:glacier/vault:Vault"),
 }
 
 
