@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from dr.clients import Missing, calls, client
+from dr.topology.databases import ENGINE
 
-ENGINE = "aurora-postgresql"
 AVAILABLE = "available"
 CONNECTED = "connected"
 """Status of a cluster that is synchronized; the other one is `pending-resync` (RDS API, GlobalClusterMember)."""
@@ -165,6 +165,31 @@ def instance_status(region: str, identifier: str) -> str:
     except Missing:
         return ""
     return str(found["DBInstanceStatus"])
+
+
+def create_instance(region: str, cluster: str, instance: str, size: str, tags: Iterable[dict[str, str]] = ()) -> None:
+    """Create an instance in a cluster.
+
+    Args:
+        region: Region of the cluster.
+        cluster: Identifier of the cluster.
+        instance: Identifier of the instance.
+        size: Its class.
+        tags: Its tags.
+
+    Raises:
+        Failed: RDS refused the call.
+        Unreachable: The region does not answer.
+    """
+    with calls(f"database instance {instance}", region):
+        client("rds", region).create_db_instance(
+            DBInstanceIdentifier=instance,
+            DBClusterIdentifier=cluster,
+            Engine=ENGINE,
+            DBInstanceClass=size,
+            PubliclyAccessible=False,
+            Tags=list(tags),
+        )
 
 
 def newest_snapshot(region: str, cluster: str) -> Snapshot | None:

@@ -45,7 +45,12 @@ class Point:
     @property
     def name(self) -> str:
         """Name of the resource: a bucket, or the ID of a volume."""
-        return self.resource.replace("/", ":").rpartition(":")[2]
+        return name_of(self.resource)
+
+
+def name_of(arn: str) -> str:
+    """Return the name of a resource that AWS Backup names by its ARN: a bucket, or the ID of a volume. Pure."""
+    return arn.replace("/", ":").rpartition(":")[2]
 
 
 def read(region: str, vault: str) -> list[Point]:

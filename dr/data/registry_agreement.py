@@ -1,7 +1,7 @@
 """Whether the database of MLflow and its bucket are of one time: what either names that the other does not have.
 
 A run may have no artifacts. So what a run had is known from the newest backup of the registry only, and a model has to
-have its `MLmodel`. Rows of a run in progress precede its artifacts, and are no difference.
+have its `MLmodel`. MLflow writes the row of a run before its artifacts, so a run in progress may lack some.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 from dr.clients import calls, client
 from dr.control.contract import DatabaseRecord
 from dr.data import global_database, prefix_restore
-from dr.data.global_database import AVAILABLE, ENGINE
+from dr.data.global_database import AVAILABLE
 from dr.data.model_sets import Report
 from dr.data.prefix_restore import Restore
 from dr.errors import Exit, Failed, Problem, Refused
@@ -122,7 +122,7 @@ def execute(found: RegistryRestore, report: Report) -> RegistryRestore:
     _wait(report, f"{wanted.cluster} in {region}", lambda: _status(wanted) == AVAILABLE)
     made = global_database.read_cluster(region, wanted.cluster)
     if made is not None and not made.instances:
-        _create_instance(wanted)
+        global_database.create_instance(region, wanted.cluster, wanted.instance, wanted.database.instance_class)
     _wait(report, f"{wanted.instance} in {region}", lambda: _available(wanted))
     artifacts = prefix_restore.execute(found.artifacts, report)
     return replace(found, artifacts=artifacts, endpoint=made.endpoint if made else "")
@@ -143,16 +143,6 @@ def _create_cluster(wanted: Wanted) -> None:
             DeletionProtection=True,
             CopyTagsToSnapshot=True,
             **{name: value for name, value in optional.items() if value},
-        )
-
-
-def _create_instance(wanted: Wanted) -> None:
-    with calls(f"database instance {wanted.instance}", wanted.artifacts.region):
-        client("rds", wanted.artifacts.region).create_db_instance(
-            DBInstanceIdentifier=wanted.instance,
-            DBClusterIdentifier=wanted.cluster,
-            DBInstanceClass=wanted.database.instance_class,
-            Engine=ENGINE,
         )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from dr.clients import Missing, calls, client
-from dr.data.recovery_points import OBJECTS, Point
+from dr.data.recovery_points import OBJECTS, Point, name_of
 from dr.errors import Failed, Problem
 
 RUNNING = ("PENDING", "RUNNING")
@@ -67,7 +67,7 @@ class Job:
     @property
     def name(self) -> str:
         """Name of what it restored: a bucket, or the ID of a volume."""
-        return self.created.replace("/", ":").rpartition(":")[2]
+        return name_of(self.created)
 
 
 def volume_request(point: Point, zone: str, token: str, role: str = "", tags: bool = True) -> Request:

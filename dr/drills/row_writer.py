@@ -22,7 +22,7 @@ EVERY_SECONDS = 0.2
 
 
 class RowWriter:
-    """Inserts rows until it is stopped. A row whose insert fails is not acknowledged, and is no loss.
+    """Inserts rows until it is stopped. A row that could not be inserted is not acknowledged, and not counted as lost.
 
     Args:
         place: The environment.

@@ -2,8 +2,8 @@
 
 EventBridge invokes it when a restore test has completed. Objects are compared with the replica of their bucket, by
 hashes up to `MOST` bytes and by size beyond; a volume with its recovery point. The result is final (a second one is
-refused), so what could not be measured is no result: the function fails, Lambda repeats it twice, and then sends the
-event to the dead-letter queue. Events are delivered at least once; a repeated one finds the result and ends.
+refused), so a restore that could not be measured gets none: the function fails, Lambda repeats it twice, and then
+sends the event to the dead-letter queue. Events are delivered at least once; a repeated one finds the result and ends.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from dr.clients import calls, client
 from dr.control.contract import DatabaseRecord
 from dr.data import global_database
-from dr.data.global_database import AVAILABLE, ENGINE
+from dr.data.global_database import AVAILABLE
 from dr.errors import Failed, Problem
 from dr.names import INCIDENT_TAG, incident_instance_name, restored_cluster_name
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
+from dr.topology.databases import ENGINE
 from dr.topology.tiers import describe_duration
 
 NONE = Verdict(State.DONE, "dr:database is none")
@@ -131,15 +132,7 @@ def start_instance(after: tuple[str, ...]) -> Step[Scene]:
             return
         size = placed(scene).instance_class or home.instance_class
         report(f"{instance}, {size}", None)
-        with calls(f"database instance {instance}", scene.region):
-            client("rds", scene.region).create_db_instance(
-                DBInstanceIdentifier=instance,
-                DBClusterIdentifier=name,
-                Engine=ENGINE,
-                DBInstanceClass=size,
-                PubliclyAccessible=False,
-                Tags=tags(scene),
-            )
+        global_database.create_instance(scene.region, name, instance, size, tags(scene))
 
     return Step(
         name="start-database-instance",

@@ -22,7 +22,7 @@ MEANING = "lower-case letters, digits and single dashes, the first a letter, the
 AURORA = ("aurora-mysql", "aurora-postgresql")
 WAIT_SECONDS, POLL_SECONDS = 300.0, 0.2
 REMOVED = "is not found in global cluster"
-"""What RDS says of a cluster that is no member; the provider goes on."""
+"""Error of RDS for a cluster that does not belong to a global database; the provider ignores it."""
 
 
 def tags_of(output: str = "arn") -> Tags:
@@ -141,7 +141,7 @@ def _modify_cluster(cluster: Resource) -> None:
 
 
 def _change_global(cluster: Resource) -> None:
-    """Detach a cluster whose identifier is removed; other changes are errors of the provider."""
+    """Detach a cluster if the identifier is removed from its inputs. The provider refuses other changes of it."""
     before, wanted = cluster.state.get("globalClusterIdentifier"), cluster.wanted.get("globalClusterIdentifier")
     if not before:
         raise SandboxError("existing RDS Clusters cannot be added to an existing RDS Global Cluster")
@@ -151,7 +151,7 @@ def _change_global(cluster: Resource) -> None:
 
 
 def _change_source(cluster: Resource) -> None:
-    """Promote a replica whose source is removed."""
+    """Promote a replica if the source is removed from its inputs."""
     if cluster.wanted.get("replicationSourceIdentifier"):
         raise SandboxError("promoting a replica is the only change of replication_source_identifier")
     cluster.send("promote_read_replica_db_cluster", DBClusterIdentifier=cluster.id)
