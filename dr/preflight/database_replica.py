@@ -11,13 +11,15 @@ from dr.control.contract import Half
 from dr.control.incident_state import IncidentState
 from dr.data import global_database
 from dr.errors import Problem
+from dr.preflight import guards
+from dr.topology.detection import IMPAIRED
 from dr.topology.topology import Role, Topology
 
 
 def left_out(topology: Topology, deployed: Half | None, day: IncidentState) -> Problem | None:
     """Return why the replica is left out; None if it can be created, exists, or is not wanted.
 
-    Whether the primary region's RDS answers is measured: an alarm may still fire for a region that answers.
+    The primary region is asked only while the alarm on its loss fires, which may last longer than the loss.
 
     Args:
         topology: The topology to deploy, with the activation of an incident.
@@ -25,7 +27,8 @@ def left_out(topology: Topology, deployed: Half | None, day: IncidentState) -> P
         day: The incident state.
 
     Raises:
-        Failed: RDS refused the request.
+        Unreachable: The recovery region does not answer.
+        Failed: CloudWatch or RDS refused the request.
     """
     if topology.role is Role.PRIMARY or topology.database_instances is None or deployed is None:
         return None
@@ -33,12 +36,17 @@ def left_out(topology: Topology, deployed: Half | None, day: IncidentState) -> P
         return None
     if day.incident:
         reason = f"incident {day.incident.id} is open"
-    elif not _answers(topology):
+    elif _fires(topology) and not _answers(topology):
         reason = f"RDS in {topology.primary.region} does not answer, and a replica is created from its cluster"
     else:
         return None
     remedy = "`dr failover` restores the newest snapshot; `pulumi up -s dr` after the failback creates the replica"
     return Problem("the database's replica", f"is left out: {reason}", remedy)
+
+
+def _fires(topology: Topology) -> bool:
+    states = guards.alarm_states(topology.bucket_prefix, topology.recovery.region, [IMPAIRED])
+    return states.get(IMPAIRED) == guards.ALARM
 
 
 def _answers(topology: Topology) -> bool:

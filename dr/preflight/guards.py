@@ -10,7 +10,7 @@ UpdateClusterConfig; ELB API, SetSubnets), and AWS rejects the move only after o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from dr.clients import calls, client
 from dr.control.contract import Half
@@ -113,18 +113,23 @@ def why_needed(
     return None
 
 
-def alarm_states(prefix: str, region: str) -> States:
-    """Return the states of the alarms, by name suffix.
+def alarm_states(
+    prefix: str, region: str, names: Sequence[str] = (PRIMARY_DOWN, RECOVERY_DOWN, PROBER_FAILING)
+) -> States:
+    """Return the states of alarms, by name suffix.
 
     Args:
         prefix: Name prefix of the alarms.
         region: Region of the alarms.
+        names: Their name suffixes.
 
     Raises:
         Unreachable: The region does not answer.
         Failed: CloudWatch refused the request.
     """
-    names = [f"{prefix}-{name}" for name in (PRIMARY_DOWN, RECOVERY_DOWN, PROBER_FAILING)]
     with calls("the alarms that say who serves", region):
-        found = client("cloudwatch", region).describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"])
-    return {each["AlarmName"].removeprefix(f"{prefix}-"): each["StateValue"] for each in found["MetricAlarms"]}
+        found = client("cloudwatch", region).describe_alarms(
+            AlarmNames=[f"{prefix}-{name}" for name in names], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+    both = (*found["MetricAlarms"], *found["CompositeAlarms"])
+    return {each["AlarmName"].removeprefix(f"{prefix}-"): each["StateValue"] for each in both}

@@ -8,6 +8,7 @@ from dr.control.contract import DatabaseRecord, Half
 from dr.control.incident_state import Incident, IncidentState
 from dr.data import global_database
 from dr.errors import Problem
+from dr.preflight import guards
 from dr.preflight.database_replica import left_out
 from dr.topology.topology import Role
 from tests.support.builders import half, topology
@@ -25,7 +26,7 @@ def deployed(database: DatabaseRecord | None) -> Half:
 
 @pytest.fixture(autouse=True)
 def lost(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The regions that do not answer."""
+    """The regions that do not answer, and the alarms that fire."""
     found: set[str] = set()
 
     def read(region: str, identifier: str) -> None:
@@ -33,6 +34,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             raise Unreachable(Problem(f"database cluster {identifier}", f"{region} does not answer", ""))
 
     monkeypatch.setattr(global_database, "read_cluster", read)
+    monkeypatch.setattr(guards, "alarm_states", lambda prefix, region, names: dict.fromkeys(found, "ALARM"))
     return found
 
 
@@ -41,11 +43,23 @@ def test_replica_is_created_while_the_primary_region_is_well() -> None:
 
 
 def test_replica_is_left_out_while_the_primary_region_is_lost(lost: set[str]) -> None:
-    lost.add("us-east-1")
+    lost |= {"us-east-1", "region-impaired"}
     found = left_out(WANTED, deployed(NONE), WELL)
 
     assert found is not None
     assert found.fact == "is left out: RDS in us-east-1 does not answer, and a replica is created from its cluster"
+
+
+def test_replica_is_created_while_the_alarm_still_fires_for_a_region_that_answers(lost: set[str]) -> None:
+    lost.add("region-impaired")
+
+    assert left_out(WANTED, deployed(NONE), WELL) is None
+
+
+def test_primary_region_is_asked_only_while_the_alarm_fires(lost: set[str]) -> None:
+    lost.add("us-east-1")
+
+    assert left_out(WANTED, deployed(NONE), WELL) is None
 
 
 def test_replica_is_left_out_during_an_incident() -> None:
@@ -68,6 +82,6 @@ def test_replica_is_left_out_during_an_incident() -> None:
     ids=["exists", "first-deployment", "tier-without-a-replica", "without-a-database", "primary-stack"],
 )
 def test_replica_that_exists_or_is_not_wanted_is_never_left_out(lost: set[str], wanted: Any, before: Any) -> None:
-    lost.add("us-east-1")
+    lost |= {"us-east-1", "region-impaired"}
 
     assert left_out(wanted, before, INCIDENT) is None
