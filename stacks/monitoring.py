@@ -301,6 +301,7 @@ def alarms(
             prefix=topology.bucket_prefix,
             region=topology.here.region,
             topic_arn=here.alerts.arn,
+            certificate_arn=here.certificate_arn,
             rules=[*rules, alarm_rules.dead_letters(here.dead_letters.name), *watchdog],
             composites=composites,
             gpu_groups=here.cluster.gpu_groups,

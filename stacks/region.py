@@ -35,6 +35,7 @@ class Region:
 
     network: Network
     endpoint: InferenceEndpoint
+    certificate_arn: pulumi.Output[str]
     cluster: GpuInferenceCluster
     alerts: AlertTopic
     key_arn: pulumi.Output[str]
@@ -169,7 +170,7 @@ def region(
             tags=tags,
         ),
     )
-    return Region(network, endpoint, cluster, topics["alerts"], key.arn, letters, automation, fleets)
+    return Region(network, endpoint, certificate.arn, cluster, topics["alerts"], key.arn, letters, automation, fleets)
 
 
 def control_plane_subnets(network: Network, found: Found) -> pulumi.Input[Sequence[pulumi.Input[str]]]:

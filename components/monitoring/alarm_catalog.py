@@ -73,6 +73,13 @@ def catalog() -> Iterator[CatalogEntry]:
     yield CatalogEntry("heartbeat-failing", PRIMARY, "the RPO is measured", RESTART, FUNCTION_CAUSE)
     yield CatalogEntry("dead-letters", BOTH, "no event is lost", RESTART, FUNCTION_CAUSE)
     yield CatalogEntry(
+        "certificate-expiring",
+        BOTH,
+        "clients can connect",
+        "`dr check`: the zone is delegated, and has the validation records",
+        "test_certificate_that_is_not_renewed_raises_certificate_expiring",
+    )
+    yield CatalogEntry(
         "alerting-silent",
         BOTH,
         "alerts of the cluster arrive",

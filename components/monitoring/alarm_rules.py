@@ -40,6 +40,9 @@ quota or addresses are exhausted."""
 DATABASE_LAG = min(tier.spec.rpo for tier in Tier)
 """The strictest objective of a tier, so that a change of tier calls no CloudWatch."""
 WATCHDOG_MINUTES = 10
+CERTIFICATE_DAYS = 45
+"""ACM renews 60 days before a certificate expires, and reports a failure from 45 days (ACM user guide, "Renewal for
+domains validated by DNS")."""
 FUNCTION_MINUTES = 2
 """A single missed run is not reported: EventBridge Scheduler may start a run up to a minute late."""
 
@@ -167,6 +170,30 @@ def alerting_silent(topic: str) -> AlarmRule:
         period=300,
         periods=WATCHDOG_MINUTES // 5,
         dimensions={"TopicName": topic},
+        unknown_notifies=True,
+    )
+
+
+def certificate_expiring(arn: str) -> AlarmRule:
+    """Return the alarm on a certificate that ACM does not renew, or that was imported.
+
+    ACM publishes the metric twice a day until the certificate has expired (ACM user guide, "Supported CloudWatch
+    metrics"), so INSUFFICIENT_DATA means that it has expired or is gone, and notifies.
+
+    Args:
+        arn: ARN of the certificate.
+    """
+    return AlarmRule(
+        "certificate-expiring",
+        f"the certificate of the inference endpoint expires in less than {CERTIFICATE_DAYS} days, and ACM has not "
+        "renewed it: check that the zone is delegated, and that it has the certificate's validation records",
+        "AWS/CertificateManager",
+        "DaysToExpiry",
+        CERTIFICATE_DAYS,
+        BELOW,
+        period=24 * 60 * 60,
+        periods=1,
+        dimensions={"CertificateArn": arn},
         unknown_notifies=True,
     )
 

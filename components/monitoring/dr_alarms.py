@@ -12,7 +12,13 @@ from typing import Any
 import pulumi
 from pulumi_aws import cloudwatch
 
-from components.monitoring.alarm_rules import AlarmRule, CompositeRule, busy_workers, gpu_group_rules
+from components.monitoring.alarm_rules import (
+    AlarmRule,
+    CompositeRule,
+    busy_workers,
+    certificate_expiring,
+    gpu_group_rules,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class DrAlarmsArgs:
         prefix: Prefix of the alarms' names: "ml-dr".
         region: The region of the alarms.
         topic_arn: ARN of the SNS topic of that region.
+        certificate_arn: ARN of the certificate of the region's inference endpoint.
         rules: Metric alarms.
         composites: Composite alarms on those.
         gpu_groups: Names of the Auto Scaling groups of GPU nodes by their zone's letter; empty without a cluster.
@@ -46,6 +53,7 @@ class DrAlarmsArgs:
     prefix: str
     region: str
     topic_arn: pulumi.Input[str]
+    certificate_arn: pulumi.Output[str]
     rules: Sequence[AlarmRule]
     composites: Sequence[CompositeRule] = ()
     gpu_groups: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
@@ -66,16 +74,18 @@ class DrAlarms(pulumi.ComponentResource):
         super().__init__("dr:monitoring:DrAlarms", name, None, opts)
         self._name, self._args = name, args
         alarms = [self._alarm(rule, rule.dimensions) for rule in args.rules]
-        group_rules: list[AlarmRule] = []
+        # Rules on names and ARNs that are outputs are made without them.
+        expiring = certificate_expiring("")
+        alarms.append(self._alarm(expiring, dict.fromkeys(expiring.dimensions, args.certificate_arn)))
+        made = [expiring]
         for zone, group in args.gpu_groups.items():
-            # The group's name is an output, so the rules are made without it.
             of_zone = gpu_group_rules(zone, "")
             alarms += [self._alarm(rule, dict.fromkeys(rule.dimensions, group)) for rule in of_zone]
-            group_rules += of_zone
+            made += of_zone
         for fleet, scaling in args.fleets.items():
             busy = busy_workers(fleet, "")
             alarms.append(self._alarm(busy, dict.fromkeys(busy.dimensions, scaling.group), [scaling.grow_arn]))
-            group_rules.append(busy)
+            made.append(busy)
         for composite in args.composites:
             cloudwatch.CompositeAlarm(
                 f"{name}-{composite.name}",
@@ -88,7 +98,7 @@ class DrAlarms(pulumi.ComponentResource):
                 tags=dict(args.tags),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=alarms),
             )
-        names = [rule.name for rule in (*args.rules, *group_rules)] + [composite.name for composite in args.composites]
+        names = [rule.name for rule in (*args.rules, *made)] + [composite.name for composite in args.composites]
         self.names = [f"{args.prefix}-{each}" for each in names]
         self.register_outputs({"names": self.names})
 

@@ -38,6 +38,7 @@ def _conditions() -> dict[str, str]:
         alarm_rules.busy_workers(FLEET, ""),
         alarm_rules.heartbeat_failing(""),
         alarm_rules.dead_letters(""),
+        alarm_rules.certificate_expiring(""),
         alarm_rules.alerting_silent(""),
         *alarm_rules.recovery_region_rules("", "", "", functions, copies),
         alarm_rules.database_late("", "", ""),

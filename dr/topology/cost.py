@@ -21,9 +21,9 @@ SYSTEM_NODE, SYSTEM_NODES, SYSTEM_DISK_GIB = (
     capacity.SYSTEM_DISK_GIB,
 )
 ENDPOINT_SERVICES = len(network.ENDPOINTS)
-REPLICATION_ALARMS, PRIMARY_ALARMS = 3, 2
-"""Alarms of each bucket pair in the primary stack, and its other ones: heartbeat and dead letters."""
-RECOVERY_ALARMS, WITNESSES = 11, 2
+REPLICATION_ALARMS, PRIMARY_ALARMS = 3, 3
+"""Alarms of each bucket pair in the primary stack, and its other ones: heartbeat, dead letters and certificate."""
+RECOVERY_ALARMS, WITNESSES = 12, 2
 """Alarms of the dr stack without automation and without a database's replica, and those with periods below a minute in
 addition."""
 CUSTOM_METRICS = 10

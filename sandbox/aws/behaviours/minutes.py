@@ -16,6 +16,7 @@ from sandbox.aws import clock
 from sandbox.aws.behaviours import (
     alarms,
     backups,
+    certificates,
     fleets,
     global_databases,
     group_metrics,
@@ -114,6 +115,7 @@ class Minutes:
                 group_metrics.publish(self._world.faults, time)
                 global_databases.publish(self._world, time)
                 queues.publish(self._world.faults, time)
+                certificates.publish(self._world.faults, time)
                 replication_metrics.publish(self._world.faults, self._replicator, time)
             for region in alarms.regions_with_alarms():
                 alarms.evaluate(self._world, region, None if whole else MINUTE, minute=whole)

@@ -12,11 +12,14 @@ from typing import Any
 
 import pulumi
 import pytest
+import trustme
 
 from components.iam import document, trust_service
 from components.monitoring.alarm_rules import (
+    CERTIFICATE_DAYS,
     DATABASE_LAG,
     AlarmRule,
+    certificate_expiring,
     copies_name,
     database_late,
     dead_letters,
@@ -209,6 +212,24 @@ def test_database_that_falls_behind_for_longer_than_its_objective_raises_databas
     assert minutes(region, 4) == {"database-late"}
     region.repair()
     assert minutes(region, 4) == set()
+
+
+def test_certificate_that_is_not_renewed_raises_certificate_expiring(region: Region) -> None:
+    acm, authority = region.aws.client("acm", RECOVERY), trustme.CA()
+
+    def issued(days: int) -> dict[str, bytes]:
+        made = authority.issue_cert("inference-dr.ml.example.com", not_after=region.now() + timedelta(days=days))
+        return {"Certificate": made.cert_chain_pems[0].bytes(), "PrivateKey": made.private_key_pem.bytes()}
+
+    arn = acm.import_certificate(**issued(CERTIFICATE_DAYS + 1))["CertificateArn"]
+    make(region.aws.client("cloudwatch", RECOVERY), certificate_expiring(arn))
+    assert minutes(region, 2) == set()
+    acm.import_certificate(CertificateArn=arn, **issued(CERTIFICATE_DAYS))
+    region.wait(timedelta(days=1))
+
+    assert "certificate-expiring" in minutes(region, 2)
+    acm.import_certificate(CertificateArn=arn, **issued(2 * CERTIFICATE_DAYS))
+    assert "certificate-expiring" not in minutes(region, 2)
 
 
 def minutes(region: Region, count: int) -> set[str]:

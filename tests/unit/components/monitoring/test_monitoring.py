@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
-from components.monitoring.alarm_rules import CompositeRule, replication
+from components.monitoring.alarm_rules import AlarmRule, CompositeRule, replication
 from components.monitoring.alert_topic import AlertTopic, AlertTopicArgs
 from components.monitoring.dead_letters import DeadLetters, DeadLettersArgs
 from components.monitoring.dr_alarms import DrAlarms, DrAlarmsArgs
@@ -21,6 +22,7 @@ from tests.support.mocks import Cloud, deploy
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/region"
 LETTERS = f"arn:aws:sqs:us-west-2:{ACCOUNT}:ml-dr-dead-letters"
+CERTIFICATE = f"arn:aws:acm:us-west-2:{ACCOUNT}:certificate/1"
 TOPIC = f"arn:aws:sns:us-west-2:{ACCOUNT}:ml-dr-alerts"
 
 
@@ -121,22 +123,29 @@ def test_the_archive_of_a_function_contains_every_import(name: str, tmp_path: Pa
     assert done.stdout == "[]\n", "nothing heavy is imported before an event comes"
 
 
+def alarms_args(
+    rules: Sequence[AlarmRule], composites: Sequence[CompositeRule], groups: Mapping[str, pulumi.Output[str]]
+) -> DrAlarmsArgs:
+    return DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, pulumi.Output.from_input(CERTIFICATE), rules, composites, groups)
+
+
 def test_every_alarm_notifies_its_regions_topic_on_alarm_and_on_ok() -> None:
     rules = replication("models", "one", "other", "to-us-west-2")
     both = CompositeRule("both", "both", all_of=[rule.name for rule in rules])
     groups = {zone: pulumi.Output.from_input(f"eks-gpu-{zone}") for zone in "ab"}
-    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, rules, [both], groups)))
+    cloud = deploy(lambda: DrAlarms("alarms", alarms_args(rules, [both], groups)))
     made = [*cloud.of("MetricAlarm").values(), *cloud.of("CompositeAlarm").values()]
 
-    assert len(made) == 8
+    assert len(made) == 9
     assert all(each.inputs["alarmActions"] == each.inputs["okActions"] == [TOPIC] for each in made)
     assert {each.inputs["region"] for each in made} == {"us-west-2"}
     assert cloud.one("MetricAlarm", "alarms-nodes-busy-b")["dimensions"] == {"AutoScalingGroupName": "eks-gpu-b"}
+    assert cloud.one("MetricAlarm", "alarms-certificate-expiring")["dimensions"] == {"CertificateArn": CERTIFICATE}
 
 
 def test_an_alarm_on_a_difference_names_both_metrics_and_notifies_on_missing_data() -> None:
     groups = {zone: pulumi.Output.from_input(f"eks-gpu-{zone}") for zone in "ab"}
-    cloud = deploy(lambda: DrAlarms("alarms", DrAlarmsArgs("ml-dr", "us-west-2", TOPIC, [], [], groups)))
+    cloud = deploy(lambda: DrAlarms("alarms", alarms_args([], [], groups)))
     short, busy = (cloud.one("MetricAlarm", f"alarms-nodes-{what}-a") for what in ("short", "busy"))
     *both, difference = short["metricQueries"]
 
