@@ -54,6 +54,7 @@ DATABASE_SWITCHOVER = Modelled(60, "1 to 8 minutes, as DATABASE_FAILOVER; AWS st
 DATABASE_FAILOVER = Modelled(60, "under a minute promised, 8 minutes in one test (keycloak-benchmark issue 445)", 480)
 DATABASE_REBUILD = Modelled(300, "a few minutes to several hours (Aurora user guide, managed failovers)", 600)
 DATABASE_EXPORT = Modelled(1800, "assumed: exports of small snapshots take tens of minutes")
+AIR_GAPPED_VAULT = Modelled(60, "1 to 3 minutes (AWS Backup developer guide, Logically air-gapped vault)", 180)
 DRAIN_LIMIT = Modelled(900, "15 minutes (EKS user guide, Managed node groups, on reducing the desired count)")
 
 

@@ -7,6 +7,7 @@ from sandbox.aws_plugin.types import (
     acm,
     autoscaling,
     backup,
+    backup_air_gapped,
     backup_testing,
     cloudwatch,
     codebuild,
@@ -35,7 +36,7 @@ from sandbox.aws_plugin.types import (
 CATALOG: dict[str, ResourceType] = {
     kind.token: kind
     for service in (
-        *(s3, s3_settings, ecr, kms, iam, route53, acm, backup, backup_testing, rds, secretsmanager),
+        *(s3, s3_settings, ecr, kms, iam, route53, acm, backup, backup_air_gapped, backup_testing, rds, secretsmanager),
         *(cloudwatch, logs, sns, sqs, events, functions, codebuild),
         *(ec2, ec2_access, ec2_compute, ec2_images, autoscaling, eks, eks_access, elbv2),
     )

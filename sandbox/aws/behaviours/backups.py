@@ -17,7 +17,7 @@ from moto.ec2.models import ec2_backends
 from moto.s3.models import s3_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
-from sandbox.aws.behaviours import events, recovery_points
+from sandbox.aws.behaviours import air_gapped, events, recovery_points
 from sandbox.aws.behaviours.recovery_points import COMPLETED, Resource
 from sandbox.aws.world import World
 
@@ -152,6 +152,8 @@ def start(
     """Run a backup job to its end, and return it as DescribeBackupJob does. It fails without its vault."""
     vault = backup_backends[ACCOUNT][region].vaults.get(vault_name)
     reason = _refusal(vault, vault_name, lifecycle)
+    if vault is not None and air_gapped.is_air_gapped(vault):
+        reason = f"Backup vault {vault_name} is logically air-gapped: it only receives copies."
     job: dict[str, Any] = {
         "BackupJobId": str(uuid4()).upper(),
         "BackupVaultName": vault_name,
@@ -191,6 +193,8 @@ def _copy(
     there, name = target.split(":")[3], target.split(":")[6]
     other = backup_backends[ACCOUNT][there].vaults.get(name)
     reason = _refusal(other, name, copy.get("Lifecycle"))
+    if other is not None and not reason:
+        reason = air_gapped.refusal(other, region, job["RecoveryPointArn"], resource.type)
     if world.faults.unreachable(there):
         reason = f"{there} cannot be reached"
     elif other is not None and not reason:

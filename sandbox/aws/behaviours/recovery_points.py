@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from copy import copy as copy_of
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from moto.ec2.models import ec2_backends
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
+from sandbox.aws.behaviours import air_gapped
 
 COMPLETED = "COMPLETED"
 META = "x-amz-meta-"
@@ -52,11 +55,13 @@ class Content:
         tags: Tags of the resource when it was backed up.
         origin: Configuration of the resource at that time, by the names of its restore metadata.
         items: Objects of a bucket.
+        snapshot: Snapshot of a volume that is not one of this account.
     """
 
     tags: Mapping[str, str]
     origin: Mapping[str, str]
     items: tuple[Item, ...] = ()
+    snapshot: Any = None
 
 
 def points(vault: Vault) -> list[dict[str, Any]]:
@@ -97,8 +102,11 @@ def storage_class(point: Mapping[str, Any], now: datetime.datetime) -> str:
 
 
 def shown(point: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
-    """A recovery point as the API shows it."""
-    return {**point, "StorageClass": storage_class(point, now)}
+    """A recovery point as the API shows it, with the times that its lifecycle leads to (CalculatedLifecycle)."""
+    kept, created = point.get("Lifecycle", {}), point.get("CreationDate")
+    days = {"DeleteAt": kept.get("DeleteAfterDays"), "MoveToColdStorageAt": kept.get("MoveToColdStorageAfterDays")}
+    due = {name: created + datetime.timedelta(days=each) for name, each in days.items() if created and each}
+    return {**point, "StorageClass": storage_class(point, now), **({"CalculatedLifecycle": due} if due else {})}
 
 
 def add(vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime) -> str:
@@ -123,7 +131,14 @@ def copy(
     """Copy a recovery point to a vault, also of another region, and return the copy's ARN."""
     held = content(source, arn)
     point = next(each for each in points(source) if each["RecoveryPointArn"] == arn)
-    if point["ResourceType"] == "EBS":
+    if air_gapped.is_air_gapped(target):
+        # Kept in an account of AWS: this one has no snapshot, and the ARN is one of AWS Backup.
+        made = _new_arn(target)
+        if point["ResourceType"] == "EBS":
+            snapshot = copy_of(ec2_backends[ACCOUNT][_region(source)].snapshots[arn.rpartition("/")[2]])
+            snapshot.kms_key_id = None
+            held = replace(held, snapshot=snapshot)
+    elif point["ResourceType"] == "EBS":
         backend = ec2_backends[ACCOUNT][_region(target)]
         snapshot = backend.copy_snapshot(arn.rpartition("/")[2], _region(source), "", target.encryption_key_arn)
         snapshot.encrypted = True
@@ -133,6 +148,25 @@ def copy(
     about = {name: point[name] for name in ("ResourceArn", "ResourceType")}
     about["SourceBackupVaultArn"] = source.backup_vault_arn
     return _keep(target, made, held, about, point["BackupSizeInBytes"], role, lifecycle, at)
+
+
+@contextmanager
+def readable_snapshot(vault: Vault, point: Mapping[str, Any]) -> Iterator[str]:
+    """The id of a volume's snapshot, which this account has meanwhile.
+
+    A logically air-gapped vault keeps it in an account of AWS, encrypted with the key of the volume that is restored.
+    """
+    arn = point["RecoveryPointArn"]
+    kept = content(vault, arn).snapshot
+    if kept is None:
+        yield arn.rpartition("/")[2]
+        return
+    snapshots = ec2_backends[ACCOUNT][_region(vault)].snapshots
+    snapshots[kept.id] = kept
+    try:
+        yield kept.id
+    finally:
+        snapshots.pop(kept.id, None)
 
 
 def remove(vault: Vault, arn: str) -> None:
@@ -167,7 +201,7 @@ def _keep(
             "IamRoleArn": role,
             "BackupSizeInBytes": size,
             "IsEncrypted": True,
-            "EncryptionKeyArn": vault.encryption_key_arn,
+            **({} if air_gapped.is_air_gapped(vault) else {"EncryptionKeyArn": vault.encryption_key_arn}),
             **({"Lifecycle": dict(lifecycle)} if lifecycle else {}),
         }
     )

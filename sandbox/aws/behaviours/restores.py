@@ -159,11 +159,12 @@ def _restore(world: World, region: str, job: Job) -> str:
     _check_role(job.about["IamRoleArn"], kind)
     held = recovery_points.content(vault, point["RecoveryPointArn"])
     tags = {**(dict(held.tags) if job.copy_tags else {}), **job.tags}
-    for key in (point["EncryptionKeyArn"], job.metadata.get("kmskeyid") or job.metadata.get("kmskey")):
+    for key in (point.get("EncryptionKeyArn"), job.metadata.get("kmskeyid") or job.metadata.get("kmskey")):
         if key and (problem := unusable(key, region)) and ":alias/aws/" not in key:
             raise NotRestoredError(f"{problem.code}: {problem.message}")
     if kind == "EBS":
-        return _volume(world, region, point, job.metadata, tags)
+        with recovery_points.readable_snapshot(vault, point) as snapshot:
+            return _volume(world, region, snapshot, job.metadata, tags)
     return _bucket(world, region, held, job.metadata)
 
 
@@ -175,12 +176,9 @@ def _check_role(role: str, kind: str) -> None:
         raise NotRestoredError(f"Access Denied: {role} is not authorized to perform {action}")
 
 
-def _volume(
-    world: World, region: str, point: Mapping[str, Any], metadata: Mapping[str, str], tags: Mapping[str, str]
-) -> str:
+def _volume(world: World, region: str, snapshot: str, metadata: Mapping[str, str], tags: Mapping[str, str]) -> str:
     """Create a volume of a snapshot. EC2 refuses a zone of another region and a size below the snapshot's."""
     ec2, wanted = world.client("ec2", region), metadata
-    snapshot = point["RecoveryPointArn"].rpartition("/")[2]
     zones = {each["ZoneName"] for each in ec2.describe_availability_zones()["AvailabilityZones"]}
     if (zone := wanted["availabilityzone"]) not in zones:
         raise NotRestoredError(f"InvalidZone.NotFound: The zone '{zone}' does not exist.")
@@ -199,7 +197,7 @@ def _volume(
         VolumeType=wanted.get("volumetype", "gp2"),
         Encrypted=encrypted or source["Encrypted"],
         # A volume of an encrypted snapshot has its key, unless another one is named (EC2 API reference, CreateVolume).
-        **({"KmsKeyId": key or source["KmsKeyId"]} if key or source["Encrypted"] else {}),
+        **({"KmsKeyId": key or source.get("KmsKeyId")} if key or source.get("KmsKeyId") else {}),
         **{name: int(value) for name, value in numbers.items() if value},
     )
     if tags:

@@ -14,7 +14,7 @@ from moto.backup.models import Vault, backup_backends
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
-from sandbox.aws.behaviours import recovery_points
+from sandbox.aws.behaviours import air_gapped, recovery_points
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.backup import wrong
@@ -24,9 +24,20 @@ from sandbox.aws.extensions.iam import caller, listed, principal_of
 @answers("backup", "DescribeBackupVault")
 def describe_vault(call: Call, moto: Moto) -> dict[str, Any]:
     """Add the number of recovery points and the type of the vault, which moto leaves out."""
-    vault = _vault(call)
+    return _shown(_vault(call))
+
+
+def _shown(vault: Vault) -> dict[str, Any]:
     held = len(recovery_points.points(vault))
-    return {**vault.to_list_dict(), "VaultType": "BACKUP_VAULT", "NumberOfRecoveryPoints": held}
+    return {**vault.to_list_dict(), **air_gapped.shown(vault), "NumberOfRecoveryPoints": held}
+
+
+@answers("backup", "ListBackupVaults")
+def list_vaults(call: Call, moto: Moto) -> dict[str, Any]:
+    """List vaults with their types, of one type if it is asked for."""
+    wanted = call.parameters.get("ByVaultType")
+    listed = [_shown(vault) for vault in backup_backends[ACCOUNT][call.region].vaults.values()]
+    return {"BackupVaultList": [each for each in listed if wanted in (None, each["VaultType"])]}
 
 
 @answers("backup", "DeleteBackupVault")

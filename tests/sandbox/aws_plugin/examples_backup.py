@@ -9,6 +9,7 @@ from tests.sandbox.aws_plugin.examples import KEY, ROLE, TAGS, Example, Inputs, 
 VAULT = "aws:backup/vault:Vault"
 LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 VAULT_POLICY = "aws:backup/vaultPolicy:VaultPolicy"
+AIR_GAPPED = "aws:backup/logicallyAirGappedVault:LogicallyAirGappedVault"
 PLAN = "aws:backup/plan:Plan"
 SELECTION = "aws:backup/selection:Selection"
 TESTING_PLAN = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
@@ -21,6 +22,11 @@ COPY = "arn:aws:backup:us-west-2:123456789012:backup-vault:copies"
 
 def _vault(engine: Any, name: str) -> tuple[Inputs, Inputs]:
     plain = {"name": name, "kmsKeyArn": engine.make(KEY, name).state["arn"]}
+    return {**plain, "tags": TAGS}, {**plain, "tags": {"team": "ml"}}
+
+
+def _air_gapped(engine: Any, name: str) -> tuple[Inputs, Inputs]:
+    plain = {"name": name, "minRetentionDays": 7, "maxRetentionDays": 365}
     return {**plain, "tags": TAGS}, {**plain, "tags": {"team": "ml"}}
 
 
@@ -100,6 +106,7 @@ def _profile(engine: Any, name: str) -> tuple[Inputs, Inputs]:
 
 EXAMPLES_BACKUP = {
     "vault": Example(VAULT, _vault, frozenset({'tags["dr:role"]', 'tagsAll["dr:role"]'})),
+    "air-gapped-vault": Example(AIR_GAPPED, _air_gapped, frozenset({'tags["dr:role"]', 'tagsAll["dr:role"]'})),
     "vault-lock": Example(LOCK, _lock, frozenset()),
     "vault-policy": Example(VAULT_POLICY, _vault_policy, frozenset({"policy"})),
     "plan": Example(PLAN, _plan, frozenset({"rules"})),

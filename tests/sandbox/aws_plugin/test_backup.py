@@ -27,6 +27,8 @@ from tests.sandbox.aws_plugin.harness import Engine
     [
         ("vault", {"kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/another"}, "kmsKeyArn"),
         ("vault-lock", {"minRetentionDays": 8}, "minRetentionDays"),
+        ("air-gapped-vault", {"minRetentionDays": 8}, "minRetentionDays"),
+        ("air-gapped-vault", {"maxRetentionDays": 366}, "maxRetentionDays"),
         ("vault-lock", {"changeableForDays": 31}, "changeableForDays"),
         ("plan", {"name": "another"}, "name"),
         ("selection", {"iamRoleArn": "arn:aws:iam::123456789012:role/another"}, "iamRoleArn"),

@@ -108,6 +108,9 @@ def test_replacing_properties_are_those_of_the_real_provider() -> None:
         "iam/rolePolicyAttachment:RolePolicyAttachment": ["policyArn", "role"],
         "iam/instanceProfile:InstanceProfile": ["name", "path"],
         "backup/vault:Vault": ["kmsKeyArn", "name"],
+        "backup/logicallyAirGappedVault:LogicallyAirGappedVault": [
+            *("encryptionKeyArn", "maxRetentionDays", "minRetentionDays", "name"),
+        ],
         "backup/restoreTestingPlan:RestoreTestingPlan": ["name"],
         "backup/restoreTestingSelection:RestoreTestingSelection": [
             "name",
