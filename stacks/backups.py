@@ -1,4 +1,4 @@
-"""Backups: two vaults in each region, and in each stack a plan for each class of data."""
+"""Backups: two vaults in each region, on request an air-gapped one, and in each stack a plan for each class of data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 import pulumi
 
+from components.data.air_gapped_vault import AirGappedVault, AirGappedVaultArgs
 from components.data.backup_plan import BackupPlan, BackupPlanArgs
 from components.data.backup_rules import BackupRule, VaultLock
 from components.data.backup_vault import BackupVault, BackupVaultArgs
@@ -49,6 +50,24 @@ def backup_vaults(topology: Topology, role: Role, key_arn: pulumi.Output[str]) -
         )
         for resource, vault in names.items()
     ]
+
+
+def air_gapped_vault(topology: Topology) -> AirGappedVault | None:
+    """Create the logically air-gapped vault of the recovery region, if configured."""
+    if topology.air_gap is None:
+        return None
+    return AirGappedVault(
+        "backup-air-gapped",
+        AirGappedVaultArgs(
+            name=topology.air_gapped_vault,
+            region=topology.recovery.region,
+            min_days=topology.air_gap.min_days,
+            max_days=topology.air_gap.max_days,
+            admins=[topology.break_glass_role] if topology.break_glass_role else [],
+            protect=topology.protect_data,
+            tags=tags_of(topology),
+        ),
+    )
 
 
 SCHEDULES = {RestoreTests.WEEKLY: "cron(0 6 ? * SUN *)", RestoreTests.MONTHLY: "cron(0 6 2 * ? *)"}
@@ -106,6 +125,7 @@ def backup_plans(
     for backups in sorted(topology.backups, key=lambda each: each.data is not DataClass.OBJECTS):
         data = backups.data
         first = data is DataClass.OBJECTS
+        isolated = primary and topology.air_gap is not None and data in topology.air_gap.classes
         plan = BackupPlan(
             "backup" if first else f"backup-{data}",
             BackupPlanArgs(
@@ -113,6 +133,8 @@ def backup_plans(
                 region=topology.here.region,
                 vault_name=vault_name,
                 copy_to=copy_to,
+                air_gapped_to=topology.air_gapped_vault_arn if isolated else None,
+                air_gap=topology.air_gap,
                 rules=rules_of(backups),
                 classes=[data],
                 role_arn=None if first else plans[0].role_arn,
@@ -130,10 +152,18 @@ def backup_plans(
 
 
 def rules_of(backups: Backups) -> list[BackupRule]:
-    """Return the rules of a class of data: its schedule, and if it has an archive, the monthly backup for that."""
+    """Return the rules of a class of data: its schedule, and if it has an archive, the monthly backup for that.
+
+    The air-gapped copy of an archive is kept as those of the other backups: it would not move to cold storage.
+    """
     hours = backups.complete_hours
     rules = [BackupRule(REGULAR, backups.schedule, backups.retention_days, complete_hours=hours)]
     if backups.archive_days is not None:
         kept, cold = backups.archive_days, backups.cold_days
-        rules.append(BackupRule(ARCHIVE, backups.archive_schedule, kept, cold_days=cold, complete_hours=hours))
+        days = backups.retention_days
+        rules.append(
+            BackupRule(
+                ARCHIVE, backups.archive_schedule, kept, cold_days=cold, complete_hours=hours, air_gapped_days=days
+            )
+        )
     return rules

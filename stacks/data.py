@@ -16,7 +16,7 @@ from components.iam import key_of_data
 from components.tagging import tags_of
 from dr.names import CONTROL, DATASETS
 from dr.topology.topology import Role, Topology
-from stacks.backups import backup_plans, backup_vaults
+from stacks.backups import air_gapped_vault, backup_plans, backup_vaults
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ def data(topology: Topology, replicates_images: bool = True) -> Data:
     )
     for role, key_arn in keys_by_role.items():
         backup_vaults(topology, role, key_arn)
+    air_gapped_vault(topology)
     backup_plans(topology, topology.local_vault(Role.PRIMARY), topology.copies_vault_arn(Role.RECOVERY))
     images = {
         fleet.name: copied_image(

@@ -24,6 +24,7 @@ from components.data.backup_role import backup_role
 from components.data.backup_rules import BackupRule, VaultLock, check_lock_allows
 from components.iam import BACKUP_POLICIES
 from components.tagging import BACKUP_TAG, REPLICA_TAG
+from dr.topology.air_gap import HELD, AirGap
 from dr.topology.backups import DataClass
 
 START_WINDOW_MINUTES = 60
@@ -49,6 +50,8 @@ class BackupPlanArgs:
         region: The region of the tagged resources.
         vault_name: Name of the vault in that region which stores the backups.
         copy_to: ARN of a vault in another region, to which each backup is copied; None for no copies.
+        air_gapped_to: ARN of a logically air-gapped vault in another region, to which each backup is copied as well;
+            None for none.
         rules: Schedules and retention; at least one.
         classes: Classes of data that the plan backs up.
         role_arn: ARN of the role of another plan for its jobs; None: the plan has a role of its own.
@@ -58,6 +61,7 @@ class BackupPlanArgs:
             every tier, so that a change of tier makes no IAM call.
         vault_lock: The vault's lock; None for none. Used to refuse a retention that the lock does not allow.
         copy_lock: The lock of the vault that receives the copies; None for none.
+        air_gap: What the logically air-gapped vault accepts; None: that is not checked.
         tags: Tags of the plan and the role.
 
     Raises:
@@ -68,6 +72,7 @@ class BackupPlanArgs:
     region: str
     vault_name: pulumi.Input[str]
     copy_to: pulumi.Input[str] | None = None
+    air_gapped_to: pulumi.Input[str] | None = None
     rules: Sequence[BackupRule] = (BackupRule(),)
     classes: Sequence[DataClass] = tuple(DataClass)
     role_arn: pulumi.Input[str] | None = None
@@ -76,6 +81,7 @@ class BackupPlanArgs:
     running: bool = True
     vault_lock: VaultLock | None = None
     copy_lock: VaultLock | None = None
+    air_gap: AirGap | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,8 +95,11 @@ class BackupPlanArgs:
                 f"backup plan {self.name} has rules {names}: at least one is required, and their names must be unique; "
                 "add or rename a rule"
             )
-        if isinstance(self.copy_to, str):
-            self._check_target(self.copy_to)
+        for name, target in (("copy_to", self.copy_to), ("air_gapped_to", self.air_gapped_to)):
+            if isinstance(target, str):
+                self._check_target(name, target)
+        if self.air_gapped_to is not None:
+            self._check_air_gap()
         for rule in self.rules:
             if rule.copy_retention_days is not None and self.copy_to is None:
                 raise ValueError(
@@ -101,11 +110,26 @@ class BackupPlanArgs:
             if self.copy_to is not None:
                 check_lock_allows(rule.name, rule.copy_days, self.copy_lock)
 
-    def _check_target(self, target: str) -> None:
+    def _check_air_gap(self) -> None:
+        """Refuse what AWS Backup would fail hours after the deployment."""
+        if unheld := [str(data) for data in self.classes if data not in HELD]:
+            raise ValueError(
+                f"backup plan {self.name} would copy {', '.join(unheld)} to a logically air-gapped vault in another "
+                f"region, which holds {', '.join(HELD)}; unset air_gapped_to"
+            )
+        for rule in self.rules:
+            if self.air_gap and not self.air_gap.allows(rule.isolated_days):
+                raise ValueError(
+                    f"backup rule {rule.name} keeps its air-gapped copy for {rule.isolated_days} days, but the vault "
+                    f"accepts {self.air_gap.min_days} to {self.air_gap.max_days}: AWS Backup would fail every copy; "
+                    "change the rule's air_gapped_days or retention_days"
+                )
+
+    def _check_target(self, name: str, target: str) -> None:
         parts = target.split(":")
         if len(parts) != 7 or parts[2] != "backup" or parts[5] != "backup-vault":
             raise ValueError(
-                f"backup plan {self.name}: copy_to {target!r} is not the ARN of a backup vault; "
+                f"backup plan {self.name}: {name} {target!r} is not the ARN of a backup vault; "
                 "use arn:aws:backup:<region>:<account>:backup-vault:<name>"
             )
         if parts[3] == self.region:
@@ -174,6 +198,9 @@ def _rule(rule: BackupRule, args: BackupPlanArgs) -> backup.PlanRuleArgs:
     if args.copy_to is not None:
         lifecycle = backup.PlanRuleCopyActionLifecycleArgs(delete_after=rule.copy_days, **_cold(rule))
         copies.append(backup.PlanRuleCopyActionArgs(destination_vault_arn=args.copy_to, lifecycle=lifecycle))
+    if args.air_gapped_to is not None:
+        lifecycle = backup.PlanRuleCopyActionLifecycleArgs(delete_after=rule.isolated_days)
+        copies.append(backup.PlanRuleCopyActionArgs(destination_vault_arn=args.air_gapped_to, lifecycle=lifecycle))
     return backup.PlanRuleArgs(
         rule_name=rule.name,
         target_vault_name=args.vault_name,

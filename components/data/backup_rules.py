@@ -93,6 +93,8 @@ class BackupRule:
             only backups protect is the interval plus the time to complete a backup and its copy.
         retention_days: Retention of a backup, in days. Default 30, as for cluster backups.
         copy_retention_days: Retention of the copy, in days; None for the same as the backup.
+        air_gapped_days: Retention of the copy in a logically air-gapped vault, in days; None for the same as the
+            backup. That copy stays in warm storage.
         cold_days: Age in days at which the backup and its copy move to cold storage; None: they stay in warm storage.
             For resource types that AWS Backup cannot move it has no effect.
         complete_hours: Hours after its start at which AWS Backup cancels a backup that is not complete, at least 2.
@@ -107,18 +109,20 @@ class BackupRule:
     copy_retention_days: int | None = None
     cold_days: int | None = None
     complete_hours: int = COMPLETE_HOURS
+    air_gapped_days: int | None = None
 
     def __post_init__(self) -> None:
         if not RULE_NAME.fullmatch(self.name):
             raise ValueError(
                 f"backup rule name {self.name!r} is not valid: use 1 to 50 letters, digits and _ . -; rename the rule"
             )
-        for days in (self.retention_days, self.copy_days):
+        for days in (self.retention_days, self.copy_days, self.isolated_days):
             if not 1 <= days <= LONGEST_DAYS:
                 raise ValueError(
                     f"backup rule {self.name} has a retention of {days} days: AWS Backup accepts 1 to {LONGEST_DAYS}; "
                     "choose days in that range"
                 )
+        for days in (self.retention_days, self.copy_days):
             if self.cold_days is not None and days < self.cold_days + LEAST_COLD_DAYS:
                 raise ValueError(
                     f"backup rule {self.name} moves to cold storage after {self.cold_days} days and has a retention of "
@@ -143,6 +147,11 @@ class BackupRule:
     def copy_days(self) -> int:
         """Retention of the copy, in days."""
         return self.retention_days if self.copy_retention_days is None else self.copy_retention_days
+
+    @property
+    def isolated_days(self) -> int:
+        """Retention of the copy in a logically air-gapped vault, in days."""
+        return self.retention_days if self.air_gapped_days is None else self.air_gapped_days
 
 
 def check_lock_allows(rule: str, days: int, lock: VaultLock | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from dr.config import backups, buckets, image_references, workers
+from dr.config import air_gap, backups, buckets, image_references, workers
 from dr.config.alert_addresses import NO_ONE
 from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
@@ -313,6 +313,11 @@ def _backups(settings: StackSettings) -> Iterator[Problem]:
             )
 
 
+def _air_gap(settings: StackSettings) -> Iterator[Problem]:
+    kept = backups.backups_of(settings.backups, settings.backup_retention_days)
+    yield from air_gap.air_gap_problems(settings.air_gap, kept, settings.recovery_region)
+
+
 def _workers(settings: StackSettings) -> Iterator[Problem]:
     yield from workers.worker_problems(settings.workers)
 
@@ -331,6 +336,7 @@ WORKLOAD = (
     *("gpuInstanceTypes", "gpusPerReplica", "modelMemoryGib"),
 )
 RUNNER = ("runner", "runnerImage", "automation", "bucketPrefix", "role")
+AIR_GAP = ("airGappedVault", "airGappedClasses", "airGappedMinDays", "airGappedMaxDays")
 RULES = (
     Rule(("primaryRegion", "recoveryRegion"), _regions),
     Rule(("primaryCidr", "recoveryCidr"), _networks),
@@ -346,6 +352,7 @@ RULES = (
     Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
     Rule(("imageDigests", "supply", "inferenceImage", "toolsImage", "proxyImage"), _images),
     Rule(("backups", "backupRetentionDays", "vaultLock", "vaultLockDays"), _backups),
+    Rule((*AIR_GAP, "backups", "backupRetentionDays", "recoveryRegion"), _air_gap),
     Rule(("workers",), _workers),
     Rule(("buckets",), _pairs),
     Rule(("buckets", "bucketPrefix", "primaryRegion", "recoveryRegion"), _bucket_names),

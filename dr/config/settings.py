@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from dr.config import backups, buckets, workers
+from dr.config import air_gap, backups, buckets, workers
 from dr.config.alert_addresses import NO_ONE
 from dr.config.backups import BackupSettings
 from dr.config.buckets import PairSettings
@@ -55,7 +55,8 @@ from dr.config.types import (
 )
 from dr.config.workers import WorkerSettings
 from dr.names import automation_role_name, runner_role_name
-from dr.topology.backups import GRACE_DAYS, RETENTION_DAYS
+from dr.topology.air_gap import LEAST_DAYS, MAX_DAYS, AirGap, AirGapMode
+from dr.topology.backups import GRACE_DAYS, RETENTION_DAYS, DataClass
 from dr.topology.capacity import Workload
 from dr.topology.databases import Database, DatabaseMode
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
@@ -200,6 +201,32 @@ class StackSettings(Settings):
         "it can never be changed again",
         unit="days",
         stack=For.PRIMARY,
+    )
+    air_gapped_vault: AirGapMode = setting(
+        AirGapMode.NONE,
+        "Logically air-gapped vault. `recovery`: AWS Backup copies the primary region's backups to such a vault in the "
+        "recovery region as well. AWS keeps it in an account of its own, under a compliance lock from the first day: "
+        "no one can delete a copy before its retention ends. **This cannot be undone**, and the copies are charged. "
+        "`none`: no vault; a present one stays while `dr:protectData` is `true`",
+        see="how-to/vaults.md",
+    )
+    air_gapped_classes: tuple[DataClass, ...] = setting(
+        (),
+        "Classes of data that are copied to the logically air-gapped vault: `objects`, `volumes` or `files`. Volumes "
+        "need a customer managed key",
+        example="objects",
+        shown="`objects`, `volumes`, `files`",
+    )
+    air_gapped_min_days: Days = setting(
+        LEAST_DAYS,
+        f"Shortest retention that the logically air-gapped vault accepts, at least {LEAST_DAYS}. It can never be "
+        "changed",
+        unit="days",
+    )
+    air_gapped_max_days: Days = setting(
+        MAX_DAYS,
+        "Longest retention that the logically air-gapped vault accepts. It can never be changed",
+        unit="days",
     )
     restore_tests: RestoreTests = setting(
         Topology.restore_tests,
@@ -560,6 +587,13 @@ class StackSettings(Settings):
         return (*runner, *((automation_role_name(prefix, region),) if self.automates else ()))
 
     @property
+    def air_gap(self) -> AirGap | None:
+        """The logically air-gapped vault, if there is one."""
+        return air_gap.air_gap_of(
+            self.air_gapped_vault, self.air_gapped_classes, self.air_gapped_min_days, self.air_gapped_max_days
+        )
+
+    @property
     def global_database(self) -> Database | None:
         """The global database, if there is one."""
         if self.database is DatabaseMode.NONE:
@@ -617,6 +651,7 @@ class StackSettings(Settings):
             vault_lock=self.vault_lock,
             restore_tests=self.restore_tests,
             vault_lock_days=self.vault_lock_days,
+            air_gap=self.air_gap,
             database=self.global_database,
             break_glass_role=self.break_glass_role or None,
             tags=self.tags,

@@ -51,6 +51,7 @@ BY_NAME = {
     f"aws:{kind}": id
     for kind, id in {
         "autoscaling/group:Group": "{name}",
+        "backup/logicallyAirGappedVault:LogicallyAirGappedVault": "{name}",
         "backup/restoreTestingPlan:RestoreTestingPlan": "{name}",
         "backup/restoreTestingSelection:RestoreTestingSelection": "{name}:{restoreTestingPlanName}",
         "backup/vault:Vault": "{name}",

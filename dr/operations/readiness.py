@@ -80,6 +80,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     _guard(Named("model-set", prechecks.model_set)),
     Check("data", readiness_capacity.data),
     Check("copies by class of data", readiness_backups.copies),
+    Check("air-gapped copies", readiness_backups.isolated),
     Check("database", database_readiness.look),
     Check("volumes in backup plans", readiness_backups.volumes),
     Check("certificate", readiness_access.certificate),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dr.topology import capacity, network
+from dr.topology.backups import DataClass
 from dr.topology.prices import PRICES
 from dr.topology.tiers import Nat
 from dr.topology.topology import Role, Topology
@@ -73,11 +74,14 @@ def data_cost(topology: Topology, stored_gb: float, written_gb: float) -> list[L
         stored_gb: Data in the primary region's buckets, all versions, in GB.
         written_gb: Data written there in a month, in GB.
     """
+    isolated = topology.air_gap is not None and DataClass.OBJECTS in topology.air_gap.classes
     return [
         Line("S3 Standard", 2 * stored_gb),
-        Line("transfer to another region", 2 * written_gb),
+        Line("transfer to another region", (3 if isolated else 2) * written_gb),
         Line("S3 Replication Time Control", written_gb),
         Line("AWS Backup of S3", 2 * stored_gb),
+        # AWS charges storage in such a vault at a price of its own, for which no source was found.
+        *([Line("AWS Backup of S3, air-gapped", stored_gb)] if isolated else ()),
     ]
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import cycle, islice
 
 from dr.names import CONTROL, DATASETS, MODELS, REGISTRY, VELERO
+from dr.topology.air_gap import AirGap
 from dr.topology.backups import Backups, DataClass, every_class
 from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.databases import Database
@@ -226,6 +227,7 @@ class Topology:
         backups: How each class of data is backed up.
         vault_lock: Lock of all backup vaults.
         vault_lock_days: Shortest retention that a locked vault accepts.
+        air_gap: The logically air-gapped vault in the recovery region; None: there is none.
         restore_tests: How often the copies in the recovery region are restored to test them.
         database: The global database; None: the stacks create none.
         break_glass_role: ARN of the only role that may delete recovery points; None: no principal may.
@@ -266,6 +268,7 @@ class Topology:
     backups: tuple[Backups, ...] = field(default_factory=every_class)
     vault_lock: VaultLocking = VaultLocking.GOVERNANCE
     vault_lock_days: int = 7
+    air_gap: AirGap | None = None
     restore_tests: RestoreTests = RestoreTests.NONE
     database: Database | None = field(default_factory=Database)
     break_glass_role: str | None = None
@@ -320,6 +323,16 @@ class Topology:
     def copies_vault_arn(self, role: Role) -> str:
         """Return the ARN of the vault in which copies from the other region arrive."""
         return f"arn:aws:backup:{self.site(role).region}:{self.account}:backup-vault:{self.copies_vault(role)}"
+
+    @property
+    def air_gapped_vault(self) -> str:
+        """Name of the logically air-gapped vault in the recovery region."""
+        return f"{self.bucket_prefix}-air-gapped"
+
+    @property
+    def air_gapped_vault_arn(self) -> str:
+        """ARN of the logically air-gapped vault."""
+        return f"arn:aws:backup:{self.recovery.region}:{self.account}:backup-vault:{self.air_gapped_vault}"
 
     def backups_of(self, data: DataClass) -> Backups:
         """Return how a class of data is backed up."""

@@ -7,6 +7,7 @@ import json
 from .model import UNKNOWN, Facts, Resource, Rule, Stack, items, look, role_of, shown
 
 PLAN, SELECTION = "aws:backup/plan:Plan", "aws:backup/selection:Selection"
+AIR_GAPPED = "aws:backup/logicallyAirGappedVault:LogicallyAirGappedVault"
 VAULT, VAULT_POLICY = "aws:backup/vault:Vault", "aws:backup/vaultPolicy:VaultPolicy"
 ARN_OF = {
     "aws:s3/bucket:Bucket": ("arn:aws:s3:",),
@@ -101,6 +102,23 @@ def denies_deletion(policy: Resource) -> Facts:
             yield f"policy does not deny {action} to every principal"
 
 
+def accepts_copies(vault: Resource, stack: Stack) -> Facts:
+    """Check that every copy to an air-gapped vault has a retention that the vault accepts."""
+    name, least, most = vault.look("name"), vault.look("minRetentionDays"), vault.look("maxRetentionDays")
+    if UNKNOWN in (name, least, most):
+        return
+    for plan in (each for each in stack if each.type == PLAN):
+        for rule in items(plan.look("rules")):
+            for copy in items(look(rule, "copyActions")):
+                target, days = look(copy, "destinationVaultArn"), look(copy, "lifecycle.deleteAfter")
+                if UNKNOWN in (target, days) or not str(target).endswith(f":backup-vault:{name}"):
+                    continue
+                if not days or not least <= days <= most:
+                    kept = f"{days:g} days" if days else "ever"
+                    text = f"keeps its copy for {kept}, and the vault accepts {least:g} to {most:g}"
+                    yield f"rule {shown(look(rule, 'ruleName'))} {text}"
+
+
 RULES = (
     Rule(
         name="backup-covers-every-resource-with-data",
@@ -115,8 +133,16 @@ RULES = (
         requirement="A backup vault must have an access policy.",
         reason="without it each identity with backup permissions may delete recovery points",
         remedy="set admins of BackupVaultArgs",
-        types=(VAULT,),
+        types=(VAULT, AIR_GAPPED),
         check_in_stack=has_policy,
+    ),
+    Rule(
+        name="backup-air-gapped-vault-accepts-copies",
+        requirement="Every copy to an air-gapped vault must have a retention within the vault's bounds.",
+        reason="AWS Backup fails every other copy, and the bounds of the vault can never be changed",
+        remedy="change lifecycle.deleteAfter of the copy action",
+        types=(AIR_GAPPED,),
+        check_in_stack=accepts_copies,
     ),
     Rule(
         name="backup-vault-policy-denies-deletion",

@@ -11,6 +11,7 @@ TAGGED = (
     *STATEFUL,
     "aws:acm/certificate:Certificate",
     "aws:autoscaling/group:Group",
+    "aws:backup/logicallyAirGappedVault:LogicallyAirGappedVault",
     "aws:backup/plan:Plan",
     "aws:backup/restoreTestingPlan:RestoreTestingPlan",
     "aws:backup/vault:Vault",

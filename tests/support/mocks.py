@@ -186,6 +186,7 @@ COMPUTED: dict[str, Computed] = {
     "aws:iam/role:Role": _role,
     "aws:iam/instanceProfile:InstanceProfile": _profile,
     "aws:backup/vault:Vault": _vault,
+    "aws:backup/logicallyAirGappedVault:LogicallyAirGappedVault": _vault,
     "aws:route53/zone:Zone": _zone,
     "aws:route53/healthCheck:HealthCheck": _check,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from components.iam import keep_recovery_points
 from tests.support.policies import NOT_KNOWN, REMOVED, TAGS, Given, provider
@@ -280,6 +281,32 @@ EXAMPLES = (
         "backup-vault-has-access-policy",
         (of_kind("aws:backup/vault:Vault", name="ml-dr"), VAULT_POLICY),
         (("policy", "backupVaultName", "another", "the vault has no VaultPolicy"),),
+    ),
+    Example(
+        "backup-air-gapped-vault-accepts-copies",
+        (
+            of_kind(
+                "aws:backup/logicallyAirGappedVault:LogicallyAirGappedVault",
+                name="ml-dr",
+                minRetentionDays=7.0,
+                maxRetentionDays=35.0,
+            ),
+            replace(PLAN, name="plan"),
+        ),
+        (
+            (
+                "it",
+                "maxRetentionDays",
+                34.0,
+                'rule "daily" keeps its copy for 35 days, and the vault accepts 7 to 34',
+            ),
+            (
+                "plan",
+                "rules.0.copyActions.0.lifecycle",
+                REMOVED,
+                'rule "daily" keeps its copy for ever, and the vault accepts 7 to 35',
+            ),
+        ),
     ),
     Example(
         "backup-vault-policy-denies-deletion",

@@ -305,6 +305,36 @@ def test_backups_of_each_region_are_copied_to_the_vault_for_copies_in_the_other(
         assert rule["lifecycle"] == copied["lifecycle"] == {"deleteAfter": 35}
 
 
+ISOLATED = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:ml-dr-air-gapped"
+
+
+def test_backups_of_the_primary_region_are_copied_to_the_air_gapped_vault_if_configured() -> None:
+    cloud = first_deployment("primary", airGappedVault="recovery", backups=json.dumps([VOLUMES]))
+    copies = {
+        (name, rule["ruleName"]): [
+            each["lifecycle"] for each in rule["copyActions"] if each["destinationVaultArn"] == ISOLATED
+        ]
+        for name, made in cloud.of("Plan").items()
+        for rule in made.inputs["rules"]
+    }
+
+    assert cloud.one("LogicallyAirGappedVault", "backup-air-gapped-vault")["region"] == "us-west-2"
+    assert copies == {
+        ("backup-plan", "regular"): [{"deleteAfter": 35}],
+        ("backup-volumes-plan", "regular"): [{"deleteAfter": 14}],
+        ("backup-volumes-plan", "archive"): [{"deleteAfter": 14}],
+        ("backup-files-plan", "regular"): [{"deleteAfter": 35}],
+        ("backup-databases-plan", "regular"): [],
+    }
+
+
+def test_the_recovery_region_copies_nothing_to_the_air_gapped_vault_and_creates_none() -> None:
+    cloud = first_deployment("dr", tier="pilot", airGappedVault="recovery")
+
+    assert not cloud.of("LogicallyAirGappedVault")
+    assert ISOLATED not in json.dumps([made.inputs["rules"] for made in cloud.of("Plan").values()])
+
+
 VOLUMES = {"data": "volumes", "everyHours": 4, "retentionDays": 14, "archiveDays": 365}
 
 

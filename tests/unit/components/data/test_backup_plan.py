@@ -5,6 +5,7 @@ import pytest
 
 from components.data.backup_plan import BackupPlan, BackupPlanArgs
 from components.data.backup_rules import BackupRule, VaultLock
+from dr.topology.air_gap import AirGap
 from dr.topology.backups import DataClass
 from tests.support.mocks import Cloud, deploy
 
@@ -71,6 +72,32 @@ def test_plan_with_the_role_of_another_plan_creates_none() -> None:
 
     assert not cloud.of("Role")
     assert cloud.one("Selection", "backup-selection")["iamRoleArn"] == role
+
+
+ISOLATED = "arn:aws:backup:us-west-2:123456789012:backup-vault:isolated"
+
+
+def test_plan_copies_to_an_air_gapped_vault_as_well_without_cold_storage() -> None:
+    archive = BackupRule("archive", retention_days=365, cold_days=30, air_gapped_days=35)
+    (rule,) = rules(rules=[archive], air_gapped_to=ISOLATED, classes=[DataClass.OBJECTS])
+
+    assert [each["destinationVaultArn"] for each in rule["copyActions"]] == [COPIES, ISOLATED]
+    assert rule["copyActions"][1]["lifecycle"] == {"deleteAfter": 35}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": [DataClass.OBJECTS, DataClass.DATABASES]}, "would copy databases to a logically air-gapped vault"),
+        ({"air_gap": AirGap(min_days=31)}, "keeps its air-gapped copy for 30 days, but the vault accepts 31 to 365"),
+        ({"air_gap": AirGap(max_days=29)}, "the vault accepts 7 to 29"),
+        ({"air_gapped_to": ISOLATED.replace("us-west-2", "us-east-1")}, "would copy to its own region"),
+        ({"air_gapped_to": "isolated"}, "air_gapped_to 'isolated' is not the ARN of a backup vault"),
+    ],
+)
+def test_air_gapped_copy_that_aws_would_fail_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        args(**{"air_gapped_to": ISOLATED, "classes": [DataClass.OBJECTS], **changes})
 
 
 def test_plan_without_copy_to_has_no_copy_actions() -> None:

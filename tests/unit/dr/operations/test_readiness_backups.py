@@ -4,7 +4,7 @@ import pytest
 
 from dr.data.volumes import Coverage
 from dr.findings import Status
-from dr.operations.readiness_backups import judge, judge_volumes
+from dr.operations.readiness_backups import judge, judge_isolated, judge_volumes
 from dr.topology.backups import Backups, DataClass
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -22,6 +22,28 @@ def test_a_class_without_a_copy_is_not_reported_as_met() -> None:
     found = judge(Backups(DataClass.FILES), None, "us-west-2", NOW)
 
     assert (found.status, found.measured) == (Status.INFO, "none: no resource of this class was copied")
+
+
+def points(*hours: float, kind: str = "S3", status: str = "COMPLETED") -> list[dict[str, object]]:
+    return [{"ResourceType": kind, "Status": status, "CreationDate": NOW - timedelta(hours=each)} for each in hours]
+
+
+@pytest.mark.parametrize(
+    ("held", "expected", "status", "text"),
+    [
+        (points(10, 40), True, Status.MET, "2, newest 10 h old"),
+        (points(27), True, Status.MISSED, "1, newest 27 h old"),
+        (points(1, kind="EBS"), True, Status.MISSED, "none, although the other vault has one"),
+        (points(1, status="PARTIAL"), True, Status.MISSED, "none, although the other vault has one"),
+        ([], False, Status.INFO, "none: no resource of this class was copied"),
+    ],
+)
+def test_air_gapped_copies_are_counted_and_judged_by_the_objective_of_their_class(
+    held: list[dict[str, object]], expected: bool, status: Status, text: str
+) -> None:
+    found = judge_isolated(Backups(DataClass.OBJECTS), held, expected, "us-west-2", NOW)
+
+    assert (found.name, found.status, found.measured) == ("air-gapped copies of objects in us-west-2", status, text)
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,18 @@ def test_every_price_has_a_source_and_every_priced_gpu_type_exists() -> None:
     assert types - {cost.SYSTEM_NODE} <= set(GPU_TYPES)
 
 
+def test_an_air_gapped_copy_costs_its_transfer_and_a_storage_without_a_sourced_price() -> None:
+    with_vault = data_cost(topology(Role.RECOVERY, airGappedVault="recovery"), stored_gb=1000, written_gb=100)
+    volumes_only = data_cost(
+        topology(Role.RECOVERY, airGappedVault="recovery", airGappedClasses='["volumes"]'), 1000, 100
+    )
+
+    assert quantity(with_vault, "transfer to another region") == 300
+    assert quantity(with_vault, "AWS Backup of S3, air-gapped") == 1000
+    assert total(with_vault) is None, "unknown, and not too low"
+    assert quantity(volumes_only, "transfer to another region") == 200
+
+
 def test_data_costs_twice_its_storage_and_its_replication_once() -> None:
     lines = data_cost(topology(Role.RECOVERY, tier="backup"), stored_gb=1000, written_gb=100)
 
