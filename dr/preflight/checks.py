@@ -15,6 +15,7 @@ from dr.errors import DrError, Failed
 from dr.findings import Finding, Status, unknown
 from dr.preflight import (
     backup_settings,
+    backup_vaults,
     command,
     credentials,
     delegation,
@@ -35,6 +36,8 @@ CHECKS = (
     Check("regions", regions.look),
     Check("existing buckets", existing_buckets.look),
     Check("AWS Backup", backup_settings.look, required=False),
+    # Not by the program: it says what `pulumi destroy` can delete.
+    Check(backup_vaults.NAME, backup_vaults.look, required=False, by_hand=True),
     Check("zones", zones.look),
     Check("alarm subscribers", subscribers.look, required=False),
     Check(offered_versions.NAME, offered_versions.look, required=False),
