@@ -33,6 +33,8 @@ SETS = "sets/"
 """Prefix of model sets in the registry bucket."""
 ARTIFACTS = "mlflow/"
 """Prefix of the artifacts of MLflow in the registry bucket."""
+EXPORTS = "databases/"
+"""Prefix of exported database snapshots in the registry bucket."""
 MAX_KEY_BYTES = 1024
 """Longest key of an object, in bytes (S3 user guide, "Naming Amazon S3 objects")."""
 ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY = "192.0.2.1", "192.0.2.2"

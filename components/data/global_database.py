@@ -30,12 +30,11 @@ from components.data.database_network import DatabaseNetwork, cluster_instances
 from components.data.database_spec import IGNORED, MASTER_USER, InstanceSpec, password_of
 from components.iam import EncryptedBucket, export_snapshots, trust_service
 from components.tagging import BACKUP_TAG
+from dr.names import EXPORTS
 from dr.topology.databases import ENGINE, NAME, Database
 
 RECOVERY_DAYS = 30
 """Days for which a deleted secret can be restored."""
-EXPORTS = "databases/"
-"""Prefix of exported snapshots in the registry bucket."""
 
 
 @dataclass(frozen=True)

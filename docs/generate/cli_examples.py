@@ -16,6 +16,7 @@ from dr.cli import (
     check_report,
     drill_report,
     evidence_report,
+    export_database_report,
     operation_report,
     registry_report,
     report,
@@ -33,7 +34,8 @@ from dr.clusters.rollouts import Counts, Phase, Reason, Rollout
 from dr.config.project import load_settings
 from dr.control.contract import BucketRecord, DnsRecord, Half
 from dr.control.incident_state import Automation, Incident, IncidentState, Levers
-from dr.data import volumes
+from dr.data import database_export, volumes
+from dr.data.global_database import Snapshot
 from dr.data.recovery_points import Point
 from dr.drills.catalog import DRILLS
 from dr.findings import Finding, Status
@@ -71,6 +73,15 @@ VOLUME = Point(
     "arn:aws:iam::123456789012:role/backup-role-3f1c",
 )
 RESTORED_VOLUME = volumes.plan(volumes.Wanted(RECOVERY, VOLUME.vault, VOLUME.name, "us-west-2b"), [VOLUME])
+EXPORT = database_export.Export(
+    region=PRIMARY,
+    snapshot=Snapshot("rds:ml-dr-primary-2026-11-28-04-12", datetime(2026, 11, 28, 4, 12, 31, tzinfo=UTC)),
+    arn="arn:aws:rds:us-east-1:123456789012:cluster-snapshot:rds:ml-dr-primary-2026-11-28-04-12",
+    bucket="ml-dr-123456789012-us-east-1-registry",
+    role="arn:aws:iam::123456789012:role/ml-dr-database-export",
+    key="arn:aws:kms:us-east-1:123456789012:key/0d1c2b3a",
+    next_id="export-ml-dr-5f0c1a9e77b2-0",
+)
 LOST = "us-east-1 does not answer (ConnectTimeoutError)"
 REGION = "check the health of the region and your network connection"
 
@@ -287,6 +298,7 @@ OUTPUTS: Mapping[str, str] = {
         "dr restore --bucket B --prefix train/ --as-of 2026-11-28T12:00:00Z",
         restore_report.restore_text(set_examples.RESTORE),
     ),
+    "dr export-database": _output("dr export-database", export_database_report.export_text(EXPORT)),
     "dr restore-volume": _output(
         f"dr restore-volume {VOLUME.name} --zone {RECOVERY}b", restore_volume_report.restore_text(RESTORED_VOLUME)
     ),

@@ -15,6 +15,7 @@ from dr.cli import (
     check_command,
     drill,
     evidence,
+    export_database,
     operate,
     registry,
     restore,
@@ -67,6 +68,7 @@ EXITS = {
     **automate.EXITS,
     **drill.EXITS,
     **evidence.EXITS,
+    **export_database.EXITS,
     **registry.EXITS,
     **restore.EXITS,
     **restore_volume.EXITS,
@@ -272,6 +274,7 @@ drill.add_to(app)
 evidence.add_to(app)
 restore.add_to(app)
 restore_volume.add_to(app)
+export_database.add_to(app)
 backfill.add_to(app)
 app.add_typer(registry.app)
 app.add_typer(sets.app)
