@@ -49,6 +49,10 @@ class Held:
     points: int
     last: datetime | None
 
+    def is_permanent(self, now: datetime) -> bool:
+        """Whether no one can remove its lock: that of an air-gapped vault is permanent from the first day."""
+        return self.air_gapped or (self.permanent is not None and self.permanent <= now)
+
 
 def look(subject: Subject) -> Iterator[Finding]:
     """Describe each vault of the primary stack, in both regions.
@@ -151,7 +155,7 @@ def judge(held: Held, topology: Topology, now: datetime) -> Finding:
         return Finding(name, Status.INFO, f"empty{_lock(held, now)}")
     until = f"until {held.last:%Y-%m-%d %H:%M} UTC" if held.last else "without an end"
     fact = f"{held.points} recovery points, kept {until}{_lock(held, now)}"
-    if held.permanent is None or held.permanent > now:
+    if not held.is_permanent(now):
         return Finding(name, Status.INFO, fact, "" if topology.protect_data else _removable(held))
     if topology.protect_data:
         return Finding(name, Status.INFO, f"{fact}. No one can delete it before")
@@ -175,7 +179,7 @@ def _lock(held: Held, now: datetime) -> str:
         return "; no lock"
     if held.permanent is None:
         return "; governance lock"
-    if held.permanent > now:
+    if not held.is_permanent(now):
         return f"; compliance lock, permanent from {held.permanent:%Y-%m-%d %H:%M} UTC"
     return "; compliance lock, permanent"
 

@@ -83,6 +83,13 @@ def test_bounds_of_an_air_gapped_vault_that_differ_from_the_configuration_are_mi
     assert "dr:airGappedMinDays 7" in found.hint
 
 
+def test_an_air_gapped_vault_has_a_permanent_lock_whether_or_not_aws_names_its_date() -> None:
+    found = judge(replace(PERMANENT, air_gapped=True, permanent=None, days=(7, 365)), GIVEN_UP, NOW)
+
+    assert found.status is Status.MISSED
+    assert "logically air-gapped, with a permanent lock. `pulumi destroy` cannot delete it before" in found.measured
+
+
 def test_the_end_of_recovery_points_is_the_latest_and_unknown_if_one_has_none() -> None:
     vault = {"BackupVaultName": "a", "Locked": False, "LockDate": NOW}
     first = {"CreationDate": NOW, "Lifecycle": {"DeleteAfterDays": 7}}

@@ -16,6 +16,7 @@ from dr.errors import Failed, Invalid, Problem, Problems, Refused
 from dr.findings import Finding, Status
 from dr.preflight import (
     backup_settings,
+    backup_vaults,
     checks,
     command,
     credentials,
@@ -413,7 +414,7 @@ def test_table_has_every_check() -> None:
     assert {each.name for each in checks.CHECKS} == {
         *("dr command", "regions", "existing buckets", "AWS Backup", "zones", "alarm subscribers", "delegation"),
         *("global control planes", "credentials", "state backend", "secrets provider"),
-        *(offered_versions.NAME, leftovers.NAME, supply.NAME),
+        *(offered_versions.NAME, leftovers.NAME, supply.NAME, backup_vaults.NAME),
     }
 
 
