@@ -53,6 +53,7 @@ DATABASE_INSTANCE = Modelled(300, "assumed: an Aurora instance from creation to 
 DATABASE_SWITCHOVER = Modelled(60, "1 to 8 minutes, as DATABASE_FAILOVER; AWS states none", 180)
 DATABASE_FAILOVER = Modelled(60, "under a minute promised, 8 minutes in one test (keycloak-benchmark issue 445)", 480)
 DATABASE_REBUILD = Modelled(300, "a few minutes to several hours (Aurora user guide, managed failovers)", 600)
+DATABASE_PASSWORD = Modelled(20, "assumed: seconds to a minute; RDS applies a new password asynchronously", 60)
 DATABASE_EXPORT = Modelled(1800, "assumed: exports of small snapshots take tens of minutes")
 AIR_GAPPED_VAULT = Modelled(60, "1 to 3 minutes (AWS Backup developer guide, Logically air-gapped vault)", 180)
 DRAIN_LIMIT = Modelled(900, "15 minutes (EKS user guide, Managed node groups, on reducing the desired count)")

@@ -70,6 +70,7 @@ def credentials(cluster: DBCluster) -> tuple[str, str] | None:
     """Return the name and the password of a cluster's master user; None where neither is known."""
     if not cluster.master_username:
         return None
+    global_databases.settle_password(cluster)
     if cluster.manage_master_user_password:
         held = cluster.master_user_secret
         value = held.secretsmanager.get_secret_value(held.secret.arn, "", "")

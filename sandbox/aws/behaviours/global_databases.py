@@ -30,6 +30,7 @@ from sandbox.aws.world import World
 HOME = "us-east-1"
 """Region in which moto keeps global clusters."""
 NAMESPACE, LAG_METRICS = "AWS/RDS", ("AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag")
+RESETTING = "resetting-master-credentials"
 USUAL_LAG = (60.0, 400.0)
 """Milliseconds of lag without a fault: "typically less than a second" (user guide, "Overview of Amazon Aurora Global
 Database")."""
@@ -152,14 +153,38 @@ def promote(database: GlobalCluster, source: DBCluster, target: DBCluster, data_
     vars(database)["promotion"] = Promotion(source, target, data_loss, stopwatch)
 
 
+def reset_password(cluster: DBCluster, former: str | None) -> None:
+    """Begin to apply the new password of a cluster, which has the former one until then.
+
+    API reference, ModifyDBCluster: asynchronous; ClusterPendingModifiedValues has the new one meanwhile. User guide,
+    "Viewing Amazon Aurora DB cluster status": `resetting-master-credentials`.
+    """
+    change = (vars(cluster)["_master_user_password"], Stopwatch(timings.DATABASE_PASSWORD.of(cluster.db_cluster_arn)))
+    vars(cluster).update(_master_user_password=former, password_change=change)
+    vars(cluster)["pending_modified_values"] = {"MasterUserPassword": "****"}
+    cluster.status = RESETTING
+
+
+def settle_password(cluster: DBCluster) -> None:
+    """Apply the new password of a cluster, if that is due."""
+    change = vars(cluster).get("password_change")
+    if change and change[1].over:
+        del vars(cluster)["password_change"], vars(cluster)["pending_modified_values"]
+        vars(cluster)["_master_user_password"] = change[0]
+        cluster.status = "available"
+
+
 def advance(world: World) -> None:
-    """Complete what is due: new instances, promotions, and old primaries that return."""
+    """Complete what is due: new instances and passwords, promotions, and old primaries that return."""
     for region, backend in list(rds_backends[ACCOUNT].items()):
         for instance in list(backend.databases.values()):
             boot = vars(instance).get("boot")
             if boot and boot.over and not world.faults.unreachable(region):
                 instance.status = "available"
                 del vars(instance)["boot"]
+        for cluster in list(backend.clusters.values()):
+            if not world.faults.unreachable(region):
+                settle_password(cluster)
     for database in list(databases().values()):
         _complete(world, database)
         for member in database.members:

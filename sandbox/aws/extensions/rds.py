@@ -183,7 +183,14 @@ def modify_cluster(call: Call, moto: Moto) -> Answer:
             raise combination("Cannot specify password for cross region replication cluster")
         _check_password(wanted)
     _check_places(call, wanted)
-    return moto()
+    advance(call.world)
+    if cluster.status == global_databases.RESETTING:
+        raise AwsError("InvalidDBClusterStateFault", f"DBCluster {cluster.resource_id} is not in available state")
+    former = vars(cluster).get("_master_user_password")
+    answer = moto()
+    if answer.status < 300 and "MasterUserPassword" in wanted:
+        global_databases.reset_password(cluster, former)
+    return answer
 
 
 @answers("rds", "DeleteDBCluster")

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.rds.models import rds_backends
 
 from sandbox.aws.faults import DatabaseFault, RegionFault
+from sandbox.databases.clusters import credentials
 from sandbox.server import Running
 
 EAST, WEST, GLOBAL = "us-east-1", "us-west-2", "orders"
@@ -361,7 +363,25 @@ def test_password_of_a_secondary_cannot_be_changed(database: Database) -> None:
         database.rds[WEST].modify_db_cluster,
         **{"DBClusterIdentifier": CLUSTERS[WEST], "MasterUserPassword": "other-password"},
     )
-    database.rds[EAST].modify_db_cluster(DBClusterIdentifier=CLUSTERS[EAST], MasterUserPassword="other-password")
+
+
+def test_new_password_is_applied_after_a_time_in_which_the_cluster_takes_no_other_change(database: Database) -> None:
+    def described() -> tuple[str, str]:
+        (found,) = database.rds[EAST].describe_db_clusters(DBClusterIdentifier=CLUSTERS[EAST])["DBClusters"]
+        return found["Status"], found.get("PendingModifiedValues", {}).get("MasterUserPassword", "")
+
+    def accepted() -> str:
+        held = credentials(rds_backends["123456789012"][EAST].clusters[CLUSTERS[EAST]])
+        assert held
+        return held[1]
+
+    change = {"DBClusterIdentifier": CLUSTERS[EAST], "MasterUserPassword": "other-password"}
+    database.rds[EAST].modify_db_cluster(**change)
+    assert (described(), accepted()) == (("resetting-master-credentials", "****"), PASSWORD)
+    refused("InvalidDBClusterStateFault", "not in available state", database.rds[EAST].modify_db_cluster, **change)
+
+    database.later()
+    assert (described(), accepted()) == (("available", ""), "other-password")
 
 
 def test_lag_is_published_in_the_secondary_region_alone_and_follows_the_fault(database: Database) -> None:
