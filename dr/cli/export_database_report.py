@@ -15,7 +15,8 @@ def export_text(found: Export) -> RenderableType:
     rows = [
         ("snapshot", f"{found.snapshot.identifier}, of {found.snapshot.created:%Y-%m-%d %H:%M:%S} UTC"),
         ("region", found.region),
-        ("to", f"s3://{found.bucket}/{found.folder}"),
+        ("bucket", found.bucket),
+        ("prefix", found.folder),
         ("role", found.role),
         ("key", found.key),
         ("task", f"{found.task.id}: {found.task.status}" if found.task else f"{found.next_id}: not started"),
