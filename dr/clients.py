@@ -144,8 +144,8 @@ class Conflict(Failed):
     """Another writer was faster: the condition of a conditional write does not hold."""
 
 
-CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict"}
-"""Codes of a conditional write that lost against another one (S3 API, PutObject)."""
+CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict", "ResourceExistsException"}
+"""Codes of a conditional write that lost against another one (PutObject of S3, PutSecretValue of Secrets Manager)."""
 NOT_FOUND = {
     *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone", "NoSuchDelegationSet"),
     *("404", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException", "ImageNotFoundException"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import dataclass
 
+from dr.data.database_login import new_password
 from dr.topology.databases import NAME, PORT
 
 MASTER_USER = NAME
-PASSWORD_BYTES = 24
 ROLES = ("globalClusterIdentifier", "replicationSourceIdentifier")
 """Properties that a switchover or failover changes. Where the provider does not find a cluster's global cluster, it
 reads no identifier, and an update would detach the cluster (cloudposse/terraform-aws-rds-cluster issue 281)."""
@@ -43,8 +42,7 @@ class InstanceSpec:
 
 def new_login() -> str:
     """Return a login with a new random password, in the form of RDS's own secrets, without a host."""
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
-    login = {"engine": "postgres", "username": MASTER_USER, "password": password, "dbname": NAME, "port": PORT}
+    login = {"engine": "postgres", "username": MASTER_USER, "password": new_password(), "dbname": NAME, "port": PORT}
     return json.dumps(login)
 
 

@@ -22,6 +22,7 @@ from dr.cli import (
     report,
     restore_report,
     restore_volume_report,
+    rotate_secret_report,
     sets_report,
     status_report,
     supply_report,
@@ -36,6 +37,7 @@ from dr.control.contract import BucketRecord, DnsRecord, Half
 from dr.control.incident_state import Automation, Incident, IncidentState, Levers
 from dr.data import database_export, volumes
 from dr.data.global_database import Snapshot
+from dr.data.login_rotation import Rotation
 from dr.data.recovery_points import Point
 from dr.drills.catalog import DRILLS
 from dr.findings import Finding, Status
@@ -81,6 +83,16 @@ EXPORT = database_export.Export(
     role="arn:aws:iam::123456789012:role/ml-dr-database-export",
     key="arn:aws:kms:us-east-1:123456789012:key/0d1c2b3a",
     next_id="export-ml-dr-5f0c1a9e77b2-0",
+)
+ROTATION = Rotation(
+    secret="ml-dr-database",  # noqa: S106 - its name
+    region=PRIMARY,
+    replica=RECOVERY,
+    writer="ml-dr-primary",
+    writer_region=PRIMARY,
+    current="7f0c6d1e-2b1a-4f5e-9c3d-0a1b2c3d4e5f",
+    created=datetime(2026, 9, 1, 9, 30, tzinfo=UTC),
+    following="c0a80101-5a6b-5c7d-8e9f-0a1b2c3d4e5f",
 )
 LOST = "us-east-1 does not answer (ConnectTimeoutError)"
 REGION = "check the health of the region and your network connection"
@@ -299,6 +311,7 @@ OUTPUTS: Mapping[str, str] = {
         restore_report.restore_text(set_examples.RESTORE),
     ),
     "dr export-database": _output("dr export-database", export_database_report.export_text(EXPORT)),
+    "dr rotate-secret": _output("dr rotate-secret", rotate_secret_report.rotation_text(ROTATION)),
     "dr restore-volume": _output(
         f"dr restore-volume {VOLUME.name} --zone {RECOVERY}b", restore_volume_report.restore_text(RESTORED_VOLUME)
     ),

@@ -20,6 +20,7 @@ from dr.cli import (
     registry,
     restore,
     restore_volume,
+    rotate_secret,
     sets,
     supply,
 )
@@ -72,6 +73,7 @@ EXITS = {
     **registry.EXITS,
     **restore.EXITS,
     **restore_volume.EXITS,
+    **rotate_secret.EXITS,
     **sets.EXITS,
     **backfill.EXITS,
     **supply.EXITS,
@@ -275,6 +277,7 @@ evidence.add_to(app)
 restore.add_to(app)
 restore_volume.add_to(app)
 export_database.add_to(app)
+rotate_secret.add_to(app)
 backfill.add_to(app)
 app.add_typer(registry.app)
 app.add_typer(sets.app)

@@ -29,6 +29,7 @@ from dr.operations import (
     readiness_backups,
     readiness_capacity,
     readiness_equality,
+    readiness_login,
     readiness_workers,
 )
 from dr.operations.check_runner import Check
@@ -82,6 +83,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     Check("copies by class of data", readiness_backups.copies),
     Check("air-gapped copies", readiness_backups.isolated),
     Check("database", database_readiness.look),
+    Check(readiness_login.NAME, readiness_login.look),
     Check("volumes in backup plans", readiness_backups.volumes),
     Check("certificate", readiness_access.certificate),
     Check("credentials", _credentials),
