@@ -15,7 +15,7 @@ from typing import Any
 
 from dr.clients import calls, client
 from dr.control.contract import DatabaseRecord
-from dr.data import global_database, prefix_restore
+from dr.data import database_login, global_database, prefix_restore
 from dr.data.global_database import AVAILABLE
 from dr.data.model_sets import Report
 from dr.data.prefix_restore import Restore
@@ -122,6 +122,7 @@ def execute(found: RegistryRestore, report: Report) -> RegistryRestore:
     _wait(report, f"{wanted.cluster} in {region}", lambda: _status(wanted) == AVAILABLE)
     made = global_database.read_cluster(region, wanted.cluster)
     if made is not None and not made.instances:
+        database_login.renew_restored(region, wanted.cluster, wanted.database.secret, report)
         global_database.create_instance(region, wanted.cluster, wanted.instance, wanted.database.instance_class)
     _wait(report, f"{wanted.instance} in {region}", lambda: _available(wanted))
     artifacts = prefix_restore.execute(found.artifacts, report)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from dr.clients import calls, client
 from dr.control.contract import DatabaseRecord
-from dr.data import global_database
+from dr.data import database_login, global_database
 from dr.data.global_database import AVAILABLE
 from dr.errors import Failed, Problem
 from dr.names import INCIDENT_TAG, incident_instance_name, restored_cluster_name
@@ -130,6 +130,9 @@ def start_instance(after: tuple[str, ...]) -> Step[Scene]:
         found, instance = global_database.read_cluster(scene.region, name), incident_instance_name(name)
         if home is None or (found and found.instances) or global_database.instance_status(scene.region, instance):
             return
+        if is_restored(scene):
+            # Before the instance, which is what a repeated step finds.
+            database_login.renew_restored(scene.region, name, home.secret, report)
         size = placed(scene).instance_class or home.instance_class
         report(f"{instance}, {size}", None)
         global_database.create_instance(scene.region, name, instance, size, tags(scene))

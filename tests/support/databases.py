@@ -74,18 +74,19 @@ class Database:
         )
         return "copied"
 
-    def publish(self, replica: bool = True) -> None:
+    def publish(self, replica: bool = True, secret: str = "") -> None:
         """Write the contract with the database into both control buckets.
 
         Args:
             replica: Whether the recovery region has a replica.
+            secret: Name of the secret with the login.
         """
         none = {"cluster": "", "arn": "", "subnet_group": "ml-dr"}
         records: dict[Role, dict[str, Any]] = {
             Role.PRIMARY: {"cluster": HOME, "arn": arn(EAST, HOME), "instances": [f"{HOME}-1"]},
             Role.RECOVERY: {"cluster": AWAY, "arn": arn(WEST, AWAY)} if replica else none,
         }
-        common = {"global_cluster": GLOBAL, "engine_version": VERSION, "instance_class": SIZE}
+        common = {"global_cluster": GLOBAL, "engine_version": VERSION, "instance_class": SIZE, "secret": secret}
         for role, record in records.items():
             made = half(role, dns=DNS | DNS_OF[role], cluster=CLUSTER, database={**common, **record})
             for region in REGIONS.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import botocore.client
 import pytest
+from moto.rds.models import rds_backends
 
 from dr.control import lease
 from dr.control.incident_state import Incident, IncidentState
@@ -20,6 +22,7 @@ from dr.operations.scene import Scene
 from dr.operations.step_runner import Decision, Intervention
 from dr.operations.steps import Step
 from sandbox import timings
+from sandbox.databases.clusters import credentials
 from sandbox.server import Running
 from tests.support.databases import AWAY, GLOBAL, HOME, SPEED, Database, arn
 from tests.support.operations import (
@@ -196,7 +199,15 @@ def snapshot(database: Database, control: Callable[..., Any]) -> str:
 def test_failover_without_a_replica_restores_the_newest_snapshot_and_failback_keeps_a_final_one(
     snapshot: str, database: Database, deployed: Region, aws: Running, control: Callable[..., Any]
 ) -> None:
+    database.publish(replica=False, secret="ml-dr-database")
+    aws.client("secretsmanager", WEST).create_secret(
+        Name="ml-dr-database", SecretString=json.dumps({"password": "rotated-since-the-backup"})
+    )
     made = run(FAILOVER)
+    assert credentials(rds_backends["123456789012"][WEST].clusters[RESTORED]) == (
+        "registry",
+        "rotated-since-the-backup",
+    )
     (cluster,) = database.west.describe_db_clusters(DBClusterIdentifier=RESTORED)["DBClusters"]
     assert (cluster["Status"], cluster["DeletionProtection"]) == ("available", True)
     assert cluster["TagList"] == [{"Key": "dr-incident", "Value": made.run}]
