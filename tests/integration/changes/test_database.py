@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dr.control.contract import DatabaseRecord
+from tests.support.dr_command import dr
 from tests.support.network import EAST, WEST
 from tests.support.sandbox import STACKS, SandboxUnderTest
 from tests.support.waiting import wait_for
@@ -29,6 +30,12 @@ def members(sandbox: SandboxUnderTest) -> dict[str, tuple[bool, str]]:
         each["DBClusterArn"].split(":")[3]: (each["IsWriter"], each["SynchronizationStatus"])
         for each in world["GlobalClusterMembers"]
     }
+
+
+def login(sandbox: SandboxUnderTest, region: str) -> dict[str, Any]:
+    """The login of the database, as a region has it."""
+    answer = sandbox.client("secretsmanager", region).get_secret_value(SecretId=record(sandbox, "primary").secret)
+    return dict(json.loads(answer["SecretString"]))
 
 
 def promoted(sandbox: SandboxUnderTest, region: str) -> bool:
@@ -76,13 +83,13 @@ def test_database_is_deployed_in_both_regions_and_reached_from_the_clusters_alon
         rules = ec2.describe_security_groups(GroupIds=list(each.security_groups))["SecurityGroups"][0]["IpPermissions"]
         sources = [(pair["GroupId"], rule["FromPort"]) for rule in rules for pair in rule["UserIdGroupPairs"]]
         assert sources == [(cluster["clusterSecurityGroupId"], 5432)]
-        login = json.loads(
-            deployed.client("secretsmanager", region).get_secret_value(SecretId=each.secret)["SecretString"]
-        )
-        assert (login["username"], len(login["password"])) == ("mlflow", 32)
+        found = login(deployed, region)
+        assert (found["username"], len(found["password"])) == ("mlflow", 32)
 
 
-def test_updates_detach_nothing_after_a_switchover_and_a_failover(deployed: SandboxUnderTest) -> None:
+def test_updates_change_nothing_after_a_switchover_a_rotation_of_the_login_and_a_failover(
+    deployed: SandboxUnderTest,
+) -> None:
     east, west = (deployed.client("rds", region) for region in (EAST, WEST))
     arns = {EAST: record(deployed, "primary").arn, WEST: record(deployed, "dr").arn}
 
@@ -99,7 +106,17 @@ def test_updates_detach_nothing_after_a_switchover_and_a_failover(deployed: Sand
         wait_for(lambda: instances()[0]["DBInstanceStatus"] == "available")
         east.switchover_global_cluster(GlobalClusterIdentifier=GLOBAL, TargetDbClusterIdentifier=arns[WEST])
         wait_for(lambda: promoted(deployed, WEST))
+        first = login(deployed, WEST)
+        # The database writes in the other region than the secret.
+        code, rotated = dr(deployed, "rotate-secret", "--yes")
+        assert (code, rotated["cluster"], rotated["region"]) == (0, "ml-dr-recovery", EAST)
+        assert first["password"] not in json.dumps(rotated)
+        second = login(deployed, WEST)
+        assert second == login(deployed, EAST)
+        assert {**second, "password": first["password"]} == first
+        assert second != first
         unchanged(deployed)
+        assert login(deployed, WEST) == second
 
         # The provider finds no global cluster for a moment: cloudposse/terraform-aws-rds-cluster issue 281.
         deployed.fault(kind="operation", operation="rds:DescribeGlobalClusters", error="GlobalClusterNotFoundFault")
