@@ -34,7 +34,7 @@ def primary(plan: Plan) -> None:
     images = {fleet.name: fleet.image for fleet in topology.fleets}
     here = region(topology, plan.found, certificate, stored.keys.source_arn, images)
     database = global_database(topology, here, stored.keys)
-    cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
+    cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up, database)
     heart = heartbeat(topology, here, stored.control_bucket, stored.keys.source_arn)
     early_warnings(topology, here, heart)
     backup_notices(topology, here)
@@ -66,7 +66,7 @@ def recovery(plan: Plan) -> None:
     images = {fleet.name: worker_image(of_primary, fleet) for fleet in topology.fleets}
     here = region(topology, plan.found, region_certificate(topology), key_arn, images, withdrawn)
     database = database_replica(topology, here, key_arn)
-    serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up)
+    serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up, database)
     if not plan.stops_serving:
         expectation(topology, serves)
     watch(topology, here, key_arn)

@@ -57,6 +57,11 @@ def restored_cluster_name(prefix: str) -> str:
     return f"{prefix}-restored"
 
 
+def database_secret_name(prefix: str) -> str:
+    """Return the name of the secret with the login of the database's master user, the same in both regions."""
+    return f"{prefix}-database"
+
+
 def runner_role_name(prefix: str, region: str) -> str:
     """Return the name of the IAM role of a region's runner.
 

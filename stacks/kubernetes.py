@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pulumi
 
@@ -39,10 +40,16 @@ from dr.topology.gpu_types import GPU_TYPES
 from dr.topology.network import zone_blocks
 from dr.topology.topology import Topology
 from stacks.region import Region
+from stacks.registry import registry_server
 
 
 def cluster_contents(
-    topology: Topology, here: Region, published: bool, mirror: Mirror | None = None, backs_up: bool = False
+    topology: Topology,
+    here: Region,
+    published: bool,
+    mirror: Mirror | None = None,
+    backs_up: bool = False,
+    database: pulumi.Output[dict[str, Any]] | None = None,
 ) -> pulumi.Output[bool]:
     """Deploy Kubernetes objects and Helm releases into the region's cluster, if its tier has one.
 
@@ -54,9 +61,10 @@ def cluster_contents(
         published: Whether the region has the model set to serve, or serves none.
         mirror: The region's registry, of which charts and images are used; None: those of their publishers.
         backs_up: Whether backups are written in this region: clients use it.
+        database: The region's part of the global database; None without one.
     """
     if mirror:
-        topology = replace(topology, serving=mirror.serving(topology.serving))
+        topology = mirrored(topology, mirror)
     if (access := cluster_access(topology, here)) is None:
         return pulumi.Output.from_input(False)
     spec = inference_spec(topology, published)
@@ -75,6 +83,7 @@ def cluster_contents(
         return [releases[chart.name]] if chart.name in releases else []
 
     scheduled(topology, access, spaces, backs_up)
+    registry_server(topology, access, spaces, database, backs_up)
     # An existing cluster has its own default storage class, snapshots and Velero.
     if not topology.existing_cluster:
         protect(topology, access, spaces, after(BACKUP), backs_up)
@@ -96,6 +105,12 @@ def cluster_contents(
     files = {runbook.FILE: runbook.render(topology)}
     Runbook("runbook", RunbookArgs(access, runbook.CONFIG_MAP, files, spaces.ready))
     return inference.rollout.apply(lambda phase: spec.awaited)
+
+
+def mirrored(topology: Topology, mirror: Mirror) -> Topology:
+    """Return the topology with each image of its settings from the region's registry."""
+    registry = replace(topology.registry, image=mirror.image(topology.registry.image)) if topology.registry else None
+    return replace(topology, serving=mirror.serving(topology.serving), registry=registry)
 
 
 def addons(

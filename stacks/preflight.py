@@ -86,7 +86,7 @@ def run() -> Plan:
     # `pulumi up` runs the program for the preview and for the update; the preview alone warns about unpinned images.
     # With a mirror, the lock file has the digests.
     warn_of_images = pulumi.runtime.is_dry_run() and not found.mirror
-    unpinned = image_references.without_digest(topology.serving.images) if warn_of_images else []
+    unpinned = image_references.without_digest(topology.images) if warn_of_images else []
     images = ["\n".join(map(str, unpinned))] if unpinned else []
     local = [local_backups(topology)] if day.replicas_written and pulumi.runtime.is_dry_run() else []
     if pulumi.runtime.is_dry_run() and topology.role is Role.PRIMARY:

@@ -10,7 +10,7 @@ from pulumi_aws import iam, vpc
 
 from components.compute.automation import Automation, AutomationArgs, automation_role
 from components.compute.automation_iam import Place
-from components.compute.cluster_roles import DataBucket
+from components.compute.cluster_roles import DataBucket, LoginSecret
 from components.compute.gpu_inference_cluster import GpuInferenceCluster, GpuInferenceClusterArgs
 from components.compute.runner import HTTPS, Runner, RunnerArgs, runner_role
 from components.compute.worker_fleet import WorkerFleet
@@ -21,7 +21,7 @@ from components.network.network import Network, NetworkArgs
 from components.tagging import tags_of
 from components.traffic.certificate import Certificate
 from components.traffic.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
-from dr.names import CONTROL, VELERO
+from dr.names import CONTROL, VELERO, database_secret_name
 from dr.preflight.deployment import Found
 from dr.preflight.existing_vpc import ExistingVpc
 from dr.topology.topology import Role, Topology
@@ -125,6 +125,9 @@ def region(
             # EKS creates the entry of a cluster's creator, and refuses a second one.
             operator_roles=[role for role in topology.operator_roles if role not in found.own.foreign_roles],
             karpenter=topology.karpenter,
+            registry_login=LoginSecret(database_secret_name(topology.bucket_prefix), key_arn)
+            if topology.registry
+            else None,
             existing=found.cluster,
             versions=found.own.versions,
             # Tier `backup` deletes the cluster of the recovery region by one setting, which protection would refuse.

@@ -9,8 +9,9 @@ from typing import Any
 from components.iam import EncryptedBucket, document, use_key
 from dr.clusters import charts
 from dr.data.registry_backup import PREFIX as BACKUPS_PREFIX
-from dr.names import DRILL, MLFLOW, TRAINING
+from dr.names import ARTIFACTS, DRILL, MLFLOW, TRAINING
 from dr.topology import writers
+from dr.topology.registry import SERVER
 from dr.topology.serving import NAMESPACE as SERVING
 from dr.topology.serving import SERVICE
 
@@ -54,6 +55,8 @@ VOLUMES = PodRole("volumes", SYSTEM, "ebs-csi-controller-sa", ("service-role/Ama
 ALERTING = PodRole("alerting", charts.MONITORING, "alertmanager")
 KARPENTER = PodRole("karpenter", SYSTEM, "karpenter")
 REGISTRY_BACKUP = PodRole("registry-backup", MLFLOW, writers.REGISTRY_BACKUP)
+REGISTRY_SERVER = PodRole("registry", MLFLOW, SERVER)
+"""The MLflow server; only where one is deployed."""
 BATCH = PodRole("batch", TRAINING, "process-datasets")
 BACKUPS = PodRole("backups", charts.VELERO, "velero-server")
 """Velero's server and its node agents, which move the data; Velero's chart gives both one service account."""
@@ -62,9 +65,15 @@ RESULTS = "results"
 """Prefix of processing results in a datasets bucket; a region follows."""
 
 
-def pod_roles(karpenter: bool) -> tuple[PodRole, ...]:
-    """Return the roles of pods, with either Karpenter's or the Cluster Autoscaler's."""
-    return tuple(KARPENTER if karpenter and role is AUTOSCALER else role for role in POD_ROLES)
+def pod_roles(karpenter: bool, registry: bool = False) -> tuple[PodRole, ...]:
+    """Return the roles of pods.
+
+    Args:
+        karpenter: Whether Karpenter has a role, instead of the Cluster Autoscaler.
+        registry: Whether the MLflow server has one.
+    """
+    roles = tuple(KARPENTER if karpenter and role is AUTOSCALER else role for role in POD_ROLES)
+    return (*roles, REGISTRY_SERVER) if registry else roles
 
 
 def trust_pods(role: PodRole, cluster: str, account: str) -> str:
@@ -150,6 +159,52 @@ def back_up_registry(registry: EncryptedBucket) -> str:
                 "Resource": f"{registry.arn}/{BACKUPS_PREFIX}*",
             },
             use_key(registry, "ReadAndWrite", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ]
+    )
+
+
+def serve_registry(registry: EncryptedBucket, account: str, secret: str, secret_key_arn: str) -> str:
+    """Allow reading and writing the artifacts of MLflow, and reading the login of the database. Nothing is deleted.
+
+    Args:
+        registry: Registry bucket of the region.
+        account: The AWS account's twelve digits.
+        secret: Name of the secret.
+        secret_key_arn: ARN of the KMS key that encrypts the secret in the region.
+    """
+    through = {"StringEquals": {"kms:ViaService": f"secretsmanager.{registry.region}.amazonaws.com"}}
+    return document(
+        [
+            {
+                "Sid": "List",
+                "Effect": "Allow",
+                "Action": "s3:ListBucket",
+                "Resource": registry.arn,
+                "Condition": {"StringLike": {"s3:prefix": f"{ARTIFACTS}*"}},
+            },
+            # All artifacts, because their names are not known in advance.
+            {
+                "Sid": "Artifacts",
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+                "Resource": f"{registry.arn}/{ARTIFACTS}*",
+            },
+            use_key(registry, "ReadAndWrite", ["kms:Decrypt", "kms:GenerateDataKey"]),
+            # Secrets Manager adds six random characters to the name (AWS Secrets Manager user guide, "Limiting Access
+            # to Specific Secrets"). A replica has the same name in its region.
+            {
+                "Sid": "Login",
+                "Effect": "Allow",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": f"arn:aws:secretsmanager:{registry.region}:{account}:secret:{secret}-??????",
+            },
+            {
+                "Sid": "DecryptLogin",
+                "Effect": "Allow",
+                "Action": "kms:Decrypt",
+                "Resource": secret_key_arn,
+                "Condition": through,
+            },
         ]
     )
 

@@ -24,6 +24,7 @@ from components.compute.cluster_iam import (
     KARPENTER,
     LOAD_BALANCER,
     REGISTRY_BACKUP,
+    REGISTRY_SERVER,
     PodRole,
     pod_roles,
 )
@@ -53,6 +54,19 @@ class DataBucket:
 
 
 @dataclass(frozen=True)
+class LoginSecret:
+    """The secret with the login of the database, in the region.
+
+    Args:
+        name: The secret's name.
+        key_arn: ARN of the KMS key that encrypts it.
+    """
+
+    name: str
+    key_arn: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
 class ClusterRolesArgs:
     """Arguments of `ClusterRoles`.
 
@@ -65,6 +79,7 @@ class ClusterRolesArgs:
         topic_arns: ARNs of the SNS topics for alerts.
         topic_key_arn: ARN of the KMS key that encrypts the topics.
         karpenter: Whether Karpenter creates GPU nodes, instead of the Cluster Autoscaler.
+        registry_login: The secret that the MLflow server reads; None: the cluster has no MLflow server.
         tags: Tags of the roles.
     """
 
@@ -76,6 +91,7 @@ class ClusterRolesArgs:
     topic_arns: Sequence[str]
     topic_key_arn: pulumi.Input[str]
     karpenter: bool = False
+    registry_login: LoginSecret | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -116,7 +132,9 @@ class ClusterRoles(pulumi.ComponentResource):
                 tags=dict(args.tags),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        self.pod_arns = {role.name: self._pod_role(role).arn for role in pod_roles(args.karpenter)}
+        self.pod_arns = {
+            role.name: self._pod_role(role).arn for role in pod_roles(args.karpenter, args.registry_login is not None)
+        }
         self.policies = self._policies
         self.register_outputs({"cluster_arn": self.cluster_arn, "node_arn": self.node_arn})
 
@@ -160,6 +178,13 @@ class ClusterRoles(pulumi.ComponentResource):
                         EncryptedBucket(bucket.name, args.region, str(key))
                         for bucket, key in zip(buckets, keys, strict=True)
                     )
+                )
+            )
+        if pod is REGISTRY_SERVER and args.registry_login:
+            login, bucket = args.registry_login, args.data[REGISTRY]
+            return pulumi.Output.all(bucket.key_arn, login.key_arn).apply(
+                lambda keys: cluster_iam.serve_registry(
+                    EncryptedBucket(bucket.name, args.region, str(keys[0])), args.account, login.name, str(keys[1])
                 )
             )
         if pod is LOAD_BALANCER:

@@ -25,7 +25,7 @@ import pulumi
 from pulumi_aws import cloudwatch, ec2, eks, vpc
 
 from components.compute.cluster_iam import NETWORK_PLUGIN, VOLUMES, PodRole, pod_roles
-from components.compute.cluster_roles import ClusterRoles, ClusterRolesArgs, DataBucket
+from components.compute.cluster_roles import ClusterRoles, ClusterRolesArgs, DataBucket, LoginSecret
 from components.compute.node_groups import (
     GPU_IMAGE,
     GPU_TAINT,
@@ -93,6 +93,7 @@ class GpuInferenceClusterArgs:
         api_cidrs: CIDR blocks allowed to call the API endpoint over the internet; empty keeps it private.
         operator_roles: ARNs of IAM roles with administrator access to the cluster.
         karpenter: Whether Karpenter adds GPU nodes above the floor, instead of the Cluster Autoscaler.
+        registry_login: The secret that the MLflow server reads; None: the cluster has no MLflow server.
         existing: An existing cluster to use; None creates one.
         versions: Versions of the cluster, its nodes and its add-ons. Nodes of an existing cluster get its own version.
         protect: Whether EKS refuses to delete the cluster.
@@ -123,6 +124,7 @@ class GpuInferenceClusterArgs:
     api_cidrs: Sequence[str] = ()
     operator_roles: Sequence[str] = ()
     karpenter: bool = False
+    registry_login: LoginSecret | None = None
     existing: ExistingCluster | None = None
     versions: Versions = TABLE
     protect: bool = False
@@ -178,6 +180,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
                 topic_arns=args.topic_arns,
                 topic_key_arn=args.key_arn,
                 karpenter=args.karpenter,
+                registry_login=args.registry_login,
                 tags=args.tags,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -341,7 +344,7 @@ class GpuInferenceCluster(pulumi.ComponentResource):
             opts=self._opts(),
         )
         addon_roles = [] if args.existing else [role for role in ADDONS.values() if role]
-        for pod in pod_roles(args.karpenter):
+        for pod in pod_roles(args.karpenter, args.registry_login is not None):
             for namespace in () if pod in addon_roles else pod.namespaces:
                 role = eks.PodIdentityAssociation(
                     f"{self._name}-{pod.name}" + (f"-{namespace}" if namespace in pod.further else ""),

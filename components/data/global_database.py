@@ -30,7 +30,7 @@ from components.data.database_network import DatabaseNetwork, cluster_instances
 from components.data.database_spec import IGNORED, MASTER_USER, InstanceSpec, password_of
 from components.iam import EncryptedBucket, export_snapshots, trust_service
 from components.tagging import BACKUP_TAG
-from dr.names import EXPORTS
+from dr.names import EXPORTS, database_secret_name
 from dr.topology.databases import ENGINE, NAME, Database
 
 RECOVERY_DAYS = 30
@@ -132,7 +132,7 @@ class GlobalDatabase(pulumi.ComponentResource):
         args = self._args
         secret = secretsmanager.Secret(
             f"{self._name}-login",
-            name=f"{args.name}-database",
+            name=database_secret_name(args.name),
             description=f"{args.name}: login of the database's master user",
             kms_key_id=args.key_arn,
             replicas=[{"region": args.replica_region, "kms_key_id": args.replica_key_arn}],

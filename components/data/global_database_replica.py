@@ -22,6 +22,7 @@ from pulumi_aws import rds
 from components.data.database_network import DatabaseNetwork, cluster_instances
 from components.data.database_spec import IGNORED, InstanceSpec
 from components.tagging import REPLICA_TAG
+from dr.names import database_secret_name
 from dr.topology.databases import ENGINE, Database
 
 
@@ -78,7 +79,7 @@ class GlobalDatabaseReplica(pulumi.ComponentResource):
                 "key": args.key_arn,
                 "endpoint": cluster.endpoint if cluster else "",
                 "reader_endpoint": cluster.reader_endpoint if cluster else "",
-                "secret": f"{args.name}-database",
+                "secret": database_secret_name(args.name),
             }
         )
         self.register_outputs({"record": self.record})

@@ -24,6 +24,8 @@ from dr.config.workers import WorkerSettings
 from dr.errors import Invalid, Problem
 from dr.spelling import did_you_mean
 from dr.topology import capacity, network
+from dr.topology.databases import DatabaseMode
+from dr.topology.registry import IMAGE_KEY, RegistryMode
 from dr.topology.serving import AuthenticationMode, ImageDigests
 from dr.topology.supply import Supply
 from dr.topology.topology import ApiAccess, AutomationMode, Role, VaultLocking
@@ -293,10 +295,23 @@ def _authentication(settings: StackSettings) -> Iterator[Problem]:
         )
 
 
+def _registry(settings: StackSettings) -> Iterator[Problem]:
+    if settings.registry is RegistryMode.NONE:
+        return
+    if settings.database is DatabaseMode.NONE:
+        fact = "is mlflow, and dr:database is none: MLflow would have no database for its rows"
+        yield Problem("dr:registry", fact, "`pulumi config set dr:database aurora`, or `pulumi config rm dr:registry`")
+    if not settings.registry_image:
+        fact = (
+            "is not set, and dr:registry is mlflow: an image has to have MLflow, psycopg2 and the certificates of RDS"
+        )
+        yield Problem(IMAGE_KEY, fact, "build one as docs/how-to/registry.md says, and set its name in both stacks")
+
+
 def _images(settings: StackSettings) -> Iterator[Problem]:
     # With a mirror, the lock file has the digests.
     if settings.image_digests is ImageDigests.REQUIRE and settings.supply is Supply.UPSTREAM:
-        yield from image_references.without_digest(settings.serving.images)
+        yield from image_references.without_digest(settings.images)
 
 
 def _backups(settings: StackSettings) -> Iterator[Problem]:
@@ -335,6 +350,7 @@ WORKLOAD = (
     *("peakRequests", "requestsPerReplica", "maxReplicas", "warmFraction", "minAvailable"),
     *("gpuInstanceTypes", "gpusPerReplica", "modelMemoryGib"),
 )
+IMAGES = ("inferenceImage", "toolsImage", "proxyImage", "registryImage")
 RUNNER = ("runner", "runnerImage", "automation", "bucketPrefix", "role")
 AIR_GAP = ("airGappedVault", "airGappedClasses", "airGappedMinDays", "airGappedMaxDays")
 RULES = (
@@ -350,7 +366,8 @@ RULES = (
     Rule((*WORKLOAD, "tier", "primaryZones", "recoveryZones"), _capacity),
     Rule(("alertAddresses",), _alerts),
     Rule(("authentication", "jwtIssuer", "jwtAudiences", "jwtKeys", "clientCidrs"), _authentication),
-    Rule(("imageDigests", "supply", "inferenceImage", "toolsImage", "proxyImage"), _images),
+    Rule((*IMAGES, "imageDigests", "supply", "registry"), _images),
+    Rule(("registry", "registryImage", "database"), _registry),
     Rule(("backups", "backupRetentionDays", "vaultLock", "vaultLockDays"), _backups),
     Rule((*AIR_GAP, "backups", "backupRetentionDays", "recoveryRegion"), _air_gap),
     Rule(("workers",), _workers),

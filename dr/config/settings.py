@@ -42,6 +42,7 @@ from dr.config.types import (
     ModelSetName,
     NatName,
     OptionalHostName,
+    OptionalImageRef,
     OptionalRoleArn,
     PolicyArn,
     Rate,
@@ -59,6 +60,7 @@ from dr.topology.air_gap import LEAST_DAYS, MAX_DAYS, AirGap, AirGapMode
 from dr.topology.backups import GRACE_DAYS, RETENTION_DAYS, DataClass
 from dr.topology.capacity import Workload
 from dr.topology.databases import Database, DatabaseMode
+from dr.topology.registry import Registry, RegistryMode
 from dr.topology.serving import Authentication, AuthenticationMode, ImageDigests, Serving
 from dr.topology.supply import Supply
 from dr.topology.tiers import DEFAULT_TIER
@@ -253,6 +255,20 @@ class StackSettings(Settings):
     )
     database_retention_days: DatabaseDays = setting(
         Database.retention_days, "How long automated backups of the database are kept", unit="days"
+    )
+    registry: RegistryMode = setting(
+        RegistryMode.NONE,
+        "Server of the model registry. `mlflow`: an MLflow server in namespace `mlflow` of each cluster, over database "
+        "and registry bucket, with replicas in the region that clients use. It needs `dr:database` and "
+        "`dr:registryImage`. `none`: no server",
+        see="how-to/registry.md",
+    )
+    registry_image: OptionalImageRef = setting(
+        "",
+        "Image of your own with MLflow, psycopg2, boto3, the certificates of RDS and, if you use it, a plugin of "
+        "authentication. Required with `dr:registry` `mlflow`",
+        see="how-to/registry.md#build-the-image",
+        example="111122223333.dkr.ecr.us-east-1.amazonaws.com/mlflow:3.17.2",
     )
     break_glass_role: OptionalRoleArn = setting(
         "",
@@ -605,6 +621,16 @@ class StackSettings(Settings):
             retention_days=self.database_retention_days,
         )
 
+    @property
+    def registry_server(self) -> Registry | None:
+        """The MLflow server, if there is one."""
+        return Registry(self.registry_image) if self.registry is RegistryMode.MLFLOW else None
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """References of all images, by the key that sets them."""
+        return {**self.serving.images, **(self.registry_server.images if self.registry_server else {})}
+
     def topology(self, account: str) -> Topology:
         """Return the topology that these settings describe in an account.
 
@@ -653,6 +679,7 @@ class StackSettings(Settings):
             vault_lock_days=self.vault_lock_days,
             air_gap=self.air_gap,
             database=self.global_database,
+            registry=self.registry_server,
             break_glass_role=self.break_glass_role or None,
             tags=self.tags,
             nat=self.nat,

@@ -108,6 +108,10 @@ def _optional_host(value: str) -> tuple[str, str] | None:
     return _host(value) if value else None
 
 
+def _optional_image(value: str) -> tuple[str, str] | None:
+    return image_references.problem(value) if value else None
+
+
 def _bucket_part(value: str) -> tuple[str, str] | None:
     if NAME_PART.fullmatch(value):
         return None
@@ -203,6 +207,7 @@ PolicyArn = Annotated[str, _text(_policy_arn)]
 RoleArn = Annotated[str, _text(_role_arn)]
 OptionalRoleArn = Annotated[str, _text(_optional_role_arn)]
 TokenKeys = Annotated[str, _text(token_keys.problem)]
+OptionalImageRef = Annotated[str, _text(_optional_image)]
 ImageRef = Annotated[str, _text(image_references.problem)]
 ModelSetName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 ModelName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")]

@@ -169,5 +169,5 @@ def needed(topology: Topology) -> Needs:
     All charts are named, also those that the present settings do not install, so that a setting can be changed while
     their publishers are unavailable. An existing cluster has its owner's add-ons.
     """
-    images = tuple(topology.serving.images.items())
+    images = tuple(topology.images.items())
     return Needs(images, () if topology.existing_cluster else CHARTS)

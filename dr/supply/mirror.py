@@ -32,7 +32,11 @@ class Mirror:
 
     def serving(self, serving: Serving) -> Serving:
         """Return the serving settings with each image from the region's registry, by digest."""
-        return serving.with_images(lambda image: self.registry.reference(Kind.SERVING, digest_of(image, self.lock)))
+        return serving.with_images(self.image)
+
+    def image(self, reference: str) -> str:
+        """Return an image of the settings from the region's registry, by digest."""
+        return self.registry.reference(Kind.SERVING, digest_of(reference, self.lock))
 
     def values(self, chart: Chart, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return a chart's values with each of its images from the region's registry.

@@ -12,6 +12,7 @@ from dr.topology.air_gap import AirGap
 from dr.topology.backups import Backups, DataClass, every_class
 from dr.topology.capacity import Capacity, Workload, capacity
 from dr.topology.databases import Database
+from dr.topology.registry import Registry
 from dr.topology.serving import Serving
 from dr.topology.supply import Supply
 from dr.topology.tiers import PRIMARY_TIER, Nat, Tier, highest
@@ -230,6 +231,7 @@ class Topology:
         air_gap: The logically air-gapped vault in the recovery region; None: there is none.
         restore_tests: How often the copies in the recovery region are restored to test them.
         database: The global database; None: the stacks create none.
+        registry: The MLflow server of the model registry; None: the stacks deploy none.
         break_glass_role: ARN of the only role that may delete recovery points; None: no principal may.
         workload: The load: requests, replicas, GPUs.
         serving: Model set, images and mesh.
@@ -271,6 +273,7 @@ class Topology:
     air_gap: AirGap | None = None
     restore_tests: RestoreTests = RestoreTests.NONE
     database: Database | None = field(default_factory=Database)
+    registry: Registry | None = None
     break_glass_role: str | None = None
     workload: Workload = field(default_factory=Workload)
     serving: Serving = field(default_factory=Serving)
@@ -350,6 +353,11 @@ class Topology:
     def database_cluster(self, role: Role) -> str:
         """Return the identifier of a region's database cluster: no two of a global database may have the same."""
         return f"{self.bucket_prefix}-{role}"
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """References of all images that settings name, by the key that sets them."""
+        return {**self.serving.images, **(self.registry.images if self.registry else {})}
 
     @property
     def tier_here(self) -> Tier:

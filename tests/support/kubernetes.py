@@ -23,6 +23,7 @@ from components.kubernetes.cluster_access import ClusterAccess, ClusterAccessArg
 from components.kubernetes.inference_spec import InferenceSpec
 from components.kubernetes.jobs_spec import ProcessingSpec
 from components.kubernetes.labels import SERVING, service_account
+from components.kubernetes.mlflow_spec import MlflowSpec
 from components.kubernetes.node_pool_spec import NodePoolSpec
 from components.kubernetes.protection_spec import ProtectionSpec
 from components.kubernetes.registry_backup_spec import RegistryBackupSpec
@@ -85,6 +86,22 @@ def registry_backup(role: Role = Role.PRIMARY) -> RegistryBackupSpec:
 def processing(**changes: Any) -> ProcessingSpec:
     """Return the specification of dataset processing; keywords replace fields."""
     return ProcessingSpec("us-west-2", "ml-dr-123456789012-us-west-2-datasets", IMAGE, CODE, **changes)
+
+
+def mlflow(**changes: Any) -> MlflowSpec:
+    """Return the specification of a region's MLflow server; keywords replace fields."""
+    made = MlflowSpec(
+        serves=True,
+        region="us-west-2",
+        bucket="ml-dr-123456789012-us-west-2-registry",
+        secret="ml-dr-database",
+        host="ml-dr-recovery.cluster-c0.us-west-2.rds.amazonaws.com",
+        database_block="10.1.0.0/16",
+        image="docker.io/registry:1",
+        tools_image=IMAGE,
+        code=CODE,
+    )
+    return replace(made, **changes)
 
 
 def protection(role: Role = Role.PRIMARY) -> ProtectionSpec:

@@ -18,6 +18,7 @@ from tests.support.schemas import validate
 
 MAJOR, MINOR = TABLE.kubernetes.split(".")
 VERSIONS = (TABLE.kubernetes, f"{MAJOR}.{int(MINOR) + 1}")
+REGISTRY = {"registry": "mlflow", "registryImage": "docker.io/registry:1"}
 PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
     "primary": ("primary", {}),
     "primary without mesh": ("primary", {"mesh": "false"}),
@@ -30,6 +31,8 @@ PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
         "dr",
         {"tags": '{"team": "ml"}', "runbookUrl": "https://example.com/r", "alertAddresses": '["a@example.com"]'},
     ),
+    "registry": ("primary", REGISTRY),
+    "registry in the recovery region": ("dr", {"tier": "pilot", **REGISTRY}),
     "existing cluster": ("dr", {"tier": "warm", "existingCluster": "theirs", "existingVpc": VPC}),
 }
 WORKLOADS = ("Deployment", "CronJob", "StatefulSet", "DaemonSet", "Job", "Pod")

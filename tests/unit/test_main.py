@@ -547,3 +547,41 @@ def test_the_committed_stack_files_agree_with_each_other() -> None:
     assert read_config(ROOT, "primary")["dr:role"] == "primary"
     assert read_config(ROOT, "dr")["dr:role"] == "recovery"
     assert topology().primary_stack == "primary"
+
+
+REGISTRY = {"registry": "mlflow", "registryImage": "docker.io/registry:1"}
+REGISTRY_OF_CLUSTER = {"cluster-registry"}
+REGISTRY_ROLE = {"cluster-roles-registry", "cluster-roles-registry-policy"}
+
+
+@pytest.mark.parametrize(
+    ("stack", "changes", "added"),
+    [
+        ("primary", {}, REGISTRY_ROLE | REGISTRY_OF_CLUSTER),
+        ("dr", {"tier": "pilot"}, REGISTRY_ROLE | REGISTRY_OF_CLUSTER),
+        ("dr", {"tier": "backup"}, REGISTRY_ROLE),
+    ],
+)
+def test_model_registry_adds_a_role_and_its_association_and_changes_no_other_resource(
+    stack: str, changes: dict[str, str], added: set[str]
+) -> None:
+    without, made = first_deployment(stack, **changes), first_deployment(stack, **changes, **REGISTRY)
+
+    assert in_aws(made) - in_aws(without) == added
+    assert in_aws(without) <= in_aws(made)
+
+
+@pytest.mark.parametrize(("stack", "replicas"), [("primary", 2), ("dr", 0)])
+def test_model_registry_runs_in_the_primary_region_with_the_database_of_its_region(stack: str, replicas: int) -> None:
+    cloud = first_deployment(stack, **REGISTRY)
+    spec = cloud.one("Deployment", "registry-deployment")["spec"]
+
+    assert spec["replicas"] == replicas
+    host = spec["template"]["metadata"]["annotations"]["ml-dr/database-host"]
+    assert json.loads(cloud.one("BucketObjectv2", "contract")["content"])["database"]["endpoint"] == host != ""
+
+
+def test_model_registry_uses_the_registry_bucket_of_its_region() -> None:
+    for stack, region in (("primary", "us-east-1"), ("dr", "us-west-2")):
+        pod = first_deployment(stack, **REGISTRY).one("Deployment", "registry-deployment")["spec"]["template"]["spec"]
+        assert f"--artifacts-destination=s3://ml-dr-{ACCOUNT}-{region}-registry/mlflow" in pod["containers"][0]["args"]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from components.compute.cluster_roles import DataBucket
+from components.compute.cluster_roles import DataBucket, LoginSecret
 from components.compute.gpu_inference_cluster import ADDONS, GpuInferenceCluster, GpuInferenceClusterArgs
 from dr.clusters.versions import TABLE
 from dr.preflight.existing_cluster import ExistingCluster
@@ -165,6 +165,39 @@ def test_backup_and_batch_pods_have_roles_for_their_bucket_pair_in_every_tier(
         f"arn:aws:s3:::ml-dr-{pair}"
     }
     assert (f"cluster-{name}" in cloud.of("PodIdentityAssociation")) == (tier > Tier.BACKUP)
+
+
+OTHER_KEY = "arn:aws:kms:us-west-2:123456789012:key/secrets"
+WITH_REGISTRY = {"registry_login": LoginSecret("ml-dr-database", OTHER_KEY)}
+
+
+@pytest.mark.parametrize("tier", [Tier.BACKUP, Tier.ACTIVE])
+def test_mlflow_has_a_role_in_every_tier_for_its_artifacts_and_the_login_of_its_region(tier: Tier) -> None:
+    cloud = cluster(tier, **WITH_REGISTRY)
+    trust = json.loads(cloud.one("Role", "cluster-roles-registry")["assumeRolePolicy"])["Statement"][0]
+    policy = json.loads(cloud.one("RolePolicy", "cluster-roles-registry-policy")["policy"])["Statement"]
+
+    tags = trust["Condition"]["StringEquals"]
+    assert tags["aws:RequestTag/kubernetes-namespace"] == "mlflow"
+    assert tags["aws:RequestTag/kubernetes-service-account"] == "mlflow"
+    assert {each["Sid"]: each["Resource"] for each in policy} == {
+        "List": "arn:aws:s3:::ml-dr-registry",
+        "Artifacts": "arn:aws:s3:::ml-dr-registry/mlflow/*",
+        "ReadAndWriteInuswest2": KEY,
+        "Login": "arn:aws:secretsmanager:us-west-2:123456789012:secret:ml-dr-database-??????",
+        "DecryptLogin": OTHER_KEY,
+    }
+    (listing,) = (each for each in policy if each["Sid"] == "List")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "mlflow/*"}}
+    (key,) = (each for each in policy if each["Sid"] == "DecryptLogin")
+    assert key["Condition"] == {"StringEquals": {"kms:ViaService": "secretsmanager.us-west-2.amazonaws.com"}}
+    actions = [each["Action"] for each in policy]
+    assert not [each for each in actions if "Delete" in str(each)], "deleted artifacts could not be restored by MLflow"
+    assert ("cluster-registry" in cloud.of("PodIdentityAssociation")) == (tier > Tier.BACKUP)
+
+
+def test_cluster_without_mlflow_has_no_role_for_it() -> None:
+    assert "cluster-roles-registry" not in cluster().of("Role")
 
 
 def test_the_load_balancer_controller_may_register_pods_in_one_target_group() -> None:

@@ -539,3 +539,45 @@ def test_name_of_the_runners_role_has_to_fit() -> None:
     text = problems_of(settings(runner="true", runnerImage="registry.example.com/runner:1", bucketPrefix="a" * 50))
 
     assert "has more than 64 characters" in text
+
+
+REGISTRY = {"registry": "mlflow", "registryImage": "docker.io/registry:1"}
+
+
+def test_registry_has_the_image_of_the_user_and_is_listed_with_the_other_images() -> None:
+    made = topology(**REGISTRY)
+
+    assert made.registry is not None
+    assert (made.registry.image, made.images["dr:registryImage"]) == ("docker.io/registry:1", "docker.io/registry:1")
+    assert made.images.items() > made.serving.images.items()
+
+
+def test_no_registry_is_deployed_by_default() -> None:
+    assert topology().registry is None
+    assert "dr:registryImage" not in topology(registryImage="docker.io/registry:1").images
+
+
+def test_registry_without_a_database_is_refused() -> None:
+    text = problems_of(settings(**REGISTRY, database="none"))
+
+    assert "dr:registry: is mlflow, and dr:database is none" in text
+    assert "`pulumi config set dr:database aurora`" in text
+
+
+@pytest.mark.parametrize(
+    ("image", "fact"),
+    [
+        ("", "dr:registryImage: is not set, and dr:registry is mlflow"),
+        ("docker.io/registry", "is the image that was pushed last"),
+        ("registry:1", "has no registry"),
+    ],
+)
+def test_registry_without_a_valid_image_is_refused(image: str, fact: str) -> None:
+    assert fact in problems_of(settings(**{**REGISTRY, "registryImage": image}))
+
+
+def test_image_of_the_registry_needs_a_digest_where_all_do() -> None:
+    text = problems_of(settings(**REGISTRY, imageDigests="require"))
+
+    assert "dr:registryImage" in text
+    assert "dr:registryImage" not in problems_of(settings(registryImage="docker.io/registry:1", imageDigests="require"))

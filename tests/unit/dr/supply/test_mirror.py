@@ -9,10 +9,11 @@ import pytest
 from components.kubernetes import addons_spec
 from components.kubernetes.addons_spec import Cluster
 from dr.clusters.charts import BACKUP, BALANCER, CHARTS, MESH, NODE_MAKER, PROMETHEUS, Chart
-from dr.supply.catalog import images_of
+from dr.supply.catalog import images_of, needed
 from dr.supply.mirror import placed
 from dr.topology.serving import Serving
 from sandbox.charts.schema import values_schema
+from tests.support.builders import topology
 from tests.support.mirror import DIGEST, HEX, HOST, mirror
 
 CLUSTER = Cluster(
@@ -28,6 +29,14 @@ def at(values: Any, path: str) -> Any:
 
 def test_every_image_of_the_settings_is_named_by_digest_in_the_regions_registry() -> None:
     assert set(mirror().serving(Serving()).images.values()) == {f"{HOST}/ml-dr/serving@{DIGEST}"}
+
+
+def test_image_of_the_model_registry_is_needed_and_named_by_digest_in_the_regions_registry() -> None:
+    made = topology(registry="mlflow", registryImage="docker.io/registry:1")
+
+    assert ("dr:registryImage", "docker.io/registry:1") in needed(made).images
+    assert mirror().image("docker.io/registry:1@" + DIGEST) == f"{HOST}/ml-dr/serving@{DIGEST}"
+    assert "dr:registryImage" not in dict(needed(topology()).images)
 
 
 @pytest.mark.parametrize(
