@@ -34,6 +34,8 @@ NOW: Mapping[str, Verdict] = {
     "synchronize-database": Verdict(State.DONE, "ml-dr-primary is synchronized with ml-dr-recovery"),
     "return-database": Verdict(State.NEEDED, "the writer is ml-dr-recovery"),
     "remove-database-instance": Verdict(State.NEEDED, "ml-dr-recovery-incident is available"),
+    "start-registry": Verdict(State.DONE, "dr:registry is none"),
+    "stop-registry": Verdict(State.DONE, "dr:registry is none"),
     "workers": Verdict(State.DONE, "dr:workers has no fleet"),
     "lower-workers": Verdict(State.DONE, "dr:workers has no fleet"),
     "release": Verdict(State.NEEDED, "lever engage is on"),

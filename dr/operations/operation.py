@@ -24,6 +24,7 @@ from dr.operations import (
     database_steps,
     database_writer_steps,
     prechecks,
+    registry_steps,
     traffic_steps,
     worker_steps,
 )
@@ -72,6 +73,7 @@ def _failover_steps() -> list[Step[Scene]]:
         database_steps.restore(("engage",)),
         database_steps.start_instance(("restore-database",)),
         database_writer_steps.fail_over(("start-database-instance",)),
+        registry_steps.start(Role.RECOVERY, ("promote-database",)),
         traffic_steps.set_lever(
             "admit", "Open the recovery record", levers.ADMIT, True, ("engage", "validate"), Phase.DNS
         ),
@@ -88,10 +90,12 @@ def _switchover_steps() -> list[Step[Scene]]:
         database_steps.start_instance(("open-incident",)),
         traffic_steps.set_lever("admit", "Open the recovery record", levers.ADMIT, True, ("validate",), Phase.DNS),
         traffic_steps.set_lever("engage", "Close the primary record", levers.ENGAGE, True, ("admit",), Phase.DNS),
-        database_writer_steps.switch_over(("engage", "start-database-instance")),
+        registry_steps.stop(Role.PRIMARY, ("engage",)),
+        database_writer_steps.switch_over(("engage", "start-database-instance", "stop-registry")),
         traffic_steps.confirm_dns("confirm-dns", "Confirm what DNS answers", Role.RECOVERY, ("engage",)),
         hand_over("stop-backups", Role.PRIMARY, False, ("engage",)),
-        data_steps.arrived(("stop-backups",)),
+        data_steps.arrived(("stop-backups", "stop-registry")),
+        registry_steps.start(Role.RECOVERY, ("switch-database", "arrived")),
         hand_over("hand-over", Role.RECOVERY, True, ("arrived",)),
     ]
 
@@ -127,7 +131,8 @@ def _capacity() -> list[Step[Scene]]:
 def _failback_steps() -> list[Step[Scene]]:
     return [
         hand_over("hand-back", Role.RECOVERY, False, ()),
-        data_steps.catch_up(("hand-back",)),
+        registry_steps.stop(Role.RECOVERY, ()),
+        data_steps.catch_up(("hand-back", "stop-registry")),
         data_steps.compare(("catch-up",)),
         database_return_steps.synchronize(("hand-back",)),
         validate("validate-primary", Role.PRIMARY, ()),
@@ -142,8 +147,14 @@ def _failback_steps() -> list[Step[Scene]]:
         capacity_steps.lower(("confirm-dns",)),
         worker_steps.lower_workers(("confirm-dns",)),
         database_return_steps.remove(("return-database", "confirm-dns")),
+        registry_steps.start(Role.PRIMARY, ("return-database",)),
         hand_over("start-backups", Role.PRIMARY, True, ("release",)),
-        close_incident(("dismiss", "lower-capacity", "lower-workers", "remove-database-instance", "start-backups")),
+        close_incident(
+            (
+                *("dismiss", "lower-capacity", "lower-workers", "remove-database-instance", "start-registry"),
+                "start-backups",
+            )
+        ),
     ]
 
 

@@ -14,7 +14,7 @@ from dr.control import incident_state
 from dr.control.contract import DatabaseRecord
 from dr.errors import DrError, Failed
 from dr.findings import Finding, Status
-from dr.names import CONTROL, GLOBAL_REGION, incident_instance_name
+from dr.names import CONTROL, GLOBAL_REGION, MLFLOW, incident_instance_name
 from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.preflight.cluster_reachability import principal_of
 from dr.topology.serving import NAMESPACE
@@ -34,6 +34,8 @@ IN_CLUSTER = (
     *(("patch", each.group, each.resource, "", each.namespace) for each in WRITERS),
 )
 """What an operation does in the cluster: verb, API group, resource, subresource, namespace ("" for all)."""
+WITH_REGISTRY = tuple((verb, "apps", "deployments", "", MLFLOW) for verb in ("get", "patch"))
+"""What it also does where the cluster has an MLflow server."""
 
 
 def actions(
@@ -129,17 +131,18 @@ def cluster_permissions(inspected: Inspected) -> Iterable[Finding]:
 
     objective = "all that an operation does in it"
     try:
-        lacking = _denied(scene.cluster)
+        wanted = IN_CLUSTER + (WITH_REGISTRY if scene.topology.registry else ())
+        lacking = _denied(scene.cluster, wanted)
     except Denied as error:
         return [Finding(name, Status.MISSED, error.problems[0].fact, error.problems[0].remedy, objective)]
-    met = f"{len(IN_CLUSTER)} actions are allowed"
+    met = f"{len(wanted)} actions are allowed"
     return [judge_permissions(name, objective, lacking, met, "the role in dr:operatorRoles")]
 
 
-def _denied(cluster: ClusterApi) -> list[str]:
+def _denied(cluster: ClusterApi, wanted: Iterable[tuple[str, str, str, str, str]]) -> list[str]:
     return [
         _action(verb, resource, subresource, namespace)
-        for verb, group, resource, subresource, namespace in IN_CLUSTER
+        for verb, group, resource, subresource, namespace in wanted
         if not cluster.allows(verb, group, resource, namespace, subresource)
     ]
 

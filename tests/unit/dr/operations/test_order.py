@@ -77,6 +77,19 @@ def test_clients_of_inference_do_not_wait_for_the_database() -> None:
     assert not {step for step in before(FAILOVER, "confirm-dns") if "database" in step}
 
 
+def test_registry_starts_only_where_the_database_writes_and_stops_in_the_other_region_first() -> None:
+    assert {"engage", "promote-database"} <= before(FAILOVER, "start-registry")
+    assert {"stop-registry", "switch-database", "arrived"} <= before(SWITCHOVER, "start-registry")
+    assert "stop-registry" in before(SWITCHOVER, "switch-database"), "no row is written to the old writer any more"
+    assert "stop-registry" in before(SWITCHOVER, "arrived"), "the last artifact is waited for, too"
+    assert {"stop-registry", "return-database", "compare-data"} <= before(FAILBACK, "start-registry")
+    assert "stop-registry" in before(FAILBACK, "catch-up")
+
+
+def test_clients_of_inference_do_not_wait_for_the_registry() -> None:
+    assert "start-registry" not in before(FAILOVER, "confirm-dns") | before(FAILOVER, "hand-over")
+
+
 def test_failback_returns_a_synchronized_database_before_clients_and_removes_its_instance_after() -> None:
     assert "synchronize-database" in before(FAILBACK, "return-database")
     assert "return-database" in before(FAILBACK, "release")

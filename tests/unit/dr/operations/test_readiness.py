@@ -394,6 +394,21 @@ def test_permissions_in_the_cluster_are_those_that_it_simulates(
     assert [facts(each) for each in access.cluster_permissions(made)] == [(status, fact)]
 
 
+def test_permissions_for_the_model_registry_are_checked_where_a_server_is_deployed() -> None:
+    with_registry = topology(Role.RECOVERY, registry="mlflow", registryImage="docker.io/registry:1")
+    made = inspected(halves=WITH_CLUSTERS, topology=with_registry)
+    asked: list[tuple[str, ...]] = []
+
+    def allows(*what: str) -> bool:
+        asked.append(what)
+        return True
+
+    made.scene.cluster = cast(ClusterApi, SimpleNamespace(allows=allows))
+
+    assert [facts(each) for each in access.cluster_permissions(made)] == [(Status.MET, "8 actions are allowed")]
+    assert {what[0] for what in asked if what[1:4] == ("apps", "deployments", "mlflow")} == {"get", "patch"}
+
+
 def test_credentials_that_the_cluster_refuses_are_missed() -> None:
     def refuse(*_: str) -> bool:
         raise Denied(Problem("cluster", "401 Unauthorized", "use others"))
