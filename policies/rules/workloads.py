@@ -26,6 +26,9 @@ CONFINED = {
 VERSIONED = re.compile(r"[^/]*[.:][^/]*/.+(:(?!latest(@|$))[\w][\w.-]*|@sha256:[0-9a-f]{64})")
 """An image name with a registry, and with a version or a digest."""
 
+PASSWORD = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+"""A URL with a password (RFC 3986, section 3.2.1)."""
+
 
 def containers(workload: Resource) -> Iterator[tuple[str, Any]]:
     """Yield a pod's containers, init containers included, each with its label in messages."""
@@ -61,6 +64,16 @@ def versioned(workload: Resource) -> Facts:
             yield f"image of {label} is {shown(image)}, without a registry, or without a version or digest"
 
 
+def without_passwords(workload: Resource) -> Facts:
+    """Check that no URL in a container's command, arguments or environment has a password."""
+    for label, container in containers(workload):
+        texts = [each for key in ("command", "args") for each in items(look(container, key))]
+        texts += [look(each, "value") for each in items(look(container, "env"))]
+        for text in texts:
+            if isinstance(text, str) and (found := PASSWORD.search(text)):
+                yield f"{label} has a URL of {found['scheme']} with a password"
+
+
 RULES = (
     Rule(
         name="kubernetes-container-confined",
@@ -77,5 +90,13 @@ RULES = (
         remedy="use the form registry/name:version@sha256:...",
         types=TYPES,
         check=versioned,
+    ),
+    Rule(
+        name="kubernetes-no-password-in-url",
+        requirement="A URL in a container's command, arguments or environment must have no password.",
+        reason="everyone who may read the manifest, or Pulumi's state, could use it",
+        remedy="let the pod read the password at its start, as dr/pods/database_login.py does",
+        types=TYPES,
+        check=without_passwords,
     ),
 )

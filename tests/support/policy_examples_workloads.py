@@ -10,7 +10,13 @@ IMAGE = "docker.io/seldonio/mlserver:1.7.1"
 
 def container(name: str) -> dict[str, object]:
     secure = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-    return {"name": name, "image": IMAGE, "securityContext": secure}
+    return {
+        "name": name,
+        "image": IMAGE,
+        "securityContext": secure,
+        "args": ["--store=postgresql:///?service=registry"],
+        "env": [{"name": "URL", "value": "http://mlflow.mlflow:5000"}],
+    }
 
 
 POD = {
@@ -65,6 +71,24 @@ WORKLOADS = (
                 f'image of container "server" is "{image}", {UNCLEAR}',
             )
             for image in ("docker.io/seldonio/mlserver", "docker.io/seldonio/mlserver:latest", "mlserver:1.7.1")
+        ),
+    ),
+    Example(
+        "kubernetes-no-password-in-url",
+        (DEPLOYMENT,),
+        (
+            (
+                "it",
+                f"{AT}.containers.0.args.0",
+                "--store=postgresql+psycopg2://mlflow:secret@host/mlflow",
+                'container "server" has a URL of postgresql+psycopg2 with a password',
+            ),
+            (
+                "it",
+                f"{AT}.initContainers.0.env.0.value",
+                "redis://:secret@host:6379",
+                'container "first" has a URL of redis with a password',
+            ),
         ),
     ),
 )

@@ -14,6 +14,8 @@ from components.kubernetes.mlflow import MlflowServer, MlflowServerArgs
 from dr.pods.database_login import SERVICE
 from dr.topology.capacity import Workload, capacity
 from dr.topology.tiers import Tier
+from policies.rules.model import Resource
+from policies.rules.workloads import RULES
 from tests.support.kubernetes import inside, mlflow
 
 MADE = mlflow_spec.deployment(mlflow())
@@ -152,6 +154,12 @@ def test_drain_removes_one_replica_and_blocks_nothing_without_replicas() -> None
 
 def test_no_deployment_waits_for_the_server() -> None:
     assert MADE["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_deployment_complies_with_every_policy_of_workloads() -> None:
+    workload = Resource("kubernetes:apps/v1:Deployment", "registry", MADE)
+
+    assert [fact for rule in RULES if rule.check for fact in rule.check(workload)] == []
 
 
 def test_deployment_depends_on_code_account_and_policies() -> None:
