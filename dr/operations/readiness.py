@@ -30,6 +30,7 @@ from dr.operations import (
     readiness_capacity,
     readiness_equality,
     readiness_login,
+    readiness_registry,
     readiness_workers,
 )
 from dr.operations.check_runner import Check
@@ -84,6 +85,7 @@ CHECKS: Sequence[Check[Inspected]] = (
     Check("air-gapped copies", readiness_backups.isolated),
     Check("database", database_readiness.look),
     Check(readiness_login.NAME, readiness_login.look),
+    Check(readiness_registry.NAME, readiness_registry.look),
     Check("volumes in backup plans", readiness_backups.volumes),
     Check("certificate", readiness_access.certificate),
     Check("credentials", _credentials),

@@ -41,10 +41,10 @@ def start(role: Role, after: tuple[str, ...]) -> Step[Scene]:
             return Verdict(State.NEEDED, f"{_region(scene, role)} has no Deployment {DEPLOYMENT.rpartition('/')[2]}")
         if not host:
             return Verdict(State.NEEDED, "the database does not exist yet")
-        if _requested(found) < REPLICAS or _host(found) != host:
+        if requested(found) < REPLICAS or _host(found) != host:
             return Verdict(State.NEEDED, f"start {REPLICAS} replicas with {host}")
-        ready = _ready(found)
-        return Verdict(State.DONE if ready else State.NEEDED, f"{ready} of {REPLICAS} replicas ready")
+        answering = ready(found)
+        return Verdict(State.DONE if answering else State.NEEDED, f"{answering} of {REPLICAS} replicas ready")
 
     def act(scene: Scene, report: Report) -> None:
         found, host = _found(scene, role), _endpoint(scene, role)
@@ -54,10 +54,10 @@ def start(role: Role, after: tuple[str, ...]) -> Step[Scene]:
         if not host:
             fact = f"{_region(scene, role)} has no database cluster for it"
             raise Failed(Problem("MLflow", fact, "continue without it: `--skip start-registry`"))
-        if _requested(found) < REPLICAS or _host(found) != host:
+        if requested(found) < REPLICAS or _host(found) != host:
             report(host, None)
             template = {"metadata": {"annotations": {DATABASE_HOST: host}}}
-            change = {"spec": {"replicas": max(REPLICAS, _requested(found)), "template": template}}
+            change = {"spec": {"replicas": max(REPLICAS, requested(found)), "template": template}}
             scene.cluster_of(role).merge(DEPLOYMENT, change)
 
     return Step(
@@ -90,7 +90,7 @@ def stop(role: Role, after: tuple[str, ...]) -> Step[Scene]:
         found = _found(scene, role)
         if found is None:
             return Verdict(State.DONE, "the cluster has no MLflow server")
-        running = max(_requested(found), int(found.get("status", {}).get("replicas", 0)))
+        running = max(requested(found), int(found.get("status", {}).get("replicas", 0)))
         return Verdict(State.NEEDED if running else State.DONE, f"{running} replicas")
 
     def act(scene: Scene, report: Report) -> None:
@@ -125,7 +125,8 @@ def _found(scene: Scene, role: Role) -> Mapping[str, Any] | None:
     return None
 
 
-def _requested(found: Mapping[str, Any]) -> int:
+def requested(found: Mapping[str, Any]) -> int:
+    """Return the replicas that a Deployment requests. Pure."""
     return int(found["spec"].get("replicas", 0))
 
 
@@ -133,8 +134,8 @@ def _host(found: Mapping[str, Any]) -> str:
     return str((found["spec"]["template"]["metadata"].get("annotations") or {}).get(DATABASE_HOST, ""))
 
 
-def _ready(found: Mapping[str, Any]) -> int:
-    """Return the ready replicas of the present generation."""
+def ready(found: Mapping[str, Any]) -> int:
+    """Return the ready replicas of the present generation of a Deployment. Pure."""
     status = found.get("status", {})
     if int(status.get("observedGeneration", 0)) < int(found["metadata"].get("generation", 0)):
         return 0

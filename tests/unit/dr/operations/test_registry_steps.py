@@ -14,28 +14,16 @@ from dr.errors import Failed, Problem
 from dr.operations import registry_steps
 from dr.operations.scene import Scene
 from dr.operations.steps import State
-from dr.topology.registry import DATABASE_HOST, DEPLOYMENT
+from dr.topology.registry import DEPLOYMENT
 from dr.topology.topology import Role
 from tests.support.builders import DATABASE, half, topology
+from tests.support.registry import deployed
 from tests.support.scenes import scene
 
 IMAGE = f"docker.io/registry:1@sha256:{'0a' * 32}"
 CLUSTER = {"name": "ml-dr", "endpoint": "https://cluster", "ca_data": ""}
 HOSTS = {"ml-dr-primary": "primary.example", "ml-dr-recovery": "recovery.example", "ml-dr-restored": "restored.example"}
 REPLICA = {**DATABASE, "cluster": "ml-dr-recovery", "arn": "arn:aws:rds:us-west-2:123456789012:cluster:ml-dr-recovery"}
-
-
-def deployed(replicas: int, ready: int | None = None, host: str = "recovery.example", **status: int) -> dict[str, Any]:
-    """Return a Deployment, as the API server answers."""
-    count = replicas if ready is None else ready
-    return {
-        "metadata": {"generation": 3},
-        "spec": {"replicas": replicas, "template": {"metadata": {"annotations": {DATABASE_HOST: host}}}},
-        "status": {
-            **{"observedGeneration": 3, "replicas": replicas, "updatedReplicas": count, "readyReplicas": count},
-            **status,
-        },
-    }
 
 
 def stopping() -> dict[str, Any]:
