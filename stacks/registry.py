@@ -38,7 +38,7 @@ def registry_server(
         region=topology.here.region,
         bucket=topology.bucket(REGISTRY, topology.role),
         secret=database_secret_name(topology.bucket_prefix),
-        host=database.apply(lambda record: str(record["endpoint"])),
+        host=None if topology.database_instances is None else database.apply(lambda record: str(record["endpoint"])),
         # The database is in private subnets of the VPC, and its addresses change.
         database_block=topology.here.cidr,
         image=topology.registry.image,

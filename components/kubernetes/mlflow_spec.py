@@ -60,7 +60,8 @@ class MlflowSpec:
         region: The region.
         bucket: Name of its registry bucket.
         secret: Name of the secret with the database's login.
-        host: Endpoint of the database cluster of the region; may be an Output.
+        host: Endpoint of the database cluster of the region; may be an Output. None without a cluster: a failover then
+            restores one, and sets its endpoint, which a deployment keeps.
         database_block: CIDR block with the database.
         image: Image of the server.
         tools_image: Image with Python and boto3.
@@ -99,6 +100,7 @@ class MlflowSpec:
 
 def deployment(spec: MlflowSpec) -> dict[str, Any]:
     """Return the Deployment. Nothing waits for it: a registry that does not start must not stop a deployment."""
+    database = {} if spec.host is None else {"annotations": {DATABASE_HOST: spec.host}}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -109,7 +111,7 @@ def deployment(spec: MlflowSpec) -> dict[str, Any]:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "revisionHistoryLimit": 3,
             "template": {
-                "metadata": {"labels": {**OWNED, **SELECTOR}, "annotations": {DATABASE_HOST: spec.host}},
+                "metadata": {"labels": {**OWNED, **SELECTOR}, **database},
                 "spec": pod(spec),
             },
         },

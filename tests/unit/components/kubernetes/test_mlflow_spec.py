@@ -62,6 +62,11 @@ def test_host_of_the_database_is_an_annotation_that_a_failover_can_change() -> N
     }
 
 
+def test_region_without_a_database_keeps_the_endpoint_that_a_failover_sets() -> None:
+    """Server-side apply changes no field that the manifest does not have."""
+    assert "annotations" not in mlflow_spec.deployment(mlflow(host=None))["spec"]["template"]["metadata"]
+
+
 @pytest.mark.parametrize("container", [LOGIN, SERVER], ids=["login", "server"])
 def test_containers_are_restricted_and_have_a_memory_limit(container: Any) -> None:
     assert container["securityContext"] == {
