@@ -103,6 +103,21 @@ class ClusterApi:
         """
         return dict(json.loads(self._ask("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", change)))
 
+    def change(self, path: str, change: Mapping[str, Any]) -> None:
+        """Change some fields of an object that a deployment declares, too. Raises the errors of `get`.
+
+        Afterwards `dr` does not own them: the next deployment that changes a field with another owner would be refused
+        (Kubernetes documentation, "Server-Side Apply", "Conflicts" and "Clearing managedFields").
+
+        Args:
+            path: Path of the object.
+            change: The fields to set.
+        """
+        owners = self.merge(path, change)["metadata"].get("managedFields", ())
+        kept = [each for each in owners if each.get("manager") != FIELD_MANAGER]
+        if len(kept) < len(owners):
+            self.merge(path, {"metadata": {"managedFields": kept}})
+
     def create(self, path: str, content: Mapping[str, Any]) -> Json:
         """Create an object. Raises the errors of `get`; `Failed` also if the object exists or is refused.
 

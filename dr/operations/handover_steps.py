@@ -47,7 +47,7 @@ def hand_over(name: str, role: Role, serves: bool, after: tuple[str, ...]) -> St
         # What depends on another is stopped first.
         for each in differing if serves else differing[::-1]:
             report(each.title, None)
-            cluster.merge(each.path, {"spec": each.fields(serves)})
+            cluster.change(each.path, {"spec": each.fields(serves)})
 
     return Step(
         name=name,

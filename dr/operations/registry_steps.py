@@ -58,7 +58,7 @@ def start(role: Role, after: tuple[str, ...]) -> Step[Scene]:
             report(host, None)
             template = {"metadata": {"annotations": {DATABASE_HOST: host}}}
             change = {"spec": {"replicas": max(REPLICAS, requested(found)), "template": template}}
-            scene.cluster_of(role).merge(DEPLOYMENT, change)
+            scene.cluster_of(role).change(DEPLOYMENT, change)
 
     return Step(
         name="start-registry",
@@ -94,7 +94,7 @@ def stop(role: Role, after: tuple[str, ...]) -> Step[Scene]:
         return Verdict(State.NEEDED if running else State.DONE, f"{running} replicas")
 
     def act(scene: Scene, report: Report) -> None:
-        scene.cluster_of(role).merge(DEPLOYMENT, {"spec": {"replicas": 0}})
+        scene.cluster_of(role).change(DEPLOYMENT, {"spec": {"replicas": 0}})
 
     return Step(
         name="stop-registry",
@@ -131,6 +131,7 @@ def requested(found: Mapping[str, Any]) -> int:
 
 
 def _host(found: Mapping[str, Any]) -> str:
+    """Return the database's endpoint that pods get; "" before an operation has set it in a region without a replica."""
     return str((found["spec"]["template"]["metadata"].get("annotations") or {}).get(DATABASE_HOST, ""))
 
 

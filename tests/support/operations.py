@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,7 +74,7 @@ class Backups:
             raise Missing(Problem(path, "404 Not Found", "check the name"))
         return {"spec": {"other": 1, **self.fields[path]}}
 
-    def merge(self, path: str, change: dict[str, Any]) -> None:
+    def change(self, path: str, change: dict[str, Any]) -> None:
         self.fields[path] |= change["spec"]
         (title,) = (each.title for each in WRITERS if each.path == path)
         self.acts.append(f"{self.role}: {title}")
@@ -114,10 +114,10 @@ class Region:
     def cluster_of(self, role: Role) -> Any:
         return self.backups_of_primary if role is Role.PRIMARY else self
 
+    def change(self, path: str, change: dict[str, Any]) -> None:
+        self.backups.change(path, change)
+
     def merge(self, path: str, change: dict[str, Any]) -> None:
-        if path in self.backups.fields:
-            self.backups.merge(path, change)
-            return
         self.acts.append(f"replicas {change['spec']['replicas']}")
         self.replicas = change["spec"]["replicas"]
 
@@ -196,8 +196,10 @@ def write_sentinel(aws: Running, at: datetime) -> None:
     aws.client("s3", WEST).put_object(Bucket=bucket(WEST, "control"), Key=SENTINEL_KEY, Body=body)
 
 
-def scene(**options: Any) -> Scene:
-    return read_scene(topology(Role.RECOVERY), Options(**{"reason": "us-east-1 is lost", "run": new_run(), **options}))
+def scene(settings: Mapping[str, str] | None = None, **options: Any) -> Scene:
+    """Return the scene, of a topology with some settings changed; keywords replace options."""
+    made = topology(Role.RECOVERY, **(settings or {}))
+    return read_scene(made, Options(**{"reason": "us-east-1 is lost", "run": new_run(), **options}))
 
 
 def run(operation: Operation, **options: Any) -> Plan:
@@ -246,28 +248,39 @@ class KilledError(BaseException):
     """The process died: every later call dies too."""
 
 
-@pytest.fixture
-def die_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Return what makes the process die after a number of API calls; 0 counts them only."""
-    real = botocore.client.BaseClient._make_api_call
-    limit, count = [0], [0]
+class Death:
+    """Lets the process die after a number of calls of APIs; 0 counts them only."""
 
-    def call(self: Any, operation: str, arguments: Any) -> Any:
-        if limit[0] and count[0] >= limit[0]:
-            raise KilledError
-        answer = real(self, operation, arguments)
-        count[0] += 1
-        if limit[0] and count[0] >= limit[0]:
-            raise KilledError
+    def __init__(self) -> None:
+        self.limit, self.count = 0, [0]
+
+    def __call__(self, number: int) -> None:
+        """Set the number, and count from 0."""
+        self.limit, self.count[0] = number, 0
+
+    def call(self, act: Callable[[], Any]) -> Any:
+        """Make a call, unless the process died before it or dies after it."""
+        self._check()
+        answer = act()
+        self.count[0] += 1
+        self._check()
         return answer
 
+    def _check(self) -> None:
+        if self.limit and self.count[0] >= self.limit:
+            raise KilledError
+
+
+@pytest.fixture
+def die_after(monkeypatch: pytest.MonkeyPatch) -> Death:
+    """Return what makes the process die after a number of API calls."""
+    real, death = botocore.client.BaseClient._make_api_call, Death()
+
+    def call(self: Any, operation: str, arguments: Any) -> Any:
+        return death.call(lambda: real(self, operation, arguments))
+
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)
-
-    def set_limit(number: int) -> None:
-        limit[0], count[0] = number, 0
-
-    set_limit.count = count  # type: ignore[attr-defined]
-    return set_limit
+    return death
 
 
 def finished(region: Region) -> bool:

@@ -127,3 +127,17 @@ def test_missing_credentials_are_reported_and_not_as_unreachable(
         monkeypatch.delenv(name)
     with pytest.raises(Failed, match="AWS credentials: there are none"):
         api(server.endpoint).ready()
+
+
+def test_change_leaves_the_fields_to_their_other_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    owners = [{"manager": "ml-dr", "operation": "Apply"}, {"manager": "dr", "operation": "Update"}]
+
+    def merge(self: ClusterApi, path: str, change: Any) -> dict[str, Any]:
+        sent.append(change)
+        return {"metadata": {"managedFields": owners}}
+
+    monkeypatch.setattr(ClusterApi, "merge", merge)
+    api("https://cluster.example").change("/apis/x", {"spec": {"replicas": 0}})
+
+    assert sent == [{"spec": {"replicas": 0}}, {"metadata": {"managedFields": owners[:1]}}]

@@ -45,7 +45,7 @@ class Api:
             raise Missing(Problem("cluster", "404", "check the name"))
         return self.found
 
-    def merge(self, path: str, change: Any) -> None:
+    def change(self, path: str, change: Any) -> None:
         assert path == DEPLOYMENT
         self.patched.append(change)
 
