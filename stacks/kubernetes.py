@@ -171,6 +171,7 @@ def watched(topology: Topology, backs_up: bool) -> MonitoredWorkloads:
         min_available=capacity.min_available,
         registry_backup=CronJob(REGISTRY_BACKUP.namespace, REGISTRY_BACKUP.service_account) if backs_up else None,
         backup_schedule=writers.BACKUP_SCHEDULE if backs_up else None,
+        registry=topology.registry is not None,
         runbook_url=topology.runbook_url,
     )
 

@@ -18,6 +18,8 @@ from typing import Any
 
 from components.compute.cluster_iam import INFERENCE
 from dr.clusters.charts import VELERO
+from dr.names import MLFLOW
+from dr.topology.registry import SERVER
 from dr.topology.serving import FETCHER
 
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
@@ -54,6 +56,7 @@ class MonitoredWorkloads:
         min_available: `minAvailable` of the disruption budget.
         registry_backup: CronJob that backs up the model registry; None without.
         backup_schedule: Name of Velero's Schedule; None without.
+        registry: Whether the cluster has an MLflow server, with or without replicas.
         runbook_url: URL of the runbook; its anchors are the labels `runbook`. Empty omits the annotation.
     """
 
@@ -63,6 +66,7 @@ class MonitoredWorkloads:
     min_available: int
     registry_backup: CronJob | None = None
     backup_schedule: str | None = None
+    registry: bool = False
     runbook_url: str = ""
 
 
@@ -95,7 +99,8 @@ class AlertRule:
 def rules(workloads: MonitoredWorkloads) -> list[AlertRule]:
     """Return the alerts on the workloads that a cluster runs."""
     serving = _serving(workloads) if workloads.replicas else ()
-    return [*_metrics(), *serving, *_models(), *_backups(workloads)]
+    registry = _registry() if workloads.registry else ()
+    return [*_metrics(), *serving, *_models(), *registry, *_backups(workloads)]
 
 
 IN_NAMESPACE = f'namespace="{INFERENCE.namespace}"'
@@ -210,6 +215,20 @@ def _models() -> Iterator[AlertRule]:
         "Models cannot be fetched",
         f"{{{{ $value }}}} pods fail to copy models from the region's bucket; the log of {FETCHER} has the cause. "
         "Running replicas continue, but no replica can be added.",
+    )
+
+
+def _registry() -> Iterator[AlertRule]:
+    of = f'{{namespace="{MLFLOW}", deployment="{SERVER}"}}'
+    # The Deployment says how many replicas it is to have: an operation changes that in both regions.
+    yield AlertRule(
+        "ModelRegistryReplicasMissing",
+        f"max(kube_deployment_spec_replicas{of}) - (max(kube_deployment_status_replicas_ready{of}) or vector(0)) > 0",
+        10,
+        WARNING,
+        "The model registry has fewer replicas than it is to have",
+        f"{{{{ $value }}}} replicas of {SERVER} in {MLFLOW} are not ready: `kubectl describe pods -n {MLFLOW} -l "
+        f"app={SERVER}` names the cause. Inference does not need them.",
     )
 
 

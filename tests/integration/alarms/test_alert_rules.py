@@ -33,6 +33,7 @@ def watched(tier: Tier = Tier.ACTIVE, backups: bool = True, **changes: Any) -> M
         "min_available": size.min_available,
         "registry_backup": REGISTRY if backups else None,
         "backup_schedule": SCHEDULE if backups else None,
+        "registry": True,
         **changes,
     }
     return MonitoredWorkloads(**values)
@@ -74,6 +75,10 @@ CRON_SUCCEEDED, CRON_MADE = (
     f'kube_cronjob_{name}{{namespace="mlflow", cronjob="registry-backup"}}'
     for name in ("status_last_successful_time", "created")
 )
+REGISTRY_WANTED, REGISTRY_READY = (
+    f'kube_deployment_{name}{{namespace="mlflow", deployment="mlflow"}}'
+    for name in ("spec_replicas", "status_replicas_ready")
+)
 
 CLUSTER: Series = {MEASURES: 1, 'kube_node_info{node="system-1"}': 1}
 """Series in every tier with a cluster."""
@@ -83,6 +88,7 @@ HEALTHY: Series = {
     **{series: 1 for zone in ZONES for node in (0, 1) for series in (ready(zone, node), labels(zone, node))},
     **{AVAILABLE: 6, WANTED: 3, OBSERVED: 3, STOPPED: 0, ALLOWED: 2, STATUS: 1},
     init("terminated", "Completed"): 1,
+    **{REGISTRY_WANTED: 2, REGISTRY_READY: 2},
 }
 
 
@@ -120,6 +126,8 @@ CASES = {
     "nothing may be evicted": Case("DisruptionBudgetExhausted", 15, {ALLOWED: 0}),
     "a generation is not taken up": Case("InferenceRolloutStuck", 15, {WANTED: 4}),
     "a rollout ran out of time": Case("InferenceRolloutStuck", 15, {STOPPED: 1}),
+    "a replica of MLflow is not ready": Case("ModelRegistryReplicasMissing", 10, {REGISTRY_READY: 1}),
+    "MLflow was started and no replica is ready": Case("ModelRegistryReplicasMissing", 10, {REGISTRY_READY: None}),
     "kube-state-metrics is down": Case("ClusterMetricsMissing", 5, {MEASURES: 0}),
     "kube-state-metrics is gone": Case("ClusterMetricsMissing", 5, {MEASURES: None}),
     "a backup failed": Case("VolumeBackupFailed", 5, {STATUS: 0}),
@@ -254,6 +262,24 @@ def test_backup_rules_exist_where_backups_run_and_use_their_names() -> None:
 
     assert (active.registry_backup, active.backup_schedule) == (REGISTRY, SCHEDULE)
     assert (idle.registry_backup, idle.backup_schedule) == (None, None)
+
+
+def test_rule_on_the_model_registry_exists_where_the_stacks_deploy_one() -> None:
+    settings = {"registry": "mlflow", "registryImage": "docker.io/registry:1"}
+
+    assert program.watched(topology(Role.RECOVERY, **settings), backs_up=False).registry
+    assert not program.watched(topology(Role.RECOVERY), backs_up=False).registry
+
+
+def test_model_registry_that_is_stopped_does_not_alert(tmp_path: Path) -> None:
+    stopped: Series = {**CLUSTER, REGISTRY_WANTED: 0, REGISTRY_READY: 0}
+    test = {
+        "interval": "1m",
+        "input_series": [series(name, stopped, {}) for name in stopped],
+        "promql_expr_test": [firing(END - 1)],
+    }
+
+    evaluate(tmp_path, watched(Tier.PILOT, backups=False), [test])
 
 
 def test_a_backup_is_late_since_its_last_success_or_its_creation(tmp_path: Path) -> None:
