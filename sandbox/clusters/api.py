@@ -50,7 +50,8 @@ class Api:
     def __init__(self, client: ApiClient) -> None:
         self._host = client.configuration.host
         self._pool: Any = client.rest_client.pool_manager
-        token = client.configuration.api_key.get("BearerToken")
+        # The client of some versions of the library has the token with its scheme.
+        token = client.configuration.api_key.get("BearerToken", "").removeprefix("Bearer ")
         self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
         self._kinds: dict[str, dict[str, Thing]] = {}
 
