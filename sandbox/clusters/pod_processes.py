@@ -91,6 +91,16 @@ class Process:
             remedy = "check its command: the sandbox runs it with its own Python"
             raise Failed(Problem(subject_of(pod), fact, remedy)) from error
 
+    @property
+    def pid(self) -> int:
+        """ID of the process."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
     def wait(self, seconds: float | None = None) -> Outcome:
         """Wait until the process has ended, and return its outcome; kill it after a time limit."""
         try:

@@ -37,9 +37,7 @@ def server(aws: Running, region: str, endpoint: str, bucket: str, log: Path) -> 
         bucket: The registry bucket.
         log: File for what it prints.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     store = f"postgresql+psycopg2://owner:{PASSWORD}@{endpoint}:5432/mlflow"
     given = {
         **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
@@ -61,7 +59,7 @@ def server(aws: Running, region: str, endpoint: str, bucket: str, log: Path) -> 
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_for(lambda: _answers(url) or process.poll() is not None, "MLflow", progress=lambda: log.stat().st_size)
+        wait_for(lambda: answers(url) or process.poll() is not None, "MLflow", progress=lambda: log.stat().st_size)
         assert process.poll() is None, log.read_text()[-2000:]
         yield url
     finally:
@@ -114,7 +112,15 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _answers(url: str) -> bool:
+def free_port() -> int:
+    """Return a port of this machine that is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Return whether a server is healthy."""
     try:
         return urllib3.request("GET", f"{url}/health", timeout=2, retries=False).status == 200
     except urllib3.exceptions.HTTPError:
