@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dr.operations import clients_dns
 from tests.support.dr_command import dr
 from tests.support.network import EAST, WEST, load_balancer
@@ -12,12 +14,12 @@ from tests.support.waiting import wait_for
 NAME = "inference.ml.example.com"
 
 
-def fail_back_without_a_change(sandbox: SandboxUnderTest, updated: bool = False) -> None:
+def fail_back_without_a_change(sandbox: SandboxUnderTest, updated: Sequence[str] = ()) -> None:
     """End all faults, fail back, and check that DNS leads to the primary region and no update shows a change.
 
     Args:
         sandbox: The sandbox.
-        updated: Whether the recovery stack was deployed during the incident: the next update returns it to its tier.
+        updated: Stacks that were deployed during the incident: the next update returns them to normal operation.
     """
     sandbox.repair()
     sandbox.advance(5)
@@ -30,9 +32,9 @@ def fail_back_without_a_change(sandbox: SandboxUnderTest, updated: bool = False)
         lambda: all(len(set(sandbox.gpu_nodes(region))) == 1 for region in (EAST, WEST)),
         "each region with its minimum of GPU nodes",
     )
-    if updated:
+    for stack in updated:
         with sandbox.time_passes():
-            sandbox.engine.up("dr")
+            sandbox.engine.up(stack)
     for stack in STACKS:
         changes = sandbox.engine.up(stack)
         assert changes.none, (stack, changes.changed)

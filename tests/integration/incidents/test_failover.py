@@ -15,8 +15,10 @@ from tests.support.dr_command import dr
 from tests.support.drill import predicted
 from tests.support.failback import NAME, fail_back_without_a_change
 from tests.support.network import EAST, WEST, load_balancer
+from tests.support.registry_server import RUNS, STOPPED, found
 from tests.support.runbook import written
-from tests.support.sandbox import SandboxUnderTest
+from tests.support.sandbox import STACKS, SandboxUnderTest
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -76,6 +78,7 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
     assert not [each for each in operations if each.startswith(CONTROL_PLANES)]
 
     assert active_backups(sandbox, WEST) == [each.title for each in WRITERS]
+    assert found(sandbox, WEST) == RUNS[WEST]
 
     page = Path(done["report"])
     assert "us-east-1 is lost" in page.read_text(encoding="utf-8")
@@ -94,8 +97,16 @@ def test_failover_serves_from_the_recovery_region_and_failback_leaves_no_change(
         sandbox.engine.up("dr")
     assert predicted(sandbox, WEST, 3) == [True] * 3
     assert active_backups(sandbox, WEST) == [each.title for each in WRITERS]
-    fail_back_without_a_change(sandbox, updated=True)
+    assert found(sandbox, WEST) == RUNS[WEST]
+
+    # Both servers run until an update of the primary stack, or the failback.
+    sandbox.repair()
+    assert found(sandbox, EAST) == RUNS[EAST]
+    sandbox.engine.up("primary")
+    wait_for(lambda: found(sandbox, EAST) == STOPPED[EAST], "a stopped MLflow server")
+    fail_back_without_a_change(sandbox, updated=STACKS)
     assert (len(active_backups(sandbox, EAST)), active_backups(sandbox, WEST)) == (len(WRITERS), [])
+    assert (found(sandbox, EAST), found(sandbox, WEST)) == (RUNS[EAST], STOPPED[WEST])
 
     # The failback owns the Deployment's number of replicas now.
     sandbox.measure()

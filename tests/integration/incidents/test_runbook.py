@@ -15,6 +15,7 @@ from dr.topology.serving import NAMESPACE
 from dr.topology.topology import Role
 from tests.support.dr_command import dr
 from tests.support.network import EAST, WEST, load_balancer
+from tests.support.registry_server import RUNS, STOPPED, found
 from tests.support.runbook import COMMANDS, written
 from tests.support.sandbox import STACKS, SandboxUnderTest
 from tests.support.waiting import wait_for
@@ -81,6 +82,7 @@ def test_every_command_of_the_runbook_runs_and_moves_traffic_as_it_says(inside: 
             code, document = run(operation, "--yes")
         assert code == 0, document
         assert clients_dns.ask(PUBLIC_NAME).names[-1:] == load_balancer(sandbox, region)
+        assert {each: found(sandbox, each) for each in (EAST, WEST)} == STOPPED | {region: RUNS[region]}
     for name in AFTER_A_RUN:
         code, document = run(name)
         assert code == 0, (name, document)
