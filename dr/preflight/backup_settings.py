@@ -1,8 +1,9 @@
 """Check AWS Backup's opt-in settings of both regions.
 
 A plan that names resource types backs them up whatever these settings are, except Aurora, DocumentDB and Neptune, which
-share the ARN of RDS clusters (AWS Backup developer guide, "Assign resources with AWS CLI"). A region in which S3 is not
-opted in still omits buckets from plans that select by tag alone.
+share the ARN of RDS clusters (AWS Backup developer guide, "Assign resources with AWS CLI"). Without the opt-in to
+Aurora the database of this project is not backed up at all. A region in which S3 is not opted in still omits buckets
+from plans that select by tag alone.
 """
 
 from __future__ import annotations
@@ -44,5 +45,8 @@ def look(subject: Subject) -> Iterator[Finding]:
             fact += "; the plan of this project backs up buckets anyway, because it names S3; plans by tag alone do not"
         if missing != ["S3"]:
             fact += "; tagged clusters of Aurora, DocumentDB and Neptune are backed up only after opting in"
+        status = Status.INFO
+        if topology.database and "Aurora" in missing:
+            status, fact = Status.MISSED, f"{fact}; the database of this project is not backed up"
         fix = f"`aws backup update-region-settings --resource-type-opt-in-preference {wanted} --region {region}`"
-        yield Finding(name, Status.INFO, fact, fix)
+        yield Finding(name, status, fact, fix)

@@ -1,7 +1,8 @@
-"""AWS Backup's jobs: recovery points of S3 buckets and EBS volumes, by the schedules of plans, and their copies.
+"""AWS Backup's jobs: recovery points of buckets, EBS volumes and Aurora clusters, by schedules, and their copies.
 
 A job completes at once. Sources: AWS Backup developer guide, "Assign resources with AWS CLI" (which resources a
-selection covers, and when opt-in settings apply) and "Service opt-in".
+selection covers, and when opt-in settings apply), "Service opt-in" and "How AWS Backup works with supported AWS
+services" (Aurora is backed up only where it is opted in to).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from moto.ec2.models import ec2_backends
 from moto.s3.models import s3_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
-from sandbox.aws.behaviours import air_gapped, events, recovery_points
-from sandbox.aws.behaviours.recovery_points import COMPLETED, Resource
+from sandbox.aws.behaviours import air_gapped, cluster_snapshots, events, recovery_points
+from sandbox.aws.behaviours.recovery_points import AURORA, COMPLETED, EBS, Resource
 from sandbox.aws.world import World
 
 DEFAULT_OPT_IN = {
@@ -85,8 +86,8 @@ def _hours(text: str) -> set[int]:
 def selected(region: str, selection: Mapping[str, Any]) -> list[Resource]:
     """The resources of a region that a selection covers.
 
-    Types that `Resources` names are covered whatever the opt-in settings are, then `Conditions` filter them, and
-    `NotResources` exclude some. `ListOfTags` alone, and `*`, cover the types that the region opted in to.
+    Types that `Resources` names are covered whatever the opt-in settings are, except Aurora; then `Conditions` filter
+    them, and `NotResources` exclude some. `ListOfTags` alone, and `*`, cover the types that the region opted in to.
     """
     named, tags = selection.get("Resources") or [], selection.get("ListOfTags") or []
     settings = opt_in(region)
@@ -95,7 +96,9 @@ def selected(region: str, selection: Mapping[str, Any]) -> list[Resource]:
         by_type = any(arn != "*" and fnmatch.fnmatchcase(each.arn, arn) for arn in named)
         by_tag = any(each.tags.get(tag["ConditionKey"]) == tag["ConditionValue"] for tag in tags)
         anything = "*" in named or not (named or tags)
-        if not by_type and not ((by_tag or anything) and settings.get(each.type)):
+        if not settings.get(each.type) and (each.type == AURORA or not by_type):
+            continue
+        if not (by_type or by_tag or anything):
             continue
         if any(fnmatch.fnmatchcase(each.arn, arn) for arn in selection.get("NotResources") or []):
             continue
@@ -118,7 +121,7 @@ def _meets(tags: Mapping[str, str], conditions: Mapping[str, Any]) -> bool:
 
 
 def resources(region: str) -> Iterator[Resource]:
-    """The buckets and volumes of a region, without those of restore tests."""
+    """The buckets, volumes and Aurora clusters of a region, without those of restore tests."""
     s3 = s3_backends[ACCOUNT][PARTITION]
     for bucket in list(s3.buckets.values()):
         if bucket.region_name == region and not bucket.name.startswith(RESTORE_TEST):
@@ -126,7 +129,11 @@ def resources(region: str) -> Iterator[Resource]:
     for volume in list(ec2_backends[ACCOUNT][region].volumes.values()):
         tags = {tag["key"]: tag["value"] for tag in volume.get_tags()}
         if RESTORE_TEST not in tags:
-            yield Resource(f"arn:aws:ec2:{region}:{ACCOUNT}:volume/{volume.id}", "EBS", tags)
+            yield Resource(f"arn:aws:ec2:{region}:{ACCOUNT}:volume/{volume.id}", EBS, tags)
+    for cluster in cluster_snapshots.clusters(region):
+        tags = {tag["Key"]: tag["Value"] for tag in cluster.tags or ()}
+        if RESTORE_TEST not in tags:
+            yield Resource(cluster.db_cluster_arn, AURORA, tags)
 
 
 def _back_up(
@@ -154,6 +161,8 @@ def start(
     reason = _refusal(vault, vault_name, lifecycle)
     if vault is not None and air_gapped.is_air_gapped(vault):
         reason = f"Backup vault {vault_name} is logically air-gapped: it only receives copies."
+    if resource.type == AURORA:
+        reason = reason or cluster_snapshots.refusal(resource.arn)
     job: dict[str, Any] = {
         "BackupJobId": str(uuid4()).upper(),
         "BackupVaultName": vault_name,
@@ -195,6 +204,9 @@ def _copy(
     reason = _refusal(other, name, copy.get("Lifecycle"))
     if other is not None and not reason:
         reason = air_gapped.refusal(other, region, job["RecoveryPointArn"], resource.type)
+    if resource.type == AURORA and other is not None and not reason:
+        key = "" if air_gapped.is_air_gapped(other) else other.encryption_key_arn
+        reason = cluster_snapshots.copy_refusal(job["RecoveryPointArn"], there, key)
     if world.faults.unreachable(there):
         reason = f"{there} cannot be reached"
     elif other is not None and not reason:

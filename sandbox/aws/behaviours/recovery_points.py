@@ -1,8 +1,9 @@
-"""Recovery points of a vault with what was backed up: the objects of a bucket, or a snapshot of a volume.
+"""Recovery points of a vault with what was backed up: the objects of a bucket, or a snapshot of a volume or a cluster.
 
 Sources: AWS Backup developer guide, "Amazon S3 backups" (a restore brings back the latest versions), "Encryption for
 backups in AWS Backup" (a copy is encrypted with the key of the vault that it is copied to) and "Backup plan options and
-configuration" (cold storage). The recovery point of a volume is an EBS snapshot.
+configuration" (cold storage). The recovery point of a volume is an EBS snapshot, that of an Aurora cluster a DB cluster
+snapshot.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from uuid import uuid4
 
 from moto.backup.models import Vault, backup_backends
 from moto.ec2.models import ec2_backends
+from moto.rds.models import DBClusterSnapshot
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
-from sandbox.aws.behaviours import air_gapped
+from sandbox.aws.behaviours import air_gapped, cluster_snapshots
 
 COMPLETED = "COMPLETED"
+AURORA, EBS = "Aurora", "EBS"
 META = "x-amz-meta-"
 
 
@@ -111,18 +114,22 @@ def shown(point: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
 
 def add(vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime) -> str:
     """Back up a resource into a vault of its region, and return the recovery point's ARN."""
-    if resource.type == "EBS":
+    key = vault.encryption_key_arn
+    if resource.type == EBS:
         volume = ec2_backends[ACCOUNT][_region(vault)].volumes[resource.arn.rpartition("/")[2]]
         snapshot = volume.ec2_backend.create_snapshot(volume.id, "This snapshot is created by the AWS Backup service.")
         snapshot.kms_key_id = volume.kms_key_id
         held, arn, size = Content(resource.tags, _volume(volume)), _snapshot_arn(vault, snapshot), volume.size << 30
+    elif resource.type == AURORA:
+        taken = cluster_snapshots.take(resource.arn, at)
+        held, arn, size = Content(resource.tags, _cluster(taken)), taken.arn, (taken.allocated_storage or 0) << 30
+        key = taken.kms_key_id if taken.encrypted else ""
     else:
         bucket = s3_backends[ACCOUNT][PARTITION].buckets[resource.arn.rpartition(":")[2]]
         held = Content(resource.tags, {"BucketName": bucket.name}, tuple(_items(bucket)))
         arn, size = _new_arn(vault), sum(len(each.value) for each in held.items)
-    return _keep(
-        vault, arn, held, {"ResourceArn": resource.arn, "ResourceType": resource.type}, size, role, lifecycle, at
-    )
+    about = {"ResourceArn": resource.arn, "ResourceType": resource.type, **_encryption(key)}
+    return _keep(vault, arn, held, about, size, role, lifecycle, at)
 
 
 def copy(
@@ -131,21 +138,26 @@ def copy(
     """Copy a recovery point to a vault, also of another region, and return the copy's ARN."""
     held = content(source, arn)
     point = next(each for each in points(source) if each["RecoveryPointArn"] == arn)
+    key = target.encryption_key_arn
     if air_gapped.is_air_gapped(target):
         # Kept in an account of AWS: this one has no snapshot, and the ARN is one of AWS Backup.
-        made = _new_arn(target)
-        if point["ResourceType"] == "EBS":
+        made, key = _new_arn(target), None
+        if point["ResourceType"] == EBS:
             snapshot = copy_of(ec2_backends[ACCOUNT][_region(source)].snapshots[arn.rpartition("/")[2]])
             snapshot.kms_key_id = None
             held = replace(held, snapshot=snapshot)
-    elif point["ResourceType"] == "EBS":
+    elif point["ResourceType"] == EBS:
         backend = ec2_backends[ACCOUNT][_region(target)]
         snapshot = backend.copy_snapshot(arn.rpartition("/")[2], _region(source), "", target.encryption_key_arn)
         snapshot.encrypted = True
         made = _snapshot_arn(target, snapshot)
+    elif point["ResourceType"] == AURORA:
+        copied = cluster_snapshots.copy(arn, _region(target), target.encryption_key_arn, at)
+        made, key = copied.arn, copied.kms_key_id if copied.encrypted else ""
     else:
         made = _new_arn(target)
     about = {name: point[name] for name in ("ResourceArn", "ResourceType")}
+    about |= _encryption(key)
     about["SourceBackupVaultArn"] = source.backup_vault_arn
     return _keep(target, made, held, about, point["BackupSizeInBytes"], role, lifecycle, at)
 
@@ -174,6 +186,8 @@ def remove(vault: Vault, arn: str) -> None:
     kept = points(vault)
     kept[:] = [each for each in kept if each["RecoveryPointArn"] != arn]
     _contents(vault).pop(arn, None)
+    if ":cluster-snapshot:" in arn:
+        cluster_snapshots.remove(arn)
     if ":snapshot/" in arn:
         ec2_backends[ACCOUNT][_region(vault)].snapshots.pop(arn.rpartition("/")[2], None)
 
@@ -200,12 +214,15 @@ def _keep(
             "Status": COMPLETED,
             "IamRoleArn": role,
             "BackupSizeInBytes": size,
-            "IsEncrypted": True,
-            **({} if air_gapped.is_air_gapped(vault) else {"EncryptionKeyArn": vault.encryption_key_arn}),
             **({"Lifecycle": dict(lifecycle)} if lifecycle else {}),
         }
     )
     return arn
+
+
+def _encryption(key: str | None) -> dict[str, Any]:
+    """How the API shows the encryption with a key; "" for none."""
+    return {"IsEncrypted": key != "", "EncryptionKeyArn": key or None}
 
 
 def _region(vault: Vault) -> str:
@@ -231,6 +248,13 @@ def _volume(volume: Any) -> dict[str, str]:
     }
     more = {"iops": volume.iops, "throughput": volume.throughput, "kmsKeyId": volume.kms_key_id}
     return {**found, **{name: str(value) for name, value in more.items() if value}}
+
+
+def _cluster(snapshot: DBClusterSnapshot) -> dict[str, str]:
+    """Restore metadata of a cluster (developer guide, "Restoring an Amazon Aurora cluster")."""
+    found = {"DBClusterIdentifier": snapshot.db_cluster_identifier, "Engine": snapshot.engine}
+    more = {"EngineVersion": snapshot.engine_version, "DBSubnetGroupName": snapshot.cluster.db_subnet_group_name}
+    return {name: str(value) for name, value in (found | more).items() if value}
 
 
 def _items(bucket: Any) -> Iterator[Item]:

@@ -71,6 +71,8 @@ def infer(region: str, point: Mapping[str, Any]) -> dict[str, str]:
     if point["ResourceType"] == "EBS":
         zone = random.choice(["a", "b", "c"])  # noqa: S311 - no secret
         return {"availabilityZone": f"{region}{zone}", "encrypted": "true"}
+    if point["ResourceType"] != "S3":
+        return {}
     return {
         **{"destinationBucketName": f"{RESTORE_TEST}-{uuid4()}", "newBucket": "true"},
         **{"encrypted": "true", "encryptionType": "SSE-S3"},

@@ -156,6 +156,8 @@ def _restore(world: World, region: str, job: Job) -> str:
         raise NotRestoredError(f"Recovery point {job.about['RecoveryPointArn']} does not exist")
     vault, point = found
     kind = point["ResourceType"]
+    if kind not in POLICIES:
+        raise NotRestoredError(f"the sandbox restores no recovery points of {kind}; RDS restores their snapshots")
     _check_role(job.about["IamRoleArn"], kind)
     held = recovery_points.content(vault, point["RecoveryPointArn"])
     tags = {**(dict(held.tags) if job.copy_tags else {}), **job.tags}

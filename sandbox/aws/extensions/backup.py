@@ -17,6 +17,7 @@ from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours import backups
+from sandbox.aws.behaviours.recovery_points import AURORA
 from sandbox.aws.call import Call
 from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.iam import role_trusts
@@ -178,6 +179,10 @@ def start_job(call: Call, moto: Moto) -> dict[str, Any]:
     resource = next((each for each in backups.resources(call.region) if each.arn == arn), None)
     if resource is None:
         raise AwsError("ResourceNotFoundException", f"Cannot find resource {arn}")
+    if resource.type == AURORA and not backups.opt_in(call.region)[AURORA]:
+        # "If you try to create an on-demand backup ... using resources from a service that is not enabled, you receive
+        # an error message" (developer guide, "How AWS Backup works with supported AWS services").
+        raise AwsError("InvalidRequestException", f"Resource type {AURORA} is not enabled in {call.region}")
     job = backups.start(
         call.world,
         call.region,

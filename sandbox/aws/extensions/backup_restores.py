@@ -38,6 +38,8 @@ def start_job(call: Call, moto: Moto) -> dict[str, Any]:
     if wanted.get("ResourceType", kind) != kind:
         raise wrong(f"Resource type {wanted['ResourceType']} does not match the recovery point: {kind}")
     names = {name.lower(): value for name, value in metadata.items()}
+    if kind not in REQUIRED:
+        raise wrong(f"The sandbox restores no recovery points of {kind}; RDS restores their snapshots")
     if lacking := [name for name in REQUIRED[kind] if not names.get(name.lower())]:
         raise wrong(f"Restore metadata lacks {', '.join(lacking)}")
     if kind == "S3" and names.get("encryptiontype", "original") not in ENCRYPTIONS:

@@ -7,7 +7,6 @@ Amazon Aurora global database". Messages in quotation marks of comments are from
 
 from __future__ import annotations
 
-import datetime
 import re
 from typing import Any
 from uuid import uuid4
@@ -90,7 +89,7 @@ def create_cluster(call: Call, moto: Moto) -> Answer:
     if name in backend.clusters:
         raise AwsError("DBClusterAlreadyExistsFault", f"DB Cluster already exists: {name}")
     database = find_database(wanted["GlobalClusterIdentifier"]) if "GlobalClusterIdentifier" in wanted else None
-    _check_places(call, wanted)
+    check_places(call, wanted)
     if database:
         _check_member(call, database, wanted)
     elif "MasterUsername" in wanted and not wanted.get("ManageMasterUserPassword"):
@@ -110,7 +109,7 @@ def create_cluster(call: Call, moto: Moto) -> Answer:
     return answer
 
 
-def _check_places(call: Call, wanted: dict[str, Any]) -> None:
+def check_places(call: Call, wanted: dict[str, Any]) -> None:
     """Refuse a subnet group, security group or key that the region does not have, and an impossible retention."""
     group = wanted.get("DBSubnetGroupName")
     if group and group not in backend_of(call).subnet_groups:
@@ -182,7 +181,7 @@ def modify_cluster(call: Call, moto: Moto) -> Answer:
         if is_secondary(cluster):
             raise combination("Cannot specify password for cross region replication cluster")
         _check_password(wanted)
-    _check_places(call, wanted)
+    check_places(call, wanted)
     advance(call.world)
     if cluster.status == global_databases.RESETTING:
         raise AwsError("InvalidDBClusterStateFault", f"DBCluster {cluster.resource_id} is not in available state")
@@ -218,33 +217,6 @@ def fail_over_cluster(call: Call, moto: Moto) -> Answer:
     if is_secondary(find_cluster(call)):
         raise AwsError("InvalidDBClusterStateFault", "A secondary cluster of a global database has no writer")
     return moto()
-
-
-@answers("rds", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime")
-def restore_cluster(call: Call, moto: Moto) -> Answer:
-    """Restore into a standalone cluster; moto would add it to the global cluster of its source."""
-    name = call.parameters["DBClusterIdentifier"]
-    if name in backend_of(call).clusters:
-        raise AwsError("DBClusterAlreadyExistsFault", f"DB Cluster already exists: {name}")
-    answer = moto()
-    if made := backend_of(call).clusters.get(name):
-        if database := database_of(made):
-            database.members.remove(made)
-        made.global_cluster_identifier = made.replication_source_identifier = None
-        made.is_writer = False
-        call.world.databases.restored(made, *_restored_from(call))
-    return answer
-
-
-def _restored_from(call: Call) -> tuple[str, datetime.datetime | None]:
-    """Return the resource ID of the cluster that a restore takes the data of, and the time of that data."""
-    wanted, backend = call.parameters, backend_of(call)
-    if call.operation == "RestoreDBClusterFromSnapshot":
-        name = wanted["SnapshotIdentifier"].rpartition(":cluster-snapshot:")[2]
-        snapshot = backend.cluster_snapshots[name]
-        return snapshot.cluster.db_cluster_resource_id, snapshot.created.replace(tzinfo=datetime.UTC)
-    source = backend.clusters[wanted["SourceDBClusterIdentifier"].rpartition(":")[2]]
-    return source.db_cluster_resource_id, None if wanted.get("UseLatestRestorableTime") else wanted["RestoreToTime"]
 
 
 # Instances -------------------------------------------------------------------------------------------------------

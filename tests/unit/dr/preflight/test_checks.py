@@ -361,6 +361,20 @@ def test_region_that_did_not_opt_in_to_s3_is_shown_with_the_command(monkeypatch:
     assert "--resource-type-opt-in-preference S3=true --region us-west-2" in shown.hint
 
 
+@pytest.mark.parametrize(("database", "status"), [("aurora", Status.MISSED), ("none", Status.INFO)])
+def test_region_that_did_not_opt_in_to_aurora_does_not_back_up_the_database(
+    monkeypatch: pytest.MonkeyPatch, database: str, status: Status
+) -> None:
+    settings = BackupSettings(us_east_1={**ALL, "Aurora": False}, us_west_2=ALL)
+    monkeypatch.setattr(backup_settings, "client", settings)
+
+    made = Subject(topology(Role.PRIMARY, database=database), "primary", Path("/project"))
+    shown, _ = backup_settings.look(made)
+    assert (shown.status, shown.name) == (status, "AWS Backup in us-east-1")
+    assert shown.measured.endswith("the database of this project is not backed up") is (status is Status.MISSED)
+    assert "--resource-type-opt-in-preference Aurora=true --region us-east-1" in shown.hint
+
+
 def test_dr_stack_asks_only_its_own_region_for_backup_settings_and_a_refusal_is_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
