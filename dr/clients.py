@@ -149,7 +149,7 @@ CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict", "ResourceExists
 NOT_FOUND = {
     *("NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchHealthCheck", "NoSuchHostedZone", "NoSuchDelegationSet"),
     *("404", "NotFound", "ResourceNotFoundException", "RepositoryNotFoundException", "ImageNotFoundException"),
-    *("DBClusterNotFoundFault", "DBInstanceNotFound", "GlobalClusterNotFoundFault"),
+    *("DBClusterNotFoundFault", "DBClusterSnapshotNotFoundFault", "DBInstanceNotFound", "GlobalClusterNotFoundFault"),
     "InvalidVolume.NotFound",
 }
 

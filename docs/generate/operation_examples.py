@@ -36,6 +36,7 @@ NOW: Mapping[str, Verdict] = {
     "remove-database-instance": Verdict(State.NEEDED, "ml-dr-recovery-incident is available"),
     "start-registry": Verdict(State.DONE, "dr:registry is none"),
     "stop-registry": Verdict(State.DONE, "dr:registry is none"),
+    "keep-database-rows": Verdict(State.DONE, "no cluster was restored"),
     "workers": Verdict(State.DONE, "dr:workers has no fleet"),
     "lower-workers": Verdict(State.DONE, "dr:workers has no fleet"),
     "release": Verdict(State.NEEDED, "lever engage is on"),
@@ -62,6 +63,7 @@ FINDINGS: Mapping[str, Finding] = {
         "primary-silent: well (alarm OK since 14:31:20 UTC); sentinel-stale: well (alarm OK since 14:32:00 UTC); "
         "request to inference-primary.ml.example.com: well (answered 200)",
     ),
+    "restored-rows": Finding("restored-rows", Status.MET, "no cluster was restored"),
     "recovery-ready": Finding("recovery-ready", Status.MET, "the cluster in us-west-2 is ready"),
     "model-set": Finding("model-set", Status.MET, "20261128T090310.112233Z-61832178 is whole in us-west-2"),
     "database": Finding("database", Status.MET, "ml-dr-recovery is connected, with no instance: it is headless"),

@@ -95,6 +95,7 @@ class Cluster:
         engine_version: Version of its engine.
         instances: Its instances, each with whether it writes; none in a headless cluster.
         endpoint: Its writer endpoint.
+        created: When it was created, or restored; None if RDS does not say.
     """
 
     identifier: str
@@ -102,6 +103,7 @@ class Cluster:
     engine_version: str
     instances: Mapping[str, bool]
     endpoint: str = ""
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ def read_cluster(region: str, identifier: str) -> Cluster | None:
         return None
     members = found.get("DBClusterMembers", ())
     instances = {each["DBInstanceIdentifier"]: bool(each.get("IsClusterWriter")) for each in members}
-    return Cluster(identifier, found["Status"], found.get("EngineVersion", ""), instances, found.get("Endpoint", ""))
+    version, created = found.get("EngineVersion", ""), found.get("ClusterCreateTime")
+    return Cluster(identifier, found["Status"], version, instances, found.get("Endpoint", ""), created)
 
 
 def instance_status(region: str, identifier: str) -> str:
@@ -190,6 +193,21 @@ def create_instance(region: str, cluster: str, instance: str, size: str, tags: I
             PubliclyAccessible=False,
             Tags=list(tags),
         )
+
+
+def read_snapshot(region: str, identifier: str) -> str:
+    """Return the status of a snapshot of a cluster: "available", "copying"; "" if it does not exist.
+
+    Raises as `read_global`.
+    """
+    try:
+        with calls(f"snapshot {identifier}", region):
+            (found,) = client("rds", region).describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)[
+                "DBClusterSnapshots"
+            ]
+    except Missing:
+        return ""
+    return str(found["Status"])
 
 
 def newest_snapshot(region: str, cluster: str) -> Snapshot | None:

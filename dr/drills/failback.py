@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from dr.drills import allowed, pacing
 from dr.drills.environment import Sandbox
 from dr.drills.pacing import Paced
+from dr.operations import restored_rows
 from dr.operations.operation import FAILBACK, execute, plan
 from dr.operations.scene import Scene
 from dr.operations.step_runner import Watcher
@@ -31,6 +33,8 @@ def fail_back(scene: Scene, place: Sandbox, watcher: Watcher, begins: Callable[[
         Refused: The primary region is not healthy in time, or another process operates.
         DrError: A step failed.
     """
+    # Rows of a cluster that the drill had restored are the drill's own.
+    scene.options = replace(scene.options, accept=scene.options.accept | {restored_rows.NAME})
     allowed.wait(scene, place, FAILBACK, pacing.STEADY)
     begins()
     execute(scene, FAILBACK, plan(scene, FAILBACK), Paced(watcher, place))

@@ -8,10 +8,11 @@ from typing import Any
 from dr.clients import calls, client
 from dr.control.contract import DatabaseRecord
 from dr.data import global_database
-from dr.data.global_database import AVAILABLE, GlobalDatabase
+from dr.data.global_database import AVAILABLE, Cluster, GlobalDatabase
 from dr.errors import Failed, Problem
-from dr.names import incident_instance_name
-from dr.operations.database_steps import NONE, SLOW, cluster_name, is_restored
+from dr.names import incident_instance_name, restored_cluster_name
+from dr.operations import restored_rows
+from dr.operations.database_steps import NONE, SLOW, cluster_name, is_restored, restored_cluster
 from dr.operations.database_writer_steps import change_to
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
@@ -30,8 +31,8 @@ def synchronize(after: tuple[str, ...]) -> Step[Scene]:
         home = scene.primary.database
         if home is None:
             return NONE
-        if _restored(scene):
-            return Verdict(State.DONE, f"{cluster_name(scene)} was restored, and is replicated nowhere")
+        if is_restored(scene):
+            return Verdict(State.DONE, f"{scene.region} has no replica")
         found = global_database.read_global(scene.region, home.global_cluster)
         return _synchronized(scene, home, found)
 
@@ -52,31 +53,34 @@ def synchronize(after: tuple[str, ...]) -> Step[Scene]:
 
 
 def return_writer(after: tuple[str, ...]) -> Step[Scene]:
-    """Return the step that switches the database over to the primary region. No row is lost."""
+    """Return the step that switches the database over to the primary region.
+
+    No row of a replica is lost. Those of a restored cluster do not come along, and the operator accepts that.
+    """
 
     def evaluate(scene: Scene) -> Verdict:
         home = scene.primary.database
         if home is None:
             return NONE
-        if name := _restored(scene):
-            return Verdict(State.NEEDED, f"rows of {name} are not in {scene.home}")
-        found = global_database.read_global(scene.region, home.global_cluster)
+        rows = restored_rows.stranded(scene)
+        if rows and not restored_rows.accepted(scene):
+            return Verdict(State.NEEDED, rows, (rows,))
+        loses = (rows,) if rows else ()
+        # Only a region with a cluster of the global database describes it.
+        found = global_database.read_global(scene.home if is_restored(scene) else scene.region, home.global_cluster)
         if not found.writes(home.arn):
-            return Verdict(State.NEEDED, f"the writer is {found.writer}")
+            return Verdict(State.NEEDED, f"the writer is {found.writer}", loses)
         cluster = global_database.read_cluster(scene.home, home.cluster)
         if cluster is None or cluster.status != AVAILABLE or not any(cluster.instances.values()):
-            return Verdict(State.NEEDED, f"{home.cluster} is the primary cluster, and is not available yet")
-        return Verdict(State.DONE, f"{home.cluster} is the writer of {found.identifier}")
+            return Verdict(State.NEEDED, f"{home.cluster} is the primary cluster, and is not available yet", loses)
+        return Verdict(State.DONE, f"{home.cluster} is the writer of {found.identifier}", loses)
 
     def act(scene: Scene, report: Report) -> None:
         home = scene.primary.database
-        if name := _restored(scene):
-            fact = f"{name} was restored in {scene.region}, and no replication returns its rows to {scene.home}"
-            remedy = (
-                "copy what has to be kept, for example with pg_dump; then `--skip return-database`: the cluster is "
-                "removed, and a final snapshot of it is kept"
+        if (rows := restored_rows.stranded(scene)) and not restored_rows.accepted(scene):
+            raise Failed(
+                Problem("the database", rows, f"{restored_rows.COPY}; then add `--accept {restored_rows.NAME}`")
             )
-            raise Failed(Problem("the database", fact, remedy))
         if home:
             change_to(scene.home, scene, home.arn, lost=False)
 
@@ -97,33 +101,33 @@ def return_writer(after: tuple[str, ...]) -> Step[Scene]:
 
 
 def remove(after: tuple[str, ...]) -> Step[Scene]:
-    """Return the step that removes the instance and the cluster that the incident created."""
+    """Return the step that removes the instances and the cluster that the incident created."""
 
     def evaluate(scene: Scene) -> Verdict:
         if scene.primary.database is None:
             return NONE
-        cluster = cluster_name(scene)
-        instance = incident_instance_name(cluster)
-        if status := global_database.instance_status(scene.region, instance):
-            return Verdict(State.NEEDED, f"{instance} is {status}")
-        if name := _restored(scene):
-            return Verdict(State.NEEDED, f"remove {name}, and keep a snapshot")
+        for instance in _instances(scene):
+            if status := global_database.instance_status(scene.region, instance):
+                return Verdict(State.NEEDED, f"{instance} is {status}")
+        if found := restored_cluster(scene):
+            return Verdict(State.NEEDED, f"remove {found.identifier}, and keep a snapshot")
         return Verdict(State.DONE, f"{scene.region} has no instance of the incident")
 
     def act(scene: Scene, report: Report) -> None:
-        home, cluster = scene.primary.database, cluster_name(scene)
-        instance, rds = incident_instance_name(cluster), client("rds", scene.region)
+        home, rds = scene.primary.database, client("rds", scene.region)
         if home and not is_restored(scene):
             found = global_database.read_global(scene.region, home.global_cluster)
             if not found.writes(home.arn):
+                instance = incident_instance_name(cluster_name(scene))
                 fact = f"{found.writer} is the writer, and {instance} may be its only instance"
                 remedy = "return the database first, or keep the instance: `--skip remove-database-instance`"
                 raise Failed(Problem(instance, fact, remedy))
-        if global_database.instance_status(scene.region, instance) not in {"", "deleting"}:
-            with calls(f"database instance {instance}", scene.region):
-                rds.delete_db_instance(DBInstanceIdentifier=instance, SkipFinalSnapshot=True)
-        if name := _restored(scene):
-            _remove_cluster(scene, name, rds)
+        for instance in _instances(scene):
+            if global_database.instance_status(scene.region, instance) not in {"", "deleting"}:
+                with calls(f"database instance {instance}", scene.region):
+                    rds.delete_db_instance(DBInstanceIdentifier=instance, SkipFinalSnapshot=True)
+        if restored := restored_cluster(scene):
+            _remove_cluster(scene, restored, rds)
 
     return Step(
         name="remove-database-instance",
@@ -141,21 +145,17 @@ def remove(after: tuple[str, ...]) -> Step[Scene]:
     )
 
 
-def _restored(scene: Scene) -> str:
-    """Return the identifier of the cluster that was restored; "" if none was. Raises as `read_cluster`."""
-    if not is_restored(scene):
-        return ""
-    name = cluster_name(scene)
-    return name if global_database.read_cluster(scene.region, name) else ""
+def _instances(scene: Scene) -> tuple[str, ...]:
+    """Return the reserved names of instances: of the region's cluster, and of one that was restored."""
+    clusters = (cluster_name(scene), restored_cluster_name(scene.topology.bucket_prefix))
+    return tuple(dict.fromkeys(map(incident_instance_name, clusters)))
 
 
-def _remove_cluster(scene: Scene, name: str, rds: Any) -> None:
+def _remove_cluster(scene: Scene, found: Cluster, rds: Any) -> None:
     """Delete the restored cluster. RDS does so once its instances are deleted, and takes the final snapshot first."""
-    found = global_database.read_cluster(scene.region, name)
-    if found is None or found.status == "deleting":
+    if found.status == "deleting":
         return
-    incident = scene.state().incident
-    final = f"{name}-{incident.id if incident else scene.options.run}".lower()
+    name, final = found.identifier, restored_rows.final_snapshot(scene)
     with calls(f"database cluster {name}", scene.region):
         rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
         rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=False, FinalDBSnapshotIdentifier=final)

@@ -6,18 +6,17 @@ without a replica restores the newest snapshot of the region. With `dr:database`
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from dr.clients import calls, client
 from dr.control.contract import DatabaseRecord
 from dr.data import database_login, global_database
-from dr.data.global_database import AVAILABLE
+from dr.data.global_database import AVAILABLE, Cluster
 from dr.errors import Failed, Problem
 from dr.names import INCIDENT_TAG, incident_instance_name, restored_cluster_name
 from dr.operations.scene import Scene
 from dr.operations.steps import Phase, Report, State, Step, Verdict
 from dr.topology.databases import ENGINE
-from dr.topology.tiers import describe_duration
 
 NONE = Verdict(State.DONE, "dr:database is none")
 SLOW = "`aws rds describe-events` of the recovery region, and the global database in the RDS console"
@@ -46,6 +45,14 @@ def is_restored(scene: Scene) -> bool:
     return not (scene.recovery.database and scene.recovery.database.cluster)
 
 
+def restored_cluster(scene: Scene) -> Cluster | None:
+    """Return the cluster that an operation restored; None without one. Raises as `global_database.read_cluster`.
+
+    It is looked up by its reserved name: a later deployment may have made a replica, which does not hide it.
+    """
+    return global_database.read_cluster(scene.region, restored_cluster_name(scene.topology.bucket_prefix))
+
+
 def tags(scene: Scene) -> list[dict[str, str]]:
     """Return the tags of what an operation creates."""
     incident = scene.state().incident
@@ -66,8 +73,7 @@ def restore(after: tuple[str, ...]) -> Step[Scene]:
         snapshot = global_database.newest_snapshot(scene.region, home.cluster)
         if snapshot is None:
             return Verdict(State.NEEDED, f"{scene.region} has no snapshot of {home.cluster}")
-        age = describe_duration(datetime.now(UTC) - snapshot.created)
-        lost = f"rows of {home.cluster} after {snapshot.created:%Y-%m-%d %H:%M:%S} UTC, {age} ago"
+        lost = f"rows of {home.cluster} after {snapshot.created:%Y-%m-%d %H:%M:%S} UTC"
         return Verdict(State.NEEDED, f"restore {name} from {snapshot.identifier}", (lost,))
 
     def act(scene: Scene, report: Report) -> None:

@@ -25,6 +25,7 @@ from dr.operations import (
     database_writer_steps,
     prechecks,
     registry_steps,
+    restored_rows,
     traffic_steps,
     worker_steps,
 )
@@ -148,10 +149,11 @@ def _failback_steps() -> list[Step[Scene]]:
         worker_steps.lower_workers(("confirm-dns",)),
         database_return_steps.remove(("return-database", "confirm-dns")),
         registry_steps.start(Role.PRIMARY, ("return-database",)),
+        restored_rows.keep(("remove-database-instance",)),
         hand_over("start-backups", Role.PRIMARY, True, ("release",)),
         close_incident(
             (
-                *("dismiss", "lower-capacity", "lower-workers", "remove-database-instance", "start-registry"),
+                *("dismiss", "lower-capacity", "lower-workers", "keep-database-rows", "start-registry"),
                 "start-backups",
             )
         ),

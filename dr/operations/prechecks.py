@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dr import clients
 from dr.errors import DrError, Problem, Refused
 from dr.findings import Finding, Status, measured
-from dr.operations import data_steps, database_readiness, losses, quorum, signals
+from dr.operations import data_steps, database_readiness, losses, quorum, restored_rows, signals
 from dr.operations.quorum import Sight
 from dr.operations.scene import Scene
 from dr.preflight.guards import RECOVERY_DOWN
@@ -197,4 +197,5 @@ FAILBACK = (
     ACCOUNT,
     Named("incident", incident_open, acceptable=False, title="an incident is open"),
     Named("primary-well", primary_well, title=WELL),
+    Named(restored_rows.NAME, restored_rows.look, title="no rows are in a restored database alone"),
 )

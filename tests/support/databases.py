@@ -117,13 +117,14 @@ class Database:
             self.west.delete_db_instance(DBInstanceIdentifier=each, SkipFinalSnapshot=True)
 
     def remove(self, cluster: str) -> None:
-        """Delete a cluster of the recovery region, if it exists."""
+        """Delete a cluster of the recovery region, if it exists, and its snapshots in both regions."""
         if cluster in [each["DBClusterIdentifier"] for each in self.west.describe_db_clusters()["DBClusters"]]:
             self.west.modify_db_cluster(DBClusterIdentifier=cluster, DeletionProtection=False)
             self.west.delete_db_cluster(DBClusterIdentifier=cluster, SkipFinalSnapshot=True)
-        for each in self.west.describe_db_cluster_snapshots()["DBClusterSnapshots"]:
-            if each["DBClusterIdentifier"] == cluster:
-                self.west.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=each["DBClusterSnapshotIdentifier"])
+        for rds in (self.west, self.east):
+            for each in rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]:
+                if each["DBClusterIdentifier"] == cluster:
+                    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=each["DBClusterSnapshotIdentifier"])
 
 
 @pytest.fixture

@@ -195,9 +195,28 @@ def snapshot(database: Database, control: Callable[..., Any]) -> str:
     return database.copy_snapshot()
 
 
-@pytest.mark.usefixtures("replicated")
-def test_failover_without_a_replica_restores_the_newest_snapshot_and_failback_keeps_a_final_one(
-    snapshot: str, database: Database, deployed: Region, aws: Running, control: Callable[..., Any]
+FINAL = "ml-dr-restored-{}"
+
+
+def kept(database: Database) -> dict[str, list[str]]:
+    """Return the manual snapshots of the restored cluster by region."""
+    return {
+        region: [
+            each["DBClusterSnapshotIdentifier"]
+            for each in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+            if each["DBClusterIdentifier"] == RESTORED
+        ]
+        for region, rds in ((EAST, database.east), (WEST, database.west))
+    }
+
+
+def restored(database: Database) -> list[str]:
+    found = [each["DBClusterIdentifier"] for each in database.west.describe_db_clusters()["DBClusters"]]
+    return [name for name in found if name == RESTORED]
+
+
+def test_failover_without_a_replica_restores_the_newest_snapshot(
+    snapshot: str, database: Database, deployed: Region
 ) -> None:
     database.publish(replica=False, secret="ml-dr-database")
     aws.client("secretsmanager", WEST).create_secret(
@@ -212,17 +231,60 @@ def test_failover_without_a_replica_restores_the_newest_snapshot_and_failback_ke
     assert (cluster["Status"], cluster["DeletionProtection"]) == ("available", True)
     assert cluster["TagList"] == [{"Key": "dr-incident", "Value": made.run}]
     assert database.instances == [f"{RESTORED}-incident"]
-    assert any(each.startswith("rows of ml-dr-primary after ") for each in made.loses)
+    (taken,) = database.west.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=snapshot)["DBClusterSnapshots"]
+    assert f"rows of ml-dr-primary after {taken['SnapshotCreateTime']:%Y-%m-%d %H:%M:%S} UTC" in made.loses
 
+
+@pytest.mark.usefixtures("replicated", "snapshot")
+def test_failback_names_the_rows_of_a_restored_cluster_and_keeps_a_snapshot_in_both_regions_once_they_are_accepted(
+    database: Database, deployed: Region, aws: Running, control: Callable[..., Any]
+) -> None:
+    run(FAILOVER)
+    (cluster,) = database.west.describe_db_clusters(DBClusterIdentifier=RESTORED)["DBClusters"]
+    since = f"{cluster['ClusterCreateTime']:%Y-%m-%d %H:%M:%S} UTC"
     returned(deployed, aws, control)
-    with pytest.raises(Failed, match="no replication returns its rows to us-east-1"):
+    lost = f"rows that were written to {RESTORED} after {since} are in us-west-2 alone: nothing replicates them"
+    with pytest.raises(Refused, match=rf"restored-rows: {lost}\n .*pg_dump.*`--accept restored-rows`"):
         run(FAILBACK)
-    here = scene()
-    again = plan(here, FAILBACK)
-    copied = {"return-database": Decision(Intervention.SKIP, "ada@laptop", "pg_dump")}
-    execute(here, FAILBACK, again, decisions=copied)
-    kept = [each["DBClusterIdentifier"] for each in database.west.describe_db_cluster_snapshots()["DBClusterSnapshots"]]
-    assert (database.instances, RESTORED in kept) == ([], True)
+    assert (restored(database), deployed.state().levers.engaged) == ([RESTORED], True)
+
+    incident = deployed.state().incident
+    assert incident is not None
+    made = run(FAILBACK, accept=frozenset({"restored-rows"}))
+    assert made.loses == (lost,)
+    final = FINAL.format(incident.id.lower())
+    assert (restored(database), database.instances, kept(database)) == ([], [], {EAST: [final], WEST: [final]})
+    assert (database.writer, deployed.state().incident) == (HOME, None)
+
+
+@pytest.mark.usefixtures("replicated", "snapshot")
+def test_failback_that_is_resumed_without_the_acceptance_stops_before_clients_return(
+    database: Database, deployed: Region, aws: Running, control: Callable[..., Any]
+) -> None:
+    run(FAILOVER)
+    returned(deployed, aws, control)
+    for operation in (replace(FAILBACK, guards=()), FAILBACK):
+        with pytest.raises(Failed, match=r"ml-dr-restored .* are in us-west-2 alone.*\n.*--accept restored-rows"):
+            run(operation)
+        assert (restored(database), deployed.state().levers.engaged) == ([RESTORED], True)
+
+    assert run(FAILBACK, accept=frozenset({"restored-rows"})).resumes
+    assert restored(database) == []
+
+
+@pytest.mark.usefixtures("replicated", "snapshot")
+def test_failback_removes_the_restored_cluster_after_a_deployment_has_made_a_replica(
+    database: Database, deployed: Region, aws: Running, control: Callable[..., Any]
+) -> None:
+    run(FAILOVER)
+    returned(deployed, aws, control)
+    database.publish(replica=True)
+    with pytest.raises(Refused, match="restored-rows: rows that were written to ml-dr-restored"):
+        run(FAILBACK)
+
+    run(FAILBACK, accept=frozenset({"restored-rows"}))
+    assert (restored(database), database.instances, database.writer) == ([], [], HOME)
+    assert [len(each) for each in kept(database).values()] == [1, 1]
 
 
 def test_failover_without_replica_and_snapshot_is_refused(database: Database, deployed: Region) -> None:
@@ -256,32 +318,39 @@ def forwards(database: Database) -> tuple[str, list[str]]:
     return database.writer, database.instances
 
 
-@pytest.mark.parametrize("name", ["switchover", "failback", "restore"])
+@pytest.mark.parametrize("name", ["switchover", "failback", "restore", "return"])
 def test_database_steps_that_are_killed_after_any_api_call_are_completed_by_the_next_run(
     name: str, database: Database, deployed: Region, aws: Running, die_after: Any, everything: bool
 ) -> None:
-    operation = only_database({"switchover": SWITCHOVER, "failback": FAILBACK, "restore": FAILOVER}[name])
+    operation = only_database(
+        {"switchover": SWITCHOVER, "failback": FAILBACK, "restore": FAILOVER, "return": FAILBACK}[name]
+    )
     deployed.primary_well = name != "restore"
-    if name == "restore":
+    if name in ("restore", "return"):
         database.publish(replica=False)
         database.copy_snapshot()
     wanted = {
         "switchover": (AWAY, [INSTANCE]),
         "failback": (HOME, []),
         "restore": (HOME, [f"{RESTORED}-incident"]),
+        "return": (HOME, []),
     }[name]
+    accept = frozenset({"restored-rows"})
 
     def begin() -> None:
         start_again(database)
         if name == "failback":
             execute(scene(), ready, replace(plan(scene(), ready), findings=()))
-        if name == "restore":
+        if name in ("restore", "return"):
             database.remove(RESTORED)
+        if name == "return":
+            execute(scene(), restoring, replace(plan(scene(), restoring), findings=()))
 
+    restoring = replace(only_database(FAILOVER), guards=())
     ready = replace(only_database(SWITCHOVER), guards=())
     free = replace(operation, guards=())
     begin()
-    here = scene()
+    here = scene(accept=accept)
     made = plan(here, free)
     die_after(0)
     execute(here, free, made)
@@ -292,13 +361,15 @@ def test_database_steps_that_are_killed_after_any_api_call_are_completed_by_the_
     for number in range(1, total + 1, 1 if everything else SAMPLE):
         die_after(0)
         begin()
-        here = scene()
+        here = scene(accept=accept)
         made = plan(here, free)
         die_after(number)
         with suppress(KilledError, Refused, Failed):
             execute(here, free, made)
         die_after(0)
         again = plan(scene(), free)
-        execute(scene(run=again.run), free, again, take_over=lease.holder())
+        execute(scene(run=again.run, accept=accept), free, again, take_over=lease.holder())
         assert forwards(database) == wanted, number
+        if name == "return":
+            assert (restored(database), [len(each) for each in kept(database).values()]) == ([], [1, 1]), number
         assert len([each for each in events(again.run) if each[0] == "run.finished"]) == 1
