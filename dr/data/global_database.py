@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from dr.clients import Missing, calls, client
+from dr.names import INCIDENT_TAG
 from dr.topology.databases import ENGINE
 
 AVAILABLE = "available"
@@ -96,6 +97,7 @@ class Cluster:
         instances: Its instances, each with whether it writes; none in a headless cluster.
         endpoint: Its writer endpoint.
         created: When it was created, or restored; None if RDS does not say.
+        incident: ID of the incident that created it; "" for a cluster of a stack.
     """
 
     identifier: str
@@ -104,6 +106,7 @@ class Cluster:
     instances: Mapping[str, bool]
     endpoint: str = ""
     created: datetime | None = None
+    incident: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,8 @@ def read_cluster(region: str, identifier: str) -> Cluster | None:
     members = found.get("DBClusterMembers", ())
     instances = {each["DBInstanceIdentifier"]: bool(each.get("IsClusterWriter")) for each in members}
     version, created = found.get("EngineVersion", ""), found.get("ClusterCreateTime")
-    return Cluster(identifier, found["Status"], version, instances, found.get("Endpoint", ""), created)
+    incident = next((each["Value"] for each in found.get("TagList", ()) if each["Key"] == INCIDENT_TAG), "")
+    return Cluster(identifier, found["Status"], version, instances, found.get("Endpoint", ""), created, incident)
 
 
 def instance_status(region: str, identifier: str) -> str:

@@ -12,6 +12,7 @@ from dr.data.global_database import AVAILABLE, Cluster, GlobalDatabase
 from dr.errors import DrError
 from dr.findings import Finding, Status, measured
 from dr.operations import losses
+from dr.operations.database_steps import REMOVE_LEFT, left_over
 from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.operations.lookups import Pending
 from dr.operations.scene import Scene
@@ -71,6 +72,8 @@ def _ready(scene: Scene, wants_sync: bool) -> Finding:
     if home is None:
         return Finding(NAME, Status.MET, NONE)
     if not (away and away.cluster):
+        if older := left_over(scene):
+            return Finding(NAME, Status.MISSED, older, REMOVE_LEFT)
         found = global_database.newest_snapshot(scene.region, home.cluster)
         if found is None:
             hint = "without one, the rows are lost; `dr check` shows the copies of AWS Backup"

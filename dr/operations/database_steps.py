@@ -53,6 +53,17 @@ def restored_cluster(scene: Scene) -> Cluster | None:
     return global_database.read_cluster(scene.region, restored_cluster_name(scene.topology.bucket_prefix))
 
 
+REMOVE_LEFT = "delete it with a final snapshot"
+
+
+def left_over(scene: Scene) -> str:
+    """Return that a restored cluster is not of the open incident, so its rows are old; "" if it is, or without one."""
+    found = restored_cluster(scene)
+    if found is None or found.incident == tags(scene)[0]["Value"]:
+        return ""
+    return f"{found.identifier} was restored by incident {found.incident or 'unknown'}, and not by this one"
+
+
 def tags(scene: Scene) -> list[dict[str, str]]:
     """Return the tags of what an operation creates."""
     incident = scene.state().incident
@@ -69,6 +80,8 @@ def restore(after: tuple[str, ...]) -> Step[Scene]:
         if not is_restored(scene):
             return Verdict(State.DONE, f"{name} is a replica; nothing is restored")
         if found := global_database.read_cluster(scene.region, name):
+            if older := left_over(scene):
+                return Verdict(State.NEEDED, older)
             return Verdict(State.DONE if found.status == AVAILABLE else State.NEEDED, f"{name} is {found.status}")
         snapshot = global_database.newest_snapshot(scene.region, home.cluster)
         if snapshot is None:
@@ -78,7 +91,12 @@ def restore(after: tuple[str, ...]) -> Step[Scene]:
 
     def act(scene: Scene, report: Report) -> None:
         home, name, place = scene.primary.database, cluster_name(scene), placed(scene)
-        if home is None or global_database.read_cluster(scene.region, name):
+        if home is None:
+            return
+        if older := left_over(scene):
+            remedy = f"{REMOVE_LEFT}; or `--skip restore-database` goes on with its rows"
+            raise Failed(Problem("the database", older, remedy))
+        if global_database.read_cluster(scene.region, name):
             return
         snapshot = global_database.newest_snapshot(scene.region, home.cluster)
         if snapshot is None:

@@ -287,6 +287,25 @@ def test_failback_removes_the_restored_cluster_after_a_deployment_has_made_a_rep
     assert [len(each) for each in kept(database).values()] == [1, 1]
 
 
+def test_failover_does_not_take_the_cluster_that_another_incident_left(
+    snapshot: str, database: Database, deployed: Region
+) -> None:
+    database.west.restore_db_cluster_from_snapshot(
+        DBClusterIdentifier=RESTORED,
+        SnapshotIdentifier=snapshot,
+        Engine="aurora-postgresql",
+        Tags=[{"Key": "dr-incident", "Value": "20260101T000000Z-000000"}],
+    )
+    older = f"{RESTORED} was restored by incident 20260101T000000Z-000000, and not by this one"
+    with pytest.raises(Refused, match=f"database: {older}"):
+        run(FAILOVER)
+    assert deployed.state().incident is None
+
+    with pytest.raises(Failed, match=older):
+        run(FAILOVER, accept=frozenset({"database"}))
+    assert database.instances == []
+
+
 def test_failover_without_replica_and_snapshot_is_refused(database: Database, deployed: Region) -> None:
     database.publish(replica=False)
     with pytest.raises(Refused, match="us-west-2 has no snapshot of ml-dr-primary"):

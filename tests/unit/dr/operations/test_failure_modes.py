@@ -26,7 +26,7 @@ def missing(names: list[list[str]]) -> set[str]:
 def test_each_failure_mode_is_shown_by_tests_that_exist() -> None:
     modes = named([line for line in SHOWN.splitlines() if line.startswith("| **")])
 
-    assert len(modes) == 15
+    assert len(modes) == 16
     assert all(modes)
     assert missing(modes) == set()
 
