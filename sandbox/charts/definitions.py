@@ -22,8 +22,8 @@ def expand(brief: Object) -> Object:
     """Return the complete definition for a brief one.
 
     Args:
-        brief: Group, version, kind and schema of `spec`; optional: `scope` (default: Namespaced) and an irregular
-            `plural`.
+        brief: Group, version, kind and schema of `spec`; optional: `scope` (default: Namespaced), an irregular
+            `plural`, and `status: plain` for a status that is not a subresource.
     """
     kind, group = brief["kind"], brief["group"]
     plural = brief.get("plural", f"{kind.lower()}s")
@@ -37,7 +37,7 @@ def expand(brief: Object) -> Object:
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": schema},
-        "subresources": {"status": {}},
+        "subresources": {} if brief.get("status") == "plain" else {"status": {}},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -1,4 +1,5 @@
-"""Control loop of one cluster: nodes, scaling, image pulls, evictions, targets, the model server and bare pods.
+"""Control loop of one cluster: nodes, scaling, image pulls, evictions, targets, the model server, bare pods
+and Velero.
 
 Each cluster has one thread. It runs all steps after a change in the cluster, otherwise a few times a second. It pauses
 while the region is unreachable.
@@ -25,6 +26,7 @@ from sandbox.clusters.pod_network import PodNetwork
 from sandbox.clusters.scaling import Scaling
 from sandbox.clusters.serving import Serving
 from sandbox.clusters.targets import BINDINGS, SERVICES, SLICES, Targets
+from sandbox.clusters.velero import Velero
 from sandbox.control_plane.control_plane import ControlPlane
 
 LONGEST_SECONDS, SHORTEST_SECONDS = 0.2, 0.02
@@ -68,13 +70,14 @@ class Traffic:
         self.network = PodNetwork(endpoint, self.region, authority, api)
         self.serving = Serving(self.region, api, self.network)
         self._bare = BarePods(api, self._pods, self.network)
+        self._velero = Velero(api, client, self.region, self._wake.set)
         joining = Nodes(api, scaling, nodes, self._pods, self.region, speed)
         evictions = Evictions(api, nodes, self._pods, speed)
         pulls = ImagePulls(api, self._pods, client, faults, speed)
         autoscaler = Autoscaler(scaling, nodes, self._pods, speed)
         self._steps: tuple[Callable[[], None], ...] = (
             *(scaling.step, joining.step, pulls.step, evictions.step, self._targets.step, autoscaler.step),
-            *(Demand(api, autoscalers, speed).step, self._bare.step, self._serve),
+            *(Demand(api, autoscalers, speed).step, self._bare.step, self._velero.step, self._serve),
         )
         self._thread = threading.Thread(target=self._run, name=f"cluster {name} in {self.region}", daemon=True)
         self._thread.start()
@@ -85,6 +88,7 @@ class Traffic:
         self._wake.set()
         for each in self._watched.values():
             each.stop()
+        self._velero.stop()
         self._thread.join()
         self._bare.stop()
         self.serving.stop()

@@ -1,17 +1,21 @@
-"""S3: listings of object versions in S3's order, in time linear in the number of keys a page.
+"""S3: listings of object versions in S3's order, in time linear in the number of keys a page; and of common prefixes.
 
 moto copies every version for every page, and orders versions by a time that two of them may share. S3 lists keys in the
 order of their UTF-8 bytes, and versions of a key from the newest to the oldest (S3 API, ListObjectVersions).
+
+moto lists the common prefix of keys that are all deleted. S3 lists those of existing objects (S3 API, ListObjectsV2,
+"CommonPrefixes").
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
-from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey
+from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.answer import Answer, AwsError
@@ -86,3 +90,17 @@ def _marker(version: Any, latest: bool, text: Any) -> dict[str, Any]:
         "LastModified": version.last_modified.replace(microsecond=0),
         "Owner": OWNER,
     }
+
+
+_list_objects = S3Backend.list_objects
+
+
+def _of_existing_objects(backend: S3Backend, bucket: Any, prefix: Any, delimiter: Any, *more: Any, **named: Any) -> Any:
+    """List objects as moto does, with the common prefixes of existing ones only."""
+    if delimiter and isinstance(bucket, FakeBucket):
+        keys = {name: key for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)}
+        bucket = SimpleNamespace(keys=keys)
+    return _list_objects(backend, bucket, prefix, delimiter, *more, **named)
+
+
+S3Backend.list_objects = _of_existing_objects  # type: ignore[assignment, method-assign]

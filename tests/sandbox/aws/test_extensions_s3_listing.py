@@ -97,3 +97,15 @@ def test_copy_with_a_met_condition_is_made_also_over_a_delete_marker(s3: Any) ->
     s3.copy_object(Bucket=BUCKET, Key="z", CopySource=source, IfNoneMatch="*")
 
     assert {key for key, _, latest in listed(s3) if latest} == set(KEYS)
+
+
+def test_common_prefixes_are_those_of_existing_objects(s3: Any) -> None:
+    for key in ("left/1", "left/2", "gone/1"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"1")
+    for key in ("left/2", "gone/1"):
+        s3.delete_object(Bucket=BUCKET, Key=key)
+    answer = s3.list_objects_v2(Bucket=BUCKET, Delimiter="/")
+
+    assert [each["Prefix"] for each in answer["CommonPrefixes"]] == ["a/", "left/"]
+    assert [each["Key"] for each in answer["Contents"]] == ["a b", "a+b"]
+    assert "CommonPrefixes" not in s3.list_objects_v2(Bucket=BUCKET, Prefix="gone", Delimiter="/")

@@ -71,7 +71,7 @@ def test_served_custom_resource_definitions_are_of_the_expected_kinds() -> None:
     assert kinds == {
         "TargetGroupBinding",
         *("PrometheusRule", "PodMonitor", "ServiceMonitor"),
-        *("Backup", "BackupStorageLocation", "Restore", "Schedule", "VolumeSnapshotLocation"),
+        *("Backup", "BackupStorageLocation", "DownloadRequest", "Restore", "Schedule", "VolumeSnapshotLocation"),
         *("DestinationRule", "VirtualService"),
         *("EC2NodeClass", "NodeClaim", "NodeOverlay", "NodePool"),
     }
