@@ -21,6 +21,7 @@ from dr.clusters.charts import VELERO
 from dr.names import MLFLOW
 from dr.topology.registry import SERVER
 from dr.topology.serving import FETCHER
+from dr.topology.writers import BACKUP_RPO
 
 NAME, GROUP = "ml-ha-alerts", "ml-ha"
 WATCHDOG = "Watchdog"
@@ -29,8 +30,8 @@ CRITICAL, WARNING = "critical", "warning"
 LEAST_UP = 2
 """docs/requirements.md, "Alarms": fewer replicas than this are an outage."""
 BUDGET = "inference-pdb"
-REGISTRY_BACKUP_HOURS, VOLUME_BACKUP_HOURS = 12, 26
-"""Two runs of the six-hourly job; one daily run, and two hours for it to finish."""
+REGISTRY_BACKUP_HOURS = 12
+"""Two runs of the six-hourly job."""
 FAILED_SHARE = 0.05
 """Share of failed requests that alerts."""
 SERVICE = INFERENCE.service_account
@@ -261,7 +262,7 @@ def _backups(workloads: MonitoredWorkloads) -> Iterator[AlertRule]:
             "VolumeBackupLate",
             # Without any backup, or without Velero, the time counts from the creation of the namespace.
             f"time() - max(velero_backup_last_successful_timestamp{selector} "
-            f'or on () kube_namespace_created{{namespace="{VELERO}"}}) > {VOLUME_BACKUP_HOURS * 3600}',
+            f'or on () kube_namespace_created{{namespace="{VELERO}"}}) > {BACKUP_RPO.total_seconds():.0f}',
             15,
             CRITICAL,
             "The cluster is not backed up",

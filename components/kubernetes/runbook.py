@@ -10,6 +10,7 @@ import pulumi
 
 from components.kubernetes.cluster_access import ClusterAccess
 from components.kubernetes.labels import SERVING, metadata
+from components.tagging import BACKUP_TAG
 
 
 @dataclass(frozen=True)
@@ -39,5 +40,10 @@ class Runbook(pulumi.ComponentResource):
 
 
 def config_map(name: str, files: dict[str, str]) -> dict[str, Any]:
-    """Return the ConfigMap. No pod mounts it, so it is changed in place."""
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name, SERVING), "data": files}
+    """Return the ConfigMap. No pod mounts it, so it is changed in place.
+
+    It is backed up with the cluster's objects, so each backup has at least one (`dr drill backup-restore`).
+    """
+    about = metadata(name, SERVING)
+    about["labels"] |= BACKUP_TAG
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": files}

@@ -211,8 +211,8 @@ class ClusterApi:
                 "timeout": urllib3.Timeout(connect=connect, read=read),
                 "retries": False,
             }
-            proxy = _proxy(self.address.endpoint)
-            self._opened = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+            through = proxy(self.address.endpoint)
+            self._opened = urllib3.ProxyManager(through, **options) if through else urllib3.PoolManager(**options)
         return self._opened
 
 
@@ -223,7 +223,7 @@ def _trust(ca_data: str) -> ssl.SSLContext:
     return context
 
 
-def _proxy(endpoint: str) -> str:
+def proxy(endpoint: str) -> str:
     """Return the HTTPS proxy of the environment, which kubectl and Pulumi's plugin use too; "" without a proxy."""
     from urllib.request import getproxies, proxy_bypass
 

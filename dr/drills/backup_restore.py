@@ -1,8 +1,9 @@
 """The run of a drill of restores: the newest copy of each class of data, in the recovery region, beside what runs.
 
-It restores one bucket and one volume from the vault of copies, compares them with their sources, and deletes them. It
-also reads and hashes the newest backup of the model registry. It moves no traffic and injects no fault, and runs on AWS
-as on the sandbox. Whatever it asks AWS Backup for is noted first, so that `dr drill stop` finds it after a kill.
+It restores one bucket and one volume from the vault of copies, and the objects of the cluster from Velero's backup,
+compares them with their sources, and deletes them. It also reads and hashes the newest backup of the model registry. It
+moves no traffic and injects no fault, and runs on AWS as on the sandbox. Whatever it asks AWS Backup for is noted
+first, so that `dr drill stop` finds it after a kill.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from dr.clients import calls, client
 from dr.data import recovery_points, registry_backup, restore_jobs, restored, volumes
 from dr.data.recovery_points import OBJECTS, VOLUMES, Point
 from dr.data.restore_jobs import Request
-from dr.drills import guards, running
+from dr.drills import cluster_restore, guards, running
 from dr.drills.attempts import attempt
 from dr.drills.backup_restore_result import ClassSeen, Seen
 from dr.drills.catalog import BACKUPS
+from dr.drills.cluster_restore import ClusterRestore
 from dr.drills.running import Process, Running
 from dr.errors import Refused
 from dr.names import MODELS, REGISTRY, VELERO
@@ -33,7 +35,6 @@ REGISTRY_RPO = timedelta(hours=12)
 """Longest age of a backup of the registry: two intervals; the alert `RegistryBackupLate` has the same."""
 KINDS = {DataClass.OBJECTS: OBJECTS, DataClass.VOLUMES: VOLUMES}
 """Types that the drill restores."""
-CLUSTER = "no backup of cluster objects was restored: AWS Backup's restore testing does not support EKS"
 
 
 @dataclass
@@ -79,9 +80,11 @@ class BackupRestore:
             for data in DataClass:
                 attempt(lambda data=data: self._class(data, points), self.seen.problems, self.say)  # type: ignore[misc]
             attempt(self._registry, self.seen.problems, self.say)
-            self.seen.classes.append(ClassSeen("cluster objects", REGISTRY_RPO, unknown=CLUSTER))
+            attempt(self._cluster, self.seen.problems, self.say)
         finally:
             attempt(lambda: remove(self._noted, self.say), self.seen.problems, self.say)
+            if self.scene.recovery.cluster:
+                attempt(lambda: cluster_restore.remove(self.scene.cluster, self.say), self.seen.problems, self.say)
         running.forget()
         return self.seen
 
@@ -163,6 +166,11 @@ class BackupRestore:
                 source = next(role for role, name in sides.items() if name == point.name)
                 return sides[Role.RECOVERY], topology.site(source).region
         return point.name, self.scene.home
+
+    def _cluster(self) -> None:
+        """Restore the objects of the cluster, and compare them."""
+        self.seen.classes.append(found := cluster_restore.seen())
+        ClusterRestore(self.scene, found, self._now, self.say).execute()
 
     def _registry(self) -> None:
         """Read and hash every copy of the newest backup of the model registry."""

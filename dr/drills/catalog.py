@@ -70,6 +70,6 @@ DRILLS = {
         Drill("database-loss", "the primary region is lost, with the database's writer", fault=Fault.DATABASE),
         Drill(ISOLATION, "a replica starts with nothing but its own region", fault=Fault.CONNECTIONS),
         Drill(CORRUPTION, "objects are overwritten and deleted by valid credentials", fault=Fault.DATA),
-        Drill(BACKUPS, "the newest copies of AWS Backup are restored and compared", fault=Fault.BACKUPS),
+        Drill(BACKUPS, "the newest copies and backups are restored and compared", fault=Fault.BACKUPS),
     )
 }

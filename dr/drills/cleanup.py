@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dr.drills import backup_restore, failback, isolation, pacing, running, writes
+from dr.drills import backup_restore, cluster_restore, failback, isolation, pacing, running, writes
 from dr.drills.catalog import BACKUPS, ISOLATION
 from dr.drills.deployment import Deployment
 from dr.drills.environment import Sandbox
@@ -51,6 +51,8 @@ def stop(
         done += _recover(scene, place, watcher)
     if scene.recovery.cluster and (names := isolation.remove(scene.cluster)):
         done.append(f"{', '.join(names)} in {DRILL}")
+    if scene.recovery.cluster:
+        done += cluster_restore.remove(scene.cluster, say)
     if found and found.raised and place:
         Deployment(stack, place, say).restore()
         done.append("the tier that it deployed")

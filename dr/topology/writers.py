@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from dr.names import MLFLOW, VELERO
 
 BACKUP_LOCATION, BACKUP_SCHEDULE, REGISTRY_BACKUP = "default", "ml-backup-daily", "registry-backup"
 """Names of the objects. A cluster backup names its location, and so does a restore in the other region."""
+BACKUP_RPO = timedelta(hours=26)
+"""Longest age of a cluster backup: one daily run, and two hours for it to finish."""
 
 
 @dataclass(frozen=True)

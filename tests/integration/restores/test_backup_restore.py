@@ -49,7 +49,8 @@ def drill(now: datetime, incident: IncidentState | None = None) -> BackupRestore
         topology=load_topology(ROOT, "dr"),
         region=RECOVERY,
         home=PRIMARY,
-        tier=Tier.PILOT,
+        tier=Tier.BACKUP,
+        recovery=SimpleNamespace(cluster=None),
         options=SimpleNamespace(run=RUN),
         state=lambda: incident or IncidentState(),
         alarms=lambda: SimpleNamespace(at=now),
@@ -86,7 +87,7 @@ def test_newest_copies_are_restored_compared_by_hash_and_deleted(place: Copied, 
     measured = {each.name: each.measured for each in found.judgements}
     assert "5 objects, 45 bytes, 5 with equal hashes" in measured["objects restored"]
     assert "20 GiB, encrypted, available" in measured["volumes restored"]
-    assert "does not support EKS" in measured["cluster objects restored"]
+    assert "tier backup has no cluster in us-west-2" in measured["cluster objects restored"]
     assert found.rpo_seconds is not None
     assert found.rto_seconds
     assert nothing_is_left(place)

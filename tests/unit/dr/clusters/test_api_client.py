@@ -116,8 +116,8 @@ def test_a_proxy_of_the_environment_is_used_unless_the_host_is_exempt(monkeypatc
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
     monkeypatch.setenv("NO_PROXY", "10.0.0.1")
 
-    assert api_client._proxy("https://ABC.gr7.us-west-2.eks.amazonaws.com") == "http://proxy.example.com:3128"
-    assert api_client._proxy("https://10.0.0.1") == ""
+    assert api_client.proxy("https://ABC.gr7.us-west-2.eks.amazonaws.com") == "http://proxy.example.com:3128"
+    assert api_client.proxy("https://10.0.0.1") == ""
 
 
 def test_missing_credentials_are_reported_and_not_as_unreachable(
