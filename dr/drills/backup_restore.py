@@ -83,8 +83,6 @@ class BackupRestore:
             attempt(self._cluster, self.seen.problems, self.say)
         finally:
             attempt(lambda: remove(self._noted, self.say), self.seen.problems, self.say)
-            if self.scene.recovery.cluster:
-                attempt(lambda: cluster_restore.remove(self.scene.cluster, self.say), self.seen.problems, self.say)
         running.forget()
         return self.seen
 
@@ -170,7 +168,12 @@ class BackupRestore:
     def _cluster(self) -> None:
         """Restore the objects of the cluster, and compare them."""
         self.seen.classes.append(found := cluster_restore.seen())
-        ClusterRestore(self.scene, found, self._now, self.say).execute()
+        part = ClusterRestore(self.scene, found, self._now, self.say)
+        try:
+            part.execute()
+        finally:
+            if part.started:
+                attempt(lambda: cluster_restore.remove(self.scene.cluster, self.say), self.seen.problems, self.say)
 
     def _registry(self) -> None:
         """Read and hash every copy of the newest backup of the model registry."""

@@ -51,7 +51,7 @@ def stop(
         done += _recover(scene, place, watcher)
     if scene.recovery.cluster and (names := isolation.remove(scene.cluster)):
         done.append(f"{', '.join(names)} in {DRILL}")
-    if scene.recovery.cluster:
+    if scene.recovery.cluster and (found is None or found.drill == BACKUPS):
         done += cluster_restore.remove(scene.cluster, say)
     if found and found.raised and place:
         Deployment(stack, place, say).restore()

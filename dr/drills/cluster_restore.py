@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -58,6 +58,8 @@ class ClusterRestore:
     now: datetime
     say: Callable[[str], None]
     patience: timedelta = PATIENCE
+    started: bool = field(default=False, init=False)
+    """Whether it has created something, so that `remove` is needed."""
 
     def execute(self) -> None:
         """Restore the newest backup, and compare it.
@@ -128,6 +130,7 @@ class ClusterRestore:
         if left := [space for space in mapping.values() if _exists(api, space)]:
             fact = f"{', '.join(left)} exist already in {self.scene.region}"
             raise Failed(Problem("namespaces of the drill", fact, "`dr drill stop` deletes those of an earlier drill"))
+        self.started = True
         archive = velero.contents(api, backup.name, name, LABEL, self.patience)
         expected = cluster_objects.in_archive(archive, backup.resources)
         self.say(f"{backup.name} has {cluster_objects.counted(expected)}; it is restored to {DRILL}-*")

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client, config
 
 from dr.drills.catalog import DRILLS, Fault
 from dr.operations import client_log
 from dr.topology.tiers import CLUSTER_CREATION
+from sandbox.clusters import velero_archive
 from sandbox.emulator_client import ask
 from tests.support.deployment import stacks
 from tests.support.dr_command import dr, forget_proofs
@@ -246,19 +248,66 @@ def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(runni
     assert nothing_is_left(running)
 
 
-@pytest.mark.thorough
-def test_drill_without_a_copy_is_missed_names_what_was_not_measured_and_leaves_nothing(
-    running: SandboxUnderTest,
-) -> None:
-    code, found = dr(running, "drill", "backup-restore")
+BACKUP = "ml-backup-daily-20261129020000"
 
-    assert (code, found["verdict"]) == (1, "missed"), found
-    assert verdicts(found) == {
+
+@pytest.fixture
+def backed_up(running: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
+    """The sandbox with a cluster backup that has reached the recovery region, as `velero backup create` makes it."""
+    apis = {
+        region: client.CustomObjectsApi(config.new_client_from_config(str(running.local.kubeconfig), context=region))
+        for region in (EAST, WEST)
+    }
+    of, name = ("velero.io", "v1", "velero"), "ml-backup-daily"
+    template = apis[EAST].get_namespaced_custom_object(*of, "schedules", name)["spec"]["template"]
+    about = {"name": BACKUP, "labels": {"velero.io/schedule-name": name}}
+    made = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": about, "spec": template}
+
+    def phases(region: str) -> dict[str, str]:
+        found = apis[region].list_namespaced_custom_object(*of, "backups")["items"]
+        return {each["metadata"]["name"]: each.get("status", {}).get("phase", "") for each in found}
+
+    apis[EAST].create_namespaced_custom_object(*of, "backups", made)
+    wait_for(lambda: phases(EAST).get(BACKUP) == "Completed", "the backup")
+    running.advance(2)
+    wait_for(lambda: phases(WEST).get(BACKUP) == "Completed", "its arrival")
+    yield running
+    for region in (EAST, WEST):
+        s3, bucket = running.client("s3", region), bucket_of(region)
+        for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
+            s3.delete_object(Bucket=bucket, Key=each["Key"])
+    running.advance(2)
+    wait_for(lambda: not phases(EAST) and not phases(WEST), "its end")
+
+
+def bucket_of(region: str) -> str:
+    return f"ml-dr-123456789012-{region}-velero"
+
+
+@pytest.mark.thorough
+def test_drill_measures_the_cluster_backup_names_what_lacks_and_leaves_nothing(backed_up: SandboxUnderTest) -> None:
+    others = {
         "objects restored": "missed",
         "volumes restored": "unknown",
         "registry restored": "unknown",
-        "cluster objects restored": "unknown",
         "operation": "met",
     }
-    assert (evidence(running, found["run"]) / "report.html").stat().st_size > 10_000
-    assert nothing_is_left(running)
+    code, found = dr(backed_up, "drill", "backup-restore")
+
+    assert (code, found["verdict"]) == (1, "missed"), found
+    met = dict.fromkeys((f"cluster objects {each}" for each in ("restored", "time", "age")), "met")
+    assert verdicts(found) == others | met, found
+    (measure,) = [each["measured"] for each in found["judgements"] if each["name"] == "cluster objects restored"]
+    assert measure.startswith(f"{BACKUP}: 1 objects (1 configmaps), 1 with equal hashes; none changed since")
+    assert (evidence(backed_up, found["run"]) / "report.html").stat().st_size > 10_000
+
+    key = f"backups/{BACKUP}/{BACKUP}.tar.gz"
+    backed_up.client("s3", WEST).put_object(Bucket=bucket_of(WEST), Key=key, Body=velero_archive.pack([]))
+    _, found = dr(backed_up, "drill", "backup-restore")
+
+    assert verdicts(found) == others | met | {"cluster objects restored": "missed"}
+    (measure,) = [each["measured"] for each in found["judgements"] if each["name"] == "cluster objects restored"]
+    assert "configmaps/dr-runbook of ml-serving was not backed up" in measure
+    assert nothing_is_left(backed_up)
+    core = client.CoreV1Api(config.new_client_from_config(str(backed_up.local.kubeconfig), context=WEST))
+    assert not [each for each in core.list_namespace().items if each.metadata.name.startswith("dr-drill-")]
