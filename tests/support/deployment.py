@@ -23,7 +23,7 @@ BY_DIGEST = {
 
 
 @contextmanager
-def stacks(folders: pytest.TempPathFactory, tier: str | None = None, **settings: str) -> Iterator[SandboxUnderTest]:
+def stacks(folders: pytest.TempPathFactory, tier: str | None = None, **settings: object) -> Iterator[SandboxUnderTest]:
     """A sandbox with both stacks as committed, except for settings, and a published model set."""
     with sandbox_in(folders.mktemp("stacks")) as sandbox:
         sandbox.configure("dr", tier=tier)

@@ -126,17 +126,24 @@ def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(runnin
 
 @pytest.fixture
 def backup(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxUnderTest]:
-    """A sandbox of its own in tier backup, without a database."""
-    with stacks(tmp_path_factory, tier="backup", database="none") as sandbox:
+    """A sandbox of its own in tier backup, with an hourly backup of the database that was copied once."""
+    hourly = [{"data": "databases", "everyHours": 1}]
+    with stacks(tmp_path_factory, tier="backup", backups=hourly) as sandbox:
         for name, value in sandbox.engine.variables.items():
             monkeypatch.setenv(name, value)
-        sandbox.advance(4)
+        sandbox.client("backup", EAST).update_region_settings(ResourceTypeOptInPreference={"Aurora": True})
+        sandbox.advance(60)
         yield sandbox
+
+
+def snapshots(sandbox: SandboxUnderTest, region: str, kind: str) -> list[dict[str, Any]]:
+    return list(sandbox.client("rds", region).describe_db_cluster_snapshots(SnapshotType=kind)["DBClusterSnapshots"])
 
 
 @pytest.mark.thorough
 def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(backup: SandboxUnderTest) -> None:
     sandbox = backup
+    (copy,) = snapshots(sandbox, WEST, "awsbackup")
     file = sandbox.local.project / "Pulumi.dr.yaml"
     before = file.read_bytes()
     code, found = measured(sandbox, "region-loss")
@@ -147,6 +154,17 @@ def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(backup: San
     assert file.read_bytes() == before
     assert sandbox.engine.preview("dr").none, "the stack is of its tier again"
     assert sandbox.client("eks", WEST).list_clusters()["clusters"] == []
+    outcomes = {each["name"]: each["outcome"] for each in found["steps"]}
+    assert (outcomes["restore-database"], outcomes["start-database-instance"]) == ("done", "done")
+    assert f"rows of ml-dr-primary after {copy['SnapshotCreateTime']:%Y-%m-%d %H:%M}" in (
+        (evidence(sandbox, found["run"]) / "report.html").read_text()
+    )
+    assert sandbox.client("rds", WEST).describe_db_clusters()["DBClusters"] == []
+    kept = [
+        {each["DBClusterSnapshotIdentifier"] for each in snapshots(sandbox, there, "manual")} for there in (EAST, WEST)
+    ]
+    assert kept[0] == kept[1]
+    assert len(kept[0]) >= 1
     assert status(sandbox)["proof"]["status"] == "met"
 
 
