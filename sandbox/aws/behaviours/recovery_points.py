@@ -138,7 +138,7 @@ def copy(
     """Copy a recovery point to a vault, also of another region, and return the copy's ARN."""
     held = content(source, arn)
     point = next(each for each in points(source) if each["RecoveryPointArn"] == arn)
-    key = target.encryption_key_arn
+    key: str | None = target.encryption_key_arn
     if air_gapped.is_air_gapped(target):
         # Kept in an account of AWS: this one has no snapshot, and the ARN is one of AWS Backup.
         made, key = _new_arn(target), None

@@ -216,7 +216,7 @@ def restored(database: Database) -> list[str]:
 
 
 def test_failover_without_a_replica_restores_the_newest_snapshot(
-    snapshot: str, database: Database, deployed: Region
+    snapshot: str, database: Database, deployed: Region, aws: Running
 ) -> None:
     database.publish(replica=False, secret="ml-dr-database")
     aws.client("secretsmanager", WEST).create_secret(
