@@ -15,7 +15,7 @@ EXITS = {
     "export-database": {
         Exit.OK: "The snapshot is exported; or, without --yes, the plan can be executed.",
         Exit.FAILED: "The export failed, or the region does not answer. The same command continues.",
-        Exit.REFUSED: "There is no database, or the region has no snapshot of it.",
+        Exit.REFUSED: "The deployment has no database, or the region has no snapshot of it.",
     }
 }
 

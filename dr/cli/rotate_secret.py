@@ -15,7 +15,7 @@ EXITS = {
     "rotate-secret": {
         Exit.OK: "The password is changed, in both regions; or, without --yes, the plan can be executed.",
         Exit.FAILED: "A call failed, or a region does not answer. The same command continues.",
-        Exit.REFUSED: "There is no database, an operation runs, or the secret or the database is not ready.",
+        Exit.REFUSED: "The deployment has no database, an operation runs, or the secret or the database is not ready.",
     }
 }
 
