@@ -12,7 +12,7 @@ from dr.data.global_database import AVAILABLE, Cluster, GlobalDatabase
 from dr.errors import DrError
 from dr.findings import Finding, Status, measured
 from dr.operations import losses
-from dr.operations.database_steps import REMOVE_LEFT, left_over
+from dr.operations.database_steps import REMOVE_LEFT, is_restored, left_over
 from dr.operations.inspected import PRIMARY_BY, Inspected
 from dr.operations.lookups import Pending
 from dr.operations.scene import Scene
@@ -20,6 +20,7 @@ from dr.topology.tiers import describe_duration
 
 NAME, LAG = "database", "database-lag"
 NONE = "dr:database is none"
+NO_REPLICA = "`pulumi up -s dr` creates one, in a tier that has it; a failover restores a snapshot"
 VERSIONS = (
     "a global database is promoted only with equal versions (Aurora user guide, on switchovers and failovers): upgrade "
     "the clusters"
@@ -33,8 +34,15 @@ def look(inspected: Inspected) -> Iterator[Finding]:
         yield Finding(f"{NAME} in {inspected.region}", Status.INFO, NONE)
         return
     there = inspected.ask_primary("the database", lambda: global_database.read_cluster(scene.home, home.cluster))
-    for name, guard in ((NAME, synchronized if _answers(there) else able), ("database lag", lag)):
+    ready = synchronized if _answers(there) and _has_replica(scene) else able
+    for name, guard in ((NAME, ready), ("database lag", lag)):
         yield replace(measured(name, partial(guard, scene)), name=f"{name} in {inspected.region}")
+
+
+def _has_replica(scene: Scene) -> bool:
+    """Return whether the region has a replica, or should have one by its tier."""
+    database = scene.topology.database
+    return not is_restored(scene) or (database is not None and database.replicas(scene.tier) is not None)
 
 
 def _answers(there: Pending[Any]) -> bool:
@@ -64,6 +72,9 @@ def able(scene: Scene) -> Finding:
 
 def synchronized(scene: Scene) -> Finding:
     """Check that a switchover loses no row: the replica is connected, of the same version, and within the objective."""
+    home = scene.primary.database
+    if home and is_restored(scene):
+        return Finding(NAME, Status.MISSED, f"{scene.region} has no replica of {home.cluster}", NO_REPLICA)
     return _ready(scene, wants_sync=True)
 
 
@@ -71,7 +82,7 @@ def _ready(scene: Scene, wants_sync: bool) -> Finding:
     home, away = scene.primary.database, scene.recovery.database
     if home is None:
         return Finding(NAME, Status.MET, NONE)
-    if not (away and away.cluster):
+    if away is None or is_restored(scene):
         if older := left_over(scene):
             return Finding(NAME, Status.MISSED, older, REMOVE_LEFT)
         found = global_database.newest_snapshot(scene.region, home.cluster)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,8 +15,10 @@ from dr.control import incident_state
 from dr.control.contract import DatabaseRecord
 from dr.errors import DrError, Failed
 from dr.findings import Finding, Status
-from dr.names import CONTROL, GLOBAL_REGION, MLFLOW, incident_instance_name
+from dr.names import CONTROL, GLOBAL_REGION, MLFLOW, incident_instance_name, restored_cluster_name
+from dr.operations.database_steps import is_restored
 from dr.operations.inspected import PRIMARY_BY, Inspected
+from dr.operations.scene import Scene
 from dr.preflight.cluster_reachability import principal_of
 from dr.topology.serving import NAMESPACE
 from dr.topology.topology import Role
@@ -38,6 +41,22 @@ WITH_REGISTRY = tuple((verb, "apps", "deployments", "", MLFLOW) for verb in ("ge
 """What it also does where the cluster has an MLflow server."""
 
 
+RESTORE = ("rds:RestoreDBClusterFromSnapshot", "rds:AddTagsToResource", "rds:ModifyDBCluster", "rds:DeleteDBCluster")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a failover restores in a region without a replica of the database.
+
+    Args:
+        cluster: Identifier of the cluster.
+        secret: ARN of the region's replica of the secret with the login.
+    """
+
+    cluster: str
+    secret: str
+
+
 def actions(
     region: str,
     account: str,
@@ -45,6 +64,7 @@ def actions(
     cluster: str,
     database: DatabaseRecord | None = None,
     fleets: Sequence[str] = (),
+    restored: Restored | None = None,
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the actions of an operation by the resource that they are simulated with. Pure.
 
@@ -55,6 +75,7 @@ def actions(
         cluster: Name of the cluster; "" if there is none.
         database: The recovery region's part of the global database; None without one.
         fleets: Names of the Auto Scaling groups of worker fleets.
+        restored: What a failover restores; None where the region has a replica, or no database.
     """
     eks = f"arn:aws:eks:{region}:{account}"
     found: dict[str, tuple[str, ...]] = {
@@ -65,17 +86,31 @@ def actions(
     if cluster:
         found[f"{eks}:cluster/{cluster}"] = ("eks:DescribeCluster", "eks:ListNodegroups")
         found[f"{eks}:nodegroup/{cluster}/gpu/1"] = ("eks:DescribeNodegroup", "eks:UpdateNodegroupConfig")
-    if database and database.cluster:
-        identifier = incident_instance_name(database.cluster)
+    promoted = database.cluster if database else ""
+    if name := promoted or (restored.cluster if restored else ""):
         found["*"] += ("rds:DescribeGlobalClusters", "rds:DescribeDBClusters", "rds:DescribeDBInstances")
-        found[database.arn] = ("rds:FailoverGlobalCluster", "rds:SwitchoverGlobalCluster")
-        found[f"arn:aws:rds:{region}:{account}:db:{identifier}"] = (
+        found[f"arn:aws:rds:{region}:{account}:db:{incident_instance_name(name)}"] = (
             *("rds:CreateDBInstance", "rds:DeleteDBInstance", "rds:AddTagsToResource"),
         )
+    if database and promoted:
+        found[database.arn] = ("rds:FailoverGlobalCluster", "rds:SwitchoverGlobalCluster")
+    elif restored:
+        found["*"] += ("rds:DescribeDBClusterSnapshots",)
+        found[f"arn:aws:rds:{region}:{account}:cluster:{restored.cluster}"] = RESTORE
+        found[restored.secret] = ("secretsmanager:GetSecretValue",)
     for fleet in fleets:
         group = f"arn:aws:autoscaling:{region}:{account}:autoScalingGroup:id:autoScalingGroupName/{fleet}"
         found[group] = ("autoscaling:UpdateAutoScalingGroup",)
     return found
+
+
+def _restored(scene: Scene) -> Restored | None:
+    home = scene.primary.database
+    if home is None or not is_restored(scene):
+        return None
+    # A replica has the ARN of the secret, with its own region (Secrets Manager user guide, "Replicate secrets").
+    secret = home.secret_arn.replace(f":{scene.home}:", f":{scene.region}:")
+    return Restored(restored_cluster_name(scene.topology.bucket_prefix), secret)
 
 
 def permissions(inspected: Inspected) -> Iterator[Finding]:
@@ -90,9 +125,15 @@ def permissions(inspected: Inspected) -> Iterator[Finding]:
         yield Finding(name, Status.MET, "the root user of the account has all", "", objective)
         return
     bucket = scene.topology.bucket(CONTROL, Role.RECOVERY)
-    fleets = [group_name(scene.topology.bucket_prefix, fleet.name) for fleet in scene.topology.fleets]
-    cluster = scene.recovery.cluster.name if scene.recovery.cluster else ""
-    wanted = actions(inspected.region, scene.recovery.account, bucket, cluster, scene.recovery.database, fleets)
+    wanted = actions(
+        inspected.region,
+        scene.recovery.account,
+        bucket,
+        scene.recovery.cluster.name if scene.recovery.cluster else "",
+        scene.recovery.database,
+        [group_name(scene.topology.bucket_prefix, fleet.name) for fleet in scene.topology.fleets],
+        _restored(scene),
+    )
 
     def simulate(resource: str) -> list[str]:
         with calls(f"policies of {principal}", GLOBAL_REGION):

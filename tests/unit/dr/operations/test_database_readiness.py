@@ -13,7 +13,7 @@ from dr.data.global_database import Cluster, GlobalDatabase, Member
 from dr.errors import Failed, Problem
 from dr.findings import Finding, Status
 from dr.operations import data_steps, database_lag, prechecks
-from dr.operations.database_readiness import judge, lag
+from dr.operations.database_readiness import judge, lag, synchronized
 from dr.operations.measurements import Alarms
 from dr.operations.scene import Scene
 from dr.topology.topology import Role
@@ -75,6 +75,15 @@ def test_replica_that_writes_already_is_met() -> None:
     found = judged(database=replace(GLOBAL, members=(Member(WEST, True, ""),)))
 
     assert found.measured == "ml-dr-recovery is the writer of ml-dr"
+
+
+def test_region_without_a_replica_is_missed_by_a_switchover_and_by_its_tier() -> None:
+    recovery = DatabaseRecord.of({**DATABASE, "cluster": "", "arn": ""})
+    halves = {Role.PRIMARY: half(database=DATABASE), Role.RECOVERY: replace(half(Role.RECOVERY), database=recovery)}
+    found = synchronized(scene(halves=halves))
+
+    assert (found.status, found.measured) == (Status.MISSED, "us-west-2 has no replica of ml-dr-primary")
+    assert "`pulumi up -s dr`" in found.hint
 
 
 # Loss ------------------------------------------------------------------------------------------------------------

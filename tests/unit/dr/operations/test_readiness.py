@@ -368,6 +368,16 @@ def test_actions_of_a_database_are_simulated_where_the_region_has_a_replica() ->
     assert not [each for actions in without.values() for each in actions if each.startswith("rds:")]
 
 
+def test_actions_of_a_restore_are_simulated_where_a_failover_restores_the_database() -> None:
+    secret = f"arn:aws:secretsmanager:{WEST}:1:secret:ml-dr-database-AbCdEf"
+    without = replace(DatabaseRecord.of(DATABASE), cluster="")
+    simulated = access.actions(WEST, "1", "b", "", without, (), access.Restored("ml-dr-restored", secret))
+
+    assert "rds:RestoreDBClusterFromSnapshot" in simulated[f"arn:aws:rds:{WEST}:1:cluster:ml-dr-restored"]
+    assert "rds:CreateDBInstance" in simulated[f"arn:aws:rds:{WEST}:1:db:ml-dr-restored-incident"]
+    assert simulated[secret] == ("secretsmanager:GetSecretValue",)
+
+
 CLUSTER = {"name": "ml-dr", "endpoint": "https://cluster", "ca_data": ""}
 WITH_CLUSTERS = {role: half(role, cluster=CLUSTER) for role in Role}
 
