@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
-from moto.backup.models import Vault, backup_backends
+from moto.backup.models import backup_backends
 from moto.ec2.models import ec2_backends
 from moto.s3.models import s3_backends
 
 from sandbox.aws.account import ACCOUNT, PARTITION
-from sandbox.aws.behaviours import air_gapped, cluster_snapshots, events, recovery_points
+from sandbox.aws.behaviours import air_gapped, backup_copies, cluster_snapshots, events, recovery_points
+from sandbox.aws.behaviours.backup_copies import FAILED, refusal
 from sandbox.aws.behaviours.recovery_points import AURORA, COMPLETED, EBS, Resource
 from sandbox.aws.world import World
 
@@ -29,7 +30,6 @@ DEFAULT_OPT_IN = {
 """Opt-in settings of a region at first. On AWS they depend on when the account first used AWS Backup there; the sandbox
 has the less favourable case."""
 
-FAILED = "FAILED"
 RESTORE_TEST = "awsbackup-restore-test"
 """Tag and prefix of what restore tests create; plans ignore it (developer guide, "Restore testing")."""
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -143,8 +143,12 @@ def _back_up(
     for resource in selected(region, selection):
         role, lifecycle = selection["IamRoleArn"], rule.get("Lifecycle")
         job = start(world, region, rule["TargetBackupVaultName"], resource, role, lifecycle, at)
-        for copy in rule.get("CopyActions") or () if job["State"] == COMPLETED else ():
-            _copy(world, region, job, copy, resource, at)
+        if job["State"] != COMPLETED:
+            continue
+        vault = backup_backends[ACCOUNT][region].vaults[job["BackupVaultName"]]
+        for action in rule.get("CopyActions") or ():
+            target = action["DestinationBackupVaultArn"]
+            backup_copies.copy(world, vault, job["RecoveryPointArn"], target, role, action.get("Lifecycle"), at)
 
 
 def start(
@@ -158,7 +162,7 @@ def start(
 ) -> dict[str, Any]:
     """Run a backup job to its end, and return it as DescribeBackupJob does. It fails without its vault."""
     vault = backup_backends[ACCOUNT][region].vaults.get(vault_name)
-    reason = _refusal(vault, vault_name, lifecycle)
+    reason = refusal(vault, vault_name, lifecycle)
     if vault is not None and air_gapped.is_air_gapped(vault):
         reason = f"Backup vault {vault_name} is logically air-gapped: it only receives copies."
     if resource.type == AURORA:
@@ -187,57 +191,3 @@ def jobs(region: str) -> dict[str, dict[str, Any]]:
     """The backup jobs of a region by id, which the caller may change."""
     found: dict[str, dict[str, Any]] = vars(backup_backends[ACCOUNT][region]).setdefault("backup_jobs", {})
     return found
-
-
-def _copy(
-    world: World,
-    region: str,
-    job: Mapping[str, Any],
-    copy: Mapping[str, Any],
-    resource: Resource,
-    at: datetime.datetime,
-) -> None:
-    """Copy a recovery point; its event is one of the region that it is copied from."""
-    target = copy["DestinationBackupVaultArn"]
-    there, name = target.split(":")[3], target.split(":")[6]
-    other = backup_backends[ACCOUNT][there].vaults.get(name)
-    reason = _refusal(other, name, copy.get("Lifecycle"))
-    if other is not None and not reason:
-        reason = air_gapped.refusal(other, region, job["RecoveryPointArn"], resource.type)
-    if resource.type == AURORA and other is not None and not reason:
-        key = "" if air_gapped.is_air_gapped(other) else other.encryption_key_arn
-        reason = cluster_snapshots.copy_refusal(job["RecoveryPointArn"], there, key)
-    if world.faults.unreachable(there):
-        reason = f"{there} cannot be reached"
-    elif other is not None and not reason:
-        here = backup_backends[ACCOUNT][region].vaults[job["BackupVaultName"]]
-        recovery_points.copy(here, job["RecoveryPointArn"], other, job["IamRoleArn"], copy.get("Lifecycle"), at)
-    detail = {
-        "copyJobId": str(uuid4()).upper(),
-        "state": FAILED if reason else COMPLETED,
-        "resourceArn": resource.arn,
-        "resourceType": resource.type,
-        "iamRoleArn": job["IamRoleArn"],
-        "sourceBackupVaultArn": job["BackupVaultArn"],
-        "destinationBackupVaultArn": target,
-        **({"statusMessage": reason} if reason else {}),
-    }
-    events.emit(world, region, "aws.backup", "Copy Job State Change", detail, at)
-
-
-def _refusal(vault: Vault | None, name: str, lifecycle: Mapping[str, Any] | None) -> str:
-    """Why a job fails; an empty string if it does not."""
-    if vault is None:
-        return f"Backup vault {name} does not exist."
-    if not _lock_allows(vault, lifecycle):
-        return f"The retention of the recovery point is outside the range that the lock of backup vault {name} allows."
-    return ""
-
-
-def _lock_allows(vault: Vault, lifecycle: Mapping[str, Any] | None) -> bool:
-    """Whether a vault's lock accepts a retention; AWS fails other jobs (PutBackupVaultLockConfiguration)."""
-    days = (lifecycle or {}).get("DeleteAfterDays")
-    least, most = vault.min_retention_days, vault.max_retention_days
-    if not vault.locked:
-        return True
-    return (days or float("inf")) >= (least or 0) and (days or float("inf")) <= (most or float("inf"))

@@ -132,34 +132,42 @@ def add(vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any
     return _keep(vault, arn, held, about, size, role, lifecycle, at)
 
 
+def point(vault: Vault, arn: str) -> dict[str, Any]:
+    """A recovery point of a vault, as DescribeRecoveryPoint shows it. Raises KeyError."""
+    for each in points(vault):
+        if each["RecoveryPointArn"] == arn:
+            return each
+    raise KeyError(arn)
+
+
 def copy(
     source: Vault, arn: str, target: Vault, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime
 ) -> str:
     """Copy a recovery point to a vault, also of another region, and return the copy's ARN."""
     held = content(source, arn)
-    point = next(each for each in points(source) if each["RecoveryPointArn"] == arn)
+    about_source = point(source, arn)
     key: str | None = target.encryption_key_arn
     if air_gapped.is_air_gapped(target):
         # Kept in an account of AWS: this one has no snapshot, and the ARN is one of AWS Backup.
         made, key = _new_arn(target), None
-        if point["ResourceType"] == EBS:
+        if about_source["ResourceType"] == EBS:
             snapshot = copy_of(ec2_backends[ACCOUNT][_region(source)].snapshots[arn.rpartition("/")[2]])
             snapshot.kms_key_id = None
             held = replace(held, snapshot=snapshot)
-    elif point["ResourceType"] == EBS:
+    elif about_source["ResourceType"] == EBS:
         backend = ec2_backends[ACCOUNT][_region(target)]
         snapshot = backend.copy_snapshot(arn.rpartition("/")[2], _region(source), "", target.encryption_key_arn)
         snapshot.encrypted = True
         made = _snapshot_arn(target, snapshot)
-    elif point["ResourceType"] == AURORA:
+    elif about_source["ResourceType"] == AURORA:
         copied = cluster_snapshots.copy(arn, _region(target), target.encryption_key_arn, at)
         made, key = copied.arn, copied.kms_key_id if copied.encrypted else ""
     else:
         made = _new_arn(target)
-    about = {name: point[name] for name in ("ResourceArn", "ResourceType")}
+    about = {name: about_source[name] for name in ("ResourceArn", "ResourceType")}
     about |= _encryption(key)
     about["SourceBackupVaultArn"] = source.backup_vault_arn
-    return _keep(target, made, held, about, point["BackupSizeInBytes"], role, lifecycle, at)
+    return _keep(target, made, held, about, about_source["BackupSizeInBytes"], role, lifecycle, at)
 
 
 @contextmanager
