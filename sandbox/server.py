@@ -24,8 +24,10 @@ import psutil
 
 from dr.errors import Invalid
 from sandbox.aws.authority import Authority
+from sandbox.aws.behaviours import backups
 from sandbox.aws.behaviours.functions import Functions
 from sandbox.aws.behaviours.messages import Messages
+from sandbox.aws.behaviours.recovery_points import AURORA
 from sandbox.aws.emulator import Emulator
 from sandbox.aws.faults import Faults
 from sandbox.aws.front import Front
@@ -158,6 +160,8 @@ def _serve(listening: socket.socket, folder: Path, binaries: Binaries | None, ow
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     if owner:
         threading.Thread(target=_end_with, args=(owner, server.shutdown), name="owner", daemon=True).start()
+    # Accounts that used AWS Backup before it knew Aurora have not; there, each preview warns (dr/preflight).
+    backups.opted_in_at_first(AURORA)
     emulator.replication.start()
     emulator.minutes.start()
     forks = Local(folder, ROOT).forks

@@ -33,12 +33,17 @@ has the less favourable case."""
 RESTORE_TEST = "awsbackup-restore-test"
 """Tag and prefix of what restore tests create; plans ignore it (developer guide, "Restore testing")."""
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_opt_in: dict[str, dict[str, bool]] = {}
+_first, _opt_in = dict(DEFAULT_OPT_IN), dict[str, dict[str, bool]]()
 
 
 def opt_in(region: str) -> dict[str, bool]:
     """The opt-in settings of a region, which the caller may change."""
-    return _opt_in.setdefault(region, dict(DEFAULT_OPT_IN))
+    return _opt_in.setdefault(region, dict(_first))
+
+
+def opted_in_at_first(*types: str) -> None:
+    """Let every region opt in to types at first, as if its account had first used AWS Backup when they existed."""
+    _first.update(dict.fromkeys(types, True))
 
 
 def forget() -> None:

@@ -131,7 +131,6 @@ def backup(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     with stacks(tmp_path_factory, tier="backup", backups=hourly) as sandbox:
         for name, value in sandbox.engine.variables.items():
             monkeypatch.setenv(name, value)
-        sandbox.client("backup", EAST).update_region_settings(ResourceTypeOptInPreference={"Aurora": True})
         sandbox.advance(60)
         yield sandbox
 
