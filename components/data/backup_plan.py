@@ -50,8 +50,6 @@ class BackupPlanArgs:
         region: The region of the tagged resources.
         vault_name: Name of the vault in that region which stores the backups.
         copy_to: ARN of a vault in another region, to which each backup is copied; None for no copies.
-        air_gapped_to: ARN of a logically air-gapped vault in another region, to which each backup is copied as well;
-            None for none.
         rules: Schedules and retention; at least one.
         classes: Classes of data that the plan backs up.
         role_arn: ARN of the role of another plan for its jobs; None: the plan has a role of its own.
@@ -61,6 +59,8 @@ class BackupPlanArgs:
             every tier, so that a change of tier makes no IAM call.
         vault_lock: The vault's lock; None for none. Used to refuse a retention that the lock does not allow.
         copy_lock: The lock of the vault that receives the copies; None for none.
+        air_gapped_to: ARN of a logically air-gapped vault in another region, to which each backup is copied as well;
+            None for none.
         air_gap: What the logically air-gapped vault accepts; None: that is not checked.
         tags: Tags of the plan and the role.
 
@@ -72,7 +72,6 @@ class BackupPlanArgs:
     region: str
     vault_name: pulumi.Input[str]
     copy_to: pulumi.Input[str] | None = None
-    air_gapped_to: pulumi.Input[str] | None = None
     rules: Sequence[BackupRule] = (BackupRule(),)
     classes: Sequence[DataClass] = tuple(DataClass)
     role_arn: pulumi.Input[str] | None = None
@@ -81,6 +80,7 @@ class BackupPlanArgs:
     running: bool = True
     vault_lock: VaultLock | None = None
     copy_lock: VaultLock | None = None
+    air_gapped_to: pulumi.Input[str] | None = None
     air_gap: AirGap | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
