@@ -26,8 +26,8 @@ ADDED = {"contract", "Kubernetes version", "images of inference"}
 """Findings that compare both regions."""
 SIMULATED = "permissions in AWS"
 """The sandbox does not simulate policies."""
-VOLUMES = f"volumes in {EAST}"
-"""Volumes of a lost region are not known to have the tag of the backup plan."""
+OF_PRIMARY = {f"volumes in {EAST}", "replica of the database login"}
+"""Findings that the primary region alone can answer: tags of its volumes, and the replication of its secret."""
 UPSTREAM = "images and charts"
 """Missed until `dr:supply` is `mirror`."""
 
@@ -73,8 +73,8 @@ def test_healthy_region_meets_all_that_is_measured_and_a_lost_primary_region_mak
     code, lost = checked(measured)
 
     assert (of_status(lost, "missed"), code) == ({UPSTREAM}, 1)
-    assert of_status(lost, "unknown") == {SIMULATED, "proof", VOLUMES, *ADDED}
-    assert of_status(lost, "met") == of_status(healthy, "met") - ADDED - {VOLUMES}
+    assert of_status(lost, "unknown") == {SIMULATED, "proof", *OF_PRIMARY, *ADDED}
+    assert of_status(lost, "met") == of_status(healthy, "met") - ADDED - OF_PRIMARY
     assert all("not compared" in lost[name]["measured"] for name in ADDED)
     calls = [call for call in measured.calls(since) if "app/ml-dr" in call["agent"]]
     answered = {call["region"] for call in calls if call["status"]}  # 0 is a cut connection
