@@ -46,7 +46,7 @@ def copy(
         lifecycle: Lifecycle of the copy.
         at: Time of the job.
     """
-    region, point = source.backup_vault_arn.split(":")[3], recovery_points.point(source, arn)
+    region, point = source.backup_vault_arn.split(":")[3], recovery_points.by_arn(source)[arn]
     kind = point["ResourceType"]
     there, name = target.split(":")[3], target.split(":")[6]
     other = backup_backends[ACCOUNT][there].vaults.get(name)

@@ -84,12 +84,16 @@ def _contents(vault: Vault) -> dict[str, Content]:
     return kept
 
 
+def by_arn(vault: Vault) -> dict[str, dict[str, Any]]:
+    """The recovery points of a vault by their ARN, which the caller may change."""
+    return {point["RecoveryPointArn"]: point for point in points(vault)}
+
+
 def find(region: str, arn: str) -> tuple[Vault, dict[str, Any]] | None:
     """The vault and the recovery point of an ARN in a region."""
     for vault in list(backup_backends[ACCOUNT][region].vaults.values()):
-        for point in points(vault):
-            if point["RecoveryPointArn"] == arn:
-                return vault, point
+        if point := by_arn(vault).get(arn):
+            return vault, point
     return None
 
 
@@ -132,42 +136,34 @@ def add(vault: Vault, resource: Resource, role: str, lifecycle: Mapping[str, Any
     return _keep(vault, arn, held, about, size, role, lifecycle, at)
 
 
-def point(vault: Vault, arn: str) -> dict[str, Any]:
-    """A recovery point of a vault, as DescribeRecoveryPoint shows it. Raises KeyError."""
-    for each in points(vault):
-        if each["RecoveryPointArn"] == arn:
-            return each
-    raise KeyError(arn)
-
-
 def copy(
     source: Vault, arn: str, target: Vault, role: str, lifecycle: Mapping[str, Any] | None, at: datetime.datetime
 ) -> str:
     """Copy a recovery point to a vault, also of another region, and return the copy's ARN."""
     held = content(source, arn)
-    about_source = point(source, arn)
+    point = by_arn(source)[arn]
     key: str | None = target.encryption_key_arn
     if air_gapped.is_air_gapped(target):
         # Kept in an account of AWS: this one has no snapshot, and the ARN is one of AWS Backup.
         made, key = _new_arn(target), None
-        if about_source["ResourceType"] == EBS:
+        if point["ResourceType"] == EBS:
             snapshot = copy_of(ec2_backends[ACCOUNT][_region(source)].snapshots[arn.rpartition("/")[2]])
             snapshot.kms_key_id = None
             held = replace(held, snapshot=snapshot)
-    elif about_source["ResourceType"] == EBS:
+    elif point["ResourceType"] == EBS:
         backend = ec2_backends[ACCOUNT][_region(target)]
         snapshot = backend.copy_snapshot(arn.rpartition("/")[2], _region(source), "", target.encryption_key_arn)
         snapshot.encrypted = True
         made = _snapshot_arn(target, snapshot)
-    elif about_source["ResourceType"] == AURORA:
+    elif point["ResourceType"] == AURORA:
         copied = cluster_snapshots.copy(arn, _region(target), target.encryption_key_arn, at)
         made, key = copied.arn, copied.kms_key_id if copied.encrypted else ""
     else:
         made = _new_arn(target)
-    about = {name: about_source[name] for name in ("ResourceArn", "ResourceType")}
+    about = {name: point[name] for name in ("ResourceArn", "ResourceType")}
     about |= _encryption(key)
     about["SourceBackupVaultArn"] = source.backup_vault_arn
-    return _keep(target, made, held, about, about_source["BackupSizeInBytes"], role, lifecycle, at)
+    return _keep(target, made, held, about, point["BackupSizeInBytes"], role, lifecycle, at)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def start_job(call: Call, moto: Moto) -> dict[str, Any]:
     if vault is None:
         raise AwsError("ResourceNotFoundException", f"Backup vault {wanted['SourceBackupVaultName']} does not exist.")
     arn, role = wanted["RecoveryPointArn"], wanted["IamRoleArn"]
-    if arn not in [each["RecoveryPointArn"] for each in recovery_points.points(vault)]:
+    if arn not in recovery_points.by_arn(vault):
         raise AwsError("ResourceNotFoundException", f"Cannot find recovery point {arn}")
     if not role_trusts(role, "backup.amazonaws.com"):
         raise wrong(f"IAM Role {role} cannot be assumed by AWS Backup")

@@ -84,7 +84,7 @@ def _refuse_locked(call: Call, wanted: str) -> dict[str, Any]:
     guide, "AWS Backup Vault Lock"). The text of the message is not documented.
     """
     vault = _vault(call)
-    point = next((each for each in recovery_points.points(vault) if each["RecoveryPointArn"] == wanted), None)
+    point = recovery_points.by_arn(vault).get(wanted)
     if point is None:
         raise AwsError("ResourceNotFoundException", f"Cannot find recovery point {wanted}")
     if vault.locked:
