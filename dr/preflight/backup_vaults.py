@@ -132,8 +132,8 @@ def _end(point: Mapping[str, Any]) -> datetime | None:
 def judge(held: Held, topology: Topology, now: datetime) -> Finding:
     """Judge a vault. Pure.
 
-    It is missed if the configuration contradicts it: its data is no longer protected, so `pulumi destroy` is next, and
-    AWS would refuse; or its bounds differ, which AWS never changes.
+    It is missed if the configuration contradicts it: its data is not protected any more, so `pulumi destroy` is next,
+    and AWS would refuse; or its bounds differ, which AWS never changes.
 
     Args:
         held: The vault.

@@ -31,7 +31,7 @@ INCIDENT = Incident("20261129T120000Z-a1b2c3", "2026-11-29T12:00:00+00:00", "a t
 
 
 class Server:
-    """The MLflow server of a region, in an API server whose controllers are at once done.
+    """The MLflow server of a region, in an API server that reports each change of it as done at once.
 
     Args:
         role: Role of the region.
