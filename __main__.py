@@ -60,12 +60,12 @@ def recovery(plan: Plan) -> None:
     key_arn = of_primary.require_output("replica_key_arn")
     vault, copies = topology.local_vault(Role.RECOVERY), topology.copies_vault_arn(Role.PRIMARY)
     backup_plans(topology, vault, copies, plan.replicas_written)
-    restore_tests(topology)
     # Replicas are expected to serve once they are ready, and until the moment before they are stopped.
     withdrawn = [expectation(topology, False)] if plan.stops_serving else []
     images = {fleet.name: worker_image(of_primary, fleet) for fleet in topology.fleets}
     here = region(topology, plan.found, region_certificate(topology), key_arn, images, withdrawn)
     database = database_replica(topology, here, key_arn)
+    restore_tests(topology, database)
     serves = cluster_contents(topology, here, plan.found.published, plan.found.mirror, plan.backs_up, database)
     if not plan.stops_serving:
         expectation(topology, serves)

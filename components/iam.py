@@ -366,8 +366,8 @@ def validate_restores(
     """Return statements: compare what restore tests have restored, and report the results.
 
     Restore jobs, and the description of volumes, have no ARN that a policy could name (Service Authorization Reference,
-    "AWS Backup" and "Amazon EC2"). AWS Backup names the buckets that it restores (developer guide, "Restore testing
-    inferred metadata").
+    "AWS Backup" and "Amazon EC2"). AWS Backup names what it restores (developer guide, "Restore testing inferred
+    metadata").
 
     Args:
         region: The region of the tests.
@@ -378,12 +378,15 @@ def validate_restores(
     tested = "arn:aws:s3:::awsbackup-restore-test-*"
     listed = [tested, *(each.arn for each in replicas), *(f"arn:aws:s3:::{name}" for name in sources)]
     points = [f"arn:aws:backup:{region}:{account}:recovery-point:*", f"arn:aws:ec2:{region}::snapshot/*"]
+    points.append(f"arn:aws:rds:{region}:{account}:cluster-snapshot:awsbackup:*")
+    clusters = f"arn:aws:rds:{region}:{account}:cluster:awsbackup-restore-test-*"
     jobs = ["backup:DescribeRestoreJob", "backup:PutRestoreValidationResult", "ec2:DescribeVolumes"]
     objects = [f"{tested}/*", *(f"{each.arn}/*" for each in replicas)]
     keys = [{**use_key(each, "Decrypt", ["kms:Decrypt"]), "Sid": f"Decrypt{n}"} for n, each in enumerate(replicas)]
     return [
         {"Sid": "Jobs", "Effect": "Allow", "Action": jobs, "Resource": "*"},
         {"Sid": "Points", "Effect": "Allow", "Action": "backup:DescribeRecoveryPoint", "Resource": points},
+        {"Sid": "Clusters", "Effect": "Allow", "Action": "rds:DescribeDBClusters", "Resource": clusters},
         {"Sid": "Versions", "Effect": "Allow", "Action": "s3:ListBucketVersions", "Resource": listed},
         {"Sid": "Objects", "Effect": "Allow", "Action": "s3:GetObjectVersion", "Resource": objects},
         *keys,

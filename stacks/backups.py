@@ -12,8 +12,10 @@ from components.data.backup_rules import BackupRule, VaultLock
 from components.data.backup_vault import BackupVault, BackupVaultArgs
 from components.data.restore_testing import RestoreTesting, RestoreTestingArgs
 from components.tagging import tags_of
+from dr.data.restore_jobs import place
 from dr.topology.backups import GRACE_DAYS, Backups, DataClass
 from dr.topology.topology import LockMode, RestoreTests, Role, Topology, VaultLocking
+from stacks.database import Record
 
 REGULAR, ARCHIVE = "regular", "archive"
 """Names of the rules of a plan."""
@@ -74,8 +76,13 @@ SCHEDULES = {RestoreTests.WEEKLY: "cron(0 6 ? * SUN *)", RestoreTests.MONTHLY: "
 """Schedules of restore tests, at a time without backups by default."""
 
 
-def restore_tests(topology: Topology) -> RestoreTesting | None:
-    """Restore copies of the primary region's data in the recovery region on a schedule, if configured."""
+def restore_tests(topology: Topology, database: Record | None) -> RestoreTesting | None:
+    """Restore copies of the primary region's data in the recovery region on a schedule, if configured.
+
+    Args:
+        topology: The topology to deploy.
+        database: The recovery region's part of the database, with its subnets; None without a database.
+    """
     if topology.restore_tests is RestoreTests.NONE:
         return None
     return RestoreTesting(
@@ -85,6 +92,9 @@ def restore_tests(topology: Topology) -> RestoreTesting | None:
             region=topology.recovery.region,
             vault_arns=[topology.copies_vault_arn(Role.RECOVERY)],
             schedule=SCHEDULES[topology.restore_tests],
+            clusters_to=database.apply(lambda of: place(of["subnet_group"], of["security_groups"]))
+            if database
+            else None,
             tags=tags_of(topology),
         ),
     )

@@ -1,9 +1,10 @@
 """RestoreTesting: scheduled restores of the newest recovery points of a region's vaults, by AWS Backup.
 
 AWS Backup restores the newest recovery point of each resource, records how long that took, and deletes what it restored
-once the validation window is over (developer guide, "Restore testing"). It derives the parameters of a restore itself;
-types for which it needs some, such as subnets, are left out ("Restore testing inferred metadata"). EKS is not among the
-types that it supports (API reference, RestoreTestingSelectionForCreate).
+once the validation window is over (developer guide, "Restore testing"). It derives the parameters of a restore itself,
+for Aurora also where: in the default VPC, unless a selection names subnets ("Restore testing inferred metadata"). It
+restores an Aurora cluster without an instance. EKS is not among the types that it supports (API reference,
+RestoreTestingSelectionForCreate).
 
 A restore test is charged per recovery point, and what it restores is charged while it exists: a bucket of 1 TB costs
 $0.023 x 1,000 for a month, so about 1/730 of that for each hour (AWS Backup and S3 pricing pages).
@@ -20,6 +21,7 @@ from pulumi_aws import backup
 
 from components.data.backup_role import backup_role
 from components.iam import RESTORE_POLICIES
+from dr.data.recovery_points import CLUSTERS
 
 TYPES = ("S3", "EBS", "EFS", "DynamoDB")
 """Resource types that AWS Backup restores without parameters of ours."""
@@ -39,6 +41,7 @@ class RestoreTestingArgs:
         vault_arns: ARNs of the vaults with the recovery points.
         schedule: Start time in UTC, as an AWS cron expression.
         validation_hours: Hours for which a restored resource exists, 1 to 168.
+        clusters_to: Where Aurora clusters are restored, as restore metadata; None: they are not tested.
         tags: Tags of the plan and of the role.
 
     Raises:
@@ -50,6 +53,7 @@ class RestoreTestingArgs:
     vault_arns: Sequence[pulumi.Input[str]]
     schedule: str
     validation_hours: int = 4
+    clusters_to: pulumi.Input[Mapping[str, str]] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,7 +92,8 @@ class RestoreTesting(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=own,
         )
-        for kind in TYPES:
+        overrides = {} if args.clusters_to is None else {CLUSTERS: args.clusters_to}
+        for kind in (*TYPES, *overrides):
             backup.RestoreTestingSelection(
                 f"{name}-{kind.lower()}",
                 name=kind.lower(),
@@ -96,6 +101,7 @@ class RestoreTesting(pulumi.ComponentResource):
                 protected_resource_type=kind,
                 protected_resource_arns=["*"],
                 iam_role_arn=role_arn,
+                restore_metadata_overrides=overrides.get(kind),
                 validation_window_hours=args.validation_hours,
                 region=args.region,
                 opts=own,

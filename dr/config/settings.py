@@ -232,9 +232,9 @@ class StackSettings(Settings):
     )
     restore_tests: RestoreTests = setting(
         Topology.restore_tests,
-        "How often AWS Backup restores the newest copy of each bucket, EBS volume, EFS file system and DynamoDB table "
-        "in the recovery region, to show that it can and how long it takes: `none`, `weekly` or `monthly`. Restored "
-        "resources are charged for 4 hours, and each test of a recovery point by AWS Backup",
+        "How often AWS Backup restores the newest copy of each bucket, EBS volume, Aurora cluster, EFS file system and "
+        "DynamoDB table in the recovery region, to show that it can and how long it takes: `none`, `weekly` or "
+        "`monthly`. Restored resources are charged for 4 hours, and each test of a recovery point by AWS Backup",
         stack=For.RECOVERY,
     )
     database: DatabaseMode = setting(

@@ -98,6 +98,7 @@ class Cluster:
         endpoint: Its writer endpoint.
         created: When it was created, or restored; None if RDS does not say.
         incident: ID of the incident that created it; "" for a cluster of a stack.
+        key: ARN of the KMS key that encrypts it; "" if it is not encrypted.
     """
 
     identifier: str
@@ -107,6 +108,7 @@ class Cluster:
     endpoint: str = ""
     created: datetime | None = None
     incident: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ def read_cluster(region: str, identifier: str) -> Cluster | None:
     instances = {each["DBInstanceIdentifier"]: bool(each.get("IsClusterWriter")) for each in members}
     version, created = found.get("EngineVersion", ""), found.get("ClusterCreateTime")
     incident = next((each["Value"] for each in found.get("TagList", ()) if each["Key"] == INCIDENT_TAG), "")
-    return Cluster(identifier, found["Status"], version, instances, found.get("Endpoint", ""), created, incident)
+    key, endpoint = found.get("KmsKeyId", "") if found.get("StorageEncrypted") else "", found.get("Endpoint", "")
+    return Cluster(identifier, found["Status"], version, instances, endpoint, created, incident, key)
 
 
 def instance_status(region: str, identifier: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from dr.clients import calls, client
 
 COMPLETED = "COMPLETED"
-OBJECTS, VOLUMES = "S3", "EBS"
+OBJECTS, VOLUMES, CLUSTERS = "S3", "EBS", "Aurora"
 """AWS Backup's names of the resource types that `dr` restores."""
 
 
@@ -44,12 +44,12 @@ class Point:
 
     @property
     def name(self) -> str:
-        """Name of the resource: a bucket, or the ID of a volume."""
+        """Name of the resource: a bucket, a database cluster, or the ID of a volume."""
         return name_of(self.resource)
 
 
 def name_of(arn: str) -> str:
-    """Return the name of a resource that AWS Backup names by its ARN: a bucket, or the ID of a volume. Pure."""
+    """Return the name of a resource that AWS Backup names by its ARN, such as a bucket or the ID of a volume. Pure."""
     return arn.replace("/", ":").rpartition(":")[2]
 
 

@@ -6,15 +6,17 @@ request that is repeated after a kill finds the job that the first one started.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from dr.clients import Missing, calls, client
-from dr.data.recovery_points import OBJECTS, Point, name_of
+from dr.data.recovery_points import CLUSTERS, OBJECTS, Point, name_of
 from dr.errors import Failed, Problem
+from dr.topology.databases import ENGINE
 
 RUNNING = ("PENDING", "RUNNING")
 POLL_SECONDS = 1.0
@@ -66,7 +68,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Name of what it restored: a bucket, or the ID of a volume."""
+        """Name of what it restored: a bucket, a cluster, or the ID of a volume."""
         return name_of(self.created)
 
 
@@ -97,6 +99,35 @@ def bucket_request(point: Point, bucket: str, token: str) -> Request:
     """
     # The objects' original KMS key is one of the other region.
     metadata = {"DestinationBucketName": bucket, "NewBucket": "true", "Encrypted": "true", "EncryptionType": "SSE-S3"}
+    return Request(point.region, point.arn, point.kind, point.role, token, metadata)
+
+
+def place(subnet_group: str, security_groups: Sequence[str]) -> dict[str, str]:
+    """Return the metadata that name where a cluster is restored. Pure.
+
+    Without them, AWS Backup restores to the default VPC, and fails where there is none (developer guide, "Restore
+    testing inferred metadata").
+
+    Args:
+        subnet_group: Name of the DB subnet group.
+        security_groups: IDs of the security groups.
+    """
+    return {"dbSubnetGroupName": subnet_group, "vpcSecurityGroupIds": json.dumps(list(security_groups))}
+
+
+def cluster_request(point: Point, name: str, where: Mapping[str, str], token: str) -> Request:
+    """Return the request for a database cluster, which gets no instance. Pure.
+
+    It names no key: a cluster has that of its snapshot (RDS API reference, RestoreDBClusterFromSnapshot, `KmsKeyId`),
+    which for a copy is its vault's.
+
+    Args:
+        point: The recovery point.
+        name: Identifier of the new cluster.
+        where: Metadata of `place`.
+        token: Calls with the same token start one job.
+    """
+    metadata = {"DBClusterIdentifier": name, "Engine": ENGINE, **where}
     return Request(point.region, point.arn, point.kind, point.role, token, metadata)
 
 
@@ -157,7 +188,7 @@ def remove(region: str, kind: str, name: str) -> None:
     Args:
         region: Its region.
         kind: AWS Backup's name of the resource type.
-        name: Name of the bucket, or ID of the volume.
+        name: Name of the bucket or cluster, or ID of the volume.
 
     Raises:
         Failed: A call was refused.
@@ -167,6 +198,9 @@ def remove(region: str, kind: str, name: str) -> None:
         with calls(f"{kind} {name}", region):
             if kind == OBJECTS:
                 _remove_bucket(client("s3", region), name)
+            elif kind == CLUSTERS:
+                # Without a final snapshot: the copy that it was restored from is still there.
+                client("rds", region).delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
             else:
                 client("ec2", region).delete_volume(VolumeId=name)
     except Missing:

@@ -1,9 +1,9 @@
 """The run of a drill of restores: the newest copy of each class of data, in the recovery region, beside what runs.
 
-It restores one bucket and one volume from the vault of copies, and the objects of the cluster from Velero's backup,
-compares them with their sources, and deletes them. It also reads and hashes the newest backup of the model registry. It
-moves no traffic and injects no fault, and runs on AWS as on the sandbox. Whatever it asks AWS Backup for is noted
-first, so that `dr drill stop` finds it after a kill.
+It restores one bucket, one volume and one database cluster from the vault of copies, and the objects of the EKS cluster
+from Velero's backup, compares them with their sources, and deletes them. It also reads and hashes the newest backup of
+the model registry. It moves no traffic and injects no fault, and runs on AWS as on the sandbox. Whatever it asks AWS
+Backup for is noted first, so that `dr drill stop` finds it after a kill.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from dr.clients import calls, client
-from dr.data import recovery_points, registry_backup, restore_jobs, restored, volumes
-from dr.data.recovery_points import OBJECTS, VOLUMES, Point
+from dr.data import global_database, recovery_points, registry_backup, restore_jobs, restored, restored_cluster, volumes
+from dr.data.recovery_points import CLUSTERS, OBJECTS, VOLUMES, Point
 from dr.data.restore_jobs import Request
 from dr.drills import cluster_restore, guards, running
 from dr.drills.attempts import attempt
@@ -27,13 +27,14 @@ from dr.drills.cluster_restore import ClusterRestore
 from dr.drills.running import Process, Running
 from dr.errors import Refused
 from dr.names import MODELS, REGISTRY, VELERO
+from dr.operations import database_steps
 from dr.operations.scene import Scene
 from dr.topology.backups import DataClass, class_of
 from dr.topology.topology import Role
 
 REGISTRY_RPO = timedelta(hours=12)
 """Longest age of a backup of the registry: two intervals; the alert `RegistryBackupLate` has the same."""
-KINDS = {DataClass.OBJECTS: OBJECTS, DataClass.VOLUMES: VOLUMES}
+KINDS = {DataClass.OBJECTS: OBJECTS, DataClass.VOLUMES: VOLUMES, DataClass.DATABASES: CLUSTERS}
 """Types that the drill restores."""
 
 
@@ -94,7 +95,7 @@ class BackupRestore:
         """Restore the newest copy of a class, and compare it."""
         found = ClassSeen(str(data), self.scene.topology.backups_of(data).rpo)
         of_class = [each for each in points if class_of(each.kind) is data]
-        if not of_class and data not in KINDS:
+        if not of_class and data not in self._expected:
             return
         self.seen.classes.append(found)
         point = choose(self._candidates(of_class, data), self._preferred)
@@ -102,7 +103,7 @@ class BackupRestore:
             where = f"of {data} in {self.scene.region}"
             if of_class:
                 found.unknown = f"the copies {where} are of {', '.join(sorted({each.kind for each in of_class}))}"
-            elif data is DataClass.OBJECTS:
+            elif data is not DataClass.VOLUMES:
                 found.source = f"no copy {where}"
             else:
                 found.unknown = f"no copy {where}; `dr check` names volumes without the tag of the backup plans"
@@ -118,6 +119,12 @@ class BackupRestore:
         self._compare(point, job.name, data, found)
         found.compared = time.monotonic() - began - found.restored
 
+    @property
+    def _expected(self) -> set[DataClass]:
+        """Classes of which a copy is expected."""
+        databases = {DataClass.DATABASES} if self.scene.primary.database else set()
+        return {DataClass.OBJECTS, DataClass.VOLUMES} | databases
+
     def _candidates(self, points: Iterable[Point], data: DataClass) -> list[Point]:
         """Return the newest copy of each resource that the drill can restore; Velero's bucket has Secrets."""
         velero = {self.scene.topology.bucket(VELERO, role) for role in Role}
@@ -126,13 +133,18 @@ class BackupRestore:
 
     @property
     def _preferred(self) -> set[str]:
-        return {self.scene.topology.bucket(MODELS, role) for role in Role}
+        models = {self.scene.topology.bucket(MODELS, role) for role in Role}
+        return models | ({self.scene.primary.database.cluster} if self.scene.primary.database else set())
 
     def _start(self, point: Point, data: DataClass) -> str:
         """Note a request, and start its job."""
         token = f"drill-{self.seen.run}-{data}"
         if data is DataClass.OBJECTS:
-            request = restore_jobs.bucket_request(point, bucket_name(self.seen.run), token)
+            request = restore_jobs.bucket_request(point, scratch_name(self.seen.run), token)
+        elif data is DataClass.DATABASES:
+            there = database_steps.placed(self.scene)
+            where = restore_jobs.place(there.subnet_group, there.security_groups)
+            request = restore_jobs.cluster_request(point, scratch_name(self.seen.run), where, token)
         else:
             zone = self.scene.topology.recovery.zones[0]
             request = restore_jobs.volume_request(point, zone, token, tags=False)
@@ -149,6 +161,11 @@ class BackupRestore:
                 found.unknown = f"{result.undecided} keys cannot be judged while {home} does not answer"
             elif not result.equal and not result.faults:
                 found.faults = ["no object was compared"]
+            return
+        if data is DataClass.DATABASES:
+            cluster, source = global_database.read_cluster(point.region, name), self.scene.primary.database
+            found.faults, found.unknown = restored_cluster.faults(cluster, source.engine_version if source else ""), ""
+            found.measured = restored_cluster.describe(cluster) if cluster else ""
             return
         volume = restored.read_volume(point.region, name)
         _mark(point.region, name, self.seen.run)
@@ -196,12 +213,13 @@ class BackupRestore:
 
 def choose(points: Iterable[Point], preferred: set[str]) -> Point | None:
     """Return the copy that the drill restores: of the models' bucket, else the newest, of those the smallest. Pure."""
-    found = [each for each in points if each.size]
+    # The size of a database's copy is not relied on: how AWS Backup reports that of Aurora is not documented.
+    found = [each for each in points if each.size or each.kind == CLUSTERS]
     return min(found, key=lambda each: (each.name not in preferred, -each.created.timestamp(), each.size), default=None)
 
 
-def bucket_name(run: str) -> str:
-    """Return the name of the bucket that a run restores to. Pure."""
+def scratch_name(run: str) -> str:
+    """Return the name of the bucket, and of the database cluster, that a run restores to. Pure."""
     return re.sub(r"[^a-z0-9-]", "-", f"ml-dr-drill-{run}".lower())
 
 

@@ -1,9 +1,10 @@
 """Validates what a restore test of AWS Backup restored, and reports the result to AWS Backup.
 
 EventBridge invokes it when a restore test has completed. Objects are compared with the replica of their bucket, by
-hashes up to `MOST` bytes and by size beyond; a volume with its recovery point. The result is final (a second one is
-refused), so a restore that could not be measured gets none: the function fails, Lambda repeats it twice, and then
-sends the event to the dead-letter queue. Events are delivered at least once; a repeated one finds the result and ends.
+hashes up to `MOST` bytes and by size beyond; a volume with its recovery point; of a database cluster, what RDS says is
+checked. The result is final (a second one is refused), so a restore that could not be measured gets none: the function
+fails, Lambda repeats it twice, and then sends the event to the dead-letter queue. Events are delivered at least once; a
+repeated one finds the result and ends.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 
 from dr import environment
 from dr.clients import calls, client
-from dr.data import recovery_points, restored, volumes
-from dr.data.recovery_points import OBJECTS, VOLUMES, Point
+from dr.data import global_database, recovery_points, restored, restored_cluster, volumes
+from dr.data.recovery_points import CLUSTERS, OBJECTS, VOLUMES, Point
 from dr.errors import Failed, Problem
 from dr.functions.first_run import is_first_run
 
@@ -73,6 +74,10 @@ def validate(job: Mapping[str, Any], settings: Mapping[str, str]) -> tuple[str, 
         faults += [] if volumes.TEST_TAG in volume.tags else [f"it has no tag {volumes.TEST_TAG}"]
         text = f"{volume.gib} GiB, encrypted, {volume.state}, of {volume.snapshot}"
         return (FAILED, "; ".join(faults)) if faults else (SUCCESSFUL, text)
+    if point.kind == CLUSTERS:
+        cluster = global_database.read_cluster(region, name)
+        wrong = restored_cluster.faults(cluster)
+        return (SUCCESSFUL, restored_cluster.describe(cluster)) if cluster and not wrong else (FAILED, "; ".join(wrong))
     # AWS Backup could restore it; its content is not compared.
     return SUCCESSFUL, f"AWS Backup restored {name}; its content was not compared"
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 from moto.backup.models import backup_backends
 
 from sandbox.aws.account import ACCOUNT
-from sandbox.aws.behaviours import recovery_points, restores
+from sandbox.aws.behaviours import cluster_restores, recovery_points, restores
 from sandbox.aws.behaviours.backups import RESTORE_TEST, is_due
 from sandbox.aws.behaviours.restores import Job
 from sandbox.aws.world import World
@@ -71,6 +71,12 @@ def infer(region: str, point: Mapping[str, Any]) -> dict[str, str]:
     if point["ResourceType"] == "EBS":
         zone = random.choice(["a", "b", "c"])  # noqa: S311 - no secret
         return {"availabilityZone": f"{region}{zone}", "encrypted": "true"}
+    if point["ResourceType"] == recovery_points.AURORA:
+        # The subnet group of the source is one of another region: without an override, that of the default VPC is used.
+        found = recovery_points.find(region, point["RecoveryPointArn"])
+        origin = recovery_points.content(found[0], point["RecoveryPointArn"]).origin if found else {}
+        named = {"DBClusterIdentifier": f"{RESTORE_TEST}-{uuid4()}"}
+        return {**named, **{name: origin[name] for name in ("Engine", "EngineVersion") if name in origin}}
     if point["ResourceType"] != "S3":
         return {}
     return {
@@ -138,6 +144,8 @@ def _deleted(world: World, region: str, job: Job) -> dict[str, str]:
             return {"DeletionStatus": "FAILED", "DeletionStatusMessage": f"{volume} has no tag {RESTORE_TEST}"}
         if found:
             ec2.delete_volume(VolumeId=volume)
+    elif job.about["ResourceType"] == recovery_points.AURORA:
+        cluster_restores.delete(world, region, arn)
     else:
         s3, name = world.client("s3", region), arn.rpartition(":")[2]
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):

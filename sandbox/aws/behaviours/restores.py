@@ -1,4 +1,4 @@
-"""Restore jobs of AWS Backup: a bucket or a volume from a recovery point of the same region.
+"""Restore jobs of AWS Backup: a bucket, a volume or a cluster from a recovery point of the same region.
 
 A job runs for `SECONDS`, from cold storage for `COLD`. Sources: AWS Backup developer guide, "Restore S3 data using AWS
 Backup", "Restore an Amazon EBS volume", "Restore testing inferred metadata" (names of the metadata, which are not case
@@ -21,7 +21,7 @@ from moto.iam.models import iam_backends
 
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT, PARTITION
-from sandbox.aws.behaviours import events, recovery_points
+from sandbox.aws.behaviours import cluster_restores, events, recovery_points
 from sandbox.aws.behaviours.keys import unusable
 from sandbox.aws.behaviours.replication_access import may
 from sandbox.aws.world import World
@@ -30,6 +30,7 @@ PENDING, RUNNING, COMPLETED, FAILED = "PENDING", "RUNNING", "COMPLETED", "FAILED
 SECONDS = datetime.timedelta(seconds=1)
 COLD = datetime.timedelta(hours=72)
 POLICIES = {
+    "Aurora": ("AWSBackupServiceRolePolicyForRestores", "rds:RestoreDBClusterFromSnapshot", "*"),
     "EBS": ("AWSBackupServiceRolePolicyForRestores", "ec2:CreateVolume", "*"),
     "S3": ("AWSBackupServiceRolePolicyForS3Restore", "s3:PutObject", "arn:aws:s3:::*/*"),
 }
@@ -157,7 +158,7 @@ def _restore(world: World, region: str, job: Job) -> str:
     vault, point = found
     kind = point["ResourceType"]
     if kind not in POLICIES:
-        raise NotRestoredError(f"the sandbox restores no recovery points of {kind}; RDS restores their snapshots")
+        raise NotRestoredError(f"the sandbox restores no recovery points of {kind}")
     _check_role(job.about["IamRoleArn"], kind)
     held = recovery_points.content(vault, point["RecoveryPointArn"])
     tags = {**(dict(held.tags) if job.copy_tags else {}), **job.tags}
@@ -167,6 +168,11 @@ def _restore(world: World, region: str, job: Job) -> str:
     if kind == "EBS":
         with recovery_points.readable_snapshot(vault, point) as snapshot:
             return _volume(world, region, snapshot, job.metadata, tags)
+    if kind == recovery_points.AURORA:
+        made, why = cluster_restores.restore(world, region, point["RecoveryPointArn"], job.metadata, tags)
+        if why:
+            raise NotRestoredError(why)
+        return made
     return _bucket(world, region, held, job.metadata)
 
 

@@ -1,7 +1,7 @@
 """AWS Backup: restore jobs, what a recovery point is restored with, and results of validations.
 
 Source: the API reference in botocore's service model; developer guide, "Restore an Amazon EBS volume", "Restore S3 data
-using AWS Backup" and "Restore testing validation". Messages are not documented.
+using AWS Backup", "Restoring an Amazon Aurora cluster" and "Restore testing validation". Messages are not documented.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from sandbox.aws.extensions import Moto, answers
 from sandbox.aws.extensions.backup import wrong
 from sandbox.aws.extensions.iam import role_trusts
 
-REQUIRED = {"EBS": ("availabilityZone",), "S3": ("DestinationBucketName",)}
-"""Metadata without which a type is not restored."""
+REQUIRED = {
+    "Aurora": ("DBClusterIdentifier", "Engine"),
+    "EBS": ("availabilityZone",),
+    "S3": ("DestinationBucketName",),
+}
+"""Metadata without which a type is not restored; for Aurora, what RDS requires."""
 ENCRYPTIONS = ("original", "SSE-S3", "SSE-KMS")
 
 
@@ -39,7 +43,7 @@ def start_job(call: Call, moto: Moto) -> dict[str, Any]:
         raise wrong(f"Resource type {wanted['ResourceType']} does not match the recovery point: {kind}")
     names = {name.lower(): value for name, value in metadata.items()}
     if kind not in REQUIRED:
-        raise wrong(f"The sandbox restores no recovery points of {kind}; RDS restores their snapshots")
+        raise wrong(f"The sandbox restores no recovery points of {kind}")
     if lacking := [name for name in REQUIRED[kind] if not names.get(name.lower())]:
         raise wrong(f"Restore metadata lacks {', '.join(lacking)}")
     if kind == "S3" and names.get("encryptiontype", "original") not in ENCRYPTIONS:

@@ -22,8 +22,11 @@ from sandbox.aws.extensions.rds import backend_of, check_places
 
 
 def _restore(self: RDSBackend, from_snapshot_id: str, overrides: dict[str, Any]) -> DBCluster:
-    """Restore from a snapshot of any type, by identifier or ARN; moto finds none that AWS Backup manages."""
-    source = self.get_db_cluster_snapshot(from_snapshot_id).cluster.get_cfg()
+    """Restore from a snapshot of any type, by identifier or ARN; moto finds none that AWS Backup manages.
+
+    A snapshot has no deletion protection, which a restore enables on request only (API reference).
+    """
+    source = {**self.get_db_cluster_snapshot(from_snapshot_id).cluster.get_cfg(), "deletion_protection": False}
     return self.create_db_cluster({**source, **{name: value for name, value in overrides.items() if value}})
 
 

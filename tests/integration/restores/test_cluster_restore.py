@@ -412,7 +412,10 @@ def copies(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cop
 def test_drill_is_met_by_a_copy_of_each_class_and_missed_without_one_secret(place: Place, copies: Copied) -> None:
     def result(run: str) -> DrillDocument:
         now, options = place.now, SimpleNamespace(run=run)
-        whole = scene(place, options=options, state=IncidentState, alarms=lambda: SimpleNamespace(at=now))
+        sides = {"primary": SimpleNamespace(database=copies.home)}
+        sides["recovery"] = SimpleNamespace(cluster=True, database=copies.away)
+        clock = SimpleNamespace(at=now)
+        whole = scene(place, options=options, state=IncidentState, alarms=lambda: clock, **sides)
         marks = Fingerprint({"code": "1", "configuration": "2", "tier": "pilot", "set": "3"})
         seen = BackupRestore(whole, lambda line: None).execute()
         return backup_restore_result.document(seen, marks, now)
@@ -421,9 +424,9 @@ def test_drill_is_met_by_a_copy_of_each_class_and_missed_without_one_secret(plac
 
     assert (found.verdict, [each for each in found.judgements if each.verdict != "met"]) == ("met", [])
     assert {each.name.rpartition(" ")[0] for each in found.judgements} == {
-        *("objects", "volumes", "registry", "cluster objects", "")
+        *("objects", "volumes", "databases", "registry", "cluster objects", "")
     }
-    assert copies.volumes() == []
+    assert (copies.volumes(), copies.clusters()) == ([], [])
 
     without_the_secret(place)
     found = result(f"{RUN}2")

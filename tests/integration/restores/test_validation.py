@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from moto.rds.models import rds_backends
 
+from dr.data import restore_jobs
 from dr.errors import Failed
 from dr.functions import first_run, restore_validation
 from sandbox.aws.faults import parse
@@ -39,8 +41,10 @@ def restore_test(place: Copied) -> dict[str, dict[str, Any]]:
     name = {"RestoreTestingPlanName": "copies"}
     document = {**name, "RecoveryPointSelection": points, "ScheduleExpression": "cron(30 * * * ? *)"}
     backup.create_restore_testing_plan(RestoreTestingPlan=document)
-    for kind in ("S3", "EBS"):
+    where = restore_jobs.place(place.away.subnet_group, place.away.security_groups)
+    for kind, overrides in (("S3", {}), ("EBS", {}), ("Aurora", where)):
         selection = {
+            "RestoreMetadataOverrides": overrides,
             **{"RestoreTestingSelectionName": kind.lower(), "ProtectedResourceType": kind},
             **{"ProtectedResourceArns": ["*"], "IamRoleArn": place.role, "ValidationWindowHours": 4},
         }
@@ -63,12 +67,14 @@ def messages(place: Copied) -> list[str]:
     return [each["message"] for each in place.aws.emulator.world.messages.since(0)["messages"]]
 
 
-def test_restored_objects_and_volume_are_validated_once(place: Copied) -> None:
+def test_restored_objects_volume_and_cluster_are_validated_once(place: Copied) -> None:
     jobs = restore_test(place)
 
     assert validated(place, jobs["S3"]) == ("SUCCESSFUL", "5 objects, 45 bytes, 5 with equal hashes")
     status, text = validated(place, jobs["EBS"])
     assert (status, text.startswith("20 GiB, encrypted, available, of snap-")) == ("SUCCESSFUL", True)
+    text = "Aurora PostgreSQL 17.7, encrypted, available; its rows were not read"
+    assert validated(place, jobs["Aurora"]) == ("SUCCESSFUL", text)
     assert restore_validation.handler(event(jobs["S3"]), None)["status"] == "SUCCESSFUL", "a repeated event"
     assert messages(place) == []
 
@@ -108,6 +114,14 @@ def test_a_volume_without_the_tag_of_its_test_is_a_failed_validation(place: Copi
     place.aws.client("ec2", RECOVERY).delete_tags(Resources=[volume], Tags=[{"Key": "awsbackup-restore-test"}])
 
     assert validated(place, job) == ("FAILED", "it has no tag awsbackup-restore-test")
+
+
+def test_a_cluster_without_encryption_is_a_failed_validation(place: Copied) -> None:
+    job = restore_test(place)["Aurora"]
+    made = rds_backends["123456789012"][RECOVERY].clusters[job["CreatedResourceArn"].rpartition(":")[2]]
+    made.storage_encrypted = False
+
+    assert validated(place, job) == ("FAILED", "it is not encrypted")
 
 
 def test_keys_that_only_the_lost_primary_region_can_judge_are_no_result(place: Copied) -> None:

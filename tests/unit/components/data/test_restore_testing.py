@@ -40,6 +40,13 @@ def test_each_selection_is_of_a_type_that_restore_testing_supports_and_restores_
     assert {each["validationWindowHours"] for each in selections} == {4}
 
 
+def test_aurora_clusters_are_tested_where_the_configuration_has_subnets_for_them() -> None:
+    where = {"dbSubnetGroupName": "data", "vpcSecurityGroupIds": '["sg-1"]'}
+    made = deployed(clusters_to=where).one("RestoreTestingSelection", "restore-tests-aurora")
+
+    assert (made["protectedResourceType"], made["restoreMetadataOverrides"]) == ("Aurora", where)
+
+
 def test_role_may_restore_and_not_back_up() -> None:
     cloud = deployed()
     attached = {each.inputs["policyArn"] for each in cloud.of("RolePolicyAttachment").values()}
