@@ -57,26 +57,31 @@ class Predictions:
         """
         with self._lock:
             if version not in self._tables:
-                model = local_model(region, self._buckets[region], version)
-                self._tables[version] = model.predict(self.rows).tolist()
+                self._tables[version] = predictions_of(region, self._buckets[region], version, self.rows)
             return self._tables[version][row]
 
 
-def local_model(region: str, buckets: Mapping[str, str], version: str) -> Any:
-    """Load a version of the model from the region's bucket.
+def predictions_of(region: str, buckets: Mapping[str, str], version: str, rows: list[list[float]]) -> list[Any]:
+    """Load a version of the model from the region's bucket, and return its predictions.
 
     Raises:
-        Failed: The region does not have the version, or the object differs from its manifest.
+        Failed: The region does not have the version, the object differs from its manifest, or it is no such model.
     """
     import joblib
 
+    subject = f"model set {NAME} {version}"
     manifest = next((each for each in model_sets.manifests(region, buckets, NAME) if each.set_id == version), None)
     entry = next((each for each in manifest.entries if each.part == "model"), None) if manifest else None
     if entry is None:
         fact = f"{region} answers with a version that its registry does not have"
         remedy = f"look at s3://{buckets[REGISTRY]}/{SETS}{NAME}/"
-        raise Failed(Problem(f"model set {NAME} {version}", fact, remedy))
+        raise Failed(Problem(subject, fact, remedy))
     with tempfile.TemporaryDirectory(prefix="ml-dr-") as folder:
         path = Path(folder) / "model.joblib"
         model_sets.download(region, buckets, entry, path)
-        return joblib.load(path)
+        try:
+            return list(joblib.load(path).predict(rows).tolist())
+        except Exception as error:  # a file of another kind fails in any way
+            fact = f"{entry.key} does not predict {len(rows[0])} pixels: {type(error).__name__}: {error}"
+            remedy = "the sandbox serves a model of scikit-learn, stored by joblib; `make up` publishes one"
+            raise Failed(Problem(subject, fact, remedy)) from error
