@@ -83,5 +83,6 @@ def predictions_of(region: str, buckets: Mapping[str, str], version: str, rows: 
             return list(joblib.load(path).predict(rows).tolist())
         except Exception as error:  # a file of another kind fails in any way
             fact = f"{entry.key} does not predict {len(rows[0])} pixels: {type(error).__name__}: {error}"
-            remedy = "the sandbox serves a model of scikit-learn, stored by joblib; `make up` publishes one"
+            serves = "the sandbox serves models of scikit-learn, stored by joblib"
+            remedy = f"{serves}; `dr sets restore` makes an older version the newest one again"
             raise Failed(Problem(subject, fact, remedy)) from error
