@@ -1,4 +1,4 @@
-"""Recovery points of a vault of AWS Backup: the newest one of each resource."""
+"""Recovery points of a vault of AWS Backup: the newest one of each resource, and of each class of data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dr.clients import calls, client
+from dr.topology.backups import DataClass, class_of
 
 COMPLETED = "COMPLETED"
 OBJECTS, VOLUMES, CLUSTERS = "S3", "EBS", "Aurora"
@@ -84,6 +85,22 @@ def newest(points: Iterable[Point], kind: str = "") -> dict[str, Point]:
     for each in sorted(points, key=lambda point: point.created):
         if kind in ("", each.kind):
             found[each.resource] = each
+    return found
+
+
+def newest_of_class(points: Iterable[Point]) -> dict[DataClass, datetime]:
+    """Return when the newest recovery point of each class of data was created. Pure."""
+    found: dict[DataClass, datetime] = {}
+    for each in points:
+        if data := class_of(each.kind):
+            found[data] = max(each.created, found.get(data, each.created))
+    return found
+
+
+def vault_created(region: str, vault: str) -> datetime:
+    """Return when a vault was created. Raises as `read`."""
+    with calls(f"backup vault {vault}", region):
+        found: datetime = client("backup", region).describe_backup_vault(BackupVaultName=vault)["CreationDate"]
     return found
 
 

@@ -23,11 +23,12 @@ from typing import Any
 from dr import environment
 from dr.clients import Missing, calls, client, read_object
 from dr.control.levers import NAMESPACE
+from dr.data import recovery_points
 from dr.errors import DrError, Failed, Invalid, Problem
 from dr.functions.first_run import is_first_run
 from dr.functions.sampling import sample_times
 from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
-from dr.topology.backups import DataClass, newest_of_class
+from dr.topology.backups import DataClass
 from dr.topology.detection import ANSWER_SECONDS
 
 Series = tuple[str, str]
@@ -186,15 +187,13 @@ def copy_ages(region: str, vault: str, at: datetime) -> dict[Series, float]:
         at: Time of the measurement.
 
     Raises:
+        Missing: The vault does not exist.
         Unreachable: The region does not answer.
         Failed: AWS Backup refused the call.
     """
-    with calls(f"backup vault {vault}", region):
-        backup = client("backup", region)
-        pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=vault)
-        newest = newest_of_class(point for page in pages for point in page["RecoveryPoints"])
-        if DataClass.OBJECTS not in newest:
-            newest[DataClass.OBJECTS] = backup.describe_backup_vault(BackupVaultName=vault)["CreationDate"]
+    newest = recovery_points.newest_of_class(recovery_points.read(region, vault))
+    if DataClass.OBJECTS not in newest:
+        newest[DataClass.OBJECTS] = recovery_points.vault_created(region, vault)
     return {
         # The series of objects is older than the others, and named without its class.
         (COPY_METRIC, "" if data is DataClass.OBJECTS else str(data)): max(0.0, (at - created).total_seconds())

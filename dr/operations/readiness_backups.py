@@ -2,85 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import partial
 
-from dr.clients import calls, client
-from dr.data.volumes import BACKUP_KEY, ENABLED, Coverage, coverage
+from dr.data import recovery_points
+from dr.data.recovery_points import Point, newest_of_class
+from dr.data.volume_coverage import Coverage, coverage
+from dr.data.volumes import BACKUP_KEY, ENABLED
 from dr.errors import DrError
 from dr.findings import Finding, Status, unknown
+from dr.operations.awaited_copies import Awaited, AwaitedCopies
 from dr.operations.inspected import PRIMARY_BY, Inspected
-from dr.topology.backups import Backups, class_of, newest_of_class
+from dr.operations.lookups import Pending
+from dr.topology.backups import Backups, DataClass, class_of
 from dr.topology.tiers import describe_duration
 from dr.topology.topology import Role
 
 HINT = "look at the backup and copy jobs of AWS Backup in the primary region"
+AURORA_HINT = "`dr preflight -s primary` shows whether that region backs up Aurora"
 
 
 def copies(inspected: Inspected) -> Iterator[Finding]:
     """Check the age of the newest copy of each class against its objective, by AWS's clock."""
-    scene, region = inspected.scene, inspected.region
-    newest = newest_of_class(_points(region, scene.topology.copies_vault(Role.RECOVERY)))
-    for backups in scene.topology.backups:
-        yield judge(backups, newest.get(backups.data), region, scene.alarms().at)
+    seen = _Vault(inspected, inspected.scene.topology.copies_vault(Role.RECOVERY))
+    newest = newest_of_class(seen.points.result())
+    for backups in inspected.scene.topology.backups:
+        yield seen.judge(backups, newest.get(backups.data))
 
 
 def isolated(inspected: Inspected) -> Iterator[Finding]:
     """Check the copies in the logically air-gapped vault, if there is one: how many of each class, and the newest."""
-    scene, region = inspected.scene, inspected.region
-    if (vault := scene.topology.air_gap) is None:
+    topology = inspected.scene.topology
+    if (vault := topology.air_gap) is None:
         return
-    points = _points(region, scene.topology.air_gapped_vault)
-    others = newest_of_class(_points(region, scene.topology.copies_vault(Role.RECOVERY)))
-    for backups in scene.topology.backups:
-        if backups.data in vault.classes:
-            yield judge_isolated(backups, points, backups.data in others, region, scene.alarms().at)
+    seen = _Vault(inspected, topology.air_gapped_vault)
+    other = _points(inspected, topology.copies_vault(Role.RECOVERY))
+    points, others = seen.points.result(), newest_of_class(other.result())
+    newest = newest_of_class(points)
+    for backups in topology.backups:
+        if backups.data not in vault.classes:
+            continue
+        count = sum(class_of(each.kind) is backups.data for each in points)
+        if not count and backups.data in others:
+            yield only_elsewhere(backups, inspected.region)
+        else:
+            yield counted(seen.judge(backups, newest.get(backups.data)), count)
 
 
-def _points(region: str, vault: str) -> list[Mapping[str, Any]]:
-    with calls(f"backup vault {vault}", region):
-        pages = client("backup", region).get_paginator("list_recovery_points_by_backup_vault")
-        return [point for page in pages.paginate(BackupVaultName=vault) for point in page["RecoveryPoints"]]
+def _points(inspected: Inspected, vault: str) -> Pending[list[Point]]:
+    read = partial(recovery_points.read, inspected.region, vault)
+    return inspected.lookups.start(f"backup vault {vault}", inspected.region, read)
 
 
-def judge_isolated(
-    backups: Backups, points: Sequence[Mapping[str, Any]], expected: bool, region: str, now: datetime
-) -> Finding:
-    """Judge the air-gapped copies of a class. Pure.
+class _Vault:
+    """Lookups of a vault of copies, which run together.
 
     Args:
-        backups: How the class is backed up.
-        points: Recovery points of the vault.
-        expected: Whether the other vault of the region has a copy of the class.
-        region: Region of the vault.
-        now: The time, by AWS's clock.
+        inspected: What readiness is checked of.
+        name: Name of the vault.
     """
-    newest = newest_of_class(points).get(backups.data)
-    found = judge(backups, newest, region, now)
-    name = f"air-gapped {found.name}"
-    if newest is None:
-        if not expected:
-            return replace(found, name=name)
-        hint = f"{HINT}; the first one arrives with the next backup"
-        return Finding(name, Status.MISSED, "none, although the other vault has one", hint, objective_of(backups))
-    count = sum(point["Status"] == "COMPLETED" and class_of(point["ResourceType"]) is backups.data for point in points)
-    return replace(found, name=name, measured=f"{count}, {found.measured}")
+
+    def __init__(self, inspected: Inspected, name: str) -> None:
+        self._region = inspected.region
+        self._alarms = inspected.lookups.start("AWS's clock", inspected.region, inspected.scene.alarms)
+        self.points = _points(inspected, name)
+        self._awaited = AwaitedCopies(inspected, name)
+
+    def judge(self, backups: Backups, newest: datetime | None) -> Finding:
+        """Judge a class by its newest copy, or by what is awaited without one. Raises as `AwaitedCopies.of`."""
+        now = self._alarms.result().at
+        if newest is None:
+            return judge_missing(backups, self._awaited.of(backups.data), self._region, now)
+        return judge(backups, newest, self._region, now)
 
 
-def judge(backups: Backups, newest: datetime | None, region: str, now: datetime) -> Finding:
-    """Judge the newest copy of a class. Pure.
+def counted(found: Finding, count: int) -> Finding:
+    """Return what was found of a class in the air-gapped vault, with the number of its copies there. Pure."""
+    measured = f"{count}, {found.measured}" if count else found.measured
+    return replace(found, name=f"air-gapped {found.name}", measured=measured)
 
-    A class without a copy may have no resource; the check of the vault reports one to which nothing is copied.
-    """
-    name, objective = f"copies of {backups.data} in {region}", objective_of(backups)
-    if newest is None:
-        return Finding(name, Status.INFO, "none: no resource of this class was copied")
+
+def only_elsewhere(backups: Backups, region: str) -> Finding:
+    """Return the finding of a class of which the other vault of the region has a copy, and the air-gapped one none."""
+    hint = f"{HINT}; the first one arrives with the next backup"
+    name, fact = f"air-gapped {_name(backups, region)}", "none, although the other vault has one"
+    return Finding(name, Status.MISSED, fact, hint, objective_of(backups))
+
+
+def judge(backups: Backups, newest: datetime, region: str, now: datetime) -> Finding:
+    """Judge the newest copy of a class. Pure."""
     age = max(now - newest, now - now)
     status = Status.MISSED if age > backups.rpo else Status.MET
     hint = HINT if status is Status.MISSED else ""
-    return Finding(name, status, f"newest {describe_duration(age)} old", hint, objective)
+    text = f"newest {describe_duration(age)} old"
+    return Finding(_name(backups, region), status, text, hint, objective_of(backups))
+
+
+def judge_missing(backups: Backups, awaited: Awaited, region: str, now: datetime) -> Finding:
+    """Judge a class without a copy: it is missed once what is to be copied is older than the objective. Pure.
+
+    Args:
+        backups: How the class is backed up.
+        awaited: What is to be copied.
+        region: Region of the vault.
+        now: The time, by AWS's clock.
+    """
+    name, objective, late = _name(backups, region), objective_of(backups), now - backups.rpo
+    if awaited.since is not None and awaited.start < late:
+        age = describe_duration(now - awaited.start)
+        hint = f"{HINT}; {AURORA_HINT}" if backups.data is DataClass.DATABASES else HINT
+        return Finding(name, Status.MISSED, f"none arrived in {age}, although {awaited.text}", hint, objective)
+    left = describe_duration(awaited.start - late)
+    if awaited.error is not None:
+        if awaited.vault < late:
+            found = unknown(name, awaited.error)
+            return replace(
+                found, measured=f"none; whether one is late is unknown: {found.measured}", objective=objective
+            )
+        left = describe_duration(awaited.vault - late)
+        return Finding(name, Status.INFO, f"none yet; none is late for another {left}", "", objective)
+    if awaited.since is None:
+        return Finding(name, Status.INFO, f"none: {awaited.text}")
+    return Finding(name, Status.INFO, f"none yet; the first is due within {left}", "", objective)
+
+
+def _name(backups: Backups, region: str) -> str:
+    return f"copies of {backups.data} in {region}"
 
 
 def objective_of(backups: Backups) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 RETENTION_DAYS = 35
 EVERY_HOURS = 12
@@ -102,17 +101,3 @@ def every_class() -> tuple[Backups, ...]:
 def class_of(resource_type: str) -> DataClass | None:
     """Return the class of one of AWS Backup's resource types; None for a type of no class."""
     return next((data for data, types in TYPES.items() if resource_type in types), None)
-
-
-def newest_of_class(points: Iterable[Mapping[str, Any]]) -> dict[DataClass, datetime]:
-    """Return when the newest complete recovery point of each class was created.
-
-    Args:
-        points: Recovery points, as AWS Backup lists them.
-    """
-    newest: dict[DataClass, datetime] = {}
-    for point in points:
-        data = class_of(point["ResourceType"])
-        if data and point["Status"] == "COMPLETED":
-            newest[data] = max(point["CreationDate"], newest.get(data, point["CreationDate"]))
-    return newest

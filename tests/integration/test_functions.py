@@ -15,6 +15,7 @@ import pytest
 from dr.control import incident_state
 from dr.control.incident_state import IncidentState, Levers
 from dr.control.levers import values
+from dr.data import recovery_points
 from dr.errors import Failed, Invalid
 from dr.functions import first_run, heartbeat, prober, republisher, sampling
 from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
@@ -197,8 +198,9 @@ def resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 def test_the_newest_copy_of_each_class_is_its_newest_completed_recovery_point(monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = (("S3", 30, "COMPLETED"), ("S3", 6, "COMPLETED"), ("S3", 1, "PARTIAL"), ("EBS", 9, "COMPLETED"))
+    about = {"RecoveryPointArn": "arn:of:point", "BackupVaultName": VAULT, "ResourceArn": "arn:of:resource"}
     points = [
-        {"ResourceType": kind, "CreationDate": AT - timedelta(hours=hours), "Status": status}
+        {**about, "ResourceType": kind, "CreationDate": AT - timedelta(hours=hours), "Status": status}
         for kind, hours, status in kinds
     ]
 
@@ -212,7 +214,7 @@ def test_the_newest_copy_of_each_class_is_its_newest_completed_recovery_point(mo
         def describe_backup_vault(self, BackupVaultName: str) -> Any:  # noqa: N803 - boto3's name
             return {"CreationDate": AT - timedelta(days=2)}
 
-    monkeypatch.setattr(prober, "client", lambda service, region: Backup())
+    monkeypatch.setattr(recovery_points, "client", lambda service, region: Backup())
 
     of_objects, of_volumes = (prober.COPY_METRIC, ""), (prober.COPY_METRIC, "volumes")
     assert prober.copy_ages(HERE, VAULT, AT) == {of_objects: 6 * 3600, of_volumes: 9 * 3600}

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from components.data.backup_rules import BackupRule
-from dr.topology.backups import COLD, TYPES, Backups, DataClass, class_of, every_class, newest_of_class
+from dr.topology.backups import COLD, TYPES, Backups, DataClass, class_of, every_class
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -45,16 +45,3 @@ def test_cold_storage_is_for_classes_with_a_type_that_aws_backup_moves() -> None
 def test_every_class_is_backed_up_by_default_and_none_is_archived() -> None:
     assert {each.data for each in every_class()} == set(DataClass)
     assert {each.archive_days for each in every_class()} == {None}
-
-
-def point(kind: str, hours: float, status: str = "COMPLETED") -> dict[str, object]:
-    return {"ResourceType": kind, "CreationDate": NOW - timedelta(hours=hours), "Status": status}
-
-
-def test_the_newest_complete_copy_of_each_class_counts() -> None:
-    points = [point("S3", 30), point("S3", 3), point("S3", 1, "PARTIAL"), point("EC2", 5), point("EKS", 1)]
-
-    assert newest_of_class(points) == {
-        DataClass.OBJECTS: NOW - timedelta(hours=3),
-        DataClass.VOLUMES: NOW - timedelta(hours=5),
-    }
