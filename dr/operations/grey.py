@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import http.client
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from dr.data.model_sets import Probe
 from dr.findings import Finding, Status
-from dr.operations import inference_probe
+from dr.operations import https, inference_probe
 from dr.operations.inference_probe import Answer
 from dr.topology.serving import Serving
 
@@ -75,7 +74,7 @@ def readiness(url: str, seconds: float) -> tuple[bool, str]:
         seconds: Time limit in seconds.
     """
     try:
-        with urllib.request.build_opener().open(url, timeout=seconds) as answer:
+        with https.opener().open(url, timeout=seconds) as answer:
             return answer.status == HTTPStatus.OK, f"answered {answer.status}"
     except urllib.error.HTTPError as error:
         # An answer of the region: its endpoint exists, and does not serve.

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dr.data.model_sets import Probe
+from dr.operations import https
 
 TOKEN = "DR_CLIENT_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable with a client's token, where `dr:authentication` is `jwt`."""
@@ -54,7 +55,7 @@ def ask(name: str, model: str, probe: Probe, seconds: float) -> Answer:
         f"https://{name}/v2/models/{model}/infer", json.dumps(probe.request).encode(), headers(), method="POST"
     )
     try:
-        with urllib.request.build_opener().open(request, timeout=seconds) as response:
+        with https.opener().open(request, timeout=seconds) as response:
             outputs = [each["data"] for each in json.load(response)["outputs"]]
     except urllib.error.HTTPError as error:
         return Answer(False, f"{name} answers {error.code}", predicted=False, refused=error.code in REFUSED)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dr.data.model_sets import Probe
-from dr.operations import inference_probe
+from dr.operations import https, inference_probe
 from dr.operations.inference_probe import TOKEN
 
 PROBE = Probe({"inputs": [{"name": "predict", "shape": [1, 1], "datatype": "FP32", "data": [1.0]}]}, ([7],))
@@ -43,7 +43,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server()
-    monkeypatch.setattr(urllib.request, "build_opener", lambda: made)
+    monkeypatch.setattr(https, "opener", lambda: made)
     monkeypatch.delenv(TOKEN, raising=False)
     return made
 

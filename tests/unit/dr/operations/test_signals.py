@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import urllib.error
-import urllib.request
 from email.message import Message
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from dr.clients import Unreachable
 from dr.errors import Problem
-from dr.operations import data_steps, inference_probe, quorum, signals
+from dr.operations import data_steps, https, inference_probe, quorum, signals
 from dr.operations.inference_probe import Answer
 from dr.operations.quorum import Sight, Signal
 from dr.operations.scene import Scene
@@ -68,7 +67,7 @@ class Opener:
 def test_region_that_is_not_ready_is_lost_and_not_asked_for_predictions(
     monkeypatch: pytest.MonkeyPatch, result: Any, sight: Sight, fact: str
 ) -> None:
-    monkeypatch.setattr(urllib.request, "build_opener", lambda: Opener(result))
+    monkeypatch.setattr(https, "opener", lambda: Opener(result))
 
     found = signals.request(scene())
     assert (found.sight, found.fact, found.grey) == (sight, fact, False)
@@ -92,7 +91,7 @@ REFUSED = Answer(False, "inference-primary.ml.example.com answers 401", predicte
 def test_region_that_is_ready_and_predicts_late_is_a_grey_failure(
     monkeypatch: pytest.MonkeyPatch, answers: list[Answer], sight: Sight, grey: bool, fact: str
 ) -> None:
-    monkeypatch.setattr(urllib.request, "build_opener", lambda: Opener(200))
+    monkeypatch.setattr(https, "opener", lambda: Opener(200))
     monkeypatch.setattr(data_steps, "newest_whole", lambda scene: (SimpleNamespace(probe=object()), []))
     monkeypatch.setattr(inference_probe, "ask_all", lambda *asked: answers)
 
@@ -102,7 +101,7 @@ def test_region_that_is_ready_and_predicts_late_is_a_grey_failure(
 
 
 def test_region_whose_model_set_has_no_known_answer_is_judged_by_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urllib.request, "build_opener", lambda: Opener(200))
+    monkeypatch.setattr(https, "opener", lambda: Opener(200))
     monkeypatch.setattr(data_steps, "newest_whole", lambda scene: (None, []))
 
     found = signals.request(scene())
@@ -114,7 +113,7 @@ def test_request_is_unknown_if_the_model_set_cannot_be_read(monkeypatch: pytest.
     def fails(scene: Scene) -> None:
         raise Unreachable(Problem("us-west-2", "us-west-2 does not answer", "wait"))
 
-    monkeypatch.setattr(urllib.request, "build_opener", lambda: Opener(200))
+    monkeypatch.setattr(https, "opener", lambda: Opener(200))
     monkeypatch.setattr(data_steps, "newest_whole", fails)
 
     assert signals.request(scene()).sight is UNKNOWN
