@@ -23,6 +23,7 @@ from components.tagging import tags_of
 from dr.control import incident_state, levers
 from dr.functions import prober
 from dr.names import CONTROL, SENTINEL_KEY, SERVING_KEY, TRIGGER, VELERO, automation_project_name
+from dr.topology.backups import always_copied
 from dr.topology.topology import RestoreTests, Role, Topology
 from stacks.region import Region, place_of
 
@@ -161,6 +162,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
         )
 
     primary, recovery_ = topology.primary.region, topology.recovery.region
+    copied = always_copied(topology.database is not None)
     functions = {
         alarm_rules.PROBER: scheduled(
             topology,
@@ -169,6 +171,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
             {
                 **shared,
                 "COPIES_VAULT": topology.copies_vault(Role.RECOVERY),
+                "COPIED_CLASSES": " ".join(copied),
                 "PRIMARY_REGION": topology.primary.region,
                 "PRIMARY_TARGET": target(topology, Role.PRIMARY),
                 "RECOVERY_TARGET": target(topology, Role.RECOVERY),
@@ -187,7 +190,7 @@ def watch(topology: Topology, here: Region, key_arn: pulumi.Output[str]) -> DrAl
         functions[alarm_rules.AUTOMATION] = failover_trigger(topology, here, here.automation, key_arn)
     names = {subject: function.name for subject, function in functions.items()}
     copies_rpo = {backups.data: backups.rpo for backups in topology.backups}
-    rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, names, copies_rpo)
+    rules = alarm_rules.recovery_region_rules(topology.bucket_prefix, primary, recovery_, names, copies_rpo, copied)
     replicated = topology.database_instances is not None
     if replicated:
         cluster = topology.database_cluster(Role.RECOVERY)

@@ -324,7 +324,12 @@ PROBER, LEVERS, AUTOMATION = "prober", "levers", "automation"
 
 
 def recovery_region_rules(
-    workload: str, primary: str, recovery: str, functions: Mapping[str, str], copies: Mapping[DataClass, timedelta]
+    workload: str,
+    primary: str,
+    recovery: str,
+    functions: Mapping[str, str],
+    copies: Mapping[DataClass, timedelta],
+    copied: Sequence[DataClass],
 ) -> list[AlarmRule]:
     """Return the alarms on metrics that are published in the recovery region; the same ones in every tier.
 
@@ -336,6 +341,7 @@ def recovery_region_rules(
         recovery: The recovery region.
         functions: Names of the functions, by `PROBER`, `LEVERS` and, where it is deployed, `AUTOMATION`.
         copies: Objective of the age of the newest backup copy, by class of data.
+        copied: Classes that the deployment has resources of: they are measured before their first copy too.
     """
     dimensions = {"Workload": workload}
     return [
@@ -361,7 +367,7 @@ def recovery_region_rules(
             REPLICATION_SECONDS,
             dimensions=dimensions,
         ),
-        *(copies_late(data, objective, workload, recovery) for data, objective in copies.items()),
+        *(copies_late(data, objective, workload, recovery, data in copied) for data, objective in copies.items()),
         AlarmRule(
             UNMEASURED,
             "the prober runs but cannot measure something: its log names what and why",
@@ -393,20 +399,22 @@ def copies_name(data: DataClass) -> str:
     return COPIES if data is DataClass.OBJECTS else f"{COPIES}-{data}"
 
 
-def copies_late(data: DataClass, objective: timedelta, workload: str, recovery: str) -> AlarmRule:
+def copies_late(data: DataClass, objective: timedelta, workload: str, recovery: str, copied: bool) -> AlarmRule:
     """Return the alarm on late backup copies of a class of data.
 
-    The prober measures a class once a copy of it has arrived. INSUFFICIENT_DATA then means that the last copy is gone,
-    or that it cannot be measured, and notifies. Objects are always measured, and `unmeasured` reports if not.
+    The prober measures a class that has to be copied always, and `unmeasured` reports if not. It measures another class
+    once a copy of it has arrived. INSUFFICIENT_DATA then means that the last copy is gone, or that it cannot be
+    measured, and notifies.
 
     Args:
         data: The class.
         objective: Objective of the age of its newest copy.
         workload: Value of the metrics' dimension `Workload`.
         recovery: The recovery region.
+        copied: Whether the deployment has resources of the class.
     """
     objects = data is DataClass.OBJECTS
-    first = ", or none arrived in the first ones" if objects else ""
+    first = ", or none arrived in the first ones" if copied else ""
     return AlarmRule(
         copies_name(data),
         f"the newest backup copy of {data} in {recovery} is older than {objective // timedelta(hours=1)} hours{first}: "
@@ -417,7 +425,7 @@ def copies_late(data: DataClass, objective: timedelta, workload: str, recovery: 
         period=300,
         periods=1,
         dimensions={"Workload": workload, **({} if objects else {DATA_DIMENSION: str(data)})},
-        unknown_notifies=not objects,
+        unknown_notifies=not copied,
     )
 
 

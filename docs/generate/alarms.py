@@ -8,7 +8,7 @@ from components.monitoring import alarm_rules
 from components.monitoring.alarm_catalog import BOTH, FLEET, PAIR, ZONE, CatalogEntry, catalog
 from components.monitoring.alarm_rules import AlarmRule
 from dr.control import levers
-from dr.topology.backups import every_class
+from dr.topology.backups import always_copied, every_class
 
 COMPARISONS = {alarm_rules.ABOVE: ">", alarm_rules.BELOW: "<"}
 LEVERS = {f"lever-{levers.ENGAGE}": "`Lever` >= 1", f"lever-{levers.ADMIT}": "`Lever` < 1"}
@@ -40,7 +40,7 @@ def _conditions() -> dict[str, str]:
         alarm_rules.dead_letters(""),
         alarm_rules.certificate_expiring(""),
         alarm_rules.alerting_silent(""),
-        *alarm_rules.recovery_region_rules("", "", "", functions, copies),
+        *alarm_rules.recovery_region_rules("", "", "", functions, copies, always_copied(database=True)),
         alarm_rules.database_late("", "", ""),
     )
     composites = {

@@ -13,7 +13,7 @@ import json
 import socket
 import sys
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http import HTTPStatus
@@ -44,7 +44,7 @@ UNMEASURED_METRIC = "Unmeasured"
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure and publish each sample. Returns the last one: the values, and the errors of values that are unknown."""
     settings = environment.read(
-        *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "COPIES_VAULT"),
+        *("AWS_REGION", "WORKLOAD", "CONTROL_BUCKET", "COPIES_VAULT", "COPIED_CLASSES"),
         *("PRIMARY_REGION", "PRIMARY_TARGET", "RECOVERY_TARGET"),
     )
     result: dict[str, Any] = {}
@@ -78,7 +78,8 @@ def sample(settings: Mapping[str, str], at: datetime, with_copies: bool) -> dict
         (SENTINEL_METRIC, one(SENTINEL_METRIC, "", lambda: sentinel_age(here, bucket, at))),
     ]
     if with_copies:
-        probes.append((COPY_METRIC, lambda: copy_ages(here, settings["COPIES_VAULT"], at)))
+        copied = [DataClass(each) for each in settings["COPIED_CLASSES"].split()]
+        probes.append((COPY_METRIC, lambda: copy_ages(here, settings["COPIES_VAULT"], at, copied)))
     with ThreadPoolExecutor(max_workers=len(probes)) as pool:
         pending = [(metric, pool.submit(probe)) for metric, probe in probes]
     values: dict[Series, float] = {}
@@ -175,16 +176,17 @@ def sentinel_age(region: str, bucket: str, at: datetime) -> float:
         raise Invalid(Problem(f"s3://{bucket}/{SENTINEL_KEY}", fact, remedy)) from error
 
 
-def copy_ages(region: str, vault: str, at: datetime) -> dict[Series, float]:
+def copy_ages(region: str, vault: str, at: datetime, copied: Sequence[DataClass]) -> dict[Series, float]:
     """Return the seconds since the newest recovery point of each class of data in a vault was created.
 
-    A bucket is always copied, so without a copy the age of objects is that of the vault. Another class without a
-    recovery point may have no resource, and is not measured.
+    Without a copy, the age of a class that has to be copied is that of the vault. Another class without a recovery
+    point may have no resource, and is not measured.
 
     Args:
         region: The recovery region.
         vault: Name of its vault of copies.
         at: Time of the measurement.
+        copied: Classes that the deployment has resources of.
 
     Raises:
         Missing: The vault does not exist.
@@ -192,8 +194,8 @@ def copy_ages(region: str, vault: str, at: datetime) -> dict[Series, float]:
         Failed: AWS Backup refused the call.
     """
     newest = recovery_points.newest_of_class(recovery_points.read(region, vault))
-    if DataClass.OBJECTS not in newest:
-        newest[DataClass.OBJECTS] = recovery_points.vault_created(region, vault)
+    if lacking := [each for each in copied if each not in newest]:
+        newest |= dict.fromkeys(lacking, recovery_points.vault_created(region, vault))
     return {
         # The series of objects is older than the others, and named without its class.
         (COPY_METRIC, "" if data is DataClass.OBJECTS else str(data)): max(0.0, (at - created).total_seconds())

@@ -98,6 +98,15 @@ def every_class() -> tuple[Backups, ...]:
     return tuple(Backups(data) for data in DataClass)
 
 
+def always_copied(database: bool) -> tuple[DataClass, ...]:
+    """Return the classes of which every deployment has resources, so that a copy has to arrive.
+
+    Args:
+        database: Whether a database is configured.
+    """
+    return (DataClass.OBJECTS, *((DataClass.DATABASES,) if database else ()))
+
+
 def class_of(resource_type: str) -> DataClass | None:
     """Return the class of one of AWS Backup's resource types; None for a type of no class."""
     return next((data for data, types in TYPES.items() if resource_type in types), None)

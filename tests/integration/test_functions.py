@@ -19,6 +19,7 @@ from dr.data import recovery_points
 from dr.errors import Failed, Invalid
 from dr.functions import first_run, heartbeat, prober, republisher, sampling
 from dr.names import ENDPOINT_HEALTHY, ENDPOINT_UNHEALTHY, SENTINEL_KEY, SERVING_KEY
+from dr.topology.backups import always_copied
 from sandbox.aws.faults import parse
 from sandbox.server import Running
 
@@ -29,6 +30,7 @@ SETTINGS = {
     "WORKLOAD": "ml-dr",
     "CONTROL_BUCKET": BUCKET,
     "COPIES_VAULT": VAULT,
+    "COPIED_CLASSES": "objects",
     "PRIMARY_REGION": "us-east-1",
     "PRIMARY_TARGET": "https://inference-primary.ml.example.com/v2/models/digits/ready",
     "RECOVERY_TARGET": "https://inference-dr.ml.example.com/v2/models/digits/ready",
@@ -216,10 +218,15 @@ def test_the_newest_copy_of_each_class_is_its_newest_completed_recovery_point(mo
 
     monkeypatch.setattr(recovery_points, "client", lambda service, region: Backup())
 
-    of_objects, of_volumes = (prober.COPY_METRIC, ""), (prober.COPY_METRIC, "volumes")
-    assert prober.copy_ages(HERE, VAULT, AT) == {of_objects: 6 * 3600, of_volumes: 9 * 3600}
+    of_objects, of_volumes, of_databases = ((prober.COPY_METRIC, about) for about in ("", "volumes", "databases"))
+    copied, none = always_copied(database=True), 48 * 3600
+    assert prober.copy_ages(HERE, VAULT, AT, copied) == {
+        **{of_objects: 6 * 3600, of_volumes: 9 * 3600},
+        of_databases: none,  # without a copy, the age of the vault
+    }
     points.clear()
-    assert prober.copy_ages(HERE, VAULT, AT) == {of_objects: 48 * 3600}, "an empty vault is as old as its creation"
+    assert prober.copy_ages(HERE, VAULT, AT, copied) == {of_objects: none, of_databases: none}
+    assert prober.copy_ages(HERE, VAULT, AT, always_copied(database=False)) == {of_objects: none}
 
 
 def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +235,7 @@ def test_all_missing_settings_are_reported_together(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Invalid) as caught:
         prober.handler({}, None)
 
-    assert len(caught.value.problems) == 7
+    assert len(caught.value.problems) == 8
 
 
 @pytest.mark.parametrize("handler", [prober.handler, republisher.handler, heartbeat.handler])

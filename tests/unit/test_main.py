@@ -409,7 +409,8 @@ def test_classes_of_data_share_one_role_and_select_each_type_once() -> None:
 def test_the_prober_measures_the_vault_in_which_copies_arrive() -> None:
     cloud = first_deployment("dr")
 
-    assert cloud.one("Function", "prober")["environment"]["variables"]["COPIES_VAULT"] == "ml-dr-backups"
+    variables = cloud.one("Function", "prober")["environment"]["variables"]
+    assert (variables["COPIES_VAULT"], variables["COPIED_CLASSES"]) == ("ml-dr-backups", "objects databases")
     assert cloud.one("Plan", "backup-plan")["rules"][0]["targetVaultName"] != "ml-dr-backups"
 
 

@@ -35,7 +35,7 @@ from dr.control import incident_state, levers
 from dr.control.incident_state import IncidentState, Levers
 from dr.functions import prober, republisher
 from dr.names import SENTINEL_KEY, SERVING_KEY
-from dr.topology.backups import Backups, DataClass
+from dr.topology.backups import Backups, DataClass, always_copied
 from dr.topology.topology import DnsFailover, Role
 from sandbox.server import Running
 from tests.integration.alarms.test_alarm_rules import FUNCTIONS, make
@@ -51,6 +51,7 @@ SETTINGS = {
     "WORKLOAD": "ml-dr",
     "CONTROL_BUCKET": CONTROL,
     "COPIES_VAULT": VAULT,
+    "COPIED_CLASSES": "objects databases",
     "PRIMARY_REGION": PRIMARY,
     "PRIMARY_TARGET": "https://inference-primary.ml.example.com/v2/models/digits/ready",
     "RECOVERY_TARGET": "https://inference-dr.ml.example.com/v2/models/digits/ready",
@@ -106,7 +107,7 @@ def region(aws: Running, control: Control, monkeypatch: pytest.MonkeyPatch) -> R
         monkeypatch.setenv(name, value)
     make_bucket(aws.client("s3", RECOVERY), CONTROL)
     aws.client("backup", RECOVERY).create_backup_vault(BackupVaultName=VAULT)
-    for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, OBJECTIVES):
+    for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, OBJECTIVES, always_copied(database=True)):
         # These witnesses and functions have tests with the whole deployment.
         if not rule.name.endswith("-failing") and rule.name not in ("primary-silent", "sentinel-stale"):
             make(aws.client("cloudwatch", RECOVERY), rule)
@@ -193,9 +194,25 @@ def test_class_of_data_of_which_no_copy_arrives_for_longer_than_its_objective_ra
     assert region.pass_minutes(10) == set()
 
 
+@pytest.mark.parametrize("data", always_copied(database=True))
+def test_class_that_has_to_be_copied_and_of_which_no_copy_ever_arrived_raises_copies_late(
+    region: Region, data: DataClass
+) -> None:
+    region.wait(max(OBJECTIVES.values()))
+    for each in always_copied(database=True):
+        if each is not data:
+            back_up(region, each)
+    region.beat()
+
+    assert region.pass_minutes(6) == {copies_name(data)}
+    back_up(region, data)
+    assert region.pass_minutes(10) == set()
+
+
 def test_class_of_data_without_any_copy_is_unknown_and_not_late(region: Region) -> None:
     region.wait(timedelta(hours=3))
     back_up(region, DataClass.OBJECTS)
+    back_up(region, DataClass.DATABASES)
     region.beat()
     assert region.pass_minutes(6) == set()
     found = region.aws.client("cloudwatch", RECOVERY).describe_alarms(AlarmNames=["ml-dr-copies-late-volumes"])

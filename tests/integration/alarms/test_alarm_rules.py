@@ -11,7 +11,7 @@ import pytest
 from components.monitoring.alarm_rules import AlarmRule, composites, recovery_region_rules
 from dr.control.levers import NAMESPACE
 from dr.functions.prober import ENDPOINT_METRIC, SENTINEL_METRIC, UNMEASURED_METRIC
-from dr.topology.backups import DataClass
+from dr.topology.backups import DataClass, always_copied
 from sandbox.server import Running
 from tests.support.buckets import PRIMARY, RECOVERY
 
@@ -74,7 +74,7 @@ class Watch:
 def watch(aws: Running, control: Control) -> Watch:
     """The alarms after 15 minutes of normal operation."""
     metrics = aws.client("cloudwatch", RECOVERY)
-    for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, COPIES):
+    for rule in recovery_region_rules("ml-dr", PRIMARY, RECOVERY, FUNCTIONS, COPIES, always_copied(database=True)):
         make(metrics, rule)
     for composite in composites(PRIMARY, RECOVERY):
         metrics.put_composite_alarm(AlarmName=f"ml-dr-{composite.name}", AlarmRule=composite.expression("ml-dr"))

@@ -8,7 +8,7 @@ from components.monitoring.alarm_rules import (
     replication,
 )
 from dr.topology import detection
-from dr.topology.backups import Backups, DataClass
+from dr.topology.backups import Backups, DataClass, always_copied
 
 OBJECTIVES = [Backups(data, every_hours=4 if data is DataClass.VOLUMES else 12) for data in DataClass]
 COPIES = {each.data: each.rpo for each in OBJECTIVES}
@@ -16,7 +16,7 @@ FUNCTIONS = {"prober": "ml-dr-prober", "levers": "ml-dr-republisher"}
 
 
 def rules() -> dict[str, AlarmRule]:
-    made = recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, COPIES)
+    made = recovery_region_rules("ml-dr", "us-east-1", "us-west-2", FUNCTIONS, COPIES, always_copied(database=True))
     return {rule.name: rule for rule in made}
 
 
