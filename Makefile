@@ -24,7 +24,7 @@ shell: install ## open a shell in which pulumi, dr and boto3 use the sandbox
 status: install ## show the state of the sandbox
 	@$(python) -m sandbox status $(ARGS)
 
-test: install ## prove the product, with the real engine (more than 10 minutes); ARGS="-k replication" selects, ARGS=--all runs every test (40)
+test: install ## prove the product, with the real engine (9 minutes); ARGS="-k replication" selects, ARGS=--all runs every test (65)
 	@$(python) -m sandbox.toolchain
 	@$(python) -m pytest $(parallel) $(ARGS)
 

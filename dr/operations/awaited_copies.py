@@ -1,7 +1,7 @@
 """What AWS Backup is to copy of each class of data, and from when on: without a copy, a class is late by that time.
 
 A vault cannot have received copies before it existed, so no class is late by an earlier time. The prober, and with it
-`dr status` and the alarm on late copies of objects, count from the same time.
+`dr status` and the alarms on late copies of objects and databases, count from the same time.
 """
 
 from __future__ import annotations

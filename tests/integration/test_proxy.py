@@ -11,7 +11,7 @@ import hmac
 import http.client
 import json
 import re
-import select
+import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -340,19 +340,21 @@ def test_client_that_sends_a_byte_at_a_time_is_disconnected_although_it_is_never
     """With a limit of one second in place of the one deployed; the other limits are too long to answer."""
     for each in ("HEADER_SECONDS", "REQUEST_SECONDS"):
         monkeypatch.setattr(proxy_spec, each, 1 if each == limit else 600)
-    limited = Endpoint(server, Serving())
+    limited, readable = Endpoint(server, Serving()), selectors.DefaultSelector()
     try:
         connection = limited.proxy.connect(LISTENER, SECONDS)
         connection.sendall(start.encode())
         answered = False
+        readable.register(connection, selectors.EVENT_READ)
         for _ in range(int(SECONDS / DRIP_SECONDS)):
-            if answered := bool(select.select([connection], [], [], DRIP_SECONDS)[0]):
+            if answered := bool(readable.select(DRIP_SECONDS)):
                 break
             connection.sendall(drip.encode())
         assert answered
         assert connection.recv(1024).startswith(b"HTTP/1.1 408 ")
         connection.close()
     finally:
+        readable.close()
         limited.proxy.stop()
 
 

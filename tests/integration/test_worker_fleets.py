@@ -20,7 +20,7 @@ from tests.support.dr_command import dr
 from tests.support.sandbox import STACKS, SandboxUnderTest, sandbox_in
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST, GROUP = "us-east-1", "us-west-2", "ml-dr-workers-batch"
 PACK = (str(ROOT / "policies"),)

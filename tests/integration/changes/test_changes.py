@@ -10,7 +10,7 @@ from kubernetes import client, config
 from dr.errors import Failed
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 

@@ -13,7 +13,7 @@ from tests.support.network import EAST, WEST
 from tests.support.sandbox import STACKS, SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 GLOBAL, MOVED = "ml-dr", "ml-dr-recovery-incident"
 """The global cluster, and the instance that an operation adds to the headless cluster."""

@@ -11,7 +11,7 @@ from dr.topology.network import ENDPOINTS
 from tests.support.network import EAST, WEST, in_vpc, nat_routes, nat_zones, vpc_of
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 BLOCK = {EAST: "10.0.0.0/16", WEST: "10.1.0.0/16"}
 

@@ -13,7 +13,7 @@ from sandbox.emulator_client import ask
 from tests.support.sandbox import SandboxUnderTest, warned
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 NAMES = {"inference.ml.example.com", "inference-primary.ml.example.com", "inference-dr.ml.example.com"}

@@ -11,7 +11,7 @@ from dr.topology.topology import Role
 from tests.support.network import dns_answer, load_balancer
 from tests.support.sandbox import SandboxUnderTest, warned
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 PAIRS = ("datasets", "models", "registry", "control", "velero")

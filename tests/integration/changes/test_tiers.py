@@ -18,7 +18,7 @@ from tests.support.network import EAST, WEST, nat_routes, nat_zones
 from tests.support.sandbox import SandboxUnderTest, warned
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 ROUND = [
     "pilot",

@@ -19,7 +19,7 @@ from tests.support.sandbox import SandboxUnderTest
 from tests.support.status_command import Shown, status
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 NAME, WEST_NAME = "inference.ml.example.com", "inference-dr.ml.example.com"
 

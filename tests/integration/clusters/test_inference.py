@@ -26,6 +26,8 @@ from tests.support.control_plane import control_plane_in
 from tests.support.kubernetes import CUSTOM, manifests, spec
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.thorough
+
 
 class Cluster:
     """A cluster, changed as by Pulumi's plugin: by server-side apply with one field manager."""

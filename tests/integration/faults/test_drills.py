@@ -19,7 +19,7 @@ from tests.support.rollout_command import rollout
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 EAST_NAME, WEST_NAME = "inference-primary.ml.example.com", "inference-dr.ml.example.com"
@@ -136,7 +136,6 @@ def gave_up(serving: SandboxUnderTest, seen: Drill) -> str:
     return str(caught.value)
 
 
-@pytest.mark.thorough
 def test_unpullable_image_ends_the_update_with_its_cause_and_fails_no_request(serving: SandboxUnderTest) -> None:
     image = "registry.example.com/mlserver:2.0.0-broken"
     with drill(serving, EAST, EAST_NAME) as seen:

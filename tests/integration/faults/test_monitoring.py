@@ -13,7 +13,7 @@ from dr.topology.tiers import Decision, Tier
 from sandbox.emulator_client import ask
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 NAMESPACE = "DisasterRecovery"

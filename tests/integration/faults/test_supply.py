@@ -22,7 +22,7 @@ from tests.support.drill import Cluster
 from tests.support.sandbox import STACKS, SandboxUnderTest, warned
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 OWN = "123456789012.dkr.ecr.us-west-2.amazonaws.com/ml-dr/"
@@ -140,7 +140,6 @@ def test_recovery_region_raises_its_tier_and_rolls_out_without_anything_outside_
     assert ask(alone.server, "GET", "refused") == []
 
 
-@pytest.mark.thorough
 def test_image_that_the_region_lacks_is_refused_at_preview_and_not_pulled(mirrored: SandboxUnderTest) -> None:
     image = json.loads((mirrored.local.project / FILE).read_text())["images"]
     digest = next(iter(digest for name, digest in image.items() if "karpenter" in name))
@@ -233,7 +232,6 @@ def test_replica_starts_with_nothing_but_its_own_region(drilled: SandboxUnderTes
     assert not {call["service"] for call in called} & {"iam", "route53"}
 
 
-@pytest.mark.thorough
 def test_models_of_the_other_region_turn_the_drill_red(drilled: SandboxUnderTest) -> None:
     cluster = Cluster(drilled, WEST)
     buckets = {f"{name}_BUCKET": f"ml-dr-123456789012-{EAST}-{name.lower()}" for name in ("MODELS", "REGISTRY")}
@@ -246,7 +244,6 @@ def test_models_of_the_other_region_turn_the_drill_red(drilled: SandboxUnderTest
     assert left(cluster) == []
 
 
-@pytest.mark.thorough
 def test_network_that_lets_the_pod_out_turns_the_drill_red(drilled: SandboxUnderTest) -> None:
     from kubernetes.client import NetworkingV1Api
 
@@ -269,7 +266,6 @@ def test_network_that_lets_the_pod_out_turns_the_drill_red(drilled: SandboxUnder
     assert left(cluster) == []
 
 
-@pytest.mark.thorough
 def test_killed_drill_is_cleaned_up_by_stop(drilled: SandboxUnderTest) -> None:
     cluster = Cluster(drilled, WEST)
     with drill_process(drilled) as process:

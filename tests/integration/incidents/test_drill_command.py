@@ -26,7 +26,7 @@ from tests.support.network import EAST, WEST
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 USUAL = {"effect", "detection", "rto", "rpo", "answers", "operation", "alarms"}
 OWN = {
@@ -88,14 +88,7 @@ def nothing_is_left(sandbox: SandboxUnderTest) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name == "region-loss" else pytest.mark.thorough)
-        for name, each in DRILLS.items()
-        if each.fault in (Fault.REGION, Fault.INFERENCE)
-    ],
-)
+@pytest.mark.parametrize("name", FAILED_OVER)
 def test_drill_meets_its_objectives_by_the_clients_log_and_leaves_nothing(running: SandboxUnderTest, name: str) -> None:
     since = running.mark()
     code, found = measured(running, name)
@@ -139,7 +132,6 @@ def snapshots(sandbox: SandboxUnderTest, region: str, kind: str) -> list[dict[st
     return list(sandbox.client("rds", region).describe_db_cluster_snapshots(SnapshotType=kind)["DBClusterSnapshots"])
 
 
-@pytest.mark.thorough
 def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(backup: SandboxUnderTest) -> None:
     sandbox = backup
     (copy,) = snapshots(sandbox, WEST, "awsbackup")
@@ -167,7 +159,6 @@ def test_loss_is_drilled_in_a_tier_without_a_cluster_by_a_deployment(backup: San
     assert status(sandbox)["proof"]["status"] == "met"
 
 
-@pytest.mark.thorough
 def test_loss_of_the_database_is_measured_by_the_writer_and_its_rows_and_leaves_nothing(
     running: SandboxUnderTest,
 ) -> None:
@@ -186,7 +177,6 @@ def test_loss_of_the_database_is_measured_by_the_writer_and_its_rows_and_leaves_
     assert nothing_is_left(running)
 
 
-@pytest.mark.thorough
 def test_loss_of_a_zone_is_recovered_by_health_checks_within_the_region(running: SandboxUnderTest) -> None:
     code, found = measured(running, "zone-loss")
 
@@ -230,7 +220,6 @@ def test_drill_during_an_incident_or_beside_a_fault_is_refused_and_changes_nothi
     assert len(ask(running.server, "GET", "faults")) == 1
 
 
-@pytest.mark.thorough
 def test_drill_whose_loss_no_alarm_detects_is_missed(running: SandboxUnderTest) -> None:
     scheduler = running.client("scheduler", WEST)
     prober = next(each for each in scheduler.list_schedules()["Schedules"] if "prober" in each["Name"])
@@ -247,7 +236,6 @@ def test_drill_whose_loss_no_alarm_detects_is_missed(running: SandboxUnderTest) 
     assert verdicts(found)["detection"] == "missed"
 
 
-@pytest.mark.thorough
 def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(running: SandboxUnderTest) -> None:
     command = [str(running.local.commands / "dr"), "drill", "region-loss", "--json"]
     variables = {**os.environ, **running.engine.variables}
@@ -299,7 +287,6 @@ def bucket_of(region: str) -> str:
     return f"ml-dr-123456789012-{region}-velero"
 
 
-@pytest.mark.thorough
 def test_drill_measures_the_cluster_backup_names_what_lacks_and_leaves_nothing(backed_up: SandboxUnderTest) -> None:
     others = {
         "objects restored": "missed",

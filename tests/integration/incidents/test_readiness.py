@@ -19,7 +19,7 @@ from tests.support.network import EAST, WEST
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 Findings = dict[str, dict[str, Any]]
 ADDED = {"contract", "Kubernetes version", "images of inference"}

@@ -19,7 +19,7 @@ from tests.support.network import EAST, WEST, in_vpc
 from tests.support.registry_server import RUNS, STOPPED, api_of, found, pods
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.support.runbook import COMMANDS, written
 from tests.support.sandbox import STACKS, SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 PUBLIC_NAME = "inference.ml.example.com"
 ELSEWHERE = {
@@ -59,7 +59,6 @@ def test_each_cluster_has_the_runbook_that_the_command_prints(inside: SandboxUnd
     assert found["data"] == {FILE: printed["runbook"]}
 
 
-@pytest.mark.thorough
 def test_every_command_of_the_runbook_runs_and_moves_traffic_as_it_says(inside: SandboxUnderTest) -> None:
     sandbox, ran = inside, set(ELSEWHERE)
 

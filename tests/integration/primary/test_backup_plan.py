@@ -18,7 +18,7 @@ from sandbox.local import ROOT
 from tests.support.buckets import make_bucket
 from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 VAULT_ARN = "arn:aws:backup:us-west-2:123456789012:backup-vault:ml-dr"

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 VAULTS = [(EAST, "ml-dr-backups"), (EAST, "ml-dr-copies"), (WEST, "ml-dr-backups"), (WEST, "ml-dr-local")]

@@ -14,7 +14,7 @@ from sandbox.aws.behaviours.delegations import DELEGATION_SET
 from sandbox.aws.extensions.acm import record_of
 from tests.support.sandbox import SandboxUnderTest, sandbox_in
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 

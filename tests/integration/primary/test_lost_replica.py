@@ -11,7 +11,7 @@ from tests.support.dr_command import dr
 from tests.support.sandbox import SandboxUnderTest
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 SOURCE, REPLICA = (f"ml-dr-123456789012-{region}-datasets" for region in (EAST, WEST))

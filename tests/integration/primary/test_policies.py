@@ -16,7 +16,7 @@ from dr.errors import Failed
 from sandbox.local import ROOT
 from tests.support.sandbox import SandboxUnderTest, copy_project, sandbox_in
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 PACK = [str(ROOT / "policies")]
 

@@ -8,7 +8,7 @@ from dr.errors import Failed
 from dr.topology.topology import STANDARD_PAIRS
 from tests.support.sandbox import SandboxUnderTest
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
 EAST, WEST = "us-east-1", "us-west-2"
 

@@ -31,6 +31,8 @@ from sandbox.aws.call import find_bucket
 from tests.support.copied import COPIES, Copied
 from tests.support.sets import PRIMARY, RECOVERY, ROOT, bucket
 
+pytestmark = pytest.mark.thorough
+
 RUN = "20261129T120000Z-a1b2c3"
 MODELS = bucket(RECOVERY, "models")
 

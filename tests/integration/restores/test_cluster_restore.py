@@ -47,6 +47,8 @@ from tests.support.copied import Copied, copied
 from tests.support.sets import ROOT, Regions, bucket
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.thorough
+
 RUN = "20261129T120000Z-a1b2c3"
 SPACES = ("ml-serving", "ml-training", "mlflow", "velero")
 LABELS = {"backup": "enabled"}
