@@ -68,6 +68,7 @@ def test_prober_and_republisher_publish_their_metrics_and_keep_logs_for_30_days(
     assert listed - {("EndpointHealthy", "ml-dr", WEST)} == {
         ("EndpointHealthy", "ml-dr", EAST),
         ("NewestCopyAgeSeconds", "ml-dr"),
+        ("NewestCopyAgeSeconds", "databases", "ml-dr"),
         ("SentinelAgeSeconds", "ml-dr"),
         ("Unmeasured", "ml-dr"),
         ("Lever", "engage", "ml-dr"),

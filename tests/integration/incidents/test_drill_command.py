@@ -287,27 +287,25 @@ def bucket_of(region: str) -> str:
     return f"ml-dr-123456789012-{region}-velero"
 
 
-def test_drill_measures_the_cluster_backup_names_what_lacks_and_leaves_nothing(backed_up: SandboxUnderTest) -> None:
-    others = {
-        "objects restored": "missed",
-        "volumes restored": "unknown",
-        "registry restored": "unknown",
-        "operation": "met",
-    }
-    code, found = dr(backed_up, "drill", "backup-restore")
+def of_cluster(document: dict[str, Any]) -> dict[str, str]:
+    """Return the verdicts about the cluster. AWS Backup makes copies at 02:00, so those of other classes vary."""
+    return {name: verdict for name, verdict in verdicts(document).items() if name.startswith("cluster objects")}
 
-    assert (code, found["verdict"]) == (1, "missed"), found
+
+def test_drill_measures_the_cluster_backup_names_what_lacks_and_leaves_nothing(backed_up: SandboxUnderTest) -> None:
+    _, found = dr(backed_up, "drill", "backup-restore")
+
     met = dict.fromkeys((f"cluster objects {each}" for each in ("restored", "time", "age")), "met")
-    assert verdicts(found) == others | met, found
+    assert (of_cluster(found), verdicts(found)["operation"]) == (met, "met"), found
     (measure,) = [each["measured"] for each in found["judgements"] if each["name"] == "cluster objects restored"]
     assert measure.startswith(f"{BACKUP}: 1 objects (1 configmaps), 1 with equal hashes; none changed since")
     assert (evidence(backed_up, found["run"]) / "report.html").stat().st_size > 10_000
 
     key = f"backups/{BACKUP}/{BACKUP}.tar.gz"
     backed_up.client("s3", WEST).put_object(Bucket=bucket_of(WEST), Key=key, Body=velero_archive.pack([]))
-    _, found = dr(backed_up, "drill", "backup-restore")
+    code, found = dr(backed_up, "drill", "backup-restore")
 
-    assert verdicts(found) == others | met | {"cluster objects restored": "missed"}
+    assert (code, found["verdict"], of_cluster(found)) == (1, "missed", met | {"cluster objects restored": "missed"})
     (measure,) = [each["measured"] for each in found["judgements"] if each["name"] == "cluster objects restored"]
     assert "configmaps/dr-runbook of ml-serving was not backed up" in measure
     assert nothing_is_left(backed_up)
