@@ -198,13 +198,21 @@ def test_a_failed_init_container_ends_the_pod_before_its_other_containers_start(
     assert all("waiting" in each["state"] for each in later)
 
 
+def command(process: psutil.Process) -> str:
+    """Return the command line of a process; "" of one that has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def test_processes_of_a_deleted_pod_end(place: Place, bare: Callable[..., dict[str, Any]]) -> None:
     before = set(psutil.Process().children(recursive=True))
     bare(asker="import time; time.sleep(600)")
 
     def started() -> list[psutil.Process]:
         new = [each for each in psutil.Process().children(recursive=True) if each not in before]
-        return new if any("time.sleep(600)" in " ".join(each.cmdline()) for each in new) else []
+        return new if any("time.sleep(600)" in command(each) for each in new) else []
 
     processes = wait_for(started)
     place.region.api.remove(f"/api/v1/namespaces/{SPACE}/pods/probe")
