@@ -54,9 +54,7 @@ class DatabaseLoss(Rehearsal):
         try:
             writer.start()
         except Failed:
-            self.say(
-                f"no row is counted: no server is behind the endpoint of {seen.home}, or nothing connected to it yet"
-            )
+            self.say(f"no row is counted: no server is behind the endpoint of {seen.home}")
             return
         self._rows = writer
         self.say(f"a row is inserted into {seen.home} each {EVERY_SECONDS:g} s")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for each Aurora PostgreSQL cluster, from the first connection to one of its endpoints on.
+"""A PostgreSQL server for each Aurora PostgreSQL cluster, from its first client on.
 
 The API says which cluster of a global cluster is the writer; the servers follow it: readers stream the log of the
 writer, one that became the writer is promoted, and the former writer rejoins by pg_rewind, or by a new copy. Between
@@ -99,15 +99,19 @@ class Databases:
         """Run SQL as the administrator on a cluster's server, whatever its region's faults; one row a line.
 
         Raises:
-            Failed: The SQL failed, or nothing has connected to the cluster yet.
+            Failed: The SQL failed, or the cluster cannot have a server.
         """
+        subject = f"DB cluster {identifier}"
         with self._lock:
             for each in clusters.clusters():
-                if (each.region, each.db_cluster_identifier) == (region, identifier) and key_of(each) in self._servers:
-                    return self._servers[key_of(each)].sql(text, database)
-        raise Failed(
-            Problem(f"DB cluster {identifier}", f"it has no server in {region}", "connect to its endpoint first")
-        )
+                if (each.region, each.db_cluster_identifier) == (region, identifier):
+                    if key_of(each) not in self._servers and clusters.has_instance(each):
+                        self._start(each)
+                    if server := self._servers.get(key_of(each)):
+                        return server.sql(text, database)
+                    remedy = "it needs an instance, in a region that answers"
+                    raise Failed(Problem(subject, f"it has no server in {region}", remedy))
+        raise Failed(Problem(subject, f"it does not exist in {region}", "`aws rds describe-db-clusters` lists them"))
 
     def forget(self) -> None:
         """Stop and delete all servers."""
@@ -135,17 +139,22 @@ class Databases:
         found = clusters.endpoint(name)
         if found is None or self._faults.unreachable(found.cluster.region):
             raise ConnectionError(f"{name} cannot be reached")
-        writer, readers = clusters.group_of(found.cluster)
+        writer, _ = clusters.group_of(found.cluster)
         if not clusters.has_instance(found.cluster) or (found.writes and writer is not found.cluster):
             raise ConnectionError(f"{name} leads to no instance")
         with self._lock:
             try:
-                self._follow(writer, readers)
+                self._start(found.cluster)
                 server = self._servers[key_of(found.cluster)]
             except (Failed, KeyError) as error:
                 raise ConnectionError(str(error)) from error
-            self._start_following()
         return socket.create_connection(("127.0.0.1", server.port))
+
+    def _start(self, cluster: DBCluster) -> None:
+        """Start the servers of a cluster and of its readers, as for the first client. Raises Failed."""
+        writer, readers = clusters.group_of(cluster)
+        self._follow(writer, readers)
+        self._start_following()
 
     def _start_following(self) -> None:
         if self._following is None:

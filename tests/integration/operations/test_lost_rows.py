@@ -97,5 +97,6 @@ def started(writer: RowWriter) -> bool:
 
 
 def test_writer_says_that_no_server_is_behind_the_cluster(aws: Running, database: Database, tmp_path: Path) -> None:
+    database.east.delete_db_instance(DBInstanceIdentifier=f"{HOME}-1")
     with pytest.raises(Failed, match="POST databases: HTTP Error 400"):
         RowWriter(Sandbox(aws.endpoint, tmp_path), EAST, HOME).start()

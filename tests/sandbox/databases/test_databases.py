@@ -37,11 +37,28 @@ def test_client_and_the_control_api_read_what_a_client_wrote_at_the_clusters_end
     assert "does not exist" in control("POST", "databases", {**asked, "sql": "select id from nothing"})["error"]
 
 
-def test_no_server_runs_before_the_first_connection(aws: Running, database: Database) -> None:
-    resolve(aws, database.writer())
+def servers() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children(recursive=True) if each.name().startswith("postgres")]
 
-    with pytest.raises(Failed, match="has no server"):
+
+def test_no_server_runs_before_the_first_client_which_may_be_the_administrator(
+    aws: Running, database: Database
+) -> None:
+    resolve(aws, database.writer())
+    assert servers() == []
+
+    assert aws.databases.sql(PRIMARY, WRITER, "select 1") == "1"
+    assert servers()
+
+
+def test_statement_is_refused_without_an_instance_or_a_cluster(aws: Running, database: Database) -> None:
+    database.writer()
+    database.rds[PRIMARY].delete_db_instance(DBInstanceIdentifier=f"{WRITER}-1")
+
+    with pytest.raises(Failed, match="has no server in us-east-1"):
         aws.databases.sql(PRIMARY, WRITER, "select 1")
+    with pytest.raises(Failed, match="does not exist in us-west-2"):
+        aws.databases.sql(RECOVERY, WRITER, "select 1")
 
 
 def test_wrong_password_and_a_connection_without_tls_are_refused(aws: Running, database: Database) -> None:
@@ -135,7 +152,7 @@ def test_restored_clusters_have_the_rows_of_the_time(aws: Running, database: Dat
 
 def test_reset_leaves_no_process(aws: Running, database: Database) -> None:
     query(aws, database.writer(), "select 1")
-    found = [each for each in psutil.Process().children(recursive=True) if each.name().startswith("postgres")]
+    found = servers()
     assert found
 
     aws.emulator.reset()
