@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -28,7 +29,7 @@ LOG = re.compile(r"[0-9A-F]{24}|[0-9A-F]{8}\.history")
 """Files of the write-ahead log, and of where a timeline began."""
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
-unix_socket_directories = '{sockets}'
+unix_socket_directories = {sockets}
 unix_socket_permissions = 0700
 port = 5432
 shared_buffers = 16MB
@@ -38,14 +39,14 @@ wal_log_hints = on
 wal_keep_size = 64MB
 wal_retrieve_retry_interval = 200ms
 archive_mode = always
-archive_command = 'cp %p {archive}/%f'
+archive_command = {archive}
 hot_standby_feedback = on
 password_encryption = scram-sha-256
 timezone = UTC
 log_timezone = UTC
 ssl = on
-ssl_cert_file = '{certificate}'
-ssl_key_file = '{certificate}'
+ssl_cert_file = {certificate}
+ssl_key_file = {certificate}
 """
 ACCESS = """
 local all all trust
@@ -116,14 +117,15 @@ class Server:
                 shutil.copy(each, self.archive / each.name)
         self._configure()
         target = f"recovery_target_time = '{until.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f+00}'\n" if until else ""
-        settings = f"restore_command = 'cp {self.archive}/%f %p'\n{target}recovery_target_action = 'promote'\n"
+        command = _setting(f"cp {shlex.quote(f'{self.archive}/%f')} %p")
+        settings = f"restore_command = {command}\n{target}recovery_target_action = 'promote'\n"
         with (self.data / "postgresql.auto.conf").open("a") as file:
             file.write(settings)
         (self.data / "recovery.signal").touch()
 
     def follow(self, source: Path) -> None:
         """Make the stopped server a standby of another one."""
-        (self.data / "postgresql.auto.conf").write_text(f"primary_conninfo = '{_address(source)}'\n")
+        (self.data / "postgresql.auto.conf").write_text(f"primary_conninfo = {_setting(_address(source))}\n")
         (self.data / "standby.signal").touch()
 
     def rejoin(self, source: Path) -> None:
@@ -213,7 +215,11 @@ class Server:
             return 0
 
     def _configure(self) -> None:
-        written = CONFIGURATION.format(sockets=self.sockets, archive=self.archive, certificate=self._certificate)
+        written = CONFIGURATION.format(
+            sockets=_setting(str(self.sockets)),
+            archive=_setting(f"cp %p {shlex.quote(f'{self.archive}/%f')}"),
+            certificate=_setting(str(self._certificate)),
+        )
         (self.data / "postgresql.conf").write_text(written)
         (self.data / "pg_hba.conf").write_text(ACCESS)
         (self.data / "recovery.signal").unlink(missing_ok=True)
@@ -239,7 +245,14 @@ class Server:
 
 
 def _address(sockets: Path) -> str:
-    return f"host={sockets} port=5432 user={ADMINISTRATOR}"
+    """Return the connection string of a server (PostgreSQL documentation, "Connection Strings")."""
+    escaped = str(sockets).replace("\\", "\\\\").replace("'", "\\'")
+    return f"host='{escaped}' port=5432 user={ADMINISTRATOR}"
+
+
+def _setting(text: str) -> str:
+    """Return a value of a configuration file (PostgreSQL documentation, "Setting Parameters")."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _free_port() -> int:
