@@ -26,6 +26,9 @@ PROMOTED = "promote-database"
 LAG_PATIENCE = timedelta(minutes=2)
 """Time limit for a value of the lag before the fault, by the machine's clock: one a minute is published."""
 
+FEWEST_ROWS = 5
+"""Rows that are acknowledged before the fault: without any, none could be lost."""
+
 
 class DatabaseLoss(Rehearsal):
     """One run of a drill of a lost database."""
@@ -41,6 +44,8 @@ class DatabaseLoss(Rehearsal):
         self.say("waiting for a value of the replication lag")
         self.place.run_at(pacing.STEADY)
         self._until("a value of the replication lag", lambda: self._measured(seen), LAG_PATIENCE)
+        if rows := self._rows:
+            self._until("acknowledged rows", lambda: rows.acknowledged >= FEWEST_ROWS, LAG_PATIENCE)
         self.place.run_at(pacing.MACHINE)
         super()._break()
         if self._rows and self.record.fault_at:

@@ -46,6 +46,12 @@ class RowWriter:
         self._place.sql(self._region, self._cluster, CREATE)
         self._thread.start()
 
+    @property
+    def acknowledged(self) -> int:
+        """Number of rows that were acknowledged so far."""
+        with self._lock:
+            return len(self._acknowledged)
+
     def stop(self) -> dict[int, datetime]:
         """Stop, and return when each row was acknowledged, by the machine's clock."""
         self._ended.set()
