@@ -29,7 +29,7 @@ from dr.errors import Refused
 from dr.names import MODELS, REGISTRY, VELERO
 from dr.operations import database_steps
 from dr.operations.scene import Scene
-from dr.topology.backups import DataClass, class_of
+from dr.topology.backups import DataClass, always_copied, class_of
 from dr.topology.topology import Role
 
 REGISTRY_RPO = timedelta(hours=12)
@@ -122,8 +122,7 @@ class BackupRestore:
     @property
     def _expected(self) -> set[DataClass]:
         """Classes of which a copy is expected."""
-        databases = {DataClass.DATABASES} if self.scene.primary.database else set()
-        return {DataClass.OBJECTS, DataClass.VOLUMES} | databases
+        return {DataClass.VOLUMES, *always_copied(self.scene.primary.database is not None)}
 
     def _candidates(self, points: Iterable[Point], data: DataClass) -> list[Point]:
         """Return the newest copy of each resource that the drill can restore; Velero's bucket has Secrets."""

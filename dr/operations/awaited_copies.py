@@ -29,7 +29,7 @@ class Awaited:
     """The copies of a class of data that a vault is to receive.
 
     Args:
-        text: The oldest resource that is to be copied, as "volume vol-1 exists"; without one, why there are no copies.
+        text: The oldest resource that is to be copied, as "volume vol-1 exists"; without one, the reason.
         vault: When the vault was created.
         since: When that resource was created; None without one.
         error: Why an older one may exist; None if that is known.

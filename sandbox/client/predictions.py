@@ -65,7 +65,7 @@ def predictions_of(region: str, buckets: Mapping[str, str], version: str, rows: 
     """Load a version of the model from the region's bucket, and return its predictions.
 
     Raises:
-        Failed: The region does not have the version, the object differs from its manifest, or it is no such model.
+        Failed: The region does not have the version, the object differs from its manifest, or it cannot predict.
     """
     import joblib
 

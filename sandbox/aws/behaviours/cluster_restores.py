@@ -27,10 +27,15 @@ NAMES = {
 GROUPS = "vpcsecuritygroupids"
 
 
-def restore(
-    world: World, region: str, snapshot: str, metadata: Mapping[str, str], tags: Mapping[str, str]
-) -> tuple[str, str]:
-    """Restore a cluster, and return its ARN and ""; or "" and why it cannot be restored.
+def refusal(world: World, region: str, metadata: Mapping[str, str]) -> str:
+    """Why AWS Backup cannot restore a cluster with its metadata by lower-case name; an empty string if it can."""
+    if metadata.get("dbsubnetgroupname") or _has_default_vpc(world, region):
+        return ""
+    return f"{region} has no default VPC, and the restore metadata name no DBSubnetGroupName"
+
+
+def restore(world: World, region: str, snapshot: str, metadata: Mapping[str, str], tags: Mapping[str, str]) -> str:
+    """Restore a cluster, and return its ARN.
 
     Args:
         world: The emulated AWS.
@@ -43,14 +48,12 @@ def restore(
         ClientError: RDS refuses.
     """
     wanted: dict[str, Any] = {parameter: metadata[name] for name, parameter in NAMES.items() if metadata.get(name)}
-    if "DBSubnetGroupName" not in wanted and not _has_default_vpc(world, region):
-        return "", f"{region} has no default VPC, and the restore metadata name no DBSubnetGroupName"
     if GROUPS in metadata:
         wanted["VpcSecurityGroupIds"] = json.loads(metadata[GROUPS])
     if tags:
         wanted["Tags"] = [{"Key": name, "Value": value} for name, value in tags.items()]
     made = world.client("rds", region).restore_db_cluster_from_snapshot(SnapshotIdentifier=snapshot, **wanted)
-    return str(made["DBCluster"]["DBClusterArn"]), ""
+    return str(made["DBCluster"]["DBClusterArn"])
 
 
 def delete(world: World, region: str, arn: str) -> None:

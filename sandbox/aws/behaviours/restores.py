@@ -169,10 +169,9 @@ def _restore(world: World, region: str, job: Job) -> str:
         with recovery_points.readable_snapshot(vault, point) as snapshot:
             return _volume(world, region, snapshot, job.metadata, tags)
     if kind == recovery_points.AURORA:
-        made, why = cluster_restores.restore(world, region, point["RecoveryPointArn"], job.metadata, tags)
-        if why:
-            raise NotRestoredError(why)
-        return made
+        if reason := cluster_restores.refusal(world, region, job.metadata):
+            raise NotRestoredError(reason)
+        return cluster_restores.restore(world, region, point["RecoveryPointArn"], job.metadata, tags)
     return _bucket(world, region, held, job.metadata)
 
 
