@@ -196,8 +196,10 @@ def modify_cluster(call: Call, moto: Moto) -> Answer:
 def delete_cluster(call: Call, moto: Moto) -> Answer:
     """Delete a cluster that is in no global database: "This cluster is a part of a global cluster, please remove it
     from globalcluster first" (comment in the provider's internal/service/rds/cluster.go).
+
+    Its automated snapshots are deleted with it unless the call keeps them (API reference, DeleteAutomatedBackups).
     """
-    wanted, cluster = call.parameters, find_cluster(call)
+    wanted, cluster, backend = call.parameters, find_cluster(call), backend_of(call)
     if bool(wanted.get("SkipFinalSnapshot")) == ("FinalDBSnapshotIdentifier" in wanted):
         raise combination(
             "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified, and not with it"
@@ -207,7 +209,12 @@ def delete_cluster(call: Call, moto: Moto) -> Answer:
     if database_of(cluster):
         text = "This cluster is a part of a global cluster, please remove it from globalcluster first"
         raise AwsError("InvalidDBClusterStateFault", text)
-    return moto()
+    answer = moto()
+    if answer.status < 300 and wanted.get("DeleteAutomatedBackups", True):
+        for name, each in list(backend.cluster_snapshots.items()):
+            if each.snapshot_type == "automated" and each.cluster.db_cluster_arn == cluster.db_cluster_arn:
+                del backend.cluster_snapshots[name]
+    return answer
 
 
 @answers("rds", "FailoverDBCluster")

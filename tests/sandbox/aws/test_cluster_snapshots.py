@@ -103,6 +103,15 @@ def test_rds_lists_snapshots_of_aws_backup_only_when_asked_for(backups: Backups)
     )
 
 
+@pytest.mark.parametrize(("wanted", "left"), [({}, set()), ({"DeleteAutomatedBackups": False}, {"automated"})])
+def test_automated_snapshots_are_deleted_with_their_cluster_unless_they_are_kept(
+    backups: Backups, wanted: dict[str, bool], left: set[str]
+) -> None:
+    backups.rds[EAST].delete_db_cluster(DBClusterIdentifier=CLUSTER, SkipFinalSnapshot=True, **wanted)
+
+    assert {each["SnapshotType"] for each in backups.snapshots(EAST)} == left
+
+
 @pytest.mark.parametrize(
     "changes", [{}, {"Resources": [ARN]}, {"Resources": [], "ListOfTags": selection("")["ListOfTags"]}],
     ids=["type", "resource", "tag"],

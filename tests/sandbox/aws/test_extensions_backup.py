@@ -315,10 +315,13 @@ def test_a_denied_principal_cannot_delete_recovery_points_and_the_excepted_role_
 
 
 def until(control: Callable[..., Any], hour: int) -> None:
-    """Advance the clock to a minute after the next full hour of the day."""
+    """Advance the clock to a minute after that hour comes next."""
+    minute = datetime.timedelta(minutes=1)
     now = datetime.datetime.fromisoformat(control("GET", "clock")["now"])
-    due = now.replace(hour=hour, minute=1, second=0)
-    control("POST", "clock", {"advance": ((due - now).total_seconds()) % 86_400})
+    begins = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    if begins <= now <= begins + minute:
+        now = datetime.datetime.fromisoformat(control("POST", "clock", {"advance": 2 * minute.seconds})["now"])
+    control("POST", "clock", {"advance": (begins + minute - now).total_seconds() % 86_400})
 
 
 def held(aws: Running, region: str, vault: str) -> set[str]:
