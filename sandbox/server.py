@@ -64,7 +64,7 @@ class Running:
 
     def client(self, service: str, region: str, **options: Any) -> Any:
         """Return a boto3 client for the emulator."""
-        return self.emulator.world.client(service, region, **options)
+        return client_of(self.endpoint, service, region, **options)
 
     def stop(self) -> None:
         """Stop all threads and processes of the components."""
@@ -84,7 +84,8 @@ def compose(endpoint: str, folder: Path, binaries: Binaries | None) -> Running:
         binaries: Programs of a Kubernetes control plane; without them, EKS clusters have no API server.
     """
     faults, authority = Faults(), Authority(folder)
-    client = functools.partial(client_of, endpoint)
+    # A client takes longer to make than a call, and the components make some of theirs once a minute.
+    client = functools.cache(functools.partial(client_of, endpoint))
     clusters = Clusters(endpoint, client, faults, authority, binaries, folder)
     databases = Databases(faults, authority, folder)
     world = World(faults, Messages(faults), Functions(endpoint, authority), clusters, databases, client)

@@ -119,7 +119,7 @@ class Databases(Protocol):
 
 
 class Clients(Protocol):
-    """Makes boto3 clients of the emulator."""
+    """Makes boto3 clients of the emulator: one client for the same arguments, which are hashable."""
 
     def __call__(self, service: str, region: str, **options: Any) -> Any: ...
 

@@ -14,6 +14,8 @@ URL_SECONDS = 600
 """Validity of a signed URL (pkg/persistence, `DownloadURLTTL`)."""
 AGENT = "velero"
 """How the record of calls names the caller: "app/velero"."""
+ONCE = Config(retries={"total_max_attempts": 1}, user_agent_appid=AGENT, signature_version="s3v4")
+"""No retries, which would delay the emulator's shutdown; the next step calls again."""
 
 
 class Store:
@@ -27,9 +29,7 @@ class Store:
 
     def __init__(self, client: Clients, location: Thing, region: str) -> None:
         spec = location["spec"]
-        # No retries, which would delay the emulator's shutdown; the next step calls again.
-        once = Config(retries={"total_max_attempts": 1}, user_agent_appid=AGENT, signature_version="s3v4")
-        self._s3: Any = client("s3", (spec.get("config") or {}).get("region", region), config=once)
+        self._s3: Any = client("s3", (spec.get("config") or {}).get("region", region), config=ONCE)
         self.bucket = spec["objectStorage"]["bucket"]
         prefix = spec["objectStorage"].get("prefix", "").strip("/")
         self._prefix = f"{prefix}/" if prefix else ""

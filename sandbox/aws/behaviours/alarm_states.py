@@ -11,13 +11,14 @@ import datetime
 import json
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from moto.cloudwatch.models import Alarm, MetricDatumBase, MetricStat, Statistics, cloudwatch_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.behaviours.composite_rules import parse
+from sandbox.aws.behaviours.metric_data import between
 
 COMPARE = {
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -82,13 +83,12 @@ def by_age(
     metric: Any, statistic: str, period: int, wanted: int, region: str, now: datetime.datetime
 ) -> dict[int, float]:
     """A metric's values by age in periods; `metric` has the attributes of moto's metrics or alarms."""
-    dimensions = sorted((dimension.name, dimension.value) for dimension in metric.dimensions)
+    dimensions = [(dimension.name, dimension.value) for dimension in metric.dimensions]
     buckets: dict[int, list[MetricDatumBase]] = {}
     newest = int(now.replace(tzinfo=datetime.UTC).timestamp()) // period
-    for datum, at in _data(region, metric.namespace, metric.metric_name, dimensions):
-        age = newest - int(at) // period
-        if 0 <= age < wanted + SPARE_PERIODS:
-            buckets.setdefault(age, []).append(datum)
+    start, end = (newest - wanted - SPARE_PERIODS + 1) * period, (newest + 1) * period
+    for at, datum in between(region, metric.namespace, metric.metric_name, dimensions, start, end):
+        buckets.setdefault(newest - int(at) // period, []).append(datum)
     return {age: _statistic(statistic, data, now) for age, data in buckets.items()}
 
 
@@ -102,23 +102,11 @@ def by_period(stat: dict[str, Any], region: str, start: float, end: float) -> di
         end: End of the time range, exclusive.
     """
     metric, period = stat["Metric"], int(stat["Period"])
-    dimensions = sorted((each["Name"], each["Value"]) for each in metric.get("Dimensions", []))
+    dimensions = [(each["Name"], each["Value"]) for each in metric.get("Dimensions", [])]
     buckets: dict[int, list[MetricDatumBase]] = {}
-    for datum, at in _data(region, metric["Namespace"], metric["MetricName"], dimensions):
-        if start <= at < end:
-            buckets.setdefault(int(at) // period * period, []).append(datum)
+    for at, datum in between(region, metric["Namespace"], metric["MetricName"], dimensions, start, end):
+        buckets.setdefault(int(at) // period * period, []).append(datum)
     return {at: _statistic(stat["Stat"], data, data[0].timestamp) for at, data in buckets.items()}
-
-
-def _data(
-    region: str, namespace: str, name: str, dimensions: list[tuple[str, str]]
-) -> Iterator[tuple[MetricDatumBase, float]]:
-    """The datapoints of a metric, each with its time in seconds since 1970."""
-    for datum in list(cloudwatch_backends[ACCOUNT][region].metric_data):
-        if datum.namespace != namespace or datum.name != name:
-            continue
-        if sorted((dimension.name, dimension.value) for dimension in datum.dimensions) == dimensions:
-            yield datum, datum.timestamp.replace(tzinfo=datetime.UTC).timestamp()
 
 
 def evaluate(values: Sequence[float], alarm: Any, missing: str) -> str | None:

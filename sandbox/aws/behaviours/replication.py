@@ -15,8 +15,10 @@ import copy
 import sys
 import threading
 import traceback
+from bisect import bisect_right
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
@@ -267,9 +269,9 @@ def _copy(task: Task) -> Status | None:
     copied.is_replica, copied.replicas, copied.replication_status = True, {}, "REPLICA"
     with WRITES:
         # Ordered by creation, so that both buckets have the same current version in whatever order copies arrive.
-        older = [held for held in destination.keys.getlist(task.key, []) if held.last_modified <= copied.last_modified]
-        newer = [held for held in destination.keys.getlist(task.key, []) if held.last_modified > copied.last_modified]
-        destination.keys.setlist(task.key, [*older, copied, *newer])
+        held = destination.keys.getlist(task.key, [])
+        place = bisect_right(held, copied.last_modified, key=attrgetter("last_modified"))
+        destination.keys.setlist(task.key, [*held[:place], copied, *held[place:]])
     return "COMPLETED"
 
 
@@ -346,7 +348,7 @@ def _record(version: Any, destination: str, status: str) -> None:
 def _find(bucket: str, key: str, version: str) -> Any:
     found = find_bucket(bucket)
     held = found.keys.getlist(key, []) if found else []
-    return next((candidate for candidate in held if candidate.version_id == version), None)
+    return next((candidate for candidate in reversed(held) if candidate.version_id == version), None)
 
 
 def _is_kms(version: FakeKey) -> bool:

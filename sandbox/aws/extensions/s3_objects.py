@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.s3.models import FakeBucket, FakeKey
-from moto.s3.utils import compute_checksum
+from moto.s3.utils import _VersionedKeyStore, compute_checksum
 
 from sandbox.aws.answer import Answer, AwsError
 from sandbox.aws.behaviours.keys import denied, unusable
@@ -17,6 +17,20 @@ from sandbox.aws.extensions import Moto, answers
 
 DEFAULT_ENCRYPTION: dict[str, Any] = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
 """SSE-S3, the default of every bucket since January 2023."""
+
+
+def _set_versions(self: _VersionedKeyStore, key: str, versions: list[Any]) -> None:
+    """Replace the versions of a key. moto searches the new list for each old version, so a write takes time by their
+    number squared: a state that is written once a minute has 1,440 a day.
+    """
+    kept = {id(each) for each in versions}
+    for each in self.getlist(key, []):
+        if id(each) not in kept and hasattr(each, "dispose"):
+            each.dispose()
+    dict.__setitem__(self, key, versions)
+
+
+_VersionedKeyStore.setlist = _set_versions  # type: ignore[method-assign, assignment]
 
 
 @answers("s3", "PutObject", "CreateMultipartUpload", "CopyObject", "UploadPartCopy")

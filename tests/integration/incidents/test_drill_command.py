@@ -62,9 +62,9 @@ def verdicts(document: dict[str, Any]) -> dict[str, str]:
 
 def unmet(document: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return what a drill judged otherwise than met, with what it measured and what is expected."""
-    return [
-        (each["name"], each["measured"], each["objective"]) for each in document["judgements"] if each["verdict"] != "met"
-    ] + [("problem", str(each), "") for each in document["problems"]]
+    judged = [each for each in document["judgements"] if each["verdict"] != "met"]
+    found = [(each["name"], each["measured"], each["objective"]) for each in judged]
+    return found + [("problem", each, "") for each in document["problems"]]
 
 
 def measured(sandbox: SandboxUnderTest, name: str) -> tuple[int, dict[str, Any]]:

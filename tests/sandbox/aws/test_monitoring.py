@@ -461,6 +461,31 @@ def test_metric_data_are_statistics_of_periods_of_the_metric_with_these_dimensio
     assert found["Values"] == [3.0, 2.0]
 
 
+def test_metric_data_are_found_whenever_they_arrive_and_gone_after_a_reset(aws: Running, control: Control) -> None:
+    metrics, start = aws.client("cloudwatch", RECOVERY), datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+    of = [{"Name": "Region", "Value": PRIMARY}, {"Name": "Class", "Value": "volumes"}]
+    metric = {"Namespace": "dr", "MetricName": "age", "Dimensions": of}
+    query = {"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
+    values = dict[datetime, float]()
+
+    def read() -> dict[datetime, float]:
+        (found,) = metrics.get_metric_data(
+            MetricDataQueries=[query], StartTime=start, EndTime=start + timedelta(minutes=5)
+        )["MetricDataResults"]
+        return dict(zip(found["Timestamps"], found["Values"], strict=True))
+
+    for minute in (4, 0, 5, 2, -1):
+        at = start + timedelta(minutes=minute)
+        datum = {"MetricName": "age", "Dimensions": of[::-1], "Value": float(minute), "Timestamp": at}
+        metrics.put_metric_data(Namespace="dr", MetricData=[datum])
+        if start <= at < start + timedelta(minutes=5):
+            values[at] = float(minute)
+        assert read() == values
+    control("POST", "reset")
+
+    assert read() == {}
+
+
 def test_answer_about_alarms_is_dated_by_the_sandboxs_clock(aws: Running, control: Control) -> None:
     control("POST", "clock", {"advance": 3600})
     headers = aws.client("cloudwatch", RECOVERY).describe_alarms()["ResponseMetadata"]["HTTPHeaders"]
