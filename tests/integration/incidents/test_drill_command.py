@@ -19,11 +19,13 @@ from dr.operations import client_log
 from dr.topology.tiers import CLUSTER_CREATION
 from sandbox.clusters import velero_archive
 from sandbox.emulator_client import ask
+from tests.support import velero
 from tests.support.deployment import stacks
 from tests.support.dr_command import dr, forget_proofs
 from tests.support.drill import Cluster, even_out
 from tests.support.network import EAST, WEST
 from tests.support.sandbox import SandboxUnderTest
+from tests.support.velero import BACKUP
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.engine, pytest.mark.thorough]
@@ -258,43 +260,17 @@ def test_killed_drill_is_cleaned_up_by_stop_and_refuses_another_one_before(runni
     assert nothing_is_left(running)
 
 
-BACKUP = "ml-backup-daily-20261129020000"
-
-
 @pytest.fixture
 def backed_up(running: SandboxUnderTest) -> Iterator[SandboxUnderTest]:
-    """The sandbox with a cluster backup that has reached the recovery region, as `velero backup create` makes it."""
-    apis = {
-        region: client.CustomObjectsApi(config.new_client_from_config(str(running.local.kubeconfig), context=region))
-        for region in (EAST, WEST)
-    }
-    of, name = ("velero.io", "v1", "velero"), "ml-backup-daily"
-    template = apis[EAST].get_namespaced_custom_object(*of, "schedules", name)["spec"]["template"]
-    about = {"name": BACKUP, "labels": {"velero.io/schedule-name": name}}
-    made = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": about, "spec": template}
-
-    def phases(region: str) -> dict[str, str]:
-        found = apis[region].list_namespaced_custom_object(*of, "backups")["items"]
-        return {each["metadata"]["name"]: each.get("status", {}).get("phase", "") for each in found}
-
-    def available() -> bool:
-        found = apis[EAST].list_namespaced_custom_object(*of, "backupstoragelocations")["items"]
-        return [each.get("status", {}).get("phase") for each in found] == ["Available"]
-
-    # A location that was validated while a drill had the region away refuses backups until it is validated again.
-    running.advance(2)
-    wait_for(available, "the location")
-    apis[EAST].create_namespaced_custom_object(*of, "backups", made)
-    wait_for(lambda: phases(EAST).get(BACKUP) == "Completed", "the backup", lambda: phases(EAST))
-    running.advance(2)
-    wait_for(lambda: phases(WEST).get(BACKUP) == "Completed", "its arrival")
+    """The sandbox with a cluster backup in both regions."""
+    velero.back_up(running)
     yield running
     for region in (EAST, WEST):
         s3, bucket = running.client("s3", region), bucket_of(region)
         for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
             s3.delete_object(Bucket=bucket, Key=each["Key"])
     running.advance(2)
-    wait_for(lambda: not phases(EAST) and not phases(WEST), "its end")
+    wait_for(lambda: not velero.phases(running, EAST) and not velero.phases(running, WEST), "its end")
 
 
 def bucket_of(region: str) -> str:
