@@ -19,10 +19,10 @@ ROOT_NAMES = ("/dev/xvda", "/dev/sda1")
 
 @dataclass(frozen=True)
 class Selected:
-    """A volume that a backup plan selects.
+    """A resource that a backup plan selects.
 
     Args:
-        id: Its ID.
+        id: ID of a volume, or name of a bucket.
         created: When it was created.
     """
 
@@ -38,13 +38,13 @@ class Coverage:
         total: Number of them.
         lacking: IDs of those of this deployment that no backup plan selects.
         others: IDs of those of others that no backup plan selects.
-        oldest: The oldest one with the tag `backup=enabled`; None without one.
+        selected: Those with the tag `backup=enabled`, the oldest first.
     """
 
     total: int
     lacking: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    oldest: Selected | None = None
+    selected: tuple[Selected, ...] = ()
 
 
 def coverage(region: str, workload: str) -> Coverage:
@@ -78,7 +78,7 @@ def coverage_of(found: Sequence[Mapping[str, Any]], workload: str) -> Coverage:
         len(stateful),
         tuple(own),
         tuple(each.id for each in lacking if each.id not in own),
-        min(selected, key=lambda each: each.created, default=None),
+        tuple(sorted(selected, key=lambda each: each.created)),
     )
 
 

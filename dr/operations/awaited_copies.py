@@ -13,7 +13,7 @@ from functools import partial
 
 from dr.data import global_database, recovery_points
 from dr.data.global_database import Cluster
-from dr.data.volume_coverage import coverage
+from dr.data.volume_coverage import Selected, coverage
 from dr.data.volumes import BACKUP_KEY, ENABLED
 from dr.errors import DrError
 from dr.operations.inspected import PRIMARY_BY, Inspected
@@ -33,12 +33,14 @@ class Awaited:
         vault: When the vault was created.
         since: When that resource was created; None without one.
         error: Why an older one may exist; None if that is known.
+        resources: All that is to be copied, if the class has many resources.
     """
 
     text: str
     vault: datetime
     since: datetime | None = None
     error: DrError | None = None
+    resources: tuple[Selected, ...] = ()
 
     @property
     def start(self) -> datetime:
@@ -57,6 +59,7 @@ class AwaitedCopies:
     def __init__(self, inspected: Inspected, vault: str) -> None:
         scene, region, start = inspected.scene, inspected.region, inspected.lookups.start
         self._home, self._record = scene.home, scene.primary.database
+        self._buckets = tuple(Selected(each.primary, ALWAYS) for each in scene.primary.buckets.values())
         created = partial(recovery_points.vault_created, region, vault)
         self._vault = start(f"backup vault {vault}", region, created)
         workload = scene.topology.bucket_prefix
@@ -80,7 +83,7 @@ class AwaitedCopies:
         vault = self._vault.result()
         match data:
             case DataClass.OBJECTS:
-                return Awaited("the bucket pairs exist", vault, ALWAYS)
+                return Awaited("the bucket pairs exist", vault, ALWAYS, resources=self._buckets)
             case DataClass.VOLUMES:
                 return self._of_volumes(vault)
             case DataClass.DATABASES:
@@ -90,13 +93,13 @@ class AwaitedCopies:
 
     def _of_volumes(self, vault: datetime) -> Awaited:
         try:
-            oldest = self._volumes.result(PRIMARY_BY).oldest
+            found = self._volumes.result(PRIMARY_BY).selected
         except DrError as error:
             return Awaited("", vault, error=error)
-        if oldest is None:
+        if not found:
             text = f"{self._home} has no volume with the tag {BACKUP_KEY}={ENABLED}"
             return Awaited(text, vault)
-        return Awaited(f"volume {oldest.id} exists", vault, oldest.created)
+        return Awaited(f"volume {found[0].id} exists", vault, found[0].created, resources=found)
 
     def _of_databases(self, vault: datetime) -> Awaited:
         if self._record is None:

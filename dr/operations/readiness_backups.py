@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -27,9 +27,8 @@ AURORA_HINT = "`dr preflight -s primary` shows whether that region backs up Auro
 def copies(inspected: Inspected) -> Iterator[Finding]:
     """Check the age of the newest copy of each class against its objective, by AWS's clock."""
     seen = _Vault(inspected, inspected.scene.topology.copies_vault(Role.RECOVERY))
-    newest = newest_of_class(seen.points.result())
     for backups in inspected.scene.topology.backups:
-        yield seen.judge(backups, newest.get(backups.data))
+        yield seen.judge(backups)
 
 
 def isolated(inspected: Inspected) -> Iterator[Finding]:
@@ -40,7 +39,6 @@ def isolated(inspected: Inspected) -> Iterator[Finding]:
     seen = _Vault(inspected, topology.air_gapped_vault)
     other = _points(inspected, topology.copies_vault(Role.RECOVERY))
     points, others = seen.points.result(), newest_of_class(other.result())
-    newest = newest_of_class(points)
     for backups in topology.backups:
         if backups.data not in vault.classes:
             continue
@@ -48,7 +46,7 @@ def isolated(inspected: Inspected) -> Iterator[Finding]:
         if not count and backups.data in others:
             yield only_elsewhere(backups, inspected.region)
         else:
-            yield counted(seen.judge(backups, newest.get(backups.data)), count)
+            yield counted(seen.judge(backups), count)
 
 
 def _points(inspected: Inspected, vault: str) -> Pending[list[Point]]:
@@ -70,12 +68,18 @@ class _Vault:
         self.points = _points(inspected, name)
         self._awaited = AwaitedCopies(inspected, name)
 
-    def judge(self, backups: Backups, newest: datetime | None) -> Finding:
-        """Judge a class by its newest copy, or by what is awaited without one. Raises as `AwaitedCopies.of`."""
-        now = self._alarms.result().at
-        if newest is None:
-            return judge_missing(backups, self._awaited.of(backups.data), self._region, now)
-        return judge(backups, newest, self._region, now)
+    def judge(self, backups: Backups) -> Finding:
+        """Judge a class by its newest copy and those of its resources, or by what is awaited without one.
+
+        Raises as `AwaitedCopies.of`.
+        """
+        now, awaited = self._alarms.result().at, self._awaited.of(backups.data)
+        points = [each for each in self.points.result() if class_of(each.kind) is backups.data]
+        if not points:
+            return judge_missing(backups, awaited, self._region, now)
+        found = judge(backups, max(each.created for each in points), self._region, now)
+        newest = {each.name: each.created for each in recovery_points.newest(points).values()}
+        return with_resources(found, backups, newest, awaited, now)
 
 
 def counted(found: Finding, count: int) -> Finding:
@@ -98,6 +102,37 @@ def judge(backups: Backups, newest: datetime, region: str, now: datetime) -> Fin
     hint = HINT if status is Status.MISSED else ""
     text = f"newest {describe_duration(age)} old"
     return Finding(_name(backups, region), status, text, hint, objective_of(backups))
+
+
+def with_resources(
+    found: Finding, backups: Backups, newest: Mapping[str, datetime], awaited: Awaited, now: datetime
+) -> Finding:
+    """Return the finding of a class, missed too if the copies of single resources are late. Pure.
+
+    Args:
+        found: What the newest copy of the class shows.
+        backups: How the class is backed up.
+        newest: Time of the newest copy of each resource, by its name.
+        awaited: What is to be copied.
+        now: The time, by AWS's clock.
+    """
+    if awaited.error is not None and awaited.since is None:
+        return replace(found, measured=f"{found.measured}; of which resources is unknown: {_fact(awaited.error)}")
+    starts = {each.id: max(each.created, awaited.vault) for each in awaited.resources}
+    late = [name for name, start in starts.items() if now - newest.get(name, start) > backups.rpo]
+    if not late or found.status is Status.MISSED:
+        return found
+    named = _named(tuple(f"{name} ({_copy_of(newest.get(name), starts[name], now)})" for name in late))
+    text = f"{found.measured}, but {len(late)} of {len(starts)} late: {named}"
+    return replace(found, status=Status.MISSED, measured=text, hint=HINT)
+
+
+def _copy_of(newest: datetime | None, start: datetime, now: datetime) -> str:
+    return f"none in {describe_duration(now - start)}" if newest is None else f"{describe_duration(now - newest)} old"
+
+
+def _fact(error: DrError) -> str:
+    return unknown("", error).measured
 
 
 def judge_missing(backups: Backups, awaited: Awaited, region: str, now: datetime) -> Finding:
@@ -138,7 +173,7 @@ def objective_of(backups: Backups) -> str:
 
 
 SHOWN = 3
-"""Volumes that a finding names."""
+"""Resources that a finding names."""
 
 
 def volumes(inspected: Inspected) -> Iterator[Finding]:

@@ -11,10 +11,12 @@ from typing import Any
 from uuid import uuid4
 
 from moto.backup.models import Vault, backup_backends
+from moto.ec2.models import ec2_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.behaviours import air_gapped, cluster_snapshots, events, recovery_points
-from sandbox.aws.behaviours.recovery_points import AURORA, COMPLETED
+from sandbox.aws.behaviours.keys import unusable
+from sandbox.aws.behaviours.recovery_points import AURORA, COMPLETED, EBS
 from sandbox.aws.world import World
 
 FAILED = "FAILED"
@@ -56,6 +58,8 @@ def copy(
     if kind == AURORA and other is not None and not reason:
         key = "" if air_gapped.is_air_gapped(other) else other.encryption_key_arn
         reason = cluster_snapshots.copy_refusal(arn, there, key)
+    if kind == EBS and other is not None and not reason:
+        reason = _volume_refusal(region, arn, there, other.encryption_key_arn or "")
     made = ""
     if world.faults.unreachable(there):
         reason = f"{there} cannot be reached"
@@ -78,6 +82,17 @@ def copy(
     detail = {name[0].lower() + name[1:]: value for name, value in job.items() if isinstance(value, str)}
     events.emit(world, region, "aws.backup", "Copy Job State Change", detail, at)
     return job
+
+
+def _volume_refusal(region: str, arn: str, there: str, key: str) -> str:
+    """Why the copy of a volume's snapshot fails; an empty string if it does not: the keys of both sides are used.
+
+    Sources: EC2 API reference, Snapshot, StateMessage; the message is from AWS re:Post, "Given key ID not accessible".
+    """
+    snapshot = ec2_backends[ACCOUNT][region].snapshots[arn.rpartition("/")[2]]
+    used = ((snapshot.kms_key_id or "", region), (key, there))
+    lost = any(each and ":alias/aws/" not in each and unusable(each, where) for each, where in used)
+    return "Given key ID is not accessible" if lost else ""
 
 
 def refusal(vault: Vault | None, name: str, lifecycle: Mapping[str, Any] | None) -> str:

@@ -9,17 +9,16 @@ from typing import Any
 
 import dns.resolver
 import pytest
-from kubernetes import client, config
 
 from dr.pods.copy_registry import back_up
 from sandbox.databases import programs
 from sandbox.emulator_client import ask
+from tests.support import velero
 from tests.support.databases import AWAY, ENGINE, HOME, SIZE
 from tests.support.deployment import stacks
 from tests.support.dr_command import dr
 from tests.support.network import EAST, WEST
 from tests.support.sandbox import SandboxUnderTest
-from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.engine, pytest.mark.thorough]
 
@@ -46,24 +45,6 @@ def points(sandbox: SandboxUnderTest) -> dict[str, dict[str, Any]]:
     return {each["ResourceType"]: each for each in sorted(found, key=lambda each: each["CreationDate"])}
 
 
-def velero_phases(sandbox: SandboxUnderTest, region: str) -> set[str]:
-    """Return the phases of the cluster backups that a region's Velero has."""
-    api = client.CustomObjectsApi(config.new_client_from_config(str(sandbox.local.kubeconfig), context=region))
-    found = api.list_namespaced_custom_object("velero.io", "v1", "velero", "backups")["items"]
-    return {each.get("status", {}).get("phase", "") for each in found}
-
-
-def back_up_cluster(sandbox: SandboxUnderTest) -> None:
-    """Make the cluster backup of the day, as its schedule does."""
-    api = client.CustomObjectsApi(config.new_client_from_config(str(sandbox.local.kubeconfig), context=EAST))
-    of, schedule = ("velero.io", "v1", "velero"), "ml-backup-daily"
-    template = api.get_namespaced_custom_object(*of, "schedules", schedule)["spec"]["template"]
-    about = {"name": f"{schedule}-20261129020000", "labels": {"velero.io/schedule-name": schedule}}
-    made = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": about, "spec": template}
-    api.create_namespaced_custom_object(*of, "backups", made)
-    wait_for(lambda: velero_phases(sandbox, EAST) == {"Completed"}, "the cluster backup")
-
-
 def volumes(sandbox: SandboxUnderTest) -> set[str]:
     return {each["VolumeId"] for each in sandbox.client("ec2", WEST).describe_volumes()["Volumes"]}
 
@@ -79,10 +60,7 @@ def buckets(sandbox: SandboxUnderTest) -> set[str]:
 @pytest.fixture(scope="module")
 def copied(deployment: SandboxUnderTest) -> SandboxUnderTest:
     """The sandbox after an hour in which everything was backed up by what is deployed."""
-    tags = {"ResourceType": "volume", "Tags": [{"Key": "backup", "Value": "enabled"}]}
-    deployment.client("ec2", EAST).create_volume(
-        AvailabilityZone=f"{EAST}a", Size=20, VolumeType="gp3", Encrypted=True, TagSpecifications=[tags]
-    )
+    make_volume(deployment)
     if not programs.lacking():
         connect(deployment)
         run_sql(deployment, EAST, HOME, ROWS)
@@ -96,6 +74,13 @@ def inside(copied: SandboxUnderTest, monkeypatch: pytest.MonkeyPatch) -> Sandbox
     for name, value in copied.engine.variables.items():
         monkeypatch.setenv(name, value)
     return copied
+
+
+def make_volume(sandbox: SandboxUnderTest, **changes: str) -> str:
+    """Create a volume that the plans select, and return its ID."""
+    tags = {"ResourceType": "volume", "Tags": [{"Key": "backup", "Value": "enabled"}]}
+    wanted = {"AvailabilityZone": f"{EAST}a", "Size": 20, "VolumeType": "gp3", "TagSpecifications": [tags]}
+    return str(sandbox.client("ec2", EAST).create_volume(**wanted, Encrypted=True, **changes)["VolumeId"])
 
 
 def connect(sandbox: SandboxUnderTest) -> None:
@@ -118,11 +103,10 @@ def run_sql(sandbox: SandboxUnderTest, region: str, cluster: str, text: str) -> 
 def test_drill_is_met_by_the_copies_of_the_deployed_plans_and_leaves_nothing(
     inside: SandboxUnderTest,
 ) -> None:
-    back_up_cluster(inside)
+    velero.back_up(inside)
     inside.client("s3", EAST).put_object(Bucket=f"{PREFIX}-{EAST}-registry", Key="mlflow/1/model", Body=b"weights")
     back_up(EAST, f"{PREFIX}-{EAST}-registry")
     inside.advance(2)
-    wait_for(lambda: velero_phases(inside, WEST) == {"Completed"}, "its arrival")
     before = volumes(inside), clusters(inside), buckets(inside)
     code, found = dr(inside, "drill", "backup-restore")
 
@@ -166,3 +150,17 @@ def test_rows_of_the_database_are_in_a_cluster_that_is_restored_from_the_copy(co
     )
 
     assert run_sql(copied, WEST, "again", "select count(*), max(id) from kept").strip() == "500|500"
+
+
+def test_a_volume_that_is_not_copied_is_late_although_others_are(inside: SandboxUnderTest) -> None:
+    kms = inside.client("kms", EAST)
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    volume = make_volume(inside, KmsKeyId=key)
+    kms.disable_key(KeyId=key)
+    inside.advance(5 * 60)
+    _, checked = dr(inside, "check")
+
+    found = {each["name"]: each for each in checked["findings"]}
+    states = {each: found[f"copies of {each} in {WEST}"]["status"] for each in CLASSES}
+    assert states == dict.fromkeys(CLASSES, "met") | {"volumes": "missed"}
+    assert f"but 1 of 2 late: {volume} (none in 5 h)" in found[f"copies of volumes in {WEST}"]["measured"]

@@ -69,6 +69,26 @@ def test_a_copy_to_a_region_that_cannot_be_reached_fails_and_is_listed(
     assert (copies(aws), backup.list_copy_jobs(ByState="COMPLETED")["CopyJobs"]) == ([], [])
 
 
+@pytest.mark.parametrize("disabled", [PRIMARY, RECOVERY, ""], ids=["of the volume", "of the vault", "neither"])
+def test_a_volume_is_copied_unless_a_key_of_either_side_is_disabled(aws: Running, disabled: str) -> None:
+    role = make_role(aws, "backup", "backup.amazonaws.com")
+    backup, ec2 = aws.client("backup", PRIMARY), aws.client("ec2", PRIMARY)
+    keys = {each: aws.client("kms", each).create_key()["KeyMetadata"]["Arn"] for each in (PRIMARY, RECOVERY)}
+    backup.create_backup_vault(BackupVaultName="own")
+    aws.client("backup", RECOVERY).create_backup_vault(BackupVaultName="copies", EncryptionKeyArn=keys[RECOVERY])
+    wanted = {"AvailabilityZone": f"{PRIMARY}a", "Size": 1, "Encrypted": True, "KmsKeyId": keys[PRIMARY]}
+    volume = f"arn:aws:ec2:{PRIMARY}:123456789012:volume/{ec2.create_volume(**wanted)['VolumeId']}"
+    point = backup.start_backup_job(BackupVaultName="own", ResourceArn=volume, IamRoleArn=role)["RecoveryPointArn"]
+    if disabled:
+        aws.client("kms", disabled).disable_key(KeyId=keys[disabled])
+    of = {"SourceBackupVaultName": "own", "DestinationBackupVaultArn": TARGET, "IamRoleArn": role}
+    started = backup.start_copy_job(RecoveryPointArn=point, **of)["CopyJobId"]
+    job = backup.describe_copy_job(CopyJobId=started)["CopyJob"]
+
+    expected = ("FAILED", "Given key ID is not accessible", 0) if disabled else ("COMPLETED", None, 1)
+    assert (job["State"], job.get("StatusMessage"), len(copies(aws))) == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

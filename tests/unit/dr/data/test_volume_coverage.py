@@ -22,7 +22,7 @@ def volume(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({}, Coverage(1, oldest=Selected("vol-1", NOW))),
+        ({}, Coverage(1, selected=(Selected("vol-1", NOW),))),
         ({"Tags": CSI}, Coverage(1, ("vol-1",))),
         ({"Tags": [*CSI, {"Key": "backup", "Value": "Enabled"}]}, Coverage(1, ("vol-1",))),
         ({"Tags": [*CSI, {"Key": "backup", "Value": "replica"}]}, Coverage(1)),
@@ -49,4 +49,4 @@ def test_the_oldest_volume_is_one_that_a_plan_selects() -> None:
 
     found = coverage_of([*others, volume(VolumeId="vol-old", CreateTime=NOW - timedelta(days=2))], "ml-dr")
 
-    assert found.oldest == Selected("vol-old", NOW - timedelta(days=2))
+    assert found.selected[0] == Selected("vol-old", NOW - timedelta(days=2))

@@ -15,6 +15,7 @@ from moto import mock_aws
 from dr import clients
 from dr.clients import Unreachable
 from dr.data import global_database, recovery_points
+from dr.data.recovery_points import Point
 from dr.data.volume_coverage import Coverage, Selected
 from dr.errors import Problem
 from dr.findings import Finding, Status
@@ -38,13 +39,20 @@ def ago(hours: float) -> datetime:
 
 
 COPIES, ISOLATED = "ml-dr-backups", "ml-dr-air-gapped"
+RESOURCES = {
+    "S3": [f"arn:aws:s3:::{each.primary}" for each in half().buckets.values()],
+    "EBS": ["arn:aws:ec2:us-east-1:123456789012:volume/vol-1"],
+    "EFS": ["arn:aws:elasticfilesystem:us-east-1:123456789012:file-system/fs-1"],
+    "Aurora": ["arn:aws:rds:us-east-1:123456789012:cluster:ml-dr-primary"],
+}
+"""What is copied, by AWS Backup's type."""
 
 
 def checked(
     monkeypatch: pytest.MonkeyPatch,
     held: dict[str, Sequence[tuple[str, float]]],
     created: float = 80,
-    volume: float | None = 30,
+    volumes: Sequence[float] = (30,),
     clusters: dict[str, float] | None = None,
     lost: bool = False,
 ) -> dict[str, Finding]:
@@ -52,9 +60,9 @@ def checked(
 
     Args:
         monkeypatch: Replaces the calls.
-        held: Resource type and age in hours of the recovery points of each vault.
+        held: Type and age in hours of the recovery points of each vault; one of each of `RESOURCES`.
         created: Age of the vaults in hours.
-        volume: Age of the primary region's oldest volume; None without one.
+        volumes: Ages of the primary region's volumes vol-1, vol-2 and so on, the oldest first.
         clusters: Ages of the database clusters by region.
         lost: Whether the primary region does not answer.
     """
@@ -66,18 +74,22 @@ def checked(
         return answer
 
     def points(region: str, vault: str) -> list[Any]:
-        return [SimpleNamespace(kind=kind, created=ago(hours)) for kind, hours in held.get(vault, ())]
+        return [
+            Point("", region, vault, kind, name, ago(hours), ago(hours), 1, "")
+            for kind, hours in held.get(vault, ())
+            for name in RESOURCES[kind]
+        ]
 
     def cluster(region: str, identifier: str) -> Any:
         created = SimpleNamespace(identifier=identifier, created=ago(ages[region])) if region in ages else None
         return of_primary(region, created)
 
-    oldest = None if volume is None else Selected("vol-1", ago(volume))
+    covered = Coverage(1, selected=tuple(Selected(f"vol-{number}", ago(age)) for number, age in enumerate(volumes, 1)))
     recovery = {**DATABASE, "cluster": "ml-dr-recovery"}
     monkeypatch.setattr(recovery_points, "read", points)
     monkeypatch.setattr(recovery_points, "vault_created", lambda *_: ago(created))
     monkeypatch.setattr(global_database, "read_cluster", cluster)
-    monkeypatch.setattr(awaited_copies, "coverage", lambda region, _: of_primary(region, Coverage(1, oldest=oldest)))
+    monkeypatch.setattr(awaited_copies, "coverage", lambda region, _: of_primary(region, covered))
     made = scene(
         topology=replace(topology(Role.RECOVERY), air_gap=AirGap()),
         halves={Role.PRIMARY: half(database=DATABASE), Role.RECOVERY: half(Role.RECOVERY, database=recovery)},
@@ -102,6 +114,26 @@ def test_copies_of_every_class_are_met(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["air-gapped copies of volumes"].measured == "1, newest 10 h old"
 
 
+def test_a_resource_whose_copies_are_late_is_missed_although_the_class_has_new_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = checked(monkeypatch, {COPIES: EVERY}, volumes=[90, 40, 30, 20])
+
+    assert statuses(found) == {"objects": "met", "volumes": "missed", "databases": "met", "files": "met"}
+    late = "2 of 4 late: vol-2 (none in 40 h), vol-3 (none in 30 h)"
+    assert found["copies of volumes"].measured == f"newest 10 h old, but {late}"
+    assert "copy jobs" in found["copies of volumes"].hint
+
+
+def test_a_lost_primary_region_leaves_open_which_volumes_have_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = checked(monkeypatch, {COPIES: EVERY}, lost=True)
+
+    assert statuses(found)["volumes"] == "met"
+    unknown = "of which resources is unknown: us-east-1 does not answer"
+    assert found["copies of volumes"].measured == f"newest 10 h old; {unknown}"
+    assert found["copies of objects"].measured == found["copies of databases"].measured == "newest 10 h old"
+
+
 def test_every_class_that_the_program_deploys_is_missed_when_no_copy_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     found = checked(monkeypatch, {})
 
@@ -113,7 +145,7 @@ def test_every_class_that_the_program_deploys_is_missed_when_no_copy_arrives(mon
 
 def test_no_class_of_a_young_deployment_is_missed_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     for lost in (False, True):
-        found = checked(monkeypatch, {}, created=1, volume=1, clusters={"us-east-1": 1, WEST: 0.5}, lost=lost)
+        found = checked(monkeypatch, {}, created=1, volumes=[1], clusters={"us-east-1": 1, WEST: 0.5}, lost=lost)
 
         assert {each.status for each in found.values()} == {Status.INFO}
         assert found["copies of objects"].measured == "none yet; the first is due within 25 h"
@@ -135,7 +167,7 @@ def test_a_lost_primary_region_makes_its_volumes_unknown_and_an_old_replica_stil
 
 
 def test_a_class_without_a_resource_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = checked(monkeypatch, {}, volume=None, clusters={})
+    found = checked(monkeypatch, {}, volumes=[], clusters={})
 
     assert found["copies of volumes"].measured == "none: us-east-1 has no volume with the tag backup=enabled"
     assert found["copies of databases"].measured == "none: us-east-1 has no database cluster ml-dr-primary"

@@ -6,11 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dr.clients import Unreachable
-from dr.data.volume_coverage import Coverage
+from dr.data.volume_coverage import Coverage, Selected
 from dr.errors import Problem
 from dr.findings import Status
 from dr.operations.awaited_copies import Awaited
-from dr.operations.readiness_backups import counted, judge, judge_missing, judge_volumes, only_elsewhere
+from dr.operations.readiness_backups import (
+    counted,
+    judge,
+    judge_missing,
+    judge_volumes,
+    only_elsewhere,
+    with_resources,
+)
 from dr.topology.backups import Backups, DataClass
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -69,6 +76,42 @@ def test_a_class_without_a_copy_is_missed_once_its_resource_is_older_than_the_ob
 
     assert (found.name, found.status, found.measured) == ("copies of volumes in us-west-2", status, text)
     assert bool(found.hint) is (status in (Status.MISSED, Status.UNKNOWN))
+
+
+BUCKETS = replace(AWAITED, resources=tuple(Selected(each, ago(800)) for each in ("a", "b", "c", "d", "e")))
+NEW = dict.fromkeys("abcde", ago(10))
+
+
+@pytest.mark.parametrize(
+    ("newest", "more"),
+    [
+        (NEW, ""),
+        (NEW | {"b": ago(26)}, ""),
+        (NEW | {"b": ago(27)}, ", but 1 of 5 late: b (27 h old)"),
+        ({"a": ago(10)}, ", but 4 of 5 late: b (none in 80 h), c (none in 80 h), d (none in 80 h) and 1 more"),
+        (NEW | {"gone": ago(900)}, ""),
+    ],
+    ids=[
+        "each has a new one",
+        "as old as the objective",
+        "one is old",
+        "some have none",
+        "a deleted bucket has old ones",
+    ],
+)
+def test_a_class_is_missed_if_the_newest_copy_of_one_resource_is_late(newest: dict[str, datetime], more: str) -> None:
+    backups = Backups(DataClass.OBJECTS)
+    found = with_resources(judge(backups, ago(10), WEST, NOW), backups, newest, BUCKETS, NOW)
+
+    assert found.measured == f"newest 10 h old{more}"
+    assert (found.status, bool(found.hint)) == ((Status.MISSED, True) if more else (Status.MET, False))
+
+
+def test_resources_of_a_class_without_a_new_copy_are_not_named() -> None:
+    backups = Backups(DataClass.OBJECTS)
+    missed = judge(backups, ago(50), WEST, NOW)
+
+    assert with_resources(missed, backups, {}, BUCKETS, NOW) == missed
 
 
 def test_a_database_without_a_copy_names_the_setting_without_which_aurora_is_not_backed_up() -> None:
