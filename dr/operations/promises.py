@@ -14,6 +14,8 @@ from dr.operations.serving import FRESH, Serving
 from dr.topology.tiers import describe_duration
 
 SERVING = "serving"
+NO_DATA = "INSUFFICIENT_DATA"
+"""State of an alarm whose metric has no data."""
 PROBER_HINT = (
     "a new prober measures within two minutes; if not, look at the log of the function <prefix>-prober, and at the "
     "alarms prober-failing and unmeasured"
@@ -146,9 +148,14 @@ def alarms_finding(found: Alarms, region: str, levers: frozenset[str], now: date
     if not counted:
         return Finding(name, Status.UNKNOWN, "there is no alarm", "`pulumi up` of the stack creates them", objective)
     firing = [each for each in found.firing if each.name not in levers]
+    blind = sum(each.state == NO_DATA for each in counted)
+    if blind == len(counted):
+        hint = "wait for the first minutes of a new region; then look at what publishes their metrics"
+        return Finding(name, Status.UNKNOWN, f"none of {blind} has data", hint, objective)
+    more = f"; {blind} without data" if blind else ""
     if not firing:
-        return Finding(name, Status.MET, f"none of {len(counted)} fires", "", objective)
-    text = f"{len(firing)} of {len(counted)} fire, the first {since_text(firing[0].since, now)}"
+        return Finding(name, Status.MET, f"none of {len(counted)} fires{more}", "", objective)
+    text = f"{len(firing)} of {len(counted)} fire, the first {since_text(firing[0].since, now)}{more}"
     return Finding(name, Status.MISSED, text, "the description of each alarm says what to do", objective)
 
 
@@ -169,7 +176,7 @@ def lever_finding(record: DnsRecord, region: str, alarm: Alarm | None, day: Inci
     if alarm is None:
         fact = f"alarm {record.lever_alarm} does not exist"
         return Finding(name, Status.UNKNOWN, fact, "`pulumi up` of its stack creates it", objective)
-    if alarm.state == "INSUFFICIENT_DATA":
+    if alarm.state == NO_DATA:
         status = Status.UNKNOWN if closed and engaged else Status.INFO
         return Finding(name, status, "no value is published: the record keeps its last state", "", objective)
     shows = alarm.state == "ALARM"

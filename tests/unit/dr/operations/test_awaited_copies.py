@@ -34,6 +34,12 @@ WEST = "us-west-2"
 LOST = Unreachable(Problem("EBS volumes", "us-east-1 does not answer", "check the region"))
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the primary region take its time on a busy machine."""
+    monkeypatch.setattr(awaited_copies, "PRIMARY_BY", PATIENCE_SECONDS)
+
+
 def ago(hours: float) -> datetime:
     return NOW - timedelta(hours=hours)
 

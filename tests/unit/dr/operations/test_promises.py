@@ -82,6 +82,15 @@ def test_alarm_of_a_lever_is_not_counted_and_a_region_without_alarms_is_unknown(
     assert judged().status is Status.UNKNOWN
 
 
+def test_alarms_without_data_are_counted_and_nothing_is_known_if_none_has_data() -> None:
+    blind, ok, firing = (alarm(f"ml-dr-{each}", each) for each in ("INSUFFICIENT_DATA", "OK", "ALARM"))
+
+    assert (judged(ok, blind).status, judged(ok, blind).measured) == (Status.MET, "none of 2 fires; 1 without data")
+    assert judged(firing, blind).measured.startswith("1 of 2 fire, ")
+    assert judged(firing, blind).measured.endswith("; 1 without data")
+    assert (judged(blind, blind).status, judged(blind, blind).measured) == (Status.UNKNOWN, "none of 2 has data")
+
+
 ENGAGE = half(Role.PRIMARY).dns
 
 
