@@ -136,9 +136,10 @@ def env() -> None:
 def shell() -> None:
     """Open a shell in which pulumi, dr and boto3 use the sandbox."""
     with errors_shown():
-        _environment()
+        variables = _environment()
     typer.echo("pulumi, dr and python use the sandbox in this shell. `exit` leaves it.")
-    shell = interactive(os.environ.get("SHELL") or "/bin/sh", Local.from_environment().folder / "shell")
+    folder = Local.from_environment().folder / "shell"
+    shell = interactive(os.environ.get("SHELL") or "/bin/sh", folder, variables)
     shell.write_files()
     subprocess.run(shell.command, env={**os.environ, **shell.variables}, check=False)
 
