@@ -14,7 +14,9 @@ from pathlib import Path
 
 LABEL = "(ml-dr sandbox) "
 PATH = "PATH"
-UNSET = r"""for name in $(env | sed -n -E 's/^((AWS|PULUMI)_[A-Za-z0-9_]*)=.*/\1/p'); do unset "$name"; done; unset name"""
+UNSET = r"""
+for name in $(env | sed -n -E 's/^((AWS|PULUMI)_[A-Za-z0-9_]*)=.*/\1/p'); do unset "$name"; done
+unset name"""
 """Removes what would point an SDK or the engine elsewhere (`sandbox.engine.environment.foreign`)."""
 UNSET_IN_FISH = "for name in (set --names --export | string match -r '^(?:AWS|PULUMI)_.*'); set -e $name; end"
 
