@@ -15,7 +15,7 @@ from dr.topology.tiers import describe_duration
 
 SERVING = "serving"
 NO_DATA = "INSUFFICIENT_DATA"
-"""State of an alarm whose metric has no data."""
+"""State of an alarm while its metric has no data."""
 PROBER_HINT = (
     "a new prober measures within two minutes; if not, look at the log of the function <prefix>-prober, and at the "
     "alarms prober-failing and unmeasured"

@@ -38,11 +38,11 @@ def isolated(inspected: Inspected) -> Iterator[Finding]:
         return
     seen = _Vault(inspected, topology.air_gapped_vault)
     other = _points(inspected, topology.copies_vault(Role.RECOVERY))
-    points, others = seen.points.result(), newest_of_class(other.result())
+    others = newest_of_class(other.result())
     for backups in topology.backups:
         if backups.data not in vault.classes:
             continue
-        count = sum(class_of(each.kind) is backups.data for each in points)
+        count = len(seen.of(backups.data))
         if not count and backups.data in others:
             yield only_elsewhere(backups, inspected.region)
         else:
@@ -65,8 +65,12 @@ class _Vault:
     def __init__(self, inspected: Inspected, name: str) -> None:
         self._region = inspected.region
         self._alarms = inspected.lookups.start("AWS's clock", inspected.region, inspected.scene.alarms)
-        self.points = _points(inspected, name)
+        self._points = _points(inspected, name)
         self._awaited = AwaitedCopies(inspected, name)
+
+    def of(self, data: DataClass) -> list[Point]:
+        """Return the copies of a class. Raises as `recovery_points.read`."""
+        return [each for each in self._points.result() if class_of(each.kind) is data]
 
     def judge(self, backups: Backups) -> Finding:
         """Judge a class by its newest copy and those of its resources, or by what is awaited without one.
@@ -74,11 +78,10 @@ class _Vault:
         Raises as `AwaitedCopies.of`.
         """
         now, awaited = self._alarms.result().at, self._awaited.of(backups.data)
-        points = [each for each in self.points.result() if class_of(each.kind) is backups.data]
-        if not points:
+        newest = {each.name: each.created for each in recovery_points.newest(self.of(backups.data)).values()}
+        if not newest:
             return judge_missing(backups, awaited, self._region, now)
-        found = judge(backups, max(each.created for each in points), self._region, now)
-        newest = {each.name: each.created for each in recovery_points.newest(points).values()}
+        found = judge(backups, max(newest.values()), self._region, now)
         return with_resources(found, backups, newest, awaited, now)
 
 
@@ -117,7 +120,8 @@ def with_resources(
         now: The time, by AWS's clock.
     """
     if awaited.error is not None and awaited.since is None:
-        return replace(found, measured=f"{found.measured}; of which resources is unknown: {_fact(awaited.error)}")
+        reason = unknown(found.name, awaited.error).measured
+        return replace(found, measured=f"{found.measured}; of which resources is unknown: {reason}")
     starts = {each.id: max(each.created, awaited.vault) for each in awaited.resources}
     late = [name for name, start in starts.items() if now - newest.get(name, start) > backups.rpo]
     if not late or found.status is Status.MISSED:
@@ -129,10 +133,6 @@ def with_resources(
 
 def _copy_of(newest: datetime | None, start: datetime, now: datetime) -> str:
     return f"none in {describe_duration(now - start)}" if newest is None else f"{describe_duration(now - newest)} old"
-
-
-def _fact(error: DrError) -> str:
-    return unknown("", error).measured
 
 
 def judge_missing(backups: Backups, awaited: Awaited, region: str, now: datetime) -> Finding:

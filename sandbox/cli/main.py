@@ -22,7 +22,6 @@ from dr.cli.layout import Paragraph, Rows, output, show
 from dr.errors import Exit, Failed, Invalid, Problem, Refused
 from sandbox import server_process
 from sandbox.cli import fault_commands
-from sandbox.cli.prompt import interactive
 from sandbox.emulator_client import ask
 from sandbox.engine.locks import running_engines
 from sandbox.local import Local
@@ -135,6 +134,8 @@ def env() -> None:
 @app.command()
 def shell() -> None:
     """Open a shell in which pulumi, dr and boto3 use the sandbox."""
+    from sandbox.cli.prompt import interactive
+
     with errors_shown():
         variables = _environment()
     typer.echo("pulumi, dr and python use the sandbox in this shell. `exit` leaves it.")

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.engine.environment import FOREIGN
+
 LABEL = "(ml-dr sandbox) "
-PATH = "PATH"
-UNSET = r"""
-for name in $(env | sed -n -E 's/^((AWS|PULUMI)_[A-Za-z0-9_]*)=.*/\1/p'); do unset "$name"; done
+PREFIXES = "|".join(FOREIGN)
+UNSET = rf"""
+for name in $(env | sed -n -E 's/^(({PREFIXES})[A-Za-z0-9_]*)=.*/\1/p'); do unset "$name"; done
 unset name"""
-"""Removes what would point an SDK or the engine elsewhere (`sandbox.engine.environment.foreign`)."""
-UNSET_IN_FISH = "for name in (set --names --export | string match -r '^(?:AWS|PULUMI)_.*'); set -e $name; end"
+UNSET_IN_FISH = f"for name in (set --names --export | string match -r '^(?:{PREFIXES}).*'); set -e $name; end"
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ def interactive(program: str, folder: Path, variables: Mapping[str, str]) -> She
             }
             return Shell([program, "-i"], {"ZDOTDIR": str(folder)}, files)
         case "fish":
-            again = [f"set -gx {name} {shlex.quote(value)}" for name, value in variables.items() if name != PATH]
-            first = " ".join(map(shlex.quote, variables[PATH].split(os.pathsep)))
+            again = [f"set -gx {name} {shlex.quote(value)}" for name, value in variables.items() if name != "PATH"]
+            first = " ".join(map(shlex.quote, variables["PATH"].split(os.pathsep)))
             name = "functions --copy fish_prompt ml_dr_prompt"
             prompt = f"{name}; function fish_prompt; echo -n {shlex.quote(LABEL)}; ml_dr_prompt; end"
-            commands = [UNSET_IN_FISH, *again, f"set -gx {PATH} {first} $PATH", prompt]
+            commands = [UNSET_IN_FISH, *again, f"set -gx PATH {first} $PATH", prompt]
             return Shell([program, "--init-command", "; ".join(commands)])
         case _:
             return Shell([program], {"PS1": f"{LABEL}$ "})
@@ -77,5 +78,5 @@ def interactive(program: str, folder: Path, variables: Mapping[str, str]) -> She
 
 def _set_again(variables: Mapping[str, str]) -> str:
     """Return the commands of bash and zsh that set the variables and remove foreign ones."""
-    again = [f"export {name}={shlex.quote(value)}" for name, value in variables.items() if name != PATH]
-    return "\n".join([UNSET, *again, f'export {PATH}={shlex.quote(variables[PATH])}:"$PATH"'])
+    again = [f"export {name}={shlex.quote(value)}" for name, value in variables.items() if name != "PATH"]
+    return "\n".join([UNSET, *again, f'export PATH={shlex.quote(variables["PATH"])}:"$PATH"'])

@@ -11,6 +11,8 @@ from sandbox.local import ROOT, Local
 from sandbox.server_process import Server
 from sandbox.toolchain import Toolchain, aws_plugin
 
+FOREIGN = ("AWS_", "PULUMI_")
+"""First letters of variables that point an SDK or the engine elsewhere, unless they are the sandbox's own."""
 WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """Makes the engine write the state once, at the end. That is faster, but a killed engine loses the state: for first
 deployments only, which can be repeated."""
@@ -58,7 +60,7 @@ def environment(local: Local, server: Server, toolchain: Toolchain) -> dict[str,
 
 def foreign(variables: Mapping[str, str]) -> list[str]:
     """Names of this process's variables that would point an SDK or the engine elsewhere."""
-    return [name for name in os.environ if name.startswith(("AWS_", "PULUMI_")) and name not in variables]
+    return [name for name in os.environ if name.startswith(FOREIGN) and name not in variables]
 
 
 def enter(variables: Mapping[str, str]) -> None:

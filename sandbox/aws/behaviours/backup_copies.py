@@ -15,7 +15,7 @@ from moto.ec2.models import ec2_backends
 
 from sandbox.aws.account import ACCOUNT
 from sandbox.aws.behaviours import air_gapped, cluster_snapshots, events, recovery_points
-from sandbox.aws.behaviours.keys import unusable
+from sandbox.aws.behaviours.keys import lost
 from sandbox.aws.behaviours.recovery_points import AURORA, COMPLETED, EBS
 from sandbox.aws.world import World
 
@@ -55,11 +55,9 @@ def copy(
     reason = refusal(other, name, lifecycle)
     if other is not None and not reason:
         reason = air_gapped.refusal(other, region, arn, kind)
-    if kind == AURORA and other is not None and not reason:
-        key = "" if air_gapped.is_air_gapped(other) else other.encryption_key_arn
-        reason = cluster_snapshots.copy_refusal(arn, there, key)
-    if kind == EBS and other is not None and not reason:
-        reason = _volume_refusal(region, arn, there, other.encryption_key_arn or "")
+    if kind in KEYED and other is not None and not reason:
+        key = "" if air_gapped.is_air_gapped(other) else other.encryption_key_arn or ""
+        reason = KEYED[kind](arn, there, key)
     made = ""
     if world.faults.unreachable(there):
         reason = f"{there} cannot be reached"
@@ -84,15 +82,19 @@ def copy(
     return job
 
 
-def _volume_refusal(region: str, arn: str, there: str, key: str) -> str:
+def _volume_refusal(arn: str, there: str, key: str) -> str:
     """Why the copy of a volume's snapshot fails; an empty string if it does not: the keys of both sides are used.
 
     Sources: EC2 API reference, Snapshot, StateMessage; the message is from AWS re:Post, "Given key ID not accessible".
     """
+    region = arn.split(":")[3]
     snapshot = ec2_backends[ACCOUNT][region].snapshots[arn.rpartition("/")[2]]
-    used = ((snapshot.kms_key_id or "", region), (key, there))
-    lost = any(each and ":alias/aws/" not in each and unusable(each, where) for each, where in used)
-    return "Given key ID is not accessible" if lost else ""
+    used = ((snapshot.kms_key_id, region), (key, there))
+    return "Given key ID is not accessible" if any(each and lost(each, where) for each, where in used) else ""
+
+
+KEYED = {AURORA: cluster_snapshots.copy_refusal, EBS: _volume_refusal}
+"""For types with keys of their own, why a copy fails: a key of either side cannot be used."""
 
 
 def refusal(vault: Vault | None, name: str, lifecycle: Mapping[str, Any] | None) -> str:

@@ -37,6 +37,11 @@ def unusable(key: str, region: str) -> AwsError | None:
     return pending_deletion(found) or AwsError("DisabledException", f"{found.arn} is disabled.")
 
 
+def lost(key: str, region: str) -> AwsError | None:
+    """Like `unusable`, for a key that was used before; AWS keeps its own keys, which the sandbox may not have made."""
+    return None if ":alias/aws/" in key else unusable(key, region)
+
+
 def denied(key: str, region: str, action: str) -> AwsError | None:
     """The error of a call that the key's own policy denies to everyone; None for any other key.
 

@@ -22,7 +22,7 @@ from moto.iam.models import iam_backends
 from sandbox.aws import clock
 from sandbox.aws.account import ACCOUNT, PARTITION
 from sandbox.aws.behaviours import cluster_restores, events, recovery_points
-from sandbox.aws.behaviours.keys import unusable
+from sandbox.aws.behaviours.keys import lost, unusable
 from sandbox.aws.behaviours.replication_access import may
 from sandbox.aws.world import World
 
@@ -163,7 +163,7 @@ def _restore(world: World, region: str, job: Job) -> str:
     held = recovery_points.content(vault, point["RecoveryPointArn"])
     tags = {**(dict(held.tags) if job.copy_tags else {}), **job.tags}
     for key in (point.get("EncryptionKeyArn"), job.metadata.get("kmskeyid") or job.metadata.get("kmskey")):
-        if key and (problem := unusable(key, region)) and ":alias/aws/" not in key:
+        if key and (problem := lost(key, region)):
             raise NotRestoredError(f"{problem.code}: {problem.message}")
     if kind == "EBS":
         with recovery_points.readable_snapshot(vault, point) as snapshot:
